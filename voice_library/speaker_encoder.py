@@ -1,0 +1,222 @@
+"""Speaker encoders: a clip becomes a vector that tells who speaks; two of them compare by dot product."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.audio import Audio
+from agentaudio.errors import MissingExtra, VoiceError
+
+Samples = NDArray[np.float32]
+Embedding = NDArray[np.float32]
+
+SAMPLE_RATE_HZ = 16_000
+WINDOW = 400  # 25 ms
+HOP = 160  # 10 ms
+MEL_BANDS = 40
+PARTIAL_FRAMES = 160  # 1.6 s, the length the network was trained on
+PARTIAL_STEP_FRAMES = 77  # 1.3 partials a second, resemblyzer's rate
+FEWEST_PARTIAL_COVERAGE = 0.75
+TARGET_LEVEL_DBFS = -30.0
+
+SHORTEST_SPEECH_S = 0.5
+SILENCE_FRAME = 480  # 30 ms
+SILENCE_BELOW_LOUD_DB = 30.0
+
+
+class SpeakerEncoder(Protocol):
+    """Anything that turns a clip into a speaker embedding.
+
+    name: which encoder, and which version of it; embeddings of different names do not compare
+    dim: how many numbers an embedding has
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    def encode(self, audio: Audio) -> Embedding:
+        """(dim,) float32, unit length. Raises VoiceError for audio without enough speech."""
+        ...
+
+
+class EmbeddedSpeakerEncoder:
+    """The voice encoder of resemblyzer 0.1.4, shipped with agentaudio and run by onnxruntime.
+
+    2.9 MB, no torch, no download; onnxruntime is imported when the first clip is encoded. Cosines
+    of one speaker are around 0.85-0.95, of two speakers around 0.5-0.65. One instance may serve
+    several threads.
+
+    path: another export of the same network; None takes the shipped one
+
+    Source: Wan et al. 2018, "Generalized end-to-end loss for speaker verification", as implemented
+    and trained by resemblyzer (see assets/NOTICE).
+    """
+
+    name = "resemblyzer-0.1.4"
+    dim = 256
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self._path = None if path is None else Path(path)
+        self._session: Any = None
+        self._loading = threading.Lock()
+
+    def encode(self, audio: Audio) -> Embedding:
+        """The speaker embedding of a clip.
+
+        audio: any rate, speech of at least SHORTEST_SPEECH_S; 3 s or more are better
+        returns: (256,) float32, unit length, no negative numbers
+
+        Raises VoiceError when the audio is silent or holds too little speech, and MissingExtra
+        when onnxruntime is not installed.
+        """
+        samples = audio.resample(SAMPLE_RATE_HZ).samples
+        if audio.is_silent:
+            raise VoiceError(
+                f"this clip of {audio.duration:.1f} s is silent (peak {audio.peak:.1g} of 1.0); "
+                "record it again with the microphone on"
+            )
+        speech = trim_silence(normalise_level(samples))
+        speech_s = len(speech) / SAMPLE_RATE_HZ
+        if speech_s < SHORTEST_SPEECH_S:
+            raise VoiceError(
+                f"this clip of {audio.duration:.2f} s holds {speech_s:.2f} s of sound, but a voice needs at "
+                f"least {SHORTEST_SPEECH_S} s; give a longer one, best 3 to 10 s of one person speaking"
+            )
+        return self.encode_prepared(speech)
+
+    def encode_prepared(self, speech: Samples) -> Embedding:
+        """As `encode`, for speech whose level is set and whose silence is gone.
+
+        speech: (samples,) float32, 16 kHz
+        returns: (256,) float32: the mean over partials of 1.6 s, at unit length
+        """
+        starts = _partial_starts(len(speech))
+        needed = (starts[-1] + PARTIAL_FRAMES) * HOP
+        mel = mel_spectrogram(np.pad(speech, (0, max(0, needed - len(speech)))))
+        batch = np.stack([mel[start : start + PARTIAL_FRAMES] for start in starts])
+        (partials,) = self._loaded().run(["embedding"], {"mel": batch})
+        mean = np.mean(partials, axis=0, dtype=np.float64)
+        length = float(np.linalg.norm(mean))
+        if not np.isfinite(length) or length == 0.0:
+            raise VoiceError(
+                f"the encoder found no voice in {len(speech) / SAMPLE_RATE_HZ:.1f} s of sound; "
+                "give a clip of one person speaking"
+            )
+        return np.asarray(mean / length, np.float32)
+
+    def _loaded(self) -> Any:
+        with self._loading:
+            if self._session is None:
+                self._session = _load(self._path)
+            return self._session
+
+
+def _load(path: Path | None) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtra("the embedded speaker encoder", "pocket") from None
+    if path is None:
+        content = files("agentaudio.voice_library").joinpath("assets/speaker_encoder.onnx").read_bytes()
+    else:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise VoiceError(
+                f"cannot read the speaker encoder {path}: {error.strerror}; leave the path out to use "
+                "the shipped one"
+            ) from None
+    options = onnxruntime.SessionOptions()
+    # A recurrent network of this size gains nothing from more threads, and the caller's own would starve.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def normalise_level(samples: Samples) -> Samples:
+    """Quiet sound raised to -30 dBFS (root mean square over the whole clip); loud sound as it is.
+
+    samples: (samples,) float32, not all zero; returns the same shape and type
+    Source: resemblyzer 0.1.4, audio.py, normalize_volume with increase_only.
+    """
+    level_dbfs = 10 * float(np.log10(np.square(samples, dtype=np.float64).mean() + 1e-24))
+    gain = float(10 ** (max(0.0, TARGET_LEVEL_DBFS - level_dbfs) / 20))
+    return (samples * gain).astype(np.float32)
+
+
+def trim_silence(samples: Samples) -> Samples:
+    """The sound without its long pauses; short ones between words stay.
+
+    A frame of 30 ms is sound when it is at most 30 dB below the loud ones (their 95th percentile).
+    As in resemblyzer the decision is smoothed over 8 frames and widened by 3 on each side; its
+    WebRTC voice detector is replaced, because that needs a compiled library of its own.
+
+    samples: (samples,) float32, 16 kHz; returns (fewer samples,) float32
+    """
+    frames = samples[: len(samples) // SILENCE_FRAME * SILENCE_FRAME].reshape(-1, SILENCE_FRAME)
+    if not len(frames):
+        return samples[:0]
+    level_db = 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-12)
+    sound = level_db > np.percentile(level_db, 95) - SILENCE_BELOW_LOUD_DB
+    smooth = np.convolve(sound, np.full(8, 1 / 8))[4 : 4 + len(sound)] > 0.5
+    kept = np.convolve(smooth, np.ones(7))[3 : 3 + len(smooth)] > 0.5
+    return frames[kept].reshape(-1)
+
+
+def mel_spectrogram(samples: Samples) -> Samples:
+    """Mel power spectrogram (no logarithm), as resemblyzer's encoder expects it.
+
+    samples: (samples,) float32 in [-1, 1], 16 kHz
+    returns: (1 + samples // 160, 40) float32; frames are 25 ms of Hann window, centred, 10 ms apart
+    Source: resemblyzer 0.1.4, audio.py, wav_to_mel_spectrogram, which calls librosa's melspectrogram
+    with its defaults (power 2, zero padding by half a window, Slaney's mel scale and norm).
+    """
+    padded = np.pad(samples, WINDOW // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+    power = np.abs(np.fft.rfft(frames * _hann(), axis=1)) ** 2
+    return (power @ _mel_filters()).astype(np.float32)
+
+
+@functools.cache
+def _hann() -> Samples:
+    # Periodic: np.hanning is symmetric, so one sample more is made and dropped.
+    return np.hanning(WINDOW + 1)[:-1].astype(np.float32)
+
+
+@functools.cache
+def _mel_filters() -> Samples:
+    """(201, 40) float32: triangles on Slaney's mel scale from 0 to 8 kHz, each of area 1 (in Hz).
+
+    The scale is linear to 1 kHz (3 mel per 200 Hz), then logarithmic (27 mel per factor 6.4).
+    Source: Slaney 1998, Auditory Toolbox.
+    """
+    top_mel = 15.0 + 27.0 * np.log(SAMPLE_RATE_HZ / 2 / 1000) / np.log(6.4)
+    mel = np.linspace(0.0, top_mel, MEL_BANDS + 2)
+    edges_hz = np.where(mel < 15.0, mel * 200 / 3, 1000 * np.exp((mel - 15.0) * np.log(6.4) / 27))
+    lower, centre, upper = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    bins_hz = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE_HZ)[:, None]
+    rising = (bins_hz - lower) / (centre - lower)
+    falling = (upper - bins_hz) / (upper - centre)
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    return np.asarray(triangles * (2.0 / (upper - lower)), np.float32)
+
+
+def _partial_starts(samples: int) -> list[int]:
+    """First frames of the partials; the last one may reach beyond the end by a quarter."""
+    frames = -(-(samples + 1) // HOP)
+    starts = list(range(0, max(1, frames - PARTIAL_FRAMES + PARTIAL_STEP_FRAMES + 1), PARTIAL_STEP_FRAMES))
+    covered = (samples / HOP - starts[-1]) / PARTIAL_FRAMES
+    if covered < FEWEST_PARTIAL_COVERAGE and len(starts) > 1:
+        starts.pop()
+    return starts
