@@ -1,0 +1,1 @@
+"""pocket: the embedded engine, an honest cascade (not a speech LLM) that needs no download and no GPU."""
