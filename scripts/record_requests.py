@@ -1,0 +1,203 @@
+"""Synthesise the recordings of the spoken-request benchmark and of the demo.
+
+    apt-get install flite espeak-ng
+    pip install py-nanotts soundfile soxr numpy
+    python scripts/record_requests.py [dev] [test] [demo]
+
+Reads benchmarks/requests/{dev,test}.jsonl, hands the voices out in turn, writes each
+as "recorded_by" and one Ogg Opus file a request. The voices of the development
+set and of the test set are different programs or different people, so that nothing tuned
+on the first has heard the second. The demo questions are FLAC files beside their
+questions.json. Every run gives the same sound: speeds follow from the file name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUESTS = ROOT / "benchmarks" / "requests"
+QUESTIONS = ROOT / "agentaudio" / "demo" / "questions"
+
+SAMPLE_RATE_HZ = 16_000
+EDGE_S = 0.3  # silence before and after: a voice detector needs some of both
+AUDIBLE = 0.01  # of the peak: below it the synthesiser's own silence begins and ends
+SPEECH_RMS = 0.08  # -22 dBFS, the level of a headset microphone
+LOUDEST_PEAK = 0.9
+PACES = (0.94, 0.97, 1.0, 1.03, 1.06)
+
+Samples = NDArray[np.float32]
+Synthesizer = Callable[[str, float], Samples]  # text, pace (1 = the engine's own, 2 = twice as fast)
+
+
+def espeak(voice: str) -> Synthesizer:
+    def speak(text: str, pace: float) -> Samples:
+        return _wav_from("espeak-ng", "-v", voice, "-s", str(round(160 * pace)), text, output_option="-w")
+
+    return speak
+
+
+def flite(voice: str) -> Synthesizer:
+    def speak(text: str, pace: float) -> Samples:
+        stretch = f"duration_stretch={1 / pace:.3f}"
+        return _wav_from("flite", "-voice", voice, "--setf", stretch, "-t", text, output_option="-o")
+
+    return speak
+
+
+def pico(voice: str) -> Synthesizer:
+    def speak(text: str, pace: float) -> Samples:
+        from py_nanotts import NanoTTS
+
+        pcm = NanoTTS().speak(text, voice=voice, speed=pace)
+        return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 2**15
+
+    return speak
+
+
+VOICES: dict[str, Synthesizer] = {
+    "espeak-en-us": espeak("en-us"),
+    "espeak-f3": espeak("en-us+f3"),
+    "pico-en-gb": pico("en-GB"),
+    "flite-slt": flite("slt"),
+    "flite-rms": flite("rms"),
+    "pico-en-us": pico("en-US"),
+}
+VOICES_BY_SET = {
+    "dev": ("espeak-en-us", "espeak-f3", "pico-en-gb"),
+    "test": ("flite-slt", "flite-rms", "pico-en-us"),
+}
+
+DEMO_QUESTIONS = [
+    {
+        "file": "great-wall.flac",
+        "text": "give me a brief introduction to the great wall of china",
+        "expects": {
+            "tool": "search_documents",
+            "document": "great-wall",
+            "facts": ["towers", "dynasties", "dynasty"],
+        },
+        "recorded_by": "flite-rms",
+    },
+    {
+        "file": "calm-old-man.flac",
+        "text": "please answer in the voice of a calm old man",
+        "expects": {"tool": "audio_search", "voice_query_words": ["calm", "old", "man"]},
+        "recorded_by": "flite-slt",
+    },
+    {
+        "file": "national-museum.flac",
+        "text": "when is the national museum open today",
+        "expects": {"tool": "opening_hours", "arguments": {"museum": "national museum"}},
+        "recorded_by": "flite-rms",
+    },
+    {
+        "file": "time-in-tokyo.flac",
+        "text": "what is the time in tokyo right now",
+        "expects": {"tool": "get_date_time", "arguments": {"timezone": "Asia/Tokyo"}},
+        "recorded_by": "flite-slt",
+    },
+    {
+        "file": "seventeen-times-twenty-three.flac",
+        "text": "what is seventeen times twenty three",
+        "expects": {"tool": "calculate", "arguments": {"expression": "17*23"}, "facts": ["391"]},
+        "recorded_by": "flite-rms",
+    },
+    {
+        "file": "distance-of-the-moon.flac",
+        "text": "how far away from the earth is the moon",
+        "expects": {"tool": "search_documents", "document": "moon", "facts": ["384,000"]},
+        "recorded_by": "flite-slt",
+    },
+    {
+        "file": "young-woman.flac",
+        "text": "now speak to me like a young woman",
+        "expects": {"tool": "audio_search", "voice_query_words": ["young", "woman"]},
+        "recorded_by": "flite-rms",
+    },
+    {
+        "file": "call-my-mother.flac",
+        "text": "call my mother and tell her i am late",
+        "expects": {"tool": None},
+        "recorded_by": "flite-slt",
+    },
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", metavar="SET", help="dev, test or demo; default: all three")
+    names = parser.parse_args().sets or ["dev", "test", "demo"]
+    if unknown := set(names) - {"dev", "test", "demo"}:
+        parser.error(f"no set is called {', '.join(sorted(unknown))}; choose from dev, test, demo")
+    for name in names:
+        seconds = record_demo() if name == "demo" else record_set(name)
+        print(f"{name}: {seconds / 60:.1f} minutes of speech")
+
+
+def record_set(name: str) -> float:
+    """Record every request of a set and note its voice. Returns seconds of sound."""
+    path = REQUESTS / f"{name}.jsonl"
+    requests = [json.loads(line) for line in path.read_text().splitlines()]
+    voices = VOICES_BY_SET[name]
+    folder = REQUESTS / "audio"
+    folder.mkdir(exist_ok=True)
+    for stale in folder.glob(f"{name}-*.opus"):
+        stale.unlink()
+    seconds = 0.0
+    for position, request in enumerate(requests):
+        request["recorded_by"] = voices[position % len(voices)]
+        seconds += _record(request["text"], request["recorded_by"], folder / f"{request['id']}.opus")
+    path.write_text("".join(json.dumps(request) + "\n" for request in requests))
+    return seconds
+
+
+def record_demo() -> float:
+    """Record the demo questions. Returns seconds of sound."""
+    seconds = sum(_record(q["text"], q["recorded_by"], QUESTIONS / q["file"]) for q in DEMO_QUESTIONS)
+    (QUESTIONS / "questions.json").write_text(json.dumps(DEMO_QUESTIONS, indent=2) + "\n")
+    return seconds
+
+
+def _record(text: str, voice: str, path: Path) -> float:
+    pace = PACES[zlib.crc32(path.stem.encode()) % len(PACES)]
+    samples = _framed(VOICES[voice](text, pace))
+    if path.suffix == ".opus":
+        soundfile.write(path, samples, SAMPLE_RATE_HZ, format="OGG", subtype="OPUS")
+    else:
+        soundfile.write(path, samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+    return len(samples) / SAMPLE_RATE_HZ
+
+
+def _framed(samples: Samples) -> Samples:
+    """The speech alone, at an even level, with EDGE_S of silence on both sides."""
+    audible = np.flatnonzero(np.abs(samples) > AUDIBLE * np.abs(samples).max())
+    speech = samples[audible[0] : audible[-1] + 1]
+    level = min(SPEECH_RMS / np.sqrt(np.mean(speech**2)), LOUDEST_PEAK / np.abs(speech).max())
+    edge = np.zeros(round(EDGE_S * SAMPLE_RATE_HZ), dtype=np.float32)
+    return np.concatenate([edge, speech * np.float32(level), edge])
+
+
+def _wav_from(*command: str, output_option: str) -> Samples:
+    """What a synthesiser writes to a file, at SAMPLE_RATE_HZ."""
+    program, *arguments = command
+    with tempfile.TemporaryDirectory() as folder:
+        wav = Path(folder) / "speech.wav"
+        subprocess.run([program, output_option, str(wav), *arguments], check=True)
+        samples, rate = soundfile.read(wav, dtype="float32")
+    return soxr.resample(samples, rate, SAMPLE_RATE_HZ)
+
+
+if __name__ == "__main__":
+    main()
