@@ -1,34 +1,25 @@
-"""A process that speaks: eSpeak NG through ctypes, asked and answering in frames over its pipes.
+"""A process that speaks: eSpeak NG through ctypes.
 
 It lives apart because the library is not thread-safe, aborts the whole process when misused, and
-is GPL-3. It imports nothing but the standard library, so it starts within a few hundredths of a second
-whatever the parent has on its path.
+is GPL-3.
 
-A request is a frame of JSON; an answer is a frame of JSON and a frame of 16-bit little-endian
-samples. A frame is a 32-bit little-endian length and that many bytes. The process ends when
-its input does.
-
-    python espeak_worker.py LIBRARY DATA_FOLDER
+    python -m agentaudio.model.pocket.espeak_worker LIBRARY DATA_FOLDER
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import os
 import shutil
-import signal
-import struct
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+from agentaudio.model.pocket.worker import Message, serve
 
 LONGEST_DATA_PATH = 120  # espeak_Initialize keeps it in a buffer of 160 bytes and fails silently beyond
-LARGEST_FRAME = 64 * 2**20
 
 _SYNCHRONOUS = 2  # espeak_AUDIO_OUTPUT: hand samples to the callback before espeak_Synth returns
 _DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: report missing data instead of ending the process
@@ -38,30 +29,6 @@ _IPA = 0x02  # phoneme mode: IPA, with the separator in bits 8 to 23
 _SEPARATOR = " "
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-
-
-def read_frame(pipe: BinaryIO) -> bytes:
-    """The next frame. Raises EOFError when the other side is gone."""
-    header = _read_exactly(pipe, 4)
-    (size,) = struct.unpack("<I", header)
-    if size > LARGEST_FRAME:
-        raise EOFError(f"a frame of {size} bytes: the other side is out of step")
-    return _read_exactly(pipe, size)
-
-
-def write_frame(pipe: BinaryIO, content: bytes) -> None:
-    pipe.write(struct.pack("<I", len(content)) + content)
-
-
-def _read_exactly(pipe: BinaryIO, size: int) -> bytes:
-    parts = []
-    while size:
-        part = pipe.read(size)
-        if not part:
-            raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
 
 
 class Espeak:
@@ -136,47 +103,22 @@ def short_data_path(data: str, stack: contextlib.ExitStack) -> str:
     return str(link)
 
 
-def _answer(espeak: Espeak, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    voice = request["voice"]
-    if "words" in request:
-        return {"phonemes": [espeak.phonemes(word, voice) for word in request["words"]]}, b""
-    pcm = espeak.speak(request["text"], voice, request["rate"], request["pitch"], request["range"])
-    return {"sample_rate": espeak.sample_rate}, pcm
-
-
-def _leave_with_parent(parent: int) -> None:
-    # A forked child of the parent can hold our input open, so its end alone is no proof of life.
-    while os.getppid() == parent:
-        time.sleep(2)
-    os._exit(0)
-
-
 def main() -> None:
-    # Ctrl-C reaches the whole terminal group; the parent decides when this process ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    library, data = sys.argv[1:]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.suppress(EOFError, BrokenPipeError))
         espeak: Espeak | None = None
-        problem = ""
-        try:
-            espeak = Espeak(sys.argv[1], short_data_path(sys.argv[2], stack))
-        except (RuntimeError, OSError) as error:
-            problem = str(error)
-        while True:
-            request = json.loads(read_frame(requests))
-            pcm = b""
+
+        def handle(request: dict[str, Any], _: bytes) -> Message:
+            nonlocal espeak
             if espeak is None:
-                header: dict[str, Any] = {"error": problem}
-            else:
-                try:
-                    header, pcm = _answer(espeak, request)
-                except RuntimeError as error:
-                    header = {"error": str(error)}
-            write_frame(answers, json.dumps(header).encode())
-            write_frame(answers, pcm)
-            answers.flush()
+                espeak = Espeak(library, short_data_path(data, stack))
+            voice = request["voice"]
+            if "words" in request:
+                return {"phonemes": [espeak.phonemes(word, voice) for word in request["words"]]}, b""
+            pcm = espeak.speak(request["text"], voice, request["rate"], request["pitch"], request["range"])
+            return {"sample_rate": espeak.sample_rate}, pcm
+
+        serve(handle)
 
 
 if __name__ == "__main__":

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
-import importlib.util
-import json
-import os
 import re
-import subprocess
-import sys
 import threading
 import unicodedata
-import weakref
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from agentaudio.audio import Audio
-from agentaudio.errors import BackendError, MissingExtra, OptionError
-from agentaudio.model.pocket import espeak_worker
+from agentaudio.errors import MissingExtra, OptionError
 from agentaudio.model.pocket.phrasing import pieces
+from agentaudio.model.pocket.worker import Message, Worker
 
 SLOWEST_WPM, FASTEST_WPM = 80, 400
 DEFAULT_WPM = 165
@@ -28,6 +20,7 @@ LONGEST_REQUEST = 400
 """Characters handed to the worker at once; longer texts go in several requests."""
 
 _ANSWER_TIMEOUT_S = 30.0
+_WORKER_MODULE = "agentaudio.model.pocket.espeak_worker"
 
 
 class Synthesiser(Protocol):
@@ -55,9 +48,7 @@ class EspeakSynthesiser:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._worker: subprocess.Popen[bytes] | None = None
-        self._owner = os.getpid()
-        self._finalizer: weakref.finalize[Any, Any] | None = None
+        self._worker: Worker | None = None
 
     def speak(self, text: str, *, rate_wpm: int = DEFAULT_WPM, pitch_hz: float | None = None) -> Audio:
         if not SLOWEST_WPM <= rate_wpm <= FASTEST_WPM:
@@ -80,42 +71,21 @@ class EspeakSynthesiser:
         header, _ = self._ask({"words": [speakable(word) for word in words], "voice": "en-us"})
         return [spelled.split() for spelled in header["phonemes"]]
 
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id; None while there is none."""
+        return self._worker.pid if self._worker else None
+
     def close(self) -> None:
         with self._lock:
-            self._stop()
+            if self._worker is not None:
+                self._worker.close()
 
-    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        content = json.dumps(request).encode()
+    def _ask(self, request: dict[str, Any]) -> Message:
         with self._lock:
-            for last_try in (False, True):
-                worker = self._running()
-                try:
-                    header, pcm = _exchange(worker, content)
-                    break
-                except (EOFError, OSError):
-                    self._stop()
-                    if last_try:
-                        raise BackendError(
-                            f"the eSpeak process died twice on {request!r:.200}; leave out this text"
-                        ) from None
-        if "error" in header:
-            raise BackendError(f"eSpeak NG failed: {header['error']}; reinstall agentaudio[espeak]")
-        return header, pcm
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._owner != os.getpid():
-            # After a fork the pipes belong to the parent: two writers would garble each other.
-            self._worker, self._owner = None, os.getpid()
-        if self._worker is None or self._worker.poll() is not None:
-            self._stop()
-            self._worker = _start()
-            self._finalizer = weakref.finalize(self, _end, self._worker)
-        return self._worker
-
-    def _stop(self) -> None:
-        if self._finalizer is not None:
-            self._finalizer()
-        self._worker = self._finalizer = None
+            if self._worker is None:
+                self._worker = Worker(_WORKER_MODULE, *_library_and_data(), timeout_s=_ANSWER_TIMEOUT_S)
+        return self._worker.ask(request)
 
 
 def base_voice(pitch_hz: float | None) -> tuple[str, int]:
@@ -138,54 +108,9 @@ def speakable(text: str) -> str:
     return " ".join("".join(clean).split())
 
 
-def _start() -> subprocess.Popen[bytes]:
-    spec = importlib.util.find_spec("espeakng_loader")
-    if spec is None or not spec.origin:
-        raise MissingExtra("speaking with eSpeak NG", "espeak")
-    import espeakng_loader
-
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        str(Path(espeak_worker.__file__).resolve()),
-        espeakng_loader.get_library_path(),
-        espeakng_loader.get_data_path(),
-    ]
+def _library_and_data() -> tuple[str, str]:
     try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise BackendError(f"cannot start the eSpeak process ({error}); check {sys.executable}") from None
-
-
-def _exchange(worker: subprocess.Popen[bytes], content: bytes) -> tuple[dict[str, Any], bytes]:
-    assert worker.stdin is not None and worker.stdout is not None
-    watchdog = threading.Timer(_ANSWER_TIMEOUT_S, worker.kill)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        espeak_worker.write_frame(worker.stdin, content)  # type: ignore[arg-type]
-        worker.stdin.flush()
-        header = json.loads(espeak_worker.read_frame(worker.stdout))  # type: ignore[arg-type]
-        return header, espeak_worker.read_frame(worker.stdout)  # type: ignore[arg-type]
-    finally:
-        watchdog.cancel()
-
-
-def _end(worker: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        if worker.stdin is not None:
-            worker.stdin.close()
-    try:
-        worker.wait(timeout=1)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
-    if worker.stdout is not None:
-        worker.stdout.close()
+        import espeakng_loader
+    except ImportError:
+        raise MissingExtra("speaking with eSpeak NG", "espeak") from None
+    return espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
