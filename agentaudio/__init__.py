@@ -1,1 +1,72 @@
-"""Spoken agents: hear, call tools, retrieve text and a voice, answer in that voice."""
+"""Spoken agents: hear, call tools, retrieve text and a voice, answer in that voice.
+
+Names are imported on first use, so that `import agentaudio` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from agentaudio.agent import Agent as Agent
+    from agentaudio.audio import Audio as Audio
+    from agentaudio.conversation import Citation as Citation
+    from agentaudio.conversation import Conversation as Conversation
+    from agentaudio.conversation import Passage as Passage
+    from agentaudio.errors import AgentAudioError as AgentAudioError
+    from agentaudio.errors import ToolError as ToolError
+    from agentaudio.model.registry import load_model as load_model
+    from agentaudio.model.speech_lm import GenerateOptions as GenerateOptions
+    from agentaudio.model.speech_lm import SpeechLM as SpeechLM
+    from agentaudio.reply import Reply as Reply
+    from agentaudio.retrieval.documents import DocumentIndex as DocumentIndex
+    from agentaudio.retrieval.voice_search import VoiceSearch as VoiceSearch
+    from agentaudio.session import Session as Session
+    from agentaudio.tools.context import RunContext as RunContext
+    from agentaudio.tools.result import ToolResult as ToolResult
+    from agentaudio.tools.tool import Tool as Tool
+    from agentaudio.tools.tool import tool as tool
+    from agentaudio.voice_library.library import VoiceLibrary as VoiceLibrary
+    from agentaudio.voice_library.voice import Voice as Voice
+
+_HOMES = {
+    "Agent": "agentaudio.agent",
+    "AgentAudioError": "agentaudio.errors",
+    "Audio": "agentaudio.audio",
+    "Citation": "agentaudio.conversation",
+    "Conversation": "agentaudio.conversation",
+    "DocumentIndex": "agentaudio.retrieval.documents",
+    "GenerateOptions": "agentaudio.model.speech_lm",
+    "Passage": "agentaudio.conversation",
+    "Reply": "agentaudio.reply",
+    "RunContext": "agentaudio.tools.context",
+    "Session": "agentaudio.session",
+    "SpeechLM": "agentaudio.model.speech_lm",
+    "Tool": "agentaudio.tools.tool",
+    "ToolError": "agentaudio.errors",
+    "ToolResult": "agentaudio.tools.result",
+    "Voice": "agentaudio.voice_library.voice",
+    "VoiceLibrary": "agentaudio.voice_library.library",
+    "VoiceSearch": "agentaudio.retrieval.voice_search",
+    "load_model": "agentaudio.model.registry",
+    "tool": "agentaudio.tools.tool",
+}
+
+__all__ = ["__version__"]
+__all__ += _HOMES
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'agentaudio' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

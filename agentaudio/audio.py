@@ -266,7 +266,7 @@ def _mix_down(samples: Samples, channels_first: bool | None) -> Samples:
     # The mean of N channels of which one speaks keeps 1/N^2 of its power; far less means they cancel.
     if np.square(mean, dtype=np.float64).mean() < 0.1 * power[loudest] / channels**2:
         return np.ascontiguousarray(frames[:, loudest])
-    return mean
+    return np.asarray(mean, np.float32)
 
 
 def _read(source: AudioSource) -> tuple[bytes, str]:

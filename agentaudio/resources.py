@@ -1,0 +1,71 @@
+"""What an agent reads from: its documents and its voices, made ready once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cache
+from importlib.resources import files
+from importlib.util import find_spec
+
+from agentaudio.conversation import Conversation
+from agentaudio.retrieval.documents import DocumentIndex
+from agentaudio.retrieval.embedding import Embed
+from agentaudio.retrieval.voice_search import VoiceSearch
+from agentaudio.tools.context import RunContext
+from agentaudio.voice_library.library import VoiceLibrary, demo_voices
+from agentaudio.voice_library.voice import Voice
+
+Documents = str | os.PathLike[str] | DocumentIndex
+Voices = str | os.PathLike[str] | VoiceLibrary | VoiceSearch
+
+
+@cache
+def default_embedder() -> Embed | None:
+    """The sentence embedder that ships with the extra `pocket`; None where that is not installed."""
+    if find_spec("tokenizers") is None:
+        return None
+    from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
+
+    return SentenceEmbedder()
+
+
+def open_documents(documents: Documents | None = None) -> DocumentIndex:
+    """A folder as a searchable index; None opens the documents that ship as a demo."""
+    if isinstance(documents, DocumentIndex):
+        return documents
+    folder = documents if documents is not None else str(files("agentaudio.demo") / "documents")
+    return DocumentIndex.from_folder(folder, embed=default_embedder())
+
+
+def open_voices(voices: Voices | None = None) -> VoiceSearch:
+    """A library as a voice search; None opens the voices that ship as a demo."""
+    if isinstance(voices, VoiceSearch):
+        return voices
+    if voices is None:
+        voices = demo_voices()
+    library = voices if isinstance(voices, VoiceLibrary) else VoiceLibrary(voices)
+    return VoiceSearch(library, embed=default_embedder())
+
+
+class Resources:
+    """Opens documents and voices once, on first use; the opening blocks, so it belongs in a thread."""
+
+    def __init__(self, documents: Documents | None, voices: Voices | None) -> None:
+        self._documents, self._voices = documents, voices
+        self._lock = threading.Lock()
+        self._opened: tuple[DocumentIndex, VoiceSearch] | None = None
+
+    def open(self) -> tuple[DocumentIndex, VoiceSearch]:
+        with self._lock:
+            if self._opened is None:
+                self._opened = open_documents(self._documents), open_voices(self._voices)
+            return self._opened
+
+    @property
+    def ready(self) -> bool:
+        return self._opened is not None
+
+    def context(self, conversation: Conversation, voice: Voice | None) -> RunContext:
+        documents, voices = self.open()
+        return RunContext(conversation, voice, documents, voices)

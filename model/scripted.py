@@ -1,0 +1,136 @@
+"""A model that replays a script: for tests, examples, and trying things without any weights."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agentaudio.audio import Audio
+from agentaudio.conversation import Conversation, ToolCall, ToolSpec
+from agentaudio.errors import BackendError, OptionError
+from agentaudio.model.speech_lm import (
+    AudioDelta,
+    CallDelta,
+    Capabilities,
+    Delta,
+    End,
+    GenerateOptions,
+    Heard,
+    ReferenceVoice,
+    TextDelta,
+)
+
+StepFunction = Callable[[Conversation, Sequence[ToolSpec], ReferenceVoice | None], Iterable[Delta]]
+ScriptStep = str | Mapping[str, Any] | Sequence[Delta] | StepFunction
+
+SAMPLE_RATE_HZ = 16_000
+SECONDS_PER_WORD = 0.3
+
+
+class Scripted:
+    """A SpeechLM whose n-th generation in a conversation is the n-th step of a script.
+
+    A step is one of
+        - a string: said word by word, with a soft tone for each word as its sound;
+        - a mapping with any of `heard`, `say`, `calls` (a list of {"name", "arguments"});
+        - a list of deltas;
+        - a function of (conversation, tools, voice) that returns deltas.
+
+    The position is read off the conversation, so one Scripted serves many conversations at once.
+
+    loop: start again after the last step; otherwise asking for more raises BackendError
+    delay_s: pause before each delta
+    """
+
+    name = "scripted"
+    capabilities = Capabilities(
+        hears=True, voices="any", calls_tools=True, sample_rate_hz=SAMPLE_RATE_HZ, max_audio_s=3600
+    )
+
+    def __init__(self, steps: Sequence[ScriptStep], *, loop: bool = False, delay_s: float = 0.0) -> None:
+        if not steps:
+            raise OptionError("a script needs at least one step, such as a sentence to say")
+        self._steps = tuple(steps)
+        self._loop = loop
+        self._delay_s = delay_s
+
+    async def generate(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        voice: ReferenceVoice | None = None,
+        options: GenerateOptions = GenerateOptions(),
+    ) -> AsyncIterator[Delta]:
+        position = sum(message.role == "assistant" for message in conversation)
+        if position >= len(self._steps) and not self._loop:
+            raise BackendError(f"the script has {len(self._steps)} steps, and step {position + 1} was asked for")
+        step = self._steps[position % len(self._steps)]
+        deltas = step(conversation, tools, voice) if callable(step) else _deltas(step, position)
+        for delta in deltas:
+            await asyncio.sleep(self._delay_s)
+            if isinstance(delta, AudioDelta) and not options.speak:
+                continue
+            yield delta
+            if isinstance(delta, End):
+                return
+        yield End()
+
+    async def aclose(self) -> None:
+        pass
+
+
+def load(argument: str | None, *, delay_s: float = 0.0, loop: bool = True) -> Scripted:
+    """`scripted:FILE.json`: a JSON list of steps (strings or mappings); plain `scripted` answers by rote."""
+    if argument is None:
+        return Scripted(["I am a script: I say this whatever you ask."], loop=loop, delay_s=delay_s)
+    try:
+        steps = json.loads(Path(argument).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"cannot read the script {argument}: {error.strerror}") from None
+    except ValueError as error:
+        raise OptionError(f"the script {argument} is not JSON: {error}") from None
+    if not isinstance(steps, list) or not all(isinstance(step, str | dict) for step in steps):
+        raise OptionError(f"the script {argument} must be a list of strings and objects")
+    for number, step in enumerate(steps):
+        _deltas(step, number)  # a bad step shows now, not in the middle of a turn
+    return Scripted(steps, loop=loop, delay_s=delay_s)
+
+
+def _deltas(step: str | Mapping[str, Any] | Sequence[Delta], position: int) -> list[Delta]:
+    if isinstance(step, str):
+        return _say(step)
+    if not isinstance(step, Mapping):
+        return list(step)
+    unknown = set(step) - {"heard", "say", "calls"}
+    if unknown:
+        raise OptionError(f"script step {position + 1} has {sorted(unknown)}; it may have heard, say and calls")
+    deltas: list[Delta] = []
+    if "heard" in step:
+        deltas.append(Heard(str(step["heard"]), 1.0))
+    deltas += _say(str(step.get("say", "")))
+    for number, call in enumerate(step.get("calls", [])):
+        if not isinstance(call, Mapping) or "name" not in call:
+            raise OptionError(f"script step {position + 1}: a call needs a name, but it is {call!r}")
+        call_id = f"call_{position + 1}_{number + 1}"
+        deltas.append(CallDelta(ToolCall(call_id, call["name"], dict(call.get("arguments", {})))))
+    return deltas
+
+
+def _say(text: str) -> list[Delta]:
+    deltas: list[Delta] = []
+    for number, word in enumerate(text.split()):
+        deltas.append(TextDelta(word if number == 0 else " " + word))
+        deltas.append(AudioDelta(_tone(len(word))))
+    return deltas
+
+
+def _tone(letters: int) -> Audio:
+    time = np.arange(round(SECONDS_PER_WORD * SAMPLE_RATE_HZ), dtype=np.float32) / SAMPLE_RATE_HZ
+    fade = np.minimum(1.0, np.minimum(time, time[::-1]) / 0.02)
+    return Audio(0.1 * fade * np.sin(2 * np.pi * (200 + 20 * letters) * time), SAMPLE_RATE_HZ)

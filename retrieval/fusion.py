@@ -1,0 +1,20 @@
+"""Join ranked lists of different kinds into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+RANK_CONSTANT = 60
+
+
+def reciprocal_rank_fusion(*rankings: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Each list votes 1 / (60 + rank) for its members; best first, scores scaled so that 1 is best in all.
+
+    Source: Cormack, Clarke and Büttcher, "Reciprocal rank fusion", SIGIR 2009.
+    """
+    votes: dict[int, float] = {}
+    for ranking in rankings:
+        for rank, (item, _) in enumerate(ranking):
+            votes[item] = votes.get(item, 0.0) + 1 / (RANK_CONSTANT + 1 + rank)
+    best = len(rankings) / (RANK_CONSTANT + 1)
+    return sorted(((item, vote / best) for item, vote in votes.items()), key=lambda pair: (-pair[1], pair[0]))

@@ -1,0 +1,1 @@
+"""Text from the web: search providers behind one protocol."""

@@ -1,0 +1,1 @@
+"""Reference voices: what is known, allowed and stored."""
