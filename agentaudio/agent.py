@@ -112,9 +112,7 @@ class Agent:
             self._specs = [tool.spec(context) for tool in self.tools.values()]
         return self._specs
 
-    async def _run_turn(
-        self, session: Session, number: int, user: UserInput, emit: Callable[[Event], None]
-    ) -> Reply:
+    async def _run_turn(self, session: Session, number: int, user: UserInput, emit: Callable[[Event], None]) -> Reply:
         return await Turn(self, session, number, emit).run(user)
 
     async def aclose(self) -> None:
@@ -298,9 +296,7 @@ class Turn:
         model = self._agent.model
         if run.result.voice is None or model.capabilities.voices == "any":
             return run
-        return ToolRun(
-            run.call, "failed", ToolResult(f"Model {model.name!r} cannot change its voice."), run.duration_s
-        )
+        return ToolRun(run.call, "failed", ToolResult(f"Model {model.name!r} cannot change its voice."), run.duration_s)
 
     def _change_voice(self, result: ToolResult) -> None:
         if result.voice is None:

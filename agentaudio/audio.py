@@ -175,9 +175,7 @@ class Audio:
         if subtype == "OPUS" and self._sample_rate not in _OPUS_RATES:
             audio = self.resample(48_000)
         try:
-            with soundfile.SoundFile(
-                file, "w", audio.sample_rate, 1, format=container, subtype=subtype
-            ) as out:
+            with soundfile.SoundFile(file, "w", audio.sample_rate, 1, format=container, subtype=subtype) as out:
                 # libvorbis crashes on one long write, so every format is written in blocks of a second.
                 for block in audio.chunks(1000):
                     out.write(np.clip(block.samples, -1.0, 1.0))

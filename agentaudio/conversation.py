@@ -198,8 +198,7 @@ class Conversation:
             message = self.messages[position]
             if message.role == "user":
                 parts = tuple(
-                    AudioPart(part.audio, transcript) if isinstance(part, AudioPart) else part
-                    for part in message.parts
+                    AudioPart(part.audio, transcript) if isinstance(part, AudioPart) else part for part in message.parts
                 )
                 self.messages[position] = Message("user", parts)
                 return

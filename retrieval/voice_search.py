@@ -36,7 +36,8 @@ _ASKING = frozenset(
     "person somebody style tone accent speaking".split()
 )
 _DEFAULT = re.compile(
-    r"\b(default|original|normal|usual|regular|standard|own|your (?:own )?|previous|first)\b.*\bvoice\b|^\W*(default|reset)\W*$"
+    r"\b(default|original|normal|usual|regular|standard|own|your|previous|first)\b.*\bvoice\b"
+    r"|^\W*(default|reset)\W*$"
     r"|默认"
 )
 
@@ -139,7 +140,9 @@ class VoiceSearch:
         """
         speakers = self.library.speakers
         if self._encoder is None or speakers is None:
-            raise RetrievalError("this library has no speaker embeddings; open it with an encoder and add its voices again")
+            raise RetrievalError(
+                "this library has no speaker embeddings; open it with an encoder and add its voices again"
+            )
         if self._encoder.name != self.library.encoder_name:
             raise RetrievalError(
                 f"the library is embedded by {self.library.encoder_name!r}, the search by {self._encoder.name!r}"
@@ -195,4 +198,3 @@ def _attribute_words(voice: Voice) -> set[str]:
         if value in table:
             explained |= set(words(table[value]))
     return explained
-

@@ -96,7 +96,10 @@ async def _run_one(call: ToolCall, tools: Mapping[str, Tool], context: RunContex
         status = "done"
     except TimeoutError as error:
         if tool is not None and deadline.expired():
-            status, result = "timed_out", ToolResult(f"{call.name} took longer than {tool.timeout_s:g} s and was stopped.")
+            status, result = (
+                "timed_out",
+                ToolResult(f"{call.name} took longer than {tool.timeout_s:g} s and was stopped."),
+            )
         else:
             result = _failure(call, error)
     except AgentAudioError as error:

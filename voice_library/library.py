@@ -1,8 +1,8 @@
 """`VoiceLibrary`: a folder of reference voices.
 
-    FOLDER/voices.json     the cards
-    FOLDER/clips/*.flac    the sound
-    FOLDER/speakers.npy    speaker embeddings, one row per card, when an encoder made them
+FOLDER/voices.json     the cards
+FOLDER/clips/*.flac    the sound
+FOLDER/speakers.npy    speaker embeddings, one row per card, when an encoder made them
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ class VoiceLibrary:
         self._read()
 
     @classmethod
-    def create(
-        cls, folder: str | os.PathLike[str], *, encoder: SpeakerEncoder | None = None
-    ) -> VoiceLibrary:
+    def create(cls, folder: str | os.PathLike[str], *, encoder: SpeakerEncoder | None = None) -> VoiceLibrary:
         """A new, empty library. Raises VoiceError when there is one already."""
         folder = Path(folder)
         if (folder / "voices.json").exists():
@@ -114,7 +112,9 @@ class VoiceLibrary:
         if len(named) == 1:
             return named[0]
         if named:
-            raise VoiceNotFound(f"{len(named)} voices are named {wanted!r}; use an id: {', '.join(v.id for v in named)}")
+            raise VoiceNotFound(
+                f"{len(named)} voices are named {wanted!r}; use an id: {', '.join(v.id for v in named)}"
+            )
         known = [*self._voices, *(voice.name for voice in self)]
         raise VoiceNotFound(f"no voice {wanted!r}; {did_you_mean(wanted, known)}")
 
@@ -158,7 +158,9 @@ class VoiceLibrary:
     def _with_speaker(self, clip: Audio) -> NDArray[np.float32] | None:
         if self._encoder is None:
             if self._speakers is not None:
-                raise VoiceError(f"this library's voices were embedded by {self.encoder_name!r}; open it with that encoder")
+                raise VoiceError(
+                    f"this library's voices were embedded by {self.encoder_name!r}; open it with that encoder"
+                )
             return None
         if len(self) and self.encoder_name != self._encoder.name:
             raise VoiceError(f"this library is embedded by {self.encoder_name!r}, not {self._encoder.name!r}")

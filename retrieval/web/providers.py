@@ -35,7 +35,9 @@ class Ddgs:
             rows = DDGS(timeout=self._timeout_s).text(query, backend=self._backend, max_results=k)
         except DDGSException as error:
             # The package says the same for "nothing found" and "refused to answer".
-            raise RetrievalError(f"the web search for {query!r} gave nothing ({error}); try other words or later") from None
+            raise RetrievalError(
+                f"the web search for {query!r} gave nothing ({error}); try other words or later"
+            ) from None
         return [
             Passage(str(row.get("body", "")), str(row.get("title", "")), str(row.get("href", "")), 0, 1 / (rank + 1))
             for rank, row in enumerate(rows[:k])

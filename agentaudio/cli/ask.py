@@ -1,0 +1,70 @@
+"""`agentaudio ask`: one question, one answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from agentaudio.agent import Agent
+from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress, read_input
+from agentaudio.events import TurnFinished
+from agentaudio.reply import Reply
+
+DEFAULT_TOOLS = ("search_documents", "audio_search", "get_date_time", "calculate")
+
+
+async def ask(
+    input: str,
+    *,
+    out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    model: str = "pocket",
+    tools: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = DEFAULT_TOOLS,
+    voice: str | None = None,
+    documents: Path | None = None,
+    voices: Path | None = None,
+    seconds: float = 5.0,
+    json: bool = False,
+) -> None:
+    """Ask by voice or in writing, and hear the answer.
+
+    Parameters
+    ----------
+    input
+        A sound file, a text in quotes, `-` for either on standard input, or `mic`.
+    out_file
+        Write the spoken answer here: WAV, FLAC, Ogg, Opus or MP3, by its suffix.
+    model
+        Which speech model answers; `agentaudio models list` shows them.
+    tools
+        Names of tools it may call; `agentaudio tools list` shows them.
+    voice
+        Id or name of the voice to start with; `agentaudio voices list` shows them.
+    documents
+        A folder of .txt and .md files for search_documents, instead of the demo documents.
+    voices
+        A voice library for audio_search, instead of the demo voices.
+    seconds
+        How long to listen to the microphone.
+    json
+        Print the reply as one JSON object, and nothing else.
+    """
+    if out_file is not None:
+        ensure_writable(out_file)
+    with progress(f"loading {model}"):
+        agent = Agent(model, tools=tools, voice=voice, documents=documents, voices=voices)
+    narrator = Narrator()
+    reply: Reply | None = None
+    async with agent:
+        async for event in agent.stream(read_input(input, seconds)):
+            if not json:
+                narrator.tell(event)
+            if isinstance(event, TurnFinished):
+                reply = event.reply
+    if reply is not None and out_file is not None and reply.audio is not None:
+        reply.audio.save(out_file)
+        if not json:
+            out.print(f"  [green]saved[/] {in_home(out_file)} ({reply.audio.duration:.1f} s)")
+    if reply is not None and json:
+        print_json(reply.to_dict())

@@ -1,0 +1,163 @@
+"""What the commands share: telling a turn as it happens, sound in and out, checked output places."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from agentaudio import events
+from agentaudio.audio import Audio
+from agentaudio.errors import AudioError, MissingExtra, OptionError
+from agentaudio.events import Event
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+RECORD_RATE_HZ = 16_000
+
+
+class Narrator:
+    """Prints the events of a turn as people want to read them, one line each."""
+
+    def __init__(self, console: Console = out) -> None:
+        self._console = console
+        self._saying = False
+
+    def tell(self, event: Event) -> None:
+        match event:
+            case events.Heard(text=text, confidence=confidence):
+                sure = "" if confidence is None else f" (confidence {confidence:.2f})"
+                self._line("heard", f"[bold]“{escape(text)}”[/]{sure}", event.at_s)
+            case events.ToolStarted(call=call):
+                given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+                self._line("tool", f"{call.name}({escape(given)})", event.at_s)
+            case events.ToolFinished(run=run):
+                text = run.result.text
+                if run.result.passages:
+                    best = run.result.passages[0]
+                    text = f"{len(run.result.passages)} passages, best: {best.title}"
+                mark = "" if run.status == "done" else f"[red]{run.status}:[/] "
+                self._line("", f"→ {mark}{escape(_shortened(text))} [dim]({1000 * run.duration_s:.0f} ms)[/]")
+            case events.VoiceChanged(voice=None):
+                self._line("voice", "the model's own", event.at_s)
+            case events.VoiceChanged(voice=voice) if voice is not None:
+                card = voice.card
+                self._line("voice", f"[magenta]{escape(card.name)}[/]: {escape(card.description)}", event.at_s)
+                self._line("", f"[dim]{escape(_provenance(voice.to_dict()))}[/]")
+            case events.TextDelta(text=text):
+                if not self._saying:
+                    self._console.print("[green]   says[/] ", end="")
+                    self._saying = True
+                self._console.print(escape(text), end="", style="bold")
+            case events.CitationUsed(citation=citation):
+                self._line("cites", f"{escape(citation.title)} [dim]({escape(citation.source)})[/]", event.at_s)
+            case events.TurnFinished(reply=reply):
+                shown = [f"{name.replace('_', ' ')} {value:.2f} s" for name, value in reply.timings.items()]
+                self._line("timing", f"[dim]{' · '.join(shown)}[/]")
+            case _:
+                pass
+
+    def _line(self, label: str, text: str, at_s: float | None = None) -> None:
+        if self._saying:
+            self._console.print()
+            self._saying = False
+        when = "" if at_s is None else f" [dim]{at_s:.2f} s[/]"
+        self._console.print(f"[green]{label:>7}[/] {text}{when}")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def ensure_writable(path: Path) -> None:
+    """Find out before the work, not after it, that a result cannot be saved. Raises OptionError."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OptionError(f"cannot write to {folder}: {error.strerror}; choose another place") from None
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[None]:
+    """A spinner on a terminal, nothing elsewhere."""
+    if err.is_terminal:
+        with err.status(what):
+            yield
+    else:
+        yield
+
+
+def record(seconds: float) -> Audio:
+    """The default microphone for so many seconds. Raises AudioError where there is none."""
+    try:
+        import sounddevice
+    except (ImportError, OSError):  # OSError: the system has no PortAudio library
+        raise MissingExtra("the microphone (it also takes the system library PortAudio)", "microphone") from None
+    try:
+        with progress(f"listening for {seconds:g} s"):
+            frames = sounddevice.rec(round(seconds * RECORD_RATE_HZ), RECORD_RATE_HZ, 1, "float32", blocking=True)
+    except sounddevice.PortAudioError as error:
+        raise AudioError(f"no microphone can be read here ({error}); give a sound file instead") from None
+    return Audio(frames, RECORD_RATE_HZ, channels_first=False)
+
+
+def play(audio: Audio) -> None:
+    """Let it be heard on this machine. Raises AudioError where nothing can play."""
+    for player in (["paplay"], ["aplay", "-q"], ["afplay"], ["ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"]):
+        if shutil.which(player[0]):
+            with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+                file.write(audio.to_bytes("wav"))
+                file.flush()
+                if subprocess.run([*player, file.name], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+                    return
+    raise AudioError("nothing on this machine can play sound; write a file instead with --out FILE.wav")
+
+
+def read_input(given: str, seconds: float) -> str | bytes | Audio:
+    """What INPUT of a command stands for: `-` is standard input, `mic` the microphone."""
+    if given == "mic":
+        return record(seconds)
+    if given != "-":
+        return given
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise AudioError("standard input is empty; pipe a sound file or a text into it")
+    if content[:4] in (b"RIFF", b"fLaC", b"OggS", b"FORM", b"\x1aE\xdf\xa3") or content[:3] == b"ID3":
+        return content
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content
+
+
+def in_home(path: Path) -> str:
+    """A path as people write it: relative when it is below the working folder."""
+    with contextlib.suppress(ValueError):
+        return os.path.join(".", str(path.resolve().relative_to(Path.cwd())))
+    return str(path)
+
+
+def _provenance(card: dict[str, Any]) -> str:
+    source = card.get("source", {})
+    made = " ".join(part for part in (source.get("engine", ""), source.get("voice", "")) if part)
+    return f"{card['id']} · {card['language']} · {made} · licence {card.get('licence', 'none')}"
+
+
+def _shortened(text: str, limit: int = 160) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -1,0 +1,93 @@
+"""`agentaudio doctor`: what is installed, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from rich.markup import escape
+from rich.table import Table
+
+from agentaudio import __version__
+from agentaudio.cli.console import out, print_json
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that may be there. remedy: how to get it."""
+
+    what: str
+    found: str | None
+    needed_for: str
+    remedy: str
+
+
+# (import name, distribution, extra, what it is for); extra "" is the core
+_PACKAGES = (
+    ("numpy", "numpy", "", "everything"),
+    ("soundfile", "soundfile", "", "sound files"),
+    ("soxr", "soxr", "", "resampling"),
+    ("pydantic", "pydantic", "", "tool schemas"),
+    ("faiss", "faiss-cpu", "", "vector search"),
+    ("bm25s", "bm25s", "", "word search"),
+    ("pocketsphinx", "pocketsphinx", "pocket", "the pocket engine: recognition"),
+    ("onnxruntime", "onnxruntime", "pocket", "the pocket engine: voice activity; speaker embeddings"),
+    ("tokenizers", "tokenizers", "pocket", "the pocket engine: routing; search by meaning"),
+    ("pyworld", "pyworld-prebuilt", "pocket", "the pocket engine: timbre transfer"),
+    ("espeakng_loader", "espeakng-loader", "espeak", "the pocket engine: speech synthesis (GPL-3)"),
+    ("ddgs", "ddgs", "web", "web_search"),
+    ("av", "av", "containers", "reading WebM, MP4 and M4A"),
+    ("sounddevice", "sounddevice", "microphone", "`agentaudio ask mic`"),
+)
+
+
+def checks() -> list[Check]:
+    """Everything that is looked for on this machine."""
+    found = []
+    for module, distribution, extra, purpose in _PACKAGES:
+        there: str | None = None
+        if importlib.util.find_spec(module) is not None:
+            try:
+                there = version(distribution)
+            except PackageNotFoundError:
+                there = "unknown version"
+        remedy = f"pip install 'agentaudio[{extra}]'" if extra else "pip install --force-reinstall agentaudio"
+        found.append(Check(distribution, there, purpose, remedy))
+    player = next((name for name in ("paplay", "aplay", "afplay", "ffplay") if shutil.which(name)), None)
+    found.append(Check("a sound player", player, "`agentaudio voices play`", "install alsa-utils, or use --out FILE"))
+    return found
+
+
+def doctor(*, json: bool = False) -> int:
+    """Show what is installed, what is missing, and how to get it.
+
+    Exits with 1 when something that the core or the pocket engine needs is missing.
+
+    Parameters
+    ----------
+    json
+        Print the findings as JSON.
+    """
+    findings = checks()
+    broken = [
+        c
+        for c, package in zip(findings, _PACKAGES, strict=False)
+        if not c.found and package[2] in ("", "pocket", "espeak")
+    ]
+    if json:
+        print_json(
+            {"agentaudio": __version__, "python": platform.python_version(), "checks": [asdict(c) for c in findings]}
+        )
+        return 1 if broken else 0
+    out.print(f"agentaudio {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("", "what", "found", "for", "how to get it"):
+        table.add_column(title)
+    for check in findings:
+        mark = "[green]✓[/]" if check.found else "[red]✗[/]"
+        table.add_row(mark, check.what, check.found or "–", check.needed_for, "" if check.found else escape(check.remedy))
+    out.print(table)
+    return 1 if broken else 0
