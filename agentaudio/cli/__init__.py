@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from agentaudio import __version__
 from agentaudio.errors import AgentAudioError
@@ -14,6 +14,7 @@ from agentaudio.errors import AgentAudioError
 app = App(
     name="agentaudio",
     help="Spoken agents: ask by voice, have tools called, hear the answer in a voice that was retrieved for it.",
+    default_parameter=Parameter(negative=()),
     version=__version__,
 )
 # Given as paths, so that `agentaudio --help` imports no model and no index.

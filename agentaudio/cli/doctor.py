@@ -85,7 +85,7 @@ def doctor(*, json: bool = False) -> int:
     out.print(f"agentaudio {__version__}, Python {platform.python_version()}, {platform.platform()}")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("", "what", "found", "for", "how to get it"):
-        table.add_column(title)
+        table.add_column(title, overflow="fold")
     for check in findings:
         mark = "[green]✓[/]" if check.found else "[red]✗[/]"
         table.add_row(mark, check.what, check.found or "–", check.needed_for, "" if check.found else escape(check.remedy))

@@ -1,0 +1,43 @@
+# Every target sets up what it needs from nothing: a virtual environment with pinned versions.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
+
+.PHONY: demo test check bench format clean
+
+demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
+	$(BIN)/agentaudio demo
+
+test: $(VENV)/.ready-dev    ## run the tests
+	$(BIN)/python -m pytest -x -q
+
+check: $(VENV)/.ready-dev   ## lint and type-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.ready-dev  ## let ruff lay out and mend the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
+	$(BIN)/python benchmarks/run_all.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo-output
+
+$(VENV)/bin/python:
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing agentaudio and its pocket engine"
+	@$(PIP) --editable '.[pocket,espeak]'
+	@touch $@
+
+$(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing agentaudio and its development tools"
+	@$(PIP) --editable '.[pocket,espeak,web,containers,dev]'
+	@touch $@ $(VENV)/.ready-demo
