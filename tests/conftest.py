@@ -1,0 +1,46 @@
+"""What several test files share: real sound, and a small library and corpus made on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import tone
+
+from agentaudio.retrieval.documents import DocumentIndex
+from agentaudio.retrieval.voice_search import VoiceSearch
+from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.voice import Consent, Source
+
+FREE = Consent(basis="synthetic", holder="nobody", scope=("synthesis", "demo"))
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> VoiceLibrary:
+    """Three voices that may be used, and one that may not."""
+    made = VoiceLibrary.create(tmp_path / "voices")
+    common = {"licence": "CC0-1.0", "source": Source(engine="a sine wave"), "language": "en"}
+    made.add(tone(110, 2), id="walter", name="Walter", description="A calm, deep old man.",
+             gender="male", age="old", consent=FREE, **common)  # fmt: skip
+    made.add(tone(300, 2), id="ruby", name="Ruby", description="A cheerful young woman who speaks fast.",
+             gender="female", age="young", consent=FREE, **common)  # fmt: skip
+    made.add(tone(150, 2), id="robot", name="Zed", description="A monotonous robot with a metallic sound.",
+             gender="neutral", consent=FREE, tags=("machine",), **common)  # fmt: skip
+    made.add(tone(200, 2), id="secret", name="Iris", description="A whispering woman.", gender="female", **common)
+    return made
+
+
+@pytest.fixture
+def voices(library: VoiceLibrary) -> VoiceSearch:
+    return VoiceSearch(library)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> DocumentIndex:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "wall.md").write_text(
+        "# The Great Wall\n\nThe Great Wall is 21,000 kilometers long.\n\nMost of it was built by the Ming dynasty.\n"
+    )
+    (folder / "tea.txt").write_text("Green tea is steamed or fried.\n\nBlack tea is oxidized before it is dried.\n")
+    return DocumentIndex.from_folder(folder)
