@@ -115,8 +115,7 @@ class VoiceLibrary:
             raise VoiceNotFound(
                 f"{len(named)} voices are named {wanted!r}; use an id: {', '.join(v.id for v in named)}"
             )
-        known = [*self._voices, *(voice.name for voice in self)]
-        raise VoiceNotFound(f"no voice {wanted!r}; {did_you_mean(wanted, known)}")
+        raise VoiceNotFound(f"no voice {wanted!r}; {did_you_mean(wanted, self._voices)}")
 
     def add(self, clip: Audio, *, id: str, name: str, description: str, **fields: Any) -> Voice:
         """Store a clip of 1 to 30 seconds and its card; `fields` are those of VoiceCard.
