@@ -88,6 +88,8 @@ def doctor(*, json: bool = False) -> int:
         table.add_column(title, overflow="fold")
     for check in findings:
         mark = "[green]✓[/]" if check.found else "[red]✗[/]"
-        table.add_row(mark, check.what, check.found or "–", check.needed_for, "" if check.found else escape(check.remedy))
+        table.add_row(
+            mark, check.what, check.found or "–", check.needed_for, "" if check.found else escape(check.remedy)
+        )
     out.print(table)
     return 1 if broken else 0

@@ -1,0 +1,54 @@
+"""`agentaudio demo`: three spoken turns, told as they happen."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress
+from agentaudio.demo.report import write_report
+from agentaudio.demo.run import DemoTurn, demo_agent, play
+
+
+async def demo(
+    *,
+    out_folder: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("demo-output"),
+    model: str = "pocket",
+    json: bool = False,
+) -> None:
+    """Hear three turns of a spoken conversation, and see how they came about.
+
+    Parameters
+    ----------
+    out_folder
+        Where the questions, the answers and report.html go.
+    model
+        Which speech model answers; `agentaudio models list` shows them.
+    json
+        Print the replies as JSON, and nothing else.
+    """
+    ensure_writable(out_folder / "report.html")
+    begun = time.perf_counter()
+    with progress(f"loading {model}"):
+        agent = demo_agent(model)
+    narrator, turns = Narrator(), list[DemoTurn]()
+    async with agent:
+        async for item in play(agent, out_folder):
+            if isinstance(item, DemoTurn):
+                turns.append(item)
+                if not json:
+                    out.print(f"\n[bold]turn {len(turns)}[/]  [dim]{in_home(item.question_file)}[/]")
+            elif not json:
+                narrator.tell(item)
+    report = write_report(turns, out_folder / "report.html")
+    if json:
+        print_json([turn.reply.to_dict() for turn in turns if turn.reply is not None])
+        return
+    out.print(f"\nDone in {time.perf_counter() - begun:.1f} s. Open {in_home(report)} to hear and see it. Then try:\n")
+    question = in_home(turns[0].question_file)
+    out.print(f"  agentaudio ask {question} --voice lily --out lily.wav", style="cyan")
+    out.print('  agentaudio ask "what is the time in tokyo" --out tokyo.wav', style="cyan")
+    out.print('  agentaudio voices search "a whispering voice"', style="cyan")

@@ -1,0 +1,124 @@
+"""The demo as a page: waveforms, players and the trace, in one HTML file beside the sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from agentaudio import events
+from agentaudio.audio import Audio, write_atomically
+from agentaudio.demo.run import DemoTurn
+from agentaudio.events import Event
+from agentaudio.voice_library.voice import Voice
+
+WAVE_WIDTH, WAVE_HEIGHT = 640, 56
+
+
+def write_report(turns: Sequence[DemoTurn], path: Path) -> Path:
+    """Write the page; the sound files must be in its folder.
+
+    Raises AudioError when it cannot be written.
+    """
+    template = Template((files("agentaudio.demo") / "report.html").read_text(encoding="utf-8"))
+    body = "\n".join(_turn(number, turn, path.parent) for number, turn in enumerate(turns, start=1))
+    write_atomically(path, template.substitute(turns=body).encode())
+    return path
+
+
+def waveform(audio: Audio) -> str:
+    """The sound as an inline SVG: the loudest sample of each column."""
+    columns = np.array_split(np.abs(audio.samples), WAVE_WIDTH // 3)
+    peaks = np.array([column.max(initial=0.0) for column in columns])
+    heights = np.maximum(1.0, peaks / max(float(peaks.max(initial=0.0)), 1e-6) * (WAVE_HEIGHT - 4))
+    bars = "".join(
+        f'<rect x="{3 * i}" y="{(WAVE_HEIGHT - h) / 2:.1f}" width="2" height="{h:.1f}"/>' for i, h in enumerate(heights)
+    )
+    return f'<svg class="wave" viewBox="0 0 {WAVE_WIDTH} {WAVE_HEIGHT}" preserveAspectRatio="none">{bars}</svg>'
+
+
+def _turn(number: int, turn: DemoTurn, folder: Path) -> str:
+    heard = turn.reply.heard if turn.reply and turn.reply.heard else "…"
+    said = turn.reply.text if turn.reply else "no answer"
+    parts = [
+        f'<section><h2><span class="number">{number}</span> “{escape(heard)}”</h2>',
+        _player("question", turn.question, turn.question_file),
+    ]
+    changed = [event.voice for event in turn.events if isinstance(event, events.VoiceChanged)]
+    if changed and changed[-1] is not None:
+        parts.append(_card(changed[-1], folder))
+    parts.append(f'<p class="answer">{escape(said)}</p>')
+    if turn.reply and turn.reply.audio and turn.answer_file:
+        voice = f" in the voice of {turn.reply.voice.name}" if turn.reply.voice else ""
+        parts.append(_player("answer" + voice, turn.reply.audio, turn.answer_file))
+    if turn.reply and turn.reply.citations:
+        quotes = "".join(
+            f"<li><b>{escape(c.title)}</b> <code>{escape(c.source)}</code><q>{escape(c.quote)}</q></li>"
+            for c in turn.reply.citations
+        )
+        parts.append(f'<ul class="citations">{quotes}</ul>')
+    parts.append(_trace(turn.events))
+    return "\n".join([*parts, "</section>"])
+
+
+def _player(label: str, audio: Audio, file: Path) -> str:
+    return (
+        f"<figure><figcaption>{escape(label)} · {audio.duration:.1f} s</figcaption>{waveform(audio)}"
+        f'<audio controls preload="none" src="{escape(file.name)}"></audio></figure>'
+    )
+
+
+def _card(voice: Voice, folder: Path) -> str:
+    clip = voice.clip.save(folder / f"voice-{voice.id}.wav")
+    card = voice.card
+    made = f"{card.source.engine} {card.source.voice}" if card.source else "unknown source"
+    consent = f"{card.consent.basis}, {card.consent.holder}" if card.consent else "none"
+    return (
+        f'<div class="card"><h3>{escape(card.name)} <code>{escape(card.id)}</code></h3>'
+        f"<p>{escape(card.description)}</p>"
+        f"<p class=fine>{escape(made)} · licence {escape(card.licence or 'none')} · consent: {escape(consent)}</p>"
+        f"{_player('retrieved reference', voice.clip, clip)}</div>"
+    )
+
+
+def _trace(happened: Sequence[Event]) -> str:
+    shown = [event for event in happened if _told(event)]
+    total = max((event.at_s for event in happened), default=1.0) or 1.0
+    rows = "".join(
+        f'<tr><td class="time">{event.at_s:.2f} s</td>'
+        f'<td class="line"><i style="left:{100 * event.at_s / total:.1f}%"></i></td>'
+        f"<td><code>{event.type}</code></td><td>{_told(event)}</td></tr>"
+        for event in shown
+    )
+    return f"<details open><summary>trace</summary><table>{rows}</table></details>"
+
+
+def _told(event: Event) -> str:
+    """One event in a few words, as HTML; empty for those that say nothing new."""
+    match event:
+        case events.Heard(text=text, confidence=confidence):
+            sure = "" if confidence is None else f" · confidence {confidence:.2f}"
+            return f"“{escape(text)}”{sure}"
+        case events.ToolStarted(call=call):
+            given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+            return f"{escape(call.name)}({escape(given)})"
+        case events.ToolFinished(run=run):
+            return f"{run.status} in {1000 * run.duration_s:.0f} ms: {escape(run.result.text[:160])}"
+        case events.VoiceChanged(voice=voice):
+            return escape(voice.name if voice else "the model's own voice")
+        case events.CitationUsed(citation=citation):
+            return escape(f"{citation.title} ({citation.source})")
+        case events.TextDelta(text=text):
+            return escape(text)
+        case events.AudioDelta(audio=audio):
+            return f"{audio.duration:.2f} s of sound"
+        case events.TurnFinished(reply=reply):
+            return escape(", ".join(f"{name} {value:.2f} s" for name, value in reply.timings.items()))
+        case events.TurnFailed(error=error):
+            return escape(str(error))
+        case _:
+            return ""
