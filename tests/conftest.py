@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support import tone
 
 from agentaudio.retrieval.documents import DocumentIndex
 from agentaudio.retrieval.voice_search import VoiceSearch
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Consent, Source
+
+# Machines that run the tests are shared: how long an example takes says nothing here.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 FREE = Consent(basis="synthetic", holder="nobody", scope=("synthesis", "demo"))
 

@@ -283,7 +283,7 @@ step = st.one_of(
 
 
 @given(st.lists(step, min_size=1, max_size=6), st.integers(1, 4))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_whatever_the_model_does_the_order_of_events_holds(steps: list[object], max_steps: int) -> None:
     @tool
     async def good() -> str:

@@ -78,9 +78,7 @@ def test_the_shorter_axis_is_the_channels_unless_told() -> None:
     assert len(Audio(np.zeros((1, 2), np.float32), 8_000, channels_first=False)) == 1
 
 
-@pytest.mark.parametrize(
-    ("dtype", "full"), [(np.int16, 2**15), (np.int32, 2**31), (np.int8, 2**7)]
-)
+@pytest.mark.parametrize(("dtype", "full"), [(np.int16, 2**15), (np.int32, 2**31), (np.int8, 2**7)])
 def test_integers_are_scaled_by_their_range(dtype: type, full: int) -> None:
     assert Audio(np.array([-full, 0, full // 2], dtype), 8_000).samples.tolist() == [-1.0, 0.0, 0.5]
 
@@ -239,7 +237,7 @@ rates = st.sampled_from([8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000])
 
 
 @given(samples, rates, rates)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_resampling_keeps_the_duration_and_never_explodes(x: np.ndarray, rate: int, target: int) -> None:
     resampled = Audio(x, rate).resample(target)
     assert resampled.sample_rate == target
@@ -248,7 +246,7 @@ def test_resampling_keeps_the_duration_and_never_explodes(x: np.ndarray, rate: i
 
 
 @given(samples, rates, st.floats(1, 2000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_chunks_joined_are_the_whole(x: np.ndarray, rate: int, chunk_ms: float) -> None:
     audio = Audio(x, rate)
     pieces = list(audio.chunks(chunk_ms))
@@ -259,7 +257,7 @@ def test_chunks_joined_are_the_whole(x: np.ndarray, rate: int, chunk_ms: float) 
 
 
 @given(samples, rates)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_sixteen_bit_pcm_and_wav_round_trip_within_half_a_step(x: np.ndarray, rate: int) -> None:
     audio = Audio(x, rate)
     for again in (Audio.from_pcm16(audio.to_pcm16(), rate), Audio.load(audio.to_bytes("wav"))):
@@ -267,8 +265,10 @@ def test_sixteen_bit_pcm_and_wav_round_trip_within_half_a_step(x: np.ndarray, ra
         np.testing.assert_allclose(again.samples, x, atol=1.01 / 32768)
 
 
-@given(st.binary(max_size=300), st.sampled_from([b"", b"RIFF\x24\0\0\0WAVE", b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3"]))
-@settings(max_examples=200, deadline=None)
+@given(
+    st.binary(max_size=300), st.sampled_from([b"", b"RIFF\x24\0\0\0WAVE", b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3"])
+)
+@settings(max_examples=200)
 def test_arbitrary_bytes_are_sound_or_our_error(content: bytes, magic: bytes) -> None:
     try:
         audio = Audio.load(magic + content)
@@ -278,7 +278,7 @@ def test_arbitrary_bytes_are_sound_or_our_error(content: bytes, magic: bytes) ->
 
 
 @given(st.integers(0, 3244))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_wav_cut_anywhere_is_refused(length: int) -> None:
     content = wav(tone(duration_s=0.1).samples, 16_000)
     assert len(content) == 3244

@@ -1,0 +1,178 @@
+"""From a typed function to a tool: schema, arguments, results."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+from support import tone
+
+from agentaudio import RunContext, Tool, ToolResult, tool
+from agentaudio.conversation import Conversation
+from agentaudio.errors import OptionError, ToolArgumentError, ToolError
+from agentaudio.tools.result import MAX_TEXT_CHARS
+
+CONTEXT = RunContext(Conversation())
+
+
+def call(made: Tool, **arguments: Any) -> ToolResult:
+    return asyncio.run(made.call(CONTEXT, arguments))
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Place(BaseModel):
+    city: str
+    country: str = "CN"
+
+
+def test_annotations_and_docstring_become_the_schema() -> None:
+    @tool
+    def paint(place: Place, colour: Colour, size: Literal["s", "l"] = "s", coats: int | None = None) -> str:
+        """Paint a place.
+
+        Args:
+            place: what to paint
+            coats: how often
+        """
+        return f"{place.city} {colour.value} {size} {coats}"
+
+    schema = paint.parameters
+    assert paint.description == "Paint a place."
+    assert schema["additionalProperties"] is False
+    assert schema["required"] == ["place", "colour"]
+    assert schema["properties"]["place"]["description"] == "what to paint"
+    assert schema["properties"]["coats"]["description"] == "how often"
+    assert schema["properties"]["size"]["enum"] == ["s", "l"]
+    assert "title" not in json.dumps(schema)
+    assert call(paint, place={"city": "Xi'an"}, colour="red", coats="2").text == "Xi'an red s 2"
+
+
+@pytest.mark.parametrize(
+    "docstring",
+    [
+        "Say it.\n\nArgs:\n    word: the word",
+        "Say it.\n\nParameters\n----------\nword\n    the word",
+        "Say it.\n\nParameters\n----------\nword : str\n    the word",
+        "Say it.\n\n:param word: the word",
+    ],
+)
+def test_google_numpy_and_sphinx_docstrings_are_read(docstring: str) -> None:
+    def say(word: str) -> str:
+        return word
+
+    say.__doc__ = docstring
+    made = tool(say)
+    assert made.description == "Say it."
+    assert made.parameters["properties"]["word"]["description"] == "the word"
+
+
+def test_a_description_in_annotated_is_kept() -> None:
+    @tool
+    def ask(word: Annotated[str, Field(description="one word", max_length=3)]) -> str:
+        return word
+
+    assert ask.parameters["properties"]["word"] == {"description": "one word", "maxLength": 3, "type": "string"}
+    with pytest.raises(ToolArgumentError, match="word: String should have at most 3"):
+        call(ask, word="long word")
+
+
+def test_a_parameter_called_title_stays_in_the_schema() -> None:
+    @tool
+    def find(title: str) -> str:
+        return title
+
+    assert list(find.parameters["properties"]) == ["title"]
+
+
+def test_a_tool_is_still_the_function_it_was() -> None:
+    @tool
+    def double(x: int) -> int:
+        return 2 * x
+
+    assert double(4) == 8
+
+
+def test_async_tools_and_the_run_context() -> None:
+    @tool(name="who-spoke", timeout_s=3)
+    async def who(context: RunContext, n: int = 1) -> str:
+        return f"{len(context.conversation)} {n}"
+
+    assert (who.name, who.timeout_s, list(who.parameters["properties"])) == ("who-spoke", 3, ["n"])
+    assert call(who).text == "0 1"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain", "plain"),
+        (None, "Done."),
+        (7, "7"),
+        ({"a": [1, Colour.RED]}, '{"a": [1, "red"]}'),
+        (Place(city="Bath"), '{"city": "Bath", "country": "CN"}'),
+        (b"bytes", '"bytes"'),
+        (tone(), "A sound of 1.0 seconds."),
+    ],
+)
+def test_what_a_tool_returns_becomes_text_for_the_model(value: Any, text: str) -> None:
+    assert ToolResult.of(value).text == text
+
+
+def test_values_without_a_json_form_are_refused() -> None:
+    circular: list[Any] = []
+    circular.append(circular)
+    for value in (circular, object()):
+        with pytest.raises(ToolError, match="not JSON"):
+            ToolResult.of(value)
+
+
+def test_long_results_are_shortened_and_say_so() -> None:
+    text = ToolResult("x" * (MAX_TEXT_CHARS + 5)).model_text
+    assert text.endswith("[shortened: 5 more characters]") and len(text) < MAX_TEXT_CHARS + 50
+
+
+def test_functions_that_cannot_be_tools_are_refused_at_once() -> None:
+    def untyped(x):  # type: ignore[no-untyped-def]
+        return x
+
+    with pytest.raises(OptionError, match="'x' has no type"):
+        tool(untyped)
+
+    def variadic(*words: str) -> str:
+        return ""
+
+    with pytest.raises(OptionError, match="cannot be given by name"):
+        tool(variadic)
+    with pytest.raises(OptionError, match="no tool name"):
+        tool(name="two words")(test_values_without_a_json_form_are_refused)
+    with pytest.raises(OptionError, match="timeout_s is 0"):
+        tool(timeout_s=0)(test_values_without_a_json_form_are_refused)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["place", "n", "other"]), json_values, max_size=3))
+def test_whatever_a_model_passes_is_taken_or_refused_with_our_error(arguments: dict[str, Any]) -> None:
+    try:
+        assert isinstance(call(_visit, **arguments).text, str)
+    except ToolArgumentError as error:
+        assert "visit cannot take these arguments" in str(error)
+
+
+@tool(name="visit")
+async def _visit(place: Place, n: int) -> str:
+    return f"{place} {n}"
