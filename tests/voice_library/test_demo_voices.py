@@ -1,0 +1,170 @@
+"""The demo voices that ship with the package: real clips, honest cards, told apart by the encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agentaudio.audio import Audio
+from agentaudio.voice_library.library import demo_voices
+from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
+from agentaudio.voice_library.voice import Voice
+
+VOICES = list(demo_voices())
+DEMO = demo_voices().folder
+
+each_voice = pytest.mark.parametrize("voice", VOICES, ids=lambda voice: voice.id)
+
+
+def pitch_hz(clip: Audio) -> float:
+    """Median pitch by autocorrelation of 60 ms frames; 0 when less than a fifth of them is periodic."""
+    frames = np.lib.stride_tricks.sliding_window_view(clip.samples, 960)[::320]
+    frames = frames[np.abs(frames).max(axis=1) > 0.05] * np.hanning(960)
+    lags = np.fft.irfft(np.abs(np.fft.rfft(frames, 2048)) ** 2)[:, :356]  # down to 45 Hz
+    window = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(960), 2048)) ** 2)[:356]
+    periodic = (lags / lags[:, :1] / (window / window[0]))[:, 32:]  # up to 500 Hz
+    strongest = periodic.max(axis=1)
+    # The first lag nearly as strong as the strongest: twice the period is as periodic as the period.
+    first = (periodic > 0.85 * strongest[:, None]).argmax(axis=1) + 32
+    voiced = strongest > 0.6
+    return float(np.median(clip.sample_rate / first[voiced])) if voiced.mean() > 0.2 else 0.0
+
+
+def voices_tagged(*tags: str) -> list[Voice]:
+    return [voice for voice in VOICES if set(tags) <= set(voice.card.tags)]
+
+
+def test_the_gallery_has_at_least_25_voices_in_under_6_mb() -> None:
+    assert len(VOICES) >= 25
+    assert sum(file.stat().st_size for file in DEMO.rglob("*") if file.is_file()) < 6e6
+
+
+def test_every_clip_has_a_card_and_ids_and_names_are_unique() -> None:
+    on_disk = {f"clips/{file.name}" for file in (DEMO / "clips").iterdir()}
+    assert {voice.card.clip for voice in VOICES} == on_disk
+    assert len({voice.id for voice in VOICES}) == len({voice.name for voice in VOICES}) == len(VOICES)
+
+
+@each_voice
+def test_clip_is_the_one_the_card_describes(voice: Voice) -> None:
+    assert hashlib.sha256(voice.path.read_bytes()).hexdigest() == voice.card.sha256
+    assert voice.clip.sample_rate == 16_000
+    assert voice.clip.duration == pytest.approx(voice.card.duration_s, abs=0.01)
+    assert 4.0 <= voice.clip.duration <= 7.0
+    assert 0.69 < voice.clip.peak < 0.73  # -3 dBFS
+
+
+@each_voice
+def test_card_is_complete_and_permits_synthesis(voice: Voice) -> None:
+    card = voice.card
+    assert card.transcript and card.language != "und" and len(card.tags) >= 2
+    assert card.style and card.accent and card.source and card.source.engine and card.source.voice
+    assert 20 < len(card.description) < 250 and card.description.endswith(".")
+    assert card.consent is not None and card.consent.holder and card.consent.evidence
+    assert voice.require("synthesis") is voice and voice.require("demo") is voice
+
+
+@each_voice
+def test_card_tells_rules_from_recorded_people(voice: Voice) -> None:
+    assert voice.card.source is not None and voice.card.consent is not None
+    by_rule = voice.card.source.engine == "espeak-ng"
+    assert voice.card.consent.basis == ("synthetic" if by_rule else "licence")
+    assert ("ynthesis" in voice.description) == by_rule or not by_rule
+
+
+def test_one_person_is_one_voice() -> None:
+    people = [
+        (source.engine, source.voice.partition("+")[2] if source.engine == "espeak-ng" else source.voice)
+        for source in (voice.card.source for voice in VOICES)
+        if source is not None
+    ]
+    assert len(set(people)) == len(VOICES)
+
+
+def test_speakers_of_the_recorded_questions_are_not_in_the_gallery() -> None:
+    reserved = re.compile(r"slt|rms|^en-(us|gb)$|^en$|\+[fm]3$|^en-(US|GB)$")
+    for voice in VOICES:
+        assert voice.card.source is not None and not reserved.search(voice.card.source.voice), voice
+
+
+@pytest.mark.parametrize(
+    "request_words",
+    [
+        ("calm", "old", "man"), ("deep", "man"), ("little", "girl"), ("child",), ("robot",), ("whispering",),
+        ("croaky",), ("hoarse",), ("cheerful", "young", "woman"), ("british", "man"), ("american", "man"),
+        ("scottish", "man"), ("italian", "woman"), ("italian", "man"), ("czech",), ("finnish",), ("russian",),
+        ("catalan",), ("german",), ("spanish",), ("french",), ("fast",), ("slow",),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_somebody_fits_what_people_ask_for(request_words: tuple[str, ...]) -> None:
+    assert voices_tagged(*request_words)
+
+
+def test_words_about_pitch_are_true() -> None:
+    for voice in voices_tagged("deep"):
+        assert 45 < pitch_hz(voice.clip) < 90, voice
+    for voice in voices_tagged("child"):
+        assert pitch_hz(voice.clip) > 230, voice
+    for voice in voices_tagged("whispering"):
+        assert pitch_hz(voice.clip) == 0.0, voice
+
+
+def test_words_about_pace_are_true() -> None:
+    english = [voice for voice in VOICES if voice.card.language.startswith("en")]
+    letters_per_s = {voice.id: len(voice.transcript) / voice.clip.duration for voice in english}
+    usual = float(np.median(list(letters_per_s.values())))
+    for voice in english:
+        if "fast" in voice.card.tags:
+            assert letters_per_s[voice.id] > 1.4 * usual, voice
+        if "slow" in voice.card.tags:
+            assert letters_per_s[voice.id] < 0.8 * usual, voice
+
+
+@pytest.fixture(scope="module")
+def encoder() -> EmbeddedSpeakerEncoder:
+    pytest.importorskip("onnxruntime")
+    return EmbeddedSpeakerEncoder()
+
+
+@pytest.fixture(scope="module")
+def speakers() -> NDArray[np.float32]:
+    stored = demo_voices().speakers
+    assert stored is not None
+    return stored
+
+
+def test_stored_rows_are_those_of_the_clips(encoder: EmbeddedSpeakerEncoder, speakers: NDArray[np.float32]) -> None:
+    assert demo_voices().encoder_name == encoder.name
+    assert speakers.shape == (len(VOICES), encoder.dim) and speakers.dtype == np.float32
+    fresh = np.stack([encoder.encode(voice.clip) for voice in VOICES])
+    assert (fresh * speakers).sum(axis=1).min() > 0.999
+
+
+def test_no_two_voices_sound_like_one_speaker(speakers: NDArray[np.float32]) -> None:
+    between = speakers @ speakers.T - np.eye(len(speakers))
+    assert between.max() < 0.83
+
+
+def test_nearest_to_a_first_half_is_its_second_half(encoder: EmbeddedSpeakerEncoder) -> None:
+    middles = [voice.clip.duration / 2 for voice in VOICES]
+    first = np.stack([
+        encoder.encode(voice.clip.slice(0, middle)) for voice, middle in zip(VOICES, middles, strict=True)
+    ])  # fmt: skip
+    second = np.stack([
+        encoder.encode(voice.clip.slice(middle)) for voice, middle in zip(VOICES, middles, strict=True)
+    ])  # fmt: skip
+    hits = (first @ second.T).argmax(axis=1) == np.arange(len(VOICES))
+    assert hits.mean() >= 0.9
+
+
+def test_the_notice_names_every_recorded_voice() -> None:
+    notice = Path(DEMO / "NOTICE").read_text(encoding="utf-8")
+    for voice in VOICES:
+        if voice.card.consent is not None and voice.card.consent.basis == "licence":
+            assert re.search(rf"\b{voice.id}\b", notice), voice
