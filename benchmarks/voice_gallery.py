@@ -1,0 +1,231 @@
+"""How well the demo voices can be told apart: equal error rate by speaker embedding.
+
+    python benchmarks/voice_gallery.py [--json FILE] [--halves]
+
+Every voice says three more sentences, besides its clip, with the engine its card names; each of the
+four is compared with each other one of the gallery. The equal error rate (EER) is where as many pairs
+of one speaker are missed as pairs of two speakers pass. `--halves` needs no engine: it compares the two
+halves of each shipped clip instead, which is easier (one recipe, one sentence) and says less.
+
+With pyworld installed the table also shows the pitch of each clip, so that a card's words ("deep",
+"like a little girl") can be checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+from make_demo_voices import NotInstalled, speak, tidy  # noqa: E402
+
+from agentaudio.audio import Audio  # noqa: E402
+from agentaudio.voice_library.library import demo_voices  # noqa: E402
+from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder  # noqa: E402
+from agentaudio.voice_library.voice import Voice  # noqa: E402
+
+GATE_EER_PERCENT = 5.0
+
+# Other sentences than those of the clips; the voices of one language say the same, which makes
+# different speakers harder to tell apart, not easier.
+SENTENCES = {
+    "en": (
+        "The harbour was quiet that morning, and only a few gulls sat on the wall.",
+        "Please leave the parcel with the neighbour, I shall be home after seven.",
+        "We planted four apple trees last autumn, and three of them are in flower.",
+    ),
+    "cs": (
+        "Prosím nechte balík u souseda, vrátím se domů až po sedmé hodině večer.",
+        "Loni na podzim jsme zasadili čtyři jabloně a tři z nich letos kvetou.",
+        "Jestli má vlak zase zpoždění, půjdeme podél řeky až ke starému mlýnu.",
+    ),
+    "ca": (
+        "Si us plau, deixi el paquet a casa del veí, tornaré després de les set.",
+        "La tardor passada vam plantar quatre pomeres i tres ja han florit.",
+        "Si el tren torna a arribar tard, anirem a peu fins al molí vell.",
+    ),
+    "it": (
+        "Per favore lasci il pacco dal vicino, tornerò a casa dopo le sette.",
+        "Lo scorso autunno abbiamo piantato quattro meli e tre sono in fiore.",
+        "Se il treno è di nuovo in ritardo, camminiamo lungo il fiume fino al mulino.",
+    ),
+    "fi": (
+        "Jättäkää paketti naapurille, olen kotona vasta kello seitsemän jälkeen.",
+        "Viime syksynä istutimme neljä omenapuuta, ja kolme niistä kukkii nyt.",
+        "Jos juna on taas myöhässä, voimme kävellä jokea pitkin vanhalle myllylle.",
+    ),
+    "ru": (
+        "Оставьте, пожалуйста, посылку у соседа, я буду дома после семи часов.",
+        "Прошлой осенью мы посадили четыре яблони, и три из них уже цветут.",
+        "Если поезд опять опоздает, мы пойдём вдоль реки к старой мельнице.",
+    ),
+    "hi": (
+        "कृपया यह सामान पड़ोसी के घर छोड़ दीजिए, मैं शाम को सात बजे के बाद आऊँगा।",
+        "पिछले साल हमने चार पेड़ लगाए थे और उनमें से तीन में अब फूल आ गए हैं।",
+        "अगर गाड़ी फिर देर से आई तो हम नदी के साथ साथ पुराने गाँव तक चलेंगे।",
+    ),
+    "de": (
+        "Bitte geben Sie das Paket beim Nachbarn ab, ich bin nach sieben zu Hause.",
+        "Im letzten Herbst haben wir vier Apfelbäume gepflanzt, und drei davon blühen.",
+        "Wenn der Zug wieder zu spät kommt, gehen wir am Fluss entlang zur alten Mühle.",
+    ),
+    "es": (
+        "Por favor deje el paquete con el vecino, estaré en casa después de las siete.",
+        "El otoño pasado plantamos cuatro manzanos, y tres de ellos están en flor.",
+        "Si el tren llega tarde otra vez, caminamos por el río hasta el viejo molino.",
+    ),
+    "fr": (
+        "Laissez le paquet chez le voisin s'il vous plaît, je serai rentré après sept heures.",
+        "L'automne dernier nous avons planté quatre pommiers, et trois sont en fleur.",
+        "Si le train est encore en retard, nous marcherons le long du fleuve jusqu'au moulin.",
+    ),
+}
+
+
+def utterances(voice: Voice, halves: bool) -> list[Audio]:
+    """The clip and three new sentences; or the two halves of the clip.
+
+    Raises NotInstalled when an engine or one of its voices is missing.
+    """
+    if halves:
+        middle = voice.clip.duration / 2
+        return [voice.clip.slice(0, middle), voice.clip.slice(middle)]
+    if voice.card.source is None:
+        raise NotInstalled(f"{voice.id}: its card names no engine; measure it with --halves")
+    texts = SENTENCES[voice.card.language.split("-")[0]]
+    return [voice.clip, *(tidy(speak(voice.card.source, text)) for text in texts)]
+
+
+def equal_error_rate(same: NDArray[np.float32], different: NDArray[np.float32]) -> tuple[float, float]:
+    """(EER in percent, threshold): where misses of one speaker equal passes of two."""
+    thresholds = np.unique(np.concatenate([same, different]))
+    missed = np.searchsorted(np.sort(same), thresholds) / len(same)
+    passed = 1 - np.searchsorted(np.sort(different), thresholds) / len(different)
+    nearest = int(np.argmin(np.abs(missed - passed)))
+    return 50 * float(missed[nearest] + passed[nearest]), float(thresholds[nearest])
+
+
+def pitch_hz(audio: Audio) -> float | None:
+    """Median fundamental frequency; 0 when less than a fifth is voiced; None without pyworld."""
+    try:
+        import pyworld
+    except ImportError:
+        return None
+    samples = audio.samples.astype(np.float64)
+    f0, _ = pyworld.harvest(samples, audio.sample_rate, f0_floor=45.0, f0_ceil=600.0, frame_period=10.0)
+    return float(np.median(f0[f0 > 0])) if np.mean(f0 > 0) > 0.2 else 0.0
+
+
+def centroid_hz(audio: Audio) -> float:
+    """Spectral centroid of the whole clip: low is dark, high is bright."""
+    power = np.abs(np.fft.rfft(audio.samples)) ** 2
+    hz = np.fft.rfftfreq(len(audio.samples), 1 / audio.sample_rate)
+    return float((power * hz).sum() / power.sum())
+
+
+def measure(halves: bool) -> dict[str, Any]:
+    encoder = EmbeddedSpeakerEncoder()
+    voices = list(demo_voices())
+    missing: list[str] = []
+    spoken: list[list[Audio]] = []
+    for voice in voices:
+        try:
+            spoken.append(utterances(voice, halves))
+        except NotInstalled as error:
+            missing.append(f"{voice.id}: {error}")
+    if missing:
+        raise NotInstalled("\n".join([*missing, "or measure the halves of the clips: --halves"]))
+
+    encoder.encode(spoken[0][0])  # the first call loads the network
+    started, audio_s = time.process_time(), sum(audio.duration for row in spoken for audio in row)
+    rows = [np.stack([encoder.encode(audio) for audio in row]) for row in spoken]
+    cpu_s = time.process_time() - started
+
+    same = [row @ row.T for row in rows]
+    same_pairs = np.concatenate([block[np.triu_indices(len(block), 1)] for block in same])
+    between = {(one, other): rows[one] @ rows[other].T for one, other in itertools.combinations(range(len(rows)), 2)}
+    different_pairs = np.concatenate([block.reshape(-1) for block in between.values()])
+    eer, threshold = equal_error_rate(same_pairs, different_pairs)
+
+    table = []
+    for index, voice in enumerate(voices):
+        others = {
+            other: float(between[min(index, other), max(index, other)].mean())
+            for other in range(len(voices))
+            if other != index
+        }
+        nearest = max(others, key=others.__getitem__)
+        own = same[index][np.triu_indices(len(same[index]), 1)]
+        pitch = pitch_hz(voice.clip)
+        table.append({
+            "id": voice.id,
+            "engine": voice.card.source.engine if voice.card.source else None,
+            "language": voice.card.language,
+            "pitch_hz": None if pitch is None else round(pitch),
+            "centroid_hz": round(centroid_hz(voice.clip)),
+            "letters_per_s": round(len(voice.transcript) / voice.clip.duration, 1),
+            "same_mean": round(float(own.mean()), 3),
+            "same_least": round(float(own.min()), 3),
+            "nearest": voices[nearest].id,
+            "nearest_mean": round(others[nearest], 3),
+        })  # fmt: skip
+    return {
+        "encoder": encoder.name,
+        "trials": "halves of the clips" if halves else "the clip and three more sentences a voice",
+        "voices": len(voices),
+        "eer_percent": round(eer, 2),
+        "threshold": round(threshold, 3),
+        "same_pairs": len(same_pairs),
+        "same_mean": round(float(same_pairs.mean()), 3),
+        "same_least": round(float(same_pairs.min()), 3),
+        "different_pairs": len(different_pairs),
+        "different_mean": round(float(different_pairs.mean()), 3),
+        "different_most": round(float(different_pairs.max()), 3),
+        "encoder_cpu_s_per_audio_s": round(cpu_s / audio_s, 4),
+        "gallery": table,
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    heads = {
+        "id": 9, "engine": 10, "language": 7, "pitch_hz": 9, "centroid_hz": 12, "letters_per_s": 14,
+        "same_mean": 10, "same_least": 11, "nearest": 9, "nearest_mean": 13,
+    }  # fmt: skip
+    print("".join(f"{head:>{width}}" for head, width in heads.items()))
+    for row in result["gallery"]:
+        print("".join(f"{'-' if row[head] is None else row[head]:>{width}}" for head, width in heads.items()))
+    print()
+    for head, value in result.items():
+        if head != "gallery":
+            print(f"{head:>26}  {value}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument("--halves", action="store_true", help="compare halves of the clips; needs no engine")
+    options = parser.parse_args()
+    try:
+        result = measure(options.halves)
+    except NotInstalled as error:
+        print(error, file=sys.stderr)
+        return 2
+    show(result)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0 if result["eer_percent"] <= GATE_EER_PERCENT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
