@@ -15,6 +15,7 @@ from agentaudio.audio import Audio
 from agentaudio.conversation import (
     AudioPart,
     Citation,
+    Conversation,
     Part,
     SpeechPart,
     TextPart,
@@ -105,6 +106,14 @@ class Agent:
     def stream(self, user: UserInput) -> AsyncIterator[Event]:
         """One turn in a conversation of its own, event by event."""
         return self.session().stream(user)
+
+    async def warm_up(self) -> None:
+        """Load models, documents and voices now, so that the first answer comes as fast as the others."""
+        specs: list[ToolSpec] = []
+        if self.tools:
+            await asyncio.to_thread(self.resources.open)
+            specs = self.specs(self.resources.context(Conversation(), self.voice))
+        await self.model.warm_up(specs)
 
     def specs(self, context: RunContext) -> list[ToolSpec]:
         """What the model is told about the tools."""

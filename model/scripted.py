@@ -81,6 +81,9 @@ class Scripted:
                 return
         yield End()
 
+    async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 

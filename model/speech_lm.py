@@ -138,5 +138,8 @@ class SpeechLM(Protocol):
         Raises BackendError when the model fails, AudioError for sound it cannot take.
         """
 
+    async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+        """Load now what the first answer would otherwise wait for; it may do nothing."""
+
     async def aclose(self) -> None:
         """Free what the model holds: weights, processes, connections. It may be called twice."""

@@ -16,6 +16,7 @@ app = App(
     help="Spoken agents: ask by voice, have tools called, hear the answer in a voice that was retrieved for it.",
     default_parameter=Parameter(negative=()),
     version=__version__,
+    suppress_keyboard_interrupt=False,
 )
 # Given as paths, so that `agentaudio --help` imports no model and no index.
 for _home, _help in {

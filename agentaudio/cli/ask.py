@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from agentaudio.agent import Agent
 from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress, read_input
+from agentaudio.errors import OptionError
 from agentaudio.events import TurnFinished
 from agentaudio.reply import Reply
 
@@ -16,7 +17,7 @@ DEFAULT_TOOLS = ("search_documents", "audio_search", "get_date_time", "calculate
 
 
 async def ask(
-    input: str,
+    input: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
     out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     model: str = "pocket",
@@ -50,6 +51,8 @@ async def ask(
     json
         Print the reply as one JSON object, and nothing else.
     """
+    if input.startswith("-") and input != "-":
+        raise OptionError(f"there is no option {input!r}; see `agentaudio ask --help`")
     if out_file is not None:
         ensure_writable(out_file)
     with progress(f"loading {model}"):

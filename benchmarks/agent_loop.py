@@ -1,0 +1,83 @@
+"""What the loop itself costs: turns over an instant scripted model.
+
+    python benchmarks/agent_loop.py [--json FILE]
+
+Claims: at most 3 ms of overhead for a turn with two tool calls (median); `import agentaudio` under
+200 ms; 200 turns at once without an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+
+from report import publish
+
+from agentaudio import Agent, tool
+from agentaudio.conversation import ToolCall
+from agentaudio.model.scripted import Scripted
+from agentaudio.model.speech_lm import CallDelta, TextDelta
+
+TURNS = 500
+CROWD = 200
+
+
+@tool
+async def instant(x: int) -> str:
+    """Does nothing."""
+    return str(x)
+
+
+def make_agent() -> Agent:
+    calls = [CallDelta(ToolCall(f"c{i}", "instant", {"x": i})) for i in range(2)]
+    return Agent(Scripted([calls, [TextDelta("Done.")]]), tools=[instant])
+
+
+async def one_by_one(agent: Agent) -> list[float]:
+    await agent.run("warm up")
+    seconds = []
+    for _ in range(TURNS):
+        begun = time.perf_counter()
+        await agent.run("go")
+        seconds.append(time.perf_counter() - begun)
+    return seconds
+
+
+async def crowd(agent: Agent) -> int:
+    replies = await asyncio.gather(*(agent.run("go") for _ in range(CROWD)), return_exceptions=True)
+    return sum(isinstance(reply, BaseException) for reply in replies)
+
+
+def cold_import(code: str) -> float:
+    """Median seconds of the import alone, in fresh interpreters."""
+    program = f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
+    runs = [float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(7)]
+    return statistics.median(runs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", metavar="FILE")
+    arguments = parser.parse_args()
+    agent = make_agent()
+    seconds = asyncio.run(one_by_one(agent))
+    publish(
+        "agent loop",
+        {
+            "turn_two_calls_ms_p50": round(1000 * statistics.median(seconds), 3),
+            "turn_two_calls_ms_p95": round(1000 * statistics.quantiles(seconds, n=20)[-1], 3),
+            "crowd_turns": CROWD,
+            "crowd_errors": asyncio.run(crowd(agent)),
+            "import_agentaudio_ms": round(1000 * cold_import("import agentaudio"), 1),
+            "import_agent_ms": round(1000 * cold_import("from agentaudio import Agent, tool"), 1),
+        },
+        arguments.json,
+    )
+
+
+if __name__ == "__main__":
+    main()

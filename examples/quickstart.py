@@ -1,0 +1,30 @@
+"""Ask by voice, have a tool of your own called, and save the spoken answer.
+
+python examples/quickstart.py [QUESTION.wav] [ANSWER.wav]
+"""
+
+import sys
+
+from agentaudio import Agent, tool
+
+
+@tool
+def opening_hours(museum: str) -> str:
+    """When a museum is open today."""
+    return f"The {museum} is open from nine to five."
+
+
+def main(question: str, answer: str = "answer.wav") -> None:
+    agent = Agent("pocket", tools=["search_documents", "audio_search", opening_hours])
+    reply = agent.run_sync(question)
+    print("heard:    ", reply.heard)
+    print("answer:   ", reply.text)
+    print("voice:    ", reply.voice)
+    print("tools:    ", [run.call.name for run in reply.tool_calls])
+    print("citations:", [citation.source for citation in reply.citations])
+    if reply.audio is not None:
+        print("saved:    ", reply.audio.save(answer))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3] or ["when is the national museum open today"])

@@ -1,0 +1,29 @@
+"""A session of several turns: the voice changes when it is asked for, and goes back.
+
+python examples/voice_switch.py
+"""
+
+import asyncio
+
+from agentaudio import Agent, events
+
+
+async def main() -> None:
+    async with Agent("pocket", tools=["search_documents", "audio_search"]) as agent:
+        session = agent.session()
+        for said in (
+            "please answer in the voice of a little girl",
+            "tell me about the great wall of china",
+            "go back to your own voice",
+        ):
+            print("you:  ", said)
+            async for event in session.stream(said):
+                match event:
+                    case events.VoiceChanged(voice=voice):
+                        print("voice:", voice.name if voice else "its own")
+                    case events.TurnFinished(reply=reply):
+                        print("agent:", reply.text)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

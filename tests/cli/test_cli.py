@@ -1,0 +1,184 @@
+"""The commands, run as people run them."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from support import tone
+
+from agentaudio import Audio
+from agentaudio.cli import main
+
+COMMAND = [sys.executable, "-m", "agentaudio"]
+
+
+@dataclass
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process: a new interpreter for each would cost the suite a minute."""
+
+    def run(*arguments: object, input: bytes = b"") -> Done:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(input)))
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        told = capfd.readouterr()
+        return Done(int(ended.value.code or 0), told.out, told.err)
+
+    return run
+
+
+def failed(done: Done, words: str) -> None:
+    """One clear line, a non-zero exit code, no traceback."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert words in done.stderr
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.json"
+    path.write_text(
+        json.dumps(
+            [
+                {"heard": "what is two and two", "calls": [{"name": "calculate", "arguments": {"expression": "2+2"}}]},
+                "Four.",
+            ]
+        )
+    )
+    return path
+
+
+def test_a_spoken_question_is_answered_into_a_file(run: Run, tmp_path: Path, script: Path) -> None:
+    question = tone().save(tmp_path / "question.wav")
+    done = run("ask", question, "--model", f"scripted:{script}", "--tools", "calculate", "--out", tmp_path / "a.flac")
+    assert done.returncode == 0, done.stderr
+    for told in ("what is two and two", "calculate(expression='2+2')", "2+2 = 4", "Four.", "saved", "a.flac"):
+        assert told in done.stdout
+    assert Audio.load(tmp_path / "a.flac").duration > 0.1
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_standard_input_may_be_sound_or_text(run: Run, text: bool) -> None:
+    given = b"hello there" if text else tone().to_bytes("flac")
+    done = run("ask", "-", "--model", "scripted", "--json", input=given)
+    reply = json.loads(done.stdout)
+    assert reply["text"].startswith("I am a script") and reply["stop"] == "answered"
+    failed(run("ask", "-", "--model", "scripted", input=b""), "standard input is empty")
+
+
+BAD_FILES = {
+    "empty.wav": (b"", "is empty"),
+    "letter.wav": (b"Dear Sir or Madam", "not a sound file"),
+    "silent.wav": (Audio.silence(1, 16_000).to_bytes(), "is silent"),
+    "truncated.wav": (tone().to_bytes()[:-500], "is truncated"),
+    "nothing.wav": (Audio.silence(0, 16_000).to_bytes(), "no sound"),
+}
+
+
+@pytest.mark.parametrize("name", [*BAD_FILES, "missing.wav", "nan.wav"])
+def test_files_that_cannot_be_heard_end_in_one_line(run: Run, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    words = "no such file"
+    if name == "nan.wav":
+        soundfile.write(path, np.full(100, np.nan), 16_000, subtype="FLOAT")
+        words = "NaN"
+    elif name in BAD_FILES:
+        content, words = BAD_FILES[name]
+        path.write_bytes(content)
+    failed(run("ask", path, "--model", "scripted", "--out", tmp_path / "a.wav"), words)
+    assert not (tmp_path / "a.wav").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ask", "hi", "--model", "pockt"), "did you mean 'pocket'"),
+        (("ask", "hi", "--model", "scripted", "--tools", "calclate"), "did you mean 'calculate'"),
+        (("ask", "hi", "--model", "scripted", "--voice", "lilly"), "did you mean 'lily'"),
+        (("ask", "hi", "--model", "scripted", "--documents", "/nowhere"), "no such folder of documents"),
+        (("ask", "hi", "--model", "scripted", "--voices", "/nowhere"), "not a voice library"),
+        (("ask", "hi", "--model", "scripted", "--out", "/proc/a.wav"), "cannot write to /proc"),
+        (("ask", "hi", "--model", "scripted", "--out", "answer.doc"), "cannot write '.doc' files"),
+        (("ask", "hi", "--model", "scripted:missing.json"), "cannot read the script"),
+        (("voices", "play", "nobody"), "no voice 'nobody'"),
+    ],
+)
+def test_wrong_names_and_places_end_in_one_line(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    failed(run(*arguments), words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_usage_has_its_own_exit_code(run: Run) -> None:
+    done = run("ask")
+    assert done.returncode == 2 and "requires an argument" in done.stdout + done.stderr
+    assert run("ask", "hi", "--nonsense").returncode == 2
+
+
+def test_ctrl_c_ends_with_one_line_and_no_half_file(tmp_path: Path) -> None:
+    script = tmp_path / "slow.json"
+    script.write_text(json.dumps(["word " * 5_000]))
+    process = subprocess.Popen(
+        [*COMMAND, "ask", "hi", "--model", f"scripted:{script}", "--out", str(tmp_path / "a.wav")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "says" not in process.stdout.readline(5000):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stderr.strip()) == (130, "interrupted")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["slow.json"]
+
+
+def test_voices_are_listed_searched_and_exported(run: Run, tmp_path: Path) -> None:
+    cards = json.loads(run("voices", "list", "--json").stdout)
+    assert len(cards) >= 25 and all(card["licence"] and card["consent"] for card in cards)
+    assert "Albert" in run("voices", "search", "a calm old man").stdout
+    nothing = run("voices", "search", "a refrigerator door")
+    assert nothing.returncode == 1 and "No voice fits" in nothing.stdout
+    assert run("voices", "play", "lily", "--out", tmp_path / "lily.wav").returncode == 0
+    assert Audio.load(tmp_path / "lily.wav").duration > 2
+
+
+def test_what_is_installed_is_told(run: Run) -> None:
+    assert "pocket" in run("models", "list").stdout
+    assert {"calculate", "audio_search"} <= {row["name"] for row in json.loads(run("tools", "list", "--json").stdout)}
+    checks = json.loads(run("doctor", "--json").stdout)["checks"]
+    assert next(check for check in checks if check["what"] == "numpy")["found"]
+
+
+@pytest.mark.parametrize("command", [[], ["ask"], ["demo"], ["voices"], ["voices", "search"], ["doctor"]])
+def test_help_says_what_a_command_does(run: Run, command: list[str]) -> None:
+    done = run(*command, "--help")
+    assert done.returncode == 0 and "Usage: agentaudio" in done.stdout
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    done = subprocess.run(
+        f"{' '.join(COMMAND)} voices list --json | head -c 10", shell=True, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
