@@ -24,7 +24,7 @@ HOP = 160  # 10 ms
 MEL_BANDS = 40
 PARTIAL_FRAMES = 160  # 1.6 s, the length the network was trained on
 PARTIAL_STEP_FRAMES = 77  # 1.3 partials a second, resemblyzer's rate
-FEWEST_PARTIAL_COVERAGE = 0.75
+LEAST_PARTIAL_COVERAGE = 0.75
 TARGET_LEVEL_DBFS = -30.0
 
 SHORTEST_SPEECH_S = 0.5
@@ -217,6 +217,6 @@ def _partial_starts(samples: int) -> list[int]:
     frames = -(-(samples + 1) // HOP)
     starts = list(range(0, max(1, frames - PARTIAL_FRAMES + PARTIAL_STEP_FRAMES + 1), PARTIAL_STEP_FRAMES))
     covered = (samples / HOP - starts[-1]) / PARTIAL_FRAMES
-    if covered < FEWEST_PARTIAL_COVERAGE and len(starts) > 1:
+    if covered < LEAST_PARTIAL_COVERAGE and len(starts) > 1:
         starts.pop()
     return starts
