@@ -10,9 +10,10 @@ One person is one voice, however many packages carry that person's recordings. L
 the speakers of the recorded questions (flite slt and rms, Pico in English, plain eSpeak English and
 its variants f3 and m3), and voices that may not be redistributed (MBROLA, festvox rab).
 
-The eSpeak NG variants were chosen among 96 variants at three pitches: each time the one whose speaker
-embedding was furthest from all chosen before, among those that fit a request people make ("a robot",
-"a little girl"). benchmarks/voice_gallery.py measures the result.
+The eSpeak NG variants come from a list of 97 variants at three pitches, ordered so that each is as far
+as possible, by speaker embedding, from all before it; out of its far ones those were taken that fit a
+request people make ("a robot", "a little girl"). benchmarks/voice_gallery.py measures the result, with
+the same encoder.
 """
 
 from __future__ import annotations
@@ -219,7 +220,7 @@ VOICES = (
         "angus", "Angus", Source(engine="flite", voice="awb"),
         _cmu("Language Technologies Institute, Carnegie Mellon University", "flite"), "en-GB",
         "The ferry leaves at noon, so we have time for a bowl of soup before we go.",
-        "A Scottish man with a clear, friendly voice. Built from recorded speech, slightly buzzy.",
+        "A Scottish man with a clear, friendly voice. Statistical synthesis, slightly buzzy.",
         ("scottish", "british", "man", "friendly", "clear"), "male", "adult", "friendly", "Scottish",
     ),
     Recipe(
@@ -298,7 +299,7 @@ VOICES = (
         "boris", "Boris", Source(engine="festival", voice="msu_ru_nsh_clunits"),
         _cmu("Nickolay V. Shmyrev", "festvox-ru"), "ru-RU",
         "Вечером мы сидели у окна, пили чай и говорили о старых друзьях.",
-        "A Russian man with a natural, everyday voice. Speaks Russian. Joined from recorded pieces.",
+        "A Russian man with a natural, everyday voice. Speaks Russian. Unit-selection synthesis.",
         ("russian", "man", "natural", "everyday"), "male", "adult", "everyday", "Russian",
     ),
     Recipe(
@@ -311,19 +312,19 @@ VOICES = (
     Recipe(
         "greta", "Greta", Source(engine="pico", voice="de-DE"), PICO, "de-DE",
         "Am Wochenende fahren wir mit dem Fahrrad an den See und nehmen Kuchen mit.",
-        "A German woman, friendly and clear, like a navigation system. Speaks German.",
+        "A German woman, friendly and clear, like a navigation system. Speaks German. Statistical synthesis.",
         ("german", "woman", "friendly", "clear"), "female", "adult", "friendly", "German",
     ),
     Recipe(
         "elena", "Elena", Source(engine="pico", voice="es-ES"), PICO, "es-ES",
         "El domingo vamos a la montaña con unos amigos y comemos junto al río.",
-        "A Spanish woman with a warm, lively voice. Speaks Spanish.",
+        "A Spanish woman with a warm, lively voice. Speaks Spanish. Statistical synthesis.",
         ("spanish", "woman", "warm", "lively"), "female", "adult", "lively", "Spanish",
     ),
     Recipe(
         "claire", "Claire", Source(engine="pico", voice="fr-FR"), PICO, "fr-FR",
         "Ce soir nous dînons dans un petit restaurant près du port, avec toute la famille et nos voisins.",
-        "A French woman with a soft, polite voice. Speaks French.",
+        "A French woman with a soft, polite voice. Speaks French. Statistical synthesis.",
         ("french", "woman", "soft", "polite"), "female", "adult", "polite", "French",
     ),
     # Made by rule: no person behind them
