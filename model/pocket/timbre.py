@@ -32,18 +32,25 @@ SHORTEST_REFERENCE_S = 0.5
 """Voiced speech that a reference must hold."""
 LONGEST_REFERENCE_S = 20.0
 
+WHISPER_BELOW = 0.15
+"""Share of voiced frames under which a reference counts as whispered."""
+
 BLEND = 0.4
 WARPS = np.linspace(0.8, 1.25, 19)
 SPEECH_RMS = 0.08
 LOUDEST_PEAK = 0.95
+_ACTIVE_WITHIN = 8.0  # natural log of power: 35 dB below the loudest frame
 
 
 class TimbreTransfer(Protocol):
     """Makes speech sound like somebody else."""
 
     @property
-    def pitch_hz(self) -> float:
-        """Median fundamental frequency of that voice: speech that starts near it suffers less."""
+    def pitch_hz(self) -> float | None:
+        """Median fundamental frequency of that voice: speech that starts near it suffers less.
+
+        None when it has none, as a whisper.
+        """
 
     def apply(self, speech: Audio) -> Audio:
         """The same words in the other voice, as loud as speech should be; any rate in."""
@@ -61,6 +68,21 @@ class _Analysis:
     def voiced(self) -> NDArray[np.bool_]:
         return self.f0 > 0
 
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Frames that are loud enough to be speech."""
+        level = self.cepstrum[:, 0]
+        return np.asarray(level > level.max() - _ACTIVE_WITHIN)
+
+    @property
+    def whispered(self) -> bool:
+        return bool(self.voiced.sum() < WHISPER_BELOW * self.active.sum())
+
+    @property
+    def typical(self) -> NDArray[np.bool_]:
+        """Frames that tell the timbre: the voiced ones, or all of a whisper."""
+        return self.active if self.whispered else self.voiced & self.active
+
 
 class WorldTimbre:
     """The timbre of one reference voice. Build it once per voice; then any thread may use it.
@@ -77,21 +99,21 @@ class WorldTimbre:
         if reference.is_silent:
             raise VoiceError("the reference is silent; choose a clip in which somebody speaks")
         target = _analyse(reference.slice(0.0, LONGEST_REFERENCE_S))
-        voiced_s = float(target.voiced.sum()) * FRAME_MS / 1000
-        if voiced_s < SHORTEST_REFERENCE_S:
+        speech_s = float(target.typical.sum()) * FRAME_MS / 1000
+        if speech_s < SHORTEST_REFERENCE_S:
             raise VoiceError(
-                f"the reference of {reference.duration:.1f} s holds {voiced_s:.2f} s of voice; "
+                f"the reference of {reference.duration:.1f} s holds {speech_s:.2f} s of voice; "
                 f"it needs {SHORTEST_REFERENCE_S} s or more, so record or choose a longer one"
             )
-        self._log_f0 = np.log(target.f0[target.voiced])
-        self._frames = target.cepstrum[target.voiced]
+        self._log_f0 = None if target.whispered else np.log(target.f0[target.voiced])
+        self._frames = target.cepstrum[target.typical]
         self._mean, self._deviation = self._frames.mean(0), self._frames.std(0) + 1e-6
         self._source = None if source is None else _Statistics.of(_analyse(source), self._mean)
 
     @property
-    def pitch_hz(self) -> float:
-        """Median fundamental frequency of the reference."""
-        return float(np.exp(np.median(self._log_f0)))
+    def pitch_hz(self) -> float | None:
+        """Median fundamental frequency of the reference; None for a whisper."""
+        return None if self._log_f0 is None else float(np.exp(np.median(self._log_f0)))
 
     def apply(self, speech: Audio) -> Audio:
         """The words of `speech` in the reference's timbre, 16 kHz, about -22 dBFS.
@@ -109,14 +131,23 @@ class WorldTimbre:
         cepstrum = (cepstrum - source.mean) / source.deviation * self._deviation + self._mean
         cepstrum = self._blended(cepstrum)
         cepstrum[:, 0] = level
-        log_f0 = np.log(np.maximum(analysis.f0, 1.0))
-        scaled = (log_f0 - source.log_f0_mean) / source.log_f0_deviation * self._log_f0.std()
-        f0 = np.where(analysis.voiced, np.exp(scaled + self._log_f0.mean()), 0.0)
+        f0 = self._melody(analysis, source)
+        aperiodicity = (
+            analysis.aperiodicity if self._log_f0 is not None else np.ones_like(analysis.aperiodicity)
+        )
         coded = np.ascontiguousarray(cepstrum)
         envelope = pyworld.decode_spectral_envelope(coded, SAMPLE_RATE_HZ, FFT_SIZE)
-        f0 = np.where(f0 > 0, np.clip(f0, LOWEST_F0_HZ, HIGHEST_F0_HZ), 0.0)
-        wave = pyworld.synthesize(f0, envelope, analysis.aperiodicity, SAMPLE_RATE_HZ, FRAME_MS)
-        return _levelled(wave)
+        return _levelled(pyworld.synthesize(f0, envelope, aperiodicity, SAMPLE_RATE_HZ, FRAME_MS))
+
+    def _melody(self, analysis: _Analysis, source: _Statistics) -> Doubles:
+        if self._log_f0 is None:
+            return np.zeros_like(analysis.f0)
+        log_f0 = np.log(np.maximum(analysis.f0, 1.0))
+        moved = (
+            log_f0 - source.log_f0_mean
+        ) / source.log_f0_deviation * self._log_f0.std() + self._log_f0.mean()
+        f0 = np.clip(np.exp(moved), LOWEST_F0_HZ, HIGHEST_F0_HZ)
+        return np.where(analysis.voiced, f0, 0.0)
 
     def _blended(self, cepstrum: Doubles) -> Doubles:
         # Distances without the level and weighted by spread, as a Mahalanobis distance with a diagonal.
@@ -139,11 +170,11 @@ class _Statistics:
 
     @classmethod
     def of(cls, analysis: _Analysis, target_mean: Doubles) -> _Statistics:
-        voiced = analysis.cepstrum[analysis.voiced]
+        typical = analysis.cepstrum[analysis.voiced & analysis.active]
         warps = [_warp_matrix(float(factor)) for factor in WARPS]
-        distances = [np.square((voiced @ warp).mean(0) - target_mean)[1:].sum() for warp in warps]
+        distances = [np.square((typical @ warp).mean(0) - target_mean)[1:].sum() for warp in warps]
         warp = warps[int(np.argmin(distances))]
-        warped = voiced @ warp
+        warped = typical @ warp
         log_f0 = np.log(analysis.f0[analysis.voiced])
         return cls(
             warp, warped.mean(0), warped.std(0) + 1e-6, float(log_f0.mean()), float(log_f0.std() + 1e-2)
