@@ -181,8 +181,8 @@ RULES = Permission(
     "CC0-1.0",
     "synthetic",
     "nobody: speech made by rule",
-    "eSpeak NG computes the voice from formant tables; no person's voice was recorded for it. The engine is "
-    "GPL-3.0-or-later, which does not cover what it says.",
+    "eSpeak NG computes the voice from formant tables and models no person; only unvoiced consonants are short "
+    "stored noises. The engine is GPL-3.0-or-later, which does not cover what it says.",
 )
 PICO = Permission(
     "Apache-2.0",
