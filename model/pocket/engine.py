@@ -12,12 +12,14 @@ from uuid import uuid4
 from agentaudio.audio import Audio
 from agentaudio.conversation import AudioPart, Conversation, Message, ToolCall, ToolSpec
 from agentaudio.errors import BackendError, OptionError
-from agentaudio.model.pocket.answer import Answer, answer, not_understood, small_talk, speakable
+from agentaudio.model.pocket.answer import Answer, answer
+from agentaudio.model.pocket.expectations import expected_sentences
 from agentaudio.model.pocket.phrasing import phrases
 from agentaudio.model.pocket.recogniser import Recogniser, Recognition, SphinxRecogniser
 from agentaudio.model.pocket.router import Route, Router
 from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
-from agentaudio.model.pocket.slots import expected_sentences
+from agentaudio.model.pocket.small_talk import not_understood, small_talk
+from agentaudio.model.pocket.speakable import speakable
 from agentaudio.model.pocket.synthesiser import EspeakSynthesiser, Synthesiser
 from agentaudio.model.pocket.timbre import TimbreTransfer, WorldTimbre
 from agentaudio.model.speech_lm import (
@@ -171,7 +173,7 @@ def _without_tools(text: str, routes: Sequence[Route], tools: Sequence[ToolSpec]
         if route.tool is not None and route.missing:
             return f"I need to know the {' and the '.join(name.replace('_', ' ') for name in route.missing)} for that."
     if any(route.kind == "chat" for route in routes):
-        return small_talk(text)
+        return small_talk(text, tools)
     return not_understood(text, tools)
 
 

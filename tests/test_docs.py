@@ -1,0 +1,93 @@
+"""What the documents show can be done, done."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentaudio.cli import main
+from agentaudio.demo.run import questions_folder
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    return [
+        (page.name, body)
+        for page in PAGES
+        for found, body in BLOCK.findall(page.read_text(encoding="utf-8"))
+        if found == language
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder with a question to ask."""
+    from agentaudio import Audio
+
+    Audio.load(questions_folder() / "national-museum.flac").save(tmp_path / "question.wav")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("page", "code"), blocks("python"))
+def test_python_snippets_run(page: str, code: str, folder: Path) -> None:
+    exec(compile(code, page, "exec"), {"__name__": "__main__"})
+    if "answer.wav" in code:
+        assert (folder / "answer.wav").stat().st_size > 10_000
+
+
+COMMANDS = [
+    (page, line.split("#")[0].strip())
+    for page, body in blocks("bash")
+    for line in body.splitlines()
+    if line.split("#")[0].strip()
+]
+
+
+@pytest.mark.parametrize(("page", "line"), [c for c in COMMANDS if c[1].startswith("agentaudio ")])
+def test_commands_run(page: str, line: str, folder: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(line)[1:])
+    assert ended.value.code in (0, None)
+
+
+@pytest.mark.parametrize(("page", "line"), [c for c in COMMANDS if not c[1].startswith("agentaudio ")])
+def test_other_commands_exist(page: str, line: str) -> None:
+    program, *rest = shlex.split(line)
+    if program == "make":
+        # Not run here, since it runs these tests: make says what it would do.
+        subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, capture_output=True)
+    elif program == "python":
+        assert (ROOT / rest[0]).exists()
+    else:
+        assert shutil.which(program)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    dead = [target for target in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / target).exists()]
+    assert dead == []
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_examples_run(example: Path, folder: Path) -> None:
+    usage = re.search(rf"python examples/{example.name} ?(.*)", ast.get_docstring(ast.parse(example.read_text())) or "")
+    assert usage is not None, "an example says how it is run"
+    arguments = [word.strip("[]") for word in usage[1].split() if not word.startswith("[")]
+    for wanted in arguments:
+        if wanted.endswith(".wav"):
+            shutil.copy(folder / "question.wav", folder / wanted)
+    done = subprocess.run([sys.executable, example, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() and not done.stderr
