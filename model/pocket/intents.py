@@ -1,0 +1,21 @@
+"""Example requests: of the tools that come with agentaudio, of chat, and of what nothing can do."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parent / "assets" / "router_examples.jsonl"
+CHAT = "chat"
+UNKNOWN = "unknown"
+
+
+@functools.cache
+def examples() -> dict[str, tuple[str, ...]]:
+    """Sentences by intent: the name of a built-in tool, CHAT, or UNKNOWN (commands nobody handles)."""
+    found: dict[str, list[str]] = {}
+    for line in EXAMPLES.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        found.setdefault(row["intent"], []).append(row["text"])
+    return {intent: tuple(texts) for intent, texts in found.items()}

@@ -1,0 +1,84 @@
+"""Words of a request: split, stemmed, and told apart by how much they say."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"[a-z]+/[a-z_/]+|\d[\d,]*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[+*/^%×÷()-]")
+_SHORT = {
+    "what's": "what is", "who's": "who is", "where's": "where is", "when's": "when is", "how's": "how is",
+    "it's": "it is", "that's": "that is", "i'm": "i am", "i'd": "i would", "i'll": "i will", "i've": "i have",
+    "let's": "let us", "don't": "do not", "can't": "can not", "cannot": "can not", "won't": "will not",
+    "doesn't": "does not", "didn't": "did not", "isn't": "is not", "aren't": "are not", "you're": "you are",
+    "we're": "we are", "we'd": "we would", "gonna": "going to", "wanna": "want to", "gimme": "give me",
+}  # fmt: skip
+
+STOP_WORDS = frozenset(
+    "a an the this that these those there here it its i me my mine we us our you your he him his she her they "
+    "them their is are am was were be been being do does did doing have has had having can could will would "
+    "shall should may might must not no nor so too very just only also and or but if then else than as of at "
+    "by for with about against between into through during before after above below to from up down in out "
+    "on off over under again further once what which who whom whose when where why how all any both each few "
+    "more most other some such own same let get got give make tell say please thanks thank okay ok oh well um "
+    "uh hey hi like want need know".split()
+)
+"""Words that carry no topic."""
+
+LIGHT_WORDS = STOP_WORDS | frozenset(
+    "now today tonight tomorrow currently right already something anything someone anyone thing things bit "
+    "little lot really maybe perhaps kindly quickly would'nt look show find put take go come see hear listen "
+    "help start begin try use going long much many far often kind sort quick".split()
+)
+"""Words that rarely belong to the value of an argument."""
+
+QUESTION_WORDS = frozenset("what which who whom whose when where why how".split())
+_ASKING_VERBS = frozenset(
+    "is are was were do does did can could will would has have had should".split()
+)
+
+
+def split_words(text: str) -> list[str]:
+    """Lower-case words, numbers and arithmetic signs of a text; contractions are spread out."""
+    found: list[str] = []
+    for word in _WORD.findall(text.lower().replace("’", "'")):
+        found.extend(_SHORT.get(word, word.removesuffix("'s")).split())
+    return found
+
+
+def stem(word: str) -> str:
+    """A crude stem: "opening", "opens" and "opened" are one word, "tallest" stays.
+
+    Enough to match what a person says with what a developer wrote; not a linguist's stem.
+    """
+    for ending, kept in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ied", "y"), ("ed", ""), ("es", ""), ("s", "")):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            if ending == "es" and not word.endswith(("ches", "shes", "xes", "oes", "zes")):
+                continue
+            word = word[: -len(ending)] + kept
+            break
+    if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "lsz":
+        word = word[:-1]
+    return word.removesuffix("e") if len(word) > 4 else word
+
+
+def content_words(text: str) -> list[str]:
+    """The words that carry a topic, in order."""
+    return [word for word in split_words(text) if word not in STOP_WORDS]
+
+
+def stems(text: str) -> set[str]:
+    """Stems of the words that carry a topic."""
+    return {stem(word) for word in content_words(text)}
+
+
+def is_question(text: str) -> bool:
+    """Whether the words ask for a fact: by a question word or by a verb in front."""
+    words = split_words(text)
+    if not words:
+        return False
+    if words[0] in ("can", "could", "will", "would") and words[1:2] == ["you"]:
+        words = words[2:]
+        return bool(words) and words[0] in QUESTION_WORDS
+    return words[0] in QUESTION_WORDS | _ASKING_VERBS or bool(
+        QUESTION_WORDS.intersection(words[:8]) and {"tell", "know", "explain", "wonder"}.intersection(words[:6])
+    )

@@ -1,0 +1,129 @@
+"""Fits the weights of the pocket router and writes model/pocket/assets/router.json.
+
+    PYTHONPATH=. python scripts/fit_router.py
+
+Data: benchmarks/requests/dev.jsonl, and the intent examples in model/pocket/assets/router_examples.jsonl
+(each hidden from its own bank while it is fitted on); never test.jsonl. Each request is also seen
+with words that a recogniser may drop or mistake for a similar sounding one, and with some of the
+tools taken away, so that the weights do not lean on one set of tools. A conditional logit with an
+L2 penalty, by gradient descent; the seed is fixed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from agentaudio.conversation import ToolSpec
+from agentaudio.model.pocket.features import DOCUMENTS, FEATURES, WEB, Candidate, candidates
+from agentaudio.model.pocket.intents import CHAT, UNKNOWN, examples
+from agentaudio.model.pocket.router import WEIGHTS, VectorCache
+from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
+from benchmarks.pocket_routing import benchmark_tools
+
+ROOT = Path(__file__).parents[1]
+NOISY_COPIES = 2
+PENALTY = 0.02
+STEPS = 3000
+
+
+def noisy(text: str, words: Sequence[str], chance: random.Random) -> str:
+    """The request as a recogniser might hear it: a word dropped, or two mistaken for their like."""
+    said = text.split()
+    for _ in range(1 + (len(said) > 5)):
+        place = chance.randrange(len(said))
+        if chance.random() < 0.3 and len(said) > 3:
+            del said[place]
+        else:
+            near = difflib.get_close_matches(said[place], words, n=4, cutoff=0.5)
+            said[place] = chance.choice([word for word in near if word != said[place]] or [said[place]])
+    return " ".join(said)
+
+
+def samples(tools: Sequence[ToolSpec], seed: int) -> list[tuple[str, str, list[ToolSpec], str | None, float]]:
+    """(text, right name, tools on offer, example to hide, weight)."""
+    chance = random.Random(seed)
+    held: list[tuple[str, str, float, str | None]] = []
+    for line in (ROOT / "benchmarks/requests/dev.jsonl").open(encoding="utf-8"):
+        row = json.loads(line)
+        nothing = CHAT if row["kind"] == "chat" else UNKNOWN
+        held.append((row["text"], row["tool"] or nothing, 2.0, None))
+    held += [(text, intent, 1.0, text) for intent, texts in examples().items() for text in texts]
+    words = sorted({word for text, *_ in held for word in text.split()})
+    found: list[tuple[str, str, list[ToolSpec], str | None, float]] = []
+    for text, name, weight, hide in held:
+        found.append((text, name, list(tools), hide, weight))
+        for _ in range(NOISY_COPIES):
+            found.append((noisy(text, words, chance), name, list(tools), hide, weight / 2))
+        fewer = [tool for tool in tools if chance.random() < 0.6]
+        left = {tool.name for tool in fewer}
+        right = name
+        if name not in (CHAT, UNKNOWN) and name not in left:
+            # Without its tool a question may still be answered by a search; a command cannot be.
+            if name == DOCUMENTS and WEB in left:
+                right = WEB
+            elif {DOCUMENTS, WEB} & left:
+                continue
+            else:
+                right = UNKNOWN
+        found.append((text, right, fewer, hide, weight / 2))
+    return found
+
+
+def fit(rows: Sequence[tuple[list[Candidate], int, float]]) -> np.ndarray:
+    """Weights of the features that make the right candidates likely."""
+    most = max(len(row[0]) for row in rows)
+    values = np.zeros((len(rows), most, len(FEATURES)))
+    absent = np.full((len(rows), most), -1e9)
+    right = np.array([row[1] for row in rows])
+    importance = np.array([row[2] for row in rows])
+    for number, (found, _, _) in enumerate(rows):
+        values[number, : len(found)] = [candidate.features for candidate in found]
+        absent[number, : len(found)] = 0
+    weights = np.zeros(len(FEATURES))
+    momentum, second = np.zeros_like(weights), np.zeros_like(weights)
+    for step in range(1, STEPS + 1):
+        scores = values @ weights + absent
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        likely = powers / powers.sum(axis=1, keepdims=True)
+        likely[np.arange(len(rows)), right] -= 1
+        slope = np.einsum("rc,rcf->f", likely * importance[:, None], values) / importance.sum()
+        slope += PENALTY * weights / 10
+        momentum = 0.9 * momentum + 0.1 * slope
+        second = 0.999 * second + 0.001 * slope**2
+        weights -= 0.05 * (momentum / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+    return weights
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=WEIGHTS)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    embed = VectorCache(SentenceEmbedder())
+    rows: list[tuple[list[Candidate], int, float]] = []
+    names: list[str] = []
+    for text, name, tools, hide, weight in samples(benchmark_tools(), options.seed):
+        found = candidates(text, tools, embed, hide)
+        rows.append((found, [candidate.name for candidate in found].index(name), weight))
+        names.append(f"{name}: {text}")
+    weights = fit(rows)
+    right = 0
+    for (found, wanted, _), name in zip(rows, names, strict=True):
+        best = int(np.argmax([np.dot(weights, candidate.features) for candidate in found]))
+        right += best == wanted
+        if best != wanted:
+            print(f"  {name} -> {found[best].name}")
+    print(f"{right} of {len(rows)} right on what it was fitted on")
+    held = {name: round(float(weight), 4) for name, weight in zip(FEATURES, weights, strict=True)}
+    options.output.write_text(json.dumps({"weights": held}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
