@@ -68,14 +68,14 @@ def pico(voice: str) -> Synthesizer:
 
 VOICES: dict[str, Synthesizer] = {
     "espeak-en-us": espeak("en-us"),
-    "espeak-f3": espeak("en-us+f3"),
+    "espeak-f2": espeak("en-us+f2"),
     "pico-en-gb": pico("en-GB"),
     "flite-slt": flite("slt"),
     "flite-rms": flite("rms"),
     "pico-en-us": pico("en-US"),
 }
 VOICES_BY_SET = {
-    "dev": ("espeak-en-us", "espeak-f3", "pico-en-gb"),
+    "dev": ("espeak-en-us", "espeak-f2", "pico-en-gb"),
     "test": ("flite-slt", "flite-rms", "pico-en-us"),
 }
 
