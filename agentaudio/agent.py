@@ -111,7 +111,7 @@ class Agent:
         """Load models, documents and voices now, so that the first answer comes as fast as the others."""
         specs: list[ToolSpec] = []
         if self.tools:
-            await asyncio.to_thread(self.resources.open)
+            await asyncio.to_thread(self.resources.prepare)
             specs = self.specs(self.resources.context(Conversation(), self.voice))
         await self.model.warm_up(specs)
 

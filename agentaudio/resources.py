@@ -57,10 +57,17 @@ class Resources:
         self._opened: tuple[DocumentIndex, VoiceSearch] | None = None
 
     def open(self) -> tuple[DocumentIndex, VoiceSearch]:
+        """Raises RetrievalError or VoiceError when a folder cannot be read."""
         with self._lock:
             if self._opened is None:
                 self._opened = open_documents(self._documents), open_voices(self._voices)
             return self._opened
+
+    def prepare(self) -> None:
+        """Open both and build their indexes."""
+        documents, voices = self.open()
+        documents.prepare()
+        voices.prepare()
 
     @property
     def ready(self) -> bool:

@@ -32,10 +32,13 @@ async def demo(
     """
     ensure_writable(out_folder / "report.html")
     begun = time.perf_counter()
-    with progress(f"loading {model}"):
-        agent = demo_agent(model)
+    agent = demo_agent(model)
     narrator, turns = Narrator(), list[DemoTurn]()
     async with agent:
+        with progress("loading models, documents and voices"):
+            await agent.warm_up()
+        if not json:
+            out.print(f"[dim]ready after {time.perf_counter() - begun:.1f} s[/]")
         async for item in play(agent, out_folder):
             if isinstance(item, DemoTurn):
                 turns.append(item)

@@ -14,6 +14,7 @@ from agentaudio import events
 from agentaudio.audio import Audio, write_atomically
 from agentaudio.demo.run import DemoTurn
 from agentaudio.events import Event
+from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 
 WAVE_WIDTH, WAVE_HEIGHT = 640, 56
@@ -68,7 +69,7 @@ def _turn(number: int, turn: DemoTurn, folder: Path) -> str:
 def _player(label: str, audio: Audio, file: Path) -> str:
     return (
         f"<figure><figcaption>{escape(label)} · {audio.duration:.1f} s</figcaption>{waveform(audio)}"
-        f'<audio controls preload="none" src="{escape(file.name)}"></audio></figure>'
+        f'<audio controls preload="metadata" src="{escape(file.name)}"></audio></figure>'
     )
 
 
@@ -90,11 +91,18 @@ def _trace(happened: Sequence[Event]) -> str:
     total = max((event.at_s for event in happened), default=1.0) or 1.0
     rows = "".join(
         f'<tr><td class="time">{event.at_s:.2f} s</td>'
-        f'<td class="line"><i style="left:{100 * event.at_s / total:.1f}%"></i></td>'
+        f'<td class="line"><i style="left:{92 * event.at_s / total:.1f}%"></i></td>'
         f"<td><code>{event.type}</code></td><td>{_told(event)}</td></tr>"
         for event in shown
     )
     return f"<details open><summary>trace</summary><table>{rows}</table></details>"
+
+
+def _result(run: ToolRun) -> str:
+    passages = run.result.passages
+    if passages:
+        return f"{len(passages)} passages, best: {passages[0].title}"
+    return run.result.text[:160]
 
 
 def _told(event: Event) -> str:
@@ -107,7 +115,7 @@ def _told(event: Event) -> str:
             given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
             return f"{escape(call.name)}({escape(given)})"
         case events.ToolFinished(run=run):
-            return f"{run.status} in {1000 * run.duration_s:.0f} ms: {escape(run.result.text[:160])}"
+            return f"{run.status} in {1000 * run.duration_s:.0f} ms: {escape(_result(run))}"
         case events.VoiceChanged(voice=voice):
             return escape(voice.name if voice else "the model's own voice")
         case events.CitationUsed(citation=citation):
