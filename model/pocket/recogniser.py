@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
+import math
+import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,17 +18,18 @@ import numpy as np
 from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, MissingExtra
 from agentaudio.model.pocket.language_model import DomainModel, Phonemes, compile_domain
+from agentaudio.model.pocket.sphinx import SAMPLE_RATE_HZ, HeardWord
 from agentaudio.model.pocket.vad import VoiceActivity
 from agentaudio.model.pocket.worker import Worker
 
-SAMPLE_RATE_HZ = 16_000
 LONGEST_AUDIO_S = 60.0
-SPEECH_RMS = 0.07
-LOUDEST_PEAK = 0.95
+SPEECH_RMS, LOUDEST_PEAK = 0.07, 0.95
 MOST_DOMAINS = 8
+DOMAIN_WEIGHT = 0.5
+"""Share of the domain in the mixture of language models."""
 
 _WORKER_MODULE = "agentaudio.model.pocket.sphinx_worker"
-_FILLERS = ("<", "[", "+")
+_CONFIDENCE_SLOPE, _CONFIDENCE_OFFSET = 6.0, -3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,14 @@ class Recognition:
     """What was heard.
 
     text: lower-case words; empty when nobody spoke
-    confidence: 0 to 1, how far the two language models agree
-    open_text: what the general language model alone made of it
-    domain_text: what the examples alone made of it; empty without examples
+    confidence: 0 to 1, the share of the words that one may expect to be right
+    words: the same words with their times and posteriors; times count from the first speech less
+        a margin of 0.2 s
     """
 
     text: str
     confidence: float
-    open_text: str = ""
-    domain_text: str = ""
+    words: tuple[HeardWord, ...] = ()
 
 
 class Recogniser(Protocol):
@@ -57,6 +58,9 @@ class Recogniser(Protocol):
         Raises AudioError for a sound that is too long.
         """
 
+    def prepare(self, sentences: Sequence[str] = ()) -> None:
+        """Load and compile what these sentences need, so that the first question does not wait."""
+
     def close(self) -> None:
         """Free what it holds; it may be called twice."""
 
@@ -66,18 +70,28 @@ class SphinxRecogniser:
 
     phonemes: IPA of words that its dictionary lacks (`EspeakSynthesiser.phonemes`); without it
         such words are never recognised, and a warning says so
+    processes: how many sounds are recognised at the same time, each by a process of 150 MB; the
+        second starts only when the first is busy
 
     Raises MissingExtra without the extra `pocket`; AudioError for more than LONGEST_AUDIO_S seconds.
     """
 
-    def __init__(self, phonemes: Phonemes | None = None, *, activity: VoiceActivity | None = None) -> None:
+    def __init__(
+        self,
+        phonemes: Phonemes | None = None,
+        *,
+        activity: VoiceActivity | None = None,
+        processes: int = 2,
+    ) -> None:
         self._phonemes = phonemes
         self._activity = activity or VoiceActivity()
         self._lock = threading.Lock()
         self._domains: OrderedDict[str, DomainModel | None] = OrderedDict()
-        self._open_worker = Worker(_WORKER_MODULE)
-        self._domain_worker = Worker(_WORKER_MODULE)
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="sphinx")
+        self._workers = [Worker(_WORKER_MODULE) for _ in range(max(1, processes))]
+        # Last in, first out: work goes to the process that is warm already.
+        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
+        for worker in reversed(self._workers):
+            self._idle.put(worker)
 
     def recognise(self, audio: Audio, sentences: Sequence[str] = ()) -> Recognition:
         if audio.duration > LONGEST_AUDIO_S:
@@ -89,31 +103,29 @@ class SphinxRecogniser:
         speech = self._activity.trim(audio)
         if not len(speech):
             return Recognition("", 0.0)
-        pcm = _levelled(speech).to_pcm16()
-        domain = self._domain(sentences) if sentences else None
-        if domain is None:
-            text = _words(self._open_worker.ask({"key": ""}, pcm)[0])
-            return Recognition(text, 0.5 if text else 0.0, open_text=text)
-        opened = self._threads.submit(self._open_worker.ask, {"key": ""}, pcm)
-        domain_text = _words(self._ask_domain(domain, pcm))
-        open_text = _words(opened.result()[0])
-        agreement = SequenceMatcher(None, open_text.split(), domain_text.split()).ratio()
-        text = domain_text if agreement >= 0.4 else open_text
-        return Recognition(text, agreement, open_text, domain_text)
+        words = self._decode(_levelled(speech).to_pcm16(), self._domain(sentences))
+        return Recognition(" ".join(word.word for word in words), _confidence(words), tuple(words))
 
     def prepare(self, sentences: Sequence[str] = ()) -> None:
-        """Load the models and compile the domain now, so that the first question need not wait."""
         _require_pocketsphinx()
-        pcm = Audio.silence(0.1, SAMPLE_RATE_HZ).to_pcm16()
-        self._open_worker.ask({"key": ""}, pcm)
-        if sentences and (domain := self._domain(sentences)):
-            self._ask_domain(domain, pcm)
+        self._decode(Audio.silence(0.2, SAMPLE_RATE_HZ).to_pcm16(), self._domain(sentences))
 
     def close(self) -> None:
-        self._open_worker.close()
-        self._domain_worker.close()
+        for worker in self._workers:
+            worker.close()
+
+    def _decode(self, pcm: bytes, domain: DomainModel | None) -> list[HeardWord]:
+        request: dict[str, Any] = {"domain": domain.key if domain else ""}
+        with self._worker() as worker:
+            answer, _ = worker.ask(request, pcm)
+            if "unknown" in answer and domain is not None:
+                model = {"arpa": domain.arpa, "pronunciations": dict(domain.pronunciations)}
+                answer, _ = worker.ask({**request, **model, "weight": DOMAIN_WEIGHT}, pcm)
+        return [HeardWord(*word) for word in answer["words"]]
 
     def _domain(self, sentences: Sequence[str]) -> DomainModel | None:
+        if not sentences:
+            return None
         digest = hashlib.sha256("\n".join(sentences).encode("utf-8", "replace")).hexdigest()
         with self._lock:
             if digest not in self._domains:
@@ -123,19 +135,13 @@ class SphinxRecogniser:
                 self._domains.popitem(last=False)
             return self._domains[digest]
 
-    def _ask_domain(self, domain: DomainModel, pcm: bytes) -> dict[str, Any]:
-        answer, _ = self._domain_worker.ask({"key": domain.key}, pcm)
-        if "unknown" in answer:
-            pronunciations = dict(domain.pronunciations)
-            request = {
-                "key": domain.key,
-                "model": domain.arpa,
-                "pronunciations": pronunciations,
-                "settings": {},
-            }
-            self._domain_worker.ask(request)
-            answer, _ = self._domain_worker.ask({"key": domain.key}, pcm)
-        return answer
+    @contextlib.contextmanager
+    def _worker(self) -> Iterator[Worker]:
+        worker = self._idle.get()
+        try:
+            yield worker
+        finally:
+            self._idle.put(worker)
 
 
 def _require_pocketsphinx() -> None:
@@ -143,9 +149,12 @@ def _require_pocketsphinx() -> None:
         raise MissingExtra("recognising speech", "pocket")
 
 
-def _words(answer: dict[str, Any]) -> str:
-    words = (word.partition("(")[0] for word, *_ in answer["words"] if not word.startswith(_FILLERS))
-    return " ".join(words)
+def _confidence(words: Sequence[HeardWord]) -> float:
+    """The mean posterior, mapped to the word accuracy it came with on the development requests."""
+    if not words:
+        return 0.0
+    mean = sum(word.posterior for word in words) / len(words)
+    return 1 / (1 + math.exp(-(_CONFIDENCE_SLOPE * mean + _CONFIDENCE_OFFSET)))
 
 
 def _levelled(speech: Audio) -> Audio:
