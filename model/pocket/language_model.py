@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agentaudio.errors import BackendError, MissingExtra
 from agentaudio.model.pocket.pronunciation import arpabet
-from agentaudio.model.pocket.spoken_words import spoken_words
+from agentaudio.model.pocket.speakable import speakable
 
 DISCOUNT_MASS = 0.5
 """Share of probability kept for word sequences that no example has."""
@@ -26,6 +26,7 @@ MOST_PRONUNCIATIONS = 4
 
 Phonemes = Callable[[Sequence[str]], list[list[str]]]
 
+_WORD = re.compile(r"[^\W\d_]+(?:['.][^\W\d_]+)*")
 _SLOT = re.compile(r"\{[^{}]*\}")
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,11 @@ def compile_domain(sentences: Iterable[str], phonemes: Phonemes | None = None) -
         model.write(arpa)
     content = arpa.getvalue() + repr(sorted(pronunciations.items()))
     return DomainModel(hashlib.sha256(content.encode()).hexdigest()[:32], arpa.getvalue(), pronunciations)
+
+
+def spoken_words(text: str) -> list[str]:
+    """The words of a text as they are said, lower case: "21,000 km" is twenty one thousand kilometers."""
+    return _WORD.findall(speakable(text).lower().replace("’", "'"))
 
 
 def _lines(sentences: Iterable[str]) -> list[list[str]]:

@@ -11,9 +11,15 @@ LONGEST_PHRASE = 300
 """Characters after which a sentence without any pause is cut between two words."""
 
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof st sr jr no vol fig e.g i.e etc vs approx ca cf al inc ltd co gen col sgt rev hon "
-    "jan feb mar apr jun jul aug sep sept oct nov dec mt ft a.m p.m u.s u.k".split()
+    "mr mrs ms dr prof e.g i.e vs approx ca cf rev hon u.s u.k a.m p.m etc inc ltd jr sr al".split()
 )
+_MAY_END = frozenset("a.m p.m etc inc ltd u.s u.k jr sr al".split())
+"""Abbreviations that end a sentence, too: they do when a capital follows."""
+
+_BEFORE_NUMBER = frozenset("no vol fig jan feb mar apr jun jul aug sep sept oct nov dec".split())
+_BEFORE_NAME = frozenset("st mt ft gen col sgt capt".split())
+"""Words in their own right: only a number, or a name, makes them abbreviations."""
+
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]’”]*(?=\s)|[。！？]+|\n\s*\n")
 _CLAUSE_END = re.compile(r"[,;:](?=\s)|\s(?=[-–—]\s)")
 
@@ -52,15 +58,16 @@ def pieces(text: str, longest: int) -> list[str]:
 
 def _abbreviates(text: str, dot: int, end: int) -> bool:
     before = re.search(r"[\w.]*$", text[max(0, dot - 20) : dot])
-    word = before.group().lower() if before else ""
-    if word in ("a.m", "p.m", "etc", "inc", "ltd", "co", "u.s", "u.k", "jr", "sr", "al"):
-        # These may also end a sentence: they do when a capital follows.
-        return not re.match(r"\s+[\"'(“]*[A-Z]", text[end:])
-    if word in ("no", "mar", "may", "jun", "dec", "st", "fig", "co", "gen", "mt", "ft"):
-        # Words in their own right, too: only a number or a name makes them abbreviations.
-        return bool(re.match(r"\s+(\d|[A-Z])" if word in ("st", "gen", "mt") else r"\s+\d", text[end:]))
-    single_letter = len(word) == 1 and word.isalpha() and text[dot - 1].isupper()
-    return word in _ABBREVIATIONS or single_letter
+    word = before.group() if before else ""
+    after = text[end:].lstrip()[:1]
+    if word.lower() in _BEFORE_NUMBER:
+        return after.isdigit()
+    if word.lower() in _BEFORE_NAME:
+        return after.isupper() and word[:1].isupper()
+    if word.lower() in _MAY_END:
+        return not after.isupper()
+    initial = len(word) == 1 and word.isupper() and word != "I" and after.isupper()
+    return word.lower() in _ABBREVIATIONS or initial
 
 
 def _first_pause(sentence: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import threading
 import unicodedata
@@ -57,7 +56,7 @@ class EspeakSynthesiser:
             )
         voice, pitch = base_voice(pitch_hz)
         parts = []
-        for piece in pieces(speakable(text), LONGEST_REQUEST):
+        for piece in pieces(_audible(text), LONGEST_REQUEST):
             request = {"text": piece, "voice": voice, "rate": rate_wpm, "pitch": pitch, "range": 50}
             header, pcm = self._ask(request)
             if pcm:
@@ -68,7 +67,7 @@ class EspeakSynthesiser:
         """How each word is pronounced: IPA phonemes, with stress marks."""
         if not words:
             return []
-        header, _ = self._ask({"words": [speakable(word) for word in words], "voice": "en-us"})
+        header, _ = self._ask({"words": [_audible(word) for word in words], "voice": "en-us"})
         return [spelled.split() for spelled in header["phonemes"]]
 
     @property
@@ -95,17 +94,11 @@ def base_voice(pitch_hz: float | None) -> tuple[str, int]:
     return "en-us", int(min(99, max(0, 50 + (pitch_hz - 110) / 1.5)))
 
 
-def speakable(text: str) -> str:
-    """The text without what should not be read aloud: markup, links, control characters."""
-    text = html.unescape(text.encode("utf-8", "ignore").decode())
-    text = re.sub(r"</?[A-Za-z][^<>]{0,300}>", " ", text)
-    text = re.sub(r"!?\[([^\[\]]{0,300})\]\([^()\s]{0,500}\)", r"\1", text)
-    text = re.sub(r"https?://\S+", " ", text)
-    text = re.sub(r"(?m)^\s{0,3}(#{1,6}\s+|[-*+]\s+|>\s*)", "", text)
-    text = re.sub(r"[*_`~|]{1,3}(?=\S)|(?<=\S)[*_`~|]{1,3}", "", text)
-    text = re.sub(r"\n\s*\n", ". ", text) if not re.search(r"[.!?:]\s*\n\s*\n", text) else text
-    clean = (" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
-    return " ".join("".join(clean).split())
+def _audible(text: str) -> str:
+    """The text without tags, control characters and half characters: eSpeak would stop or spell them."""
+    text = re.sub(r"</?[A-Za-z][^<>]{0,300}>", " ", text.encode("utf-8", "ignore").decode())
+    printable = (" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    return " ".join("".join(printable).split())
 
 
 def _library_and_data() -> tuple[str, str]:
