@@ -40,6 +40,7 @@ _DEFAULT = re.compile(
     r"|^\W*(default|reset)\W*$"
     r"|默认"
 )
+_ENDING = re.compile(r"([a-z]{3,}?)(?:ing|ed|er|est|ly|s)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,8 @@ class VoiceSearch:
         matches = []
         for position in candidates:
             voice = self._voices[position]
-            known = set(words(_prose(voice)))
-            explained = _attribute_words(voice)
-            covered = [w for w in content if w in known or w in explained]
+            known = {_root(w) for w in words(_prose(voice))} | _attribute_roots(voice)
+            covered = [w for w in content if _root(w) in known]
             signals = {
                 "words": round(len(covered) / len(content), 3) if content else 0.0,
                 "meaning": round(max(0.0, meaning.get(position, 0.0)), 3),
@@ -195,11 +195,17 @@ def _prose(voice: Voice) -> str:
     return f"{card.name}. {card.description} {' '.join(e for e in extras if e)}"
 
 
-def _attribute_words(voice: Voice) -> set[str]:
+def _root(word: str) -> str:
+    """Without the ending that people vary: softer, whispered, whispering, slowly."""
+    match = _ENDING.fullmatch(word)
+    return match[1] if match else word
+
+
+def _attribute_roots(voice: Voice) -> set[str]:
     """Words that a card's attributes explain: asking for an "old man" is answered by age and gender."""
     card = voice.card
     explained: set[str] = set()
     for value, table in ((card.gender, _GENDER), (card.age, _AGE), (card.language.split("-")[0], _LANGUAGE)):
         if value in table:
-            explained |= set(words(table[value]))
+            explained |= {_root(word) for word in words(table[value])}
     return explained

@@ -1,0 +1,39 @@
+"""Run every benchmark that needs no GPU, and keep its figures in docs/figures/.
+
+python benchmarks/run_all.py [NAME ...]
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+FIGURES = HERE.parent / "docs" / "figures"
+BENCHMARKS = (
+    "agent_loop", "pocket_recognition", "pocket_routing", "pocket_timbre", "pocket_turn", "voice_gallery",
+    "voice_requests",
+)  # fmt: skip
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or BENCHMARKS
+    unknown = set(wanted) - set(BENCHMARKS)
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for name in wanted:
+        print(f"\n== {name}", flush=True)
+        done = subprocess.run(
+            [sys.executable, HERE / f"{name}.py", "--json", FIGURES / f"{name}.json"], cwd=HERE.parent, check=False
+        )
+        if done.returncode:
+            failed.append(name)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
