@@ -71,7 +71,7 @@ def log_mel(samples: Float) -> Float:
     returns: (128, (n + 479) // 160) float32; hop 10 ms
 
     Raises AudioError for no samples, too many, NaN or infinity.
-    Source: Whisper's front end with 128 bands (SPEC section 5), computed in float64.
+    Source: Step-Audio2 utils.py, log_mel_spectrogram (Whisper's, with 128 bands), computed in float64.
     """
     stream = FeatureStream()
     if len(samples) > PIECE_SAMPLES:
@@ -184,7 +184,8 @@ class _Piece:
         # The reference mirrors the right end as well, but all that is mirrored there is padding.
         self._append(np.zeros(PADDING + WINDOW // 2))
         decades = np.concatenate(self._spectra)[: frame_count(self.received)].T
-        return ((np.maximum(decades, decades.max() - DYNAMIC_RANGE) + 4.0) / 4.0).astype(np.float32)
+        scaled: Float = ((np.maximum(decades, decades.max() - DYNAMIC_RANGE) + 4.0) / 4.0).astype(np.float32)
+        return scaled
 
     def _append(self, samples: NDArray[np.float32] | NDArray[np.float64]) -> None:
         self._waiting = np.concatenate([self._waiting, samples])

@@ -24,7 +24,7 @@ def resample(samples: Float, from_hz: int, to_hz: int) -> Float:
     returns: as many channels of ceil(n * to_hz / from_hz) float32
 
     Raises AudioError for NaN, infinity or a rate that is not positive.
-    Source: the formula of torchaudio.transforms.Resample with its defaults (SPEC section 5).
+    Source: the formula of torchaudio.transforms.Resample with its defaults.
     `Audio.resample` (soxr) is better sound; this one is what the model heard in training.
     """
     samples = np.asarray(samples)
