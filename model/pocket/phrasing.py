@@ -20,7 +20,7 @@ _BEFORE_NUMBER = frozenset("no vol fig jan feb mar apr jun jul aug sep sept oct 
 _BEFORE_NAME = frozenset("st mt ft gen col sgt capt".split())
 """Words in their own right: only a number, or a name, makes them abbreviations."""
 
-_SENTENCE_END = re.compile(r"[.!?]+[\"')\]’”]*(?=\s)|[。！？]+|\n\s*\n")
+_SENTENCE_END = re.compile(r"[.!?。！？]+[\"')\]’”]*(?=\s)|\n\s*\n")
 _CLAUSE_END = re.compile(r"[,;:](?=\s)|\s(?=[-–—]\s)")
 
 
