@@ -1,0 +1,96 @@
+"""The arguments of a call: strict JSON, and broken JSON mended where its meaning is beyond doubt."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+MAX_DEPTH = 32
+"""Nesting; deeper JSON is refused."""
+MAX_DIGITS = 300
+MAX_REPAIR_CHARS = 4_000
+
+
+class Refused(ValueError):
+    """JSON that means what it says, but nothing that a tool should be given."""
+
+
+def read_json(text: str) -> Any:
+    """JSON and nothing else. Halves of surrogate pairs become question marks; of equal keys the last one counts.
+
+    Raises ValueError for anything else, and Refused for NaN, infinity, numbers out of range and deep nesting.
+    """
+    return _read(text, strict=True)
+
+
+def mended(text: str) -> dict[str, Any] | None:
+    """The object that broken JSON stands for: the same words in the same order and nothing made up; else None.
+
+    Line breaks in strings are taken as they are. Everything else is left to json-repair and then
+    checked; without that library there is no such object.
+    """
+    try:
+        value = _read(text, strict=False)
+        return value if isinstance(value, dict) else None
+    except Refused:
+        return None
+    except ValueError:
+        pass
+    # What ends in the middle of a value would be completed by a guess.
+    if len(text) > MAX_REPAIR_CHARS or not text.startswith("{") or text[-1] in ":,[{":
+        return None
+    try:
+        import json_repair
+
+        value = _cleaned(json_repair.loads(text, skip_json_loads=True), MAX_DEPTH)
+        written = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (ImportError, ValueError, RecursionError, TypeError, IndexError):
+        return None
+    if not isinstance(value, dict) or _words(written) != _words(text):
+        return None
+    made_up = written.count('""') > text.count('""') + text.count("''")
+    # A quote at the edge of a string means that the strings were cut in the wrong places.
+    misquoted = "'\"" in written or "\"'" in written
+    return None if made_up or misquoted else value
+
+
+def _read(text: str, strict: bool) -> Any:
+    try:
+        value = json.loads(text, parse_constant=_constant, parse_float=_float, parse_int=_int, strict=strict)
+    except RecursionError:
+        raise Refused(f"nested deeper than {MAX_DEPTH}") from None
+    return _cleaned(value, MAX_DEPTH)
+
+
+def _constant(name: str) -> Any:
+    raise Refused(f"{name} is not a JSON number")
+
+
+def _float(digits: str) -> float:
+    if math.isfinite(number := float(digits)):
+        return number
+    raise Refused(f"{digits[:20]} is out of range")
+
+
+def _int(digits: str) -> int:
+    if len(digits) <= MAX_DIGITS:
+        return int(digits)
+    raise Refused(f"a number of {len(digits)} digits is out of range")
+
+
+def _cleaned(value: Any, depth: int) -> Any:
+    if depth < 0:
+        raise Refused(f"nested deeper than {MAX_DEPTH}")
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_cleaned(item, depth - 1) for item in value]
+    if isinstance(value, dict):
+        return {_cleaned(key, 0): _cleaned(item, depth - 1) for key, item in value.items()}
+    return value
+
+
+def _words(text: str) -> str:
+    return "".join(re.findall(r"[\w.+-]+", text)).lower()
