@@ -8,7 +8,8 @@ Reads benchmarks/requests/{dev,test}.jsonl, hands the voices out in turn, writes
 as "recorded_by" and one Ogg Opus file a request. The voices of the development
 set and of the test set are different programs or different people, so that nothing tuned
 on the first has heard the second. The demo questions are FLAC files beside their
-questions.json. Every run gives the same sound: speeds follow from the file name.
+questions.json. Every run gives the same sound (though not the same Opus bytes):
+speeds follow from the file name.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ DEMO_QUESTIONS = [
         "file": "calm-old-man.flac",
         "text": "please answer in the voice of a calm old man",
         "expects": {"tool": "audio_search", "voice_query_words": ["calm", "old", "man"]},
-        "recorded_by": "flite-slt",
+        "recorded_by": "flite-rms",
     },
     {
         "file": "national-museum.flac",
@@ -112,7 +113,7 @@ DEMO_QUESTIONS = [
         "file": "seventeen-times-twenty-three.flac",
         "text": "what is seventeen times twenty three",
         "expects": {"tool": "calculate", "arguments": {"expression": "17*23"}, "facts": ["391"]},
-        "recorded_by": "flite-rms",
+        "recorded_by": "flite-slt",
     },
     {
         "file": "distance-of-the-moon.flac",
@@ -122,15 +123,15 @@ DEMO_QUESTIONS = [
     },
     {
         "file": "young-woman.flac",
-        "text": "now speak to me like a young woman",
+        "text": "please speak to me like a young woman",
         "expects": {"tool": "audio_search", "voice_query_words": ["young", "woman"]},
-        "recorded_by": "flite-rms",
+        "recorded_by": "flite-slt",
     },
     {
         "file": "call-my-mother.flac",
         "text": "call my mother and tell her i am late",
         "expects": {"tool": None},
-        "recorded_by": "flite-slt",
+        "recorded_by": "flite-rms",
     },
 ]
 
