@@ -51,7 +51,7 @@ class Judge:
         # The tools' own sentences are no part of the documents: the judge has to know those words too.
         told = [words(run.result.text) for run in reply.tool_calls if not run.result.passages]
         heard = self.recogniser.recognise(reply.audio, [*self.sentences, *told])
-        return float(jiwer.wer(words(reply.text), heard.domain_text or heard.text or "nothing"))
+        return float(jiwer.wer(words(reply.text), heard.text or "nothing"))
 
     def gain(self, reply: Reply) -> float | None:
         """Cosine to the reference, over that of the untouched synthesiser saying the same."""

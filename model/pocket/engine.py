@@ -116,8 +116,7 @@ class Pocket:
     def _warm_up(self, tools: Sequence[ToolSpec]) -> None:
         self._synthesiser.speak("ready")
         self._router.route("hello", tools)
-        if isinstance(self._recogniser, SphinxRecogniser):
-            self._recogniser.prepare(expected_sentences(tools))
+        self._recogniser.prepare(expected_sentences(tools))
 
     async def aclose(self) -> None:
         """End the worker processes."""

@@ -118,6 +118,9 @@ def test_each_part_can_be_replaced() -> None:
         def recognise(self, audio: Audio, sentences: object = ()) -> Recognition:
             return Recognition("what is two plus two", 0.9)
 
+        def prepare(self, sentences: object = ()) -> None:
+            pass
+
         def close(self) -> None:
             pass
 
