@@ -1,0 +1,193 @@
+"""How Step-Audio 2 spells tools: it was trained on four of its own, and ours are told in their words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
+from agentaudio.model.speech_lm import CallDelta
+
+Language = Literal["zh", "en"]
+
+VOICE_CHANGED = "你的音色已经更新完成，请继续对话。"
+"""What the checkpoint was trained to read after a change of voice, in every language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An argument that both sides spell differently. native: the first is written, all are understood."""
+
+    parameter: str
+    ours: str
+    native: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A tool of ours and the native tool that does the same.
+
+    parameters: native name to ours; a tool of ours that needs others is no twin
+    values: our parameter's values that are spelled differently
+    result: what the model reads instead of a result, unless the call failed
+    instruction: what the model reads after a result, unless the call failed
+    """
+
+    ours: str
+    native: ToolSpec
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    values: tuple[Value, ...] = ()
+    result: str | None = None
+    instruction: str | None = None
+
+    def fits(self, tool: ToolSpec) -> bool:
+        """Whether the tool of that name really is the one this was written for."""
+        known = set(tool.parameters.get("properties") or ())
+        needed = set(tool.parameters.get("required") or ())
+        mapped = set(self.parameters.values())
+        return tool.name == self.ours and mapped <= known and needed <= mapped
+
+    def to_ours(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        renamed = {self.parameters.get(name, name): value for name, value in arguments.items()}
+        for value in self.values:
+            said = renamed.get(value.parameter)
+            if isinstance(said, str) and said.strip() in value.native:
+                renamed[value.parameter] = value.ours
+        return renamed
+
+    def to_native(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        native = {ours: name for name, ours in self.parameters.items()}
+        spelled = {(value.parameter, value.ours): value.native[0] for value in self.values}
+        return {
+            native.get(name, name): spelled.get((name, value), value) if isinstance(value, str) else value
+            for name, value in arguments.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The twins of one checkpoint, the preferred ones first: each native name is given once."""
+
+    twins: tuple[Twin, ...] = ()
+
+    def bind(self, tools: Sequence[ToolSpec], mentioned: Iterable[str] = ()) -> Translation:
+        """Decide who takes which native name.
+
+        tools: registered now; mentioned: names that the conversation calls, registered or not, so
+        that history reads the same with and without tools
+        """
+        by_name = {tool.name: tool for tool in tools}
+        gone = set(mentioned) - set(by_name)
+        registered = [twin for twin in self.twins if twin.ours in by_name and twin.fits(by_name[twin.ours])]
+        chosen: dict[str, Twin] = {}
+        taken: set[str] = set()
+        for twin in (*registered, *(twin for twin in self.twins if twin.ours in gone)):
+            name = twin.native.name
+            # A tool that brings the native name itself keeps it.
+            if name not in taken and (name == twin.ours or name not in by_name):
+                chosen[twin.ours] = twin
+                taken.add(name)
+        return Translation(tuple(tools), chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A dialect, fitted to the tools of one agent. Tools without a twin keep their own words."""
+
+    tools: tuple[ToolSpec, ...]
+    twins: Mapping[str, Twin]
+
+    @property
+    def specs(self) -> list[ToolSpec]:
+        """What the model is told, in the order of the tools."""
+        return [self.twins[tool.name].native if tool.name in self.twins else tool for tool in self.tools]
+
+    def to_native(self, call: ToolCall) -> ToolCall:
+        """A call of the conversation, as the model wrote or would have written it."""
+        twin = self.twins.get(call.name)
+        return call if twin is None else ToolCall(call.id, twin.native.name, twin.to_native(call.arguments))
+
+    def to_ours(self, call: ToolCall) -> ToolCall:
+        """A call that the model wrote, as the agent's tools understand it."""
+        for name, twin in self.twins.items():
+            if twin.native.name == call.name:
+                return ToolCall(call.id, name, twin.to_ours(call.arguments))
+        return call
+
+    def delta(self, delta: CallDelta) -> CallDelta:
+        """`to_ours` for a delta; its problem stays in the model's words."""
+        return replace(delta, call=self.to_ours(delta.call))
+
+    def result(self, output: ToolOutput) -> tuple[str, ...]:
+        """What the model reads of a result: its text, then an instruction if there is one."""
+        twin = self.twins.get(output.name)
+        if twin is None or output.is_error:
+            return (output.text,)
+        text = output.text if twin.result is None else twin.result
+        return (text,) if twin.instruction is None else (text, f"\n\n\n{twin.instruction}")
+
+
+def step_audio_2(language: Language = "zh") -> Dialect:
+    """The tools of Step-Audio 2: `timbre_rag`, `search`, `get_weather`, `get_date_time`.
+
+    `search` was trained as the way to look things up in the world. So where an agent has both,
+    `web_search` takes that name and `search_documents` keeps its own; alone, either one takes it.
+    The tools' own instructions are in Chinese or in English; descriptions of voices are asked for
+    in Chinese, as trained.
+
+    Source: the tools of the StepEval-Audio-Toolcall benchmark.
+    """
+    words = _WORDS[language]
+
+    def native(name: str, said: str, parameter: str | None = None) -> ToolSpec:
+        properties = {} if parameter is None else {parameter: {"type": "string", "description": words[f"{said}.in"]}}
+        schema = {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+        return ToolSpec(name, words[said], schema)
+
+    query = {"query": "query"}
+    default = Value("query", "default", ("默认女音色", "默认男音色", "默认音色"))
+    return Dialect(
+        (
+            Twin("audio_search", native("timbre_rag", "voice", "query"), query, (default,), VOICE_CHANGED),
+            Twin("web_search", native("search", "web", "query"), query, instruction=words["summarise"]),
+            Twin("search_documents", native("search", "documents", "query"), query, instruction=words["summarise"]),
+            Twin("get_weather", native("get_weather", "weather", "location"), {"location": "location"}),
+            Twin("get_date_time", native("get_date_time", "clock")),
+        )
+    )
+
+
+_WORDS: dict[Language, dict[str, str]] = {
+    "zh": {
+        "voice": "按描述查找一种音色，并从此用这种音色说话。",
+        "voice.in": "用中文描述想要的音色，如人物、性别、年龄、语气；换回原来的音色时写“默认男音色”或“默认女音色”。",
+        "web": "在互联网上检索新闻、事实等实时信息。",
+        "web.in": "检索内容，完整的问题或关键词。",
+        "documents": "在用户自己的文档里检索资料，回答问题前先用它查证。",
+        "documents.in": "检索内容，完整的问题或关键词。",
+        "weather": "查询某个地方的天气。",
+        "weather.in": "地名，用英文写，例如 Beijing。",
+        "clock": "查询当前的日期、星期和时间。",
+        "summarise": "请根据以上检索结果，用用户所说的语言，以口语简短地回答用户的问题。",
+    },
+    "en": {
+        "voice": "Find a voice by its description, and speak in that voice from now on.",
+        "voice.in": "The wanted voice, described in Chinese: who, gender, age, manner; "
+        "“默认男音色” or “默认女音色” goes back to the usual one.",
+        "web": "Search the web for news, facts and anything recent.",
+        "web.in": "What to look for, as a question or in key words.",
+        "documents": "Search the user's own documents; check here before answering.",
+        "documents.in": "What to look for, as a question or in key words.",
+        "weather": "Look up the weather of a place.",
+        "weather.in": "The place, in English, such as Beijing.",
+        "clock": "Tell the current date, weekday and time.",
+        "summarise": "Answer the user's question from these results, briefly, the way one speaks, "
+        "in the language that the user speaks.",
+    },
+}
