@@ -1,9 +1,11 @@
 """Fits the weights of the pocket router and writes model/pocket/assets/router.json.
 
-    PYTHONPATH=. python scripts/fit_router.py
+    PYTHONPATH=. python benchmarks/pocket_routing.py --set dev --heard /tmp/heard.json
+    PYTHONPATH=. python scripts/fit_router.py --heard /tmp/heard.json
 
-Data: benchmarks/requests/dev.jsonl, and the intent examples in model/pocket/assets/router_examples.jsonl
-(each hidden from its own bank while it is fitted on); never test.jsonl. Each request is also seen
+Data: benchmarks/requests/dev.jsonl, written and as PocketSphinx heard it; the intent examples in
+model/pocket/assets/router_examples.jsonl (each hidden from its own bank while it is fitted on); the
+invented tools of scripts/router_tools.jsonl. Never test.jsonl. Each request is also seen
 with words that a recogniser may drop or mistake for a similar sounding one, and with some of the
 tools taken away, so that the weights do not lean on one set of tools. A conditional logit with an
 L2 penalty, by gradient descent; the seed is fixed.
@@ -15,7 +17,8 @@ import argparse
 import difflib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +31,23 @@ from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
 from benchmarks.pocket_routing import benchmark_tools
 
 ROOT = Path(__file__).parents[1]
-NOISY_COPIES = 2
-PENALTY = 0.02
+NOISY_COPIES = 1
+ALIKE = [
+    {"team_score", "web_search"},
+    {"set_alarm", "set_timer"},
+    {"play_radio", "play_music"},
+    {"measure_room", "get_weather"},
+    {"library_hours", "opening_hours"},
+    {"find_book", "search_documents"},
+    {"define_word", "search_documents"},
+    {"find_recipe", "search_documents"},
+    {"stock_price", "web_search"},
+    {"define_word", "translate"},
+    {"find_recipe", "web_search"},
+    {"set_temperature", "measure_room"},
+]
+"""Pairs of tools that some requests fit equally well."""
+PENALTY = 0.002
 STEPS = 3000
 
 
@@ -46,33 +64,70 @@ def noisy(text: str, words: Sequence[str], chance: random.Random) -> str:
     return " ".join(said)
 
 
-def samples(tools: Sequence[ToolSpec], seed: int) -> list[tuple[str, str, list[ToolSpec], str | None, float]]:
-    """(text, right name, tools on offer, example to hide, weight)."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A request with its right answer. hide: the example that it is itself"""
+
+    text: str
+    name: str
+    tools: list[ToolSpec]
+    hide: str | None
+    weight: float
+
+
+def samples(tools: Sequence[ToolSpec], heard: Mapping[str, str], seed: int) -> list[Sample]:
+    """Requests as written and as misheard, before all, some and other tools. heard: by request id."""
     chance = random.Random(seed)
     held: list[tuple[str, str, float, str | None]] = []
     for line in (ROOT / "benchmarks/requests/dev.jsonl").open(encoding="utf-8"):
         row = json.loads(line)
         nothing = CHAT if row["kind"] == "chat" else UNKNOWN
         held.append((row["text"], row["tool"] or nothing, 2.0, None))
+        if heard.get(row["id"], row["text"]) != row["text"]:
+            held.append((heard[row["id"]], row["tool"] or nothing, 1.0, None))
     held += [(text, intent, 1.0, text) for intent, texts in examples().items() for text in texts]
     words = sorted({word for text, *_ in held for word in text.split()})
-    found: list[tuple[str, str, list[ToolSpec], str | None, float]] = []
+    found: list[Sample] = []
     for text, name, weight, hide in held:
-        found.append((text, name, list(tools), hide, weight))
+        found.append(Sample(text, name, list(tools), hide, weight))
         for _ in range(NOISY_COPIES):
-            found.append((noisy(text, words, chance), name, list(tools), hide, weight / 2))
+            found.append(Sample(noisy(text, words, chance), name, list(tools), hide, weight / 2))
         fewer = [tool for tool in tools if chance.random() < 0.6]
-        left = {tool.name for tool in fewer}
-        right = name
-        if name not in (CHAT, UNKNOWN) and name not in left:
-            # Without its tool a question may still be answered by a search; a command cannot be.
-            if name == DOCUMENTS and WEB in left:
-                right = WEB
-            elif {DOCUMENTS, WEB} & left:
-                continue
-            else:
-                right = UNKNOWN
-        found.append((text, right, fewer, hide, weight / 2))
+        right = without_tool(name, fewer)
+        if right is not None:
+            found.append(Sample(text, right, fewer, hide, weight / 2))
+    invented = invented_tools()
+    for tool, requests in invented:
+        for text in requests:
+            others = [other for other, _ in chance.sample(invented, 6) if other.name != tool.name]
+            others += [other for other in tools if chance.random() < 0.6]
+            # Some of the invented tools can do the same; both would be right.
+            others = [other for other in others if not {other.name, tool.name} in ALIKE]
+            found.append(Sample(text, tool.name, [tool, *others], None, 1.5))
+            found.append(Sample(noisy(text, words, chance), tool.name, [tool, *others], None, 0.7))
+            fewer = [other for other in tools if other.name not in (DOCUMENTS, WEB) and {other.name, tool.name} not in ALIKE]
+            found.append(Sample(text, UNKNOWN, fewer, None, 0.7))
+    return found
+
+
+def without_tool(name: str, tools: Sequence[ToolSpec]) -> str | None:
+    """What is right when only these tools are left; None when that is a matter of taste."""
+    left = {tool.name for tool in tools}
+    if name in (CHAT, UNKNOWN) or name in left:
+        return name
+    # Without its tool a question may still be answered by a search; a command cannot be.
+    if name == DOCUMENTS and WEB in left:
+        return WEB
+    return None if {DOCUMENTS, WEB} & left else UNKNOWN
+
+
+def invented_tools() -> list[tuple[ToolSpec, list[str]]]:
+    """Tools of no application, with requests for them, so that descriptions learn their weight."""
+    found = []
+    for line in (Path(__file__).parent / "router_tools.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        spec = ToolSpec(row["name"], row["description"], row["parameters"], tuple(row["phrases"]))
+        found.append((spec, row["requests"]))
     return found
 
 
@@ -104,15 +159,18 @@ def fit(rows: Sequence[tuple[list[Candidate], int, float]]) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=WEIGHTS)
+    parser.add_argument("--heard", type=Path, help="what pocket_routing.py --set dev --heard PATH wrote")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     embed = VectorCache(SentenceEmbedder())
     rows: list[tuple[list[Candidate], int, float]] = []
     names: list[str] = []
-    for text, name, tools, hide, weight in samples(benchmark_tools(), options.seed):
-        found = candidates(text, tools, embed, hide)
-        rows.append((found, [candidate.name for candidate in found].index(name), weight))
-        names.append(f"{name}: {text}")
+    heard = json.loads(options.heard.read_text(encoding="utf-8")) if options.heard else {}
+    for sample in samples(benchmark_tools(), heard, options.seed):
+        found = candidates(sample.text, sample.tools, embed, sample.hide)
+        right_place = [candidate.name for candidate in found].index(sample.name)
+        rows.append((found, right_place, sample.weight))
+        names.append(f"{sample.name}: {sample.text}")
     weights = fit(rows)
     right = 0
     for (found, wanted, _), name in zip(rows, names, strict=True):

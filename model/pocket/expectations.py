@@ -14,7 +14,7 @@ from agentaudio.model.pocket.speakable import speakable
 from agentaudio.model.pocket.words import split_words
 
 MOST_SENTENCES = 3000
-MOST_OF_ONE_TOOL = 900
+MOST_OF_ONE_TOOL = 1400
 FILLINGS_OF_A_PHRASE = 24
 
 _VALUES = {
@@ -37,8 +37,23 @@ _SUMS = (
 )  # fmt: skip
 _ABOUT = (
     "tell me about {}", "give me a brief introduction to {}", "give me a short introduction to {}",
-    "what is {}", "tell me something about {}", "what do you know about {}", "explain {}",
+    "what is {}", "tell me something about {}", "what do you know about {}", "explain {}", "where is {}",
+    "how long is {}", "how tall is {}", "how old is {}", "how far is {}", "how big is {}", "when was {} built",
+    "when was {} invented", "who built {}", "who invented {}", "who designed {}", "why is {}", "how does {} work",
+    "how many people visit {}", "what is {} made of", "how do i get to {}", "where does {} live", "what does {} eat",
 )  # fmt: skip
+_TOPICS = (
+    "what is the {topic} in {value}", "what are the {topic} of {value}", "give me the {topic} for {value}",
+    "tell me the {topic} of {value}", "how is the {topic} in {value}", "{topic} {value}",
+)  # fmt: skip
+_DEEDS = (
+    "{verb} {topic} by {value}", "{verb} the {topic} in the {value}", "{verb} the {value} {topic}",
+    "{verb} some {topic} by {value}", "please {verb} the {topic} {value}", "{verb} {value}",
+)  # fmt: skip
+_FETCHING = frozenset("get find show tell list read lookup fetch query check".split())
+_DOING = frozenset(
+    "play switch set book start stop turn open close send add make order call put run lock convert change".split()
+)
 _VOICES = (
     "answer in the voice of {}", "please answer in the voice of {}", "speak like {}", "sound like {}",
     "tell me about it in the voice of {}", "change your voice to {}",
@@ -78,6 +93,8 @@ def _of(tool: ToolSpec) -> Iterator[str]:
             yield from (template.format(who) for template in _VOICES)
     for phrase in phrases:
         yield from _filled(phrase, held)
+    if not phrases:
+        yield from _named(tool, held)
     yield from _described(tool, held)
 
 
@@ -121,6 +138,18 @@ def _described(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
                 filled, count = re.subn(rf"\b(?:an?|the) {re.escape(parameter.noun)}\b", value, sentence.lower())
                 if count:
                     yield filled
+
+
+def _named(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
+    """Sentences that the tool's name suggests, for tools that come without phrases."""
+    words = [word for word in tool.name.lower().split("_") if word]
+    verb = words[0] if words and words[0] in _DOING else ""
+    topic = " ".join(words[1:] if verb or (words and words[0] in _FETCHING) else words)
+    for parameter in held.values():
+        if parameter.kind == "string" and parameter.meaning == "text":
+            for value in _values(parameter)[:FILLINGS_OF_A_PHRASE]:
+                for template in _DEEDS if verb else _TOPICS:
+                    yield template.format(verb=verb, topic=topic, value=value)
 
 
 def _values(parameter: Parameter) -> tuple[str, ...]:

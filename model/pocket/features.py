@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.pocket.arithmetic import expression
 from agentaudio.model.pocket.intents import CHAT, UNKNOWN, examples
 from agentaudio.model.pocket.numbers import find_numbers
-from agentaudio.model.pocket.parameters import parameters, vocabulary
+from agentaudio.model.pocket.parameters import MANY_PHRASES, Parameter, parameters, vocabulary
 from agentaudio.model.pocket.slots import fill
+from agentaudio.model.pocket.time_zones import zones_by_place
 from agentaudio.model.pocket.words import (
     STOP_WORDS,
     content_words,
     is_question,
     split_words,
     stem,
+    stems,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 FEATURES = (
     "description", "phrase", "no_phrases", "explained", "rarest", "name_said", "filled", "missing", "exact_template",
-    "number_fits", "number_ignored", "choice_said", "sum", "command_unmatched",
+    "number_fits", "number_ignored", "choice_said", "place_fits", "voice_said", "sum", "command_unmatched",
     "documents", "documents_question", "documents_lead", "documents_overlap", "documents_fresh", "documents_statement",
     "web", "web_said", "web_question", "web_fresh", "web_alone_question",
     "chat", "chat_near", "chat_question", "chat_statement", "chat_short",
@@ -41,13 +43,20 @@ FEATURES = (
 one candidate each; all before are of any tool."""
 
 DOCUMENTS, WEB = "search_documents", "web_search"
-MANY_PHRASES = 64
 PHRASES_COMPARED = 12
+HANDLED = 0.5
+"""Cosine of a command and a description from which on the tool is taken to handle it."""
+
 _LEAD = re.compile(
     r"\b(?:tell (?:me|us) (?:something |more |a bit |a little )?about|introduction|explain|describe|"
     r"know about|learn|interested in|history of|curious|overview|summary|what happened)\b"
 )
 _WEB_SAID = re.compile(r"\b(?:web|internet|online|google|website|net|browse|news|headlines?|search engine)\b")
+_VOICE_SAID = re.compile(
+    r"\b(?:voice|accent|imitate|impersonate|pretend to be|sound(?:ing)? (?:like|more|as)|"
+    r"(?:speak|talk|answer|reply)(?:ing)? (?:\w+ )?(?:like|as|with|normally)|(?:hear|listen to) (?:an?|the) \w+ ?\w* "
+    r"(?:man|woman|girl|boy|lady|person|child|voice))\b"
+)
 _FRESH = re.compile(
     r"\b(?:news|latest|headlines?|yesterday|last (?:night|week|weekend|month)|recent(?:ly)?|this (?:week|morning|year)|"
     r"right now|currently|at the moment|today|tonight|next (?:week|month|year)|newest|current)\b"
@@ -93,7 +102,7 @@ def candidates(text: str, tools: Sequence[ToolSpec], embed: Embed, hide: str | N
                 "documents": 1.0,
                 "documents_question": float(asked),
                 "documents_lead": float(lead),
-                "documents_overlap": _overlap(said, tool, rarity),
+                "documents_overlap": _overlap(said, tool),
                 "documents_fresh": float(fresh),
                 "documents_statement": float(statement),
             }
@@ -108,7 +117,7 @@ def candidates(text: str, tools: Sequence[ToolSpec], embed: Embed, hide: str | N
             }
         found.append(_candidate(tool.name, tool, shared))
     chat, _ = _nearest(request, examples()[CHAT], embed, hide)
-    other, _ = _nearest(request, examples()[UNKNOWN], embed, hide)
+    other, _ = _nearest(request, _unhandled(tools, embed), embed, hide)
     found.append(
         _candidate(
             CHAT,
@@ -152,11 +161,11 @@ def _of_tool(
     command: bool,
 ) -> dict[str, float]:
     shown = _described(tool)
-    description = max(float(request @ row) for row in embed(shown))
-    bank = (*_comparable(said, tool, rarity), *examples().get(tool.name, ()))
+    rows = embed(shown)
+    description = float((rows @ request).max())
+    bank = (*_comparable(said, tool), *examples().get(tool.name, ()))
     phrase, _ = _nearest(request, bank, embed, hide)
-    # Documents' sentences tell what is known, not which words a tool explains.
-    known = vocabulary(tool, phrases=len(tool.phrases) <= MANY_PHRASES)
+    known = vocabulary(tool)
     words = content_words(said)
     weights = {word: rarity.get(stem(word), _UNSEEN) for word in words}
     total = sum(weights.values())
@@ -164,6 +173,9 @@ def _of_tool(
     rarest = max((weight for word, weight in weights.items() if stem(word) in known), default=0.0)
     slots = fill(said, tool)
     wanted = parameters(tool)
+    bare = _without_values(said, slots.arguments, wanted)
+    if bare != said:
+        description = max(description, float((rows @ embed([bare])[0]).max()))
     required = [parameter for parameter in wanted if parameter.required]
     takes_number = any(parameter.kind in ("integer", "number") for parameter in wanted)
     got_number = any(isinstance(value, int | float) for value in slots.arguments.values())
@@ -181,9 +193,20 @@ def _of_tool(
         "number_fits": float(takes_number and got_number),
         "number_ignored": float(not takes_number and _has_number(said) and not _takes_sum(tool)),
         "choice_said": float(any(p.choices and p.name in slots.arguments for p in wanted)),
+        "place_fits": float(any(p.names_place and slots.arguments.get(p.name) in zones_by_place() for p in wanted)),
+        "voice_said": float(any(p.meaning == "voice" for p in wanted) and bool(_VOICE_SAID.search(said))),
         "sum": float(_takes_sum(tool) and expression(said.split()) is not None),
         "command_unmatched": float(command and explained == 0),
     }
+
+
+def _without_values(said: str, arguments: Mapping[str, Any], wanted: Sequence[Parameter]) -> str:
+    """The request with names of parameters in the place of free values: "a song by artist"."""
+    for parameter in wanted:
+        value = arguments.get(parameter.name)
+        if parameter.meaning == "text" and isinstance(value, str) and not parameter.choices:
+            said = f" {said} ".replace(f" {value} ", f" {parameter.noun} ", 1).strip()
+    return said
 
 
 _UNSEEN = 3.0
@@ -191,23 +214,33 @@ _UNSEEN = 3.0
 
 def _rarity(tools: Sequence[ToolSpec]) -> dict[str, float]:
     """Inverse document frequency of stems, a tool being a document."""
-    counts = Counter(word for tool in tools for word in vocabulary(tool, phrases=len(tool.phrases) <= MANY_PHRASES))
+    counts = Counter(word for tool in tools for word in vocabulary(tool))
     return {word: max(0.2, min(_UNSEEN, math.log((1 + len(tools)) / count))) for word, count in counts.items()}
+
+
+def _unhandled(tools: Sequence[ToolSpec], embed: Embed) -> list[str]:
+    """Commands that nobody handles, less those that one of these tools may well handle."""
+    bank = examples()[UNKNOWN]
+    shown = [text for tool in tools for text in _described(tool)]
+    if not shown:
+        return list(bank)
+    nearest = (embed(bank) @ embed(shown).T).max(axis=1)
+    return [sentence for sentence, near in zip(bank, nearest, strict=True) if near < HANDLED]
 
 
 def _described(tool: ToolSpec) -> list[str]:
     """The description as a whole, its sentences, and the name in words."""
-    sentences = [part for part in re.split(r"(?<=[.;])\s+", tool.description) if len(part.split()) > 2]
+    sentences = [part for part in re.split(r"[.;:]\s+", tool.description) if len(part.split()) > 2]
     return list(dict.fromkeys([tool.description, *sentences[:6], tool.name.replace("_", " ")]))
 
 
-def _comparable(said: str, tool: ToolSpec, rarity: dict[str, float]) -> list[str]:
+def _comparable(said: str, tool: ToolSpec) -> list[str]:
     """Phrases to compare with; of many, those that share most words with the request."""
     phrases = [re.sub(r"\{(\w+)\}", lambda slot: slot[1].replace("_", " "), phrase) for phrase in tool.phrases]
     if len(phrases) <= MANY_PHRASES:
         return phrases
-    words = {stem(word) for word in content_words(said)}
-    shared = [(len(words & {stem(w) for w in content_words(phrase)}), -place) for place, phrase in enumerate(phrases)]
+    words = stems(said)
+    shared = [(len(words & stems(phrase)), -place) for place, phrase in enumerate(phrases)]
     best = sorted(shared, reverse=True)[:PHRASES_COMPARED]
     return [phrases[-place] for count, place in best if count]
 
@@ -224,15 +257,12 @@ def _nearest(
     return float(cosines[best]), kept[best]
 
 
-def _overlap(said: str, tool: ToolSpec, rarity: dict[str, float]) -> float:
+def _overlap(said: str, tool: ToolSpec) -> float:
     """The share of the request's words that the documents know, when the phrases are their sentences."""
-    words = {stem(word) for word in content_words(said)}
+    words = stems(said)
     if not words or len(tool.phrases) <= MANY_PHRASES:
         return 0.0
-    best = 0
-    for phrase in tool.phrases:
-        best = max(best, len(words & {stem(word) for word in content_words(phrase)}))
-    return best / len(words)
+    return max(len(words & stems(phrase)) for phrase in tool.phrases) / len(words)
 
 
 def _takes_sum(tool: ToolSpec) -> bool:

@@ -13,6 +13,7 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.pocket.words import content_words, stem, stems
 
 Meaning = Literal["query", "voice", "expression", "timezone", "time", "text"]
+MANY_PHRASES = 64
 _QUOTED = re.compile(r"[\"“'‘]([^\"”“]{2,60}?)[\"”'’](?=[\s,.;)]|$)")
 
 
@@ -43,7 +44,12 @@ class Parameter:
     @property
     def stems(self) -> frozenset[str]:
         """Stems of its name and description, without the examples quoted in it."""
-        return frozenset(stems(" ".join(_name_words(self.name)) + " " + _QUOTED.sub(" ", self.description)))
+        return stems(" ".join(_name_words(self.name)) + " " + _QUOTED.sub(" ", self.description))
+
+    @property
+    def names_place(self) -> bool:
+        """Whether it is a city, a country or another place on a map."""
+        return bool({"city", "country", "place", "location", "town"} & {self.noun, *self.stems})
 
 
 def parameters(tool: ToolSpec) -> tuple[Parameter, ...]:
@@ -129,13 +135,24 @@ def _name_words(name: str) -> list[str]:
     return [word for word in re.split(r"[\W_]+", spread.lower()) if word]
 
 
-def vocabulary(tool: ToolSpec, phrases: bool = True) -> set[str]:
-    """Stems that a tool explains: its name, description, parameters and choices, and its phrases."""
-    found = stems(" ".join(_name_words(tool.name)) + " " + tool.description)
-    for parameter in parameters(tool):
+def vocabulary(tool: ToolSpec) -> frozenset[str]:
+    """Stems that a tool explains: its name, description, parameters and choices, and its phrases.
+
+    More than MANY_PHRASES phrases tell what is known (the sentences of documents), not which words
+    a tool explains, and are left out.
+    """
+    phrases = tool.phrases if len(tool.phrases) <= MANY_PHRASES else ()
+    return _vocabulary(tool.name, tool.description, parameters(tool), phrases)
+
+
+@functools.lru_cache(maxsize=512)
+def _vocabulary(
+    name: str, description: str, wanted: tuple[Parameter, ...], phrases: tuple[str, ...]
+) -> frozenset[str]:
+    found = set(stems(" ".join(_name_words(name)) + " " + description))
+    for parameter in wanted:
         found |= parameter.stems
         found |= {stem(word) for choice in parameter.choices for word in content_words(str(choice))}
-    if phrases:
-        for phrase in tool.phrases[:200]:
-            found |= stems(re.sub(r"\{\w*\}", " ", phrase))
-    return found
+    for phrase in phrases:
+        found |= stems(re.sub(r"\{\w*\}", " ", phrase))
+    return frozenset(found)

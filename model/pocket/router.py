@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "assets" / "router.json"
 VECTORS_KEPT = 20_000
-LEAST_CONFIDENCE = 0.35
+LEAST_CONFIDENCE = 0.3
 LEAST_OF_A_CLAUSE = 0.6
 
 

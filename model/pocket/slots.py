@@ -259,7 +259,7 @@ def _as_kind(value: float, parameter: Parameter) -> int | float:
 
 
 def _remaining(
-    words: Sequence[str], parameter: Parameter, known: set[str], taken: list[bool], tool: ToolSpec
+    words: Sequence[str], parameter: Parameter, known: frozenset[str], taken: list[bool], tool: ToolSpec
 ) -> Any:
     """The run of words that neither the tool nor everyday speech explains, preferring one after a preposition."""
     if parameter.kind == "boolean":
@@ -269,7 +269,6 @@ def _remaining(
         return not _NOT.intersection(words[max(0, place - 3) : place + 3])
     if parameter.kind != "string" or parameter.choices or parameter.meaning not in ("text", "time"):
         return None
-    names_place = bool(parameter.stems & {"city", "country", "place", "location", "town"})
     noun = stem(parameter.noun)
     free = [
         not taken[place] and word not in LIGHT_WORDS and (stem(word) not in known or _is_example(word, parameter))
@@ -291,7 +290,7 @@ def _remaining(
         before = [word for word in words[max(0, start - 2) : start] if word not in ("the", "a", "an", "my", "our")]
         score += bool(before) and before[-1] in _PREPOSITIONS
         score += 0.5 * (start > 0 and words[start - 1] == "the")
-        score += 2.0 * (names_place and " ".join(words[start:stop]) in zones_by_place())
+        score += 2.0 * (parameter.names_place and " ".join(words[start:stop]) in zones_by_place())
         score += 1.0 * (stop - start > end - place)
         if score > best_score:
             best, best_score = " ".join(words[start:stop]), score

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 _WORD = re.compile(r"[a-z]+/[a-z_/]+|\d[\d,]*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[+*/^%×÷()-]")
@@ -66,9 +67,10 @@ def content_words(text: str) -> list[str]:
     return [word for word in split_words(text) if word not in STOP_WORDS]
 
 
-def stems(text: str) -> set[str]:
+@functools.lru_cache(maxsize=50_000)
+def stems(text: str) -> frozenset[str]:
     """Stems of the words that carry a topic."""
-    return {stem(word) for word in content_words(text)}
+    return frozenset(stem(word) for word in content_words(text))
 
 
 def is_question(text: str) -> bool:
