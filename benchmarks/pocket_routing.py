@@ -16,6 +16,7 @@ three others. The answer is right when it holds one of the facts listed with the
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import time
 from collections import Counter
@@ -23,6 +24,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from report import publish
 
 from agentaudio.audio import Audio
 from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
@@ -38,9 +41,8 @@ from agentaudio.tools.builtin.clock import get_date_time
 from agentaudio.tools.builtin.search_documents import search_documents
 from agentaudio.tools.builtin.web_search import web_search
 from agentaudio.tools.context import RunContext
+from agentaudio.tools.tool import Tool
 from agentaudio.voice_library.library import demo_voices
-from benchmarks.report import publish
-from benchmarks.requests.tools import USER_TOOLS
 
 ROOT = Path(__file__).parents[1]
 REQUESTS = ROOT / "benchmarks" / "requests"
@@ -63,7 +65,17 @@ def benchmark_tools() -> list[ToolSpec]:
         Conversation(), documents=DocumentIndex.from_folder(DOCUMENTS), voices=VoiceSearch(demo_voices())
     )
     built_in = [search_documents, web_search, audio_search, get_date_time, calculate]
-    return [tool.spec(context) for tool in [*built_in, *USER_TOOLS]]
+    return [tool.spec(context) for tool in [*built_in, *_user_tools()]]
+
+
+def _user_tools() -> list[Tool]:
+    # By its path: the folder's name is that of a well-known package.
+    found = importlib.util.spec_from_file_location("request_tools", REQUESTS / "tools.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    tools: list[Tool] = module.USER_TOOLS
+    return tools
 
 
 def same_call(wanted: Mapping[str, Any], route: Route) -> bool:

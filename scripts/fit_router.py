@@ -17,6 +17,7 @@ import argparse
 import difflib
 import json
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,12 @@ from agentaudio.model.pocket.features import DOCUMENTS, FEATURES, WEB, Candidate
 from agentaudio.model.pocket.intents import CHAT, UNKNOWN, examples
 from agentaudio.model.pocket.router import WEIGHTS, VectorCache
 from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
-from benchmarks.pocket_routing import benchmark_tools
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from pocket_routing import benchmark_tools  # noqa: E402
+
 NOISY_COPIES = 1
 ALIKE = [
     {"team_score", "web_search"},
@@ -102,10 +106,11 @@ def samples(tools: Sequence[ToolSpec], heard: Mapping[str, str], seed: int) -> l
             others = [other for other, _ in chance.sample(invented, 6) if other.name != tool.name]
             others += [other for other in tools if chance.random() < 0.6]
             # Some of the invented tools can do the same; both would be right.
-            others = [other for other in others if not {other.name, tool.name} in ALIKE]
+            others = [other for other in others if {other.name, tool.name} not in ALIKE]
             found.append(Sample(text, tool.name, [tool, *others], None, 1.5))
             found.append(Sample(noisy(text, words, chance), tool.name, [tool, *others], None, 0.7))
-            fewer = [other for other in tools if other.name not in (DOCUMENTS, WEB) and {other.name, tool.name} not in ALIKE]
+            fewer = [other for other in tools if other.name not in (DOCUMENTS, WEB)]
+            fewer = [other for other in fewer if {other.name, tool.name} not in ALIKE]
             found.append(Sample(text, UNKNOWN, fewer, None, 0.7))
     return found
 

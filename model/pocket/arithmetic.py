@@ -57,8 +57,7 @@ def expression(words: Sequence[str]) -> str | None:
     "subtract five from nine" is "9-5". One number alone is not arithmetic.
     """
     tokens = _tokens(words)
-    joined = _of_verb(words) or _longest_sum(tokens)
-    return joined
+    return _of_verb(words) or _longest_sum(tokens)
 
 
 def _tokens(words: Sequence[str]) -> list[str]:
@@ -67,7 +66,7 @@ def _tokens(words: Sequence[str]) -> list[str]:
     tokens: list[str] = []
     place = 0
     while place < len(words):
-        lead = next((lead for lead in _LEADS if tuple(lead.split()) == tuple(words[place : place + len(lead.split())])), None)
+        lead = next((lead for lead in _LEADS if lead.split() == list(words[place : place + len(lead.split())])), None)
         if lead is not None:
             tokens.append(_LEADS[lead])
             place += len(lead.split())

@@ -22,7 +22,8 @@ _LEADING = re.compile(
     r"calculate|play|set|look|search|find|introduce)\b.+)$"
 )
 _LIKE = re.compile(
-    r"^(?P<voice>(?:please |can you |could you )*(?:speak|talk|sound|answer|use|switch|change|take)\b.+?) and (?:then )?(?:please )?"
+    r"^(?P<voice>(?:please |can you |could you )*(?:speak|talk|sound|answer|use|switch|change|take)\b.+?)"
+    r" and (?:then )?(?:please )?"
     r"(?P<rest>(?:tell|explain|describe|give|what|who|when|where|why|how|which|calculate|play|set|look|search|find|"
     r"introduce)\b.+)$"
 )

@@ -25,13 +25,18 @@ LEAD_SENTENCES = 3
 SECOND_SENTENCE_MARGIN = 0.04
 MOST_SENTENCES = 60
 _SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s|$)|$)", re.S)
-_LEANING = re.compile(r"^(?:It|They|He|She|This|These|That|Those|Its|Their|His|Her|But|However|So|Then|Also|Such|Both)\b")
+_LEANING = re.compile(
+    r"^(?:It|They|He|She|This|These|That|Those|Its|Their|His|Her|But|However|So|Then|Also|Such|Both)\b"
+)
 _LEAD = re.compile(
     r"\b(?:tell (?:me|us) (?:something |more |a bit |a little |all )?about|introduc|overview|summary|"
     r"what do you know about|what can you tell|describe|learn about|know about|interested in)"
 )
-_SHORT_LEAD = re.compile(r"^(?:(?:please|can you|could you) )*(?:explain|what (?:is|are)|who (?:is|was)) (?:\w+ ?){1,4}$")
+_SHORT_LEAD = re.compile(
+    r"^(?:(?:please|can you|could you) )*(?:explain|what (?:is|are)|who (?:is|was)) (?:\w+ ?){1,4}$"
+)
 _YEAR = re.compile(r"\b1\d{3}\b|\b20\d\d\b|\bcentur(?:y|ies)\b")
+_REASON = re.compile(r"\b(?:because|so that|since|due to|this (?:makes|turns|gives|lets)|therefore|which)\b")
 _NAME = re.compile(r"(?<=\w\s)[A-Z][a-z]+")
 
 
@@ -62,7 +67,8 @@ def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Ex
     query = search_query(question) or question
     if not sentences or not query.strip():
         return []
-    vectors = embed([query, *(f"{passages[s.passage].title}: {s.text}" for s in sentences), *(s.text for s in sentences)])
+    in_context = [f"{passages[sentence.passage].title}: {sentence.text}" for sentence in sentences]
+    vectors = embed([query, *in_context, *(sentence.text for sentence in sentences)])
     titled = vectors[1 : 1 + len(sentences)] @ vectors[0]
     alone = vectors[1 + len(sentences) :] @ vectors[0]
     shares = _shares(query, sentences, passages)
@@ -109,13 +115,14 @@ def _kind(question: str, sentence: str) -> float:
     said = " ".join(split_words(question))
     if re.search(r"\bhow (?:many|much|long|tall|high|far|old|big|heavy|fast|deep|large|wide|hot|cold|often)\b", said):
         words = split_words(sentence)
-        return 0.1 if any(number.value != 1 or words[number.start].isdecimal() for number in find_numbers(words)) else 0.0
+        counts = [number for number in find_numbers(words) if number.value != 1 or words[number.start].isdecimal()]
+        return 0.1 if counts else 0.0
     if re.search(r"\bwhen\b|\b(?:which|what) (?:year|century|date)\b", said):
         return 0.1 if _YEAR.search(sentence) else 0.0
     if re.search(r"\bwho(?:se|m)?\b", said):
         return 0.06 if _NAME.search(sentence) else 0.0
     if re.search(r"\bwhy\b", said):
-        return 0.06 if re.search(r"\b(?:because|so that|since|due to|this (?:makes|turns|gives|lets)|therefore|which)\b", sentence) else 0.0
+        return 0.06 if _REASON.search(sentence) else 0.0
     return 0.0
 
 

@@ -43,8 +43,8 @@ def number_words(value: int | float) -> str:
     if value < 0:
         return f"minus {number_words(-value)}"
     if isinstance(value, float) and not value.is_integer():
-        whole, _, digits = f"{value:.10f}".rstrip("0").partition(".")
-        return f"{number_words(int(whole))} point {_digit_words(digits)}" if digits else number_words(int(whole))
+        front, _, digits = f"{value:.10f}".rstrip("0").partition(".")
+        return f"{number_words(int(front))} point {_digit_words(digits)}" if digits else number_words(int(front))
     whole = int(value)
     if whole > LARGEST:
         return _digit_words(str(whole))

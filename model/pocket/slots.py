@@ -123,7 +123,9 @@ def _typed(said: str, parameter: Parameter) -> Any:
     if parameter.choices:
         return choose(words, [parameter], []).get(parameter.name)
     if parameter.kind in ("integer", "number"):
-        return _numbers(words, [False] * len(words), [parameter], found := {}) and found.get(parameter.name)
+        numbers: dict[str, Any] = {}
+        _numbers(words, [False] * len(words), [parameter], numbers)
+        return numbers.get(parameter.name)
     if parameter.kind == "boolean":
         return not _NOT.intersection(words)
     if parameter.kind != "string":
@@ -225,8 +227,8 @@ def _names(words: Sequence[str], number: FoundNumber, parameter: Parameter) -> b
 
 def _duration(words: Sequence[str], parameter: Parameter, taken: list[bool]) -> float | None:
     """ "half an hour" in the unit that the parameter counts in; None when it counts no time."""
-    unit = next((u for u in _SECONDS if stem(u) in {stem(w) for w in re.split(r"[\W_]+", parameter.name.lower())}), None)
-    unit = unit or next((u for u in _SECONDS if stem(u) in parameter.stems), None)
+    named = {stem(word) for word in re.split(r"[\W_]+", parameter.name.lower())}
+    unit = next((u for held in (named, parameter.stems) for u in _SECONDS if stem(u) in held), None)
     if unit is None:
         return None
     seconds, seen = 0.0, False
@@ -236,9 +238,9 @@ def _duration(words: Sequence[str], parameter: Parameter, taken: list[bool]) -> 
             if re.search(rf"(?<!and ){lead} {name}\b", said):
                 return share * size / _SECONDS[unit]
     for place, word in enumerate(words):
-        size = _SECONDS.get(word.removesuffix("s"))
-        if size is None:
+        if word.removesuffix("s") not in _SECONDS:
             continue
+        size = _SECONDS[word.removesuffix("s")]
         number = next((n for n in find_numbers(words) if n.end == place and not any(taken[n.start : n.end])), None)
         if number is not None:
             value = float(number.value)

@@ -21,8 +21,11 @@ _REPLIES: tuple[tuple[str, str], ...] = (
     (r"\b(?:nice|pleased|glad) to (?:meet|see)\b", "Nice to meet you, too."),
     (r"\bgood (morning|afternoon|evening)\b", "Good {0}. What can I do for you?"),
     (r"\b(?:sorry|excuse me|apolog)\b", "No problem."),
-    (r"\b(?:love|like) (?:the sound of )?(?:your|you)\b|\byou are (?:very |so |really )?(?:kind|great|nice|smart|good|funny)\b",
-     "That is kind of you."),
+    (
+        r"\b(?:love|like) (?:the sound of )?(?:your|you)\b|"
+        r"\byou are (?:very |so |really )?(?:kind|great|nice|smart|good|funny)\b",
+        "That is kind of you.",
+    ),
     (r"\b(?:helpful|well done|good job|great|wonderful|lovely|delicious)\b", "I am glad to hear that."),
     (r"\b(?:tired|sad|sick|ill|bored|terrible|lonely|bad|late|forgot|hungry)\b", "I am sorry to hear that."),
     (r"\b(?:never mind|forget it|that is all|nothing else|no thanks|another time)\b", "All right."),
