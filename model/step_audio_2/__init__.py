@@ -1,1 +1,22 @@
 """Step-Audio 2 mini, native: hears and speaks through one exact, cached, streaming Hugging Face model."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+_LAZY = {
+    "StepAudio2Config": "agentaudio.model.step_audio_2.config",
+    "StepAudio2ForCausalLM": "agentaudio.model.step_audio_2.modeling",
+}
+
+# The parsers and prompts of this package work without torch; the model then says which extra is missing.
+if find_spec("torch") and find_spec("transformers"):
+    import_module("agentaudio.model.step_audio_2.auto_classes")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

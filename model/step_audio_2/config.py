@@ -1,0 +1,133 @@
+"""The configuration of a Step-Audio 2 checkpoint, in both forms that its config.json comes in."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from agentaudio.errors import MissingExtra, OptionError
+
+try:
+    from transformers import PreTrainedConfig
+    from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
+except ImportError as error:
+    raise MissingExtra("Step-Audio 2", "local") from error
+
+from agentaudio.model.step_audio_2.tokens import TokenIds
+
+_IDS = TokenIds()
+STOP_IDS = (_IDS.eot, _IDS.endoftext, _IDS.im_end)
+"""The first ends a turn; the other two are the stops that the checkpoint's own code lists."""
+PAD_ID = _IDS.endoftext
+
+
+class StepAudio2TextConfig(Qwen2Config):
+    """The language model: Qwen2, with the defaults that the checkpoint's own code has for missing fields.
+
+    `num_attention_groups`, where given, must equal `num_key_value_heads`. Attention is always full:
+    whatever a file says of sliding windows was never in effect in training.
+    """
+
+    model_type = "step_audio_2_text"
+    default_theta = 1_000_000.0
+    base_config_key = "text_config"
+
+    vocab_size: int = 64012
+    hidden_size: int = 4096
+    intermediate_size: int = 11008
+    num_hidden_layers: int = 48
+    num_attention_heads: int = 32
+    num_key_value_heads: int | None = 4
+    max_position_embeddings: int = 8192
+    pad_token_id: int | None = PAD_ID
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        groups = kwargs.pop("num_attention_groups", None)
+        if groups is not None and groups != self.num_key_value_heads:
+            raise OptionError(
+                f"num_attention_groups is {groups} but num_key_value_heads is {self.num_key_value_heads}; "
+                "they name the same thing, so correct config.json"
+            )
+        self.use_sliding_window = False
+        self.layer_types = None
+        super().__post_init__(**{name: value for name, value in kwargs.items() if name in _LEGACY})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As transformers writes it, and under the older names too, which other programs read."""
+        names: dict[str, Any] = super().to_dict()
+        names["num_attention_groups"] = self.num_key_value_heads
+        names["rope_theta"] = self.rope_parameters["rope_theta"]
+        return names
+
+
+class StepAudio2AudioConfig(PreTrainedConfig):
+    """The audio encoder and the adaptor behind it.
+
+    n_mels: log-mel bands; n_audio_ctx: longest input in 20 ms frames; n_audio_state: width;
+    llm_dim: width of the language model; adapter_stride: of its convolution, -1 for none
+    """
+
+    model_type = "step_audio_2_audio"
+    base_config_key = "audio_encoder_config"
+
+    n_mels: int = 128
+    n_audio_ctx: int = 1500
+    n_audio_state: int = 512
+    n_audio_head: int = 8
+    n_audio_layer: int = 6
+    n_codebook_size: int = 4096
+    llm_dim: int = 4096
+    kernel_size: int = 3
+    adapter_stride: int = 2
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**{name: value for name, value in kwargs.items() if name in _LEGACY})
+
+
+class StepAudio2Config(PreTrainedConfig):
+    """Configuration of Step-Audio 2 mini, mini-Base and mini-Think.
+
+    text_config: StepAudio2TextConfig or its fields; where it is absent they are taken from the top
+        level, as the files of the larger models have them
+    audio_encoder_config: StepAudio2AudioConfig or its fields
+    audio_start_token_id, audio_patch_token_id: ids of `<audio_start>` and `<audio_patch>`
+    pieces_together: encode all audio pieces of a prompt in one padded batch, as the reference
+        does; there, a piece's features depend on the length of the others. False encodes every
+        piece as if alone, so that a conversation gives the same features whichever turns are cached.
+
+    Fields that nobody knows are ignored. Raises OptionError for sizes that cannot be.
+    """
+
+    model_type = "step_audio_2"
+    sub_configs_defaults = {"text_config": StepAudio2TextConfig, "audio_encoder_config": StepAudio2AudioConfig}
+    keys_to_ignore_at_inference = ["past_key_values"]
+
+    text_config: Any = None
+    audio_encoder_config: Any = None
+    audio_start_token_id: int = _IDS.audio_start
+    audio_patch_token_id: int = _IDS.audio_patch
+    pieces_together: bool = True
+    tie_word_embeddings: bool = False
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        if self.text_config is None:
+            flat = {field.name for field in fields(StepAudio2TextConfig)} - {field.name for field in fields(self)}
+            flat |= {"num_attention_groups", "rope_theta", "rope_scaling"}
+            self.text_config = {name: kwargs.pop(name) for name in list(kwargs) if name in flat}
+        super().__post_init__(**{name: value for name, value in kwargs.items() if name in _LEGACY | _LOADING})
+        width, expected = self.audio_encoder_config.llm_dim, self.text_config.hidden_size
+        if width != expected:
+            raise OptionError(
+                f"audio_encoder_config.llm_dim is {width} but the language model is {expected} wide; "
+                "correct config.json"
+            )
+
+
+class StepAudioQwen2Config(StepAudio2Config):
+    """The name that the flat config.json carries."""
+
+    model_type = "step_audio_qwen2"
+
+
+_LEGACY = {"rope_theta", "rope_scaling", "torch_dtype"}
+_LOADING = {"name_or_path", "attn_implementation", "quantization_config", "output_attentions"}
