@@ -1,4 +1,5 @@
-"""Fits the weights of the pocket router and writes model/pocket/assets/router.json.
+"""Fits the weights of the pocket router and writes model/pocket/assets/router.json,
+with the vectors of the examples beside it.
 
     PYTHONPATH=. python benchmarks/pocket_routing.py --set dev --heard /tmp/heard.json
     PYTHONPATH=. python scripts/fit_router.py --heard /tmp/heard.json
@@ -27,7 +28,7 @@ import numpy as np
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.pocket.features import DOCUMENTS, FEATURES, WEB, Candidate, candidates
 from agentaudio.model.pocket.intents import CHAT, UNKNOWN, examples
-from agentaudio.model.pocket.router import WEIGHTS, VectorCache
+from agentaudio.model.pocket.router import EXAMPLE_VECTORS, WEIGHTS, VectorCache
 from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
 
 ROOT = Path(__file__).parents[1]
@@ -185,6 +186,8 @@ def main() -> None:
             print(f"  {name} -> {found[best].name}")
     print(f"{right} of {len(rows)} right on what it was fitted on")
     held = {name: round(float(weight), 4) for name, weight in zip(FEATURES, weights, strict=True)}
+    texts = [text for texts in examples().values() for text in texts]
+    np.save(EXAMPLE_VECTORS, embed(texts).astype(np.float16))
     options.output.write_text(json.dumps({"weights": held}, indent=1) + "\n", encoding="utf-8")
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
-LEAST_FIT = 0.42
+LEAST_FIT = 0.54
+"""Between questions the demo documents answer (0.69 and up on dev.jsonl) and others (0.50 and less)."""
 LEAD_SENTENCES = 3
 SECOND_SENTENCE_MARGIN = 0.04
 MOST_SENTENCES = 60

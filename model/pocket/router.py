@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.pocket.clauses import clauses
 from agentaudio.model.pocket.features import FEATURES, Candidate, candidates
-from agentaudio.model.pocket.intents import CHAT
+from agentaudio.model.pocket.intents import CHAT, examples
 from agentaudio.model.pocket.slots import fill
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 WEIGHTS = Path(__file__).parent / "assets" / "router.json"
+EXAMPLE_VECTORS = Path(__file__).parent / "assets" / "router_examples.npy"
 VECTORS_KEPT = 20_000
 LEAST_CONFIDENCE = 0.3
 LEAST_OF_A_CLAUSE = 0.6
@@ -61,6 +62,7 @@ class Router:
 
     def __init__(self, embed: Embed, weights: Mapping[str, float] | None = None) -> None:
         self._embed = VectorCache(embed)
+        self._embed.keep(shipped_vectors(embed))
         held = read_weights() if weights is None else weights
         self._weights = [float(held.get(name, 0.0)) for name in FEATURES]
 
@@ -79,6 +81,10 @@ class Router:
             if len(found) == len(parts) and sure and len({route.tool for route in found}) == len(found):
                 return sorted(found, key=lambda route: route.tool != "audio_search")
         return [self._route_one(text, tools)]
+
+    def prepare(self, tools: Sequence[ToolSpec]) -> None:
+        """Embed what the tools bring along now, so that the first request need not wait for it."""
+        self.probabilities("what can you do", tools)
 
     def _route_one(self, text: str, tools: Sequence[ToolSpec]) -> Route:
         scored = self.probabilities(text, tools)
@@ -107,6 +113,20 @@ def read_weights(path: Path = WEIGHTS) -> dict[str, float]:
     return held
 
 
+def shipped_vectors(embed: Embed) -> dict[str, NDArray[np.float32]]:
+    """Vectors of the intent examples, which scripts/fit_router.py made with the same embedder;
+    none for another embedder."""
+    from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
+
+    if not isinstance(embed, SentenceEmbedder) or not EXAMPLE_VECTORS.exists():
+        return {}
+    import numpy as np
+
+    texts = [text for held in examples().values() for text in held]
+    rows = np.load(EXAMPLE_VECTORS).astype(np.float32)
+    return dict(zip(texts, rows, strict=True)) if len(rows) == len(texts) else {}
+
+
 class VectorCache:
     """An embed callable that remembers the newest VECTORS_KEPT texts: descriptions recur every turn."""
 
@@ -114,6 +134,11 @@ class VectorCache:
         self._embed = embed
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+
+    def keep(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Remember vectors that are known already."""
+        with self._lock:
+            self._kept.update(vectors)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         import numpy as np

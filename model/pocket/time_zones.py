@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import re
 from collections.abc import Sequence
 from zoneinfo import available_timezones
 
@@ -95,6 +94,11 @@ def zones_by_place() -> dict[str, str]:
     return found
 
 
+@functools.cache
+def _zones_by_lower_name() -> dict[str, str]:
+    return {zone.lower(): zone for zone in available_timezones()}
+
+
 def find_zone(words: Sequence[str]) -> str | None:
     """The time zone of the longest place named among lower-case words; None when there is none.
 
@@ -106,10 +110,9 @@ def find_zone(words: Sequence[str]) -> str | None:
             zone = places.get(" ".join(words[start : start + length]))
             if zone is not None:
                 return zone
-    by_name = {zone.lower(): zone for zone in available_timezones()}
     for word in words:
-        if re.fullmatch(r"[a-z_]+/[a-z_/+-]+\d*", word) and word in by_name:
-            return by_name[word]
+        if "/" in word and word in _zones_by_lower_name():
+            return _zones_by_lower_name()[word]
     for place, word in enumerate(words[:-1]):
         if word in ("in", "at", "for"):
             rest = " ".join(w for w in words[place + 1 : place + 4] if w not in ("now", "right", "please"))

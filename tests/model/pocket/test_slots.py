@@ -25,7 +25,8 @@ LIGHT = spec(
 )
 MUSEUM = spec("opening_hours", "When a museum is open today.", museum={"type": "string"})
 WEATHER = spec("get_weather", "Tell the weather in a city: rain, sun, snow.", city={"type": "string"})
-CALL = spec("call", "Call somebody.", ("call {contact} on line {line}",), contact={"type": "string"}, line={"type": "string"})
+TEXT = {"type": "string"}
+CALL = spec("call", "Call somebody.", ("call {contact} on line {line}",), contact=TEXT, line=TEXT)
 VOICE = spec("audio_search", "Change the voice you speak in.", query={"type": "string"})
 SEARCH = spec("search_documents", "Search the documents for facts.", query={"type": "string"})
 CLOCK = spec("get_date_time", "Tell the date and time.", timezone={"anyOf": [{"type": "string"}, {"type": "null"}]})
