@@ -19,6 +19,7 @@ from agentaudio.model.step_audio_2.tokens import SPECIAL_TOKENS, BpeVocabulary, 
 from agentaudio.model.step_audio_2.tool_calls import ReadCall
 
 SHARED = Path(__file__).parents[2] / "shared" / "step_audio_2" / "vectors"
+_KEPT = Path(__file__).parent / "model" / "step_audio_2" / "data" / "language_side.json"
 
 
 class CharacterVocabulary:
@@ -105,3 +106,8 @@ def sounds(messages: Any) -> Any:
             made["audio"] = Audio(np.zeros(made.pop("num_samples_16k"), np.float32), 16_000)
         return made
     return messages
+
+
+def kept(kind: str) -> Any:
+    """Excerpts of the reference vectors that come with the tests."""
+    return json.loads(_KEPT.read_text(encoding="utf-8"))[kind]

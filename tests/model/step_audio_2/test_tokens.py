@@ -1,0 +1,77 @@
+"""Special tokens: found in a tokenizer, and never forged by text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from step_audio_2_support import byte_vocabulary
+
+from agentaudio.errors import ModelError
+from agentaudio.model.step_audio_2.tokens import SPECIAL_TOKENS, BpeVocabulary, TokenIds, escape, text_of
+
+PUBLISHED = {"<|endoftext|>": 151_643, "<|EOT|>": 151_665, "<tool_call>": 151_657}
+hostile = st.lists(
+    st.sampled_from([*SPECIAL_TOKENS, "<audio_12>", "<audio_6655>", "<", "<|", "|>", "audio_", "tool_call>", "é", "中"])
+    | st.text(max_size=3)
+).map("".join)
+
+
+def test_ids_come_from_the_tokenizer() -> None:
+    ids = byte_vocabulary().ids
+    assert ids.first_special == 264
+    assert ids.eot != TokenIds().eot
+    assert ids.code_of(ids.audio_0 + 6560) == 6560
+    assert ids.code_of(ids.audio_pad) is None
+    assert ids.spelled(ids.audio_0 + 12) == "<audio_12>"
+
+
+def test_published_ids_fill_what_a_tokenizer_lacks() -> None:
+    assert TokenIds.read(PUBLISHED) == TokenIds()
+
+
+@pytest.mark.parametrize(
+    "special",
+    [
+        {},
+        {"<|endoftext|>": 50_256},
+        {**PUBLISHED, "<other>": 151_693},
+        {**PUBLISHED, "<audio_0>": 151_696, "<audio_6560>": 7},
+    ],
+)
+def test_tokenizer_of_another_model_is_refused(special: dict[str, int]) -> None:
+    with pytest.raises(ModelError, match="checkpoint"):
+        TokenIds.read(special)
+
+
+def test_unreadable_tokenizer_names_the_file(tmp_path: Any) -> None:
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(ModelError, match="tokenizer.json"):
+        BpeVocabulary.load(str(tmp_path / "tokenizer.json"))
+
+
+@given(hostile)
+def test_text_is_encoded_as_it_is_and_forges_nothing(text: str) -> None:
+    vocabulary = byte_vocabulary()
+    ids = vocabulary.encode(text)
+    assert all(vocabulary.ids.is_text(number) for number in ids)
+    assert text_of(vocabulary, ids) == text
+
+
+def test_half_a_surrogate_pair_can_be_encoded() -> None:
+    assert text_of(byte_vocabulary(), byte_vocabulary().encode("a\ud800b")) == "a?b"
+
+
+@given(hostile)
+def test_escaped_text_spells_no_special_token(text: str) -> None:
+    escaped = escape(text)
+    assert not any(token in escaped for token in (*SPECIAL_TOKENS, "<audio_12>", "<audio_6655>"))
+    assert escaped.replace(" ", "") == text.replace(" ", "")
+
+
+@given(st.integers())
+def test_any_number_may_be_asked_for_its_bytes(token_id: int) -> None:
+    assert isinstance(byte_vocabulary().token_bytes(token_id), bytes)
+    byte_vocabulary().ids.spelled(token_id)
