@@ -17,14 +17,13 @@ import json
 import statistics
 from typing import Any
 
-import jiwer
+from judge import Listener
 from report import publish
 from rich.console import Console
 from rich.table import Table
 
 from agentaudio import Audio, Reply
 from agentaudio.demo.run import demo_agent, questions_folder
-from agentaudio.model.pocket.recogniser import SphinxRecogniser
 from agentaudio.model.pocket.speakable import speakable
 from agentaudio.model.pocket.synthesiser import EspeakSynthesiser
 from agentaudio.resources import open_documents
@@ -33,25 +32,19 @@ from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 EXPECTED_VOICE = {"calm-old-man.flac": {"male", "old"}, "young-woman.flac": {"female", "young"}}
 
 
-def words(text: str) -> str:
-    return " ".join("".join(c if c.isalnum() or c == "'" else " " for c in speakable(text).lower()).split())
-
-
 class Judge:
     """Hears answers again, and compares voices."""
 
     def __init__(self) -> None:
         self.synthesiser = EspeakSynthesiser()
-        self.recogniser = SphinxRecogniser(self.synthesiser.phonemes)
         self.encoder = EmbeddedSpeakerEncoder()
-        self.sentences = [words(sentence) for sentence in open_documents().sentences]
+        self.documents = open_documents().sentences
 
     def wer(self, reply: Reply) -> float:
+        """Percent, by a listener that knows the documents, and what was not taken from them."""
         assert reply.audio is not None
-        # The tools' own sentences are no part of the documents: the judge has to know those words too.
-        told = [words(run.result.text) for run in reply.tool_calls if not run.result.passages]
-        heard = self.recogniser.recognise(reply.audio, [*self.sentences, *told])
-        return float(jiwer.wer(words(reply.text), heard.text or "nothing"))
+        elsewhere = () if reply.citations else (reply.text,)
+        return Listener([*self.documents, *elsewhere]).wer(reply.text, reply.audio)
 
     def gain(self, reply: Reply) -> float | None:
         """Cosine to the reference, over that of the untouched synthesiser saying the same."""
@@ -88,7 +81,7 @@ def judge(question: dict[str, Any], reply: Reply, by: Judge) -> dict[str, Any]:
         if wanted_voice is None
         else reply.voice is not None and wanted_voice == {reply.voice.card.gender, reply.voice.card.age},
         "voice": reply.voice.id if reply.voice else "own",
-        "answer_wer": round(100 * by.wer(reply), 1),
+        "answer_wer": round(by.wer(reply), 1),
         "voice_gain": None if gain is None else round(gain, 3),
         "first_audio_s": round(reply.timings.get("first_audio", float("nan")), 2),
         "answer": reply.text,
@@ -126,7 +119,6 @@ def main() -> None:
         arguments.json,
     )
     by.synthesiser.close()
-    by.recogniser.close()
 
 
 if __name__ == "__main__":
