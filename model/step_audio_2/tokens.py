@@ -23,18 +23,18 @@ _SPELLED = {
     "tts_start": "<tts_start>", "tts_end": "<tts_end>", "tts_pad": "<tts_pad>", "audio_0": "<audio_0>",
 }  # fmt: skip
 
-# What the published checkpoints add to Qwen2.5's vocabulary, for text that never meets a tokenizer here.
-_QWEN = (
-    "endoftext im_start im_end object_ref_start object_ref_end box_start box_end quad_start quad_end vision_start "
-    "vision_end vision_pad image_pad video_pad fim_prefix fim_middle fim_suffix fim_pad repo_name file_sep EOT BOT "
-    "CALL_START CALL_END THINK_START THINK_END IMG_START IMG_END META_START META_END MASK_1e69f UNMASK_1e69f SC"
-).split()
-_STEP = (
-    "tool_call /tool_call im_patch im_start im_end dream dream_start dream_end video_start video_end patch_start "
-    "patch_end patch_newline audio_start audio_end audio_patch audio_patch_pad tts_start tts_end tts_pad"
-).split()
-SPECIAL_TOKENS = (*(f"<|{name}|>" for name in _QWEN), *(f"<{name}>" for name in _STEP))
-"""Every added token of the published tokenizer but `<audio_0>` to `<audio_6655>`."""
+SPECIAL_TOKENS = tuple(
+    """
+    <|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|> <|box_end|>
+    <|quad_start|> <|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|> <|image_pad|> <|video_pad|>
+    <tool_call> </tool_call> <|fim_prefix|> <|fim_middle|> <|fim_suffix|> <|fim_pad|> <|repo_name|> <|file_sep|>
+    <|EOT|> <|BOT|> <|CALL_START|> <|CALL_END|> <|THINK_START|> <|THINK_END|> <|IMG_START|> <|IMG_END|>
+    <|META_START|> <|META_END|> <im_patch> <im_start> <im_end> <dream> <dream_start> <dream_end>
+    <|MASK_1e69f|> <|UNMASK_1e69f|> <video_start> <video_end> <patch_start> <patch_end> <patch_newline>
+    <audio_start> <audio_end> <audio_patch> <audio_patch_pad> <|SC|> <tts_start> <tts_end> <tts_pad>
+    """.split()
+)
+"""The published tokenizer's added tokens, from id 151643 on; `<audio_0>` to `<audio_6655>` follow them."""
 
 
 def _opening(tokens: Iterable[str]) -> re.Pattern[str]:

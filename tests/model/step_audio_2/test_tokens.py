@@ -28,6 +28,11 @@ def test_ids_come_from_the_tokenizer() -> None:
     assert ids.spelled(ids.audio_0 + 12) == "<audio_12>"
 
 
+def test_published_ids_are_consecutive() -> None:
+    published = {token: 151_643 + number for number, token in enumerate((*SPECIAL_TOKENS, "<audio_0>"))}
+    assert TokenIds.read(published) == TokenIds()
+
+
 def test_published_ids_fill_what_a_tokenizer_lacks() -> None:
     assert TokenIds.read(PUBLISHED) == TokenIds()
 
