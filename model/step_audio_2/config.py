@@ -24,8 +24,10 @@ PAD_ID = _IDS.endoftext
 class StepAudio2TextConfig(Qwen2Config):
     """The language model: Qwen2, with the defaults that the checkpoint's own code has for missing fields.
 
-    `num_attention_groups`, where given, must equal `num_key_value_heads`. Attention is always full:
-    whatever a file says of sliding windows was never in effect in training.
+    `eos_token_id` always holds STOP_IDS, so that `generate` stops where a turn ends: the published
+    files name only a stop that ends no turn. `num_attention_groups`, where given, must equal
+    `num_key_value_heads`. Attention is always full: whatever a file says of sliding windows was
+    never in effect in training.
     """
 
     model_type = "step_audio_2_text"
@@ -38,6 +40,7 @@ class StepAudio2TextConfig(Qwen2Config):
     num_hidden_layers: int = 48
     num_attention_heads: int = 32
     num_key_value_heads: int | None = 4
+    eos_token_id: int | list[int] | None = None
     max_position_embeddings: int = 8192
     pad_token_id: int | None = PAD_ID
 
@@ -48,6 +51,8 @@ class StepAudio2TextConfig(Qwen2Config):
                 f"num_attention_groups is {groups} but num_key_value_heads is {self.num_key_value_heads}; "
                 "they name the same thing, so correct config.json"
             )
+        stops = self.eos_token_id if isinstance(self.eos_token_id, list) else [self.eos_token_id]
+        self.eos_token_id = list(dict.fromkeys([*STOP_IDS, *(stop for stop in stops if stop is not None)]))
         self.use_sliding_window = False
         self.layer_types = None
         super().__post_init__(**{name: value for name, value in kwargs.items() if name in _LEGACY})

@@ -16,7 +16,7 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
-from agentaudio.model.step_audio_2.config import PAD_ID, STOP_IDS, StepAudio2Config
+from agentaudio.model.step_audio_2.config import StepAudio2Config
 from agentaudio.model.step_audio_2.encoder import Adaptor, AudioEncoder
 from agentaudio.model.step_audio_2.features import token_count
 
@@ -49,9 +49,12 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
         self.encoder = AudioEncoder(config.audio_encoder_config)
         self.adapter = Adaptor(config.audio_encoder_config)
         self.post_init()
-        # The published folders have no generation_config.json, and config.json names a stop that ends no turn.
-        self.generation_config.eos_token_id = list(STOP_IDS)
-        self.generation_config.pad_token_id = PAD_ID
+
+    def adjust_generation_fn(self, *args: Any, **kwargs: Any) -> None:
+        """The published folders have no generation_config.json, and config.json names no stop that ends a turn."""
+        super().adjust_generation_fn(*args, **kwargs)
+        if self.generation_config._from_model_config:
+            self.generation_config.eos_token_id = list(self.config.text_config.eos_token_id)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.model.embed_tokens
