@@ -42,7 +42,7 @@ def mended(text: str) -> dict[str, Any] | None:
     if len(text) > MAX_REPAIR_CHARS or not text.startswith("{") or text[-1] in ":,[{":
         return None
     try:
-        import json_repair
+        import json_repair  # type: ignore[import-not-found, unused-ignore]
 
         value = _cleaned(json_repair.loads(text, skip_json_loads=True), MAX_DEPTH)
         written = json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -130,7 +130,7 @@ class OutputReader:
         self._vocabulary, self._ids = vocabulary, vocabulary.ids
         self._mode: Literal["speech", "text", "think", "call"] = mode
         self._characters = _characters()
-        self._call = ToolCallParser()
+        self._call = ToolCallParser(repair=False)
         self._held = ""
         self._fresh = mode == "text"
         self._after_thought = False
@@ -229,7 +229,7 @@ class OutputReader:
     def _enter(self, mode: Literal["speech", "text", "call"]) -> list[Piece]:
         pieces = self._leave()
         self._mode = mode
-        self._call = ToolCallParser()
+        self._call = ToolCallParser(repair=False)
         return pieces
 
 

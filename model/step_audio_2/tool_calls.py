@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agentaudio.conversation import ToolCall, ToolSpec
-from agentaudio.errors import did_you_mean
+from agentaudio.errors import ConversationError, did_you_mean
 from agentaudio.model.speech_lm import CallDelta
 from agentaudio.model.step_audio_2.arguments import Refused, mended, read_json
 
@@ -57,9 +57,15 @@ class ReadCall:
 
 
 def written_call(name: str, arguments: Mapping[str, Any]) -> str:
-    """What stands between the tags, for history. Values that have no JSON form are written as text."""
+    """What stands between the tags, for history. Values that have no JSON form are written as text.
+
+    Raises ConversationError when the arguments as a whole have none.
+    """
     one_line = " ".join(name.split())
-    return f"function\n{one_line}\n{json.dumps(dict(arguments), ensure_ascii=False, default=str)}"
+    try:
+        return f"function\n{one_line}\n{json.dumps(dict(arguments), ensure_ascii=False, default=str)}"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConversationError(f"the arguments of {one_line} cannot be written as JSON: {error}") from None
 
 
 class ToolCallParser:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from step_audio_2_support import expected, kept, specs, totals
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.errors import ConversationError
 from agentaudio.model.step_audio_2.tool_calls import (
     CLOSE,
     OPEN,
@@ -95,6 +96,14 @@ def test_what_history_writes_is_read_back(arguments: dict[str, Any]) -> None:
     found = read(f"{OPEN}{written_call('any', arguments)}{CLOSE}")
     assert found.problem is None
     assert json.dumps(found.arguments, sort_keys=True) == json.dumps(arguments, sort_keys=True)
+
+
+def test_history_refuses_arguments_without_a_json_form() -> None:
+    endless: dict[str, Any] = {}
+    endless["a"] = endless
+    for arguments in (endless, {(1, 2): "a"}):
+        with pytest.raises(ConversationError, match="as JSON"):
+            written_call("any", arguments)  # type: ignore[arg-type]
 
 
 @given(st.text(max_size=60))
