@@ -15,6 +15,9 @@ at the same error than a fixed 4 or 8 bits. Embeddings bear coarser steps than l
 documents, how often each finds the right document for a question of benchmarks/requests/dev.jsonl,
 and the same for static token vectors distilled from the same model (one forward a piece, PCA to
 256, Zipf weights), the smaller and faster choice that was measured and left.
+
+Measured on two busy cores: right document first for 0.95 of the questions (original 0.95, static
+0.90), cosine with the original 0.98, 180 texts a second (original in torch 27, static 11,600).
 """
 
 from __future__ import annotations

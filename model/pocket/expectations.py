@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import json
 import re
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +15,7 @@ from agentaudio.model.pocket.parameters import Parameter, parameters
 from agentaudio.model.pocket.speakable import speakable
 from agentaudio.model.pocket.words import split_words
 
-MOST_SENTENCES = 3000
+MOST_SENTENCES = 4000
 MOST_OF_ONE_TOOL = 1400
 FILLINGS_OF_A_PHRASE = 24
 
@@ -67,13 +69,20 @@ def expected_sentences(tools: Sequence[ToolSpec]) -> list[str]:
     come with agentaudio their intent examples, sums and questions about the documents' titles.
     Deterministic, at most MOST_SENTENCES, each once.
     """
-    found: dict[str, None] = {}
-    for sentence in itertools.chain(examples()[CHAT], examples()[UNKNOWN]):
-        found[sentence] = None
-    for tool in tools:
-        own = dict.fromkeys(plain for sentence in _of(tool) if (plain := _plain(sentence)))
-        found.update(itertools.islice(((sentence, None) for sentence in own), MOST_OF_ONE_TOOL))
-    return list(itertools.islice(found, MOST_SENTENCES))
+    # The key is what the sentences depend on; a specification may hold a dict, which cannot be one.
+    keys = tuple((tool.name, tool.description, json.dumps(tool.parameters, default=str), tool.phrases) for tool in tools)
+    return list(_expected(keys))
+
+
+@functools.lru_cache(maxsize=8)
+def _expected(keys: tuple[tuple[str, str, str, tuple[str, ...]], ...]) -> tuple[str, ...]:
+    found = dict.fromkeys(_plain(sentence) for sentence in (*examples()[CHAT], *examples()[UNKNOWN]))
+    tools = [ToolSpec(name, description, json.loads(schema), phrases) for name, description, schema, phrases in keys]
+    of_tools = [list(dict.fromkeys(filter(None, map(_plain, _of(tool))))) for tool in tools]
+    # Where there are too many, the tools with most to say leave out the last of it.
+    for own in sorted(of_tools, key=len):
+        found.update(dict.fromkeys(own[:MOST_OF_ONE_TOOL]))
+    return tuple(itertools.islice(found, MOST_SENTENCES))
 
 
 def _of(tool: ToolSpec) -> Iterator[str]:
@@ -157,9 +166,9 @@ def _values(parameter: Parameter) -> tuple[str, ...]:
         return tuple(str(choice).replace("_", " ") for choice in parameter.choices)
     if parameter.kind in ("integer", "number"):
         return tuple(number_words(number) for number in _NUMBERS)
-    if parameter.examples:
-        return parameter.examples
-    return tuple(value.replace("_", " ") for value in _VALUES.get(parameter.noun, parameter.noun).split())
+    usual = "" if parameter.examples else parameter.noun
+    common = _VALUES.get(parameter.noun, usual).split()
+    return tuple(dict.fromkeys([*parameter.examples, *(value.replace("_", " ") for value in common)]))
 
 
 def _plain(sentence: str) -> str:
