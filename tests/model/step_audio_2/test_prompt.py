@@ -167,6 +167,20 @@ def test_without_memory_the_prompt_still_begins_with_the_shorter_one() -> None:
     assert after.ids[: len(before.ids) + len(block) - 1] == [*before.ids, *block[1:]]
 
 
+@pytest.mark.parametrize(
+    ("begun", "closing"),
+    [([ord("A"), IDS.audio_0], IDS.tts_end), ([IDS.tts_end, IDS.tool_call, ord("f")], IDS.tool_call_end)],
+)
+def test_an_answer_that_was_cut_off_is_closed_in_history(begun: list[int], closing: int) -> None:
+    builder = PromptBuilder(CHARACTERS)
+    talk = conversation(("user", "Hi"))
+    before = builder.build(talk)
+    builder.remember(before, begun, text="A")
+    talk.add("assistant", SpeechPart("A"))
+    talk.add("user", "Bye")
+    assert builder.build(talk).ids[: len(before.ids) + len(begun) + 2] == [*before.ids, *begun, closing, IDS.eot]
+
+
 def test_only_so_many_answers_are_remembered() -> None:
     builder = PromptBuilder(CHARACTERS, remembered=1)
     prompt = builder.build(conversation(("user", "Hi")), reply="text")

@@ -214,6 +214,12 @@ def test_an_unclosed_quote_does_not_swallow_the_next_call() -> None:
     assert output.content == "bye"
 
 
+def test_a_line_break_shows_at_once_that_a_quote_was_never_closed() -> None:
+    parser = ToolCallParser(repair=False)
+    found = parser.feed(call('{"query": "a') + f"bye {OPEN}function\n")
+    assert [one if isinstance(one, str) else one.problem for one in found] == ["bad_json", "bye "]
+
+
 def test_a_call_is_reported_as_soon_as_its_tag_is_closed() -> None:
     parser = ToolCallParser()
     assert parser.feed(call("{}")[:-1]) == [] and parser.open
