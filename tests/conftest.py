@@ -17,6 +17,11 @@ from agentaudio.voice_library.voice import Consent, Source
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--vectors", metavar="FOLDER", help="reference vectors of Step-Audio 2, with their manifest.json")
+
+
 FREE = Consent(basis="synthetic", holder="nobody", scope=("synthesis", "demo"))
 
 

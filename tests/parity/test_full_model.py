@@ -1,0 +1,95 @@
+"""Logits and greedy continuations of the whole model against the reference's vectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from step_audio_2_vectors import Tensors, Vectors
+
+torch = pytest.importorskip("torch", reason="the model needs torch")
+pytest.importorskip("transformers", reason="the model needs transformers")
+
+from agentaudio.model.step_audio_2.config import StepAudio2Config  # noqa: E402
+from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM  # noqa: E402
+
+NAME = "03_llm.safetensors"
+
+
+def built(vectors: Vectors, tensors: Tensors) -> Any:
+    """The model of the vectors. Only some rows of its two vocabulary matrices are stored; the others are zero."""
+    told = {key: value for key, value in vectors.entry(NAME)["config"].items() if key != "model_type"}
+    model = StepAudio2ForCausalLM(StepAudio2Config(**told)).eval()
+    weights = {}
+    for key, value in tensors.items():
+        if key.startswith("weights/"):
+            name, _, rows = key.removeprefix("weights/").partition("#")
+            weights[name] = torch.tensor(value)
+            if rows:
+                whole = torch.zeros(model.state_dict()[name].shape)
+                whole[torch.tensor(tensors["active_ids"])] = weights[name]
+                weights[name] = whole
+    model.load_state_dict(weights)
+    model.generation_config.eos_token_id = None
+    return model
+
+
+def cases(tensors: Tensors) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every prompt of the vectors, as the model takes it."""
+    for key in tensors:
+        if key.endswith("/input_ids"):
+            case = key.removesuffix("/input_ids")
+            ids = torch.tensor(tensors[key])
+            prompt = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+            if f"{case}/mel" in tensors:
+                prompt["input_features"] = torch.tensor(tensors[f"{case}/mel"])
+                prompt["feature_lengths"] = torch.tensor(tensors[f"{case}/wav_lens"]) + 2
+            yield case, prompt
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+def test_logits(vectors: Vectors) -> None:
+    tensors = vectors.tensors(NAME)
+    model, active = built(vectors, tensors), tensors["active_ids"]
+    for case, prompt in cases(tensors):
+        logits = model(**prompt).logits[0][:, active]
+        vectors.check(NAME, f"{case}/logits_active", logits, tensors[f"{case}/logits_active"])
+
+
+@pytest.mark.parametrize("cache", ["dynamic", "static", None])
+def test_greedy_continuations(vectors: Vectors, cache: str | None) -> None:
+    tensors = vectors.tensors(NAME)
+    model, active = built(vectors, tensors), tensors["active_ids"]
+    how: dict[str, Any] = {"do_sample": False, "pad_token_id": 151643, "use_cache": cache is not None}
+    if cache:
+        how["cache_implementation"] = cache
+    for case, prompt in cases(tensors):
+        length = prompt["input_ids"].shape[1]
+        new = len(tensors[f"{case}/greedy_ids"])
+        said = model.generate(**prompt, **how, max_new_tokens=new, output_logits=True, return_dict_in_generate=True)
+        assert said.sequences[0, length:].tolist() == tensors[f"{case}/greedy_ids"].tolist(), case
+        steps = torch.cat(said.logits)[:, active]
+        vectors.check(NAME, f"{case}/greedy steps", steps, tensors[f"{case}/greedy_step_logits_active"])
+        if f"{case}/greedy_eos_ids" in tensors:
+            stop = int(tensors[f"{case}/greedy_eos_id"])
+            said = model.generate(**prompt, **how, max_new_tokens=new, eos_token_id=stop)
+            assert said[0, length:].tolist() == tensors[f"{case}/greedy_eos_ids"].tolist(), case
+
+
+def test_repetition_penalty(vectors: Vectors) -> None:
+    tensors = vectors.tensors(NAME)
+    model = built(vectors, tensors)
+    for case, prompt in cases(tensors):
+        for key, expected in tensors.items():
+            found = re.fullmatch(rf"{case}/greedy_rp([\d.]+)_ids", key)
+            if found:
+                said = model.generate(
+                    **prompt,
+                    do_sample=False,
+                    pad_token_id=151643,
+                    max_new_tokens=len(expected),
+                    repetition_penalty=float(found[1]),
+                )
+                assert said[0, prompt["input_ids"].shape[1] :].tolist() == expected.tolist(), key
