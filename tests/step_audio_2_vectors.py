@@ -20,6 +20,12 @@ Tensors = dict[str, NDArray[Any]]
 class Vectors:
     """One folder of vectors. What it lacks skips the test that asks for it."""
 
+    @classmethod
+    def chosen(cls, config: pytest.Config) -> Vectors:
+        """The folder of `--vectors`, else the shared one."""
+        folder = config.getoption("--vectors")
+        return cls(Path(folder) if folder else SHARED)
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         manifest = folder / "manifest.json"

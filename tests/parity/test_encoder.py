@@ -17,6 +17,11 @@ from agentaudio.model.step_audio_2.features import encoder_length, token_count  
 NAME = "02_encoder_adapter.safetensors"
 
 
+@pytest.fixture
+def vectors(request: pytest.FixtureRequest) -> Vectors:
+    return Vectors.chosen(request.config)
+
+
 def built(vectors: Vectors, tensors: Tensors) -> tuple[Any, Any]:
     told = vectors.entry(NAME)["config"]
     config = StepAudio2AudioConfig(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from step_audio_2_vectors import Vectors
 
 from agentaudio.audio import Audio
@@ -16,6 +17,11 @@ from agentaudio.model.step_audio_2.features import (
     token_count,
 )
 from agentaudio.model.step_audio_2.resample import resample
+
+
+@pytest.fixture
+def vectors(request: pytest.FixtureRequest) -> Vectors:
+    return Vectors.chosen(request.config)
 
 
 def test_log_mels(vectors: Vectors) -> None:
