@@ -70,8 +70,9 @@ def expected_sentences(tools: Sequence[ToolSpec]) -> list[str]:
     Deterministic, at most MOST_SENTENCES, each once.
     """
     # The key is what the sentences depend on; a specification may hold a dict, which cannot be one.
-    keys = tuple((tool.name, tool.description, json.dumps(tool.parameters, default=str), tool.phrases) for tool in tools)
-    return list(_expected(keys))
+    schemas = [json.dumps(tool.parameters, default=str) for tool in tools]
+    keys = ((tool.name, tool.description, schema, tool.phrases) for tool, schema in zip(tools, schemas, strict=True))
+    return list(_expected(tuple(keys)))
 
 
 @functools.lru_cache(maxsize=8)
