@@ -351,7 +351,7 @@ def _decode_container(content: bytes, name: str) -> Audio:
     blocks: list[Samples] = []
     total = 0
     try:
-        with av.open(io.BytesIO(content)) as container:
+        with av.open(io.BytesIO(content), "r") as container:
             if not container.streams.audio:
                 raise AudioError(f"{name} holds no sound track")
             rate = container.streams.audio[0].rate

@@ -23,7 +23,7 @@ Voices = str | os.PathLike[str] | VoiceLibrary | VoiceSearch
 @cache
 def default_embedder() -> Embed | None:
     """The sentence embedder that ships with the extra `pocket`; None where that is not installed."""
-    if find_spec("tokenizers") is None:
+    if find_spec("onnxruntime") is None:
         return None
     from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
 

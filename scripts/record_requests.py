@@ -21,6 +21,7 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -62,7 +63,7 @@ def pico(voice: str) -> Synthesizer:
         from py_nanotts import NanoTTS
 
         pcm = NanoTTS().speak(text, voice=voice, speed=pace)
-        return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 2**15
+        return np.asarray(np.frombuffer(pcm, dtype="<i2") / 2**15, np.float32)
 
     return speak
 
@@ -80,7 +81,7 @@ VOICES_BY_SET = {
     "test": ("flite-slt", "flite-rms", "pico-en-us"),
 }
 
-DEMO_QUESTIONS = [
+DEMO_QUESTIONS: list[dict[str, Any]] = [
     {
         "file": "great-wall.flac",
         "text": "give me a brief introduction to the great wall of china",
@@ -197,7 +198,7 @@ def _wav_from(*command: str, output_option: str) -> Samples:
         wav = Path(folder) / "speech.wav"
         subprocess.run([program, output_option, str(wav), *arguments], check=True)
         samples, rate = soundfile.read(wav, dtype="float32")
-    return soxr.resample(samples, rate, SAMPLE_RATE_HZ)
+    return np.asarray(soxr.resample(samples, rate, SAMPLE_RATE_HZ), np.float32)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support import tone
 
 from agentaudio import Agent, Audio, RunContext, ToolResult, events, tool
-from agentaudio.conversation import Conversation, Passage, SpeechPart, ToolCall, ToolSpec
+from agentaudio.conversation import Conversation, Passage, SpeechPart, ToolCall, ToolOutput, ToolSpec
 from agentaudio.errors import (
     AgentAudioError,
     AudioError,
@@ -35,7 +35,7 @@ def opening_hours(museum: str) -> str:
     return f"{museum} is open from nine to five."
 
 
-def calls(*made: tuple[str, dict[str, object]]) -> dict[str, object]:
+def calls(*made: tuple[str, Mapping[str, object]]) -> dict[str, object]:
     return {"calls": [{"name": name, "arguments": arguments} for name, arguments in made]}
 
 
@@ -45,7 +45,7 @@ def scripted(*steps: object) -> Scripted:
 
 def test_a_spoken_question_is_answered_with_what_a_tool_said(tmp_path: Path) -> None:
     path = tone().save(tmp_path / "question.wav")
-    heard = []
+    heard: list[ToolOutput] = []
 
     def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
         heard.extend(conversation.last_outputs)
@@ -154,7 +154,7 @@ def test_a_wrong_call_is_explained_to_the_model_and_the_turn_goes_on() -> None:
 
 
 def test_a_call_that_cannot_be_read_goes_back_to_the_model() -> None:
-    seen = []
+    seen: list[ToolOutput] = []
 
     def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
         seen.extend(conversation.last_outputs)

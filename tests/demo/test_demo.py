@@ -13,7 +13,7 @@ from agentaudio import Audio, events
 from agentaudio.demo.report import waveform, write_report
 from agentaudio.demo.run import TURNS, DemoTurn, demo_agent, play, questions_folder
 
-for extra in ("pocketsphinx", "onnxruntime", "tokenizers", "pyworld", "espeakng_loader"):
+for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
     pytest.importorskip(extra, reason="needs the extras 'pocket' and 'espeak'")
 
 

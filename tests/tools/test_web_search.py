@@ -39,7 +39,7 @@ def engine() -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
 
-    class Local(Duckduckgo):  # type: ignore[misc]
+    class Local(Duckduckgo):
         name = provider = "local"
         search_method = "GET"
         search_url = f"http://127.0.0.1:{server.server_address[1]}/"

@@ -21,7 +21,7 @@ from agentaudio.model.pocket.engine import Pocket
 from agentaudio.model.pocket.recogniser import Recognition
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
-for extra in ("pocketsphinx", "onnxruntime", "tokenizers", "pyworld", "espeakng_loader"):
+for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
     pytest.importorskip(extra, reason="needs the extras 'pocket' and 'espeak'")
 
 
