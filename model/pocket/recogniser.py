@@ -33,7 +33,7 @@ DOMAIN_WEIGHT = 0.5
 """Share of the domain in the mixture of language models."""
 
 _WORKER_MODULE = "agentaudio.model.pocket.sphinx_worker"
-_CONFIDENCE_SLOPE, _CONFIDENCE_OFFSET = 6.0, -3.0
+_CONFIDENCE_SLOPE, _CONFIDENCE_OFFSET = 5.2, -1.8  # logistic fit of right words on mean posteriors
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ IEICE Trans. Inf. & Syst. E99-D (2016). Mean and variance of the cepstrum: Styli
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -184,6 +185,7 @@ class _Statistics:
         return cepstrum @ self.warp
 
 
+@functools.cache
 def _warp_matrix(factor: float) -> Doubles:
     """(CEPSTRUM, CEPSTRUM): the linear map of cepstra that stretches their envelope's frequencies.
 
