@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agentaudio.conversation import Citation, ToolOutput
@@ -42,9 +42,9 @@ class Answer:
 def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed) -> Answer:
     """What to say once the tools have answered.
 
-    Passages give their best one to three sentences, in the order of the document, each cited; when
-    none fits the question, that is what is said. Other outputs are said in the tool's own words, a
-    failed call in one honest sentence. A change of voice is announced only when it is all there is.
+    Passages give their best one to three sentences, in the order of the document, with citations
+    (neighbours share one); when none fits the question, that is what is said. Other outputs are
+    said in the tool's own words, a failed call in one honest sentence. A change of voice is announced only when it is all there is.
 
     embed: texts to unit rows, (n, dim) float32
     """
@@ -58,7 +58,7 @@ def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed) -> Answer
             sentences = extract(question, output.passages, embed)
             if sentences:
                 texts.append(" ".join(sentence.text for sentence in sentences))
-                citations.extend(sentence.citation for sentence in sentences)
+                citations.extend(_joined(sentence.citation for sentence in sentences))
             else:
                 texts.append(NOTHING_FOUND.get(output.name, "I found nothing about that."))
         elif output.name in NOTHING_FOUND:
@@ -66,6 +66,22 @@ def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed) -> Answer
         else:
             texts.append(_own_words(question, output))
     return Answer(" ".join(dict.fromkeys(text for text in texts if text)) or "Done.", tuple(citations))
+
+
+def _joined(citations: Iterable[Citation]) -> list[Citation]:
+    """Sentences that follow each other in their source as one citation."""
+    joined: list[Citation] = []
+    for citation in citations:
+        last = joined[-1] if joined else None
+        if last and last.source == citation.source and 0 <= citation.position - _end(last) <= 2:
+            joined[-1] = replace(last, quote=f"{last.quote} {citation.quote}")
+        else:
+            joined.append(citation)
+    return joined
+
+
+def _end(citation: Citation) -> int:
+    return citation.position + len(citation.quote)
 
 
 def _own_words(question: str, output: ToolOutput) -> str:
