@@ -34,7 +34,7 @@ def built(vectors: Vectors, tensors: Tensors) -> tuple[Any, Any]:
         kernel_size=told["kernel_size"],
         adapter_stride=told["stride"],
     )
-    parts = AudioEncoder(config), Adaptor(config)
+    parts: tuple[Any, Any] = AudioEncoder(config), Adaptor(config)
     for part, prefix in zip(parts, ("weights/encoder.", "weights/adapter."), strict=True):
         weights = {k.removeprefix(prefix): torch.tensor(v) for k, v in tensors.items() if k.startswith(prefix)}
         part.eval().load_state_dict(weights)
