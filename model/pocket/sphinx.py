@@ -114,21 +114,22 @@ class SphinxDecoder:
         self._general_search = b"_default"
 
     def add_mixture(self, name: str, arpa: Path, pronunciations: Mapping[str, str], weight: float) -> None:
-        """Mix the general model with the one in an ARPA file. weight: share of the latter, 0 to 1."""
+        """Mix the general model with the one in an ARPA file. weight: share of the latter."""
         for word, phones in pronunciations.items():
             if not self._c.ps_lookup_word(self._decoder, word.encode()):
                 self._c.ps_add_word(self._decoder, word.encode(), phones.encode(), 0)
         domain = self._c.ngram_model_read(self._config, str(arpa).encode(), _ARPA, self._logmath)
         if not domain:
             raise BackendError(f"PocketSphinx cannot read the language model {arpa}")
-        # The set owns its members, and the decoder its own hold on the set.
-        self._c.ngram_model_retain(self._general)
-        models = (_Pointer * 2)(self._general, domain)
-        names, weights = (_Text * 2)(b"general", b"domain"), (ctypes.c_float * 2)(1 - weight, weight)
-        mixture = self._c.ngram_model_set_init(self._config, models, names, weights, 2)
-        if not mixture or self._c.ps_add_lm(self._decoder, name.encode(), mixture) != 0:
+        if weight < 1:
+            # A set owns its members, and the decoder keeps its own hold on the general model.
+            self._c.ngram_model_retain(self._general)
+            models = (_Pointer * 2)(self._general, domain)
+            names, weights = (_Text * 2)(b"general", b"domain"), (ctypes.c_float * 2)(1 - weight, weight)
+            domain = self._c.ngram_model_set_init(self._config, models, names, weights, 2)
+        if not domain or self._c.ps_add_lm(self._decoder, name.encode(), domain) != 0:
             raise BackendError("PocketSphinx refuses the domain's language model")
-        self._c.ngram_model_free(mixture)
+        self._c.ngram_model_free(domain)
 
     def remove(self, name: str) -> None:
         """Forget a mixture."""
