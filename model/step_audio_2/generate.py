@@ -1,0 +1,409 @@
+"""Step-Audio 2 mini as a speech model for agents: `StepAudio2`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from agentaudio.conversation import AudioPart, Conversation, Message, TextPart, ToolSpec
+from agentaudio.errors import AgentAudioError, AudioError, BackendError, MissingExtra, OptionError
+from agentaudio.model.speech_lm import (
+    CallDelta,
+    Capabilities,
+    Delta,
+    End,
+    GenerateOptions,
+    ReferenceVoice,
+    TextDelta,
+    TokensDelta,
+)
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingExtra("Step-Audio 2", "local") from error
+
+from agentaudio.model.step_audio_2.answer import Said
+from agentaudio.model.step_audio_2.checkpoint import load_checkpoint
+from agentaudio.model.step_audio_2.decoding import Generation, Request, Weights
+from agentaudio.model.step_audio_2.dialect import Language, step_audio_2
+from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.prefix_cache import PrefixCache
+from agentaudio.model.step_audio_2.prompt import PromptBuilder
+from agentaudio.model.step_audio_2.sampling import Sampling
+from agentaudio.model.step_audio_2.stop_strings import StopStrings
+from agentaudio.model.step_audio_2.system_prompts import system_prompt
+from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
+
+HUB_ID = "stepfun-ai/Step-Audio-2-mini"
+HUB_OWNER = HUB_ID.partition("/")[0] + "/"
+FILES = ("*.json", "*.safetensors", "*.txt", "token2wav/*")
+"""What is downloaded: no code."""
+MAX_TOKENS, MAX_TOKENS_WITH_TOOLS = 2048, 4096
+TOKENS_PER_S = 12.5
+
+
+class StepAudio2:
+    """A SpeechLM that runs Step-Audio 2 mini on this machine.
+
+    It hears, thinks where the checkpoint is made for it, calls tools in the words it was trained
+    on, and answers in text and speech tokens (TokensDelta: 25 a second, 0 to 6560). It makes no
+    sound of them yet, so its `capabilities.voices` is "none"; a voice is accepted and has no effect.
+
+    A conversation that goes on re-uses what was read before: old sound is not encoded again.
+    Any number of generations may run at once over the same weights, each in a thread of its own.
+
+    model: in evaluation mode, on its device
+    language: of the system prompt and of the tools' descriptions
+    think: the checkpoint reasons before it answers (mini-Think)
+    kept_tokens: positions whose states are kept for later turns; None is twice the context
+    """
+
+    name = "step-audio-2-mini"
+
+    def __init__(
+        self,
+        model: StepAudio2ForCausalLM,
+        vocabulary: Vocabulary,
+        *,
+        language: Language = "zh",
+        think: bool = False,
+        kept_tokens: int | None = None,
+    ) -> None:
+        if language not in ("zh", "en"):
+            raise OptionError(f"language {language!r} is not one that Step-Audio 2 is told things in; give zh or en")
+        # Metal bears one thread at a time.
+        turns = threading.Lock() if model.device.type == "mps" else contextlib.nullcontext()
+        self._weights: Weights | None = Weights(model, vocabulary, turns)
+        self._prompts = PromptBuilder(vocabulary, dialect=step_audio_2(language))
+        self._kept = PrefixCache(2 * self._weights.context if kept_tokens is None else kept_tokens)
+        self._language, self._think = language, think
+        self._building = threading.Lock()
+        self._running: set[Generation] = set()
+        self.capabilities = Capabilities(
+            hears=True, voices="none", calls_tools=True, sample_rate_hz=24_000, languages=("zh", "en"),
+            # A tenth of the context is left for words.
+            max_audio_s=float(int(0.9 * self._weights.context / TOKENS_PER_S)),
+        )  # fmt: skip
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        language: Language = "zh",
+        think: bool | None = None,
+        quantization_config: Any = None,
+        attn_implementation: str | None = None,
+        pieces_together: bool = False,
+        kept_tokens: int | None = None,
+    ) -> StepAudio2:
+        """Load a checkpoint folder: mini or mini-Think, as published or made by `init_tiny`.
+
+        device: None takes CUDA, else Metal, else the CPU; "auto" spreads the layers over all there is
+            (with the library accelerate)
+        dtype: such as "float32" or torch.bfloat16; None keeps the checkpoint's own (bfloat16),
+            except that a GPU without it gets float16
+        think: None tells it by the folder's name
+        quantization_config: of transformers, such as `BitsAndBytesConfig(load_in_4bit=True)`
+        pieces_together: encode sounds longer than 25 s in one padded batch, as the reference does,
+            instead of each piece by itself; then a turn's states depend on the turns that are cached
+
+        Raises BackendError or ModelError naming the file when the folder is not such a checkpoint,
+        OptionError for a device or dtype that is not there.
+        """
+        folder = Path(path)
+        placed = _device(device)
+        options: dict[str, Any] = {"dtype": _dtype(dtype, placed)}
+        if attn_implementation is not None:
+            options["attn_implementation"] = attn_implementation
+        if quantization_config is not None:
+            options |= {"quantization_config": quantization_config, "device_map": placed}
+        elif placed == "auto":
+            options["device_map"] = placed
+        model = load_checkpoint(folder, **options)
+        if "device_map" not in options:
+            model.to(placed)  # type: ignore[arg-type]
+        model.config.pieces_together = pieces_together
+        vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
+        if think is None:
+            think = any("-think" in part.lower() for part in folder.absolute().parts)
+        return cls(model, vocabulary, language=language, think=think, kept_tokens=kept_tokens)
+
+    async def generate(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        voice: ReferenceVoice | None = None,
+        options: GenerateOptions = GenerateOptions(),
+        verbatim: bool = False,
+    ) -> AsyncIterator[Delta]:
+        """Answer the conversation so far; see SpeechLM.
+
+        options: None takes the authors' settings for spoken dialogue: temperature 0.7, top-p 0.9,
+            repetition penalty 1.05, 2,048 tokens (4,096 with tools). `stop` ends the answer before
+            any of its strings.
+        verbatim: the prompt is the conversation and nothing else: no date, no thought
+
+        End.usage counts `input_tokens`, how many of them were `cached_tokens`, `output_tokens`
+        and, for a checkpoint that thinks, how many of those were `thought_tokens`.
+
+        Raises BackendError when the conversation does not fit into the context, or the model fails,
+        AudioError for a sound without samples, OptionError for options that cannot be.
+        """
+        weights = self._open()
+        sampling, max_tokens = _settings(options, bool(tools))
+        if not any(message.role == "user" for message in conversation):
+            raise BackendError("there is nothing to answer: the conversation has no user message yet")
+
+        def begin() -> Generation:
+            request = self._request(conversation, tools, sampling, max_tokens, options, verbatim)
+            return Generation(weights, self._prompts, self._kept, request)
+
+        async with contextlib.aclosing(self._deltas(begin)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+        """Read the system prompt and the tools' descriptions, so that the first answer need not."""
+        conversation = Conversation()
+        conversation.add("user", TextPart("."))
+        options = GenerateOptions(max_tokens=1)
+        async for _ in self.generate(conversation, tools=tools, options=options):
+            pass
+
+    async def aclose(self) -> None:
+        """Stop what runs, and free the weights and all states."""
+        for generation in tuple(self._running):
+            generation.stop()
+        self._weights = None
+        self._kept.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _open(self) -> Weights:
+        if self._weights is None:
+            raise BackendError(f"this model {self.name} was closed; load it again")
+        return self._weights
+
+    def _request(
+        self,
+        conversation: Conversation,
+        tools: Sequence[ToolSpec],
+        sampling: Sampling,
+        max_tokens: int,
+        options: GenerateOptions,
+        verbatim: bool,
+    ) -> Request:
+        for message in conversation:
+            if any(isinstance(part, AudioPart) and not len(part.audio) for part in message.parts):
+                raise AudioError(f"a sound of a {message.role} message holds no samples; record it again")
+        if not verbatim:
+            conversation = self._with_system(conversation, bool(tools))
+        with self._building:
+            translation = self._prompts.translation(conversation, tools)
+            spoken = "speech" if options.speak else "text"
+            reply = "think" if self._think and not verbatim else spoken
+            prompt = self._prompts.build(conversation, tools, reply=reply)  # type: ignore[arg-type]
+        return Request(prompt, translation, sampling, max_tokens, options.stop, options.speak)
+
+    def _with_system(self, conversation: Conversation, tools: bool) -> Conversation:
+        messages = list(conversation)
+        told = messages.pop(0).text if messages and messages[0].role == "system" else None
+        tools = tools or any(message.tool_calls for message in messages)
+        system = system_prompt(self._language, instructions=told, tools=tools, think=self._think)
+        return Conversation([Message("system", (TextPart(system),)), *messages])
+
+    async def _deltas(self, begin: Callable[[], Generation]) -> AsyncIterator[Delta]:
+        """Work in a thread, and hand over what comes as it comes. When this is closed, the thread has ended."""
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[tuple[Delta, int] | Exception | None] = asyncio.Queue()
+        begun: list[Generation] = []
+        closed = threading.Event()
+
+        def hand(item: tuple[Delta, int] | Exception | None) -> None:
+            try:
+                loop.call_soon_threadsafe(queue.put_nowait, item)
+            except RuntimeError:  # the loop is gone, and with it whoever listened
+                closed.set()
+                for generation in begun:
+                    generation.stop()
+
+        def work() -> None:
+            try:
+                generation = begin()
+                begun.append(generation)
+                self._running.add(generation)
+                try:
+                    end = None if closed.is_set() else generation.run(lambda delta, count: hand((delta, count)))
+                    if end is not None:
+                        hand((end, len(generation.generated)))
+                    elif self._weights is None:
+                        hand(BackendError(f"this model {self.name} was closed while it was generating"))
+                finally:
+                    self._running.discard(generation)
+            except Exception as failure:
+                hand(_typed(failure))
+            finally:
+                hand(None)
+
+        thread = threading.Thread(target=work, name="step-audio-2", daemon=True)
+        thread.start()
+        history = _History(self._prompts, self._building)
+        working = True
+        try:
+            while working:
+                item = await queue.get()
+                if isinstance(item, Exception):
+                    raise item
+                if item is None:
+                    working = False
+                else:
+                    history.take(*item, begun[0])
+                    yield item[0]
+        finally:
+            closed.set()
+            for generation in begun:
+                generation.stop()
+                history.interrupt(generation)
+            while working:
+                working = await queue.get() is not None
+            thread.join()
+
+
+class _History:
+    """Tells the prompt builder which ids an answer was made of, as far as it was handed over."""
+
+    def __init__(self, prompts: PromptBuilder, lock: threading.Lock) -> None:
+        self._prompts, self._lock = prompts, lock
+        self._said = Said()
+        self._count = 0
+        self._told = False
+
+    def take(self, delta: Delta, count: int, generation: Generation) -> None:
+        if isinstance(delta, CallDelta):
+            self._said.call_ids.append(delta.call.id)
+        elif isinstance(delta, End):
+            if generation.whole:
+                self._tell(generation, count)
+            self._told = True
+        elif not self._said.call_ids:
+            self._count = count
+        if isinstance(delta, TextDelta):
+            self._said.text += delta.text
+        elif isinstance(delta, TokensDelta):
+            self._said.codes += delta.tokens
+
+    def interrupt(self, generation: Generation) -> None:
+        """An answer that is broken off stays in the conversation without its calls."""
+        if not self._told and self._said.text.strip() and not self._said.call_ids:
+            self._tell(generation, self._count)
+        self._told = True
+
+    def _tell(self, generation: Generation, count: int) -> None:
+        said = self._said
+        with self._lock:
+            self._prompts.remember(
+                generation.prompt,
+                generation.generated[:count],
+                text=said.text,
+                codes=said.codes,
+                call_ids=said.call_ids,
+            )
+
+
+def load(argument: str | None, **options: Any) -> StepAudio2:
+    """The entry point `step-audio-2-mini`.
+
+    argument: a checkpoint folder, or the id of one of the authors' on the Hugging Face hub; None is
+        `stepfun-ai/Step-Audio-2-mini`, from the local hub cache or else downloaded (about 17 GB)
+
+    Raises BackendError when it cannot be had, and what `StepAudio2.load` raises.
+    """
+    wanted = HUB_ID if argument is None else argument
+    if not wanted.startswith(HUB_OWNER) or Path(wanted).is_dir():
+        return StepAudio2.load(wanted, **options)
+    options.setdefault("think", "-think" in wanted.lower())
+    return StepAudio2.load(_downloaded(wanted), **options)
+
+
+def _downloaded(hub_id: str) -> str:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder: str = snapshot_download(hub_id, allow_patterns=list(FILES))
+    except Exception as failure:
+        reason = (str(failure).strip() or repr(failure)).splitlines()[0]
+        raise BackendError(
+            f"{hub_id} is not in the local cache and cannot be downloaded ({reason}); go online, or download it "
+            "elsewhere and name its folder: step-audio-2-mini:FOLDER"
+        ) from failure
+    return folder
+
+
+def _settings(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
+    usual = Sampling()
+    sampling = Sampling(
+        temperature=usual.temperature if options.temperature is None else options.temperature,
+        top_p=usual.top_p if options.top_p is None else options.top_p,
+        repetition_penalty=(
+            usual.repetition_penalty if options.repetition_penalty is None else options.repetition_penalty
+        ),
+        seed=options.seed,
+    )
+    StopStrings(options.stop)
+    if options.max_tokens is None:
+        return sampling, MAX_TOKENS_WITH_TOOLS if tools else MAX_TOKENS
+    if options.max_tokens < 1:
+        raise OptionError(f"max_tokens is {options.max_tokens}; an answer takes at least 1")
+    return sampling, options.max_tokens
+
+
+def _device(wanted: str | torch.device | None) -> str | torch.device:
+    if wanted is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if wanted == "auto":
+        return "auto"
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except Exception as failure:
+        reason = str(failure).strip().splitlines()[0]
+        raise OptionError(f"there is no device {str(wanted)!r} here ({reason}); leave it out, or give 'cpu'") from None
+    return device
+
+
+def _dtype(wanted: str | torch.dtype | None, device: str | torch.device) -> str | torch.dtype:
+    if wanted is None:
+        kind = device.type if isinstance(device, torch.device) else ""
+        lacks = (kind == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False)) or (
+            kind == "mps" and not torch.backends.mps.is_macos_or_newer(14, 0)
+        )
+        return torch.float16 if lacks else "auto"
+    if wanted == "auto":
+        return wanted
+    dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise OptionError(f"dtype {wanted!r} is not one to run in; give float32, bfloat16 or float16")
+    return dtype
+
+
+def _typed(failure: Exception) -> Exception:
+    if isinstance(failure, AgentAudioError):
+        return failure
+    if isinstance(failure, torch.OutOfMemoryError):
+        typed = BackendError("the device's memory is full; shorten the conversation, or load the model in 4 bits")
+    else:
+        typed = BackendError(f"Step-Audio 2 failed: {failure!r}; see `agentaudio doctor`")
+    typed.__cause__ = failure
+    return typed

@@ -1,0 +1,111 @@
+"""Which token comes next: greedy, or drawn by temperature, top-p and repetition penalty, on the model's device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from agentaudio.errors import MissingExtra, OptionError
+
+try:
+    import torch
+    from torch import Tensor
+except ImportError as error:
+    raise MissingExtra("Step-Audio 2", "local") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen. The defaults are the authors' for spoken answers with tools.
+
+    temperature: 0 takes the likeliest token
+    top_p: draw among the likeliest tokens that have this much of the probability together; 1 is all
+    repetition_penalty: how much less likely a token gets that occurs in prompt or answer; 1 is off
+    seed: None draws differently every time; the same seed draws the same on the same device and dtype
+
+    Raises OptionError for values that cannot be.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 0.9
+    repetition_penalty: float = 1.05
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise OptionError(f"temperature is {self.temperature}; give 0 (greedy) or more")
+        if not 0 < self.top_p <= 1:
+            raise OptionError(f"top_p is {self.top_p}; give more than 0 and at most 1")
+        if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
+            raise OptionError(f"repetition_penalty is {self.repetition_penalty}; give more than 0, 1 for none")
+        if self.seed is not None and not -(2**63) <= self.seed < 2**64:
+            raise OptionError(f"seed {self.seed} is too large; give a 64-bit integer")
+
+
+class Sampler:
+    """Chooses the tokens of one answer.
+
+    vocabulary: number of logits
+    prompt: ids that the answer follows; they count as repeated
+    never: ids that are never chosen
+    """
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        vocabulary: int,
+        device: torch.device,
+        *,
+        prompt: Iterable[int] = (),
+        never: Sequence[int] = (),
+    ) -> None:
+        self._sampling = sampling
+        self._never = torch.tensor(never, dtype=torch.int64, device=device)
+        self._seen: Tensor | None = None
+        self._generator: torch.Generator | None = None
+        if sampling.repetition_penalty != 1:
+            self._seen = torch.zeros(vocabulary, dtype=torch.bool, device=device)
+            self._seen[torch.tensor(sorted(set(prompt)), dtype=torch.int64, device=device)] = True
+        if sampling.temperature > 0:
+            self._generator = torch.Generator(device)
+            if sampling.seed is None:
+                self._generator.seed()
+            else:
+                self._generator.manual_seed(sampling.seed)
+
+    def choose(self, logits: Tensor) -> int:
+        """The next token, which counts as repeated from now on. logits: (vocabulary,) of any float type."""
+        scores = self.scores(logits)
+        if self._generator is None:
+            chosen = scores.argmax()
+        else:
+            chosen = torch.multinomial(scores.softmax(-1), 1, generator=self._generator)[0]
+        if self._seen is not None:
+            self._seen[chosen] = True
+        return int(chosen)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Logits after penalty, temperature and top-p: (vocabulary,) float32, -inf for what is not drawn.
+
+        Source: the order and rules of transformers' RepetitionPenalty, Temperature and TopP processors.
+        """
+        scores = logits.float()
+        if self._seen is not None:
+            penalty = self._sampling.repetition_penalty
+            punished = torch.where(scores < 0, scores * penalty, scores / penalty)
+            scores = torch.where(self._seen, punished, scores)
+        scores = scores.index_fill(0, self._never, -math.inf)
+        if self._generator is not None:
+            scores = scores / self._sampling.temperature
+            if self._sampling.top_p < 1:
+                scores = _nucleus(scores, self._sampling.top_p)
+        return scores
+
+
+def _nucleus(scores: Tensor, top_p: float) -> Tensor:
+    rising, order = scores.sort()
+    # Summed from the least likely on: there the small numbers are not lost in a large sum.
+    dropped = rising.softmax(-1).cumsum(-1) <= 1 - top_p
+    dropped[-1] = False
+    return scores.masked_fill(torch.empty_like(dropped).scatter_(0, order, dropped), -math.inf)
