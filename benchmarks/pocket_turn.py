@@ -29,9 +29,6 @@ from agentaudio.model.pocket.synthesiser import EspeakSynthesiser
 from agentaudio.resources import open_documents
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
-EXPECTED_VOICE = {"calm-old-man.flac": {"male", "old"}, "young-woman.flac": {"female", "young"}}
-
-
 class Judge:
     """Hears answers again, and compares voices."""
 
@@ -70,7 +67,6 @@ def share(verdicts: list[bool | None]) -> str:
 def judge(question: dict[str, Any], reply: Reply, by: Judge) -> dict[str, Any]:
     expected = question["expects"]
     called = [run.call.name for run in reply.tool_calls]
-    wanted_voice = EXPECTED_VOICE.get(question["file"])
     gain = by.gain(reply)
     return {
         "question": question["text"],
@@ -78,8 +74,8 @@ def judge(question: dict[str, Any], reply: Reply, by: Judge) -> dict[str, Any]:
         "tool_right": called == ([expected["tool"]] if expected["tool"] else []),
         "facts": any(fact in reply.text for fact in expected["facts"]) if "facts" in expected else None,
         "voice_right": None
-        if wanted_voice is None
-        else reply.voice is not None and wanted_voice == {reply.voice.card.gender, reply.voice.card.age},
+        if "voice" not in expected
+        else reply.voice is not None and reply.voice.id == expected["voice"],
         "voice": reply.voice.id if reply.voice else "own",
         "answer_wer": round(by.wer(reply), 1),
         "voice_gain": None if gain is None else round(gain, 3),

@@ -93,9 +93,9 @@ DEMO_QUESTIONS: list[dict[str, Any]] = [
         "recorded_by": "flite-rms",
     },
     {
-        "file": "calm-old-man.flac",
-        "text": "please answer in the voice of a calm old man",
-        "expects": {"tool": "audio_search", "voice_query_words": ["calm", "old", "man"]},
+        "file": "scottish-man.flac",
+        "text": "please answer in the voice of a scottish man",
+        "expects": {"tool": "audio_search", "voice": "angus"},
         "recorded_by": "flite-rms",
     },
     {
@@ -123,9 +123,9 @@ DEMO_QUESTIONS: list[dict[str, Any]] = [
         "recorded_by": "flite-slt",
     },
     {
-        "file": "young-woman.flac",
-        "text": "please speak to me like a young woman",
-        "expects": {"tool": "audio_search", "voice_query_words": ["young", "woman"]},
+        "file": "calm-old-man.flac",
+        "text": "please answer in the voice of a calm old man",
+        "expects": {"tool": "audio_search", "voice": "albert"},
         "recorded_by": "flite-slt",
     },
     {

@@ -13,7 +13,7 @@ from agentaudio.events import Event, TurnFinished
 from agentaudio.reply import Reply
 from agentaudio.tools.tool import tool
 
-TURNS = ("great-wall", "calm-old-man", "national-museum")
+TURNS = ("great-wall", "scottish-man", "national-museum")
 TOOLS = ("search_documents", "audio_search", "get_date_time", "calculate")
 
 _HOURS = {
