@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the model needs torch")
 transformers = pytest.importorskip("transformers", reason="the model needs transformers")
 
-from step_audio_2_tiny import AUDIO, TEXT, config, fresh, prompt  # noqa: E402
+from step_audio_2_tiny import AUDIO, TEXT, config, fresh, mel, prompt  # noqa: E402
 
 from agentaudio.errors import BackendError, OptionError  # noqa: E402
 from agentaudio.model.step_audio_2.checkpoint import load_checkpoint  # noqa: E402
@@ -180,6 +180,31 @@ def test_loading_never_holds_the_weights_twice(tmp_path: Path) -> None:
 def memory(name: str) -> int:
     (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024
+
+
+def four_bits() -> Any:
+    pytest.importorskip("bitsandbytes", reason="4-bit weights need bitsandbytes")
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+    )
+
+
+def eight_bits() -> Any:
+    quantization = pytest.importorskip("torchao.quantization", reason="8-bit weights need torchao")
+    return transformers.TorchAoConfig(quantization.Int8WeightOnlyConfig())
+
+
+@pytest.mark.parametrize(("quantized", "alike"), [(four_bits, 0.9), (eight_bits, 0.99)])
+def test_quantized_weights_answer_alike(quantized: Any, alike: float, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate", reason="quantized weights need accelerate")
+    options = {"quantization_config": quantized()}
+    # Four bits come in blocks of 64 weights.
+    made = init_tiny(tmp_path, text={"hidden_size": 64}, audio={"n_audio_state": 64})
+    inputs = prompt("hello ", mel(9000), "\n")
+    with torch.no_grad():
+        small = load_checkpoint(made, **options)(**inputs).logits.float()
+        full = load_checkpoint(made)(**inputs).logits.float()
+    assert torch.nn.functional.cosine_similarity(small, full, dim=-1).min() > alike
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
