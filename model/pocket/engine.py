@@ -10,9 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from agentaudio.audio import Audio
-from agentaudio.conversation import AudioPart, Conversation, Message, ToolCall, ToolSpec
+from agentaudio.conversation import AudioPart, Conversation, Message, ToolCall, ToolOutput, ToolSpec
 from agentaudio.errors import BackendError, OptionError
-from agentaudio.model.pocket.answer import Answer, answer
+from agentaudio.model.pocket.answer import VOICE_TOOL, Answer, answer
+from agentaudio.model.pocket.clauses import clauses
 from agentaudio.model.pocket.expectations import expected_sentences
 from agentaudio.model.pocket.phrasing import phrases
 from agentaudio.model.pocket.recogniser import Recogniser, Recognition, SphinxRecogniser
@@ -89,7 +90,7 @@ class Pocket:
             raise BackendError("there is nothing to answer: the conversation has no user message yet")
         outputs = conversation.last_outputs
         if outputs:
-            composed = await asyncio.to_thread(answer, user.text, outputs, self._embed)
+            composed = await asyncio.to_thread(self._answer, user.text, outputs, tools)
             async for delta in self._say(composed, voice, options):
                 yield delta
             yield End()
@@ -126,6 +127,14 @@ class Pocket:
     def _close(self) -> None:
         self._synthesiser.close()
         self._recogniser.close()
+
+    def _answer(self, text: str, outputs: Sequence[ToolOutput], tools: Sequence[ToolSpec]) -> Answer:
+        """Answer what was asked, apart from the voice that it was to be answered in."""
+        parts = clauses(text)
+        if len(parts) > 1 and any(output.name == VOICE_TOOL for output in outputs):
+            parts = [part for part in parts if self._router.route(part, tools)[0].tool != VOICE_TOOL] or parts
+            text = " ".join(parts)
+        return answer(text, outputs, self._embed)
 
     def _hear(self, user: Message, tools: Sequence[ToolSpec]) -> Recognition | None:
         """What was said; None for a written message."""
