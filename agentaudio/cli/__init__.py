@@ -22,9 +22,13 @@ app = App(
 for _home, _help in {
     "agentaudio.cli.demo:demo": "Hear three turns of a spoken conversation, and see how they came about.",
     "agentaudio.cli.ask:ask": "Ask by voice or in writing, and hear the answer.",
+    "agentaudio.cli.step_audio_2:transcribe": "Write down what is said in a sound file.",
+    "agentaudio.cli.step_audio_2:translate": "Write down what is said in a sound file in English or Chinese.",
+    "agentaudio.cli.step_audio_2:describe": "Say in a few sentences what can be heard in a sound file.",
     "agentaudio.cli.voices:voices": "Look into a voice library: list, search, play.",
     "agentaudio.cli.listing:tools": "Look at the installed tools.",
     "agentaudio.cli.listing:models": "Look at the installed speech models.",
+    "agentaudio.cli.step_audio_2:model": "Make a small random checkpoint of Step-Audio 2, for tests and CI.",
     "agentaudio.cli.doctor:doctor": "Show what is installed, what is missing, and how to get it.",
 }.items():
     app.command(_home, help=_help)

@@ -14,6 +14,9 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
+SHORTLIST = 1024
+"""Ids among which the nucleus is looked for first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -46,7 +49,7 @@ class Sampling:
 class Sampler:
     """Chooses the tokens of one answer.
 
-    vocabulary: number of logits
+    size: number of logits
     prompt: ids that the answer follows; they count as repeated
     never: ids that are never chosen
     """
@@ -54,7 +57,7 @@ class Sampler:
     def __init__(
         self,
         sampling: Sampling,
-        vocabulary: int,
+        size: int,
         device: torch.device,
         *,
         prompt: Iterable[int] = (),
@@ -65,7 +68,7 @@ class Sampler:
         self._seen: Tensor | None = None
         self._generator: torch.Generator | None = None
         if sampling.repetition_penalty != 1:
-            self._seen = torch.zeros(vocabulary, dtype=torch.bool, device=device)
+            self._seen = torch.zeros(size, dtype=torch.bool, device=device)
             self._seen[torch.tensor(sorted(set(prompt)), dtype=torch.int64, device=device)] = True
         if sampling.temperature > 0:
             self._generator = torch.Generator(device)
@@ -75,37 +78,48 @@ class Sampler:
                 self._generator.manual_seed(sampling.seed)
 
     def choose(self, logits: Tensor) -> int:
-        """The next token, which counts as repeated from now on. logits: (vocabulary,) of any float type."""
-        scores = self.scores(logits)
+        """The next token, which counts as repeated from now on. logits: (vocab_size,) of any float type."""
+        ids, probabilities = self.candidates(logits)
         if self._generator is None:
-            chosen = scores.argmax()
+            chosen = ids[0]
         else:
-            chosen = torch.multinomial(scores.softmax(-1), 1, generator=self._generator)[0]
+            chosen = ids[torch.multinomial(probabilities, 1, generator=self._generator)[0]]
         if self._seen is not None:
             self._seen[chosen] = True
         return int(chosen)
 
-    def scores(self, logits: Tensor) -> Tensor:
-        """Logits after penalty, temperature and top-p: (vocabulary,) float32, -inf for what is not drawn.
+    def candidates(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """What may be drawn.
+
+        logits: (vocab_size,) of any float type
+        returns: (n,) int64 ids, the likeliest first unless all of them may be drawn, and (n,) float32
+            in proportion to their probabilities
 
         Source: the order and rules of transformers' RepetitionPenalty, Temperature and TopP processors.
         """
         scores = logits.float()
         if self._seen is not None:
             penalty = self._sampling.repetition_penalty
-            punished = torch.where(scores < 0, scores * penalty, scores / penalty)
-            scores = torch.where(self._seen, punished, scores)
+            scores = torch.where(self._seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
         scores = scores.index_fill(0, self._never, -math.inf)
-        if self._generator is not None:
-            scores = scores / self._sampling.temperature
-            if self._sampling.top_p < 1:
-                scores = _nucleus(scores, self._sampling.top_p)
-        return scores
+        if self._generator is None:
+            best = scores.argmax(keepdim=True)
+            return best, torch.ones_like(best, dtype=torch.float32)
+        scores = scores / self._sampling.temperature
+        if self._sampling.top_p == 1:
+            return torch.arange(len(scores), device=scores.device), scores.softmax(-1)
+        return _nucleus(scores, self._sampling.top_p)
 
 
-def _nucleus(scores: Tensor, top_p: float) -> Tensor:
-    rising, order = scores.sort()
-    # Summed from the least likely on: there the small numbers are not lost in a large sum.
-    dropped = rising.softmax(-1).cumsum(-1) <= 1 - top_p
-    dropped[-1] = False
-    return scores.masked_fill(torch.empty_like(dropped).scatter_(0, order, dropped), -math.inf)
+def _nucleus(scores: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """The fewest of the likeliest ids that have `top_p` of the probability together, and their shares of it."""
+    whole = scores.logsumexp(-1)
+    # Sorting the whole vocabulary takes ten times as long, and hardly any distribution is so flat.
+    for size in (min(SHORTLIST, len(scores)), len(scores)):
+        likeliest, ids = scores.topk(size)
+        shares = (likeliest - whole).exp()
+        before = shares.cumsum(-1) - shares
+        count = int((before < top_p).sum())
+        if count < size:
+            break
+    return ids[:count], shares[:count]
