@@ -2,15 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
+LOCAL := .venvs/local
+INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test test-local check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
 
 test: $(VENV)/.ready-dev    ## run the tests
 	$(BIN)/python -m pytest -x -q
+
+test-local: $(LOCAL)/.ready ## run the tests that need torch, in an environment of their own
+	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2
 
 check: $(VENV)/.ready-dev   ## lint and type-check
 	$(BIN)/ruff check .
@@ -25,19 +29,24 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 	$(BIN)/python benchmarks/run_all.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-output
+	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python:
-	@echo "setting up $(VENV)"
+$(VENV)/bin/python $(LOCAL)/bin/python:
+	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
 
 $(VENV)/.ready-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing agentaudio and its pocket engine"
-	@$(PIP) --editable '.[pocket,espeak]'
+	@$(BIN)/python $(INSTALL) --editable '.[pocket,espeak]'
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing agentaudio and its development tools"
-	@$(PIP) --editable '.[pocket,espeak,web,containers,dev]'
+	@$(BIN)/python $(INSTALL) --editable '.[pocket,espeak,web,containers,dev]'
 	@touch $@ $(VENV)/.ready-demo
+
+$(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
+	@echo "installing agentaudio with torch (a CPU build is enough)"
+	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,dev]'
+	@touch $@
