@@ -69,6 +69,8 @@ class Weights:
     ) -> None:
         self.model = model
         self.vocabulary = vocabulary
+        model.config.audio_start_token_id = vocabulary.ids.audio_start
+        model.config.audio_patch_token_id = vocabulary.ids.audio_patch
         self.context: int = model.config.text_config.max_position_embeddings
         self.size: int = model.config.text_config.vocab_size
         self._turns = turns
