@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ class StepAudio2:
         voice: ReferenceVoice | None = None,
         options: GenerateOptions = GenerateOptions(),
         verbatim: bool = False,
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         """Answer the conversation so far; see SpeechLM.
 
         options: None takes the authors' settings for spoken dialogue: temperature 0.7, top-p 0.9,
@@ -222,7 +222,7 @@ class StepAudio2:
         system = system_prompt(self._language, instructions=told, tools=tools, think=self._think)
         return Conversation([Message("system", (TextPart(system),)), *messages])
 
-    async def _deltas(self, begin: Callable[[], Generation]) -> AsyncGenerator[Delta]:
+    async def _deltas(self, begin: Callable[[], Generation]) -> AsyncGenerator[Delta, None]:
         """Work in a thread, and hand over what comes as it comes. When this is closed, the thread has ended."""
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[tuple[Delta, int] | Exception | None] = asyncio.Queue()

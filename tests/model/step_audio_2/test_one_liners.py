@@ -1,0 +1,160 @@
+"""Transcribe, translate, describe: from Python and from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the model needs torch")
+pytest.importorskip("transformers", reason="the model needs transformers")
+
+from support import tone  # noqa: E402
+
+from agentaudio import Audio  # noqa: E402
+from agentaudio.cli import main  # noqa: E402
+from agentaudio.errors import AudioError, OptionError  # noqa: E402
+from agentaudio.model.pocket.engine import Pocket  # noqa: E402
+from agentaudio.model.speech_lm import GenerateOptions  # noqa: E402
+from agentaudio.model.step_audio_2 import one_liners  # noqa: E402
+from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
+from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
+from agentaudio.model.step_audio_2.one_liners import describe, transcribe, transcribe_async, translate  # noqa: E402
+from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
+
+IDS = TokenIds()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Small tensors are slower on several threads, most of all where other programs run too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return init_tiny(tmp_path_factory.mktemp("step_audio_2"))
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> StepAudio2:
+    return StepAudio2.load(folder, device="cpu", dtype="float32")
+
+
+class Prompts:
+    """What the model reads, and what it answers."""
+
+    def __init__(self, model: StepAudio2, vocabulary: BpeVocabulary, words: str) -> None:
+        self.read: list[str] = []
+        self._vocabulary = vocabulary
+        self._answer = iter([*vocabulary.encode(words), IDS.eot])
+        assert model._weights is not None
+        weights = model._weights.model
+        self.hooks = [
+            weights.register_forward_pre_hook(self._note, with_kwargs=True),
+            weights.lm_head.register_forward_hook(self._prefer),
+        ]
+
+    def _note(self, _: Any, __: Any, given: dict[str, Any]) -> None:
+        ids: Sequence[int] = given["input_ids"][0].tolist()
+        if len(ids) > 1:
+            spelled = (IDS.spelled(number) or self._vocabulary.token_bytes(number).decode("latin-1") for number in ids)
+            self.read.append("".join(spelled).encode("latin-1").decode())
+
+    def _prefer(self, _: Any, __: Any, logits: Any) -> Any:
+        return logits.index_fill(-1, torch.tensor([next(self._answer, IDS.eot)]), 1e4)
+
+
+@pytest.mark.parametrize(
+    ("task", "instruction"),
+    [
+        (transcribe, one_liners.TRANSCRIBE),
+        (translate, one_liners.TRANSLATE["en"]),
+        (lambda model, audio: translate(model, audio, "zh"), one_liners.TRANSLATE["zh"]),
+        (describe, one_liners.DESCRIBE),
+        (lambda model, audio: transcribe(model, audio, prompt="Write."), "Write."),
+    ],
+    ids=["transcribe", "to English", "to Chinese", "describe", "own prompt"],
+)
+def test_task_goes_into_the_system_message_and_the_words_come_back(
+    model: StepAudio2, folder: Path, task: Any, instruction: str
+) -> None:
+    model._kept.clear()
+    prompts = Prompts(model, BpeVocabulary.load(str(folder / "tokenizer.json")), " the words \n")
+    try:
+        assert task(model, tone(duration_s=0.1)) == "the words"
+    finally:
+        for hook in prompts.hooks:
+            hook.remove()
+    (read,) = prompts.read
+    heard = "<audio_start><audio_patch><audio_end>"
+    assert read == f"<|BOT|>system\n{instruction}<|EOT|><|BOT|>human\n{heard}<|EOT|><|BOT|>assistant\n"
+
+
+def test_settings_are_those_of_the_authors() -> None:
+    assert (one_liners.EXACT.temperature, one_liners.EXACT.max_tokens) == (0, 256)
+    assert (one_liners.CLOSE.temperature, one_liners.CLOSE.max_tokens) == (0.1, 256)
+    assert one_liners.EXACT.repetition_penalty == one_liners.CLOSE.repetition_penalty == 1
+
+
+async def test_inside_an_event_loop_there_is_an_async_twin(model: StepAudio2) -> None:
+    short = GenerateOptions(speak=False, temperature=0, max_tokens=2)
+    assert isinstance(await transcribe_async(model, tone(duration_s=0.1), options=short), str)
+    with pytest.raises(OptionError, match="await transcribe_async"):
+        transcribe(model, tone())
+
+
+def test_bad_input_gives_one_clear_error(model: StepAudio2, tmp_path: Path) -> None:
+    fake = tmp_path / "words.wav"
+    fake.write_text("these are words")
+    with pytest.raises(AudioError, match="words.wav is not a sound file"):
+        transcribe(model, fake)
+    with pytest.raises(AudioError, match="holds no sound"):
+        describe(model, Audio(np.zeros(0), 16_000))
+    with pytest.raises(AudioError, match="is silent"):
+        transcribe(model, Audio(np.zeros(16_000), 16_000))
+    with pytest.raises(OptionError, match="cannot translate to 'fr'"):
+        translate(model, tone(), "fr")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="'scripted' takes no such task"):
+        transcribe("scripted", tone())
+    with pytest.raises(OptionError, match="'pocket' takes no such task"):
+        transcribe(Pocket.__new__(Pocket), tone())  # type: ignore[arg-type]
+
+
+def test_commands_make_a_checkpoint_and_use_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        return int(ended.value.code or 0), *capfd.readouterr()
+
+    short = GenerateOptions(speak=False, temperature=0, max_tokens=2)
+    for name in ("transcribe", "translate", "describe"):
+        monkeypatch.setitem(getattr(one_liners, name).__kwdefaults__, "options", short)
+    made, sound = tmp_path / "tiny", tmp_path / "question.wav"
+    tone(duration_s=0.2).save(sound)
+    code, told, _ = run("model", "init-tiny", made, "--shards", 2)
+    assert code == 0 and "made" in told and (made / "model.safetensors.index.json").exists()
+    name = f"step-audio-2-mini:{made}"
+    code, told, _ = run("transcribe", sound, "--model", name)
+    assert code == 0 and told.strip()
+    for command in (["translate", "--to", "zh"], ["describe"]):
+        code, told, _ = run(*command, sound, "--model", name, "--json")
+        assert code == 0 and set(json.loads(told)) == {"file", "model", "text"}
+    for arguments, words in (
+        (["transcribe", tmp_path / "none.wav", "--model", name], "no such file"),
+        (["describe", sound, "--model", f"step-audio-2-mini:{tmp_path / 'none'}"], "no folder"),
+        (["model", "init-tiny", made, "--dtype", "int8"], "cannot be 'int8'"),
+    ):
+        code, _, told = run(*arguments)
+        assert code == 1 and told.count("error: ") == 1 and words in told
+    code, _, _ = run("translate", sound, "--to", "fr")
+    assert code == 2
