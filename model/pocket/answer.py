@@ -44,7 +44,8 @@ def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed) -> Answer
 
     Passages give their best one to three sentences, in the order of the document, with citations
     (neighbours share one); when none fits the question, that is what is said. Other outputs are
-    said in the tool's own words, a failed call in one honest sentence. A change of voice is announced only when it is all there is.
+    said in the tool's own words, a failed call in one honest sentence. A change of voice is announced
+    only when it is all there is.
 
     embed: texts to unit rows, (n, dim) float32
     """

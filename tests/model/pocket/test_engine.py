@@ -139,8 +139,9 @@ def test_each_part_can_be_replaced() -> None:
 
 def test_closing_ends_its_processes_and_threads() -> None:
     code = (
-        "import asyncio, threading\nfrom agentaudio import Agent\nfrom pathlib import Path\n"
-        "children = lambda: Path(f'/proc/self/task/{threading.get_native_id()}/children').read_text().split()\n"
+        "import asyncio\nfrom agentaudio import Agent\nfrom pathlib import Path\n"
+        "tasks = lambda: Path('/proc/self/task').glob('*/children')\n"
+        "children = lambda: [child for task in tasks() for child in task.read_text().split()]\n"
         "agent = Agent('pocket', tools=['calculate'])\n"
         "agent.run_sync('what is two plus two')\n"
         "before = len(children())\n"
