@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from cyclopts import Parameter
 from agentaudio.agent import Agent
 from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress, read_input
 from agentaudio.errors import OptionError
-from agentaudio.events import TurnFinished
+from agentaudio.events import TurnFinished, TurnStarted
 from agentaudio.reply import Reply
 
 DEFAULT_TOOLS = ("search_documents", "audio_search", "get_date_time", "calculate")
@@ -59,8 +60,12 @@ async def ask(
         agent = Agent(model, tools=tools, voice=voice, documents=documents, voices=voices)
     narrator = Narrator()
     reply: Reply | None = None
-    async with agent:
-        async for event in agent.stream(read_input(input, seconds)):
+    question = read_input(input, seconds)
+    async with agent, contextlib.AsyncExitStack() as waiting:
+        waiting.enter_context(progress("getting ready"))
+        async for event in agent.stream(question):
+            if not isinstance(event, TurnStarted):
+                await waiting.aclose()
             if not json:
                 narrator.tell(event)
             if isinstance(event, TurnFinished):
