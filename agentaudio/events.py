@@ -7,14 +7,12 @@ A turn is `turn.started`, then any of the others, then `turn.finished`, or `erro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
-
-from pydantic import BaseModel
 
 from agentaudio.audio import Audio
 from agentaudio.conversation import Citation, ToolCall
+from agentaudio.plain import plain
 from agentaudio.reply import Reply
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
@@ -101,24 +99,3 @@ class TurnFailed(Event):
 
     type = "error"
     error: Exception
-
-
-def plain(value: Any) -> Any:
-    """A value of ours as JSON can hold it."""
-    if isinstance(value, Audio):
-        return {"duration_s": round(value.duration, 3), "sample_rate_hz": value.sample_rate}
-    if isinstance(value, Voice):
-        return value.to_dict()
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Exception):
-        return {"kind": type(value).__name__, "message": str(value)}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return round(value, 4)
-    return value if isinstance(value, str | int | bool | None) else repr(value)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from agentaudio.audio import Audio
 from agentaudio.conversation import Citation
+from agentaudio.plain import plain
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 
@@ -37,6 +38,4 @@ class Reply:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; the sound as its length and rate only."""
-        from agentaudio.events import plain
-
         return {name: plain(getattr(self, name)) for name in self.__slots__}

@@ -35,7 +35,7 @@ def init_tiny(folder: Path, /, *, seed: int = 0, shards: int = 1, dtype: str = "
 
     with progress("making a checkpoint"):
         init_tiny(folder, seed=seed, shards=shards, dtype=dtype)
-    out.print(f"[green]made[/] {in_home(folder)}; try: agentaudio ask hello --model {MODEL}:{in_home(folder)}")
+    out.print(f"[green]made[/] {in_home(folder)}; try: agentaudio transcribe FILE --model {MODEL}:{in_home(folder)}")
 
 
 def transcribe(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:

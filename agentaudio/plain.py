@@ -1,0 +1,33 @@
+"""Values of ours as JSON can hold them: for traces, `--json` and servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from agentaudio.audio import Audio
+from agentaudio.voice_library.voice import Voice
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it; sound as its length and rate only."""
+    if isinstance(value, Audio):
+        return {"duration_s": round(value.duration, 3), "sample_rate_hz": value.sample_rate}
+    if isinstance(value, Voice):
+        return value.to_dict()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Exception):
+        return {"kind": type(value).__name__, "message": str(value)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 4)
+    return value if isinstance(value, str | int | bool | None) else repr(value)
