@@ -10,7 +10,7 @@ from typing import Literal
 
 from agentaudio.audio import Audio
 from agentaudio.errors import BackendError, MissingExtra
-from agentaudio.model.speech_lm import CallDelta, End, TextDelta
+from agentaudio.model.speech_lm import CallDelta, End, ReferenceVoice, TextDelta
 from agentaudio.model.step_audio_2.answer import AnswerDelta, AnswerReader
 from agentaudio.model.step_audio_2.dialect import Translation
 from agentaudio.model.step_audio_2.features import PIECE_SAMPLES, Float, batch, features
@@ -48,6 +48,7 @@ class Request:
     max_tokens: of the answer
     stop: the answer ends before any of these strings
     speak: how the answer begins after a thought; otherwise the prompt says it
+    voice: for what makes sound of the speech tokens
     """
 
     prompt: Prompt
@@ -56,6 +57,7 @@ class Request:
     max_tokens: int
     stop: tuple[str, ...] = ()
     speak: bool = True
+    voice: ReferenceVoice | None = None
 
 
 class Weights:
@@ -133,13 +135,15 @@ class Weights:
 class Generation:
     """One answer on its way.
 
+    request: what was asked
     prompt: what the answer follows; after a thought, the thought is part of it
     generated: the answer's ids so far
     whole: the answer holds all of `generated`; a stop string cuts it off before
     """
 
     def __init__(self, weights: Weights, prompts: PromptBuilder, kept: PrefixCache, request: Request) -> None:
-        self._weights, self._prompts, self._kept, self._request = weights, prompts, kept, request
+        self._weights, self._prompts, self._kept = weights, prompts, kept
+        self.request = request
         self._stopping = threading.Event()
         self._thought = 0
         self.prompt = request.prompt
@@ -158,7 +162,7 @@ class Generation:
 
         Raises BackendError when the prompt does not fit.
         """
-        self.prompt = self._kept.known(self._request.prompt)
+        self.prompt = self._kept.known(self.request.prompt)
         self._check()
         states = self._kept.take(self.prompt)
         usage = {"input_tokens": len(self.prompt.ids), "cached_tokens": len(states)}
@@ -193,15 +197,15 @@ class Generation:
             if reader.mode != "think":
                 break
         self._thought = len(thought)
-        self.prompt = self._prompts.after_thought(self.prompt, thought, speak=self._request.speak)
+        self.prompt = self._prompts.after_thought(self.prompt, thought, speak=self.request.speak)
         states.crop(usable(self.prompt, states.positions))
 
     def _answer(self, states: States, emit: Emit) -> Literal["stop", "length", "tool_calls"]:
-        reader = AnswerReader(self._weights.vocabulary, self.prompt.mode, self._request.translation)
-        deltas = _Deltas(StopStrings(self._request.stop), lambda delta: emit(delta, len(self.generated)))
+        reader = AnswerReader(self._weights.vocabulary, self.prompt.mode, self.request.translation)
+        deltas = _Deltas(StopStrings(self.request.stop), lambda delta: emit(delta, len(self.generated)))
         ended = False
         room = self._weights.context - len(self.prompt.ids)
-        for number in self._tokens(states, min(self._request.max_tokens, room)):
+        for number in self._tokens(states, min(self.request.max_tokens, room)):
             self.generated.append(number)
             ended = number in self._weights.vocabulary.ids.stop
             if deltas.take(reader.feed(number)) or ended:
@@ -220,7 +224,7 @@ class Generation:
         """What the model goes on with, id by id. A token is worked on only when it is asked for."""
         weights = self._weights
         sampler = Sampler(
-            self._request.sampling,
+            self.request.sampling,
             weights.size,
             weights.device,
             prompt=self.prompt.ids,

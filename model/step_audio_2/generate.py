@@ -7,6 +7,8 @@ import contextlib
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +111,8 @@ class StepAudio2:
 
         device: None takes CUDA, else Metal, else the CPU; "auto" spreads the layers over all there is
             (with the library accelerate)
-        dtype: such as "float32" or torch.bfloat16; None keeps the checkpoint's own (bfloat16),
-            except that a GPU without it gets float16
+        dtype: such as "float32" or torch.bfloat16; None keeps the checkpoint's own (bfloat16), on a
+            CPU too, except that a GPU without it gets float16
         think: None tells it by the folder's name
         quantization_config: of transformers, such as `BitsAndBytesConfig(load_in_4bit=True)`
         pieces_together: encode sounds longer than 25 s in one padded batch, as the reference does,
@@ -128,13 +130,15 @@ class StepAudio2:
             options |= {"quantization_config": quantization_config, "device_map": placed}
         elif placed == "auto":
             options["device_map"] = placed
+        elif str(placed) != "cpu" and find_spec("accelerate"):
+            options["device_map"] = {"": placed}  # past the host's memory
         model = load_checkpoint(folder, **options)
         if "device_map" not in options:
             model.to(placed)  # type: ignore[arg-type]
         model.config.pieces_together = pieces_together
         vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
         if think is None:
-            think = any("-think" in part.lower() for part in folder.absolute().parts)
+            think = any("mini-think" in part.lower() for part in folder.absolute().parts)
         return cls(model, vocabulary, language=language, think=think, kept_tokens=kept_tokens)
 
     async def generate(
@@ -166,7 +170,7 @@ class StepAudio2:
 
         def begin() -> Generation:
             request = self._request(conversation, tools, sampling, max_tokens, options, verbatim)
-            return Generation(weights, self._prompts, self._kept, request)
+            return Generation(weights, self._prompts, self._kept, replace(request, voice=voice))
 
         async with contextlib.aclosing(self._deltas(begin)) as deltas:
             async for delta in deltas:
@@ -251,6 +255,8 @@ class StepAudio2:
                 finally:
                     self._running.discard(generation)
             except Exception as failure:
+                if isinstance(failure, torch.OutOfMemoryError):
+                    self._kept.clear()
                 hand(_typed(failure))
             finally:
                 hand(None)

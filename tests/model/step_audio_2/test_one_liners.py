@@ -104,6 +104,12 @@ def test_settings_are_those_of_the_authors() -> None:
     assert one_liners.EXACT.repetition_penalty == one_liners.CLOSE.repetition_penalty == 1
 
 
+def test_text_that_is_cut_off_is_reported(model: StepAudio2, caplog: pytest.LogCaptureFixture) -> None:
+    short = GenerateOptions(speak=False, temperature=0, max_tokens=3)
+    transcribe(model, tone(duration_s=0.1), options=short)
+    assert "cut off after 3 tokens" in caplog.text
+
+
 async def test_inside_an_event_loop_there_is_an_async_twin(model: StepAudio2) -> None:
     short = GenerateOptions(speak=False, temperature=0, max_tokens=2)
     assert isinstance(await transcribe_async(model, tone(duration_s=0.1), options=short), str)
@@ -137,8 +143,8 @@ def test_commands_make_a_checkpoint_and_use_it(
         return int(ended.value.code or 0), *capfd.readouterr()
 
     short = GenerateOptions(speak=False, temperature=0, max_tokens=2)
-    for name in ("transcribe", "translate", "describe"):
-        monkeypatch.setitem(getattr(one_liners, name).__kwdefaults__, "options", short)
+    monkeypatch.setattr(one_liners, "EXACT", short)
+    monkeypatch.setattr(one_liners, "CLOSE", short)
     made, sound = tmp_path / "tiny", tmp_path / "question.wav"
     tone(duration_s=0.2).save(sound)
     code, told, _ = run("model", "init-tiny", made, "--shards", 2)
