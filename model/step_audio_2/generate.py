@@ -34,7 +34,9 @@ from agentaudio.model.step_audio_2.answer import Said
 from agentaudio.model.step_audio_2.checkpoint import load_checkpoint
 from agentaudio.model.step_audio_2.decoding import Generation, Request, Weights
 from agentaudio.model.step_audio_2.dialect import Language, step_audio_2
+from agentaudio.model.step_audio_2.hub import HUB_ID, HUB_OWNER, downloaded
 from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.prefix_cache import PrefixCache
 from agentaudio.model.step_audio_2.prompt import PromptBuilder
 from agentaudio.model.step_audio_2.sampling import Sampling
@@ -42,10 +44,6 @@ from agentaudio.model.step_audio_2.stop_strings import StopStrings
 from agentaudio.model.step_audio_2.system_prompts import system_prompt
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
 
-HUB_ID = "stepfun-ai/Step-Audio-2-mini"
-HUB_OWNER = HUB_ID.partition("/")[0] + "/"
-FILES = ("*.json", "*.safetensors", "*.txt", "token2wav/*")
-"""What is downloaded: no code."""
 MAX_TOKENS, MAX_TOKENS_WITH_TOOLS = 2048, 4096
 TOKENS_PER_S = 12.5
 
@@ -122,8 +120,8 @@ class StepAudio2:
         OptionError for a device or dtype that is not there.
         """
         folder = Path(path)
-        placed = _device(device)
-        options: dict[str, Any] = {"dtype": _dtype(dtype, placed)}
+        placed = chosen_device(device)
+        options: dict[str, Any] = {"dtype": chosen_dtype(dtype, placed)}
         if attn_implementation is not None:
             options["attn_implementation"] = attn_implementation
         if quantization_config is not None:
@@ -338,21 +336,7 @@ def load(argument: str | None, **options: Any) -> StepAudio2:
     if not wanted.startswith(HUB_OWNER) or Path(wanted).is_dir():
         return StepAudio2.load(wanted, **options)
     options.setdefault("think", "-think" in wanted.lower())
-    return StepAudio2.load(_downloaded(wanted), **options)
-
-
-def _downloaded(hub_id: str) -> str:
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder: str = snapshot_download(hub_id, allow_patterns=list(FILES))
-    except Exception as failure:
-        reason = (str(failure).strip() or repr(failure)).splitlines()[0]
-        raise BackendError(
-            f"{hub_id} is not in the local cache and cannot be downloaded ({reason}); go online, or download it "
-            "elsewhere and name its folder: step-audio-2-mini:FOLDER"
-        ) from failure
-    return folder
+    return StepAudio2.load(downloaded(wanted), **options)
 
 
 def _settings(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
@@ -371,37 +355,6 @@ def _settings(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
     if options.max_tokens < 1:
         raise OptionError(f"max_tokens is {options.max_tokens}; an answer takes at least 1")
     return sampling, options.max_tokens
-
-
-def _device(wanted: str | torch.device | None) -> str | torch.device:
-    if wanted is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda", torch.cuda.current_device())
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if wanted == "auto":
-        return "auto"
-    try:
-        device = torch.device(wanted)
-        torch.empty(0, device=device)
-    except Exception as failure:
-        reason = str(failure).strip().splitlines()[0]
-        raise OptionError(f"there is no device {str(wanted)!r} here ({reason}); leave it out, or give 'cpu'") from None
-    return device
-
-
-def _dtype(wanted: str | torch.dtype | None, device: str | torch.device) -> str | torch.dtype:
-    if wanted is None:
-        kind = device.type if isinstance(device, torch.device) else ""
-        lacks = (kind == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False)) or (
-            kind == "mps" and not torch.backends.mps.is_macos_or_newer(14, 0)
-        )
-        return torch.float16 if lacks else "auto"
-    if wanted == "auto":
-        return wanted
-    dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
-    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise OptionError(f"dtype {wanted!r} is not one to run in; give float32, bfloat16 or float16")
-    return dtype
 
 
 def _typed(failure: Exception) -> Exception:
