@@ -37,6 +37,8 @@ WHISPER_BELOW = 0.15
 """Share of voiced frames under which a reference counts as whispered."""
 
 BLEND = 0.4
+"""Share of the nearest spectra of the reference: more is nearer to the voice and costs words."""
+
 WARPS = np.linspace(0.8, 1.25, 19)
 SPEECH_RMS = 0.08
 LOUDEST_PEAK = 0.95
@@ -89,14 +91,12 @@ class WorldTimbre:
     """The timbre of one reference voice. Build it once per voice; then any thread may use it.
 
     reference: a few seconds of the voice, alone and dry
-    source: some seconds of the voice that will be transformed; None takes the averages of each
-        utterance instead, which are rougher when it is short
 
     Raises VoiceError when the reference holds less than SHORTEST_REFERENCE_S of voiced speech;
     MissingExtra without the extra `pocket`.
     """
 
-    def __init__(self, reference: Audio, *, source: Audio | None = None) -> None:
+    def __init__(self, reference: Audio) -> None:
         if reference.is_silent:
             raise VoiceError("the reference is silent; choose a clip in which somebody speaks")
         target = _analyse(reference.slice(0.0, LONGEST_REFERENCE_S))
@@ -109,7 +109,6 @@ class WorldTimbre:
         self._log_f0 = None if target.whispered else np.log(target.f0[target.voiced])
         self._frames = target.cepstrum[target.typical]
         self._mean, self._deviation = self._frames.mean(0), self._frames.std(0) + 1e-6
-        self._source = None if source is None else _Statistics.of(_analyse(source), self._mean)
 
     @property
     def pitch_hz(self) -> float | None:
@@ -126,7 +125,7 @@ class WorldTimbre:
         analysis = _analyse(speech)
         if not analysis.voiced.any():
             return speech.resample(SAMPLE_RATE_HZ)
-        source = self._source or _Statistics.of(analysis, self._mean)
+        source = _Statistics.of(analysis, self._mean)
         cepstrum = source.warped(analysis.cepstrum)
         level = cepstrum[:, 0].copy()
         cepstrum = (cepstrum - source.mean) / source.deviation * self._deviation + self._mean
