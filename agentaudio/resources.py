@@ -25,7 +25,7 @@ def default_embedder() -> Embed | None:
     """The sentence embedder that ships with the extra `pocket`; None where that is not installed."""
     if find_spec("onnxruntime") is None:
         return None
-    from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
+    from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder
 
     return SentenceEmbedder()
 

@@ -24,8 +24,8 @@ from typing import Any
 import jiwer
 
 from agentaudio.audio import Audio
-from agentaudio.model.pocket.recogniser import SphinxRecogniser
-from agentaudio.model.pocket.synthesiser import EspeakSynthesiser
+from agentaudio.model.pocket.hearing.recogniser import SphinxRecogniser
+from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUESTS = ROOT / "benchmarks" / "requests"
@@ -48,9 +48,7 @@ def document_sentences() -> list[str]:
 
 
 def domain_for(number: int, set_name: str, documents: list[str], dev: list[Request]) -> list[str]:
-    others = [
-        request["text"] for place, request in enumerate(dev) if set_name != "dev" or (place - number) % FOLDS
-    ]
+    others = [request["text"] for place, request in enumerate(dev) if set_name != "dev" or (place - number) % FOLDS]
     return documents + others
 
 

@@ -29,11 +29,11 @@ from report import publish
 
 from agentaudio.audio import Audio
 from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
-from agentaudio.model.pocket.answer import answer, speakable
-from agentaudio.model.pocket.router import Route, Router
-from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
-from agentaudio.model.pocket.slots import expected_sentences
-from agentaudio.model.pocket.words import content_words, split_words, stem
+from agentaudio.model.pocket.answering.answer import answer, speakable
+from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder
+from agentaudio.model.pocket.language.words import content_words, split_words, stem
+from agentaudio.model.pocket.routing.router import Route, Router
+from agentaudio.model.pocket.routing.slots import expected_sentences
 from agentaudio.retrieval.documents import DocumentIndex
 from agentaudio.tools.builtin.audio_search import audio_search
 from agentaudio.tools.builtin.calculate import calculate
@@ -128,8 +128,8 @@ def _plain(text: str) -> str:
 
 def hear(requests: Sequence[Mapping[str, Any]], sentences: Sequence[str], kept: Path | None) -> dict[str, str]:
     """What PocketSphinx makes of the recordings, by request id. kept: a file to reuse and to fill."""
-    from agentaudio.model.pocket.recogniser import SphinxRecogniser
-    from agentaudio.model.pocket.synthesiser import EspeakSynthesiser
+    from agentaudio.model.pocket.hearing.recogniser import SphinxRecogniser
+    from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser
 
     if kept is not None and kept.exists():
         heard: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))

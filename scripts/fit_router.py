@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.pocket.features import DOCUMENTS, FEATURES, WEB, Candidate, candidates
-from agentaudio.model.pocket.intents import CHAT, UNKNOWN, examples
-from agentaudio.model.pocket.router import EXAMPLE_VECTORS, WEIGHTS, VectorCache
-from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
+from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder
+from agentaudio.model.pocket.routing.features import DOCUMENTS, FEATURES, WEB, Candidate, candidates
+from agentaudio.model.pocket.routing.intents import CHAT, UNKNOWN, examples
+from agentaudio.model.pocket.routing.router import EXAMPLE_VECTORS, WEIGHTS, VectorCache
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))

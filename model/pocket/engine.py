@@ -12,17 +12,17 @@ from uuid import uuid4
 from agentaudio.audio import Audio
 from agentaudio.conversation import AudioPart, Conversation, Message, ToolCall, ToolOutput, ToolSpec
 from agentaudio.errors import BackendError, OptionError
-from agentaudio.model.pocket.answer import VOICE_TOOL, Answer, answer
-from agentaudio.model.pocket.clauses import clauses
-from agentaudio.model.pocket.expectations import expected_sentences
-from agentaudio.model.pocket.phrasing import phrases
-from agentaudio.model.pocket.recogniser import Recogniser, Recognition, SphinxRecogniser
-from agentaudio.model.pocket.router import Route, Router
-from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
-from agentaudio.model.pocket.small_talk import not_understood, small_talk
-from agentaudio.model.pocket.speakable import speakable
-from agentaudio.model.pocket.synthesiser import EspeakSynthesiser, Synthesiser
-from agentaudio.model.pocket.timbre import TimbreTransfer, WorldTimbre
+from agentaudio.model.pocket.answering.answer import VOICE_TOOL, Answer, answer
+from agentaudio.model.pocket.answering.small_talk import not_understood, small_talk
+from agentaudio.model.pocket.hearing.recogniser import Recogniser, Recognition, SphinxRecogniser
+from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder
+from agentaudio.model.pocket.language.speakable import speakable
+from agentaudio.model.pocket.routing.clauses import clauses
+from agentaudio.model.pocket.routing.expectations import expected_sentences
+from agentaudio.model.pocket.routing.router import Route, Router
+from agentaudio.model.pocket.speaking.phrasing import phrases
+from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser, Synthesiser
+from agentaudio.model.pocket.speaking.timbre import TimbreTransfer, WorldTimbre
 from agentaudio.model.speech_lm import (
     AudioDelta,
     CallDelta,

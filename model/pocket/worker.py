@@ -104,9 +104,7 @@ class Worker:
         with self._lock:
             self._stop()
 
-    def _exchange(
-        self, process: subprocess.Popen[bytes], header: Mapping[str, Any], content: bytes
-    ) -> Message:
+    def _exchange(self, process: subprocess.Popen[bytes], header: Mapping[str, Any], content: bytes) -> Message:
         assert process.stdin is not None and process.stdout is not None
         watchdog = threading.Timer(self._timeout_s, process.kill)
         watchdog.daemon = True

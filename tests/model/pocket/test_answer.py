@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentaudio.conversation import Passage, ToolOutput, ToolSpec
-from agentaudio.model.pocket.answer import answer, not_understood, small_talk, speakable
-from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
+from agentaudio.model.pocket.answering.answer import answer, not_understood, small_talk, speakable
+from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder
 
 EMBED = SentenceEmbedder()
 TOWER = Passage(

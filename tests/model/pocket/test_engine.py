@@ -18,7 +18,7 @@ from agentaudio.conversation import Conversation
 from agentaudio.demo.run import demo_agent, questions_folder
 from agentaudio.errors import AudioError, BackendError, OptionError
 from agentaudio.model.pocket.engine import Pocket
-from agentaudio.model.pocket.recogniser import Recognition
+from agentaudio.model.pocket.hearing.recogniser import Recognition
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):

@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentaudio.model.pocket.arithmetic import expression
-from agentaudio.model.pocket.numbers import (
+from agentaudio.model.pocket.language.numbers import (
     LARGEST,
     FoundNumber,
     find_numbers,
@@ -12,6 +11,7 @@ from agentaudio.model.pocket.numbers import (
     parse_number,
     year_words,
 )
+from agentaudio.model.pocket.routing.arithmetic import expression
 
 
 @given(st.integers(-LARGEST, LARGEST))

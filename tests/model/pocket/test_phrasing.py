@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentaudio.model.pocket.phrasing import LONGEST_PHRASE, phrases, pieces, sentences
+from agentaudio.model.pocket.speaking.phrasing import LONGEST_PHRASE, phrases, pieces, sentences
 
 
 def test_opens_with_a_short_piece_and_goes_on_sentence_by_sentence() -> None:
@@ -20,9 +20,7 @@ def test_opens_with_a_short_piece_and_goes_on_sentence_by_sentence() -> None:
 
 
 def test_an_opening_of_few_words_is_not_chopped() -> None:
-    assert phrases("Yes, it is open until six in the evening.") == [
-        "Yes, it is open until six in the evening."
-    ]
+    assert phrases("Yes, it is open until six in the evening.") == ["Yes, it is open until six in the evening."]
 
 
 @pytest.mark.parametrize(
@@ -39,9 +37,7 @@ def test_numbers_names_and_abbreviations_stay_whole(text: str) -> None:
     assert sentences(text) == [text]
 
 
-@pytest.mark.parametrize(
-    "text", ["He said no. Then he left.", "We meet at 7 p.m. Then we eat.", "So am I. Good."]
-)
+@pytest.mark.parametrize("text", ["He said no. Then he left.", "We meet at 7 p.m. Then we eat.", "So am I. Good."])
 def test_words_that_look_abbreviated_still_end_a_sentence(text: str) -> None:
     assert len(sentences(text)) == 2
 

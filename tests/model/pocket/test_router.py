@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.pocket.clauses import clauses
-from agentaudio.model.pocket.router import Router
-from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
+from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder
+from agentaudio.model.pocket.routing.clauses import clauses
+from agentaudio.model.pocket.routing.router import Router
 
 TEXT = {"type": "string"}
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from agentaudio.errors import ModelError
-from agentaudio.model.pocket.sentence_embedder import ASSET, SentenceEmbedder
-from agentaudio.model.pocket.wordpiece import WordPieces
+from agentaudio.model.pocket.language.sentence_embedder import ASSET, SentenceEmbedder
+from agentaudio.model.pocket.language.wordpiece import WordPieces
 
 EMBED = SentenceEmbedder()
 

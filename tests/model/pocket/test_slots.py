@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.pocket.slots import expected_sentences, fill
+from agentaudio.model.pocket.routing.slots import expected_sentences, fill
 
 
 def spec(name: str, description: str, phrases: tuple[str, ...] = (), **properties: Any) -> ToolSpec:

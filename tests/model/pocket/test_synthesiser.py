@@ -16,9 +16,9 @@ import pytest
 
 from agentaudio.audio import Audio
 from agentaudio.errors import OptionError
-from agentaudio.model.pocket.espeak_worker import short_data_path
-from agentaudio.model.pocket.pronunciation import arpabet
-from agentaudio.model.pocket.synthesiser import EspeakSynthesiser
+from agentaudio.model.pocket.hearing.pronunciation import arpabet
+from agentaudio.model.pocket.speaking.espeak_worker import short_data_path
+from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser
 
 pytest.importorskip("espeakng_loader", reason="the extra espeak is not installed")
 
@@ -75,16 +75,14 @@ def test_long_text_is_spoken_to_its_end(synthesiser: EspeakSynthesiser) -> None:
 
 def test_a_faster_rate_is_shorter_and_an_impossible_one_refused(synthesiser: EspeakSynthesiser) -> None:
     text = "The moon is far away from the earth."
-    assert (
-        synthesiser.speak(text, rate_wpm=260).duration < 0.8 * synthesiser.speak(text, rate_wpm=140).duration
-    )
+    assert synthesiser.speak(text, rate_wpm=260).duration < 0.8 * synthesiser.speak(text, rate_wpm=140).duration
     with pytest.raises(OptionError, match="0 words a minute"):
         synthesiser.speak(text, rate_wpm=0)
 
 
 def test_wanted_pitch_moves_the_voice(synthesiser: EspeakSynthesiser) -> None:
     pytest.importorskip("pyworld", reason="the extra pocket is not installed")
-    from agentaudio.model.pocket.timbre import WorldTimbre
+    from agentaudio.model.pocket.speaking.timbre import WorldTimbre
 
     text = "Where are you going with our yellow umbrella, Mary?"
     low = WorldTimbre(synthesiser.speak(text, pitch_hz=85)).pitch_hz
@@ -136,7 +134,7 @@ def test_close_ends_the_worker_and_may_be_repeated() -> None:
 def test_worker_leaves_with_its_parent_without_a_word(end: signal.Signals) -> None:
     program = (
         "import time\n"
-        "from agentaudio.model.pocket.synthesiser import EspeakSynthesiser\n"
+        "from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser\n"
         "s = EspeakSynthesiser(); s.speak('hello'); print(s.pid, flush=True)\n"
         "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pass\n"
     )

@@ -9,8 +9,8 @@ import pytest
 
 from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError
-from agentaudio.model.pocket.synthesiser import EspeakSynthesiser
-from agentaudio.model.pocket.timbre import LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre
+from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.pocket.speaking.timbre import LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 pytest.importorskip("pyworld", reason="the extra pocket is not installed")

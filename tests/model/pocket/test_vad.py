@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agentaudio.audio import Audio
-from agentaudio.model.pocket.vad import VoiceActivity, VoiceActivityStream
+from agentaudio.model.pocket.hearing.vad import VoiceActivity, VoiceActivityStream
 
 pytest.importorskip("onnxruntime", reason="the extra pocket is not installed")
 

@@ -3,7 +3,7 @@
 It lives apart because the library is not thread-safe, aborts the whole process when misused, and
 is GPL-3.
 
-    python -m agentaudio.model.pocket.espeak_worker LIBRARY DATA_FOLDER
+    python -m agentaudio.model.pocket.speaking.espeak_worker LIBRARY DATA_FOLDER
 """
 
 from __future__ import annotations

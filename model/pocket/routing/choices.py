@@ -7,18 +7,16 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from agentaudio.model.pocket.numbers import FoundNumber
-from agentaudio.model.pocket.parameters import Parameter
-from agentaudio.model.pocket.words import split_words, stem
+from agentaudio.model.pocket.language.numbers import FoundNumber
+from agentaudio.model.pocket.language.words import split_words, stem
+from agentaudio.model.pocket.routing.parameters import Parameter
 
 _TARGETS = frozenset("to into target goal destination until end".split())
 _SOURCES = frozenset("from source origin start since".split())
 _IRREGULAR = {"foot": "feet", "feet": "feet", "inch": "inches", "metre": "meter", "metres": "meters"}
 
 
-def choose(
-    words: Sequence[str], wanted: Sequence[Parameter], numbers: Sequence[FoundNumber]
-) -> dict[str, Any]:
+def choose(words: Sequence[str], wanted: Sequence[Parameter], numbers: Sequence[FoundNumber]) -> dict[str, Any]:
     """Which of its choices each enum parameter gets; two parameters share no word.
 
     numbers: those given to other parameters: "ten miles" says the unit of the ten. Words that

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from agentaudio.model.pocket.words import LIGHT_WORDS, split_words
+from agentaudio.model.pocket.language.words import LIGHT_WORDS, split_words
 
-_VOICE = (
-    r"(?:in|with|using) (?:the |a |an )?(?:voice (?:of|like) .+|[\w ]{0,40}\bvoice|[\w ]{0,30}\baccent)"
-)
+_VOICE = r"(?:in|with|using) (?:the |a |an )?(?:voice (?:of|like) .+|[\w ]{0,40}\bvoice|[\w ]{0,30}\baccent)"
 _SAYING = (
     r"(?:and |then |but |please |can you |could you )*"
     r"(?:(?:answer|say|tell|speak|do|reply|read|give|explain|respond|talk|say)"

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.pocket.intents import CHAT, UNKNOWN, examples
-from agentaudio.model.pocket.numbers import find_numbers, number_words
-from agentaudio.model.pocket.parameters import Parameter, parameters
-from agentaudio.model.pocket.speakable import speakable
-from agentaudio.model.pocket.words import split_words
+from agentaudio.model.pocket.language.numbers import find_numbers, number_words
+from agentaudio.model.pocket.language.speakable import speakable
+from agentaudio.model.pocket.language.words import split_words
+from agentaudio.model.pocket.routing.intents import CHAT, UNKNOWN, examples
+from agentaudio.model.pocket.routing.parameters import Parameter, parameters
 
 MOST_SENTENCES = 4000
 MOST_OF_ONE_TOOL = 1400
@@ -174,5 +174,3 @@ def _values(parameter: Parameter) -> tuple[str, ...]:
 
 def _plain(sentence: str) -> str:
     return " ".join(word for word in split_words(speakable(sentence)) if word[0].isalpha())
-
-

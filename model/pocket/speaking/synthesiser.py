@@ -12,7 +12,7 @@ import numpy as np
 
 from agentaudio.audio import Audio
 from agentaudio.errors import MissingExtra, OptionError
-from agentaudio.model.pocket.phrasing import pieces
+from agentaudio.model.pocket.speaking.phrasing import pieces
 from agentaudio.model.pocket.worker import Message, Worker
 
 SLOWEST_WPM, FASTEST_WPM = 80, 400
@@ -25,7 +25,7 @@ _KLATT_PITCH = ((0, 68), (15, 73), (30, 82), (50, 99), (65, 116), (80, 137), (99
 nearest to recorded people after timbre transfer, and the recogniser still understands it then."""
 
 _ANSWER_TIMEOUT_S = 30.0
-_WORKER_MODULE = "agentaudio.model.pocket.espeak_worker"
+_WORKER_MODULE = "agentaudio.model.pocket.speaking.espeak_worker"
 
 
 class Synthesiser(Protocol):
@@ -57,9 +57,7 @@ class EspeakSynthesiser:
 
     def speak(self, text: str, *, rate_wpm: int = DEFAULT_WPM, pitch_hz: float | None = None) -> Audio:
         if not SLOWEST_WPM <= rate_wpm <= FASTEST_WPM:
-            raise OptionError(
-                f"{rate_wpm} words a minute cannot be spoken; give {SLOWEST_WPM} to {FASTEST_WPM}"
-            )
+            raise OptionError(f"{rate_wpm} words a minute cannot be spoken; give {SLOWEST_WPM} to {FASTEST_WPM}")
         voice, pitch = base_voice(pitch_hz)
         parts = []
         for piece in pieces(_audible(text), LONGEST_REQUEST):

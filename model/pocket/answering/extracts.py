@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentaudio.conversation import Citation, Passage
-from agentaudio.model.pocket.numbers import find_numbers
-from agentaudio.model.pocket.queries import search_query
-from agentaudio.model.pocket.words import content_words, split_words, stem
+from agentaudio.model.pocket.language.numbers import find_numbers
+from agentaudio.model.pocket.language.words import content_words, split_words, stem
+from agentaudio.model.pocket.routing.queries import search_query
 
 if TYPE_CHECKING:
     import numpy as np

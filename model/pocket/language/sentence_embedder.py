@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentaudio.errors import MissingExtra, ModelError
-from agentaudio.model.pocket.wordpiece import WordPieces
+from agentaudio.model.pocket.language.wordpiece import WordPieces
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ASSET = Path(__file__).parent / "assets" / "sentence_embedder.onnx.gz"
+ASSET = Path(__file__).parents[1] / "assets" / "sentence_embedder.onnx.gz"
 MOST_PIECES = 128
 SENTENCES_AT_ONCE = 16
 

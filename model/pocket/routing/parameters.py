@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.pocket.words import content_words, stem, stems
+from agentaudio.model.pocket.language.words import content_words, stem, stems
 
 Meaning = Literal["query", "voice", "expression", "timezone", "time", "text"]
 MANY_PHRASES = 64
@@ -146,9 +146,7 @@ def vocabulary(tool: ToolSpec) -> frozenset[str]:
 
 
 @functools.lru_cache(maxsize=512)
-def _vocabulary(
-    name: str, description: str, wanted: tuple[Parameter, ...], phrases: tuple[str, ...]
-) -> frozenset[str]:
+def _vocabulary(name: str, description: str, wanted: tuple[Parameter, ...], phrases: tuple[str, ...]) -> frozenset[str]:
     found = set(stems(" ".join(_name_words(name)) + " " + description))
     for parameter in wanted:
         found |= parameter.stems

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.pocket.clauses import clauses
-from agentaudio.model.pocket.features import FEATURES, Candidate, candidates
-from agentaudio.model.pocket.intents import CHAT, examples
-from agentaudio.model.pocket.slots import fill
+from agentaudio.model.pocket.routing.clauses import clauses
+from agentaudio.model.pocket.routing.features import FEATURES, Candidate, candidates
+from agentaudio.model.pocket.routing.intents import CHAT, examples
+from agentaudio.model.pocket.routing.slots import fill
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
-WEIGHTS = Path(__file__).parent / "assets" / "router.json"
-EXAMPLE_VECTORS = Path(__file__).parent / "assets" / "router_examples.npy"
+WEIGHTS = Path(__file__).parents[1] / "assets" / "router.json"
+EXAMPLE_VECTORS = Path(__file__).parents[1] / "assets" / "router_examples.npy"
 VECTORS_KEPT = 20_000
 LEAST_CONFIDENCE = 0.3
 LEAST_OF_A_CLAUSE = 0.6
@@ -116,7 +116,7 @@ def read_weights(path: Path = WEIGHTS) -> dict[str, float]:
 def shipped_vectors(embed: Embed) -> dict[str, NDArray[np.float32]]:
     """Vectors of the intent examples, which scripts/fit_router.py made with the same embedder;
     none for another embedder."""
-    from agentaudio.model.pocket.sentence_embedder import SentenceEmbedder
+    from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder
 
     if not isinstance(embed, SentenceEmbedder) or not EXAMPLE_VECTORS.exists():
         return {}

@@ -17,9 +17,9 @@ import numpy as np
 
 from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, MissingExtra, OptionError
-from agentaudio.model.pocket.language_model import DomainModel, Phonemes, compile_domain
-from agentaudio.model.pocket.sphinx import SAMPLE_RATE_HZ, HeardWord
-from agentaudio.model.pocket.vad import VoiceActivity
+from agentaudio.model.pocket.hearing.language_model import DomainModel, Phonemes, compile_domain
+from agentaudio.model.pocket.hearing.sphinx import SAMPLE_RATE_HZ, HeardWord
+from agentaudio.model.pocket.hearing.vad import VoiceActivity
 from agentaudio.model.pocket.worker import Worker
 
 LONGEST_AUDIO_S = 60.0
@@ -32,7 +32,7 @@ MOST_DOMAINS = 8
 DOMAIN_WEIGHT = 0.5
 """Share of the domain in the mixture of language models; on the development requests 0.2 to 0.8 do as well."""
 
-_WORKER_MODULE = "agentaudio.model.pocket.sphinx_worker"
+_WORKER_MODULE = "agentaudio.model.pocket.hearing.sphinx_worker"
 _CONFIDENCE_SLOPE, _CONFIDENCE_OFFSET = 5.2, -1.8  # logistic fit of right words on mean posteriors
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.pocket.arithmetic import expression
-from agentaudio.model.pocket.choices import choose
-from agentaudio.model.pocket.expectations import expected_sentences
-from agentaudio.model.pocket.numbers import FoundNumber, find_numbers
-from agentaudio.model.pocket.parameters import Parameter, parameters, vocabulary
-from agentaudio.model.pocket.queries import search_query, voice_query
-from agentaudio.model.pocket.time_zones import find_zone, zones_by_place
-from agentaudio.model.pocket.words import LIGHT_WORDS, split_words, stem
+from agentaudio.model.pocket.language.numbers import FoundNumber, find_numbers
+from agentaudio.model.pocket.language.words import LIGHT_WORDS, split_words, stem
+from agentaudio.model.pocket.routing.arithmetic import expression
+from agentaudio.model.pocket.routing.choices import choose
+from agentaudio.model.pocket.routing.expectations import expected_sentences
+from agentaudio.model.pocket.routing.parameters import Parameter, parameters, vocabulary
+from agentaudio.model.pocket.routing.queries import search_query, voice_query
+from agentaudio.model.pocket.routing.time_zones import find_zone, zones_by_place
 
 __all__ = ["Slots", "expected_sentences", "fill"]
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from agentaudio.model.pocket.numbers import number_words, ordinal_words, year_words
+from agentaudio.model.pocket.language.numbers import number_words, ordinal_words, year_words
 
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+_MONTHS = ("January February March April May June July August September October November December").split()
 _UNITS = {
     "km/h": "kilometers per hour", "mph": "miles per hour", "km2": "square kilometers", "km": "kilometers",
     "m": "meters", "cm": "centimeters", "mm": "millimeters", "kg": "kilograms", "g": "grams", "ft": "feet",

@@ -3,7 +3,7 @@
 It lives apart because a decoder serves one thread at a time, takes 150 MB and is C code that
 meets sound from strangers.
 
-    python -m agentaudio.model.pocket.sphinx_worker
+    python -m agentaudio.model.pocket.hearing.sphinx_worker
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import AgentAudioError
-from agentaudio.model.pocket.sphinx import SphinxDecoder
+from agentaudio.model.pocket.hearing.sphinx import SphinxDecoder
 from agentaudio.model.pocket.worker import Message, serve
 
 MOST_DOMAINS = 4

@@ -6,7 +6,7 @@ import functools
 import json
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parent / "assets" / "router_examples.jsonl"
+EXAMPLES = Path(__file__).parents[1] / "assets" / "router_examples.jsonl"
 CHAT = "chat"
 UNKNOWN = "unknown"
 

@@ -33,9 +33,7 @@ LIGHT_WORDS = STOP_WORDS | frozenset(
 """Words that rarely belong to the value of an argument."""
 
 QUESTION_WORDS = frozenset("what which who whom whose when where why how".split())
-_ASKING_VERBS = frozenset(
-    "is are was were do does did can could will would has have had should".split()
-)
+_ASKING_VERBS = frozenset("is are was were do does did can could will would has have had should".split())
 
 
 def split_words(text: str) -> list[str]:

@@ -132,9 +132,7 @@ class WorldTimbre:
         cepstrum = self._blended(cepstrum)
         cepstrum[:, 0] = level
         f0 = self._melody(analysis, source)
-        aperiodicity = (
-            analysis.aperiodicity if self._log_f0 is not None else np.ones_like(analysis.aperiodicity)
-        )
+        aperiodicity = analysis.aperiodicity if self._log_f0 is not None else np.ones_like(analysis.aperiodicity)
         coded = np.ascontiguousarray(cepstrum)
         envelope = pyworld.decode_spectral_envelope(coded, SAMPLE_RATE_HZ, FFT_SIZE)
         return _levelled(pyworld.synthesize(f0, envelope, aperiodicity, SAMPLE_RATE_HZ, FRAME_MS))
@@ -143,9 +141,7 @@ class WorldTimbre:
         if self._log_f0 is None:
             return np.zeros_like(analysis.f0)
         log_f0 = np.log(np.maximum(analysis.f0, 1.0))
-        moved = (
-            log_f0 - source.log_f0_mean
-        ) / source.log_f0_deviation * self._log_f0.std() + self._log_f0.mean()
+        moved = (log_f0 - source.log_f0_mean) / source.log_f0_deviation * self._log_f0.std() + self._log_f0.mean()
         f0 = np.clip(np.exp(moved), LOWEST_F0_HZ, HIGHEST_F0_HZ)
         return np.where(analysis.voiced, f0, 0.0)
 
@@ -176,9 +172,7 @@ class _Statistics:
         warp = warps[int(np.argmin(distances))]
         warped = typical @ warp
         log_f0 = np.log(analysis.f0[analysis.voiced])
-        return cls(
-            warp, warped.mean(0), warped.std(0) + 1e-6, float(log_f0.mean()), float(log_f0.std() + 1e-2)
-        )
+        return cls(warp, warped.mean(0), warped.std(0) + 1e-6, float(log_f0.mean()), float(log_f0.std() + 1e-2))
 
     def warped(self, cepstrum: Doubles) -> Doubles:
         return cepstrum @ self.warp
@@ -212,9 +206,7 @@ def _analyse(audio: Audio) -> _Analysis:
     wave = wave + 1e-5 * np.random.default_rng(0).standard_normal(max(len(wave), FFT_SIZE))[: len(wave)]
     if len(wave) < FFT_SIZE:
         wave = np.pad(wave, (0, FFT_SIZE - len(wave)))
-    f0, times = pyworld.dio(
-        wave, SAMPLE_RATE_HZ, f0_floor=LOWEST_F0_HZ, f0_ceil=HIGHEST_F0_HZ, frame_period=FRAME_MS
-    )
+    f0, times = pyworld.dio(wave, SAMPLE_RATE_HZ, f0_floor=LOWEST_F0_HZ, f0_ceil=HIGHEST_F0_HZ, frame_period=FRAME_MS)
     f0 = pyworld.stonemask(wave, f0, times, SAMPLE_RATE_HZ)
     envelope = pyworld.cheaptrick(wave, f0, times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)
     aperiodicity = pyworld.d4c(wave, f0, times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentaudio.errors import BackendError, MissingExtra
-from agentaudio.model.pocket.pronunciation import arpabet
-from agentaudio.model.pocket.speakable import speakable
+from agentaudio.model.pocket.hearing.pronunciation import arpabet
+from agentaudio.model.pocket.language.speakable import speakable
 
 DISCOUNT_MASS = 0.5
 """Share of probability kept for word sequences that no example has."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agentaudio.conversation import Citation, ToolOutput
-from agentaudio.model.pocket.extracts import extract
-from agentaudio.model.pocket.small_talk import not_understood, small_talk
-from agentaudio.model.pocket.speakable import speakable
-from agentaudio.model.pocket.words import split_words
+from agentaudio.model.pocket.answering.extracts import extract
+from agentaudio.model.pocket.answering.small_talk import not_understood, small_talk
+from agentaudio.model.pocket.language.speakable import speakable
+from agentaudio.model.pocket.language.words import split_words
 
 if TYPE_CHECKING:
     import numpy as np

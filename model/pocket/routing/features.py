@@ -10,13 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.pocket.arithmetic import expression
-from agentaudio.model.pocket.intents import CHAT, UNKNOWN, examples
-from agentaudio.model.pocket.numbers import find_numbers
-from agentaudio.model.pocket.parameters import MANY_PHRASES, Parameter, parameters, vocabulary
-from agentaudio.model.pocket.slots import fill
-from agentaudio.model.pocket.time_zones import zones_by_place
-from agentaudio.model.pocket.words import (
+from agentaudio.model.pocket.language.numbers import find_numbers
+from agentaudio.model.pocket.language.words import (
     STOP_WORDS,
     content_words,
     is_question,
@@ -24,6 +19,11 @@ from agentaudio.model.pocket.words import (
     stem,
     stems,
 )
+from agentaudio.model.pocket.routing.arithmetic import expression
+from agentaudio.model.pocket.routing.intents import CHAT, UNKNOWN, examples
+from agentaudio.model.pocket.routing.parameters import MANY_PHRASES, Parameter, parameters, vocabulary
+from agentaudio.model.pocket.routing.slots import fill
+from agentaudio.model.pocket.routing.time_zones import zones_by_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -245,9 +245,7 @@ def _comparable(said: str, tool: ToolSpec) -> list[str]:
     return [phrases[-place] for count, place in best if count]
 
 
-def _nearest(
-    request: NDArray[np.float32], bank: Sequence[str], embed: Embed, hide: str | None
-) -> tuple[float, str]:
+def _nearest(request: NDArray[np.float32], bank: Sequence[str], embed: Embed, hide: str | None) -> tuple[float, str]:
     """The greatest cosine with a bank of sentences, and that sentence; 0 for an empty one."""
     kept = [sentence for sentence in bank if sentence != hide]
     if not kept:
@@ -271,4 +269,3 @@ def _takes_sum(tool: ToolSpec) -> bool:
 
 def _has_number(said: str) -> bool:
     return bool(find_numbers(said.split()))
-

@@ -1,0 +1,1 @@
+"""From what tools return to what is said."""

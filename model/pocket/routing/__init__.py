@@ -1,0 +1,1 @@
+"""From words to tool calls: which tool, with which arguments."""

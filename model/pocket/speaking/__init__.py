@@ -1,0 +1,1 @@
+"""From words to sound, in the voice that was asked for."""
