@@ -37,6 +37,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "err_set_loglevel_str": (_Text, [_Text]),
     "ps_config_parse_json": (_Pointer, [_Pointer, _Text]),
     "ps_init": (_Pointer, [_Pointer]),
+    "ps_free": (_Int, [_Pointer]),
     "ps_get_logmath": (_Pointer, [_Pointer]),
     "ps_get_lm": (_Pointer, [_Pointer, _Text]),
     "ps_add_lm": (_Int, [_Pointer, _Text, _Pointer]),
@@ -82,10 +83,12 @@ class HeardWord:
 class SphinxDecoder:
     """One decoder: open speech until a mixture is added and chosen. Not thread-safe.
 
+    arpa, dictionary: files of a closed domain, in place of the general model and its 130,000 words
+
     Raises MissingExtra without the extra `pocket`; BackendError when the library refuses.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, arpa: Path | None = None, dictionary: Path | None = None) -> None:
         try:
             import pocketsphinx
             from pocketsphinx import _pocketsphinx
@@ -104,8 +107,8 @@ class SphinxDecoder:
         models = Path(pocketsphinx.get_model_path(), "en-us")
         settings = {
             "hmm": str(models / "en-us"),
-            "dict": str(models / "cmudict-en-us.dict"),
-            "lm": str(models / "en-us.lm.bin"),
+            "dict": str(dictionary or models / "cmudict-en-us.dict"),
+            "lm": str(arpa or models / "en-us.lm.bin"),
             **SETTINGS,
         }
         self._config = self._c.ps_config_parse_json(None, json.dumps(settings).encode())
@@ -117,27 +120,30 @@ class SphinxDecoder:
         self._general_search = b"_default"
 
     def add_mixture(self, name: str, arpa: Path, pronunciations: Mapping[str, str], weight: float) -> None:
-        """Mix the general model with the one in an ARPA file. weight: share of the latter."""
+        """Mix the general model with the one in an ARPA file. weight: share of the latter, below 1."""
         for word, phones in pronunciations.items():
             if not self._c.ps_lookup_word(self._decoder, word.encode()):
                 self._c.ps_add_word(self._decoder, word.encode(), phones.encode(), 0)
         domain = self._c.ngram_model_read(self._config, str(arpa).encode(), _ARPA, self._logmath)
         if not domain:
             raise BackendError(f"PocketSphinx cannot read the language model {arpa}")
-        if weight < 1:
-            # A set owns its members, and the decoder keeps its own hold on the general model.
-            self._c.ngram_model_retain(self._general)
-            models = (_Pointer * 2)(self._general, domain)
-            names, weights = (_Text * 2)(b"general", b"domain"), (ctypes.c_float * 2)(1 - weight, weight)
-            domain = self._c.ngram_model_set_init(self._config, models, names, weights, 2)
-        if not domain or self._c.ps_add_lm(self._decoder, name.encode(), domain) != 0:
+        # A set owns its members, and the decoder keeps its own hold on the general model and on the set.
+        self._c.ngram_model_retain(self._general)
+        models = (_Pointer * 2)(self._general, domain)
+        names, weights = (_Text * 2)(b"general", b"domain"), (ctypes.c_float * 2)(1 - weight, weight)
+        mixture = self._c.ngram_model_set_init(self._config, models, names, weights, 2)
+        if not mixture or self._c.ps_add_lm(self._decoder, name.encode(), mixture) != 0:
             raise BackendError("PocketSphinx refuses the domain's language model")
-        self._c.ngram_model_free(domain)
+        self._c.ngram_model_free(mixture)
 
     def remove(self, name: str) -> None:
         """Forget a mixture."""
         self._c.ps_activate_search(self._decoder, self._general_search)
         self._c.ps_remove_search(self._decoder, name.encode())
+
+    def close(self) -> None:
+        """Free the decoder; it must not be used again."""
+        self._c.ps_free(self._decoder)
 
     def decode(self, pcm: bytes, mixture: str = "") -> list[HeardWord]:
         """The best path through a sound.

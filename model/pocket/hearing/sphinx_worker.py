@@ -14,34 +14,68 @@ from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import AgentAudioError
-from agentaudio.model.pocket.hearing.sphinx import SphinxDecoder
+from agentaudio.model.pocket.hearing.sphinx import HeardWord, SphinxDecoder
 from agentaudio.model.pocket.worker import Message, serve
 
 MOST_DOMAINS = 4
-"""Mixtures kept by one process, about 60 MB each; the least recently used one goes."""
+"""Domains kept by one process, a mixture about 60 MB each; the least recently used one goes."""
+
+
+class Domains:
+    """The decoders of this process: a general one with its mixtures, and one of each closed domain."""
+
+    def __init__(self) -> None:
+        self._general: SphinxDecoder | None = None
+        self._kept: OrderedDict[str, SphinxDecoder] = OrderedDict()
+
+    def add(self, request: dict[str, Any]) -> None:
+        """Compile `domain` from `arpa` and `pronunciations`; with a `weight` below 1 as a mixture."""
+        name, pronunciations = request["domain"], request["pronunciations"]
+        with tempfile.TemporaryDirectory(prefix="agentaudio-") as folder:
+            arpa, dictionary = Path(folder, "domain.arpa"), Path(folder, "domain.dict")
+            arpa.write_text(request["arpa"], "utf-8")
+            if request["weight"] < 1:
+                decoder = self._open()
+                decoder.add_mixture(name, arpa, pronunciations, request["weight"])
+            else:
+                lines = (f"{word} {phones}\n" for word, phones in pronunciations.items())
+                dictionary.write_text("".join(lines), "utf-8")
+                decoder = SphinxDecoder(arpa=arpa, dictionary=dictionary)
+        self._kept[name] = decoder
+        if len(self._kept) > MOST_DOMAINS:
+            self._forget(*self._kept.popitem(last=False))
+
+    def decode(self, name: str, pcm: bytes) -> list[HeardWord] | None:
+        """The words; None when the domain is not known here. name: "" is open speech."""
+        if not name:
+            return self._open().decode(pcm)
+        if name not in self._kept:
+            return None
+        self._kept.move_to_end(name)
+        decoder = self._kept[name]
+        return decoder.decode(pcm, name if decoder is self._general else "")
+
+    def _open(self) -> SphinxDecoder:
+        if self._general is None:
+            self._general = SphinxDecoder()
+        return self._general
+
+    def _forget(self, name: str, decoder: SphinxDecoder) -> None:
+        if decoder is self._general:
+            decoder.remove(name)
+        else:
+            decoder.close()
 
 
 def main() -> None:
-    decoder: SphinxDecoder | None = None
-    domains: OrderedDict[str, None] = OrderedDict()
+    domains = Domains()
 
     def handle(request: dict[str, Any], pcm: bytes) -> Message:
-        nonlocal decoder
-        decoder = decoder or SphinxDecoder()
-        domain = request["domain"]
         if "arpa" in request:
-            with tempfile.TemporaryDirectory(prefix="agentaudio-") as folder:
-                path = Path(folder, "domain.arpa")
-                path.write_text(request["arpa"], "utf-8")
-                decoder.add_mixture(domain, path, request["pronunciations"], request["weight"])
-            domains[domain] = None
-            if len(domains) > MOST_DOMAINS:
-                decoder.remove(domains.popitem(last=False)[0])
-        elif domain and domain not in domains:
-            return {"unknown": domain}, b""
-        if domain:
-            domains.move_to_end(domain)
-        words = decoder.decode(pcm, domain) if pcm else []
+            domains.add(request)
+        words = domains.decode(request["domain"], pcm)
+        if words is None:
+            return {"unknown": request["domain"]}, b""
         return {"words": [(word.word, word.start_s, word.end_s, word.posterior) for word in words]}, b""
 
     def handle_safely(request: dict[str, Any], pcm: bytes) -> Message:
