@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -51,7 +53,9 @@ async def demo(
         print_json([turn.reply.to_dict() for turn in turns if turn.reply is not None])
         return
     out.print(f"\nDone in {time.perf_counter() - begun:.1f} s. Open {in_home(report)} to hear and see it. Then try:\n")
+    # Inside a virtual environment that is not active, the bare name would not be found.
+    program = "agentaudio" if shutil.which("agentaudio") else in_home(Path(sys.argv[0]))
     question = in_home(turns[0].question_file)
-    out.print(f"  agentaudio ask {question} --voice lily --out lily.wav", style="cyan")
-    out.print('  agentaudio ask "what is the time in tokyo" --out tokyo.wav', style="cyan")
-    out.print('  agentaudio voices search "a whispering voice"', style="cyan")
+    out.print(f"  {program} ask {question} --voice gina --out gina.wav", style="cyan")
+    out.print(f'  {program} ask "what is the time in tokyo" --out tokyo.wav', style="cyan")
+    out.print(f'  {program} voices search "a whispering voice"', style="cyan")
