@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from make_demo_voices import NotInstalled, speak, tidy  # noqa: E402
+from demo_synthesisers import NotInstalled, speak, tidy  # noqa: E402
 
 from agentaudio.audio import Audio  # noqa: E402
 from agentaudio.voice_library.library import demo_voices  # noqa: E402
