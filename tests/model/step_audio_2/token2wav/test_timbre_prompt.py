@@ -1,0 +1,137 @@
+"""A timbre prompt is a value: checked, immutable, kept in one file, and never believed when that was changed."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("safetensors", reason="the extra local is not installed")
+
+from agentaudio.audio import Audio  # noqa: E402
+from agentaudio.errors import AudioError, VoiceError  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt, clip_hash  # noqa: E402
+
+
+def parts(tokens: int = 60, seed: int = 0) -> dict[str, Any]:
+    random = np.random.default_rng(seed)
+    return {
+        "tokens": random.integers(0, 6561, tokens, np.int32),
+        "embedding": random.standard_normal(192, np.float32),
+        "mel": random.standard_normal((2 * tokens, 80), np.float32),
+    }
+
+
+def prompt(**fields: Any) -> TimbrePrompt:
+    return TimbrePrompt(**{**parts(), "transcript": "Hello.", "voice_id": "ruby", "clip_hash": "ab", **fields})
+
+
+@given(
+    st.integers(3, 90),
+    st.integers(0, 9),
+    st.text(max_size=30),
+    st.text(max_size=10),
+    st.lists(st.text(max_size=10), max_size=3),
+)
+def test_saved_and_loaded_it_is_the_same(tokens: int, seed: int, words: str, voice: str, warnings: list[str]) -> None:
+    made = TimbrePrompt(**parts(tokens, seed), transcript=words, voice_id=voice, warnings=tuple(warnings))
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = TimbrePrompt.load(made.save(Path(folder) / "a.timbre.safetensors"))
+    assert loaded == made
+    for name in ("tokens", "embedding", "mel"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(made, name))
+    assert (loaded.transcript, loaded.voice_id, loaded.warnings) == (words, voice, tuple(warnings))
+
+
+def test_the_same_prompt_is_the_same_file(tmp_path: Path) -> None:
+    assert prompt().save(tmp_path / "a").read_bytes() == prompt().save(tmp_path / "b").read_bytes()
+
+
+@given(st.data())
+def test_a_changed_file_is_refused_or_changes_nothing(data: st.DataObject) -> None:
+    made = prompt(tokens=np.array([1, 2, 3]), mel=parts(3)["mel"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = made.save(Path(folder) / "a.timbre.safetensors")
+        content = bytearray(path.read_bytes())
+        position = data.draw(st.integers(0, len(content) - 1))
+        content[position] ^= 1 << data.draw(st.integers(0, 7))
+        path.write_bytes(content)
+        try:
+            assert TimbrePrompt.load(path) == made
+        except VoiceError as error:
+            assert str(path) in str(error) and "made again" in str(error)
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_a_truncated_file_is_refused(share: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = prompt().save(Path(folder) / "a.timbre.safetensors")
+        content = path.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(VoiceError, match=r"a\.timbre\.safetensors is cut short or corrupt; delete it"):
+            TimbrePrompt.load(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"version https://git-lfs", b"\xff" * 100, b"\x02\0\0\0\0\0\0\0{}", b"[" * 9000]
+)
+def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(VoiceError, match="cut short or corrupt"):
+        TimbrePrompt.load(tmp_path / "x")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(VoiceError, match=r"gone\.safetensors: No such file"):
+        TimbrePrompt.load(tmp_path / "gone.safetensors")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AudioError, match="file"):
+        prompt().save(tmp_path / "file" / "a")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"tokens": np.array([1, 2])}, "3 or more"),
+        ({"tokens": np.array([1.0, 2.0, 3.0])}, "whole-number"),
+        ({"tokens": np.array([1, 2, 6561]), "mel": np.zeros((6, 80))}, "6561 is no speech token"),
+        ({"tokens": np.array([1, -1, 6]), "mel": np.zeros((6, 80))}, "-1 is no speech token"),
+        ({"embedding": np.zeros(256, np.float32)}, r"embedding .*\(192,\)"),
+        ({"embedding": np.full(192, np.nan)}, "NaN"),
+        ({"mel": np.zeros((80, 120), np.float32)}, r"mel .*\(120, 80\)"),
+    ],
+)
+def test_what_the_decoder_could_not_speak_in_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(VoiceError, match=message):
+        prompt(**fields)
+
+
+def test_its_arrays_are_its_own_and_cannot_be_changed() -> None:
+    given_parts = parts()
+    made = TimbrePrompt(**given_parts)
+    given_parts["mel"][:] = 0
+    assert made.mel.any()
+    for array in (made.tokens, made.embedding, made.mel):
+        assert not array.flags.writeable
+
+
+@pytest.mark.parametrize("change", [{"transcript": "Hi."}, {"voice_id": "walter"}, {"clip_hash": "ac"}, parts(seed=1)])
+def test_the_hash_covers_all_of_it(change: dict[str, Any]) -> None:
+    assert prompt(**change).content_hash != prompt().content_hash
+    assert prompt(**change) != prompt()
+    assert hash(prompt()) == hash(prompt())
+
+
+def test_a_clip_is_known_by_its_samples_and_rate() -> None:
+    samples = np.linspace(-0.5, 0.5, 100, dtype=np.float32)
+    assert clip_hash(Audio(samples, 16_000)) == clip_hash(Audio(samples, 16_000))
+    assert clip_hash(Audio(samples, 16_000)) != clip_hash(Audio(samples, 8_000))
+    assert clip_hash(Audio(samples, 16_000)) != clip_hash(Audio(-samples, 16_000))
