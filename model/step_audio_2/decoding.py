@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+import weakref
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,7 @@ from agentaudio.audio import Audio
 from agentaudio.errors import BackendError, MissingExtra
 from agentaudio.model.speech_lm import CallDelta, End, ReferenceVoice, TextDelta
 from agentaudio.model.step_audio_2.answer import AnswerDelta, AnswerReader
+from agentaudio.model.step_audio_2.batching import DecodeBatch
 from agentaudio.model.step_audio_2.dialect import Translation
 from agentaudio.model.step_audio_2.features import PIECE_SAMPLES, Float, batch, features
 from agentaudio.model.step_audio_2.interleave import OutputReader
@@ -64,10 +66,17 @@ class Weights:
     """The model and its limits, shared by all generations.
 
     turns: held around every pass of the model, where the device bears only one at a time
+    compiled: of the batch
+    batch: decodes the tokens of all generations
     """
 
     def __init__(
-        self, model: StepAudio2ForCausalLM, vocabulary: Vocabulary, turns: AbstractContextManager[object]
+        self,
+        model: StepAudio2ForCausalLM,
+        vocabulary: Vocabulary,
+        turns: AbstractContextManager[object],
+        *,
+        compiled: bool = False,
     ) -> None:
         self.model = model
         self.vocabulary = vocabulary
@@ -76,6 +85,8 @@ class Weights:
         self.context: int = model.config.text_config.max_position_embeddings
         self.size: int = model.config.text_config.vocab_size
         self._turns = turns
+        self.batch = DecodeBatch(model, turns, compiled=compiled)
+        weakref.finalize(self, self.batch.close)  # its thread would keep the model
 
     @property
     def device(self) -> torch.device:
@@ -99,12 +110,6 @@ class Weights:
             logits = self._forward(prompt.ids[begin:end], states, heard)
             states.positions += prompt.positions[begin:end]
         return None
-
-    def step(self, token_id: int, states: States) -> Tensor:
-        """Read one token more: (vocab_size,) logits of the next."""
-        logits = self._forward([token_id], states, [])
-        states.positions.append(token_id)
-        return logits
 
     def _forward(self, ids: Sequence[int], states: States, heard: Sequence[Tensor]) -> Tensor:
         with self._turns:
@@ -189,13 +194,14 @@ class Generation:
         reader = OutputReader(self._weights.vocabulary, "think")
         room = self._weights.context - len(self.prompt.ids) - ROOM_FOR_ANSWER
         thought: list[int] = []
-        for number in self._tokens(states, min(THOUGHT_TOKENS, room)):
-            if number in self._weights.vocabulary.ids.stop:
-                break
-            thought.append(number)
-            reader.feed(number)
-            if reader.mode != "think":
-                break
+        with closing(self._tokens(states, min(THOUGHT_TOKENS, room))) as tokens:
+            for number in tokens:
+                if number in self._weights.vocabulary.ids.stop:
+                    break
+                thought.append(number)
+                reader.feed(number)
+                if reader.mode != "think":
+                    break
         self._thought = len(thought)
         self.prompt = self._prompts.after_thought(self.prompt, thought, speak=self.request.speak)
         states.crop(usable(self.prompt, states.positions))
@@ -205,11 +211,12 @@ class Generation:
         deltas = _Deltas(StopStrings(self.request.stop), lambda delta: emit(delta, len(self.generated)))
         ended = False
         room = self._weights.context - len(self.prompt.ids)
-        for number in self._tokens(states, min(self.request.max_tokens, room)):
-            self.generated.append(number)
-            ended = number in self._weights.vocabulary.ids.stop
-            if deltas.take(reader.feed(number)) or ended:
-                break
+        with closing(self._tokens(states, min(self.request.max_tokens, room))) as tokens:
+            for number in tokens:
+                self.generated.append(number)
+                ended = number in self._weights.vocabulary.ids.stop
+                if deltas.take(reader.feed(number)) or ended:
+                    break
         if self._stopping.is_set():
             return "stop"
         if not deltas.cut:
@@ -220,8 +227,11 @@ class Generation:
             return "length"
         return "tool_calls" if deltas.calls else "stop"
 
-    def _tokens(self, states: States, limit: int) -> Iterator[int]:
-        """What the model goes on with, id by id. A token is worked on only when it is asked for."""
+    def _tokens(self, states: States, limit: int) -> Generator[int]:
+        """What the model goes on with, id by id. A token is worked on only when it is asked for.
+
+        The states hold nothing until this is closed.
+        """
         weights = self._weights
         sampler = Sampler(
             self.request.sampling,
@@ -232,12 +242,21 @@ class Generation:
             never=(weights.vocabulary.ids.audio_start,),
         )
         logits = weights.read(self.prompt, states, self._wanted)
-        for count in range(1, limit + 1):
-            if logits is None or not self._wanted():
-                return
-            number = sampler.choose(logits)
-            yield number
-            logits = weights.step(number, states) if count < limit and self._wanted() else None
+        seat = None
+        try:
+            for count in range(1, limit + 1):
+                if logits is None or not self._wanted():
+                    return
+                number = sampler.choose(logits)
+                yield number
+                if count == limit or not self._wanted():
+                    return
+                if seat is None:
+                    seat = weights.batch.seat(states)
+                logits = seat.step(number)
+        finally:
+            if seat is not None:
+                seat.leave()
 
     def _wanted(self) -> bool:
         return not self._stopping.is_set()
