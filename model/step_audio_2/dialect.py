@@ -174,7 +174,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "weather": "查询某个地方的天气。",
         "weather.in": "地名，用英文写，例如 Beijing。",
         "clock": "查询当前的日期、星期和时间。",
-        "summarise": "请根据以上检索结果，用用户所说的语言，以口语简短地回答用户的问题。",
+        "summarise": "请用口语化形式总结检索结果，简短地回答用户的问题。",
     },
     "en": {
         "voice": "Find a voice by its description, and speak in that voice from now on.",

@@ -20,15 +20,13 @@ if TYPE_CHECKING:
 
 Target = Literal["en", "zh"]
 
-# The settings are the authors'; the wording is this project's own, in the language the model knows best.
-TRANSCRIBE = "请写下这段录音里说的话，一字不差，不要添加别的内容。"
+# Wording and settings are the authors', from the examples of the Step-Audio 2 repository (examples.py).
+TRANSCRIBE = "请记录下你所听到的语音内容。"
 TRANSLATE: dict[Target, str] = {
-    "en": "请听这段录音，把里面说的话翻译成英文，只写译文。",
-    "zh": "请听这段录音，把里面说的话翻译成中文，只写译文。",
+    "en": "请仔细聆听这段语音，然后将其内容翻译成英文。",
+    "zh": "请仔细聆听这段语音，然后将其内容翻译成中文。",
 }
-DESCRIBE = (
-    "Listen to the recording and describe in a few sentences what can be heard: voices, sounds, music and events."
-)
+DESCRIBE = "Please briefly explain the important events involved in this audio clip."
 
 EXACT = GenerateOptions(speak=False, temperature=0.0, top_p=1.0, repetition_penalty=1.0, max_tokens=256)
 CLOSE = GenerateOptions(speak=False, temperature=0.1, top_p=1.0, repetition_penalty=1.0, max_tokens=256)

@@ -76,7 +76,7 @@ def test_whole_conversation_with_tools_and_speech() -> None:
         "<|BOT|>assistant\n<tts_start>O<audio_1><audio_2><audio_3><audio_4>"
         "K<audio_5><audio_6561><audio_6561><audio_6561><tts_end>"
         '<tool_call>function\nsearch\n{"query": "茶"}</tool_call><|EOT|>'
-        "<|BOT|>input\nTea is green.\n\n\n请根据以上检索结果，用用户所说的语言，以口语简短地回答用户的问题。<|EOT|>"
+        "<|BOT|>input\nTea is green.\n\n\n请用口语化形式总结检索结果，简短地回答用户的问题。<|EOT|>"
         "<|BOT|>assistant\n<tts_start>"
     )
     assert (prompt.mode, prompt.lead) == ("speech", (IDS.tts_start,))
