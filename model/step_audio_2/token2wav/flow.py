@@ -1,0 +1,176 @@
+"""Speech tokens to mel by flow matching: noise is moved, in a few steps, to where the tokens and the voice say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from agentaudio.errors import MissingExtra
+
+try:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+except ImportError as error:
+    raise MissingExtra("Step-Audio 2's speech decoder", "local") from error
+
+from agentaudio.model.step_audio_2.token2wav.config import TOKEN_FRAMES, FlowConfig
+from agentaudio.model.step_audio_2.token2wav.conformer import ConformerEncoder, EncoderState
+from agentaudio.model.step_audio_2.token2wav.estimator import Estimator
+
+_GUIDED = 2  # rows of a batch: with what the tokens and the voice say, and without
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """What the flow remembers of a voice and of the chunks so far. Nobody writes into its tensors.
+
+    speaker: (1, 80); prompt_tokens: of the voice
+    encoder: see `EncoderState`
+    past: one for each Euler step, (depth, 2, heads, m, 2 * head_dim): keys and values of the
+        estimator, newest chunk first, with guidance and without
+    memory: one for each Euler step, (depth, 2, 2 * hidden, 2): last inputs of its convolutions
+    """
+
+    speaker: Tensor
+    prompt_tokens: int
+    encoder: EncoderState
+    past: tuple[Tensor, ...]
+    memory: tuple[Tensor, ...]
+
+    @property
+    def frames(self) -> int:
+        """m: how many frames the estimator remembers."""
+        return int(self.past[0].shape[-2])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        encoder = self.encoder
+        tensors = [*self.past, *self.memory, *encoder.token_keys, *encoder.frame_keys]
+        return sum(one.nbytes for one in [*tensors, encoder.lookahead, encoder.upsampler, self.speaker])
+
+    def bounded(self, recent_frames: int, recent_tokens: int | None) -> FlowState:
+        """Forget what lies too far back, so that a stream of any length fits.
+
+        recent_frames: of the estimator; longer than prompt + this, only the first `prompt` frames of
+            each `past` and the last `recent_frames` stay. As new ones come first, these are the
+            newest frames of the stream and the end of the prompt: the reference's cut.
+        recent_tokens: of the encoder, kept beside those of the prompt; None for all
+        """
+        prompt, past, encoder = TOKEN_FRAMES * self.prompt_tokens, self.past, self.encoder
+        if self.frames > prompt + recent_frames:
+            past = tuple(torch.cat((one[..., :prompt, :], one[..., -recent_frames:, :]), -2) for one in past)
+        if recent_tokens is not None:
+            encoder = encoder.bounded(self.prompt_tokens, recent_tokens)
+        return replace(self, past=past, encoder=encoder)
+
+
+class Flow(nn.Module):
+    """Tokens at 25 Hz, a voice and noise to a log-mel at 50 Hz. Its weights may be half precision; the ODE is not.
+
+    Source: the reference's CausalMaskedDiffWithXvec and CausalConditionalCFM; optimal-transport
+    flow matching, arXiv:2210.02747; classifier-free guidance, arXiv:2207.12598.
+    """
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.input_embedding = nn.Embedding(config.vocab_size, config.input_size)
+        self.spk_embed_affine_layer = nn.Linear(config.spk_embed_dim, config.output_size)
+        self.encoder = ConformerEncoder(config.encoder)
+        self.encoder_proj = nn.Linear(config.encoder.output_size, config.output_size)
+        self.decoder = nn.ModuleDict({"estimator": Estimator(config.estimator)})
+
+    @property
+    def estimator(self) -> nn.Module:
+        return self.decoder["estimator"]
+
+    def forward(
+        self, tokens: Tensor, prompt_tokens: Tensor, prompt_mel: Tensor, embedding: Tensor, noise: Tensor, steps: int
+    ) -> Tensor:
+        """The mel of a whole utterance; every frame sees every other.
+
+        tokens: (1, n) int64; prompt_tokens: (1, p) int64; ids below zero count as 0, as in the reference
+        prompt_mel: (1, 2 p, 80); embedding: (1, 192), of any length
+        noise: (1, 80, 2 p + 2 n) float32, standard normal
+        returns: (1, 80, 2 n) float32
+        """
+        ids = torch.cat((prompt_tokens, tokens), 1).clamp(min=0)
+        hidden, _ = self.encoder(self.input_embedding(ids), self.encoder.start(), last=True)
+        mu = self.encoder_proj(hidden)
+        known = functional.pad(prompt_mel.to(mu.dtype), (0, 0, 0, mu.shape[1] - prompt_mel.shape[1]))
+        _, memory = self.estimator.start(_GUIDED)
+        mel, _, _ = self._solve(mu, self.speaker(embedding), known, noise, (None,) * steps, (memory,) * steps)
+        return mel[..., prompt_mel.shape[1] :]
+
+    def prepare(
+        self, prompt_tokens: Tensor, prompt_mel: Tensor, embedding: Tensor, noise: Tensor, steps: int
+    ) -> FlowState:
+        """The state in which a stream in one voice starts.
+
+        prompt_tokens: (1, p) int64, at least as many as the encoder looks ahead
+        prompt_mel: (1, 2 p, 80); embedding: (1, 192); noise: (1, 80, 2 p) float32
+        """
+        past, memory = self.estimator.start(_GUIDED)
+        state = FlowState(
+            speaker=self.speaker(embedding),
+            prompt_tokens=prompt_tokens.shape[1],
+            encoder=self.encoder.start(),
+            past=(past,) * steps,
+            memory=(memory,) * steps,
+        )
+        ahead = prompt_tokens[:, : self.encoder.ahead]
+        _, state = self._chunk(torch.cat((prompt_tokens, ahead), 1), state, noise, prompt_mel, last=False)
+        return state
+
+    def chunk(self, tokens: Tensor, state: FlowState, noise: Tensor, last: bool) -> tuple[Tensor, FlowState]:
+        """The mel of the next tokens of a stream.
+
+        tokens: (1, n + ahead) int64, of which the last `ahead` are only looked at and come again in
+            the next chunk; (1, n) for the last chunk
+        noise: (1, 80, 2 n) float32
+        returns: (1, 80, 2 n) float32 and the state behind it
+        """
+        return self._chunk(tokens, state, noise, None, last)
+
+    def _chunk(
+        self, tokens: Tensor, state: FlowState, noise: Tensor, known: Tensor | None, last: bool
+    ) -> tuple[Tensor, FlowState]:
+        hidden, encoder = self.encoder(self.input_embedding(tokens), state.encoder, last)
+        mu = self.encoder_proj(hidden)
+        known = torch.zeros_like(mu) if known is None else known.to(mu.dtype)
+        mel, past, memory = self._solve(mu, state.speaker, known, noise, state.past, state.memory)
+        return mel, replace(state, encoder=encoder, past=past, memory=memory)
+
+    def speaker(self, embedding: Tensor) -> Tensor:
+        """(1, 192) as the speaker encoder gives it, to (1, 80)."""
+        direction = functional.normalize(embedding.float(), dim=1, eps=1e-12)
+        projected: Tensor = self.spk_embed_affine_layer(direction.to(self.spk_embed_affine_layer.weight.dtype))
+        return projected
+
+    def _solve(
+        self,
+        mu: Tensor,
+        speaker: Tensor,
+        known: Tensor,
+        noise: Tensor,
+        past: tuple[Tensor | None, ...],
+        memory: tuple[Tensor, ...],
+    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Euler's method over a cosine schedule; (1, T, 80) each, noise and result (1, 80, T)."""
+        steps, rate = len(past), self.config.inference_cfg_rate
+        grid = [1 - math.cos(0.5 * math.pi * k / steps) for k in range(steps + 1)]
+        modulations = self.estimator.modulations(torch.tensor(grid[:-1], device=mu.device))
+        told = torch.cat((mu, speaker[:, None].expand_as(mu), known), -1)
+        told = torch.cat((told, torch.zeros_like(told)))
+        x = noise.to(mu.device, torch.float32).transpose(1, 2)
+        pasts, memories = [], []
+        for k in range(steps):
+            inputs = torch.cat((x.to(mu.dtype).expand(_GUIDED, -1, -1), told), -1)
+            velocity, after, behind = self.estimator(inputs, modulations[k], past[k], memory[k])
+            guided, free = velocity.float().chunk(2)
+            x = x + (grid[k + 1] - grid[k]) * ((1 + rate) * guided - rate * free)
+            pasts.append(after)
+            memories.append(behind)
+        return x.transpose(1, 2), tuple(pasts), tuple(memories)
