@@ -1,0 +1,105 @@
+"""The two spectrograms of a timbre prompt: what the speech tokenizer hears, and what the decoder continues."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.errors import AudioError
+from agentaudio.model.step_audio_2.features import DYNAMIC_RANGE, FLOOR, HOP, WINDOW, mel_filters
+
+Float = NDArray[np.float32]
+Double = NDArray[np.float64]
+
+DECODER_RATE = 24_000
+DECODER_BANDS = 80
+DECODER_HOP = 480
+DECODER_WINDOW = 1920
+DECODER_FLOOR = 1e-5
+BLOCK_FRAMES = 1000
+"""Frames transformed at once: bounds the memory that a long recording takes."""
+
+
+def tokenizer_mel(samples: Float) -> Float:
+    """Log-mel spectrogram as the speech tokenizer takes it: the audio encoder's, without zeros at the end.
+
+    samples: (n,) float, 16 kHz mono in [-1, 1]
+    returns: (128, n // 160) float32; both ends are mirrored
+
+    Source: Whisper's log_mel_spectrogram with 128 bands, computed in float64.
+    """
+    count = len(samples) // HOP
+    if not count:
+        return np.zeros((mel_filters().shape[0], 0), np.float32)
+    energy = _mel_energy(_mirrored(samples, WINDOW // 2), WINDOW, HOP, mel_filters(), count)
+    decades = np.log10(np.maximum(energy, FLOOR)).T
+    scaled: Float = ((np.maximum(decades, decades.max() - DYNAMIC_RANGE) + 4.0) / 4.0).astype(np.float32)
+    return scaled
+
+
+def decoder_mel(samples: Float) -> Float:
+    """Log-mel spectrogram of the prompt, as the flow-matching decoder continues it and the vocoder voices it.
+
+    samples: (n,) float, 24 kHz mono in [-1, 1]
+    returns: (n // 480, 80) float32: natural logarithms, 50 frames a second
+
+    Source: HiFi-GAN's mel_spectrogram with n_fft 1920, hop 480, 0 to 8000 Hz; Slaney mels of magnitudes.
+    """
+    count = len(samples) // DECODER_HOP
+    if not count:
+        return np.zeros((0, DECODER_BANDS), np.float32)
+    padded = _mirrored(samples, (DECODER_WINDOW - DECODER_HOP) // 2)
+    blurred = _mel_energy(padded, DECODER_WINDOW, DECODER_HOP, _decoder_filters(), count, magnitude=True)
+    logarithms: Float = np.log(np.maximum(blurred, DECODER_FLOOR)).astype(np.float32)
+    return logarithms
+
+
+def fitted(mel: Float, frames: int) -> Float:
+    """As many frames as are wanted: cut, or the last one repeated.
+
+    mel: (t, bands), t >= 1; returns (frames, bands)
+    """
+    if not len(mel):
+        raise AudioError("the sound is too short for a single frame; give a longer one")
+    return np.pad(mel, ((0, max(0, frames - len(mel))), (0, 0)), mode="edge")[:frames]
+
+
+def _mirrored(samples: Float, reach: int) -> Double:
+    # Nothing shorter than the reach can be mirrored; silence makes it long enough.
+    samples = np.pad(samples, (0, max(0, reach + 1 - len(samples))))
+    return np.pad(samples.astype(np.float64), reach, mode="reflect")
+
+
+def _mel_energy(
+    padded: Double, window: int, hop: int, filters: Float, count: int, *, magnitude: bool = False
+) -> Double:
+    """(count, bands): mel bands of the power spectrum, or of its root."""
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop][:count]
+    parts = []
+    for start in range(0, count, BLOCK_FRAMES):
+        spectrum = np.fft.rfft(frames[start : start + BLOCK_FRAMES] * _hann(window), axis=1)
+        power = spectrum.real**2 + spectrum.imag**2
+        parts.append((np.sqrt(power + 1e-9) if magnitude else power) @ filters.T.astype(np.float64))
+    return np.concatenate(parts)
+
+
+@cache
+def _hann(window: int) -> Double:
+    periodic: Double = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    return periodic
+
+
+@cache
+def _decoder_filters() -> Float:
+    """(80, 961) float32: triangles of equal area on Slaney's mel scale (see `mel_filters`), 0 to 8000 Hz."""
+    top = 15 + 27 * np.log(8000 / 1000) / np.log(6.4)
+    mel = np.linspace(0.0, top, DECODER_BANDS + 2)
+    edges = np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
+    bins = np.arange(DECODER_WINDOW // 2 + 1) * DECODER_RATE / DECODER_WINDOW
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    filters: Float = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+    return filters
