@@ -1,0 +1,153 @@
+"""Speech becomes speech tokens, 25 a second: a whole recording, or while it arrives."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.audio import Audio
+from agentaudio.errors import BackendError
+from agentaudio.model.step_audio_2.features import HOP, N_MELS, SAMPLE_RATE
+from agentaudio.model.step_audio_2.resample import ResampleStream, resample
+from agentaudio.model.step_audio_2.token2wav.prompt_features import tokenizer_mel
+from agentaudio.onnx_network import OnnxNetwork
+
+Float = NDArray[np.float32]
+Tokens = NDArray[np.int32]
+
+CODEBOOK = 6561
+FRAMES_PER_TOKEN = 4
+TOKEN_SAMPLES = FRAMES_PER_TOKEN * HOP
+"""40 ms at 16 kHz."""
+
+WINDOW_FRAMES = 3000
+"""30 s, the longest sound that the network takes at once."""
+HALF_OVERLAP_TOKENS = 50
+"""2 s: windows share 4 s, and are joined in the middle of them."""
+STRIDE_FRAMES = WINDOW_FRAMES - 2 * HALF_OVERLAP_TOKENS * FRAMES_PER_TOKEN
+
+STREAM_TOKENS = 25
+STREAM_AHEAD = 15
+"""What the network's memory filter (31 tokens wide) looks ahead."""
+STREAM_CONTEXT = 100
+
+
+class SpeechTokenizer:
+    """The S3 tokenizer v2 of a checkpoint (`token2wav/speech_tokenizer_v2_25hz.onnx`), run by ONNX Runtime.
+
+    path: the ONNX file; it is opened on first use, on CUDA where the installed ONNX Runtime can
+
+    One instance may serve several threads.
+    Source: Du et al. 2024, "CosyVoice 2"; long sound as in the s3tokenizer package, version 0.3.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        shapes = ((1, N_MELS, None), (1,))
+        self._network = OnnxNetwork(path, "the speech tokenizer", inputs=shapes, threads=0, gpu=True)
+
+    def tokenize(self, audio: Audio) -> Tokens:
+        """The speech tokens of a sound.
+
+        audio: any rate and length. Its channels were mixed by `Audio` (the reference takes the first).
+        returns: (n,) int32, 0 to 6560; n = ceil(T / 4) for the T whole 10 ms in it, so 25 a second
+
+        Beyond 30 s it is cut into windows of 30 s that share 4 s, and half of what two share is
+        taken from each.
+        Raises BackendError naming the file when it is missing, cut short or another network, and
+        MissingExtra without ONNX Runtime.
+        """
+        mel = tokenizer_mel(resample(audio.samples, audio.sample_rate, SAMPLE_RATE))
+        return merged([self.tokenize_mel(mel[:, start:end]) for start, end in windows(mel.shape[1])])
+
+    def tokenize_mel(self, mel: Float) -> Tokens:
+        """As `tokenize`, from a spectrogram that `tokenizer_mel` made: (128, T) float32, T <= 3000."""
+        frames = mel.shape[1]
+        if not frames:
+            return np.zeros(0, np.int32)
+        tokens = self._network.run(np.ascontiguousarray(mel[None]), np.array([frames], np.int32)).reshape(-1)
+        if len(tokens) != -(-frames // FRAMES_PER_TOKEN) or tokens.min() < 0 or tokens.max() >= CODEBOOK:
+            raise BackendError(
+                f"{self._network.path} gave {len(tokens)} tokens up to {tokens.max(initial=0)} for {frames} frames; "
+                f"{-(-frames // FRAMES_PER_TOKEN)} below {CODEBOOK} were due, so it is another network"
+            )
+        return tokens.astype(np.int32)
+
+    def stream(self) -> TokenStream:
+        """Tokens while sound is still arriving."""
+        return TokenStream(self)
+
+    def fingerprint(self) -> str:
+        """What tells these weights from others, see `OnnxNetwork.fingerprint`."""
+        return self._network.fingerprint()
+
+
+def windows(frames: int) -> list[tuple[int, int]]:
+    """Where to cut a spectrogram of so many frames: (start, end) of each window.
+
+    A last window of which the join would leave nothing is not made; there s3tokenizer 0.3 loses up
+    to 2 s of the end.
+    """
+    if frames <= WINDOW_FRAMES:
+        return [(0, frames)]
+    starts = range(0, frames - HALF_OVERLAP_TOKENS * FRAMES_PER_TOKEN, STRIDE_FRAMES)
+    return [(start, min(start + WINDOW_FRAMES, frames)) for start in starts]
+
+
+def merged(parts: list[Tokens]) -> Tokens:
+    """The tokens of all `windows` as those of the whole."""
+    last = len(parts) - 1
+    ends = [None if i == last else -HALF_OVERLAP_TOKENS for i in range(len(parts))]
+    return np.concatenate([p[HALF_OVERLAP_TOKENS if i else 0 : ends[i]] for i, p in enumerate(parts)])
+
+
+class TokenStream:
+    """Tokens of sound that arrives bit by bit; however it is cut, the tokens are the same.
+
+    Every second the last 4 s, the new second and 0.6 s ahead of it are tokenised, and the tokens of
+    the new second are kept: they come 1.6 s after the sound at the latest. They may differ from those of
+    `tokenize`, which hears the whole; up to 1.6 s of sound gives the same. It belongs to one stream: not
+    thread-safe.
+    """
+
+    def __init__(self, tokenizer: SpeechTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._resampler: ResampleStream | None = None
+        self._rate = 0
+        self._kept = np.zeros(0, np.float32)  # 16 kHz sound that a window still needs
+        self._start = 0  # number of the token at which it begins
+        self._given = 0
+
+    def push(self, audio: Audio) -> Tokens:
+        """Take a piece more, of any rate. Gives the tokens that are now certain: (n,) int32."""
+        parts = []
+        if audio.sample_rate != self._rate:
+            parts.append(self._flushed())
+            self._resampler, self._rate = ResampleStream(audio.sample_rate, SAMPLE_RATE), audio.sample_rate
+        assert self._resampler is not None
+        parts.append(self._resampler.push(audio.samples))
+        self._kept = np.concatenate([self._kept, *parts])
+        return self._certain()
+
+    def finish(self) -> Tokens:
+        """The tokens at the end: (n,) int32. Nothing may be pushed afterwards."""
+        self._kept = np.concatenate([self._kept, self._flushed()])
+        certain = self._certain()
+        rest = self._tokenizer.tokenize_mel(tokenizer_mel(self._kept))[self._given - self._start :]
+        return np.concatenate([certain, rest])
+
+    def _flushed(self) -> Float:
+        return np.zeros(0, np.float32) if self._resampler is None else self._resampler.finish()
+
+    def _certain(self) -> Tokens:
+        tokens = [np.zeros(0, np.int32)]
+        while len(self._kept) >= (self._given - self._start + STREAM_TOKENS + STREAM_AHEAD) * TOKEN_SAMPLES:
+            begin = self._given - self._start
+            window = self._kept[: (begin + STREAM_TOKENS + STREAM_AHEAD) * TOKEN_SAMPLES]
+            found = self._tokenizer.tokenize_mel(tokenizer_mel(window))
+            tokens.append(found[begin : begin + STREAM_TOKENS])
+            self._given += STREAM_TOKENS
+            drop = max(0, self._given - STREAM_CONTEXT - self._start)
+            self._kept, self._start = self._kept[drop * TOKEN_SAMPLES :], self._start + drop
+        return np.concatenate(tokens)
