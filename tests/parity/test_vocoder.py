@@ -1,0 +1,109 @@
+"""The HiFT vocoder, stage by stage, against the reference's vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from step_audio_2_vectors import Tensors, Vectors
+
+torch = pytest.importorskip("torch", reason="the vocoder needs torch")
+pytest.importorskip("yaml", reason="the decoder needs PyYAML")
+
+from agentaudio.model.step_audio_2.token2wav.hift import HiFT  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.source import HARMONICS  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.weights import folded  # noqa: E402
+
+NAME = "05_hift.safetensors"
+
+
+@pytest.fixture
+def vectors(request: pytest.FixtureRequest) -> Vectors:
+    return Vectors.chosen(request.config)
+
+
+def built(vectors: Vectors, tensors: Tensors) -> Any:
+    told = vectors.entry(NAME)["config"]
+    vocoder = HiFT(told["base_channels"], told["cond_channels"]).eval()
+    weights = {k.removeprefix("weights/"): torch.tensor(v) for k, v in tensors.items() if k.startswith("weights/")}
+    vocoder.load_state_dict(folded(weights))
+    return vocoder
+
+
+def near(vectors: Vectors, stage: str, what: str, actual: Any, expected: Any) -> None:
+    tolerance = vectors.entry(NAME)["tolerance"][stage]
+    np.testing.assert_allclose(
+        np.asarray(actual), expected, atol=tolerance["atol"], rtol=tolerance.get("rtol", 0), err_msg=what
+    )
+
+
+def cases(tensors: Tensors) -> list[str]:
+    return [key.removesuffix("/wav") for key in tensors if key.endswith("/wav")]
+
+
+def noise(tensors: Tensors, case: str) -> Any:
+    frames = tensors[f"{case}/mel"].shape[-1]
+    stored = tensors.get(f"{case}/noise")
+    return torch.zeros(480 * frames, HARMONICS) if stored is None else torch.tensor(stored[0])
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+def test_decoder_from_the_stored_source(vectors: Vectors) -> None:
+    tensors = vectors.tensors(NAME)
+    assert cases(tensors)
+    for case in cases(tensors):
+        vocoder = built(vectors, tensors)
+        seen: dict[str, Any] = {}
+        named = [(vocoder.conv_pre, "conv_pre"), (vocoder.conv_post, "conv_post")]
+        named += [(up, f"up_{k}") for k, up in enumerate(vocoder.ups)]
+        for module, name in named:
+            module.register_forward_hook(lambda _, __, out, name=name, seen=seen: seen.update({name: out}))
+        wave = vocoder.decode(torch.tensor(tensors[f"{case}/mel"]), torch.tensor(tensors[f"{case}/source"]))
+        near(vectors, "wav_from_stored_source", f"{case}/wav", wave, tensors[f"{case}/wav"])
+        for name, value in seen.items():
+            if f"{case}/{name}" in tensors:
+                near(vectors, "wav_from_stored_source", f"{case}/{name}", value, tensors[f"{case}/{name}"])
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+def test_pitch(vectors: Vectors) -> None:
+    tensors = vectors.tensors(NAME)
+    vocoder = built(vectors, tensors)
+    stored = [case for case in cases(tensors) if f"{case}/f0" in tensors]
+    assert stored
+    for case in stored:
+        f0 = vocoder.f0_predictor(torch.tensor(tensors[f"{case}/mel"]))
+        near(vectors, "f0", f"{case}/f0", f0, tensors[f"{case}/f0"])
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+def test_source_from_the_stored_pitch(vectors: Vectors) -> None:
+    tensors = vectors.tensors(NAME)
+    source = built(vectors, tensors).m_source
+    stored = [case for case in cases(tensors) if f"{case}/f0" in tensors]
+    for case in stored:
+        f0 = torch.tensor(tensors[f"{case}/f0"])
+        phases = source.phases(f0)
+        made = source(f0, phases, noise(tensors, case))
+        near(vectors, "source_from_stored_f0", f"{case}/source", made, tensors[f"{case}/source"])
+        sines = source.sines(phases).transpose(1, 2)
+        voiced = source.voiced(f0).transpose(1, 2)
+        if f"{case}/sines" in tensors:
+            near(vectors, "source_from_stored_f0", f"{case}/sines", sines * voiced, tensors[f"{case}/sines"])
+            assert voiced.float().numpy().tolist() == tensors[f"{case}/uv"].tolist(), case
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+def test_whole_chain(vectors: Vectors) -> None:
+    tensors = vectors.tensors(NAME)
+    vocoder = built(vectors, tensors)
+    for case in cases(tensors):
+        mel = torch.tensor(tensors[f"{case}/mel"])
+        f0 = vocoder.f0_predictor(mel)
+        source = vocoder.m_source(f0, vocoder.m_source.phases(f0), noise(tensors, case))
+        cached = tensors.get(f"{case}/cache_source")
+        if cached is not None:
+            source[..., : cached.shape[-1]] = torch.tensor(cached)
+        near(vectors, "source_from_stored_f0", f"{case}/source", source, tensors[f"{case}/source"])
+        near(vectors, "wav_full_chain", f"{case}/wav", vocoder.decode(mel, source), tensors[f"{case}/wav"])
