@@ -24,9 +24,8 @@ TOKEN_SAMPLES = FRAMES_PER_TOKEN * HOP
 
 WINDOW_FRAMES = 3000
 """30 s, the longest sound that the network takes at once."""
-HALF_OVERLAP_TOKENS = 50
-"""2 s: windows share 4 s, and are joined in the middle of them."""
-STRIDE_FRAMES = WINDOW_FRAMES - 2 * HALF_OVERLAP_TOKENS * FRAMES_PER_TOKEN
+OVERLAP_FRAMES = 400
+"""4 s that neighbouring windows share; they are joined in the middle of them."""
 
 STREAM_TOKENS = 25
 STREAM_AHEAD = 15
@@ -86,20 +85,19 @@ class SpeechTokenizer:
 def windows(frames: int) -> list[tuple[int, int]]:
     """Where to cut a spectrogram of so many frames: (start, end) of each window.
 
-    A last window of which the join would leave nothing is not made; there s3tokenizer 0.3 loses up
-    to 2 s of the end.
+    The first window that reaches the end is the last. s3tokenizer 0.3 makes another one of what is
+    shared, and then loses up to 2 s of the end.
     """
-    if frames <= WINDOW_FRAMES:
-        return [(0, frames)]
-    starts = range(0, frames - HALF_OVERLAP_TOKENS * FRAMES_PER_TOKEN, STRIDE_FRAMES)
+    starts = range(0, max(1, frames - OVERLAP_FRAMES), WINDOW_FRAMES - OVERLAP_FRAMES)
     return [(start, min(start + WINDOW_FRAMES, frames)) for start in starts]
 
 
 def merged(parts: list[Tokens]) -> Tokens:
     """The tokens of all `windows` as those of the whole."""
+    half = OVERLAP_FRAMES // FRAMES_PER_TOKEN // 2
     last = len(parts) - 1
-    ends = [None if i == last else -HALF_OVERLAP_TOKENS for i in range(len(parts))]
-    return np.concatenate([p[HALF_OVERLAP_TOKENS if i else 0 : ends[i]] for i, p in enumerate(parts)])
+    kept = [part[half if i else 0 : None if i == last else -half] for i, part in enumerate(parts)]
+    return np.concatenate(kept)
 
 
 class TokenStream:

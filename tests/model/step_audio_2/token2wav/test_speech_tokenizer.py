@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import tone
 
@@ -56,6 +56,7 @@ def test_any_rate_gives_as_many_tokens(tokenizer: SpeechTokenizer, rate: int) ->
 
 
 @given(st.integers(0, 20_000))
+@example(8001)
 def test_windows_join_to_every_token_once_and_in_order(frames: int) -> None:
     cut = windows(frames)
     assert all(end - start <= 3000 for start, end in cut)
