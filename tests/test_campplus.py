@@ -19,7 +19,7 @@ pytest.importorskip("onnx", reason="the extra local is not installed")
 
 from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx  # noqa: E402
 
-CLIPS = Path(str(files("agentaudio.voice_library") / "demo" / "clips"))
+QUESTIONS = Path(str(files("agentaudio.demo") / "questions"))
 
 
 @pytest.fixture(scope="module")
@@ -55,19 +55,19 @@ def test_filterbank_is_kaldis() -> None:
 
 def test_embedding_is_raw_and_depends_on_the_voice(weights: Path) -> None:
     encoder = CamPlusPlus(weights)
-    ruby, angus = (encoder.encode(Audio.load(CLIPS / f"{name}.flac")) for name in ("ruby", "angus"))
-    assert ruby.shape == (encoder.dim,) and ruby.dtype == np.float32
-    assert np.linalg.norm(ruby) > 2
-    assert not np.allclose(ruby, angus, atol=0.1)
+    man, woman = (encoder.encode(Audio.load(QUESTIONS / f"{name}.flac")) for name in ("great-wall", "time-in-tokyo"))
+    assert man.shape == (encoder.dim,) and man.dtype == np.float32
+    assert np.linalg.norm(man) > 2
+    assert not np.allclose(man, woman, atol=0.1)
 
 
-def test_level_does_not_matter_but_rate_is_brought_to_16_khz(weights: Path) -> None:
+def test_neither_level_nor_rate_matters_much(weights: Path) -> None:
     encoder = CamPlusPlus(weights)
-    clip = Audio.load(CLIPS / "ruby.flac")
-    quiet = Audio(clip.samples * np.float32(0.25), clip.sample_rate)
-    np.testing.assert_allclose(encoder.encode(quiet), encoder.encode(clip), atol=0.05)
-    slow, fast = encoder.encode(clip.resample(24_000)), encoder.encode(clip.resample(48_000))
-    assert slow @ fast > 0.999 * np.linalg.norm(slow) * np.linalg.norm(fast)
+    clip = Audio.load(QUESTIONS / "great-wall.flac")
+    one = encoder.encode(clip)
+    for same in (Audio(clip.samples * np.float32(0.25), 16_000), clip.resample(48_000)):
+        other = encoder.encode(same)
+        assert one @ other > 0.998 * np.linalg.norm(one) * np.linalg.norm(other)
 
 
 @pytest.mark.parametrize(

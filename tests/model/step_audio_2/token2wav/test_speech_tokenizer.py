@@ -19,7 +19,7 @@ pytest.importorskip("onnx", reason="the extra local is not installed")
 
 from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx  # noqa: E402
 
-CLIPS = Path(str(files("agentaudio.voice_library") / "demo" / "clips"))
+QUESTIONS = Path(str(files("agentaudio.demo") / "questions"))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,12 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> SpeechTokenizer:
 
 @pytest.fixture(scope="module")
 def speech() -> Audio:
-    return Audio.concat([Audio.load(CLIPS / f"{name}.flac", sample_rate=16_000) for name in ("ruby", "angus", "diana")])
+    return Audio.concat(
+        [
+            Audio.load(QUESTIONS / f"{name}.flac", sample_rate=16_000)
+            for name in ("great-wall", "calm-old-man", "time-in-tokyo", "scottish-man")
+        ]
+    )
 
 
 @pytest.mark.parametrize(
