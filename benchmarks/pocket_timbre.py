@@ -27,10 +27,10 @@ from agentaudio.model.pocket.hearing.recogniser import SphinxRecogniser
 from agentaudio.model.pocket.language.speakable import speakable
 from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser
 from agentaudio.model.pocket.speaking.timbre import WorldTimbre
+from agentaudio.voice_library.library import demo_voices
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = ROOT / "voice_library" / "demo"
 DOCUMENTS = ROOT / "agentaudio" / "demo" / "documents"
 SENTENCES_PER_VOICE = 2
 CLOSED_SENTENCES = 80
@@ -46,11 +46,10 @@ def closed_sentences() -> list[str]:
 
 
 def measure(limit: int | None) -> dict[str, Any]:
-    cards = json.loads((LIBRARY / "voices.json").read_text("utf-8"))["voices"]
+    voices = list(demo_voices())
     encoder, synthesiser = EmbeddedSpeakerEncoder(), EspeakSynthesiser()
     recogniser = SphinxRecogniser(synthesiser.phonemes, processes=1, domain_weight=1.0)
-    clips = {card["id"]: Audio.load(LIBRARY / card["clip"]) for card in cards}
-    gallery = np.stack([encoder.encode(clip) for clip in clips.values()])
+    gallery = np.stack([encoder.encode(voice.clip) for voice in voices])
     sentences = closed_sentences()
     rows: list[dict[str, Any]] = []
 
@@ -59,9 +58,9 @@ def measure(limit: int | None) -> dict[str, Any]:
         rank = 1 + int((cosines > cosines[number]).sum())
         return float(cosines[number]), rank, recogniser.recognise(speech, sentences).text
 
-    for number, card in enumerate(cards[:limit]):
+    for number, voice in enumerate(voices[:limit]):
         started = time.process_time()
-        timbre = WorldTimbre(clips[card["id"]])
+        timbre = WorldTimbre(voice.clip)
         prepared_s = time.process_time() - started
         for turn in range(SENTENCES_PER_VOICE):
             sentence = sentences[(number * SENTENCES_PER_VOICE + turn) % len(sentences)]
@@ -73,8 +72,8 @@ def measure(limit: int | None) -> dict[str, Any]:
             before, after = judge(plain, number, sentence), judge(lent, number, sentence)
             rows.append(
                 {
-                    "voice": card["id"],
-                    "engine": card["source"]["engine"],
+                    "voice": voice.id,
+                    "engine": voice.card.source.engine if voice.card.source else "",
                     "said": " ".join(spoken_words(sentence)),
                     "untouched": dict(zip(("cosine", "rank", "heard"), before, strict=True)),
                     "lent": dict(zip(("cosine", "rank", "heard"), after, strict=True)),
@@ -86,11 +85,11 @@ def measure(limit: int | None) -> dict[str, Any]:
     synthesiser.close()
     return {
         "voices": len({row["voice"] for row in rows}),
-        "gallery": len(cards),
+        "gallery": len(voices),
         "closed_sentences": len(sentences),
-        "all": summarise(rows, len(cards)),
-        "recorded": summarise([row for row in rows if row["engine"] != "espeak-ng"], len(cards)),
-        "espeak": summarise([row for row in rows if row["engine"] == "espeak-ng"], len(cards)),
+        "all": summarise(rows, len(voices)),
+        "recorded": summarise([row for row in rows if row["engine"] != "espeak-ng"], len(voices)),
+        "espeak": summarise([row for row in rows if row["engine"] == "espeak-ng"], len(voices)),
     }
 
 

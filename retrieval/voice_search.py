@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 from agentaudio.audio import Audio
@@ -77,10 +79,20 @@ class VoiceSearch:
         self._embed = embed
         self._encoder = encoder
         self._min_score = min_score
+        self._lock = threading.RLock()
+        self._made_for: tuple[int, date] | None = None
+
+    def _refresh(self) -> None:
+        """Forget what was made of an earlier state of the library: voices come, go, and are revoked."""
+        now = self.library.generation, date.today()
+        if now != self._made_for:
+            for made in ("_voices", "_words", "_descriptions"):
+                self.__dict__.pop(made, None)
+            self._made_for = now
 
     @cached_property
     def _voices(self) -> tuple[Voice, ...]:
-        return tuple(v for v in self.library if v.card.refusal("synthesis") is None)
+        return tuple(self.library.at(self.library.select(purpose="synthesis")))
 
     @cached_property
     def _words(self) -> TextIndex:
@@ -97,8 +109,10 @@ class VoiceSearch:
 
     def prepare(self) -> None:
         """Build the indexes now instead of at the first search; it blocks for about 10 ms a voice."""
-        if self._voices:
-            _ = self._words, self._descriptions
+        with self._lock:
+            self._refresh()
+            if self._voices:
+                _ = self._words, self._descriptions
 
     def by_text(self, query: str, k: int = 3) -> list[VoiceMatch]:
         """The voices that fit a description or a name, best first; empty when nothing fits.
@@ -106,8 +120,11 @@ class VoiceSearch:
         Attributes that the query names (gender, age, language, accent) are a filter before the
         ranking; within it the words of the card and their meaning decide.
         """
-        if not query.strip() or not self._voices:
-            return []
+        with self._lock:
+            self._refresh()
+            return self._by_text(query, k) if query.strip() and self._voices else []
+
+    def _by_text(self, query: str, k: int) -> list[VoiceMatch]:
         named = self._named(query)
         if named is not None:
             return [VoiceMatch(named, 1.0, {"name": 1.0})]
@@ -143,8 +160,7 @@ class VoiceSearch:
 
         Raises RetrievalError when the library has no embeddings, or they are another encoder's.
         """
-        speakers = self.library.speakers
-        if self._encoder is None or speakers is None:
+        if self._encoder is None or self.library.encoder_name is None:
             raise RetrievalError(
                 "this library has no speaker embeddings; open it with an encoder and add its voices again"
             )
@@ -152,13 +168,12 @@ class VoiceSearch:
             raise RetrievalError(
                 f"the library is embedded by {self.library.encoder_name!r}, the search by {self._encoder.name!r}"
             )
-        usable = set(self._voices)
-        everyone = list(self.library)
-        index = VectorIndex(speakers.shape[1])
-        index.add(range(len(speakers)), speakers)
-        allowed = [i for i, voice in enumerate(everyone) if voice in usable]
-        found = index.search(self._encoder.encode(clip), k, among=allowed)
-        return [VoiceMatch(everyone[i], round(s, 4), {"speaker": round(s, 4)}) for i, s in found]
+        index = VectorIndex(self.library.dim)
+        for rows, vectors in self.library.embeddings():
+            index.add(rows.tolist(), vectors)
+        found = index.search(self._encoder.encode(clip), k, among=self.library.select(purpose="synthesis"))
+        nearest = [(voice, round(s, 4)) for row, s in found for voice in self.library.at([row])]
+        return [VoiceMatch(voice, score, {"speaker": score}) for voice, score in nearest]
 
     def _named(self, query: str) -> Voice | None:
         """The one voice whose name or id the query says."""

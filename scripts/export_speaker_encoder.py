@@ -7,7 +7,7 @@ Run once, in an environment of its own (torch is only needed to read the weights
     /tmp/export/bin/pip install webrtcvad-wheels librosa scipy
     /tmp/export/bin/pip install --no-deps resemblyzer==0.1.4
     PYTHONPATH=. /tmp/export/bin/python scripts/export_speaker_encoder.py \\
-        --check voice_library/demo/clips/*.flac --golden voice_library/demo/clips/angus.flac
+        --check voice_library/demo/clips/*/*.flac --golden angus
 
 It writes voice_library/assets/speaker_encoder.onnx and, given clips to check, prints how close the
 exported network and agentaudio's whole front-end come to the original; a cosine of the network
@@ -28,6 +28,7 @@ from onnx import TensorProto, helper, numpy_helper
 from resemblyzer import VoiceEncoder, preprocess_wav
 
 from agentaudio.audio import Audio
+from agentaudio.voice_library.library import demo_voices
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 ROOT = Path(__file__).parents[1]
@@ -127,7 +128,7 @@ def check(original: VoiceEncoder, clips: list[Path]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", nargs="*", type=Path, default=[], metavar="CLIP")
-    parser.add_argument("--golden", type=Path, metavar="CLIP", help="store the original's answer for tests")
+    parser.add_argument("--golden", metavar="VOICE", help="store the original's answer to this demo voice for tests")
     options = parser.parse_args()
     clips: list[Path] = options.check
 
@@ -137,8 +138,8 @@ def main() -> int:
     onnx.save(build(weights), str(ASSET))
     print(f"{ASSET.relative_to(ROOT)}: {ASSET.stat().st_size / 1e6:.2f} MB, torch {torch.__version__}")
     if options.golden:
-        answer = original.embed_utterance(Audio.load(options.golden, sample_rate=16_000).samples)
-        np.save(GOLDEN / f"resemblyzer_{options.golden.stem}.npy", answer.astype(np.float32))
+        answer = original.embed_utterance(demo_voices().get(options.golden).clip.samples)
+        np.save(GOLDEN / f"resemblyzer_{options.golden}.npy", answer.astype(np.float32))
     if clips and not check(original, clips):
         print(f"the network strayed from the original: cosine below {LEAST_COSINE}", file=sys.stderr)
         return 1

@@ -366,8 +366,8 @@ def main() -> int:
         print("\n".join(missing), file=sys.stderr)
         return 1
 
-    for old in [DEMO / "voices.json", DEMO / "speakers.npy", *(DEMO / "clips").glob("*.flac")]:
-        old.unlink(missing_ok=True)
+    for old in [*DEMO.glob("library.*"), *(DEMO / "clips").rglob("*.flac")]:
+        old.unlink()
     library = VoiceLibrary.create(DEMO, encoder=encoder)
     for recipe in VOICES:
         assert re.fullmatch(r"[a-z]+", recipe.id)

@@ -1,17 +1,20 @@
-"""`VoiceLibrary`: a folder of reference voices.
+"""`VoiceLibrary`: a folder of reference voices that can be moved, copied, and mounted read-only.
 
-FOLDER/voices.json     the cards
-FOLDER/clips/*.flac    the sound
-FOLDER/speakers.npy    speaker embeddings, one row per card, when an encoder made them
+FOLDER/library.sqlite3                cards, speaker embeddings, policy and log
+FOLDER/clips/ab/abcd….flac            the sound, named after its content
+FOLDER/prompts/abcd….safetensors      what models made of a clip, to speak in its voice
+FOLDER/index/                         search indexes; made from the rest, and made again when they are gone
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,112 +22,210 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from agentaudio.audio import Audio, write_atomically
+from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError, VoiceNotFound, did_you_mean
+from agentaudio.voice_library.clip_files import ClipFiles
+from agentaudio.voice_library.database import Database
+from agentaudio.voice_library.records import Records
+from agentaudio.voice_library.selection import OneOf, Selection
 from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
-from agentaudio.voice_library.voice import Voice, VoiceCard
+from agentaudio.voice_library.voice import Policy, Voice, VoiceCard
 
-FORMAT = 1
 MIN_CLIP_S, MAX_CLIP_S = 1.0, 30.0
+PAGE = 500
+MANY = 1000
+
+Rows = NDArray[np.int64]
+Embeddings = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PreparedVoice:
+    """A voice that is ready to be stored: checked, encoded, embedded, and not in any library yet.
+
+    content: the clip as FLAC; vector: (dim,) float32 speaker embedding of unit length, if any
+    origin: hash of the file that the clip was cut from, if it was cut from one
+    """
+
+    card: VoiceCard
+    content: bytes
+    vector: Embeddings | None = None
+    origin: str | None = None
 
 
 class VoiceLibrary:
-    """Voices in a folder, which may be mounted read-only as long as nothing is added.
+    """Voices in a folder. Many processes may read it while one changes it.
+
+    Every question is answered from the disk, so that a voice that another process adds, removes or
+    revokes is there, or gone, at once. A change is kept whole or not at all, whenever the process
+    ends. One instance may serve several threads.
 
     folder: where it is; `VoiceLibrary.create` makes a new one
     encoder: makes the speaker embeddings of voices that are added; None stores none
+    wait_s: how long to wait while another process changes the library
 
-    Raises VoiceError when the folder is not a library, or its cards cannot be read.
+    Raises VoiceError when the folder is not a library, or cannot be read.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, encoder: SpeakerEncoder | None = None) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], *, encoder: SpeakerEncoder | None = None, wait_s: float = 10.0
+    ) -> None:
         self.folder = Path(folder)
-        self._encoder = encoder
-        self._read()
+        self.encoder = encoder
+        self.clip_files = ClipFiles(self.folder)
+        self.database = Database(self.folder, wait_s)
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str], *, encoder: SpeakerEncoder | None = None) -> VoiceLibrary:
-        """A new, empty library. Raises VoiceError when there is one already."""
-        folder = Path(folder)
-        if (folder / "voices.json").exists():
-            raise VoiceError(f"{folder} is a voice library already; open it with VoiceLibrary({str(folder)!r})")
-        _write_json(folder / "voices.json", {"format": FORMAT, "encoder": None, "voices": []})
+        """A new, empty library. Raises VoiceError when there is one already, or it cannot be written."""
+        Database.create(Path(folder))
         return cls(folder, encoder=encoder)
 
-    def _read(self) -> None:
-        index = self.folder / "voices.json"
-        try:
-            data = json.loads(index.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise VoiceError(f"{self.folder} is not a voice library: it has no voices.json") from None
-        except (OSError, ValueError) as error:
-            raise VoiceError(f"cannot read {index}: {error}") from None
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            found = data.get("format") if isinstance(data, dict) else type(data).__name__
-            raise VoiceError(f"{index} has format {found!r}; this version reads format {FORMAT}")
-        self.encoder_name: str | None = data.get("encoder")
-        self._voices: dict[str, Voice] = {}
-        for number, entry in enumerate(data.get("voices", [])):
-            try:
-                card = VoiceCard.model_validate(entry)
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                field = ".".join(str(step) for step in first["loc"])
-                raise VoiceError(f"{index}: voice {number + 1}: {field}: {first['msg']}") from None
-            path = (self.folder / card.clip).resolve()
-            if not path.is_relative_to(self.folder.resolve()):
-                raise VoiceError(f"{index}: voice {card.id!r}: clip {card.clip!r} leads out of the library")
-            if card.id in self._voices:
-                raise VoiceError(f"{index}: two voices have the id {card.id!r}")
-            self._voices[card.id] = Voice(card, path)
-        self._speakers = self._read_speakers()
-
-    def _read_speakers(self) -> NDArray[np.float32] | None:
-        path = self.folder / "speakers.npy"
-        if self.encoder_name is None or not path.exists():
-            return None
-        try:
-            rows = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise VoiceError(f"cannot read {path}: {error}") from None
-        if rows.ndim != 2 or len(rows) != len(self._voices):
-            raise VoiceError(f"{path} has shape {rows.shape} for {len(self._voices)} voices; make it again")
-        return np.asarray(rows, np.float32)
-
-    @property
-    def speakers(self) -> NDArray[np.float32] | None:
-        """(voices, dim) float32 speaker embeddings in the order of iteration; None when there are none."""
-        return self._speakers
-
-    def __iter__(self) -> Iterator[Voice]:
-        return iter(self._voices.values())
+    # What there is
 
     def __len__(self) -> int:
-        return len(self._voices)
+        return int(self.database.rows("SELECT count(*) FROM voices WHERE revoked IS NULL")[0][0])
+
+    def __iter__(self) -> Iterator[Voice]:
+        """Every voice that is not revoked, in the order they came; read in pages, each as of one instant."""
+        last = 0
+        while page := self.database.rows(
+            "SELECT row, card FROM voices WHERE row > ? AND revoked IS NULL ORDER BY row LIMIT ?", last, PAGE
+        ):
+            yield from (self._voice(card) for _, card in page)
+            last = page[-1][0]
 
     def get(self, wanted: str) -> Voice:
         """The voice of that id, or of that name. Raises VoiceNotFound naming the nearest."""
-        if wanted in self._voices:
-            return self._voices[wanted]
-        named = [voice for voice in self if voice.name.lower() == wanted.strip().lower()]
-        if len(named) == 1:
-            return named[0]
-        if named:
-            raise VoiceNotFound(
-                f"{len(named)} voices are named {wanted!r}; use an id: {', '.join(v.id for v in named)}"
-            )
-        raise VoiceNotFound(f"no voice {wanted!r}; {did_you_mean(wanted, self._voices)}")
+        found = self.database.rows("SELECT card FROM voices WHERE id = ?", wanted) or self.database.rows(
+            "SELECT card FROM voices WHERE name = ? AND revoked IS NULL", wanted.strip().casefold()
+        )
+        voices = [self._voice(card) for (card,) in found]
+        if not voices:
+            raise VoiceNotFound(f"no voice {wanted!r}; {did_you_mean(wanted, self._ids_like(wanted))}")
+        if len(voices) > 1:
+            some = ", ".join(voice.id for voice in voices[:12])
+            raise VoiceNotFound(f"{len(voices)} voices are named {wanted!r}; use an id: {some}")
+        if voices[0].card.revoked is not None:
+            raise VoiceNotFound(f"voice {wanted!r} was revoked on {voices[0].card.revoked:%Y-%m-%d}; choose another")
+        return voices[0]
+
+    def card(self, id: str) -> VoiceCard:
+        """The card of that id, be the voice revoked or not. Raises VoiceNotFound."""
+        found = self.database.rows("SELECT card FROM voices WHERE id = ?", id)
+        if not found:
+            raise VoiceNotFound(f"no voice {id!r}; {did_you_mean(id, self._ids_like(id))}")
+        return self._voice(found[0][0]).card
+
+    def select(
+        self,
+        *,
+        gender: OneOf = None,
+        age: OneOf = None,
+        accent: OneOf = None,
+        language: OneOf = None,
+        tags: Iterable[str] = (),
+        purpose: str | None = None,
+        embedded: bool | None = None,
+    ) -> Rows:
+        """Rows of the voices that meet every condition, ascending: (n,) int64.
+
+        A row is the number of a voice for as long as the library lives; no other voice gets it again.
+
+        gender, age, accent: a value, or several of which one must hold
+        language: BCP-47, where `en` takes in `en-GB`; or several
+        tags: all of them must be there
+        purpose: only voices that may be used for it today, by their cards and the library's policy
+        embedded: only voices that have an embedding of the library's encoder, or only those that lack it
+        """
+        selection = Selection()
+        for column, wanted in (("gender", gender), ("age", age), ("accent", accent)):
+            selection.one_of(column, wanted)
+        selection.language(language)
+        selection.tags(tags)
+        if purpose is not None:
+            selection.purpose(purpose, self.policy)
+        if embedded is not None:
+            selection.embedded(embedded, self.encoder_name)
+        return np.array([row for (row,) in self.database.rows(*selection.query())], np.int64)
+
+    def at(self, rows: Iterable[int]) -> list[Voice]:
+        """The voices of these rows, in this order; rows that no voice has any more are left out."""
+        wanted = [int(row) for row in rows]
+        found: dict[int, str] = {}
+        for start in range(0, len(wanted), PAGE):
+            part = wanted[start : start + PAGE]
+            sql = f"SELECT row, card FROM voices WHERE revoked IS NULL AND row IN ({','.join('?' * len(part))})"
+            found.update(self.database.rows(sql, *part))
+        return [self._voice(found[row]) for row in wanted if row in found]
+
+    def embeddings(self, *, after: int = 0, batch: int = 10_000) -> Iterator[tuple[Rows, Embeddings]]:
+        """Speaker embeddings in batches of (rows: (n,) int64, vectors: (n, dim) float32 of unit length).
+
+        after: only rows above this one; each batch is as of one instant
+        """
+        dim = self.dim
+        while page := self.database.rows(
+            "SELECT voice, vector FROM embeddings WHERE voice > ? "
+            "AND encoder = (SELECT value FROM about WHERE key = 'encoder') ORDER BY voice LIMIT ?",
+            after, batch,
+        ):  # fmt: skip
+            vectors = np.frombuffer(b"".join(vector for _, vector in page), np.float32).reshape(-1, dim)
+            yield np.array([row for row, _ in page], np.int64), vectors
+            after = page[-1][0]
+
+    @property
+    def encoder_name(self) -> str | None:
+        """Which encoder made the embeddings; None when there are none."""
+        name = self._about("encoder")
+        return None if name is None else str(name)
+
+    @property
+    def dim(self) -> int:
+        """How many numbers an embedding has; 0 when there are none."""
+        return int(self._about("dim") or 0)
+
+    @property
+    def generation(self) -> int:
+        """Grows with every change: what was derived from an earlier one may be out of date."""
+        return int(self._about("generation") or 0)
+
+    @property
+    def policy(self) -> Policy:
+        """What the library permits beyond the cards; `set_policy` changes it."""
+        return Policy.model_validate_json(self._about("policy") or "{}")
+
+    def refusal(self, id: str, purpose: str) -> str | None:
+        """Why a voice may not be used for a purpose now; None when it may."""
+        try:
+            card = self.card(id)
+        except VoiceNotFound:
+            return "it was removed from the library"
+        return card.refusal(purpose, policy=self.policy)
+
+    # Changes
 
     def add(self, clip: Audio, *, id: str, name: str, description: str, **fields: Any) -> Voice:
         """Store a clip of 1 to 30 seconds and its card; `fields` are those of VoiceCard.
 
-        Raises VoiceError for a clip that is silent, too short or too long, an id that is taken,
-        or a card that cannot be.
+        Raises VoiceError for a clip that is silent, too short or too long, an id that is taken, a card
+        that cannot be, or a full disk; nothing has changed then.
         """
-        if id in self._voices:
-            raise VoiceError(f"there is a voice {id!r} already; remove it or choose another id")
+        outcome = self.store([self.prepare(clip, id=id, name=name, description=description, **fields)])[0]
+        if isinstance(outcome, VoiceError):
+            raise outcome
+        return outcome
+
+    def prepare(
+        self, clip: Audio, *, vector: Embeddings | None = None, origin: str | None = None, **fields: Any
+    ) -> PreparedVoice:
+        """What `store` takes. The slow part of adding a voice: threads may share it, nothing is written.
+
+        vector: its speaker embedding; None lets the library's encoder make it
+        Raises VoiceError as `add` does.
+        """
+        id = str(fields.get("id"))
         if clip.is_silent:
             raise VoiceError(f"the clip for {id!r} is silent; give {MIN_CLIP_S:g} to {MAX_CLIP_S:g} s of speech")
         if not MIN_CLIP_S <= clip.duration <= MAX_CLIP_S:
@@ -132,59 +233,134 @@ class VoiceLibrary:
                 f"the clip for {id!r} lasts {clip.duration:.1f} s; give {MIN_CLIP_S:g} to {MAX_CLIP_S:g} s of speech"
             )
         content = clip.to_bytes("flac")
+        given = {"added": date.today(), **fields}
+        measured = {"sha256": hashlib.sha256(content).hexdigest(), "duration_s": round(clip.duration, 3)}
+        card = VoiceCard.checked(f"the card of {id!r}", given | measured)
+        if vector is None and self.encoder is not None:
+            vector = self.encoder.encode(clip)
+        return PreparedVoice(card, content, vector, origin)
+
+    def store(self, prepared: Sequence[PreparedVoice]) -> list[Voice | VoiceError]:
+        """Keep these voices, in one step: when it returns they are on the disk.
+
+        returns: for each the voice, or why it was refused while the others were kept
+        Raises VoiceError when nothing could be written; then none of them is kept.
+        """
+        written: list[str] = []
         try:
-            card = VoiceCard(
-                id=id, name=name, description=description, clip=f"clips/{id}.flac",
-                sha256=hashlib.sha256(content).hexdigest(), duration_s=round(clip.duration, 3), **fields,
-            )  # fmt: skip
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(str(step) for step in first["loc"])
-            raise VoiceError(f"the card of {id!r}: {field}: {first['msg']}") from None
-        speakers = self._with_speaker(clip)
-        write_atomically(self.folder / card.clip, content)
-        self._write([*self._voices.values(), Voice(card, self.folder / card.clip)], speakers)
-        return self._voices[id]
+            with self.database.change() as db:
+                records = self._records(db)
+                records.settle_encoder(self.encoder)
+                outcomes: list[Voice | VoiceError] = []
+                for item in prepared:
+                    refusal = records.clash(item.card)
+                    if refusal is not None:
+                        outcomes.append(VoiceError(refusal))
+                        continue
+                    if self.clip_files.put(item.card.sha256, item.content):
+                        written.append(item.card.sha256)
+                    records.insert(item.card, item.vector, item.origin)
+                    outcomes.append(Voice(item.card, self.clip_files.path(item.card.sha256), self))
+            return outcomes
+        except BaseException:
+            self._take_back(written)
+            raise
+
+    def revoke(self, id: str) -> VoiceCard:
+        """Take a voice back: from now on no process finds it or may use it.
+
+        Its clip, embeddings and prompts are deleted; the card stays, without what was measured or
+        guessed from the sound, and keeps id and recording from coming in again.
+        Raises VoiceNotFound; revoking again changes nothing.
+        """
+        card = self.card(id)
+        if card.revoked is None:
+            card = card.tombstone(datetime.now(UTC).replace(microsecond=0))
+            with self.database.change() as db:
+                self._records(db).revoke(card)
+        self._purge()
+        return card
 
     def remove(self, id: str) -> None:
-        """Delete a voice with its clip and its embedding. Raises VoiceNotFound."""
-        voice = self.get(id)
-        position = list(self._voices).index(voice.id)
-        kept = None if self._speakers is None else np.delete(self._speakers, position, axis=0)
-        self._write([other for other in self if other.id != voice.id], kept)
-        voice.path.unlink(missing_ok=True)
+        """Delete a voice for good: card, clip, embeddings, prompts and log, with no copy left in the folder.
 
-    def _with_speaker(self, clip: Audio) -> NDArray[np.float32] | None:
-        if self._encoder is None:
-            if self._speakers is not None:
-                raise VoiceError(
-                    f"this library's voices were embedded by {self.encoder_name!r}; open it with that encoder"
-                )
-            return None
-        if len(self) and self.encoder_name != self._encoder.name:
-            raise VoiceError(f"this library is embedded by {self.encoder_name!r}, not {self._encoder.name!r}")
-        row = self._encoder.encode(clip)[None]
-        return row if self._speakers is None else np.concatenate([self._speakers, row])
+        Raises VoiceNotFound. The clip stays when another voice has the same.
+        """
+        card = self.card(id)
+        with self.database.change() as db:
+            self._records(db).remove(card)
+        self._purge()
 
-    def _write(self, voices: list[Voice], speakers: NDArray[np.float32] | None) -> None:
-        encoder = self._encoder.name if self._encoder is not None else self.encoder_name
-        if speakers is not None:
-            buffer = io.BytesIO()
-            np.save(buffer, speakers, allow_pickle=False)
-            write_atomically(self.folder / "speakers.npy", buffer.getvalue())
-        cards = [voice.card.model_dump(mode="json", exclude_none=True) for voice in voices]
-        _write_json(
-            self.folder / "voices.json",
-            {"format": FORMAT, "encoder": encoder if speakers is not None else None, "voices": cards},
+    def set_policy(self, policy: Policy) -> None:
+        """Permit more, or less, than the cards do; the log remembers."""
+        with self.database.change() as db:
+            self._records(db).set_policy(policy)
+
+    def log(self, id: str | None = None) -> list[dict[str, str]]:
+        """What happened, oldest first: to one voice, or to the library as a whole."""
+        condition = "voice IS NULL" if id is None else "voice = (SELECT row FROM voices WHERE id = ?)"
+        values = () if id is None else (id,)
+        rows = self.database.rows(f"SELECT at, event FROM log WHERE {condition} ORDER BY rowid", *values)
+        return [{"at": at, "event": event} for at, event in rows]
+
+    def close(self) -> None:
+        """Let go of the files; the library opens again by itself when it is asked."""
+        self.database.close()
+
+    def drop_indexes(self) -> None:
+        """Delete the search indexes, which hold embeddings; they are made again from the library."""
+        shutil.rmtree(self.folder / "index", ignore_errors=True)
+
+    def _purge(self) -> None:
+        """Delete the files of what is gone from the database, and its traces there."""
+        self.drop_indexes()
+        with self.database.change() as db:
+            self._records(db)
+        self.database.wipe()
+
+    def _records(self, db: Any) -> Records:
+        """Where to write, once everything that is over has been purged."""
+        records = Records(db)
+        ended = records.end_consents(date.today())
+        for sha256 in ended:
+            self.clip_files.discard_prompts(sha256)
+        if ended:
+            self.drop_indexes()
+        for sha256 in records.take_discarded():
+            self.clip_files.discard(sha256)
+        return records
+
+    def _take_back(self, hashes: Iterable[str]) -> None:
+        with suppress(VoiceError), self.database.alone():
+            for sha256 in hashes:
+                # The step may have been kept all the same: an interrupt can come after the commit.
+                if not self.database.rows("SELECT 1 FROM voices WHERE sha256 = ? LIMIT 1", sha256):
+                    self.clip_files.discard(sha256)
+
+    def _about(self, key: str) -> Any:
+        return self.database.rows("SELECT value FROM about WHERE key = ?", key)[0][0]
+
+    def _ids_like(self, wanted: str) -> list[str]:
+        """All ids of a small library; of a large one those that begin alike."""
+        start = wanted.strip().lower()[:1] if len(self) > MANY else ""
+        rows = self.database.rows(
+            "SELECT id FROM voices WHERE revoked IS NULL AND id >= ? AND id < ? LIMIT ?", start, start + "\x7f", MANY
         )
-        self._read()
+        return [id for (id,) in rows]
+
+    def _voice(self, card: str) -> Voice:
+        try:
+            known = VoiceCard.model_validate_json(card)
+        except ValueError as error:
+            raise VoiceError(f"{self.database.path} holds a card that cannot be read: {error}") from None
+        return Voice(known, self.clip_files.path(known.sha256), self)
+
+    def __reduce__(self) -> tuple[Callable[..., VoiceLibrary], tuple[Path]]:
+        # A copy in another process reads; encoders and connections do not travel.
+        return VoiceLibrary, (self.folder,)
 
 
 @cache
 def demo_voices() -> VoiceLibrary:
     """The library that ships with the package: free synthetic voices with honest cards."""
     return VoiceLibrary(str(files("agentaudio.voice_library") / "demo"))
-
-
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    write_atomically(path, (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode())

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from datetime import date
+import hashlib
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, ConsentError, VoiceError
 
+if TYPE_CHECKING:
+    from agentaudio.voice_library.library import VoiceLibrary
+
 ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # safe as a file name everywhere
 
 
-class _Card(BaseModel):
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _compose(cls, value: Any) -> Any:
+        # One spelling for one text: a name typed with combining accents is found as it is written elsewhere.
+        if isinstance(value, str):
+            return unicodedata.normalize("NFC", value)
+        if isinstance(value, list | tuple):
+            return tuple(unicodedata.normalize("NFC", part) if isinstance(part, str) else part for part in value)
+        return value
 
-class Consent(_Card):
+
+class Consent(_Record):
     """Why this voice may be used, for what, and until when.
 
     basis: `speaker` (the person agreed), `licence` (the recording's licence permits it),
@@ -37,7 +52,7 @@ class Consent(_Card):
     evidence: str | None = None
 
 
-class Source(_Card):
+class Source(_Record):
     """How the clip came about: the engine and voice that made it, or where it was recorded."""
 
     engine: str
@@ -45,14 +60,51 @@ class Source(_Card):
     settings: str = ""
 
 
-class VoiceCard(_Card):
-    """What is known of a voice. language: BCP-47; licence: SPDX where one exists; duration_s: of the clip."""
+class Quality(_Record):
+    """What was measured of a clip when it was taken in.
+
+    speech_s: seconds in which someone speaks
+    snr_db: speech power over background power, in dB; None without any background to measure
+    clipped: share of samples at full scale, 0 to 1
+    bandwidth_hz: highest frequency that carries speech
+    """
+
+    speech_s: float = Field(ge=0)
+    snr_db: float | None
+    clipped: float = Field(ge=0, le=1)
+    bandwidth_hz: int = Field(ge=0)
+
+
+class Policy(_Record):
+    """What a library permits beyond the cards of its voices. Nothing, unless somebody said so.
+
+    without_licence: voices whose card names no licence may be used
+    without_consent: voices whose card holds no consent may be used; one that ended, or that does
+        not cover the purpose, is respected all the same
+    """
+
+    without_licence: bool = False
+    without_consent: bool = False
+
+
+STRICT = Policy()
+
+
+class VoiceCard(_Record):
+    """What is known of a voice.
+
+    language: BCP-47; licence: SPDX where one exists
+    automatic: names of the fields that were made by rule and not by a person
+    added: the day it came into the library
+    revoked: when it was taken back; such a card is all that is left of its voice
+    sha256: of the clip's FLAC file, which is also its address; duration_s: of the clip
+    """
 
     id: str = Field(pattern=ID_PATTERN)
     name: str = Field(min_length=1, max_length=100)
     description: str = Field(max_length=10_000)
-    transcript: str = ""
-    language: str = "und"
+    transcript: str = Field(default="", max_length=10_000)
+    language: str = Field(default="und", min_length=1, max_length=35)
     tags: tuple[str, ...] = ()
     gender: Literal["female", "male", "neutral"] | None = None
     age: Literal["child", "young", "adult", "old"] | None = None
@@ -61,29 +113,54 @@ class VoiceCard(_Card):
     source: Source | None = None
     licence: str | None = None
     consent: Consent | None = None
-    clip: str
+    automatic: tuple[Literal["description", "tags", "gender"], ...] = ()
+    quality: Quality | None = None
+    added: date | None = None
+    revoked: datetime | None = None
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     duration_s: float
 
-    def refusal(self, purpose: str, today: date | None = None) -> str | None:
+    @classmethod
+    def checked(cls, what: str, fields: dict[str, Any]) -> VoiceCard:
+        """A card of these fields. Raises VoiceError that says `what`, which field, and what is wrong."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = ".".join(str(step) for step in first["loc"])
+            raise VoiceError(f"{what}: {name}: {first['msg']}") from None
+
+    def refusal(self, purpose: str, today: date | None = None, *, policy: Policy = STRICT) -> str | None:
         """Why the card does not permit a purpose; None when it does."""
-        if not self.licence:
+        if self.revoked is not None:
+            return f"it was revoked on {self.revoked:%Y-%m-%d}"
+        if not self.licence and not policy.without_licence:
             return "it has no licence"
         if self.consent is None:
-            return "it has no consent"
+            return None if policy.without_consent else "it has no consent"
         if purpose not in self.consent.scope:
             return f"its consent covers {', '.join(self.consent.scope) or 'nothing'}, not {purpose}"
         if self.consent.until is not None and (today or date.today()) > self.consent.until:
             return f"its consent ended on {self.consent.until}"
         return None
 
+    def tombstone(self, when: datetime) -> VoiceCard:
+        """The card of a voice that was taken back, without what was measured or guessed from its sound."""
+        blank: dict[str, Any] = {"description": "", "tags": (), "gender": None}
+        guessed = {name: blank[name] for name in self.automatic}
+        return self.model_copy(update={**guessed, "automatic": (), "quality": None, "revoked": when})
+
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice of a library: its card, and its clip, read on first use and checked against the card."""
+    """A voice of a library: its card, and its clip, read on first use and checked against the card.
+
+    path: the clip's file; library: where the voice is kept, asked again whenever it is to be used
+    """
 
     card: VoiceCard
     path: Path
+    library: VoiceLibrary | None = field(default=None, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -112,8 +189,6 @@ class Voice:
             content = self.path.read_bytes()
         except OSError as error:
             raise VoiceError(f"voice {self.id!r}: cannot read {self.path}: {error.strerror}") from None
-        import hashlib
-
         if hashlib.sha256(content).hexdigest() != self.card.sha256:
             raise VoiceError(f"voice {self.id!r}: {self.path} changed after it was added; add it again")
         try:
@@ -122,8 +197,14 @@ class Voice:
             raise VoiceError(f"voice {self.id!r}: {error}") from None
 
     def require(self, purpose: str = "synthesis") -> Voice:
-        """This voice, when its card permits the purpose. Raises ConsentError that says why not."""
-        refusal = self.card.refusal(purpose)
+        """This voice, when it may be used for the purpose now. Raises ConsentError that says why not.
+
+        A voice of a library asks there, so that one revoked by another process is refused at once.
+        """
+        if self.library is not None:
+            refusal = self.library.refusal(self.id, purpose)
+        else:
+            refusal = self.card.refusal(purpose)
         if refusal is not None:
             raise ConsentError(f"voice {self.id!r} may not be used for {purpose}: {refusal}")
         return self

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -23,9 +25,9 @@ def test_voices_are_there_after_opening_again(library: VoiceLibrary) -> None:
 
 
 def test_removed_voices_leave_no_file(library: VoiceLibrary) -> None:
+    path = library.get("walter").path
     library.remove("walter")
-    assert "walter" not in (library.folder / "voices.json").read_text()
-    assert not list(library.folder.rglob("*walter*"))
+    assert not path.exists()
     with pytest.raises(VoiceNotFound, match="no voice 'walter'"):
         library.get("walter")
 
@@ -72,39 +74,47 @@ def test_what_cannot_be_a_voice_is_refused_and_leaves_nothing(
 
 
 def test_a_clip_that_changed_after_it_was_added_is_refused(library: VoiceLibrary) -> None:
-    tone(500, 2).save(library.folder / "clips" / "ruby.flac")
-    with pytest.raises(VoiceError, match=r"ruby\.flac changed after it was added"):
+    path = library.get("ruby").path
+    tone(500, 2).save(path)
+    with pytest.raises(VoiceError, match=r"\.flac changed after it was added"):
         _ = VoiceLibrary(library.folder).get("ruby").clip
-    (library.folder / "clips" / "ruby.flac").unlink()
+    path.unlink()
     with pytest.raises(VoiceError, match="cannot read"):
         _ = VoiceLibrary(library.folder).get("ruby").clip
+
+
+def damage(sql: str) -> Callable[[Path], None]:
+    def change(file: Path) -> None:
+        with closing(sqlite3.connect(file)) as db:
+            db.executescript(sql)
+
+    return change
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": 99}, "this version reads format 1"),
-        ({"voices": [{"id": "x"}]}, "voice 1: name: Field required"),
-        ("not json", "cannot read"),
+        (damage("PRAGMA user_version = 99"), "has format 99, this version .* upgrade agentaudio"),
+        (damage("PRAGMA application_id = 1"), "another kind of SQLite file"),
+        (damage("DROP TABLE about"), "is damaged"),
+        (lambda file: file.write_bytes(b"not a database at all" * 100), "is damaged"),
+        (lambda file: file.write_bytes(file.read_bytes()[:5000]), "is damaged"),
+        (lambda file: file.write_bytes(b""), "another kind"),
+        (lambda file: file.rename(file.with_name("voices.json")), "format 1, which is not read any more"),
     ],
 )
-def test_an_index_that_cannot_be_read_is_named(library: VoiceLibrary, change: object, words: str) -> None:
-    index = library.folder / "voices.json"
-    if isinstance(change, dict):
-        index.write_text(json.dumps(json.loads(index.read_text()) | change))
-    else:
-        index.write_text(str(change))
+def test_a_library_that_cannot_be_read_is_named(tmp_path: Path, change: Callable[[Path], object], words: str) -> None:
+    VoiceLibrary.create(tmp_path).close()
+    change(tmp_path / "library.sqlite3")
     with pytest.raises(VoiceError, match=words):
-        VoiceLibrary(library.folder)
+        VoiceLibrary(tmp_path)
 
 
-def test_clips_outside_the_library_are_never_read(library: VoiceLibrary) -> None:
-    index = library.folder / "voices.json"
-    data = json.loads(index.read_text())
-    data["voices"][0]["clip"] = "../../elsewhere.flac"
-    index.write_text(json.dumps(data))
-    with pytest.raises(VoiceError, match="leads out of the library"):
-        VoiceLibrary(library.folder)
+def test_a_card_that_cannot_be_read_is_named(library: VoiceLibrary) -> None:
+    library.close()
+    damage("""UPDATE voices SET card = '{"id": 3}' WHERE id = 'ruby'""")(library.folder / "library.sqlite3")
+    with pytest.raises(VoiceError, match="holds a card that cannot be read"):
+        list(library)
 
 
 def test_a_folder_without_voices_is_no_library(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError
+from agentaudio.voice_library.library import demo_voices
 from agentaudio.voice_library.speaker_encoder import (
     EmbeddedSpeakerEncoder,
     SpeakerEncoder,
@@ -20,16 +20,13 @@ from agentaudio.voice_library.speaker_encoder import (
 
 pytest.importorskip("onnxruntime")
 
-CLIPS = files("agentaudio.voice_library").joinpath("demo/clips")
-
 
 def clip(voice_id: str) -> Audio:
-    with as_file(CLIPS.joinpath(f"{voice_id}.flac")) as path:
-        return Audio.load(path)
+    return demo_voices().get(voice_id).clip
 
 
 def some_voice_ids() -> list[str]:
-    return sorted(entry.name.removesuffix(".flac") for entry in CLIPS.iterdir())[:3]
+    return sorted(voice.id for voice in demo_voices())[:3]
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,12 +9,12 @@ from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError
 from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser
 from agentaudio.model.pocket.speaking.timbre import LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre
+from agentaudio.voice_library.library import demo_voices
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 pytest.importorskip("pyworld", reason="the extra pocket is not installed")
 pytest.importorskip("espeakng_loader", reason="the extra espeak is not installed")
 
-CLIPS = Path(__file__).resolve().parents[3] / "voice_library" / "demo" / "clips"
 TEXT = "Honey bees visit about two million flowers to make one jar of honey."
 
 
@@ -30,7 +28,7 @@ def speech() -> Audio:
 
 
 def _clip(name: str) -> Audio:
-    return Audio.load(CLIPS / f"{name}.flac")
+    return demo_voices().get(name).clip
 
 
 @pytest.mark.parametrize("name", ["angus", "gina", "toby"])

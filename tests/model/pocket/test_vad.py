@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from agentaudio.audio import Audio
 from agentaudio.model.pocket.hearing.vad import VoiceActivity, VoiceActivityStream
+from agentaudio.voice_library.library import demo_voices
 
 pytest.importorskip("onnxruntime", reason="the extra pocket is not installed")
-
-CLIP = Path(__file__).resolve().parents[3] / "voice_library" / "demo" / "clips" / "angus.flac"
 
 
 @pytest.fixture(scope="module")
 def clip() -> Audio:
-    return Audio.load(CLIP, sample_rate=16_000)
+    return demo_voices().get("angus").clip
 
 
 @pytest.fixture(scope="module")

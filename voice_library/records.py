@@ -1,0 +1,153 @@
+"""`Records`: what one transaction changes in a library's database."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, date, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.errors import VoiceError
+from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
+from agentaudio.voice_library.voice import Policy, VoiceCard
+
+
+class Records:
+    """The open transaction of `Database.change`, in words of voices."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def settle_encoder(self, encoder: SpeakerEncoder | None) -> None:
+        """Make sure that new voices are embedded as all others are.
+
+        Raises VoiceError when they would not be.
+        """
+        known, dim = (self._about(key) for key in ("encoder", "dim"))
+        if encoder is None:
+            if known is not None:
+                raise VoiceError(f"this library's voices are embedded by {known!r}; open it with that encoder")
+            return
+        if known is None:
+            if self._db.execute("SELECT 1 FROM voices WHERE revoked IS NULL LIMIT 1").fetchone():
+                raise VoiceError(
+                    f"this library's voices are not embedded; let `voices reindex` embed them with {encoder.name!r}"
+                )
+            self.set_encoder(encoder)
+        elif (known, int(dim or 0)) != (encoder.name, encoder.dim):
+            raise VoiceError(
+                f"this library is embedded by {known!r}, not {encoder.name!r}; open it with that encoder, "
+                "or migrate it with `voices reindex --encoder`"
+            )
+
+    def set_encoder(self, encoder: SpeakerEncoder) -> None:
+        """From now on the embeddings of this encoder count; those of others go."""
+        self._set_about("encoder", encoder.name)
+        self._set_about("dim", str(encoder.dim))
+        self._db.execute("DELETE FROM embeddings WHERE encoder != ?", (encoder.name,))
+
+    def clash(self, card: VoiceCard) -> str | None:
+        """Why a card cannot come in; None when it can."""
+        taken = self._db.execute("SELECT revoked FROM voices WHERE id = ?", (card.id,)).fetchone()
+        if taken is not None:
+            return (
+                f"there is a voice {card.id!r} already; remove it or choose another id"
+                if taken[0] is None
+                else f"voice {card.id!r} was revoked on {taken[0][:10]}; choose another id"
+            )
+        revoked = self._db.execute(
+            "SELECT id, revoked FROM voices WHERE sha256 = ? AND revoked IS NOT NULL", (card.sha256,)
+        ).fetchone()
+        if revoked is not None:
+            return f"the recording of {card.id!r} is that of {revoked[0]!r}, which was revoked on {revoked[1][:10]}"
+        return None
+
+    def insert(self, card: VoiceCard, vector: NDArray[np.float32] | None, origin: str | None) -> None:
+        consent = card.consent
+        row = self._db.execute(
+            "INSERT INTO voices (id, name, language, gender, age, accent, licensed, consented, until, sha256, origin, "
+            "duration_s, card) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                card.id, card.name.casefold(), card.language.lower(), card.gender, card.age,
+                None if card.accent is None else card.accent.casefold(), bool(card.licence), consent is not None,
+                None if consent is None or consent.until is None else consent.until.isoformat(),
+                card.sha256, origin, card.duration_s, _json(card),
+            ),
+        ).lastrowid  # fmt: skip
+        assert row is not None
+        labels = {("tag", tag.casefold()) for tag in card.tags}
+        labels |= {("purpose", purpose) for purpose in (consent.scope if consent is not None else ())}
+        self._db.executemany("INSERT INTO labels VALUES (?, ?, ?)", [(*label, row) for label in sorted(labels)])
+        if vector is not None:
+            self.embed(row, str(self._about("encoder")), vector)
+        self._note(row, "added")
+
+    def embed(self, row: int, encoder: str, vector: NDArray[np.float32]) -> None:
+        """Keep a voice's embedding, at unit length."""
+        length = float(np.linalg.norm(vector))
+        if not np.isfinite(length) or length == 0.0:
+            raise VoiceError(f"encoder {encoder!r} gave an embedding of length {length}; check the clip")
+        unit = np.asarray(vector / length, np.float32)
+        self._db.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", (row, encoder, unit.tobytes()))
+
+    def revoke(self, card: VoiceCard) -> None:
+        """Keep only that card of the voice."""
+        assert card.revoked is not None
+        row = self._row(card.id)
+        self._db.execute(
+            "UPDATE voices SET revoked = ?, card = ?, origin = NULL, gender = ?, name = ? WHERE row = ?",
+            (card.revoked.isoformat(), _json(card), card.gender, card.name.casefold(), row),
+        )
+        for table in ("embeddings", "labels"):
+            self._db.execute(f"DELETE FROM {table} WHERE voice = ?", (row,))
+        self._discard(card.sha256)
+        self._note(row, "revoked")
+
+    def remove(self, card: VoiceCard) -> None:
+        self._db.execute("DELETE FROM voices WHERE id = ?", (card.id,))
+        self._discard(card.sha256)
+
+    def set_policy(self, policy: Policy) -> None:
+        self._set_about("policy", policy.model_dump_json())
+        self._note(None, f"policy {policy.model_dump_json()}")
+
+    def end_consents(self, today: date) -> list[str]:
+        """Forget the embeddings of voices whose consent has ended; returns the hashes of their clips."""
+        ended = self._db.execute(
+            "SELECT row, sha256 FROM voices WHERE until < ? AND NOT ended AND revoked IS NULL", (today.isoformat(),)
+        ).fetchall()
+        for row, _ in ended:
+            self._db.execute("DELETE FROM embeddings WHERE voice = ?", (row,))
+            self._db.execute("UPDATE voices SET ended = 1 WHERE row = ?", (row,))
+            self._note(row, "consent ended")
+        return [sha256 for _, sha256 in ended]
+
+    def take_discarded(self) -> list[str]:
+        """Hashes of clips that no voice has any more, whose files are to go now."""
+        gone = self._db.execute(
+            "SELECT sha256 FROM discarded WHERE sha256 NOT IN (SELECT sha256 FROM voices WHERE revoked IS NULL)"
+        ).fetchall()
+        self._db.execute("DELETE FROM discarded")
+        return [sha256 for (sha256,) in gone]
+
+    def _discard(self, sha256: str) -> None:
+        self._db.execute("INSERT OR IGNORE INTO discarded VALUES (?)", (sha256,))
+
+    def _row(self, id: str) -> int:
+        return int(self._db.execute("SELECT row FROM voices WHERE id = ?", (id,)).fetchone()[0])
+
+    def _note(self, row: int | None, event: str) -> None:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._db.execute("INSERT INTO log VALUES (?, ?, ?)", (at, row, event))
+
+    def _about(self, key: str) -> str | None:
+        value = self._db.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()[0]
+        return None if value is None else str(value)
+
+    def _set_about(self, key: str, value: str) -> None:
+        self._db.execute("UPDATE about SET value = ? WHERE key = ?", (value, key))
+
+
+def _json(card: VoiceCard) -> str:
+    return card.model_dump_json(exclude_defaults=True)
