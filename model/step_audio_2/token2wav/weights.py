@@ -116,7 +116,8 @@ def _filled(module: Module, weights: Weights, path: Path, reason: str) -> Module
             )
     module.to_empty(device="cpu")
     module.load_state_dict({name: weights[name] for name in needed})
-    return module.eval().requires_grad_(False)
+    module.eval().requires_grad_(False)
+    return module
 
 
 def _size(tensor: Tensor) -> str:
