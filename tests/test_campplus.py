@@ -61,13 +61,11 @@ def test_embedding_is_raw_and_depends_on_the_voice(weights: Path) -> None:
     assert not np.allclose(man, woman, atol=0.1)
 
 
-def test_neither_level_nor_rate_matters_much(weights: Path) -> None:
+def test_a_clip_of_another_rate_is_brought_to_16_khz(weights: Path) -> None:
     encoder = CamPlusPlus(weights)
-    clip = Audio.load(QUESTIONS / "great-wall.flac")
-    one = encoder.encode(clip)
-    for same in (Audio(clip.samples * np.float32(0.25), 16_000), clip.resample(48_000)):
-        other = encoder.encode(same)
-        assert one @ other > 0.998 * np.linalg.norm(one) * np.linalg.norm(other)
+    man, woman = (Audio.load(QUESTIONS / f"{name}.flac") for name in ("great-wall", "time-in-tokyo"))
+    one, same, other = (encoder.encode(clip) for clip in (man, man.resample(48_000), woman))
+    assert np.linalg.norm(one - same) < 0.3 * np.linalg.norm(one - other)
 
 
 @pytest.mark.parametrize(
