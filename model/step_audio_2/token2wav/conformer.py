@@ -91,12 +91,12 @@ class RelativeAttention(nn.Module):
 def _by_key(scores: Tensor, keys: int) -> Tensor:
     """(..., T, keys + T - 1) by descending distance to (..., T, keys) by key.
 
-    Row i starts T - 1 - i further right than the last; read as one long row, each starts one place
-    earlier than the width says.
+    Row i starts T - 1 - i places from the left. In rows one place longer, read as one, that is every
+    (keys + T - 1)th place from T - 1 on.
     """
     queries, width = scores.shape[-2:]
-    flat = scores.flatten(-2)[..., queries - 1 : queries - 1 + queries * (width - 1)]
-    return flat.unflatten(-1, (queries, width - 1))[..., :keys]
+    flat = functional.pad(scores, (0, 1)).flatten(-2)
+    return flat[..., queries - 1 : queries - 1 + queries * width].unflatten(-1, (queries, width))[..., :keys]
 
 
 def distances(past: int, new: int, like: Tensor) -> Tensor:
