@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
@@ -66,6 +67,14 @@ def test_a_clip_of_another_rate_is_brought_to_16_khz(weights: Path) -> None:
     man, woman = (Audio.load(QUESTIONS / f"{name}.flac") for name in ("great-wall", "time-in-tokyo"))
     one, same, other = (encoder.encode(clip) for clip in (man, man.resample(48_000), woman))
     assert np.linalg.norm(one - same) < 0.3 * np.linalg.norm(one - other)
+
+
+def test_sixteen_threads_may_share_one_encoder(weights: Path) -> None:
+    clips = [tone(100 + 20 * n) for n in range(16)]
+    encoder = CamPlusPlus(weights)
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(encoder.encode, clips))
+    np.testing.assert_array_equal(together, [CamPlusPlus(weights).encode(clip) for clip in clips])
 
 
 @pytest.mark.parametrize(

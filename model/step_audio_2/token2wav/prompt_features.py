@@ -66,15 +66,13 @@ def fitted(mel: Float, frames: int) -> Float:
     return np.pad(mel, ((0, max(0, frames - len(mel))), (0, 0)), mode="edge")[:frames]
 
 
-def _mirrored(samples: Float, reach: int) -> Double:
+def _mirrored(samples: Float, reach: int) -> Float:
     # Nothing shorter than the reach can be mirrored; silence makes it long enough.
     samples = np.pad(samples, (0, max(0, reach + 1 - len(samples))))
-    return np.pad(samples.astype(np.float64), reach, mode="reflect")
+    return np.pad(samples, reach, mode="reflect")
 
 
-def _mel_energy(
-    padded: Double, window: int, hop: int, filters: Float, count: int, *, magnitude: bool = False
-) -> Double:
+def _mel_energy(padded: Float, window: int, hop: int, filters: Float, count: int, *, magnitude: bool = False) -> Double:
     """(count, bands): mel bands of the power spectrum, or of its root."""
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop][:count]
     parts = []

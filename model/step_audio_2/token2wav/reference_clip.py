@@ -16,6 +16,8 @@ Float = NDArray[np.float32]
 Stretch = tuple[float, float]
 
 SHORTEST_S, LONGEST_S = 2.0, 30.0
+SEARCHED_S = 300.0
+"""Speech that begins later than that is not found: an hour would take a minute to search."""
 MARGIN_S = 0.1
 """Left before the first and after the last speech, and counted as speech: its edges are found late."""
 
@@ -46,7 +48,7 @@ class ReferenceClip:
 def prepare(clip: Audio, longest_s: float = LONGEST_S) -> ReferenceClip:
     """Make a recording ready to be a prompt.
 
-    clip: any rate and length
+    clip: any rate and length; of a recording longer than SEARCHED_S, only that much is looked at
     longest_s: what is longer is cut in the quietest place of its second half
 
     The speech is set to LEVEL_DBFS, less where its peaks would clip. The recording is warned about
@@ -55,6 +57,7 @@ def prepare(clip: Audio, longest_s: float = LONGEST_S) -> ReferenceClip:
     """
     if clip.is_silent:
         raise VoiceError(f"this clip of {clip.duration:.1f} s is silent; record it again with the microphone on")
+    recorded_s, clip = clip.duration, clip.slice(0, SEARCHED_S)
     stretches = _speech(clip)
     if not stretches:
         raise VoiceError(
@@ -77,8 +80,8 @@ def prepare(clip: Audio, longest_s: float = LONGEST_S) -> ReferenceClip:
     speech = np.concatenate([clip.slice(*stretch).samples for stretch in stretches])
     trimmed = clip.slice(max(0.0, stretches[0][0] - MARGIN_S), min(clip.duration, stretches[-1][1] + MARGIN_S))
     if trimmed.duration > longest_s:
-        whole_s, trimmed = trimmed.duration, trimmed.slice(0, _quietest(trimmed, longest_s / 2, longest_s))
-        warnings.append(f"only the first {trimmed.duration:.1f} s of {whole_s:.1f} s are used")
+        trimmed = trimmed.slice(0, _quietest(trimmed, longest_s / 2, longest_s))
+        warnings.append(f"only the first {trimmed.duration:.1f} s of {recorded_s:.1f} s are used")
     return ReferenceClip(_levelled(trimmed, speech), tuple(warnings))
 
 

@@ -96,6 +96,14 @@ def test_a_long_clip_is_cut_at_a_pause(maker: PromptMaker) -> None:
     assert len(prompt.tokens) == -(-round(ready.audio.duration * 100) // 4)
 
 
+def test_a_very_long_recording_is_searched_at_its_beginning() -> None:
+    long = Audio.concat([clip("angus"), Audio(np.tile(NOISE, 200), 16_000), clip("angus")])
+    ready = prepare(long)
+    assert ready.audio.duration < 10
+    with pytest.raises(VoiceError, match="nobody speaks"):
+        prepare(Audio.concat([Audio.silence(301.0, 16_000), clip("angus")]))
+
+
 def test_up_to_30_s_are_used_where_wanted(maker: PromptMaker) -> None:
     long = Audio.concat([clip(name) for name in ("walter", "oscar", "diana", "toby", "victor", "carmen")])
     whole = PromptMaker(maker.tokenizer, maker.speaker_encoder, longest_s=30.0)

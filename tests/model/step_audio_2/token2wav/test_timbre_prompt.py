@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("safetensors", reason="the extra local is not installed")
+
+from safetensors.numpy import save  # noqa: E402
 
 from agentaudio.audio import Audio  # noqa: E402
 from agentaudio.errors import AudioError, VoiceError  # noqa: E402
@@ -84,6 +89,28 @@ def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(VoiceError, match="cut short or corrupt"):
         TimbrePrompt.load(tmp_path / "x")
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    words = {"timbre_prompt": json.dumps({"format": 2, "content_hash": "", "melody": "new"})}
+    (tmp_path / "x").write_bytes(save({"something": np.zeros(3)}, words))
+    with pytest.raises(VoiceError, match="has format 2, not 1; delete it"):
+        TimbrePrompt.load(tmp_path / "x")
+
+
+def test_a_process_killed_while_writing_leaves_a_whole_file(tmp_path: Path) -> None:
+    old = prompt().save(tmp_path / "a.timbre.safetensors")
+    forever = (
+        "import sys; from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt\n"
+        "prompt = TimbrePrompt.load(sys.argv[1]); print(flush=True)\n"
+        "while True: prompt.save(sys.argv[1])"
+    )
+    with subprocess.Popen([sys.executable, "-c", forever, str(old)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        for _ in range(50):
+            assert TimbrePrompt.load(old) == prompt()
+        process.kill()
+    assert TimbrePrompt.load(old) == prompt()
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
