@@ -165,13 +165,12 @@ class VoiceLibrary:
 
         after: only rows above this one; each batch is as of one instant
         """
-        dim = self.dim
         while page := self.database.rows(
             "SELECT voice, vector FROM embeddings WHERE voice > ? "
             "AND encoder = (SELECT value FROM about WHERE key = 'encoder') ORDER BY voice LIMIT ?",
             after, batch,
         ):  # fmt: skip
-            vectors = np.frombuffer(b"".join(vector for _, vector in page), np.float32).reshape(-1, dim)
+            vectors = np.frombuffer(b"".join(vector for _, vector in page), np.float32).reshape(len(page), -1)
             yield np.array([row for row, _ in page], np.int64), vectors
             after = page[-1][0]
 
@@ -278,7 +277,7 @@ class VoiceLibrary:
             card = card.tombstone(datetime.now(UTC).replace(microsecond=0))
             with self.database.change() as db:
                 self._records(db).revoke(card)
-        self._purge()
+        self.purge()
         return card
 
     def remove(self, id: str) -> None:
@@ -289,7 +288,7 @@ class VoiceLibrary:
         card = self.card(id)
         with self.database.change() as db:
             self._records(db).remove(card)
-        self._purge()
+        self.purge()
 
     def set_policy(self, policy: Policy) -> None:
         """Permit more, or less, than the cards do; the log remembers."""
@@ -311,9 +310,8 @@ class VoiceLibrary:
         """Delete the search indexes, which hold embeddings; they are made again from the library."""
         shutil.rmtree(self.folder / "index", ignore_errors=True)
 
-    def _purge(self) -> None:
-        """Delete the files of what is gone from the database, and its traces there."""
-        self.drop_indexes()
+    def purge(self) -> None:
+        """Finish every deletion: files of what is gone from the database, and its traces there."""
         with self.database.change() as db:
             self._records(db)
         self.database.wipe()
@@ -321,13 +319,14 @@ class VoiceLibrary:
     def _records(self, db: Any) -> Records:
         """Where to write, once everything that is over has been purged."""
         records = Records(db)
-        ended = records.end_consents(date.today())
+        ended, discarded = records.end_consents(date.today()), records.take_discarded()
         for sha256 in ended:
             self.clip_files.discard_prompts(sha256)
-        if ended:
+        for sha256, kept in discarded:
+            if not kept:
+                self.clip_files.discard(sha256)
+        if ended or discarded:
             self.drop_indexes()
-        for sha256 in records.take_discarded():
-            self.clip_files.discard(sha256)
         return records
 
     def _take_back(self, hashes: Iterable[str]) -> None:

@@ -89,7 +89,10 @@ class Records:
         if not np.isfinite(length) or length == 0.0:
             raise VoiceError(f"encoder {encoder!r} gave an embedding of length {length}; check the clip")
         unit = np.asarray(vector / length, np.float32)
-        self._db.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", (row, encoder, unit.tobytes()))
+        self._db.execute(
+            "INSERT OR REPLACE INTO embeddings SELECT row, ?, ? FROM voices WHERE row = ? AND revoked IS NULL",
+            (encoder, unit.tobytes(), row),
+        )
 
     def revoke(self, card: VoiceCard) -> None:
         """Keep only that card of the voice."""
@@ -123,13 +126,12 @@ class Records:
             self._note(row, "consent ended")
         return [sha256 for _, sha256 in ended]
 
-    def take_discarded(self) -> list[str]:
-        """Hashes of clips that no voice has any more, whose files are to go now."""
-        gone = self._db.execute(
-            "SELECT sha256 FROM discarded WHERE sha256 NOT IN (SELECT sha256 FROM voices WHERE revoked IS NULL)"
-        ).fetchall()
+    def take_discarded(self) -> list[tuple[str, bool]]:
+        """Hashes of the clips of voices that went, each with whether another voice still has it."""
+        kept = "EXISTS (SELECT 1 FROM voices WHERE voices.sha256 = discarded.sha256 AND revoked IS NULL)"
+        gone = self._db.execute(f"SELECT sha256, {kept} FROM discarded").fetchall()
         self._db.execute("DELETE FROM discarded")
-        return [sha256 for (sha256,) in gone]
+        return [(sha256, bool(kept)) for sha256, kept in gone]
 
     def _discard(self, sha256: str) -> None:
         self._db.execute("INSERT OR IGNORE INTO discarded VALUES (?)", (sha256,))

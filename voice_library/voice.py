@@ -147,7 +147,7 @@ class VoiceCard(_Record):
     def tombstone(self, when: datetime) -> VoiceCard:
         """The card of a voice that was taken back, without what was measured or guessed from its sound."""
         blank: dict[str, Any] = {"description": "", "tags": (), "gender": None}
-        guessed = {name: blank[name] for name in self.automatic}
+        guessed: dict[str, Any] = {name: value for name, value in blank.items() if name in self.automatic}
         return self.model_copy(update={**guessed, "automatic": (), "quality": None, "revoked": when})
 
 

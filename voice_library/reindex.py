@@ -1,0 +1,71 @@
+"""`reindex`: embed the voices of a library again, with the same encoder or with another one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.errors import AgentAudioError, VoiceError
+from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.records import Records
+from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
+
+BATCH = 64
+_LACKING = """
+SELECT row FROM voices WHERE revoked IS NULL AND NOT ended
+AND row NOT IN (SELECT voice FROM embeddings WHERE encoder = ?) ORDER BY row"""
+
+
+def reindex(
+    library: VoiceLibrary,
+    encoder: SpeakerEncoder | None = None,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, str]:
+    """Give every voice an embedding of one encoder, and drop the search indexes, which are made again.
+
+    Until the last voice is embedded the library keeps its old encoder, and searches go on with it. A
+    run that was interrupted goes on where it stopped.
+
+    encoder: None takes the one that the library was opened with
+    on_progress: is told how many voices are done, of how many
+
+    returns: ids of voices that have no embedding now, each with the reason
+    Raises VoiceError without an encoder, or when the library cannot be written.
+    """
+    encoder = encoder or library.encoder
+    if encoder is None:
+        raise VoiceError("an encoder must be given: this library was opened without one")
+    name, refused = encoder.name, dict[int, tuple[str, str]]()
+
+    def embed(row: int) -> NDArray[np.float32] | None:
+        for voice in library.at([row]):  # none, when it was removed meanwhile
+            try:
+                return encoder.encode(voice.clip)
+            except AgentAudioError as error:
+                refused[row] = voice.id, str(error)
+        return None
+
+    done = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Asked again, because other processes may add voices of the old encoder meanwhile.
+        while rows := [row for (row,) in library.database.rows(_LACKING, name) if row not in refused]:
+            for start in range(0, len(rows), BATCH):
+                part = rows[start : start + BATCH]
+                vectors = list(pool.map(embed, part))
+                with library.database.change() as db:
+                    for row, vector in zip(part, vectors, strict=True):
+                        if vector is not None:
+                            Records(db).embed(row, name, vector)
+                done += len(part)
+                if on_progress is not None:
+                    on_progress(done, done - start - len(part) + len(rows))
+    with library.database.change() as db:
+        Records(db).set_encoder(encoder)
+    library.drop_indexes()
+    library.database.wipe()
+    return dict(refused.values())
