@@ -19,7 +19,7 @@ from agentaudio.model.step_audio_2.resample import resample
 from agentaudio.model.step_audio_2.token2wav.prompt_features import DECODER_RATE, decoder_mel, fitted
 from agentaudio.model.step_audio_2.token2wav.reference_clip import LONGEST_S, SHORTEST_S, prepare, two_speakers
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import SpeechTokenizer
-from agentaudio.model.step_audio_2.token2wav.timbre_prompt import FRAMES_PER_TOKEN, TimbrePrompt, clip_hash
+from agentaudio.model.step_audio_2.token2wav.timbre_prompt import MEL_FRAMES_PER_TOKEN, TimbrePrompt, clip_hash
 
 Float = NDArray[np.float32]
 
@@ -92,7 +92,7 @@ class PromptMaker:
         return TimbrePrompt(
             tokens=tokens,
             embedding=self.speaker_encoder.encode(heard),
-            mel=fitted(mel, FRAMES_PER_TOKEN * len(tokens)),
+            mel=fitted(mel, MEL_FRAMES_PER_TOKEN * len(tokens)),
             transcript=transcript,
             voice_id=voice_id,
             clip_hash=clip_hash(clip),

@@ -18,6 +18,7 @@ Float = NDArray[np.float32]
 Tokens = NDArray[np.int32]
 
 CODEBOOK = 6561
+"""Speech tokens are 0 to 6560."""
 FRAMES_PER_TOKEN = 4
 TOKEN_SAMPLES = FRAMES_PER_TOKEN * HOP
 """40 ms at 16 kHz."""

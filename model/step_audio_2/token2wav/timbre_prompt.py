@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 
 from agentaudio.audio import Audio, write_atomically
 from agentaudio.errors import MissingExtra, VoiceError
+from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import CODEBOOK
 
 try:
     import safetensors.numpy
 except ImportError as error:
     raise MissingExtra("a timbre prompt", "local") from error
 
-CODEBOOK = 6561
-"""Speech tokens are 0 to 6560."""
 EMBEDDING_SIZE = 192
 MEL_BANDS = 80
-FRAMES_PER_TOKEN = 2
+MEL_FRAMES_PER_TOKEN = 2
 FEWEST_TOKENS = 3
 """The decoder starts with three tokens of look-ahead."""
 
@@ -71,7 +70,7 @@ class TimbrePrompt:
         if tokens.min() < 0 or tokens.max() >= CODEBOOK:
             wrong = tokens[(tokens < 0) | (tokens >= CODEBOOK)][0]
             raise VoiceError(f"{wrong} is no speech token; they are 0 to {CODEBOOK - 1}")
-        frames = FRAMES_PER_TOKEN * len(tokens)
+        frames = MEL_FRAMES_PER_TOKEN * len(tokens)
         object.__setattr__(self, "tokens", _frozen(tokens, np.int32))
         object.__setattr__(self, "embedding", _numbers("embedding", self.embedding, (EMBEDDING_SIZE,)))
         object.__setattr__(self, "mel", _numbers("mel", self.mel, (frames, MEL_BANDS)))
