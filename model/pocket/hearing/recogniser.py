@@ -19,8 +19,8 @@ from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, MissingExtra, OptionError
 from agentaudio.model.pocket.hearing.language_model import DomainModel, Phonemes, compile_domain
 from agentaudio.model.pocket.hearing.sphinx import SAMPLE_RATE_HZ, HeardWord
-from agentaudio.model.pocket.hearing.vad import VoiceActivity
 from agentaudio.model.pocket.worker import Worker
+from agentaudio.voice_activity import VoiceActivity
 
 LONGEST_AUDIO_S = 60.0
 SPEECH_RMS, LOUDEST_PEAK = 0.07, 0.95

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError
-from agentaudio.model.pocket.hearing.vad import FRAME, SAMPLE_RATE_HZ, VoiceActivity
+from agentaudio.voice_activity import FRAME, SAMPLE_RATE_HZ, VoiceActivity
 
 Float = NDArray[np.float32]
 Stretch = tuple[float, float]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agentaudio.audio import Audio
-from agentaudio.model.pocket.hearing.vad import VoiceActivity, VoiceActivityStream
+from agentaudio.voice_activity import VoiceActivity, VoiceActivityStream
 from agentaudio.voice_library.library import demo_voices
 
 pytest.importorskip("onnxruntime", reason="the extra pocket is not installed")

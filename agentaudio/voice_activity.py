@@ -115,5 +115,5 @@ def _network() -> Any:
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    model = files("agentaudio.model.pocket").joinpath("assets", "silero_vad.onnx").read_bytes()
+    model = files("agentaudio").joinpath("assets", "silero_vad.onnx").read_bytes()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
