@@ -84,7 +84,8 @@ class FlowConfig:
         try:
             # The loader is a SafeLoader that makes plain mappings of every tag.
             told = yaml.load(content, _PlainLoader)
-        except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        except Exception as error:
+            # Its constructors meet nonsense with KeyError, AttributeError and others besides YAMLError.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BackendError(f"{path} is corrupt: it is not YAML that can be read ({reason}); {_AGAIN}") from None
         try:
