@@ -11,7 +11,7 @@ from typing import Literal
 
 from agentaudio.audio import Audio
 from agentaudio.errors import BackendError, MissingExtra
-from agentaudio.model.speech_lm import CallDelta, End, ReferenceVoice, TextDelta
+from agentaudio.model.speech_lm import CallDelta, End, TextDelta
 from agentaudio.model.step_audio_2.answer import AnswerDelta, AnswerReader
 from agentaudio.model.step_audio_2.batching import DecodeBatch
 from agentaudio.model.step_audio_2.dialect import Translation
@@ -50,7 +50,6 @@ class Request:
     max_tokens: of the answer
     stop: the answer ends before any of these strings
     speak: how the answer begins after a thought; otherwise the prompt says it
-    voice: for what makes sound of the speech tokens
     """
 
     prompt: Prompt
@@ -59,7 +58,6 @@ class Request:
     max_tokens: int
     stop: tuple[str, ...] = ()
     speak: bool = True
-    voice: ReferenceVoice | None = None
 
 
 class Weights:

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from agentaudio.audio import Audio, AudioSource
 from agentaudio.conversation import AudioPart, Conversation, Message, TextPart, ToolSpec
 from agentaudio.errors import AgentAudioError, AudioError, BackendError, MissingExtra, OptionError
-from agentaudio.model.speech_lm import (
-    CallDelta,
-    Capabilities,
-    Delta,
-    End,
-    GenerateOptions,
-    ReferenceVoice,
-    TextDelta,
-    TokensDelta,
-)
+from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, ReferenceVoice
 
 try:
     import torch
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
-from agentaudio.model.step_audio_2.answer import Said
 from agentaudio.model.step_audio_2.checkpoint import load_checkpoint
 from agentaudio.model.step_audio_2.decoding import Generation, Request, Weights
+from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.dialect import Language, step_audio_2
 from agentaudio.model.step_audio_2.hub import HUB_ID, HUB_OWNER, downloaded
 from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM
@@ -40,6 +30,7 @@ from agentaudio.model.step_audio_2.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.prefix_cache import PrefixCache
 from agentaudio.model.step_audio_2.prompt import PromptBuilder
 from agentaudio.model.step_audio_2.sampling import Sampling
+from agentaudio.model.step_audio_2.speaking import OwnVoice, SpeechDecoder
 from agentaudio.model.step_audio_2.stop_strings import StopStrings
 from agentaudio.model.step_audio_2.system_prompts import system_prompt
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
@@ -52,8 +43,8 @@ class StepAudio2:
     """A SpeechLM that runs Step-Audio 2 mini on this machine.
 
     It hears, thinks where the checkpoint is made for it, calls tools in the words it was trained
-    on, and answers in text and speech tokens (TokensDelta: 25 a second, 0 to 6560). It makes no
-    sound of them yet, so its `capabilities.voices` is "none"; a voice is accepted and has no effect.
+    on, and answers in text, speech tokens (TokensDelta: 25 a second, 0 to 6560) and, where `speech`
+    makes sound of these, in any voice.
 
     A conversation that goes on re-uses what was read before: old sound is not encoded again.
     Any number of generations may run at once over the same weights; each reads its prompt in a thread
@@ -64,6 +55,7 @@ class StepAudio2:
     think: the checkpoint reasons before it answers (mini-Think)
     kept_tokens: positions whose states are kept for later turns; None is twice the context
     compiled: decode through `torch.compile`, on a GPU with CUDA graphs: faster, after a start of minutes
+    speech: makes sound of the speech tokens; None leaves them as they are
     """
 
     name = "step-audio-2-mini"
@@ -77,6 +69,7 @@ class StepAudio2:
         think: bool = False,
         kept_tokens: int | None = None,
         compiled: bool = False,
+        speech: SpeechDecoder | None = None,
     ) -> None:
         if language not in ("zh", "en"):
             raise OptionError(f"language {language!r} is not one that Step-Audio 2 is told things in; give zh or en")
@@ -85,11 +78,13 @@ class StepAudio2:
         self._weights: Weights | None = Weights(model, vocabulary, turns, compiled=compiled)
         self._prompts = PromptBuilder(vocabulary, dialect=step_audio_2(language))
         self._kept = PrefixCache(2 * self._weights.context if kept_tokens is None else kept_tokens)
+        self.speech = speech
         self._language, self._think = language, think
         self._building = threading.Lock()
-        self._running: set[Generation] = set()
+        self._running: set[Delivery] = set()
         self.capabilities = Capabilities(
-            hears=True, voices="none", calls_tools=True, sample_rate_hz=24_000, languages=("zh", "en"),
+            hears=True, voices="any" if speech else "none", calls_tools=True, sample_rate_hz=24_000,
+            languages=("zh", "en"),
             # A tenth of the context is left for words.
             max_audio_s=float(int(0.9 * self._weights.context / TOKENS_PER_S)),
         )  # fmt: skip
@@ -107,6 +102,8 @@ class StepAudio2:
         pieces_together: bool = False,
         kept_tokens: int | None = None,
         compiled: bool = False,
+        own_voice: AudioSource | Audio | None = None,
+        steps: int = 10,
     ) -> StepAudio2:
         """Load a checkpoint folder: mini or mini-Think, as published or made by `init_tiny`.
 
@@ -119,9 +116,12 @@ class StepAudio2:
         pieces_together: encode sounds longer than 25 s in one padded batch, as the reference does,
             instead of each piece by itself; then a turn's states depend on the turns that are cached
         kept_tokens, compiled: see the class
+        own_voice: a clip of the voice to speak in where none is asked for; None is a synthetic one
+        steps: of the speech decoder; fewer are faster and rougher
 
+        A folder without its `token2wav` is mute.
         Raises BackendError or ModelError naming the file when the folder is not such a checkpoint,
-        OptionError for a device or dtype that is not there.
+        OptionError for a device or dtype that is not there, AudioError for a clip that cannot be read.
         """
         folder = Path(path)
         placed = chosen_device(device)
@@ -139,7 +139,17 @@ class StepAudio2:
         vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
         if think is None:
             think = any("mini-think" in part.lower() for part in folder.absolute().parts)
-        return cls(model, vocabulary, language=language, think=think, kept_tokens=kept_tokens, compiled=compiled)
+        speech = None
+        if (folder / "token2wav").is_dir():
+            speech = SpeechDecoder(
+                folder / "token2wav",
+                device="cuda" if model.device.type == "cuda" else "cpu",
+                steps=steps,
+                own_voice=None if own_voice is None else OwnVoice(Audio.load(own_voice)),
+            )
+        return cls(
+            model, vocabulary, language=language, think=think, kept_tokens=kept_tokens, compiled=compiled, speech=speech
+        )
 
     async def generate(
         self,
@@ -170,11 +180,19 @@ class StepAudio2:
 
         def begin() -> Generation:
             request = self._request(conversation, tools, sampling, max_tokens, options, verbatim)
-            return Generation(weights, self._prompts, self._kept, replace(request, voice=voice))
+            return Generation(weights, self._prompts, self._kept, request)
 
-        async with contextlib.aclosing(self._deltas(begin)) as deltas:
-            async for delta in deltas:
-                yield delta
+        delivery = Delivery(
+            begin, History(self._prompts, self._building), decoder=self.speech if options.speak else None,
+            voice=voice, seed=options.seed, failed=self._typed,
+        )  # fmt: skip
+        self._running.add(delivery)
+        try:
+            async with contextlib.aclosing(delivery.deltas()) as deltas:
+                async for delta in deltas:
+                    yield delta
+        finally:
+            self._running.discard(delivery)
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Read the system prompt and the tools' descriptions, so that the first answer need not."""
@@ -186,9 +204,9 @@ class StepAudio2:
 
     async def aclose(self) -> None:
         """Stop what runs, and free the weights and all states."""
-        for generation in tuple(self._running):
-            generation.stop()
-        self._weights = None
+        for delivery in tuple(self._running):
+            delivery.stop(BackendError(f"this model {self.name} was closed while it was generating"))
+        self._weights = self.speech = None
         self._kept.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -226,104 +244,16 @@ class StepAudio2:
         system = system_prompt(self._language, instructions=told, tools=tools, think=self._think)
         return Conversation([Message("system", (TextPart(system),)), *messages])
 
-    async def _deltas(self, begin: Callable[[], Generation]) -> AsyncGenerator[Delta, None]:
-        """Work in a thread, and hand over what comes as it comes. When this is closed, the thread has ended."""
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[tuple[Delta, int] | Exception | None] = asyncio.Queue()
-        begun: list[Generation] = []
-        closed = threading.Event()
-
-        def hand(item: tuple[Delta, int] | Exception | None) -> None:
-            try:
-                loop.call_soon_threadsafe(queue.put_nowait, item)
-            except RuntimeError:  # the loop is gone, and with it whoever listened
-                closed.set()
-                for generation in begun:
-                    generation.stop()
-
-        def work() -> None:
-            try:
-                generation = begin()
-                begun.append(generation)
-                self._running.add(generation)
-                try:
-                    end = None if closed.is_set() else generation.run(lambda delta, count: hand((delta, count)))
-                    if end is not None:
-                        hand((end, len(generation.generated)))
-                    elif self._weights is None:
-                        hand(BackendError(f"this model {self.name} was closed while it was generating"))
-                finally:
-                    self._running.discard(generation)
-            except Exception as failure:
-                if isinstance(failure, torch.OutOfMemoryError):
-                    self._kept.clear()
-                hand(_typed(failure))
-            finally:
-                hand(None)
-
-        thread = threading.Thread(target=work, name="step-audio-2", daemon=True)
-        thread.start()
-        history = _History(self._prompts, self._building)
-        working = True
-        try:
-            while working:
-                item = await queue.get()
-                if isinstance(item, Exception):
-                    raise item
-                if item is None:
-                    working = False
-                else:
-                    history.take(*item, begun[0])
-                    yield item[0]
-        finally:
-            closed.set()
-            for generation in begun:
-                generation.stop()
-                history.interrupt(generation)
-            while working:
-                working = await queue.get() is not None
-            thread.join()
-
-
-class _History:
-    """Tells the prompt builder which ids an answer was made of, as far as it was handed over."""
-
-    def __init__(self, prompts: PromptBuilder, lock: threading.Lock) -> None:
-        self._prompts, self._lock = prompts, lock
-        self._said = Said()
-        self._count = 0
-        self._told = False
-
-    def take(self, delta: Delta, count: int, generation: Generation) -> None:
-        if isinstance(delta, CallDelta):
-            self._said.call_ids.append(delta.call.id)
-        elif isinstance(delta, End):
-            if generation.whole:
-                self._tell(generation, count)
-            self._told = True
-        elif not self._said.call_ids:
-            self._count = count
-        if isinstance(delta, TextDelta):
-            self._said.text += delta.text
-        elif isinstance(delta, TokensDelta):
-            self._said.codes += delta.tokens
-
-    def interrupt(self, generation: Generation) -> None:
-        """An answer that is broken off stays in the conversation without its calls."""
-        if not self._told and self._said.text.strip() and not self._said.call_ids:
-            self._tell(generation, self._count)
-        self._told = True
-
-    def _tell(self, generation: Generation, count: int) -> None:
-        said = self._said
-        with self._lock:
-            self._prompts.remember(
-                generation.prompt,
-                generation.generated[:count],
-                text=said.text,
-                codes=said.codes,
-                call_ids=said.call_ids,
-            )
+    def _typed(self, failure: Exception) -> Exception:
+        if isinstance(failure, AgentAudioError):
+            return failure
+        if isinstance(failure, torch.OutOfMemoryError):
+            self._kept.clear()
+            typed = BackendError("the device's memory is full; shorten the conversation, or load the model in 4 bits")
+        else:
+            typed = BackendError(f"Step-Audio 2 failed: {failure!r}; see `agentaudio doctor`")
+        typed.__cause__ = failure
+        return typed
 
 
 def load(argument: str | None, **options: Any) -> StepAudio2:
@@ -357,14 +287,3 @@ def _settings(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
     if options.max_tokens < 1:
         raise OptionError(f"max_tokens is {options.max_tokens}; an answer takes at least 1")
     return sampling, options.max_tokens
-
-
-def _typed(failure: Exception) -> Exception:
-    if isinstance(failure, AgentAudioError):
-        return failure
-    if isinstance(failure, torch.OutOfMemoryError):
-        typed = BackendError("the device's memory is full; shorten the conversation, or load the model in 4 bits")
-    else:
-        typed = BackendError(f"Step-Audio 2 failed: {failure!r}; see `agentaudio doctor`")
-    typed.__cause__ = failure
-    return typed

@@ -19,6 +19,8 @@ except ImportError as error:
 
 from agentaudio.model.step_audio_2.config import StepAudio2Config
 from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx
+from agentaudio.model.step_audio_2.token2wav.tiny_weights import write_tiny_token2wav
 from agentaudio.model.step_audio_2.tokens import TokenIds
 
 VOCABULARY = 158_720
@@ -59,7 +61,7 @@ def init_tiny(
     text: Mapping[str, Any] = {},
     audio: Mapping[str, Any] = {},
 ) -> Path:
-    """Write a checkpoint that loads like Step-Audio 2 mini and speaks nonsense: 20 MB, real token ids.
+    """Write a checkpoint that loads like Step-Audio 2 mini and speaks nonsense: 22 MB, real token ids.
 
     folder: made where it is missing; files of the same names in it are replaced
     seed: the same weights for the same seed
@@ -88,6 +90,8 @@ def init_tiny(
     _write_json(folder / "config.json", written)
     _write_weights(folder, random_model(StepAudio2Config.from_pretrained(folder), seed), shards, dtype)
     _write_tokenizer(folder)
+    write_tiny_token2wav(folder / "token2wav", seed=seed)
+    write_tiny_onnx(folder / "token2wav", seed=seed)
     return folder
 
 
