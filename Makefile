@@ -15,6 +15,7 @@ test: $(VENV)/.ready-dev    ## run the tests
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in an environment of their own
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2
+	$(LOCAL)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
 
 check: $(VENV)/.ready-dev   ## lint and type-check
 	$(BIN)/ruff check .

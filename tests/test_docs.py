@@ -21,6 +21,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
+NEEDS_TORCH = "step_audio_2.md"
+
+
 def blocks(language: str) -> list[tuple[str, str]]:
     return [
         (page.name, body)
@@ -30,14 +33,32 @@ def blocks(language: str) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the page on Step-Audio 2 calls Step-Audio-2-mini, small."""
+    from agentaudio.model.step_audio_2.init_tiny import init_tiny
+
+    # Random weights seldom stop by themselves; a short context ends their answers.
+    return init_tiny(tmp_path_factory.mktemp("checkpoint"), text={"max_position_embeddings": 1536})
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder with a question to ask."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, request: pytest.FixtureRequest) -> Path:
+    """A working folder with what a page takes for granted: a question to ask, and the model it is about."""
     from agentaudio import Audio
 
     Audio.load(questions_folder() / "national-museum.flac").save(tmp_path / "question.wav")
+    if page == NEEDS_TORCH:
+        pytest.importorskip("torch", reason="the model needs torch")
+        (tmp_path / "Step-Audio-2-mini").symlink_to(request.getfixturevalue("checkpoint"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def page() -> str:
+    """Of the code that is run; the examples are on none."""
+    return ""
 
 
 @pytest.mark.parametrize(("page", "code"), blocks("python"))
