@@ -49,5 +49,5 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 	@echo "installing agentaudio with torch (a CPU build is enough)"
-	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,dev]'
+	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,dev]'
 	@touch $@
