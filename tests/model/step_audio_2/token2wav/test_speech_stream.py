@@ -153,6 +153,13 @@ def test_the_voice_changes_in_mid_stream_without_a_click_or_a_lost_sample(before
     assert loudest_step(seam) <= 1.05 * loudest_step(made[960 * before + 3850 :])
 
 
+def test_chunks_start_small_again_in_another_voice() -> None:
+    stream = DECODER.stream(voice(0), first_chunk=8)
+    stream.feed(ids(60))
+    stream.switch(voice(1))
+    assert [len(stream.feed(token)) > 0 for token in ids(11)] == [False] * 10 + [True]
+
+
 def test_a_stream_may_end_with_a_change_of_voice() -> None:
     stream = DECODER.stream(voice(0))
     made = [stream.feed(ids(5)), stream.switch(voice(1)), stream.switch(voice(2)), stream.finish()]
