@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from agentaudio.errors import MissingExtra
@@ -107,7 +108,7 @@ def distances(past: int, new: int, like: Tensor) -> Tensor:
     """
     width = like.shape[-1]
     distance = torch.arange(past + new - 1, -new, -1, device=like.device, dtype=torch.float32)
-    rate = torch.exp(torch.arange(0, width, 2, device=like.device, dtype=torch.float32) * (-9.210340371976184 / width))
+    rate = torch.exp(torch.arange(0, width, 2, device=like.device, dtype=torch.float32) * (-math.log(10_000) / width))
     angle = distance[:, None] * rate
     return torch.stack((angle.sin(), angle.cos()), -1).flatten(1).to(like.dtype)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from agentaudio.errors import MissingExtra
 
 try:
@@ -26,8 +28,8 @@ class _TimeEmbedding(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         """t: (n,) float32 in [0, 1]. Returns (n, hidden)."""
-        rate = torch.exp(torch.arange(_FREQUENCIES, device=t.device, dtype=torch.float32) * (-9.210340371976184 / 128))
-        angle = 1000 * t[:, None] * rate
+        order = torch.arange(_FREQUENCIES, device=t.device, dtype=torch.float32)
+        angle = 1000 * t[:, None] * torch.exp(order * (-math.log(10_000) / _FREQUENCIES))
         wave = torch.cat((angle.cos(), angle.sin()), -1)
         out: Tensor = self.mlp(wave.to(self.mlp[0].weight.dtype))
         return out

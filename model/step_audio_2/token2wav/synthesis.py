@@ -209,7 +209,8 @@ def _device(device: str | torch.device | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(device)
-        torch.empty(0, device=place)
+        # The vocoder's phases need double precision, which not every device has.
+        torch.empty(0, device=place, dtype=torch.float64)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise OptionError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); try 'cpu'") from error
     return place
