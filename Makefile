@@ -14,7 +14,7 @@ test: $(VENV)/.ready-dev    ## run the tests
 	$(BIN)/python -m pytest -x -q
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in an environment of their own
-	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2
+	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/test_revoiced.py tests/test_campplus.py
 	$(LOCAL)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
 
 check: $(VENV)/.ready-dev   ## lint and type-check

@@ -39,7 +39,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from agentaudio.model.step_audio_2.init_tiny import init_tiny
 
     # Random weights seldom stop by themselves; a short context ends their answers.
-    return init_tiny(tmp_path_factory.mktemp("checkpoint"), text={"max_position_embeddings": 1536})
+    return init_tiny(tmp_path_factory.mktemp("checkpoint"), text={"max_position_embeddings": 2048})
 
 
 @pytest.fixture

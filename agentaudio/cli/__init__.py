@@ -25,6 +25,8 @@ for _home, _help in {
     "agentaudio.cli.step_audio_2:transcribe": "Write down what is said in a sound file.",
     "agentaudio.cli.step_audio_2:translate": "Write down what is said in a sound file in English or Chinese.",
     "agentaudio.cli.step_audio_2:describe": "Say in a few sentences what can be heard in a sound file.",
+    "agentaudio.cli.step_audio_2:revoice": "Say what a sound file says in another voice.",
+    "agentaudio.cli.step_audio_2:tokenize": "Write down the speech tokens of a sound file.",
     "agentaudio.cli.voices:voices": "Look into a voice library: list, search, play.",
     "agentaudio.cli.listing:tools": "Look at the installed tools.",
     "agentaudio.cli.listing:models": "Look at the installed speech models.",

@@ -1,15 +1,20 @@
-"""`agentaudio transcribe`, `translate`, `describe` and `model`: what Step-Audio 2 does besides talking."""
+"""`agentaudio transcribe`, `translate`, `describe`, `revoice`, `tokenize`: what Step-Audio 2 does besides talking."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from agentaudio.audio import Audio
-from agentaudio.cli.console import in_home, out, print_json, progress
+from agentaudio.cli.console import ensure_writable, in_home, out, print_json, progress
+from agentaudio.errors import OptionError
+from agentaudio.resources import open_voices
+
+if TYPE_CHECKING:
+    from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 
 MODEL = "step-audio-2-mini"
 
@@ -89,6 +94,71 @@ def describe(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:
     from agentaudio.model.step_audio_2 import one_liners
 
     _tell(file, model, json, one_liners.describe)
+
+
+def revoice(
+    file: Path,
+    /,
+    *,
+    voice: str,
+    out_file: Annotated[Path, Parameter(name=["--out", "-o"])],
+    voices: Path | None = None,
+    model: str = MODEL,
+    steps: int = 10,
+) -> None:
+    """Say what a sound file says in another voice.
+
+    Parameters
+    ----------
+    file
+        Speech: WAV, FLAC, MP3, Ogg or another sound file.
+    voice
+        Id or name of the voice; `agentaudio voices list` shows them.
+    out_file
+        Write the sound here: WAV, FLAC, Ogg, Opus or MP3, by its suffix.
+    voices
+        A voice library, instead of the demo voices.
+    model
+        `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+    steps
+        Of the decoder: fewer are faster and rougher.
+    """
+    ensure_writable(out_file)
+    wanted = open_voices(voices).library.get(voice).require("synthesis")
+    speech = Audio.load(file)
+    with progress(f"saying it in the voice of {wanted.name}"):
+        sound = _decoder(model, steps).revoice(speech, wanted)
+    sound.save(out_file)
+    out.print(f"[green]wrote[/] {in_home(out_file)}: {sound.duration:.1f} s in the voice of {wanted.name}")
+
+
+def tokenize(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:
+    """Write down the speech tokens of a sound file: 25 a second, 0 to 6560.
+
+    Parameters
+    ----------
+    file
+        WAV, FLAC, MP3, Ogg or another sound file.
+    model
+        `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+    json
+        Print one JSON object, and nothing else.
+    """
+    tokens = _decoder(model).tokenize(Audio.load(file)).tolist()
+    if json:
+        print_json({"file": str(file), "model": model, "tokens": tokens})
+    else:
+        out.print(" ".join(map(str, tokens)), markup=False, highlight=False, soft_wrap=True)
+
+
+def _decoder(model: str, steps: int = 10) -> SpeechDecoder:
+    from agentaudio.model.step_audio_2.hub import HUB_ID
+    from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
+
+    name, _, checkpoint = model.partition(":")
+    if name != MODEL:
+        raise OptionError(f"model {model!r} has no speech decoder; give {MODEL} or {MODEL}:FOLDER")
+    return SpeechDecoder.load(checkpoint or HUB_ID, steps=steps)
 
 
 def _tell(file: Path, model: str, json: bool, task: Callable[[str, Audio | Path], str]) -> None:

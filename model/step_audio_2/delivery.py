@@ -10,7 +10,8 @@ from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, Refere
 from agentaudio.model.step_audio_2.answer import AnswerDelta, Said
 from agentaudio.model.step_audio_2.decoding import Generation
 from agentaudio.model.step_audio_2.prompt import PromptBuilder
-from agentaudio.model.step_audio_2.speaking import Speaking, SpeechDecoder
+from agentaudio.model.step_audio_2.speaking import Speaking
+from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 
 _Item = tuple[Delta, int] | Exception | None
 
@@ -30,7 +31,7 @@ class Delivery:
         *,
         decoder: SpeechDecoder | None,
         voice: ReferenceVoice | None,
-        seed: int | None,
+        seed: int,
         failed: Callable[[Exception], Exception],
     ) -> None:
         self._begin, self._history, self._failed = begin, history, failed
@@ -80,7 +81,7 @@ class Delivery:
             if self._decoder is not None:
                 decoder = self._decoder
                 self._speaking = Speaking(
-                    lambda: decoder.stream(self._voice, self._seed), lambda delta: self._hand((delta, 0))
+                    lambda: decoder.stream(self._voice, seed=self._seed), lambda delta: self._hand((delta, 0))
                 )
             self._generation = self._begin()
             end = None if self._stopping.is_set() else self._generation.run(self._emit)

@@ -24,13 +24,13 @@ from agentaudio.model.step_audio_2.checkpoint import load_checkpoint
 from agentaudio.model.step_audio_2.decoding import Generation, Request, Weights
 from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.dialect import Language, step_audio_2
-from agentaudio.model.step_audio_2.hub import HUB_ID, HUB_OWNER, downloaded
+from agentaudio.model.step_audio_2.hub import HUB_ID, located
 from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.prefix_cache import PrefixCache
 from agentaudio.model.step_audio_2.prompt import PromptBuilder
 from agentaudio.model.step_audio_2.sampling import Sampling
-from agentaudio.model.step_audio_2.speaking import OwnVoice, SpeechDecoder
+from agentaudio.model.step_audio_2.speech_decoder import OwnVoice, SpeechDecoder
 from agentaudio.model.step_audio_2.stop_strings import StopStrings
 from agentaudio.model.step_audio_2.system_prompts import system_prompt
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
@@ -184,7 +184,7 @@ class StepAudio2:
 
         delivery = Delivery(
             begin, History(self._prompts, self._building), decoder=self.speech if options.speak else None,
-            voice=voice, seed=options.seed, failed=self._typed,
+            voice=voice, seed=abs(options.seed or 0), failed=self._typed,
         )  # fmt: skip
         self._running.add(delivery)
         try:
@@ -264,11 +264,7 @@ def load(argument: str | None, **options: Any) -> StepAudio2:
 
     Raises BackendError when it cannot be had, and what `StepAudio2.load` raises.
     """
-    wanted = HUB_ID if argument is None else argument
-    if not wanted.startswith(HUB_OWNER) or Path(wanted).is_dir():
-        return StepAudio2.load(wanted, **options)
-    options.setdefault("think", "-think" in wanted.lower())
-    return StepAudio2.load(downloaded(wanted), **options)
+    return StepAudio2.load(located(HUB_ID if argument is None else argument), **options)
 
 
 def _settings(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:

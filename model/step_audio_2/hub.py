@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
 from agentaudio.errors import BackendError
 
 HUB_ID = "stepfun-ai/Step-Audio-2-mini"
@@ -10,19 +14,28 @@ FILES = ("*.json", "*.safetensors", "*.txt", "token2wav/*")
 """What is downloaded: no code."""
 
 
-def downloaded(hub_id: str) -> str:
-    """The folder of a checkpoint in the local hub cache; what is missing there is downloaded, with a progress bar.
+def located(checkpoint: str | os.PathLike[str], *, only: str | None = None) -> Path:
+    """The folder of a checkpoint: as given, or of one of the authors' ids in the local hub cache.
+
+    What the cache lacks is downloaded, with a progress bar.
+    only: a pattern of the files that are needed, such as "token2wav/*"
 
     Raises BackendError when it is not there and cannot be had.
     """
+    named = os.fspath(checkpoint)
+    if not named.startswith(HUB_OWNER) or Path(named).is_dir():
+        return Path(named)
+    return _downloaded(named, FILES if only is None else (only,))
+
+
+def _downloaded(hub_id: str, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        folder: str = snapshot_download(hub_id, allow_patterns=list(FILES))
+        return Path(snapshot_download(hub_id, allow_patterns=list(patterns)))
     except Exception as failure:
         reason = (str(failure).strip() or repr(failure)).splitlines()[0]
         raise BackendError(
             f"{hub_id} is not in the local cache and cannot be downloaded ({reason}); go online, or download it "
             "elsewhere and name its folder: step-audio-2-mini:FOLDER"
         ) from failure
-    return folder

@@ -5,82 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 
 from agentaudio.audio import Audio
-from agentaudio.errors import BackendError
-from agentaudio.model.speech_lm import AudioDelta, ReferenceVoice
+from agentaudio.model.speech_lm import AudioDelta
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
-from agentaudio.model.step_audio_2.token2wav.prompt_cache import PromptCache
-from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker
 from agentaudio.model.step_audio_2.token2wav.stream import SpeechStream
-from agentaudio.model.step_audio_2.token2wav.synthesis import Token2Wav
-
-FILES = ("flow.yaml", "flow.pt", "hift.pt", "campplus.onnx", "speech_tokenizer_v2_25hz.onnx")
-
-
-@dataclass(frozen=True, slots=True)
-class OwnVoice:
-    """The voice of a model that was not given another."""
-
-    clip: Audio
-    transcript: str = ""
-    id: str = "step-audio-2"
-
-
-def shipped_voice() -> OwnVoice:
-    """A plain American woman, synthetic: see assets/NOTICE."""
-    clip = Audio.load(files("agentaudio.model.step_audio_2").joinpath("assets/own_voice.flac").read_bytes())
-    words = "Hello, it is good to hear you. Ask me anything you like, and I will look it up and tell you what I found, "
-    return OwnVoice(clip, words + "in a few plain words.")
-
-
-class SpeechDecoder:
-    """Token2Wav and the timbre prompts of its voices, loaded on first use. For any number of threads.
-
-    folder: the `token2wav` folder of a checkpoint
-    device, dtype, steps: see Token2Wav.load
-    own_voice: where none is asked for
-
-    Raises BackendError when one of the folder's files is missing.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        device: str = "cpu",
-        steps: int = 10,
-        own_voice: OwnVoice | None = None,
-    ) -> None:
-        missing = [name for name in FILES if not (folder / name).is_file()]
-        if missing:
-            raise BackendError(f"{folder / missing[0]} is missing; download it again, or remove the folder to go mute")
-        self._folder, self._device, self._steps = folder, device, steps
-        self._own_voice = shipped_voice() if own_voice is None else own_voice
-        self._loading = threading.Lock()
-
-    @cached_property
-    def _loaded(self) -> Token2Wav:
-        return Token2Wav.load(self._folder, device=self._device, steps=self._steps)
-
-    @property
-    def token2wav(self) -> Token2Wav:
-        with self._loading:
-            return self._loaded
-
-    @cached_property
-    def prompts(self) -> PromptCache:
-        """Of the voices; a voice of a library has them kept beside it, in its `prompt_path`."""
-        return PromptCache(PromptMaker.load(self._folder), lambda voice: getattr(voice, "prompt_path", None))
-
-    def stream(self, voice: ReferenceVoice | None, seed: int | None = None) -> SpeechStream:
-        """Begin to speak in a voice. Raises what PromptCache.get and Token2Wav.stream raise."""
-        prompt = self.prompts.get(self._own_voice if voice is None else voice)
-        return self.token2wav.stream(prompt, seed=0 if seed is None else abs(seed))
 
 
 class Speaking:
