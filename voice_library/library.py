@@ -111,6 +111,10 @@ class VoiceLibrary:
             raise VoiceNotFound(f"voice {wanted!r} was revoked on {voices[0].card.revoked:%Y-%m-%d}; choose another")
         return voices[0]
 
+    def has(self, id: str) -> bool:
+        """Whether an id is taken, be the voice revoked or not."""
+        return bool(self.database.rows("SELECT 1 FROM voices WHERE id = ?", id))
+
     def card(self, id: str) -> VoiceCard:
         """The card of that id, be the voice revoked or not. Raises VoiceNotFound."""
         found = self.database.rows("SELECT card FROM voices WHERE id = ?", id)
@@ -194,6 +198,11 @@ class VoiceLibrary:
     def policy(self) -> Policy:
         """What the library permits beyond the cards; `set_policy` changes it."""
         return Policy.model_validate_json(self._about("policy") or "{}")
+
+    def recorded(self, sha256: str) -> VoiceCard | None:
+        """The card of a voice, revoked or not, whose clip has that hash, or was cut from a file that has it."""
+        rows = self.database.rows("SELECT card FROM voices WHERE sha256 = ? OR origin = ? LIMIT 1", sha256, sha256)
+        return self._voice(rows[0][0]).card if rows else None
 
     def refusal(self, id: str, purpose: str) -> str | None:
         """Why a voice may not be used for a purpose now; None when it may."""

@@ -99,8 +99,8 @@ class Records:
         assert card.revoked is not None
         row = self._row(card.id)
         self._db.execute(
-            "UPDATE voices SET revoked = ?, card = ?, origin = NULL, gender = ?, name = ? WHERE row = ?",
-            (card.revoked.isoformat(), _json(card), card.gender, card.name.casefold(), row),
+            "UPDATE voices SET revoked = ?, card = ?, gender = ? WHERE row = ?",
+            (card.revoked.isoformat(), _json(card), card.gender, row),
         )
         for table in ("embeddings", "labels"):
             self._db.execute(f"DELETE FROM {table} WHERE voice = ?", (row,))

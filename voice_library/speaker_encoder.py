@@ -7,7 +7,7 @@ import os
 import threading
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class SpeakerEncoder(Protocol):
 
     name: which encoder, and which version of it; embeddings of different names do not compare
     dim: how many numbers an embedding has
+    same_speaker_above: cosine from which two clips count as one speaker's
     """
 
     @property
@@ -45,8 +46,26 @@ class SpeakerEncoder(Protocol):
     @property
     def dim(self) -> int: ...
 
+    @property
+    def same_speaker_above(self) -> float: ...
+
     def encode(self, audio: Audio) -> Embedding:
         """(dim,) float32, unit length. Raises VoiceError for audio without enough speech."""
+        ...
+
+
+@runtime_checkable
+class WindowedSpeakerEncoder(SpeakerEncoder, Protocol):
+    """A speaker encoder whose embedding is the mean over short windows: they tell whether one person speaks.
+
+    one_speaker_above: cosine from which two groups of windows of a clip count as one speaker's
+    """
+
+    @property
+    def one_speaker_above(self) -> float: ...
+
+    def encode_windows(self, audio: Audio) -> Embedding:
+        """(windows, dim) float32, each of unit length, in order. Raises VoiceError as `encode` does."""
         ...
 
 
@@ -65,6 +84,10 @@ class EmbeddedSpeakerEncoder:
 
     name = "resemblyzer-0.1.4"
     dim = 256
+    # Of the demo voices no two reach 0.83; the windows of one clip, parted in two, fall below 0.78 for
+    # 1 voice in 34, those of two voices joined do in 94 of 100 (whole clips) or 90 (taking turns).
+    same_speaker_above = 0.83
+    one_speaker_above = 0.78
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self._path = None if path is None else Path(path)
@@ -80,6 +103,13 @@ class EmbeddedSpeakerEncoder:
         Raises VoiceError when the audio is silent or holds too little speech, and MissingExtra
         when onnxruntime is not installed.
         """
+        return _mean(self.encode_windows(audio))
+
+    def encode_windows(self, audio: Audio) -> Embedding:
+        """(windows, 256) float32 of unit length: the speaker in each 1.6 s of sound, 1.3 times a second.
+
+        Takes and raises what `encode` does.
+        """
         samples = audio.resample(SAMPLE_RATE_HZ).samples
         if audio.is_silent:
             raise VoiceError(
@@ -93,33 +123,40 @@ class EmbeddedSpeakerEncoder:
                 f"this clip of {audio.duration:.2f} s holds {speech_s:.2f} s of sound, but a voice needs at "
                 f"least {SHORTEST_SPEECH_S} s; give a longer one, best 3 to 10 s of one person speaking"
             )
-        return self.encode_prepared(speech)
+        return self._windows(speech)
 
     def encode_prepared(self, speech: Samples) -> Embedding:
         """As `encode`, for speech whose level is set and whose silence is gone.
 
         speech: (samples,) float32, 16 kHz
-        returns: (256,) float32: the mean over partials of 1.6 s, at unit length
+        returns: (256,) float32: the mean over windows of 1.6 s, at unit length
         """
+        return _mean(self._windows(speech))
+
+    def _windows(self, speech: Samples) -> Embedding:
         starts = _partial_starts(len(speech))
         needed = (starts[-1] + PARTIAL_FRAMES) * HOP
         mel = mel_spectrogram(np.pad(speech, (0, max(0, needed - len(speech)))))
         batch = np.stack([mel[start : start + PARTIAL_FRAMES] for start in starts])
-        (partials,) = self._loaded().run(["embedding"], {"mel": batch})
-        mean = np.mean(partials, axis=0, dtype=np.float64)
-        length = float(np.linalg.norm(mean))
-        if not np.isfinite(length) or length == 0.0:
+        (windows,) = self._loaded().run(["embedding"], {"mel": batch})
+        lengths = np.linalg.norm(windows, axis=1, keepdims=True)
+        if not np.isfinite(lengths).all() or not lengths.all():
             raise VoiceError(
                 f"the encoder found no voice in {len(speech) / SAMPLE_RATE_HZ:.1f} s of sound; "
                 "give a clip of one person speaking"
             )
-        return np.asarray(mean / length, np.float32)
+        return np.asarray(windows / lengths, np.float32)
 
     def _loaded(self) -> Any:
         with self._loading:
             if self._session is None:
                 self._session = _load(self._path)
             return self._session
+
+
+def _mean(windows: Embedding) -> Embedding:
+    mean = windows.mean(axis=0, dtype=np.float64)
+    return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 
 def _load(path: Path | None) -> Any:

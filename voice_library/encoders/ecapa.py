@@ -1,0 +1,86 @@
+"""SpeechBrain's ECAPA-TDNN, trained on VoxCeleb, as a speaker encoder of voice libraries."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.audio import Audio
+from agentaudio.errors import MissingExtra, OptionError, VoiceError
+
+try:
+    import torch
+    from huggingface_hub import hf_hub_download
+    from speechbrain.lobes.features import Fbank
+    from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+except ImportError as error:
+    raise MissingExtra("the ECAPA-TDNN speaker encoder", "speechbrain") from error
+
+SAMPLE_RATE_HZ = 16_000
+MEL_BANDS = 80
+SHORTEST_S = 0.5
+REPOSITORY, WEIGHTS = "speechbrain/spkrec-ecapa-voxceleb", "embedding_model.ckpt"
+
+
+class EcapaEncoder:
+    """ECAPA-TDNN as published in speechbrain/spkrec-ecapa-voxceleb: 192 numbers.
+
+    The network is built here and only its weights are read: the recipe beside them is YAML that can
+    run any code.
+
+    folder: holds embedding_model.ckpt; None downloads it from the Hugging Face Hub
+
+    name: with a fingerprint of the weights, since embeddings of other weights do not compare
+    same_speaker_above: SpeechBrain's own default (SpeakerRecognition.verify_batch); not calibrated here
+
+    Raises OptionError when the weights cannot be had or belong to another network.
+    Source: Desplanques et al. 2020, "ECAPA-TDNN: Emphasized channel attention, propagation and aggregation
+    in TDNN based speaker verification"; sizes from hyperparams.yaml of that repository.
+    """
+
+    dim = 192
+    same_speaker_above = 0.25
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+        file = _download() if folder is None else Path(folder) / WEIGHTS
+        self._fbank = Fbank(n_mels=MEL_BANDS)
+        self._network = ECAPA_TDNN(
+            MEL_BANDS, channels=[1024, 1024, 1024, 1024, 3072], kernel_sizes=[5, 3, 3, 3, 1], dilations=[1, 2, 3, 4, 1],
+            attention_channels=128, lin_neurons=self.dim,
+        ).eval()  # fmt: skip
+        try:
+            self._network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+            with file.open("rb") as content:
+                self.name = f"ecapa-{hashlib.file_digest(content, 'sha256').hexdigest()[:16]}"
+        except OSError as error:
+            raise OptionError(f"cannot read {file}: {error.strerror}; download {WEIGHTS} of {REPOSITORY}") from None
+        except Exception as error:  # torch's errors for a broken file share no base class
+            raise OptionError(f"{file} does not hold ECAPA-TDNN's weights: {str(error).splitlines()[0]}") from error
+        self._running = threading.Lock()  # torch uses every core for one clip
+
+    def encode(self, audio: Audio) -> NDArray[np.float32]:
+        """(192,) float32, unit length. Raises VoiceError for silence or less than SHORTEST_S of sound."""
+        if audio.is_silent or audio.duration < SHORTEST_S:
+            raise VoiceError(
+                f"this clip of {audio.duration:.2f} s (peak {audio.peak:.1g} of 1.0) is too short or silent; "
+                f"a voice needs at least {SHORTEST_S} s of one person speaking"
+            )
+        samples = torch.from_numpy(audio.resample(SAMPLE_RATE_HZ).samples.copy())[None]
+        with self._running, torch.inference_mode():
+            features = self._fbank(samples)
+            embedding = self._network(features - features.mean(dim=1, keepdim=True))[0, 0].numpy()
+        return np.asarray(embedding / np.linalg.norm(embedding), np.float32)
+
+
+def _download() -> Path:
+    try:
+        return Path(hf_hub_download(REPOSITORY, WEIGHTS))
+    except Exception as error:  # the hub's errors and those of its network share no base class
+        raise OptionError(
+            f"cannot download {WEIGHTS} of {REPOSITORY}: {str(error).splitlines()[0]}; give its folder: ecapa:FOLDER"
+        ) from error

@@ -1,0 +1,231 @@
+"""`ingest`: recordings become voices, many at a time; what cannot is reported, and nothing is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+import unicodedata
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from agentaudio.audio import Audio
+from agentaudio.errors import AudioError, VoiceError
+from agentaudio.voice_activity import VoiceActivity
+from agentaudio.voice_library.excerpt import WISHED_S, find_excerpt
+from agentaudio.voice_library.library import PreparedVoice, VoiceLibrary
+from agentaudio.voice_library.manifest import Entry, read_manifest
+from agentaudio.voice_library.neighbours import Neighbours, encode_and_tell_apart
+from agentaudio.voice_library.quality import measure_quality
+from agentaudio.voice_library.suggestion import suggest_card
+
+LONGEST_SOURCE_S = 600.0
+LARGEST_SOURCE_BYTES = 200_000_000
+HIGHEST_RATE_HZ = 48_000
+BATCH = 32
+BATCH_S = 1.0
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something about one row of what was taken in. row: counted from 1."""
+
+    row: int
+    file: str
+    what: str
+
+
+@dataclass
+class IngestReport:
+    """How it went. added: ids; skipped: were there already; flagged: added, but look; refused: and why."""
+
+    added: list[str] = field(default_factory=list)
+    skipped: list[Note] = field(default_factory=list)
+    flagged: list[Note] = field(default_factory=list)
+    refused: list[Note] = field(default_factory=list)
+
+
+def ingest(
+    library: VoiceLibrary,
+    source: str | os.PathLike[str],
+    *,
+    common: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> IngestReport:
+    """Take recordings into a library: the best 3 to 15 seconds of each, measured, embedded and described.
+
+    source: a recording, a folder or a manifest, see `read_manifest`
+    common: fields of the card for rows that do not have them, such as licence and consent
+    workers: threads; None takes one per core
+    on_progress: is told how many rows are done, of how many
+
+    Rows without an id are named after their file; rows without a description get one made by rule.
+    Doing it again skips what is there already, so a run that was interrupted goes on. When it
+    returns, or calls `on_progress`, the voices so far are on the disk.
+
+    Raises VoiceError when the source or the library cannot be used, or the disk is full, and
+    MissingExtra without the extra `pocket`. A row that cannot be used is only reported.
+    """
+    entries = list(read_manifest(source))
+    run = _Ingest(library, dict(common or {}))
+    for done, (entry, future) in enumerate(_in_order(run.prepare, entries, workers or os.cpu_count() or 1), 1):
+        run.take(entry, future)
+        if run.due or done == len(entries):
+            run.store()
+            if on_progress is not None:
+                on_progress(done, len(entries))
+    return run.report
+
+
+class _Known(Exception):
+    """The recording is in the library already."""
+
+
+class _Ingest:
+    def __init__(self, library: VoiceLibrary, common: dict[str, Any]) -> None:
+        self.report = IngestReport()
+        self._library = library
+        self._common = common
+        self._activity = VoiceActivity()
+        self._neighbours = Neighbours(library)
+        self._batch: list[tuple[Entry, PreparedVoice, list[str]]] = []
+        self._stored_at = time.monotonic()
+
+    def prepare(self, entry: Entry) -> tuple[PreparedVoice, list[str]]:
+        """A row as a voice, with what is odd about it. Any thread may do this.
+
+        Raises AudioError or VoiceError when the row cannot be used, _Known when its recording has been.
+        """
+        if entry.problem is not None:
+            raise VoiceError(entry.problem)
+        origin = self._unknown(_fingerprint(entry.file))
+        audio = Audio.load(entry.file)
+        if audio.sample_rate > HIGHEST_RATE_HZ:
+            audio = audio.resample(HIGHEST_RATE_HZ)
+        excerpt = find_excerpt(audio, self._activity)
+        fields = {"id": _id_from(entry.file), "name": entry.file.stem[:100]} | self._common | entry.fields
+        if "description" not in fields:
+            guessed = {name: value for name, value in suggest_card(excerpt).items() if name not in fields}
+            fields |= guessed | {"automatic": tuple(guessed)}
+        vector, two = None, False
+        if self._library.encoder is not None:
+            vector, two = encode_and_tell_apart(self._library.encoder, excerpt.audio)
+        flags = ["it sounds like two speakers"] * two
+        if excerpt.speech_s < WISHED_S:
+            flags.append(f"it holds only {excerpt.speech_s:.1f} s of speech")
+        voice = self._library.prepare(
+            excerpt.audio, vector=vector, origin=origin, quality=measure_quality(excerpt), **fields
+        )
+        return voice, flags
+
+    def take(self, entry: Entry, future: Future[tuple[PreparedVoice, list[str]]]) -> None:
+        """Put a prepared row into the batch, or into the report."""
+        try:
+            voice, flags = future.result()
+            # Asked again: rows before this one were stored while it was prepared.
+            self._unknown(voice.card.sha256)
+            self._unknown(voice.origin or "")
+            for _, other, _ in self._batch:
+                if voice.card.sha256 == other.card.sha256 or voice.origin == other.origin:
+                    raise _Known(f"it is the recording of {other.card.id!r}")
+            self._batch.append((entry, self._named(entry, voice), flags))
+        except _Known as known:
+            self.report.skipped.append(_note(entry, str(known)))
+        except (AudioError, VoiceError) as error:
+            self.report.refused.append(_note(entry, str(error)))
+
+    @property
+    def due(self) -> bool:
+        """Whether the batch has waited long enough."""
+        return len(self._batch) >= BATCH or time.monotonic() - self._stored_at > BATCH_S
+
+    def store(self) -> None:
+        """Write the batch to the disk."""
+        batch, self._batch = self._batch, []
+        outcomes = self._library.store([voice for _, voice, _ in batch]) if batch else []
+        for (entry, voice, flags), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, VoiceError):
+                self.report.refused.append(_note(entry, str(outcome)))
+                continue
+            self.report.added.append(outcome.id)
+            if voice.vector is not None:
+                near = self._neighbours.meet(outcome.id, voice.vector)
+                if near is not None:
+                    flags.append(f"it sounds like {near[0]!r} (cosine {near[1]:.2f})")
+            if flags:
+                self.report.flagged.append(_note(entry, f"{outcome.id!r}: {'; '.join(flags)}"))
+        self._stored_at = time.monotonic()
+
+    def _unknown(self, sha256: str) -> str:
+        """The hash, of a recording that is new."""
+        card = self._library.recorded(sha256)
+        if card is None:
+            return sha256
+        if card.revoked is not None:
+            raise VoiceError(f"it is the recording of {card.id!r}, which was revoked on {card.revoked:%Y-%m-%d}")
+        raise _Known(f"it is the recording of {card.id!r}")
+
+    def _named(self, entry: Entry, voice: PreparedVoice) -> PreparedVoice:
+        """Two files of one name in different folders are two voices; an id that somebody gave stays as it is."""
+        id = voice.card.id
+        taken = id in {other.card.id for _, other, _ in self._batch} or self._library.has(id)
+        if "id" in entry.fields or not taken:
+            return voice
+        return replace(voice, card=voice.card.model_copy(update={"id": f"{id}-{voice.card.sha256[:8]}"}))
+
+
+Prepare = Callable[[Entry], tuple[PreparedVoice, list[str]]]
+
+
+def _in_order(
+    prepare: Prepare, entries: list[Entry], workers: int
+) -> Iterator[tuple[Entry, Future[tuple[PreparedVoice, list[str]]]]]:
+    """Rows with what becomes of them, in their order; a few are prepared ahead."""
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[tuple[Entry, Future[tuple[PreparedVoice, list[str]]]]] = deque()
+        try:
+            for entry in entries:
+                ahead.append((entry, pool.submit(prepare, entry)))
+                if len(ahead) > 4 * workers:
+                    yield ahead.popleft()
+            while ahead:
+                yield ahead.popleft()
+        finally:
+            for _, future in ahead:
+                future.cancel()
+
+
+def _fingerprint(file: Path) -> str:
+    """Hash of a file whose header promises a sound of sensible length: a few bytes may stand for ten hours."""
+    import soundfile
+
+    try:
+        if file.stat().st_size > LARGEST_SOURCE_BYTES:
+            raise AudioError(f"{file} has {file.stat().st_size / 1e6:.0f} MB; cut it first")
+        with suppress(soundfile.LibsndfileError):  # Audio.load says it better, and reads more kinds
+            header = soundfile.info(str(file))
+            if header.duration > LONGEST_SOURCE_S:
+                raise AudioError(
+                    f"{file} says it lasts {header.duration / 60:.0f} minutes; the limit is "
+                    f"{LONGEST_SOURCE_S / 60:.0f}, so cut it first"
+                )
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise AudioError(f"cannot read {file}: {error.strerror}") from None
+
+
+def _id_from(file: Path) -> str:
+    plain = unicodedata.normalize("NFKD", file.stem).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50] or "voice"
+
+
+def _note(entry: Entry, what: str) -> Note:
+    return Note(entry.number, str(entry.file), what)

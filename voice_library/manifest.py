@@ -1,0 +1,220 @@
+"""`read_manifest`: which recordings are to become voices, from a file, a folder or a list."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from agentaudio.errors import MissingExtra, VoiceError, did_you_mean
+from agentaudio.voice_library.voice import Consent, Source, VoiceCard
+
+SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".m4a", ".mp4", ".webm")
+LISTS = (".txt", ".list", ".scp")
+LONGEST_FIELD = 1_000_000
+
+_MADE_HERE = {"sha256", "duration_s", "quality", "added", "revoked", "automatic"}
+_PARTS: dict[str, type[BaseModel]] = {"consent": Consent, "source": Source}
+FIELDS = tuple(name for name in VoiceCard.model_fields if name not in _MADE_HERE)
+COLUMNS = (
+    "file", *(name for name in FIELDS if name not in _PARTS),
+    *(f"{part}_{name}" for part, model in _PARTS.items() for name in model.model_fields),
+)  # fmt: skip
+_SEVERAL = {"tags", "consent_scope"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of a manifest: a recording and what is said of it, or why the row cannot be read.
+
+    number: counted from 1, as an editor counts lines, or the files of a folder
+    """
+
+    number: int
+    file: Path
+    fields: dict[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def read_manifest(source: str | os.PathLike[str]) -> Iterator[Entry]:
+    """The rows of a source, in order.
+
+    source: a sound file; a folder, searched through; or a manifest: .csv with a header, .jsonl,
+        .parquet (extra `parquet`), or a list (.txt, .list, .scp) of lines `file.wav, description`.
+        Fields are those of VoiceCard besides `file`, which is relative to the manifest. In tables
+        `consent` and `source` are spelled as columns (`consent_basis`), and several tags or
+        purposes are parted by `;`.
+
+    A row that cannot be used comes with its problem. Files outside the folder of the source are
+    such a problem, however they are spelled or linked.
+    Raises VoiceError when the source is missing, empty of sound, of another kind, or has columns
+    that no card has; MissingExtra for Parquet without pyarrow.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return _folder(source)
+    if not source.is_file():
+        raise VoiceError(f"no such recording, folder or manifest: {source}")
+    suffix = source.suffix.lower()
+    if suffix in SOUND_SUFFIXES:
+        return iter([Entry(1, source)])
+    readers: dict[str, Callable[[Path], Iterable[Raw]]] = {
+        ".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet, **dict.fromkeys(LISTS, _list),
+    }  # fmt: skip
+    if suffix not in readers:
+        known = ", ".join((*readers, *SOUND_SUFFIXES))
+        raise VoiceError(f"{source} is neither a manifest nor a recording by its name; known: {known}")
+    return _within(source.parent, readers[suffix](source))
+
+
+Raw = tuple[int, dict[str, Any] | str]  # a row's number, and its columns or its problem
+
+
+def _folder(folder: Path) -> Iterator[Entry]:
+    files = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    sounds = sorted(file for file in files if file.suffix.lower() in SOUND_SUFFIXES)
+    if not sounds:
+        raise VoiceError(f"{folder} holds no recordings; known are {', '.join(SOUND_SUFFIXES)}")
+    return _within(folder, ((number, {"file": str(file.relative_to(folder))}) for number, file in enumerate(sounds, 1)))
+
+
+def _within(folder: Path, rows: Iterable[Raw]) -> Iterator[Entry]:
+    root = folder.resolve()
+    for number, row in rows:
+        if isinstance(row, str):
+            yield Entry(number, folder, problem=row)
+            continue
+        name = row.pop("file", None)
+        if not isinstance(name, str) or not name.strip():
+            yield Entry(number, folder, problem="it names no file")
+            continue
+        path = folder / name.strip()
+        try:
+            inside = path.resolve().is_relative_to(root)
+            path = path if path.exists() else folder / unicodedata.normalize("NFC", name.strip())
+            missing = not path.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # NUL, a name too long, links in a circle
+            yield Entry(number, folder, problem=f"{name.strip()[:200]!r} is no file name ({error})")
+            continue
+        if not inside:
+            yield Entry(number, path, problem=f"it leads out of {folder}; copy it there")
+        elif missing:
+            yield Entry(number, path, problem="no such file")
+        else:
+            try:
+                yield Entry(number, path, _fields(row))
+            except VoiceError as error:
+                yield Entry(number, path, problem=str(error))
+
+
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a card from the columns of a row: empty ones left out, parted ones put together."""
+    fields: dict[str, Any] = {}
+    for name, value in row.items():
+        if name is None or name not in COLUMNS and name not in _PARTS:
+            raise VoiceError(
+                "it has more values than there are columns; quote what holds commas"
+                if name is None
+                else f"a card has no field {name!r}; {did_you_mean(str(name), COLUMNS)}"
+            )
+        if value is None or value == "":
+            continue
+        if name in _SEVERAL and isinstance(value, str):
+            value = [part.strip() for part in value.split(";") if part.strip()]
+        part, _, inner = name.partition("_")
+        if part in _PARTS and inner:
+            fields.setdefault(part, {})[inner] = value
+        else:
+            fields[name] = value
+    return fields
+
+
+def _csv(file: Path) -> Iterator[Raw]:
+    text = _content(file).decode("utf-8-sig", "surrogateescape")
+    csv.field_size_limit(LONGEST_FIELD)
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        unknown = [name for name in rows.fieldnames or [] if name not in COLUMNS]
+    except csv.Error as error:
+        raise VoiceError(f"{file} has no header that can be read: {error}") from None
+    if not rows.fieldnames or "file" not in rows.fieldnames:
+        raise VoiceError(f"{file} has no column 'file'; its header must name one")
+    if unknown:
+        raise VoiceError(f"{file} has a column {unknown[0]!r}, which no card has; {did_you_mean(unknown[0], COLUMNS)}")
+
+    def read() -> Iterator[Raw]:
+        while True:
+            try:
+                row: dict[str, Any] | None = next(rows, None)
+            except csv.Error as error:
+                yield rows.reader.line_num, f"it cannot be read: {error}"
+                continue
+            if row is None:
+                return
+            yield rows.line_num, row if _is_text(row.values()) else "it is not UTF-8"
+
+    return read()
+
+
+def _jsonl(file: Path) -> Iterator[Raw]:
+    for number, line in enumerate(_content(file).split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            yield number, f"it is not JSON: {error}"
+            continue
+        yield number, row if isinstance(row, dict) else f"it is {type(row).__name__}, not an object"
+
+
+def _list(file: Path) -> Iterator[Raw]:
+    for number, line in enumerate(_content(file).split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            name, _, description = line.decode("utf-8-sig").strip().partition(",")
+        except UnicodeDecodeError:
+            yield number, "it is not UTF-8"
+            continue
+        yield number, {"file": name.strip(), "description": description.strip()}
+
+
+def _parquet(file: Path) -> Iterator[Raw]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtra("reading Parquet", "parquet") from None
+    try:
+        table = parquet.ParquetFile(file)
+        unknown = [name for name in table.schema_arrow.names if name not in COLUMNS and name not in _PARTS]
+        if "file" not in table.schema_arrow.names or unknown:
+            raise VoiceError(
+                f"{file} has columns {', '.join(table.schema_arrow.names)}; it needs 'file', and may have "
+                f"{', '.join(COLUMNS[1:])}"
+            )
+        rows = [row for batch in table.iter_batches() for row in batch.to_pylist()]
+    except (pyarrow.ArrowException, OSError) as error:
+        raise VoiceError(f"{file} is not a Parquet file that can be read: {error}") from None
+    return iter(enumerate(rows, 1))
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise VoiceError(f"cannot read {file}: {error.strerror}") from None
+
+
+def _is_text(values: Iterable[Any]) -> bool:
+    return not any(re.search("[\ud800-\udfff]", value) for value in values if isinstance(value, str))
