@@ -7,6 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -19,7 +20,6 @@ from agentaudio.conversation import (
     Part,
     SpeechPart,
     TextPart,
-    ToolCall,
     ToolOutput,
     ToolSpec,
 )
@@ -42,7 +42,7 @@ from agentaudio.resources import Documents, Resources, Voices
 from agentaudio.session import Session, UserInput
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.discovery import ToolLike, find_tools
-from agentaudio.tools.execution import ToolRun, run_calls
+from agentaudio.tools.execution import Approve, ToolRun, TurnCalls
 from agentaudio.tools.result import ToolResult
 from agentaudio.voice_library.voice import Voice
 
@@ -61,6 +61,7 @@ class Agent:
     voices: library for `audio_search`; None takes the demo voices
     voice: id, name or Voice to start with; None is the model's own
     instructions: what the model should be and do, as a system message
+    approve: asked before a tool with `approval` runs; plain or async, True lets it; None denies
     max_steps: generations in one turn; the last one gets no tools, so that it must answer
 
     Raises what is wrong with any of these at once: ModelNotFound, ToolNotFound, VoiceNotFound ...
@@ -76,6 +77,7 @@ class Agent:
         voice: str | Voice | None = None,
         instructions: str | None = None,
         options: GenerateOptions = GenerateOptions(),
+        approve: Approve | None = None,
         max_steps: int = MAX_STEPS,
     ) -> None:
         if max_steps < 1:
@@ -87,6 +89,7 @@ class Agent:
         self.voice = voice.require("synthesis") if voice is not None else None
         self.instructions = instructions
         self.options = options
+        self.approve = approve
         self.max_steps = max_steps
         self._specs: list[ToolSpec] | None = None
         self.model = load_model(model) if isinstance(model, str) else model
@@ -125,7 +128,10 @@ class Agent:
         return await Turn(self, session, number, emit).run(user)
 
     async def aclose(self) -> None:
-        """Free the model."""
+        """Free the model, and what the tools hold."""
+        for tool in self.tools.values():
+            if tool.release is not None:
+                await tool.release()
         await self.model.aclose()
 
     async def __aenter__(self) -> Self:
@@ -151,6 +157,13 @@ class Turn:
         self._citations: list[Citation] = []
         self._heard: Heard | None = None
         self._timings: dict[str, float] = {}
+        self._calls = TurnCalls(
+            agent.tools,
+            started=lambda call: self._tell(events.ToolStarted, call=call),
+            finished=self._take_run,
+            approve=agent.approve,
+            late=self._take_late,
+        )
 
     async def run(self, user: UserInput) -> Reply:
         session = self._session
@@ -263,25 +276,17 @@ class Turn:
 
     async def _act(self, deltas: Sequence[CallDelta], context: RunContext) -> None:
         """Run the calls and append their outputs, also when cancelled in the middle."""
-        ended: dict[str, ToolRun] = {}
-
-        def finished(run: ToolRun) -> None:
-            run = self._take_voice(run)
-            ended[run.call.id] = run
-            self._runs.append(run)
-            self._tell(events.ToolFinished, run=run)
-
-        def started(call: ToolCall) -> None:
-            self._tell(events.ToolStarted, call=call)
-
+        asked = [delta.call.id for delta in deltas]
+        before = len(self._runs)
         try:
             for delta in deltas:
                 if delta.problem is not None:
-                    started(delta.call)
-                    finished(ToolRun(delta.call, "failed", ToolResult(delta.problem), 0.0))
-            whole = [delta.call for delta in deltas if delta.problem is None]
-            await run_calls(whole, self._agent.tools, context, started=started, finished=finished)
+                    self._tell(events.ToolStarted, call=delta.call)
+                    self._take_run(ToolRun(delta.call, "failed", ToolResult(delta.problem), 0.0))
+            await self._calls.run([delta.call for delta in deltas if delta.problem is None], context)
         finally:
+            self._runs[before:] = sorted(self._runs[before:], key=lambda run: asked.index(run.call.id))
+            ended = {run.call.id: run for run in self._runs[before:]}
             outputs = [
                 ended[d.call.id].output
                 if d.call.id in ended
@@ -291,6 +296,19 @@ class Turn:
             self._session.conversation.add("tool", *outputs)
         for delta in deltas:
             self._change_voice(ended[delta.call.id].result)
+
+    def _take_run(self, run: ToolRun) -> None:
+        run = self._take_voice(run)
+        self._runs.append(run)
+        self._tell(events.ToolFinished, run=run)
+
+    def _take_late(self, run: ToolRun) -> None:
+        """A tool that carried on after an interruption has ended: the next turn reads what came of it."""
+        messages = self._session.conversation.messages
+        for position, message in enumerate(messages):
+            if any(output.call_id == run.call.id for output in message.tool_outputs):
+                parts = (run.output if part.call_id == run.call.id else part for part in message.tool_outputs)
+                messages[position] = replace(message, parts=tuple(parts))
 
     def _take_heard(self, heard: Heard) -> None:
         if self._heard is None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import tone
 
-from agentaudio import Agent, Audio, RunContext, ToolResult, events, tool
+from agentaudio import Agent, Audio, RunContext, Tool, ToolResult, events, tool
 from agentaudio.conversation import Conversation, Passage, SpeechPart, ToolCall, ToolOutput, ToolSpec
 from agentaudio.errors import (
     AgentAudioError,
@@ -340,3 +340,52 @@ def test_speech_of_each_step_is_kept_with_its_sound() -> None:
     assert [part.text for part in spoken] == ["One moment.", "Five."]
     assert reply.audio is not None
     assert reply.audio.duration == pytest.approx(sum(part.audio.duration for part in spoken if part.audio))
+
+
+def test_an_agent_asks_before_a_tool_that_needs_approval() -> None:
+    @tool(approval=True)
+    def erase(what: str) -> str:
+        return f"{what} is gone"
+
+    asked: list[object] = []
+
+    def approve(one: Tool, call: ToolCall) -> bool:
+        asked.append((one.name, call.arguments["what"]))
+        return bool(call.arguments["what"] == "the draft")
+
+    model = scripted(calls(("erase", {"what": "the draft"}), ("erase", {"what": "all"})), "Well.")
+    reply = Agent(model, tools=[erase], approve=approve).run_sync("erase it")
+    assert [run.status for run in reply.tool_calls] == ["done", "denied"]
+    assert asked == [("erase", "the draft"), ("erase", "all")]
+
+
+def test_what_a_booking_came_to_after_a_barge_in_is_read_in_the_next_turn() -> None:
+    read: list[ToolOutput] = []
+
+    async def barge_in() -> None:
+        booked = asyncio.Event()
+
+        @tool(cancellable=False)
+        async def book() -> str:
+            await booked.wait()
+            return "booked, number 7"
+
+        def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
+            read.extend(output for message in conversation for output in message.tool_outputs)
+            return [TextDelta("Yes.")]
+
+        session = Agent(scripted(calls(("book", {})), answer, answer), tools=[book]).session()
+        async for event in session.stream("book a table"):
+            if isinstance(event, events.ToolStarted):
+                await asyncio.sleep(0.01)
+                break
+        await session.interrupt()
+        await session.run("and what now")
+        booked.set()
+        await asyncio.sleep(0.01)
+        await session.run("did it work")
+
+    asyncio.run(barge_in())
+    before, after = read
+    assert "carries on" in before.text and before.is_error
+    assert after.text == "booked, number 7" and not after.is_error

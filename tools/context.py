@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import ToolError
 from agentaudio.retrieval.documents import DocumentIndex
+from agentaudio.retrieval.embedding import Embed
 from agentaudio.retrieval.voice_search import VoiceSearch
 from agentaudio.voice_library.voice import Voice
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, float | None], None]
+"""Told how far a tool is: a message, and the share that is done, 0 to 1 or None when unknown."""
+
+
+def _log_progress(message: str, share: float | None) -> None:
+    log.info("progress: %s%s", message, "" if share is None else f" ({share:.0%})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +29,16 @@ class RunContext:
 
     conversation: what was said so far (a copy)
     voice: the voice that the agent speaks in now; None is the model's own
+    embed: texts to unit vectors, for tools that search by meaning
+    progress: tell how far the tool is, from any thread
     """
 
     conversation: Conversation
     voice: Voice | None = None
     documents: DocumentIndex | None = None
     voices: VoiceSearch | None = None
+    embed: Embed | None = None
+    progress: Progress = _log_progress
 
     def need_documents(self) -> DocumentIndex:
         """The agent's documents. Raises ToolError when it has none."""

@@ -1,24 +1,37 @@
-"""Run the calls of one step: at the same time, each to exactly one end."""
+"""Run the calls of a turn: at the same time, each to exactly one end."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+import json
 import logging
+import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from agentaudio.conversation import ToolCall, ToolOutput
-from agentaudio.errors import AgentAudioError, ToolNotFound, did_you_mean
+from agentaudio.errors import AgentAudioError, ToolArgumentError, ToolNotFound, did_you_mean
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import ToolResult
+from agentaudio.tools.thread import in_thread
 from agentaudio.tools.tool import Tool
 
 log = logging.getLogger(__name__)
 
-Status = Literal["done", "failed", "timed_out", "cancelled"]
+Status = Literal["done", "failed", "timed_out", "denied", "cancelled"]
+Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]
+"""Asked before a tool with `approval` runs, one call at a time; a plain function is asked in a thread."""
+
 MAX_CONCURRENT_CALLS = 8
+MAX_ARGUMENT_CHARS = 1_000_000
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+GRACE_S = 0.5
+"""How long a tool that was told to stop may take for cleaning up before it is left alone."""
+
+_carrying_on: set[asyncio.Task[ToolRun]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,83 +46,169 @@ class ToolRun:
     @property
     def output(self) -> ToolOutput:
         """The run as the model reads it."""
-        return ToolOutput(
-            self.call.id, self.call.name, self.result.model_text, self.result.passages, self.status != "done"
-        )
+        return ToolOutput(self.call.id, self.call.name, self.result.text, self.result.passages, self.status != "done")
 
 
-async def run_calls(
-    calls: Sequence[ToolCall],
-    tools: Mapping[str, Tool],
-    context: RunContext,
-    *,
-    started: Callable[[ToolCall], None],
-    finished: Callable[[ToolRun], None],
-) -> list[ToolRun]:
-    """Run the calls concurrently and give their runs in the order of the calls.
+class TurnCalls:
+    """The tool calls of one turn.
 
-    Nothing a tool does raises here: errors, timeouts and unknown names become runs whose text
-    tells the model what happened. Identical calls run once. `finished` is told of each call once,
-    also when this is cancelled; a cancelled call then counts as "cancelled".
+    approve: asked about calls of tools with `approval`; None denies them
+    started, finished: told of each call once, also of a cancelled one
+    late: told of a call that ended after its turn had been interrupted (tools with cancellable=False)
     """
-    free = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
-    first_of: dict[str, asyncio.Task[ToolRun]] = {}
 
-    async def run(call: ToolCall) -> ToolRun:
-        async with free:
-            return await _run_one(call, tools, context)
+    def __init__(
+        self,
+        tools: Mapping[str, Tool],
+        *,
+        started: Callable[[ToolCall], None],
+        finished: Callable[[ToolRun], None],
+        approve: Approve | None = None,
+        late: Callable[[ToolRun], None] | None = None,
+    ) -> None:
+        self._tools = tools
+        self._started, self._finished, self._late = started, finished, late
+        self._approve = approve
+        self._free = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
+        self._asking = asyncio.Lock()
+        self._done: dict[str, ToolRun] = {}
+        self._unstoppable: set[asyncio.Task[ToolRun]] = set()
 
-    async def follow(call: ToolCall) -> ToolRun:
-        begun = time.perf_counter()
-        started(call)
-        key = f"{call.name} {sorted(call.arguments.items(), key=lambda item: item[0])!r}"
+    async def run(self, calls: Sequence[ToolCall], context: RunContext) -> list[ToolRun]:
+        """Run the calls concurrently and give their runs in the order of the calls.
+
+        Nothing a tool does raises here: errors, timeouts and unknown names become runs whose text
+        tells the model what happened. A call that already ended well in this turn is not run again.
+        """
+        first_of: dict[str, asyncio.Task[ToolRun]] = {}
+        followers = [asyncio.ensure_future(self._follow(call, context, first_of)) for call in calls]
         try:
-            # An identical call waits for the first; the shield keeps one follower's end from ending all.
-            task = first_of.setdefault(key, asyncio.ensure_future(run(call)))
-            outcome = replace(await asyncio.shield(task), call=call)
+            return await asyncio.gather(*followers)
+        finally:
+            leftover = [task for task in followers if not task.done()]
+            for task in first_of.values():
+                if task in self._unstoppable and not task.done():
+                    self._let_go(task)
+                elif not task.done():
+                    leftover.append(task)
+            for task in leftover:
+                task.cancel()
+            await asyncio.gather(*leftover, return_exceptions=True)
+
+    async def _follow(self, call: ToolCall, context: RunContext, first_of: dict[str, asyncio.Task[ToolRun]]) -> ToolRun:
+        begun = time.perf_counter()
+        self._started(call)
+        key = _identity(call)
+        task = None
+        try:
+            if key in self._done:
+                outcome = replace(self._done[key], call=call, duration_s=0.0)
+            else:
+                # An identical call waits for the first; the shield keeps one follower's end from ending all.
+                task = first_of.get(key) or asyncio.ensure_future(self._one(call, context, key))
+                first_of[key] = task
+                outcome = replace(await asyncio.shield(task), call=call)
         except asyncio.CancelledError:
-            outcome = ToolRun(call, "cancelled", ToolResult("The call was cancelled."), time.perf_counter() - begun)
-            finished(outcome)
+            text = "The call was cancelled."
+            if task in self._unstoppable:
+                text = f"The turn was interrupted; {call.name} carries on, and how it ends is not known yet."
+            self._finished(ToolRun(call, "cancelled", ToolResult(text), time.perf_counter() - begun))
             raise
-        finished(outcome)
+        self._finished(outcome)
         return outcome
 
-    followers = [asyncio.ensure_future(follow(call)) for call in calls]
+    async def _one(self, call: ToolCall, context: RunContext, key: str) -> ToolRun:
+        begun = time.perf_counter()
+        status: Status = "failed"
+        try:
+            if len(key) > MAX_ARGUMENT_CHARS:
+                raise ToolArgumentError(f"the arguments have {len(key)} characters; {MAX_ARGUMENT_CHARS} are enough")
+            tool = self._tools.get(call.name)
+            if tool is None:
+                raise ToolNotFound(f"there is no tool {call.name!r}; {did_you_mean(call.name, self._tools)}")
+            tool.arguments.check(tool.name, call.arguments)
+            if tool.approval and (reason := await self._denied(tool, call)):
+                return ToolRun(call, "denied", ToolResult(reason), time.perf_counter() - begun)
+            async with self._free:
+                begun = time.perf_counter()
+                status, result = await self._bounded(tool, call, context)
+        except AgentAudioError as error:
+            result = ToolResult(f"{call.name} failed: {error}")
+        except Exception as error:
+            # The model gets the message, the log the traceback: paths and values stay out of the conversation.
+            log.warning("tool %s raised", call.name, exc_info=error)
+            result = ToolResult(f"{call.name} failed: {type(error).__name__}: {str(error)[:300]}")
+        run = ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
+        if status == "done":
+            self._done[key] = run
+        return run
+
+    async def _denied(self, tool: Tool, call: ToolCall) -> str | None:
+        """Why the call must not run, for the model; None when it may."""
+        if self._approve is None:
+            return f"{tool.name} needs an approval, and nobody can be asked; say that it was not done."
+        async with self._asking:
+            try:
+                if inspect.iscoroutinefunction(self._approve):
+                    allowed = await self._approve(tool, call)
+                else:
+                    allowed = await in_thread(lambda: self._approve and self._approve(tool, call))
+                    if inspect.isawaitable(allowed):
+                        allowed = await allowed
+            except Exception as error:
+                log.warning("asking for the approval of %s failed", tool.name, exc_info=error)
+                allowed = False
+        return None if allowed is True else f"{tool.name} was not approved; say that it was not done."
+
+    async def _bounded(self, tool: Tool, call: ToolCall, context: RunContext) -> tuple[Status, ToolResult]:
+        """Run a tool for as long as it may take. Raises what the tool raised."""
+        # A task of its own: a tool that ignores being cancelled holds up neither the turn nor its end.
+        work = asyncio.ensure_future(_attempts(tool, call, context))
+        this = asyncio.current_task()
+        if not tool.cancellable and this is not None:
+            self._unstoppable.add(this)
+        try:
+            await asyncio.wait([work], timeout=tool.timeout_s)
+            in_time = work.done()
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait([work], timeout=GRACE_S)
+                if not work.done():
+                    log.warning("tool %s was told to stop and did not", tool.name)
+        if not in_time:
+            return "timed_out", ToolResult(f"{tool.name} took longer than {tool.timeout_s:g} s and was stopped.")
+        if work.cancelled():
+            raise RuntimeError("it cancelled itself")
+        return "done", work.result()
+
+    def _let_go(self, task: asyncio.Task[ToolRun]) -> None:
+        _carrying_on.add(task)
+
+        def ended(task: asyncio.Task[ToolRun]) -> None:
+            _carrying_on.discard(task)
+            if self._late is not None and not task.cancelled():
+                self._late(task.result())
+
+        task.add_done_callback(ended)
+
+
+async def _attempts(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult:
+    for attempt in range(tool.retries):
+        try:
+            return await tool.call(context, call.arguments)
+        except AgentAudioError:
+            raise  # said on purpose: trying again would hear the same
+        except Exception as error:
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * random.uniform(0.5, 1)
+            log.info("tool %s raised %r; trying again in %.2f s", tool.name, error, pause)
+            await asyncio.sleep(pause)
+    return await tool.call(context, call.arguments)
+
+
+def _identity(call: ToolCall) -> str:
+    """The same for calls that ask for the same."""
     try:
-        return await asyncio.gather(*followers)
-    finally:
-        leftover = [task for task in (*followers, *first_of.values()) if not task.done()]
-        for task in leftover:
-            task.cancel()
-        await asyncio.gather(*leftover, return_exceptions=True)
-
-
-async def _run_one(call: ToolCall, tools: Mapping[str, Tool], context: RunContext) -> ToolRun:
-    begun = time.perf_counter()
-    status: Status = "failed"
-    try:
-        tool = tools.get(call.name)
-        if tool is None:
-            raise ToolNotFound(f"there is no tool {call.name!r}; {did_you_mean(call.name, tools)}")
-        async with asyncio.timeout(tool.timeout_s) as deadline:
-            result = await tool.call(context, call.arguments)
-        status = "done"
-    except TimeoutError as error:
-        if tool is not None and deadline.expired():
-            status, result = (
-                "timed_out",
-                ToolResult(f"{call.name} took longer than {tool.timeout_s:g} s and was stopped."),
-            )
-        else:
-            result = _failure(call, error)
-    except AgentAudioError as error:
-        result = ToolResult(f"{call.name} failed: {error}")
-    except Exception as error:
-        result = _failure(call, error)
-    return ToolRun(call, status, result, time.perf_counter() - begun)
-
-
-def _failure(call: ToolCall, error: Exception) -> ToolResult:
-    # The model gets the message, the log the traceback: paths and values stay out of the conversation.
-    log.warning("tool %s raised", call.name, exc_info=error)
-    return ToolResult(f"{call.name} failed: {type(error).__name__}: {str(error)[:300]}")
+        return f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"
+    except (TypeError, ValueError, RecursionError):
+        return f"{call.name} {call.id}"  # not JSON: the check of the arguments will say so

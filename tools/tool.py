@@ -2,61 +2,87 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import re
-import threading
-import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast, overload
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from typing import Any, overload
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.errors import OptionError, ToolArgumentError
+from agentaudio.errors import OptionError
+from agentaudio.tools.arguments import Arguments
 from agentaudio.tools.context import RunContext
-from agentaudio.tools.result import ToolResult
+from agentaudio.tools.result import Returns, ToolResult
+from agentaudio.tools.signature import Function, read_docstring, read_parameters
+from agentaudio.tools.thread import in_thread
 
-Function = Callable[..., Any]
 Phrases = Iterable[str] | Callable[[RunContext], Iterable[str]]
 
 DEFAULT_TIMEOUT_S = 20.0
+MAX_RETRIES = 10
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Tool:
     """A function with the schema that models read. It can still be called as the function it was.
 
     description: when and why to call it, for the model
-    arguments: pydantic model of the parameters
+    arguments: what it takes: their JSON Schema and their check
     phrases: what people may say when they want it, or a function of the RunContext giving that
-    timeout_s: the call fails when it takes longer
+    timeout_s: the call fails when it takes longer, retries included
+    idempotent: running it twice does no harm; only then may it be retried
+    retries: how often to try again when it raises anything but an error of agentaudio
+    approval: ask the agent's `approve` before each call
+    cancellable: stop it when the turn is interrupted; otherwise it carries on to its end
+    filler: what the model is asked to say while it runs
+    returns: what a plain return value is; None goes by its type
+    release: frees what the tool holds (a connection, say); may run several times
     """
 
     name: str
     description: str
-    arguments: type[BaseModel]
+    arguments: Arguments
     function: Function
-    takes_context: bool
+    takes_context: bool = False
     phrases: Phrases = ()
     timeout_s: float = DEFAULT_TIMEOUT_S
+    idempotent: bool = False
+    retries: int = 0
+    approval: bool = False
+    cancellable: bool = True
+    filler: str = ""
+    returns: Returns | None = None
+    release: Callable[[], Awaitable[None]] | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise OptionError(
+                f"{self.name!r} is no tool name; use letters, digits, _ and -, at most 64, not a digit first"
+            )
+        if not self.timeout_s > 0:
+            raise OptionError(f"tool {self.name!r}: timeout_s is {self.timeout_s}; give seconds above 0")
+        if not 0 <= self.retries <= MAX_RETRIES:
+            raise OptionError(f"tool {self.name!r}: retries is {self.retries}; give 0 to {MAX_RETRIES}")
+        if self.retries and not self.idempotent:
+            raise OptionError(f"tool {self.name!r} has retries; say idempotent=True if running it twice does no harm")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
-    @functools.cached_property
+    @property
     def parameters(self) -> dict[str, Any]:
-        """JSON Schema of the arguments: a closed object, without pydantic's titles."""
-        schema = self.arguments.model_json_schema()
-        return cast(dict[str, Any], _without_titles(schema))
+        """JSON Schema of the arguments."""
+        return self.arguments.schema
 
     def spec(self, context: RunContext) -> ToolSpec:
         """What a model is told about this tool."""
         phrases = self.phrases(context) if callable(self.phrases) else self.phrases
-        return ToolSpec(self.name, self.description, self.parameters, tuple(phrases))
+        description = self.description
+        if self.filler:
+            description += f'\n\nSay this as you call it: "{self.filler}"'
+        return ToolSpec(self.name, description, self.parameters, tuple(phrases))
 
     async def call(self, context: RunContext, arguments: Mapping[str, Any]) -> ToolResult:
         """Check the arguments, run the function (a plain one in a thread), wrap what it returns.
@@ -64,26 +90,24 @@ class Tool:
         Raises ToolArgumentError when the arguments do not fit, and whatever the function raises.
         Cancelling leaves an async function at once; a plain one runs on in its thread, unheard.
         """
-        values = self._validate(arguments)
-        positional = (context,) if self.takes_context else ()
-        if inspect.iscoroutinefunction(self.function):
-            returned = await self.function(*positional, **values)
+        values = self.arguments.check(self.name, arguments)
+        call = functools.partial(self.function, *((context,) if self.takes_context else ()), **values)
+        wrap = functools.partial(ToolResult.of, returns=self.returns, context=context)
+        if not inspect.iscoroutinefunction(self.function):
+            returned = await in_thread(lambda: _wrapped(call(), wrap))
+            if not inspect.isawaitable(returned):
+                return returned  # type: ignore[no-any-return]
+            returned = await returned
         else:
-            returned = await _in_thread(functools.partial(self.function, *positional, **values))
-            if inspect.isawaitable(returned):
-                returned = await returned
-        return ToolResult.of(returned)
+            returned = await call()
+        if isinstance(returned, ToolResult | str) and self.returns is None:
+            return wrap(returned)
+        # Large values take a while to turn into text; other turns go on meanwhile.
+        return await in_thread(lambda: wrap(returned))  # type: ignore[no-any-return]
 
-    def _validate(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            checked = self.arguments.model_validate(dict(arguments))
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(str(step) for step in item['loc']) or 'arguments'}: {item['msg']}"
-                for item in error.errors(include_url=False)
-            )
-            raise ToolArgumentError(f"{self.name} cannot take these arguments: {problems}") from None
-        return {name: getattr(checked, name) for name in type(checked).model_fields}
+
+def _wrapped(returned: Any, wrap: Callable[[Any], ToolResult]) -> Any:
+    return returned if inspect.isawaitable(returned) else wrap(returned)
 
 
 @overload
@@ -95,6 +119,12 @@ def tool(
     description: str | None = None,
     phrases: Phrases = (),
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    idempotent: bool = False,
+    retries: int = 0,
+    approval: bool = False,
+    cancellable: bool = True,
+    filler: str = "",
+    returns: Returns | None = None,
 ) -> Callable[[Function], Tool]: ...
 def tool(
     function: Function | None = None,
@@ -103,128 +133,32 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     phrases: Phrases = (),
-    timeout_s: float = DEFAULT_TIMEOUT_S,
+    **options: Any,
 ) -> Tool | Callable[[Function], Tool]:
     """Make a tool of a typed function, sync or async: `@tool` or `@tool(timeout_s=5)`.
 
     The schema comes from the annotations, the descriptions from the docstring (Google, NumPy or
-    Sphinx style). A first parameter annotated `RunContext` is filled in by the agent.
+    Sphinx style). A first parameter annotated `RunContext` is filled in by the agent. The options
+    are those of `Tool`.
 
-    Raises OptionError when a parameter has no annotation or cannot be given by name.
+    Raises OptionError when a parameter has no annotation or cannot be given by name, when the
+    function yields instead of returning, or when an option cannot hold.
     """
 
     def make(function: Function) -> Tool:
-        return _tool_from(function, name, description, phrases, timeout_s)
+        chosen = name or str(getattr(function, "__name__", type(function).__name__))
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise OptionError(f"tool {chosen!r} yields; collect what it makes in a list and return that")
+        summary, documented = read_docstring(function)
+        arguments, takes_context = read_parameters(function, chosen, documented)
+        return Tool(
+            name=chosen,
+            description=description or summary or chosen.replace("_", " "),
+            arguments=arguments,
+            function=function,
+            takes_context=takes_context,
+            phrases=phrases if callable(phrases) else tuple(phrases),
+            **options,
+        )
 
     return make if function is None else make(function)
-
-
-def _tool_from(
-    function: Function, name: str | None, description: str | None, phrases: Phrases, timeout_s: float
-) -> Tool:
-    name = name or function.__name__
-    if not _NAME.fullmatch(name):
-        raise OptionError(f"{name!r} is no tool name; use letters, digits, _ and -, at most 64, not a digit first")
-    if not timeout_s > 0:
-        raise OptionError(f"tool {name!r}: timeout_s is {timeout_s}; give seconds above 0")
-    summary, documented = _read_docstring(function)
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise OptionError(f"tool {name!r}: an annotation cannot be resolved: {error}") from None
-    takes_context = False
-    fields: dict[str, Any] = {}
-    for position, parameter in enumerate(inspect.signature(function).parameters.values()):
-        annotation = hints.get(parameter.name)
-        if position == 0 and annotation is RunContext:
-            takes_context = True
-            continue
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise OptionError(f"tool {name!r}: parameter {parameter} cannot be given by name; name each one")
-        if annotation is None:
-            raise OptionError(f"tool {name!r}: parameter {parameter.name!r} has no type; annotate it")
-        default: Any = ... if parameter.default is parameter.empty else parameter.default
-        if parameter.name in documented:
-            default = Field(default, description=documented[parameter.name])
-        fields[parameter.name] = (annotation, default)
-    try:
-        arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
-    except Exception as error:
-        raise OptionError(f"tool {name!r}: its parameters have no JSON Schema: {error}") from None
-    return Tool(
-        name=name,
-        description=description or summary or name.replace("_", " "),
-        arguments=arguments,
-        function=function,
-        takes_context=takes_context,
-        phrases=phrases if callable(phrases) else tuple(phrases),
-        timeout_s=timeout_s,
-    )
-
-
-def _read_docstring(function: Function) -> tuple[str, dict[str, str]]:
-    """The text of a docstring, and its descriptions of parameters."""
-    text = inspect.getdoc(function) or ""
-    if not text:
-        return "", {}
-    import griffe
-
-    docstring = griffe.Docstring(text)
-    style = griffe.Parser.google
-    if re.search(r"^\s*:param ", text, re.MULTILINE):
-        style = griffe.Parser.sphinx
-    elif re.search(r"^\s*Parameters\s*\n\s*-{3,}", text, re.MULTILINE):
-        style = griffe.Parser.numpy
-    summary: list[str] = []
-    parameters: dict[str, str] = {}
-    for section in docstring.parse(style, warnings=False):
-        if section.kind is griffe.DocstringSectionKind.text:
-            summary.append(section.value)
-        elif section.kind is griffe.DocstringSectionKind.parameters:
-            for parameter in section.value:
-                parameters[parameter.name] = " ".join(parameter.description.split())
-    return "\n\n".join(summary).strip(), parameters
-
-
-def _without_titles(schema: Any, *, names: bool = False) -> Any:
-    # Pydantic repeats every field name as a title; a model only pays tokens for it.
-    if isinstance(schema, dict):
-        return {
-            key: _without_titles(value, names=key in ("properties", "$defs") and not names)
-            for key, value in schema.items()
-            if names or key != "title"
-        }
-    if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
-    return schema
-
-
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Run it in a thread of its own that dies with the process.
-
-    Not the loop's shared pool: a tool that hangs would keep one of its few threads, and the
-    interpreter, waiting for ever.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def deliver(setter: str, value: Any) -> None:
-        if not future.done():
-            getattr(future, setter)(value)
-
-    def work() -> None:
-        setter, value = "set_result", None
-        try:
-            value = function()
-        except StopIteration as error:
-            # A future cannot carry StopIteration.
-            setter, value = "set_exception", RuntimeError(f"the tool raised StopIteration: {error.value!r}")
-        except BaseException as error:
-            setter, value = "set_exception", error
-        try:
-            loop.call_soon_threadsafe(deliver, setter, value)
-        except RuntimeError:
-            pass  # the loop is closed: nobody listens any more
-
-    threading.Thread(target=work, name="agentaudio-tool", daemon=True).start()
-    return await future

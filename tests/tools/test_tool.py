@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+from collections.abc import AsyncIterator, Iterator
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -14,9 +16,11 @@ from pydantic import BaseModel, Field
 from support import tone
 
 from agentaudio import RunContext, Tool, ToolResult, tool
-from agentaudio.conversation import Conversation
-from agentaudio.errors import OptionError, ToolArgumentError, ToolError
+from agentaudio.conversation import Citation, Conversation, Passage
+from agentaudio.errors import OptionError, ToolArgumentError, ToolError, VoiceNotFound
+from agentaudio.retrieval.voice_search import VoiceSearch
 from agentaudio.tools.result import MAX_TEXT_CHARS
+from agentaudio.voice_library.voice import Voice
 
 CONTEXT = RunContext(Conversation())
 
@@ -119,7 +123,7 @@ def test_async_tools_and_the_run_context() -> None:
         (7, "7"),
         ({"a": [1, Colour.RED]}, '{"a": [1, "red"]}'),
         (Place(city="Bath"), '{"city": "Bath", "country": "CN"}'),
-        (b"bytes", '"bytes"'),
+        (b"bytes", "bytes"),
         (tone(), "A sound of 1.0 seconds."),
     ],
 )
@@ -133,10 +137,35 @@ def test_values_without_a_json_form_are_refused() -> None:
     for value in (circular, object()):
         with pytest.raises(ToolError, match="not JSON"):
             ToolResult.of(value)
+    with pytest.raises(ToolError, match="2 bytes that are no text"):
+        ToolResult.of(b"\xff\xfe")
+    with pytest.raises(ToolError, match="returned a count; collect its items in a list"):
+        ToolResult.of(itertools.count())
+
+
+def test_passages_and_citations_are_quoted_and_can_be_cited() -> None:
+    passage = Passage("Built by the Ming.", "Wall", "wall.md")
+    assert ToolResult.of(passage).passages == (passage,)
+    both = ToolResult.of([passage, Citation("Tea", "tea.txt", "Green tea is steamed.")])
+    assert [p.title for p in both.passages] == ["Wall", "Tea"] and "> Green tea is steamed." in both.text
+
+
+def test_returns_says_what_a_plain_value_stands_for(voices: VoiceSearch) -> None:
+    context = RunContext(Conversation(), voices=voices)
+    assert ToolResult.of("7", returns="data").text == '"7"'
+    assert ToolResult.of([7], returns="text").text == "[7]"
+    sound = ToolResult.of(tone().to_bytes("flac"), returns="audio").audio
+    assert sound is not None and sound.duration == 1.0
+    voice = ToolResult.of("walter", returns="voice", context=context).voice
+    assert isinstance(voice, Voice) and voice.id == "walter"
+    with pytest.raises(ToolError, match="returned int, not a voice"):
+        ToolResult.of(7, returns="voice", context=context)
+    with pytest.raises(VoiceNotFound, match="did you mean 'walter'"):
+        ToolResult.of("waltr", returns="voice", context=context)
 
 
 def test_long_results_are_shortened_and_say_so() -> None:
-    text = ToolResult("x" * (MAX_TEXT_CHARS + 5)).model_text
+    text = ToolResult("x" * (MAX_TEXT_CHARS + 5)).shortened().text
     assert text.endswith("[shortened: 5 more characters]") and len(text) < MAX_TEXT_CHARS + 50
 
 
@@ -156,6 +185,80 @@ def test_functions_that_cannot_be_tools_are_refused_at_once() -> None:
         tool(name="two words")(test_values_without_a_json_form_are_refused)
     with pytest.raises(OptionError, match="timeout_s is 0"):
         tool(timeout_s=0)(test_values_without_a_json_form_are_refused)
+    with pytest.raises(OptionError, match="retries is 11"):
+        tool(retries=11, idempotent=True)(test_values_without_a_json_form_are_refused)
+    with pytest.raises(OptionError, match="has retries; say idempotent=True"):
+        tool(retries=1)(test_values_without_a_json_form_are_refused)
+
+    def endless() -> Iterator[str]:
+        yield "word"
+
+    async def endless_too() -> AsyncIterator[str]:
+        yield "word"
+
+    for yields in (endless, endless_too):
+        with pytest.raises(OptionError, match="yields; collect"):
+            tool(yields)
+
+
+def test_a_parameter_may_have_any_name_a_function_allows() -> None:
+    @tool
+    def awkward(
+        copy: int, json: str = "x", _hidden: int = 2, model_name: str = "m", schema: int = Field(1, ge=0)
+    ) -> str:
+        return f"{copy} {json} {_hidden} {model_name} {schema}"
+
+    assert list(awkward.parameters["properties"]) == ["copy", "json", "_hidden", "model_name", "schema"]
+    assert awkward.parameters["required"] == ["copy"]
+    assert call(awkward, copy=1, _hidden=3).text == "1 x 3 m 1"
+
+
+def test_numbers_are_taken_where_words_are_wanted() -> None:
+    @tool
+    def zip_code(code: str) -> str:
+        return code
+
+    assert call(zip_code, code=94110).text == "94110"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "place: Field required; n: Field required"),
+        ({"place": {"city": 1}, "n": "many"}, "n: Input should be a valid integer.*, not 'many'"),
+        ({"place": {"cty": "x"}, "n": 1}, "place.city: Field required"),
+        ({"place": {"city": "x"}, "m": 1, "n": 1}, r"m: Extra inputs are not permitted \(it takes place, n\)"),
+        ({"plce": {"city": "x"}, "n": 1}, r"plce: Extra inputs are not permitted \(did you mean 'place'\?\)"),
+        ({"n": "x" * 10_000, "place": {"city": "x"}}, "x…$"),
+        (dict.fromkeys(map(str, range(20)), 1), "and 16 more"),
+    ],
+)
+def test_wrong_arguments_are_explained_so_that_a_model_can_mend_them(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ToolArgumentError, match=words) as refused:
+        call(_visit, **arguments)
+    assert len(str(refused.value)) < 1_000
+
+
+def test_deeply_nested_arguments_are_refused() -> None:
+    deep: Any = []
+    for _ in range(50_000):
+        deep = [deep]
+
+    @tool
+    def take(anything: dict[str, int]) -> str:
+        return ""
+
+    with pytest.raises(ToolArgumentError, match="anything: Input should be a valid dictionary"):
+        call(take, anything=deep)
+
+
+def test_a_filler_is_told_to_the_model() -> None:
+    @tool(filler="Let me look.")
+    def look() -> str:
+        """Look it up."""
+        return ""
+
+    assert look.spec(CONTEXT).description == 'Look it up.\n\nSay this as you call it: "Let me look."'
 
 
 json_values = st.recursive(

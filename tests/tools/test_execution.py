@@ -1,0 +1,318 @@
+"""Calls of a turn, run for real: each ends once, in one of five ways, and never takes the turn down."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from agentaudio import RunContext, Tool, tool
+from agentaudio.conversation import Conversation, ToolCall
+from agentaudio.errors import ToolError
+from agentaudio.tools.execution import MAX_CONCURRENT_CALLS, Approve, ToolRun, TurnCalls
+from agentaudio.tools.result import MAX_TEXT_CHARS
+
+CONTEXT = RunContext(Conversation())
+
+
+class Turn:
+    """What a turn is told of its calls."""
+
+    def __init__(self, *tools: Tool, approve: Approve | None = None) -> None:
+        self.started: list[str] = []
+        self.finished: list[ToolRun] = []
+        self.late: list[ToolRun] = []
+        self.calls = TurnCalls(
+            {one.name: one for one in tools},
+            started=lambda call: self.started.append(call.id),
+            finished=self.finished.append,
+            approve=approve,
+            late=self.late.append,
+        )
+
+    async def run(self, *calls: tuple[str, dict[str, Any]]) -> list[ToolRun]:
+        made = [ToolCall(f"c{len(self.started)}.{number}", *call) for number, call in enumerate(calls)]
+        return await self.calls.run(made, CONTEXT)
+
+
+def run_one(one: Tool, approve: Approve | None = None, **arguments: Any) -> ToolRun:
+    turn = Turn(one, approve=approve)
+    (run,) = asyncio.run(turn.run((one.name, arguments)))
+    assert turn.finished == [run] and turn.started == [run.call.id]
+    return run
+
+
+def endless() -> Iterator[int]:
+    while True:
+        yield 1
+
+
+CIRCULAR: dict[str, Any] = {}
+CIRCULAR["me"] = CIRCULAR
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+@pytest.mark.parametrize(
+    ("value", "status", "words"),
+    [
+        (b"\xff\x00", "failed", "2 bytes that are no text"),
+        (endless(), "failed", "returned a generator; collect its items in a list"),
+        (itertools.count(), "failed", "returned a count"),
+        (CIRCULAR, "failed", "returned dict, which is not JSON"),
+        (object(), "failed", "returned object, which is not JSON"),
+        ("x" * 50_000_000, "done", "[shortened: 49992000 more characters]"),
+        ([0] * 5_000_000, "done", "more characters]"),
+    ],
+)
+def test_whatever_a_tool_returns_has_one_clear_outcome(
+    value: object, status: str, words: str, asynchronous: bool
+) -> None:
+    @tool
+    def plain() -> Any:
+        return value
+
+    @tool(name="plain")
+    async def asynchronous_too() -> Any:
+        return value
+
+    run = run_one(asynchronous_too if asynchronous else plain)
+    assert run.status == status and words in run.result.text
+    assert len(run.result.text) < MAX_TEXT_CHARS + 50
+    assert run.output.is_error is (status != "done")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("secret path"), "breaks failed: ValueError: secret path"),
+        (ToolError("no such train"), "breaks failed: no such train"),
+        (StopIteration(3), "breaks failed: RuntimeError: the tool raised StopIteration"),
+        (SystemExit(3), "breaks failed: RuntimeError: the tool raised SystemExit: 3"),
+        (TimeoutError("upstream"), "breaks failed: TimeoutError: upstream"),
+        (asyncio.CancelledError(), "breaks failed: RuntimeError: it cancelled itself"),
+        (RuntimeError("x" * 5_000), "x" * 300),
+    ],
+)
+def test_whatever_a_tool_raises_becomes_a_message(error: BaseException, words: str) -> None:
+    @tool
+    def breaks() -> str:
+        raise error
+
+    run = run_one(breaks)
+    assert run.status == "failed" and words in run.result.text and len(run.result.text) < 400
+
+
+def test_the_log_keeps_what_the_model_does_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    @tool
+    def breaks() -> str:
+        raise ValueError("no")
+
+    run_one(breaks)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING and record.exc_info and "breaks" in record.message
+
+
+def test_a_tool_that_ignores_being_stopped_does_not_hold_the_turn(caplog: pytest.LogCaptureFixture) -> None:
+    release = asyncio.Event()
+
+    @tool(timeout_s=0.05)
+    async def stubborn() -> str:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        return ""
+
+    async def turn() -> None:
+        (run,) = await Turn(stubborn).run(("stubborn", {}))
+        release.set()
+        assert run.status == "timed_out" and "longer than 0.05 s" in run.result.text
+
+    asyncio.run(turn())
+    assert "told to stop and did not" in caplog.text
+
+
+def test_only_harmless_tools_are_tried_again() -> None:
+    tries: dict[str, int] = {"safe": 0, "once": 0, "told": 0, "hopeless": 0}
+
+    def attempt(name: str, error: Exception, until: int) -> str:
+        tries[name] += 1
+        if tries[name] < until:
+            raise error
+        return "got it"
+
+    @tool(idempotent=True, retries=2)
+    def safe() -> str:
+        return attempt("safe", OSError("line down"), 3)
+
+    @tool
+    def once() -> str:
+        return attempt("once", OSError("line down"), 2)
+
+    @tool(idempotent=True, retries=2)
+    def told() -> str:
+        return attempt("told", ToolError("no such place"), 2)
+
+    @tool(idempotent=True, retries=1)
+    def hopeless() -> str:
+        return attempt("hopeless", OSError("line down"), 9)
+
+    statuses = {one.name: run_one(one).status for one in (safe, once, told, hopeless)}
+    assert statuses == {"safe": "done", "once": "failed", "told": "failed", "hopeless": "failed"}
+    assert tries == {"safe": 3, "once": 1, "told": 1, "hopeless": 2}
+
+
+def test_identical_calls_of_a_turn_run_once_and_failed_ones_again() -> None:
+    ran: list[int] = []
+
+    @tool
+    async def book(seat: int, row: int = 1) -> str:
+        ran.append(seat)
+        await asyncio.sleep(0)
+        if seat == 13 and len(ran) < 4:
+            raise OSError("busy")
+        return f"seat {seat}"
+
+    async def turn() -> None:
+        made = Turn(book)
+        first = await made.run(("book", {"seat": 1, "row": 2}), ("book", {"row": 2, "seat": 1}), ("book", {"seat": 13}))
+        again = await made.run(("book", {"seat": 1, "row": 2}), ("book", {"seat": 13}), ("book", {"seat": 13}))
+        assert [run.status for run in first] == ["done", "done", "failed"]
+        assert [run.result.text for run in again[:1]] == ["seat 1"]
+        assert sorted(made.started) == sorted(run.call.id for run in made.finished)
+
+    asyncio.run(turn())
+    assert ran == [1, 13, 13]
+
+
+def test_no_more_than_a_few_calls_run_at_the_same_time() -> None:
+    now = most = 0
+
+    @tool
+    async def work(number: int) -> str:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.001)
+        now -= 1
+        return str(number)
+
+    runs = asyncio.run(Turn(work).run(*(("work", {"number": n}) for n in range(50))))
+    assert [run.result.text for run in runs] == [str(n) for n in range(50)]
+    assert most == MAX_CONCURRENT_CALLS
+
+
+@tool(approval=True)
+def pay(amount: int) -> str:
+    """Pay."""
+    return f"paid {amount}"
+
+
+async def _yes(one: Tool, call: ToolCall) -> bool:
+    return int(call.arguments["amount"]) < 100
+
+
+def _broken(one: Tool, call: ToolCall) -> bool:
+    raise OSError("no terminal")
+
+
+@pytest.mark.parametrize(
+    ("approve", "amount", "status"),
+    [
+        (None, 1, "denied"),
+        (_yes, 1, "done"),
+        (_yes, 100, "denied"),
+        (lambda one, call: True, 1, "done"),
+        (lambda one, call: "perhaps", 1, "denied"),
+        (lambda one, call: _yes(one, call), 1, "done"),
+        (_broken, 1, "denied"),
+    ],
+)
+def test_a_tool_that_needs_approval_runs_only_when_it_is_given(approve: Any, amount: int, status: str) -> None:
+    run = run_one(pay, approve, amount=amount)
+    assert run.status == status
+    assert run.result.text == ("paid 1" if status == "done" else run.result.text)
+    assert ("was not done" in run.result.text) is (status == "denied")
+
+
+def test_nobody_is_asked_about_a_call_that_cannot_be_made_and_one_is_asked_at_a_time() -> None:
+    asked: list[object] = []
+    asking = threading.Lock()
+
+    def approve(one: Tool, call: ToolCall) -> bool:
+        assert asking.acquire(blocking=False)
+        asked.append(call.arguments["amount"])
+        time.sleep(0.01)
+        asking.release()
+        return True
+
+    async def turn() -> list[ToolRun]:
+        return await Turn(pay, approve=approve).run(*(("pay", {"amount": a}) for a in (1, "much", 2, 3)))
+
+    assert [run.status for run in asyncio.run(turn())] == ["done", "failed", "done", "done"]
+    assert asked == [1, 2, 3]
+
+
+def test_a_tool_that_is_not_cancellable_carries_on_and_is_heard_of_later() -> None:
+    async def turn() -> Turn:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        @tool(cancellable=False)
+        async def book() -> str:
+            begun.set()
+            await go_on.wait()
+            return "booked"
+
+        made = Turn(book)
+        running = asyncio.create_task(made.run(("book", {})))
+        await begun.wait()
+        running.cancel()
+        await asyncio.wait([running])
+        assert [run.status for run in made.finished] == ["cancelled"] and made.late == []
+        assert "carries on" in made.finished[0].result.text
+        go_on.set()
+        async with asyncio.timeout(5):
+            while not made.late:
+                await asyncio.sleep(0)
+        return made
+
+    made = asyncio.run(turn())
+    assert [(run.status, run.result.text) for run in made.late] == [("done", "booked")]
+    assert len(made.finished) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"words": "x" * 1_000_001}, "characters; 1000000 are enough"),
+        ({"words": {1, 2}}, "valid string"),
+        ({"word": "x"}, "did you mean 'words'"),
+    ],
+)
+def test_impossible_arguments_are_answered(arguments: dict[str, Any], words: str) -> None:
+    @tool
+    def say(words: str) -> str:
+        return words
+
+    run = run_one(say, **arguments)
+    assert run.status == "failed" and words in run.result.text
+
+
+def test_arguments_nested_beyond_reason_are_answered() -> None:
+    @tool
+    def take(anything: Any) -> str:
+        return type(anything).__name__
+
+    deep: list[Any] = []
+    for _ in range(sys.getrecursionlimit() * 3):
+        deep = [deep]
+    assert run_one(take, anything=deep).result.text == "list"
+    assert run_one(take, anything=CIRCULAR).result.text == "dict"

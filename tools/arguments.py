@@ -1,0 +1,117 @@
+"""What a tool takes: a JSON Schema for models, and the check of what they pass."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from agentaudio.errors import OptionError, ToolArgumentError
+
+MAX_PROBLEMS = 6
+MAX_SHOWN_CHARS = 60
+
+MODEL_CONFIG = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+
+class Arguments(Protocol):
+    """The arguments of one tool."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of an object."""
+
+    def check(self, tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The values to call with. Raises ToolArgumentError in words that a model can act on."""
+
+
+class TypedArguments:
+    """Arguments described by Python types, checked and converted by pydantic.
+
+    fields: by name, the annotation and the default (`...` for none, or a pydantic `Field`)
+
+    Raises OptionError when a type has no JSON Schema.
+    """
+
+    def __init__(self, tool: str, fields: Mapping[str, tuple[Any, Any]]) -> None:
+        self._names = tuple(fields)
+        # Fields are numbered and carry their names as aliases: a parameter may be called `copy`,
+        # `json` or `_x`, names that a pydantic model keeps for itself.
+        numbered: dict[str, Any] = {}
+        for number, (name, (annotation, default)) in enumerate(fields.items()):
+            if isinstance(default, FieldInfo):
+                numbered[f"p{number}"] = Annotated[annotation, default, Field(alias=name)]
+            else:
+                numbered[f"p{number}"] = (annotation, Field(default, alias=name))
+        try:
+            self._model: type[BaseModel] = create_model(tool, __config__=MODEL_CONFIG, **numbered)
+        except Exception as error:
+            raise OptionError(f"tool {tool!r}: its parameters have no JSON Schema: {error}") from None
+
+    @functools.cached_property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema: a closed object, without pydantic's titles."""
+        return cast(dict[str, Any], _without_titles(self._model.model_json_schema()))
+
+    def check(self, tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            checked = self._model.model_validate(dict(given))
+        except ValidationError as error:
+            raise ToolArgumentError(f"{tool} cannot take these arguments: {self._told(error)}") from None
+        except RecursionError:
+            raise ToolArgumentError(f"{tool} cannot take these arguments: they are nested too deeply") from None
+        return {name: getattr(checked, f"p{number}") for number, name in enumerate(self._names)}
+
+    def _told(self, error: ValidationError) -> str:
+        items = error.errors(include_url=False)
+        told = []
+        for item in items[:MAX_PROBLEMS]:
+            place = ".".join(str(step) for step in item["loc"]) or "arguments"
+            hint = ""
+            if item["type"] == "extra_forbidden" and len(item["loc"]) == 1:
+                close = difflib.get_close_matches(place, self._names, n=1, cutoff=0.6)
+                hint = f" (did you mean {close[0]!r}?)" if close else f" (it takes {', '.join(self._names) or 'none'})"
+            elif item["type"] not in ("missing", "extra_forbidden"):
+                hint = f", not {_shown(item['input'])}"
+            told.append(f"{place[:MAX_SHOWN_CHARS]}: {item['msg']}{hint}")
+        if len(items) > MAX_PROBLEMS:
+            told.append(f"and {len(items) - MAX_PROBLEMS} more")
+        return "; ".join(told)
+
+
+class OpenArguments:
+    """Arguments described by someone else's JSON Schema, who also checks them (an MCP server)."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.schema = dict(schema)
+
+    def check(self, tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        missing = [name for name in self.schema.get("required", ()) if name not in given]
+        if missing:
+            raise ToolArgumentError(f"{tool} cannot take these arguments: {', '.join(missing)}: Field required")
+        return dict(given)
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "something nested too deeply"
+    return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
+
+
+def _without_titles(schema: Any, *, names: bool = False) -> Any:
+    # Pydantic repeats every field name as a title; a model only pays tokens for it.
+    if isinstance(schema, dict):
+        return {
+            key: _without_titles(value, names=key in ("properties", "$defs") and not names)
+            for key, value in schema.items()
+            if names or key != "title"
+        }
+    if isinstance(schema, list):
+        return [_without_titles(item) for item in schema]
+    return schema
