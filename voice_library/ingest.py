@@ -176,7 +176,7 @@ class _Ingest:
         """Two files of one name in different folders are two voices; an id that somebody gave stays as it is."""
         id = voice.card.id
         taken = id in {other.card.id for _, other, _ in self._batch} or self._library.has(id)
-        if "id" in entry.fields or not taken:
+        if not taken or "id" in self._common or "id" in entry.fields:
             return voice
         return replace(voice, card=voice.card.model_copy(update={"id": f"{id}-{voice.card.sha256[:8]}"}))
 

@@ -1,4 +1,4 @@
-"""`agentaudio voices`: look into a voice library."""
+"""`agentaudio voices`: look into a voice library, and change it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,26 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from rich.markup import escape
 from rich.table import Table
 
 from agentaudio.cli.console import ensure_writable, in_home, out, play, print_json
 from agentaudio.resources import open_voices
+from agentaudio.voice_library.check import check
+from agentaudio.voice_library.export import export_voice
+from agentaudio.voice_library.stats import stats
 from agentaudio.voice_library.voice import Voice
 
-voices = App(name="voices", help="Look into a voice library: list, search, play.")
+voices = App(name="voices", help="Look into a voice library, and change it.")
+for _command, _help in {
+    "add": "Take one recording in as a voice.",
+    "ingest": "Take many recordings in as voices: a folder or a manifest.",
+    "revoke": "Take a voice back: nobody finds or uses it any more.",
+    "remove": "Delete a voice for good.",
+    "reindex": "Embed all voices again, with the same speaker encoder or another one.",
+    "policy": "Show, or set, what the library permits beyond the cards of its voices.",
+}.items():
+    voices.command(f"agentaudio.cli.voice_changes:{_command}", help=_help)
 
 Library = Annotated[Path | None, Parameter(name=["--library", "-l"])]
 
@@ -29,6 +42,94 @@ def list_voices(*, library: Library = None, json: bool = False) -> None:
         Print the cards as JSON.
     """
     _show([(voice, None) for voice in open_voices(library).library], json)
+
+
+@voices.command
+def show(voice: str, *, library: Library = None, json: bool = False) -> None:
+    """Show all that is known of a voice, be it revoked or not, and what happened to it.
+
+    Parameters
+    ----------
+    voice
+        Id of the voice.
+    library
+        Folder of the voice library, instead of the demo voices.
+    json
+        Print card and log as JSON.
+    """
+    opened = open_voices(library).library
+    card = opened.card(voice)
+    refusal = opened.refusal(voice, "synthesis")
+    shown = card.model_dump(mode="json", exclude_none=True) | {
+        "usable": refusal is None, **({} if refusal is None else {"refusal": refusal}), "log": opened.log(voice),
+    }  # fmt: skip
+    if json:
+        print_json(shown)
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in shown.items():
+        table.add_row(f"[green]{name.replace('_', ' ')}[/]", escape(_line(value)))
+    out.print(table)
+
+
+@voices.command
+def export(voice: str, to: Path, *, library: Library = None) -> None:
+    """Write everything that is held on a voice: card, clip, embeddings, prompts and log.
+
+    Parameters
+    ----------
+    voice
+        Id of the voice.
+    to
+        A new folder, or a new file that ends in .zip.
+    library
+        Folder of the voice library, instead of the demo voices.
+    """
+    out.print(f"wrote {in_home(export_voice(open_voices(library).library, voice, to))}")
+
+
+@voices.command(name="check")
+def check_library(*, library: Library = None, repair: bool = False, json: bool = False) -> int:
+    """Compare every file of a library with its cards.
+
+    Exits with 1 when something is wrong that was not mended.
+
+    Parameters
+    ----------
+    library
+        Folder of the voice library, instead of the demo voices.
+    repair
+        Delete files that belong to no voice, and finish deletions that were interrupted.
+    json
+        Print what was found as JSON.
+    """
+    problems = check(open_voices(library).library, repair=repair)
+    if json:
+        print_json([{"what": problem.what, "repaired": problem.repaired} for problem in problems])
+    else:
+        for problem in problems:
+            out.print(f"{'[green]repaired[/]' if problem.repaired else '[red]problem[/] '} {escape(problem.what)}")
+        out.print("all is well" if not problems else f"{len(problems)} problems")
+    return int(any(not problem.repaired for problem in problems))
+
+
+@voices.command(name="stats")
+def show_stats(*, library: Library = None, json: bool = False) -> None:
+    """Show a library in figures.
+
+    Parameters
+    ----------
+    library
+        Folder of the voice library, instead of the demo voices.
+    json
+        Print them as JSON.
+    """
+    figures = stats(open_voices(library).library)
+    if json:
+        print_json(figures)
+        return
+    for name, value in figures.items():
+        out.print(f"[green]{name:>10}[/] {escape(_line(value))}")
 
 
 @voices.command
@@ -78,6 +179,14 @@ def play_voice(
     ensure_writable(out_file)
     chosen.clip.save(out_file)
     out.print(f"saved {in_home(out_file)} ({chosen.clip.duration:.1f} s)")
+
+
+def _line(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_line(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_line, value))
+    return {True: "yes", False: "no", None: "none"}[value] if isinstance(value, bool | None) else str(value)
 
 
 def _show(rows: list[tuple[Voice, float | None]], json: bool) -> None:

@@ -1,0 +1,280 @@
+"""The commands of `agentaudio voices` that change a library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from agentaudio.cli.console import err, in_home, out, print_json
+from agentaudio.errors import OptionError
+from agentaudio.voice_library.encoders import load_encoder
+from agentaudio.voice_library.ingest import IngestReport
+from agentaudio.voice_library.ingest import ingest as take_in
+from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.reindex import reindex as embed_again
+from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
+from agentaudio.voice_library.voice import Policy
+
+Library = Annotated[Path, Parameter(name=["--library", "-l"])]
+POLICIES = {
+    "strict": Policy(),
+    "without-licence": Policy(without_licence=True),
+    "without-consent": Policy(without_consent=True),
+    "without-both": Policy(without_licence=True, without_consent=True),
+}
+
+
+@Parameter(name="*")
+@dataclass
+class Rights:
+    """What permits the use of the voices; without a licence and a consent they are kept, and not used.
+
+    Parameters
+    ----------
+    licence
+        Licence of the recordings, by its SPDX name.
+    basis
+        Why they may be used: the speaker agreed, the licence permits it, or there is no speaker.
+    holder
+        Who gave the consent, or holds the rights.
+    scope
+        What for; say it again for another purpose.
+    until
+        Last day of the consent.
+    evidence
+        Where that can be checked.
+    """
+
+    licence: str | None = None
+    basis: Literal["speaker", "licence", "synthetic"] | None = None
+    holder: str | None = None
+    scope: tuple[str, ...] = ("synthesis",)
+    until: date | None = None
+    evidence: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """As fields of a card. Raises OptionError for half a consent."""
+        fields: dict[str, Any] = {} if self.licence is None else {"licence": self.licence}
+        if self.basis is None and self.holder is None:
+            if self.until is not None or self.evidence is not None:
+                raise OptionError("a consent needs --basis and --holder besides --until and --evidence")
+            return fields
+        if self.basis is None or self.holder is None:
+            raise OptionError("a consent needs both --basis and --holder")
+        consent = {"basis": self.basis, "holder": self.holder, "scope": self.scope}
+        return fields | {"consent": consent | {"until": self.until, "evidence": self.evidence}}
+
+
+NO_RIGHTS = Rights()
+
+
+def add(
+    clip: Path,
+    *,
+    library: Library,
+    id: str | None = None,
+    name: str | None = None,
+    description: str | None = None,
+    transcript: str | None = None,
+    language: str | None = None,
+    tag: tuple[str, ...] = (),
+    gender: Literal["female", "male", "neutral"] | None = None,
+    age: Literal["child", "young", "adult", "old"] | None = None,
+    rights: Rights = NO_RIGHTS,
+    encoder: str | None = None,
+    json: bool = False,
+) -> int:
+    """Take the best 3 to 15 seconds of a recording in as a voice.
+
+    Parameters
+    ----------
+    clip
+        The recording: one person, alone.
+    library
+        Folder of the voice library; a new one is made where there is none.
+    id
+        What the voice is called in programs; made from the file's name if not given.
+    name
+        What it is called among people.
+    description
+        How it sounds, in words that people would search for; made by rule if not given.
+    transcript
+        What is said.
+    language
+        Language of the recording, such as en-GB.
+    tag
+        A word to find it by; say it again for another one.
+    gender
+        Of the speaker.
+    age
+        Of the speaker.
+    encoder
+        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa.
+    json
+        Print the report as JSON.
+    """
+    fields = {
+        "id": id, "name": name, "description": description, "transcript": transcript, "language": language,
+        "tags": tag, "gender": gender, "age": age,
+    }  # fmt: skip
+    common = rights.fields() | {field: value for field, value in fields.items() if value}
+    return _report(take_in(_opened(library, encoder), clip, common=common), json)
+
+
+def ingest(
+    source: Path,
+    *,
+    library: Library,
+    language: str | None = None,
+    rights: Rights = NO_RIGHTS,
+    encoder: str | None = None,
+    workers: int | None = None,
+    json: bool = False,
+) -> int:
+    """Take recordings in as voices; again, to go on after an interruption.
+
+    Exits with 1 when a row was refused; the others are taken in all the same.
+
+    Parameters
+    ----------
+    source
+        A folder of recordings; a manifest (.csv, .jsonl, .parquet) with a column `file` and fields of voice
+        cards; or a list (.txt) of lines `file.wav, description`.
+    library
+        Folder of the voice library; a new one is made where there is none.
+    language
+        Language of recordings for which the manifest says none, such as en-GB.
+    encoder
+        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa.
+    workers
+        Threads; one per core if not given.
+    json
+        Print the report as JSON.
+    """
+    common = rights.fields() | ({"language": language} if language else {})
+    opened = _opened(library, encoder)
+    with _bar("taking in") as advance:
+        report = take_in(opened, source, common=common, workers=workers, on_progress=advance)
+    return _report(report, json)
+
+
+def revoke(voice: str, *, library: Library) -> None:
+    """Take a voice back, at once and for every process: only its card stays, marked as revoked.
+
+    Parameters
+    ----------
+    voice
+        Id of the voice.
+    library
+        Folder of the voice library.
+    """
+    card = VoiceLibrary(library).revoke(voice)
+    out.print(f"revoked {card.id}; its clip, embeddings and prompts are deleted")
+
+
+def remove(voice: str, *, library: Library, yes: bool = False) -> None:
+    """Delete a voice for good: card, clip, embeddings, prompts and log.
+
+    Parameters
+    ----------
+    voice
+        Id of the voice.
+    library
+        Folder of the voice library.
+    yes
+        Really: it cannot be undone.
+    """
+    opened = VoiceLibrary(library)
+    card = opened.card(voice)
+    if not yes:
+        raise OptionError(f"{card.id!r} ({card.name}) would be deleted for good; say --yes to do it")
+    opened.remove(card.id)
+    out.print(f"deleted {card.id}")
+
+
+def reindex(*, library: Library, encoder: str | None = None) -> int:
+    """Embed all voices again, and drop the search indexes, which are made again when they are needed.
+
+    Exits with 1 when a voice could not be embedded.
+
+    Parameters
+    ----------
+    library
+        Folder of the voice library.
+    encoder
+        Migrate to this speaker encoder: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa.
+    """
+    opened = _opened(library, encoder, migrate=True)
+    with _bar("embedding") as advance:
+        refused = embed_again(opened, on_progress=advance)
+    for id, reason in refused.items():
+        out.print(f"[red]refused[/] {id}: {escape(reason)}")
+    out.print(f"{len(opened) - len(refused)} voices are embedded by {opened.encoder_name}")
+    return int(bool(refused))
+
+
+def policy(
+    change: Literal["strict", "without-licence", "without-consent", "without-both"] | None = None, *, library: Library
+) -> None:
+    """Show, or set, what the library permits beyond the cards of its voices.
+
+    Parameters
+    ----------
+    change
+        Let voices be used whose cards hold no licence, no consent, or neither; `strict` lets none. A consent
+        that ended, or that does not cover the purpose, is respected all the same.
+    library
+        Folder of the voice library.
+    """
+    opened = VoiceLibrary(library)
+    if change is not None:
+        opened.set_policy(POLICIES[change])
+    now = next(name for name, known in POLICIES.items() if known == opened.policy)
+    out.print(f"the policy of {in_home(library)} is {now}")
+
+
+def _opened(folder: Path, encoder: str | None, *, migrate: bool = False) -> VoiceLibrary:
+    """The library with the encoder that was asked for, or else the one it has, or else the embedded one."""
+    fresh = not migrate and (not folder.exists() or (folder.is_dir() and not any(folder.iterdir())))
+    library = VoiceLibrary.create(folder) if fresh else VoiceLibrary(folder)
+    if encoder is not None:
+        library.encoder = load_encoder(encoder)
+    elif library.encoder_name in (None, EmbeddedSpeakerEncoder.name):
+        library.encoder = EmbeddedSpeakerEncoder()
+    else:
+        raise OptionError(f"{folder} is embedded by {library.encoder_name!r}; name that encoder with --encoder")
+    return library
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, nothing elsewhere."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _report(report: IngestReport, json: bool) -> int:
+    if json:
+        notes = {
+            name: [{"row": note.row, "file": note.file, "what": note.what} for note in getattr(report, name)]
+            for name in ("skipped", "flagged", "refused")
+        }
+        print_json({"added": report.added, **notes})
+    else:
+        for name, colour in (("skipped", "dim"), ("flagged", "yellow"), ("refused", "red")):
+            for note in getattr(report, name):
+                where = f"row {note.row}, {in_home(Path(note.file))}"
+                out.print(f"[{colour}]{name}[/] {escape(where)}: {escape(note.what)}")
+        out.print(f"{len(report.added)} voices added, {len(report.skipped)} there already, "
+                  f"{len(report.flagged)} to look at, {len(report.refused)} refused")  # fmt: skip
+    return int(bool(report.refused))

@@ -1,0 +1,128 @@
+"""`agentaudio voices`, from an empty folder to a deleted voice."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from voices_support import Bands
+
+from agentaudio.audio import Audio
+from agentaudio.cli import main
+from agentaudio.voice_library.library import VoiceLibrary, demo_voices
+
+pytest.importorskip("onnxruntime", reason="the extra pocket is not installed")
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["voices", *map(str, arguments)])
+        told = capfd.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    folder = tmp_path / "clips"
+    for id in ("gina", "marcus"):
+        demo_voices().get(id).clip.save(folder / f"{id}.wav")
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    return tmp_path / "library"
+
+
+def test_a_recording_is_added_shown_exported_revoked_and_removed(
+    run: Run, clips: Path, library: Path, tmp_path: Path
+) -> None:
+    code, told, complaint = run(
+        "add", clips / "gina.wav", "-l", library, "--id", "ann", "--name", "Ann", "--tag", "calm", "--tag", "warm",
+        "--licence", "CC0-1.0", "--basis", "speaker", "--holder", "Ann Example", "--until", "2999-12-31",
+    )  # fmt: skip
+    assert code == 0 and "1 voices added" in told, complaint
+    shown = json.loads(run("show", "ann", "-l", library, "--json")[1])
+    assert shown["usable"] and shown["consent"]["until"] == "2999-12-31" and shown["tags"] == ["calm", "warm"]
+    assert shown["automatic"] == ["description", "gender"] and shown["quality"]["speech_s"] > 4
+    assert "Ann Example" in run("show", "ann", "-l", library)[1]
+    assert "ann" in run("search", "a calm warm voice", "-l", library)[1]
+    assert run("play", "ann", "-l", library, "--out", tmp_path / "ann.wav")[0] == 0
+    assert run("export", "ann", tmp_path / "ann.zip", "-l", library)[0] == 0
+    assert "clip.flac" in zipfile.ZipFile(tmp_path / "ann.zip").namelist()
+    assert run("revoke", "ann", "-l", library)[0] == 0
+    assert run("search", "a calm warm voice", "-l", library)[0] == 1
+    assert "was revoked on" in run("play", "ann", "-l", library)[2]
+    assert "it was revoked on" in run("show", "ann", "-l", library)[1]
+    code, _, complaint = run("remove", "ann", "-l", library)
+    assert code == 1 and "say --yes" in complaint
+    assert run("remove", "ann", "-l", library, "--yes")[0] == 0
+    assert "no voice 'ann'" in run("show", "ann", "-l", library)[2]
+    assert run("check", "-l", library)[:2] == (0, "all is well\n")
+
+
+def test_a_folder_is_ingested_and_what_was_refused_is_told(run: Run, clips: Path, library: Path) -> None:
+    (clips / "letter.wav").write_bytes(b"Dear Sir or Madam")
+    code, told, _ = run("ingest", clips, "-l", library, "--licence", "CC0-1.0", "--language", "it")
+    assert code == 1 and "2 voices added, 0 there already, 0 to look at, 1 refused" in told
+    assert "row 2" in told and "letter.wav is not a sound file" in " ".join(told.split())
+    again = json.loads(run("ingest", clips, "-l", library, "--json")[1])
+    assert again["added"] == [] and len(again["skipped"]) == 2 and again["refused"][0]["row"] == 2
+    listed = json.loads(run("list", "-l", library, "--json")[1])
+    assert [(card["id"], card["language"]) for card in listed] == [("gina", "it"), ("marcus", "it")]
+    figures = json.loads(run("stats", "-l", library, "--json")[1])
+    assert (figures["voices"], figures["usable"], figures["embedded"]) == (2, 0, 2)
+    assert "voices 2" in run("stats", "-l", library)[1]
+
+
+def test_the_policy_is_shown_and_set(run: Run, clips: Path, library: Path) -> None:
+    run("add", clips / "gina.wav", "-l", library, "--description", "A calm voice.")
+    assert "is strict" in run("policy", "-l", library)[1]
+    assert run("search", "calm", "-l", library)[0] == 1
+    assert "is without-both" in run("policy", "without-both", "-l", library)[1]
+    assert run("search", "calm", "-l", library)[0] == 0
+
+
+def test_stray_files_are_found_and_repaired(run: Run, clips: Path, library: Path) -> None:
+    run("add", clips / "gina.wav", "-l", library)
+    stray = library / "clips" / "stray.flac"
+    stray.write_bytes(b"left by a kill")
+    assert run("check", "-l", library)[0] == 1
+    assert json.loads(run("check", "-l", library, "--repair", "--json")[1])[0]["repaired"] and not stray.exists()
+    assert run("check", "-l", library)[0] == 0
+
+
+def test_a_library_is_embedded_again(run: Run, clips: Path, library: Path) -> None:
+    VoiceLibrary.create(library, encoder=Bands()).add(
+        Audio.load(clips / "gina.wav"), id="gina", name="Gina", description=""
+    )
+    code, _, complaint = run("add", clips / "marcus.wav", "-l", library)
+    assert code == 1 and "is embedded by 'bands-32'; name that encoder with --encoder" in complaint
+    assert "1 voices are embedded by resemblyzer" in run("reindex", "-l", library, "--encoder", "embedded")[1]
+    assert run("add", clips / "marcus.wav", "-l", library)[0] == 0
+    assert "did you mean 'embedded'" in run("reindex", "-l", library, "--encoder", "embeded")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ingest", "/nowhere"), "no such recording, folder or manifest: /nowhere"),
+        (("add", "x.wav", "--basis", "speaker"), "a consent needs both --basis and --holder"),
+        (("add", "x.wav", "--evidence", "a form"), "needs --basis and --holder"),
+        (("revoke", "nobody"), "not a voice library"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    run: Run, library: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    code, _, complaint = run(*arguments, "--library", library)
+    assert code == 1 and words in complaint and complaint.count("\n") == 1
