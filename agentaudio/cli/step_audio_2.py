@@ -126,8 +126,11 @@ def revoice(
     ensure_writable(out_file)
     wanted = open_voices(voices).library.get(voice).require("synthesis")
     speech = Audio.load(file)
+    decoder = _decoder(model, steps)
     with progress(f"saying it in the voice of {wanted.name}"):
-        sound = _decoder(model, steps).revoice(speech, wanted)
+        sound = decoder.revoice(speech, wanted)
+    for warning in decoder.prompt(wanted).warnings:
+        out.print(f"[yellow]{wanted.name}:[/] {warning}")
     sound.save(out_file)
     out.print(f"[green]wrote[/] {in_home(out_file)}: {sound.duration:.1f} s in the voice of {wanted.name}")
 

@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from agentaudio.audio import Audio, AudioSource
 from agentaudio.conversation import AudioPart, Conversation, Message, TextPart, ToolSpec
 from agentaudio.errors import AgentAudioError, AudioError, BackendError, MissingExtra, OptionError
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, ReferenceVoice
@@ -30,7 +29,7 @@ from agentaudio.model.step_audio_2.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.prefix_cache import PrefixCache
 from agentaudio.model.step_audio_2.prompt import PromptBuilder
 from agentaudio.model.step_audio_2.sampling import Sampling
-from agentaudio.model.step_audio_2.speech_decoder import OwnVoice, SpeechDecoder
+from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 from agentaudio.model.step_audio_2.stop_strings import StopStrings
 from agentaudio.model.step_audio_2.system_prompts import system_prompt
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
@@ -102,8 +101,7 @@ class StepAudio2:
         pieces_together: bool = False,
         kept_tokens: int | None = None,
         compiled: bool = False,
-        own_voice: AudioSource | Audio | None = None,
-        steps: int = 10,
+        speech: SpeechDecoder | None = None,
     ) -> StepAudio2:
         """Load a checkpoint folder: mini or mini-Think, as published or made by `init_tiny`.
 
@@ -116,12 +114,10 @@ class StepAudio2:
         pieces_together: encode sounds longer than 25 s in one padded batch, as the reference does,
             instead of each piece by itself; then a turn's states depend on the turns that are cached
         kept_tokens, compiled: see the class
-        own_voice: a clip of the voice to speak in where none is asked for; None is a synthetic one
-        steps: of the speech decoder; fewer are faster and rougher
+        speech: makes the sound; None is that of the folder, which is mute without its `token2wav`
 
-        A folder without its `token2wav` is mute.
         Raises BackendError or ModelError naming the file when the folder is not such a checkpoint,
-        OptionError for a device or dtype that is not there, AudioError for a clip that cannot be read.
+        OptionError for a device or dtype that is not there.
         """
         folder = Path(path)
         placed = chosen_device(device)
@@ -139,14 +135,9 @@ class StepAudio2:
         vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
         if think is None:
             think = any("mini-think" in part.lower() for part in folder.absolute().parts)
-        speech = None
-        if (folder / "token2wav").is_dir():
-            speech = SpeechDecoder(
-                folder / "token2wav",
-                device="cuda" if model.device.type == "cuda" else "cpu",
-                steps=steps,
-                own_voice=None if own_voice is None else OwnVoice(Audio.load(own_voice)),
-            )
+        if speech is None and (folder / "token2wav").is_dir():
+            place = "cuda" if model.device.type == "cuda" else "cpu"
+            speech = SpeechDecoder(folder / "token2wav", device=place, compiled=compiled)
         return cls(
             model, vocabulary, language=language, think=think, kept_tokens=kept_tokens, compiled=compiled, speech=speech
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,8 +48,8 @@ class SpeechDecoder:
     """Token2Wav, the speech tokenizer and the timbre prompts of voices. Weights load on first use.
 
     folder: the `token2wav` folder of a checkpoint
-    device, dtype, steps: see Token2Wav.load
-    own_voice: where none is asked for
+    device, dtype, steps: see Token2Wav.load; compiled: its `compile`
+    own_voice: where none is asked for; None is a plain synthetic one
 
     Any number of threads may use one object.
     Raises BackendError when one of the folder's files is missing.
@@ -62,6 +62,7 @@ class SpeechDecoder:
         device: str | None = None,
         dtype: str | None = None,
         steps: int = 10,
+        compiled: bool = False,
         own_voice: ReferenceVoice | None = None,
     ) -> None:
         self._folder = Path(folder)
@@ -70,15 +71,18 @@ class SpeechDecoder:
             raise BackendError(f"{self._folder / missing[0]} is missing; download the checkpoint's token2wav again")
         self._own_voice = shipped_voice() if own_voice is None else own_voice
         self._load: Callable[[], Token2Wav] = lambda: Token2Wav.load(
-            self._folder, device=device, dtype=dtype, steps=steps
+            self._folder, device=device, dtype=dtype, steps=steps, compile=compiled
         )
         self._loading = threading.Lock()
         self._maker = PromptMaker.load(self._folder)
 
     @classmethod
-    def load(cls, checkpoint: str | os.PathLike[str], *, device: str | None = None, steps: int = 10) -> Self:
-        """Of a checkpoint folder, or of one of the authors' on the hub, of which only this part is downloaded."""
-        return cls(located(checkpoint, only="token2wav/*") / "token2wav", device=device, steps=steps)
+    def load(cls, checkpoint: str | os.PathLike[str], **options: Any) -> Self:
+        """Of a checkpoint folder, or of one of the authors' on the hub, of which only this part is downloaded.
+
+        options: as above
+        """
+        return cls(located(checkpoint, only="token2wav/*") / "token2wav", **options)
 
     @cached_property
     def _loaded(self) -> Token2Wav:

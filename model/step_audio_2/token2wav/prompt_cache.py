@@ -152,6 +152,8 @@ class PromptCache:
 
     def _made(self, path: Path | None, clip: Audio, voice: ReferenceVoice) -> _Kept:
         prompt = self._maker.make(clip, transcript=voice.transcript, voice_id=voice.id)
+        for warning in prompt.warnings:
+            log.warning("voice %r: %s", voice.id, warning)
         if path is not None:
             try:
                 prompt.save(path)

@@ -26,7 +26,6 @@ Float = NDArray[np.float32]
 MAKING = 1
 """Raised whenever the same clip and networks give another prompt, so that kept ones are made again."""
 
-USUALLY_LONGEST_S = 15.0
 SPEAKER_WINDOW_S, SPEAKER_STEP_S = 1.5, 0.75
 """As in 3D-Speaker's diarization with CAM++."""
 
@@ -48,11 +47,11 @@ class PromptMaker:
 
     tokenizer, speaker_encoder: the two networks of a checkpoint
     longest_s: of a clip that is used, 2 to 30. A decoder of full size keeps 65 MB for each second of a
-        prompt, and attends to all of it in every step; the reference cannot stream with 20 s.
+        prompt, and attends to all of it in every step: give less where memory or time is short.
     """
 
     def __init__(
-        self, tokenizer: SpeechTokenizer, speaker_encoder: SpeakerEncoder, *, longest_s: float = USUALLY_LONGEST_S
+        self, tokenizer: SpeechTokenizer, speaker_encoder: SpeakerEncoder, *, longest_s: float = LONGEST_S
     ) -> None:
         if not SHORTEST_S <= longest_s <= LONGEST_S:
             raise OptionError(f"longest_s is {longest_s}; a prompt holds {SHORTEST_S:.0f} to {LONGEST_S:.0f} s")

@@ -34,7 +34,7 @@ LONGEST_WHOLE = 1500
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _MOST_STEPS = 100
-_MOST_STARTS = 4
+MOST_STARTS_BYTES = 1 << 30
 _FLOW_NOISE, _SOURCE_NOISE = 0, 1
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Token2Wav:
     steps: Euler steps of the flow; fewer are faster and rougher (benchmarks/token2wav.py says how much)
 
     Any number of threads may use one object. The state in which a voice's streams start is kept for
-    the last four voices: at full size and ten steps 1.3 MB for each frame of the prompt, so 330 MB
+    the voices used last, 1 GB of them: at full size and ten steps 1.3 MB for each frame of the prompt, so 330 MB
     for one of 5 s, half of that in half precision.
     """
 
@@ -148,7 +148,7 @@ class Token2Wav:
             if key not in self._starts:
                 self._refuse_foreign(prompt)
                 self._starts[key] = self._prepared(prompt, steps)
-                while len(self._starts) > _MOST_STARTS:
+                while len(self._starts) > 1 and sum(s.nbytes for s in self._starts.values()) > MOST_STARTS_BYTES:
                     self._starts.popitem(last=False)
             self._starts.move_to_end(key)
             return self._starts[key]

@@ -24,6 +24,7 @@ from agentaudio.model.speech_lm import AudioDelta, Delta, End, GenerateOptions, 
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
 from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
 from agentaudio.model.step_audio_2.interleave import interleave  # noqa: E402
+from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder  # noqa: E402
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
 from agentaudio.voice_library.library import demo_voices  # noqa: E402
 
@@ -124,8 +125,9 @@ async def test_the_voice_that_is_asked_for_is_heard(model: StepAudio2, folder: P
 async def test_the_own_voice_can_be_chosen(folder: Path, clips: list[Audio]) -> None:
     codes = list(range(20))
     heard = []
-    for own in (None, clips[1]):
-        model = StepAudio2.load(folder, device="cpu", dtype="float32", own_voice=own)
+    for own in (None, Reference("own", clips[1])):
+        speech = SpeechDecoder.load(folder, device="cpu", own_voice=own)
+        model = StepAudio2.load(folder, device="cpu", dtype="float32", speech=speech)
         dictate(model, folder, codes, codes)
         heard.append(sound(await answer(model)).samples)
         if own is not None:

@@ -263,14 +263,18 @@ def test_a_prompt_of_another_decoder_is_refused() -> None:
     assert np.array_equal(np.concatenate([*parts, stream.finish()]), streamed(ids(8), good))
 
 
-def test_a_voice_is_prepared_once_and_few_are_kept() -> None:
+def test_a_voice_is_prepared_once_and_the_memory_for_them_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = Token2Wav(DECODER.flow, DECODER.vocoder, steps=1)
     first = decoder.start(voice(0), 1)
+    monkeypatch.setattr(synthesis, "MOST_STARTS_BYTES", 4 * first.nbytes)
     assert decoder.start(voice(0), 1) is first
     assert decoder.start(voice(0), 2) is not first
     for k in range(1, 5):
         decoder.start(voice(k), 1)
     assert decoder.start(voice(0), 1) is not first
+    monkeypatch.setattr(synthesis, "MOST_STARTS_BYTES", 0)
+    last = decoder.start(voice(7), 1)
+    assert decoder.start(voice(7), 1) is last, "the voice in use is kept whatever it takes"
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
