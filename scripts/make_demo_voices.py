@@ -19,7 +19,9 @@ the same encoder.
 from __future__ import annotations
 
 import re
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,7 +29,10 @@ from typing import Literal
 from demo_synthesisers import NotInstalled, speak, tidy
 
 from agentaudio.audio import Audio
+from agentaudio.voice_activity import VoiceActivity
+from agentaudio.voice_library.excerpt import Excerpt
 from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.quality import measure_quality
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.voice import Consent, Source
 
@@ -347,6 +352,14 @@ VOICES = (
 )  # fmt: skip
 
 
+def seal() -> None:
+    """Leave one file that can be read from a read-only place and makes no others beside it."""
+    with closing(sqlite3.connect(DEMO / "library.sqlite3")) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("VACUUM")
+    (DEMO / "library.lock").unlink()
+
+
 def main() -> int:
     encoder = EmbeddedSpeakerEncoder()
     missing: list[str] = []
@@ -368,7 +381,7 @@ def main() -> int:
 
     for old in [*DEMO.glob("library.*"), *(DEMO / "clips").rglob("*.flac")]:
         old.unlink()
-    library = VoiceLibrary.create(DEMO, encoder=encoder)
+    library, activity = VoiceLibrary.create(DEMO, encoder=encoder), VoiceActivity()
     for recipe in VOICES:
         assert re.fullmatch(r"[a-z]+", recipe.id)
         library.add(
@@ -377,7 +390,10 @@ def main() -> int:
             language=recipe.language, tags=recipe.tags, gender=recipe.gender, age=recipe.age,
             style=recipe.style, accent=recipe.accent, source=recipe.source,
             licence=recipe.permission.licence, consent=recipe.permission.consent(),
+            quality=measure_quality(Excerpt(clips[recipe.id], tuple(activity.speech(clips[recipe.id])))),
         )  # fmt: skip
+    library.close()
+    seal()
     size = sum(file.stat().st_size for file in DEMO.rglob("*") if file.is_file())
     print(f"{len(library)} voices, {size / 1e6:.1f} MB in {DEMO.relative_to(ROOT)}")
     return 0

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agentaudio.audio import Audio
-from agentaudio.voice_library.library import demo_voices
+from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.voice import Voice
 
@@ -47,6 +47,19 @@ def test_the_gallery_has_at_least_25_voices_in_under_6_mb() -> None:
 def test_every_clip_has_a_card_and_ids_and_names_are_unique() -> None:
     assert {voice.path for voice in VOICES} == set((DEMO / "clips").rglob("*.flac"))
     assert len({voice.id for voice in VOICES}) == len({voice.name for voice in VOICES}) == len(VOICES)
+
+
+def test_reading_leaves_no_file_beside_the_library() -> None:
+    assert len(VoiceLibrary(DEMO).select(purpose="synthesis")) == len(VOICES)
+    assert {file.name for file in DEMO.iterdir()} == {"NOTICE", "clips", "library.sqlite3"}
+
+
+@each_voice
+def test_quality_was_measured(voice: Voice) -> None:
+    quality = voice.card.quality
+    assert quality is not None and quality.clipped == 0 and quality.bandwidth_hz > 5_000
+    if "whispering" not in voice.card.tags:  # which the detector hardly takes for speech
+        assert quality.speech_s > 2.5
 
 
 @each_voice

@@ -1,0 +1,141 @@
+"""Does a voice library survive being killed? Ingest is killed at random instants while others read.
+
+    python benchmarks/voice_faults.py [--kills 25] [--recordings 600] [--readers 2] [--json FILE]
+
+One process takes recordings in and tells how many rows are done, which is its word that those voices
+are on the disk. It is killed (SIGKILL) at a random instant, and started again to go on, while the
+readers list all voices, read clips and embeddings, one over a library that stays open and one that
+opens it anew each time. After every kill each voice that was acknowledged must be there, with its clip
+and its embedding; in the end `check --repair` must leave nothing to find. Fails when it does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import publish
+
+from agentaudio.audio import Audio
+from agentaudio.voice_library.check import check
+from agentaudio.voice_library.ingest import ingest
+from agentaudio.voice_library.library import VoiceLibrary, demo_voices
+from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
+
+LATEST_KILL_S = 1.5
+
+
+def make_recordings(folder: Path, count: int) -> None:
+    """Pieces of the demo voices with a little noise, each a recording of its own."""
+    generator = np.random.default_rng(0)
+    clips = [voice.clip for voice in demo_voices() if "whispering" not in voice.card.tags]
+    for number in range(count):
+        clip = clips[number % len(clips)]
+        noise = generator.normal(0, 0.001, len(clip)).astype(np.float32)
+        Audio(np.clip(clip.samples + noise, -1, 1), clip.sample_rate).slice(0, 3.0).save(folder / f"{number:05d}.wav")
+
+
+def take_in(library: str, recordings: str) -> None:
+    """A process of its own: prints how many rows are done."""
+    print("started", flush=True)
+    opened = VoiceLibrary(library, encoder=EmbeddedSpeakerEncoder())
+    ingest(opened, recordings, on_progress=lambda done, total: print(done, flush=True))
+
+
+def read(folder: str, kind: str) -> None:
+    """A process of its own: reads until it is told to stop, and prints how often it did."""
+    library, seen, passes = VoiceLibrary(folder), 0, 0
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        if kind == "anew":
+            library.close()
+            library = VoiceLibrary(folder)
+        voices = list(library)
+        rows = sum(len(rows) for rows, _ in library.embeddings())
+        assert len(voices) >= seen and rows >= len(voices), (seen, len(voices), rows)
+        seen, passes = len(voices), passes + 1
+        for voice in random.sample(voices, min(5, len(voices))):
+            assert voice.clip.duration > 1  # read, and compared with its hash
+    print(passes)
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, __file__, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def kill_once(library: VoiceLibrary, recordings: Path, files: list[str]) -> dict[str, int]:
+    """One ingest that is killed, and what is found afterwards."""
+    writer = start("take-in", str(library.folder), str(recordings))
+    assert writer.stdout is not None and writer.stdout.readline() == "started\n"
+    time.sleep(random.uniform(0.0, LATEST_KILL_S))
+    finished = writer.poll() is not None
+    writer.kill()
+    told = [int(line) for line in writer.communicate()[0].split()]
+    acknowledged = set(files[: max(told, default=0)])
+    voices = {voice.id: voice for voice in library}
+    embedded = {voice.id for voice in library.at(library.select(embedded=True))}
+    problems = check(library)
+    return {
+        "acknowledged": len(acknowledged),
+        "lost": len(acknowledged - set(voices)),
+        "half": len(set(voices) - embedded) + sum(problem.what.startswith("voice ") for problem in problems),
+        "orphans": sum("belongs to no voice" in problem.what for problem in problems),
+        "finished": int(finished),
+    }
+
+
+def measure(kills: int, count: int, readers: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as scratch:
+        recordings = Path(scratch) / "recordings"
+        make_recordings(recordings, count)
+        files = sorted(file.stem for file in recordings.iterdir())
+        library = VoiceLibrary.create(Path(scratch) / "library", encoder=EmbeddedSpeakerEncoder())
+        watching = [start("read", str(library.folder), ("open", "anew")[n % 2]) for n in range(readers)]
+        rounds = [kill_once(library, recordings, files) for _ in range(kills)]
+        passes = [int(reader.communicate("stop\n")[0] or -1) for reader in watching]
+        check(library, repair=True)
+        figures = {
+            "kills": kills,
+            "kills that came after the end": sum(one["finished"] for one in rounds),
+            "voices acknowledged": max(one["acknowledged"] for one in rounds),
+            "acknowledged voices lost": sum(one["lost"] for one in rounds),
+            "half voices": sum(one["half"] for one in rounds),
+            "kills that left an orphan file": sum(one["orphans"] > 0 for one in rounds),
+            "problems after check --repair": len(check(library)),
+            "readers": readers,
+            "readers that failed": sum(reader.returncode != 0 for reader in watching),
+            "passes over the library by readers": sum(passes),
+        }
+        library.close()
+    return figures
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["take-in"]:
+        return take_in(*sys.argv[2:])
+    if sys.argv[1:2] == ["read"]:
+        return read(*sys.argv[2:])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--kills", type=int, default=25)
+    parser.add_argument("--recordings", type=int, default=600)
+    parser.add_argument("--readers", type=int, default=2)
+    parser.add_argument("--json", metavar="FILE", help="write the figures here too")
+    options = parser.parse_args()
+    figures = measure(options.kills, options.recordings, options.readers)
+    publish("Ingest killed at random instants, with readers", figures, options.json)
+    must_be_none = ("acknowledged voices lost", "half voices", "problems after check --repair", "readers that failed")
+    if any(figures[name] for name in must_be_none):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
