@@ -53,7 +53,8 @@ def test_every_public_name_can_be_imported() -> None:
 
 # What each room may import of ours; the ground floor is the shared nouns.
 GROUND = {
-    f"agentaudio.{name}" for name in ("audio", "campplus", "conversation", "errors", "onnx_network", "voice_activity")
+    f"agentaudio.{name}"
+    for name in ("audio", "campplus", "conversation", "errors", "mel", "onnx_network", "voice_activity")
 }
 ALLOWED = {
     "voice_library": {"agentaudio.voice_library"},

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agentaudio.audio import Audio
 from agentaudio.errors import MissingExtra, VoiceError
+from agentaudio.mel import mel_filters
 
 Samples = NDArray[np.float32]
 Embedding = NDArray[np.float32]
@@ -222,31 +223,13 @@ def mel_spectrogram(samples: Samples) -> Samples:
     padded = np.pad(samples, WINDOW // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
     power = np.abs(np.fft.rfft(frames * _hann(), axis=1)) ** 2
-    return (power @ _mel_filters()).astype(np.float32)
+    return (power @ mel_filters(MEL_BANDS, WINDOW, SAMPLE_RATE_HZ).T).astype(np.float32)
 
 
 @functools.cache
 def _hann() -> Samples:
     # Periodic: np.hanning is symmetric, so one sample more is made and dropped.
     return np.hanning(WINDOW + 1)[:-1].astype(np.float32)
-
-
-@functools.cache
-def _mel_filters() -> Samples:
-    """(201, 40) float32: triangles on Slaney's mel scale from 0 to 8 kHz, each of area 1 (in Hz).
-
-    The scale is linear to 1 kHz (3 mel per 200 Hz), then logarithmic (27 mel per factor 6.4).
-    Source: Slaney 1998, Auditory Toolbox.
-    """
-    top_mel = 15.0 + 27.0 * np.log(SAMPLE_RATE_HZ / 2 / 1000) / np.log(6.4)
-    mel = np.linspace(0.0, top_mel, MEL_BANDS + 2)
-    edges_hz = np.where(mel < 15.0, mel * 200 / 3, 1000 * np.exp((mel - 15.0) * np.log(6.4) / 27))
-    lower, centre, upper = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
-    bins_hz = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE_HZ)[:, None]
-    rising = (bins_hz - lower) / (centre - lower)
-    falling = (upper - bins_hz) / (upper - centre)
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return np.asarray(triangles * (2.0 / (upper - lower)), np.float32)
 
 
 def _partial_starts(samples: int) -> list[int]:

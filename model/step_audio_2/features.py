@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agentaudio.audio import Audio
 from agentaudio.errors import AudioError
+from agentaudio.mel import mel_filters
 from agentaudio.model.step_audio_2.resample import ResampleStream, resample
 
 Float = NDArray[np.float32]
@@ -44,24 +45,6 @@ def token_count(frames: int) -> int:
     The vLLM fork counts `token_count(frames + 2)`, which is sometimes one more.
     """
     return (encoder_length(frames) - 1) // 2 + 1
-
-
-@cache
-def mel_filters() -> Float:
-    """The mel filterbank: (128, 201) float32, 0 to 8000 Hz, Slaney scale, triangles of equal area.
-
-    Source: Slaney, Auditory Toolbox (1998): linear to 1 kHz in steps of 200/3 Hz, then 27 steps per factor 6.4.
-    """
-    top = 15 + 27 * np.log(8000 / 1000) / np.log(6.4)
-    mel = np.linspace(0.0, top, N_MELS + 2)
-    edges = np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
-    bins = np.arange(WINDOW // 2 + 1) * SAMPLE_RATE / WINDOW
-    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    filters: Float = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
-    filters.flags.writeable = False
-    return filters
 
 
 def log_mel(samples: Float) -> Float:
@@ -205,7 +188,7 @@ class _Piece:
 def _decades(frames: NDArray[np.float64]) -> NDArray[np.float64]:
     """(t, 400) samples to (t, 128) log10 of mel energy, before the cut."""
     spectrum = np.fft.rfft(frames * _hann(), axis=1)
-    energy = (spectrum.real**2 + spectrum.imag**2) @ mel_filters().T.astype(np.float64)
+    energy = (spectrum.real**2 + spectrum.imag**2) @ mel_filters(N_MELS, WINDOW, SAMPLE_RATE).T.astype(np.float64)
     return np.log10(np.maximum(energy, FLOOR))
 
 

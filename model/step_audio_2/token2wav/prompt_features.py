@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import AudioError
-from agentaudio.model.step_audio_2.features import DYNAMIC_RANGE, FLOOR, HOP, WINDOW, mel_filters
+from agentaudio.mel import mel_filters
+from agentaudio.model.step_audio_2.features import DYNAMIC_RANGE, FLOOR, HOP, N_MELS, SAMPLE_RATE, WINDOW
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
@@ -32,8 +33,8 @@ def tokenizer_mel(samples: Float) -> Float:
     """
     count = len(samples) // HOP
     if not count:
-        return np.zeros((mel_filters().shape[0], 0), np.float32)
-    energy = _mel_energy(_mirrored(samples, WINDOW // 2), WINDOW, HOP, mel_filters(), count)
+        return np.zeros((N_MELS, 0), np.float32)
+    energy = _mel_energy(_mirrored(samples, WINDOW // 2), WINDOW, HOP, mel_filters(N_MELS, WINDOW, SAMPLE_RATE), count)
     decades = np.log10(np.maximum(energy, FLOOR)).T
     scaled: Float = ((np.maximum(decades, decades.max() - DYNAMIC_RANGE) + 4.0) / 4.0).astype(np.float32)
     return scaled
@@ -51,7 +52,14 @@ def decoder_mel(samples: Float) -> Float:
     if not count:
         return np.zeros((0, DECODER_BANDS), np.float32)
     padded = _mirrored(samples, (DECODER_WINDOW - DECODER_HOP) // 2)
-    blurred = _mel_energy(padded, DECODER_WINDOW, DECODER_HOP, _decoder_filters(), count, magnitude=True)
+    blurred = _mel_energy(
+        padded,
+        DECODER_WINDOW,
+        DECODER_HOP,
+        mel_filters(DECODER_BANDS, DECODER_WINDOW, DECODER_RATE),
+        count,
+        magnitude=True,
+    )
     logarithms: Float = np.log(np.maximum(blurred, DECODER_FLOOR)).astype(np.float32)
     return logarithms
 
@@ -87,17 +95,3 @@ def _mel_energy(padded: Float, window: int, hop: int, filters: Float, count: int
 def _hann(window: int) -> Double:
     periodic: Double = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     return periodic
-
-
-@cache
-def _decoder_filters() -> Float:
-    """(80, 961) float32: triangles of equal area on Slaney's mel scale (see `mel_filters`), 0 to 8000 Hz."""
-    top = 15 + 27 * np.log(8000 / 1000) / np.log(6.4)
-    mel = np.linspace(0.0, top, DECODER_BANDS + 2)
-    edges = np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
-    bins = np.arange(DECODER_WINDOW // 2 + 1) * DECODER_RATE / DECODER_WINDOW
-    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    filters: Float = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
-    return filters
