@@ -48,6 +48,7 @@ def test_cam_plus_plus_encodes_with_the_network_of_a_checkpoint(tmp_path: Path) 
 
 def test_wavlm_encodes_with_a_model_of_transformers(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="the extra local is not installed")
+    pytest.importorskip("transformers", reason="the extra local is not installed")
     from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
 
     torch.manual_seed(0)
@@ -79,6 +80,16 @@ def test_ecapa_encodes_with_the_weights_of_speechbrain(tmp_path: Path) -> None:
     encoder = load_encoder(f"ecapa:{tmp_path}")
     assert encoder.name.startswith("ecapa-")
     behaves(encoder, tmp_path)
+    from speechbrain.lobes.features import Fbank
+    from speechbrain.processing.features import InputNormalization
+
+    # The same weights, put together as SpeechBrain's EncoderClassifier.encode_batch does.
+    clip, whole = demo_voices().get("angus").clip, torch.ones(1)
+    features = Fbank(n_mels=80)(torch.from_numpy(clip.samples.copy())[None])
+    normalised = InputNormalization(norm_type="sentence", std_norm=False)(features, whole)
+    with torch.inference_mode():
+        expected = network.eval()(normalised, whole)[0, 0].numpy()
+    assert encoder.encode(clip) @ expected / np.linalg.norm(expected) > 0.99999
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(OptionError, match="does not hold ECAPA-TDNN's weights"):
         load_encoder(f"ecapa:{tmp_path}")
