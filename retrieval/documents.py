@@ -1,115 +1,217 @@
-"""`DocumentIndex`: a folder of text that can be searched by meaning and by words."""
+"""`DocumentIndex`: documents that can be searched by meaning and by words."""
 
 from __future__ import annotations
 
+import logging
 import os
-import re
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from agentaudio.conversation import Passage
 from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.corpus import Corpus, FileState, embedded_text
+from agentaudio.retrieval.document_files import SUFFIXES, Transcribe
 from agentaudio.retrieval.embedding import Embed
+from agentaudio.retrieval.folder import Changes, Folder
 from agentaudio.retrieval.fusion import reciprocal_rank_fusion
+from agentaudio.retrieval.index_plan import EXACT_UP_TO
+from agentaudio.retrieval.splitting import SENTENCE_END, Document, split
 from agentaudio.retrieval.text_index import TextIndex
 from agentaudio.retrieval.vector_index import VectorIndex
 
-SUFFIXES = (".txt", ".md")
-MAX_PASSAGE_CHARS = 700
-MAX_FILE_BYTES = 10_000_000
+log = logging.getLogger(__name__)
 
-_HEADING = re.compile(r"^#{1,6}\s+(.*)$")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+Rerank = Callable[[str, Sequence[str]], Sequence[float]]
+"""A query and n texts to n scores, higher is better: a cross-encoder, say."""
+
+LOOK_EVERY_S = 2.0
+EMBEDDED_AT_ONCE = 64
+POOL = 20
+_PROBE = "The quick brown fox jumps over the lazy dog."
 
 
-class DocumentIndex:
-    """Passages of the text files under a folder, searched by BM25 and, with an embedder, by meaning too.
+@dataclass(frozen=True)
+class _Text:
+    """The passages as of one moment, and where each is in the index of their words."""
 
-    embed: texts to unit vectors; None searches by words only
-
-    Raises RetrievalError when the folder is missing, or holds no text.
-    """
-
-    def __init__(self, passages: Iterable[Passage], *, embed: Embed | None = None) -> None:
-        self.passages = tuple(passages)
-        if not self.passages:
-            raise RetrievalError("there is not one passage to index; add .txt or .md files")
-        self._embed = embed
-
-    @classmethod
-    def from_folder(cls, folder: str | os.PathLike[str], *, embed: Embed | None = None) -> DocumentIndex:
-        """Read every .txt and .md file under a folder."""
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise RetrievalError(f"no such folder of documents: {folder}")
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        if not paths:
-            raise RetrievalError(f"{folder} holds no documents; add files ending in {' or '.join(SUFFIXES)}")
-        return cls((p for path in paths for p in _split(path, folder)), embed=embed)
+    ids: tuple[int, ...]
+    passages: dict[int, Passage]
 
     @cached_property
-    def _words(self) -> TextIndex:
-        return TextIndex([f"{p.title} {p.text}" for p in self.passages])
-
-    @cached_property
-    def _vectors(self) -> VectorIndex | None:
-        if self._embed is None:
-            return None
-        rows = self._embed([f"{p.title}. {p.text}" for p in self.passages])
-        index = VectorIndex(rows.shape[1])
-        index.add(range(len(rows)), rows)
-        return index
+    def words(self) -> TextIndex:
+        return TextIndex([f"{p.title} {p.text}" for p in self.passages.values()])
 
     @cached_property
     def sentences(self) -> tuple[str, ...]:
-        """Every title and sentence: what people may talk about, for recognisers."""
-        found = dict.fromkeys(passage.title for passage in self.passages)
-        for passage in self.passages:
-            found.update(dict.fromkeys(_SENTENCE_END.split(passage.text)))
+        found = dict.fromkeys(passage.title for passage in self.passages.values())
+        for passage in self.passages.values():
+            found.update(dict.fromkeys(filter(None, SENTENCE_END.split(passage.text))))
         return tuple(found)
 
+
+class DocumentIndex:
+    """Passages of documents, searched by BM25 and, with an embedder, by meaning too.
+
+    A folder is watched: a search that finds it changed has it read again, and the searches after that
+    know. Several threads may share an index.
+
+    documents: passages, documents to be split, or a Folder
+    embed: texts to unit vectors; None searches by words only
+    rerank: puts the best passages of both searches in order
+
+    Raises RetrievalError when there is no text at all.
+    """
+
+    def __init__(
+        self, documents: Iterable[Passage | Document] | Folder, *, embed: Embed | None = None,
+        rerank: Rerank | None = None,
+    ) -> None:  # fmt: skip
+        self._folder = documents if isinstance(documents, Folder) else None
+        self._embed = embed
+        self._rerank = rerank
+        self._refreshing = threading.Lock()
+        self._looked = time.monotonic()
+        self._vectors: VectorIndex | None = None
+        if isinstance(documents, Folder):
+            self._corpus = documents.corpus
+            changes = documents.refresh()
+            self._text = self._read()
+            if not self._text.ids:
+                raise RetrievalError(_nothing(documents, changes))
+        else:
+            self._corpus = Corpus()
+            self._corpus.put(FileState("", 0, 0, ""), _passages(documents))
+            self._text = self._read()
+            if not self._text.ids:
+                raise RetrievalError("there is not one passage to index; give it some text")
+
+    @classmethod
+    def from_folder(
+        cls, folder: str | os.PathLike[str], *, embed: Embed | None = None, rerank: Rerank | None = None,
+        store: str | os.PathLike[str] | None = None, transcribe: Transcribe | None = None,
+    ) -> DocumentIndex:  # fmt: skip
+        """The documents under a folder: text, Markdown, HTML, PDF, Word, and recordings with `transcribe`.
+
+        store: SQLite file that keeps what was read and embedded for the next time
+        transcribe: the words of a stretch of sound; passages then tell when they were said
+
+        Raises RetrievalError when the folder is missing, or holds no text.
+        """
+        return cls(Folder(folder, store=store, transcribe=transcribe), embed=embed, rerank=rerank)
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        return tuple(self._text.passages.values())
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Every title and sentence: what people may talk about, for recognisers."""
+        return self._text.sentences
+
     def prepare(self) -> None:
-        """Build the indexes now instead of at the first search; it blocks for about 10 ms a passage."""
-        _ = self._words, self._vectors
+        """Build the indexes now instead of at the first search; it blocks for about 10 ms a new passage."""
+        with self._refreshing:
+            _ = self._text.words
+            self._index()
+
+    def refresh(self) -> Changes:
+        """Read what changed in the folder, and search that from now on."""
+        if self._folder is None:
+            return Changes()
+        with self._refreshing:
+            changes = self._folder.refresh()
+            if changes:
+                text = self._read()
+                _ = text.words if text.ids else None
+                if self._vectors is not None:
+                    self._index()
+                self._text = text
+            self._looked = time.monotonic()
+        return changes
 
     def search(self, query: str, k: int = 4) -> list[Passage]:
         """The k best passages, best first; score is 1 when every signal puts a passage first."""
-        pool = max(20, 3 * k)
-        rankings = [self._words.search(query, pool)]
+        self._look()
+        if self._embed is not None and self._vectors is None:
+            self.prepare()
+        text, pool = self._text, max(POOL, 3 * k)
+        if not text.ids:
+            return []
+        rankings = [[(text.ids[place], score) for place, score in text.words.search(query, pool)]]
         if self._embed is not None and self._vectors is not None:
             rankings.append(self._vectors.search(self._embed([query])[0], pool))
-        fused = reciprocal_rank_fusion(*rankings)[:k]
-        return [_scored(self.passages[position], score) for position, score in fused]
+        fused = reciprocal_rank_fusion(*rankings)
+        found = [replace(text.passages[id], score=round(score, 4)) for id, score in fused if id in text.passages]
+        return found[:k] if self._rerank is None else reranked(query, found[:pool], self._rerank)[:k]
+
+    def _look(self) -> None:
+        """Read the folder again in a thread when it has changed; this search need not wait for it."""
+        if self._folder is None or time.monotonic() - self._looked < LOOK_EVERY_S or self._refreshing.locked():
+            return
+        self._looked = time.monotonic()
+        if self._folder.has_changed():
+            threading.Thread(target=self._refresh_or_tell, name="refresh documents", daemon=True).start()
+
+    def _refresh_or_tell(self) -> None:
+        try:
+            self.refresh()
+        except Exception:
+            log.exception("the documents could not be read again; they are searched as they were")
+
+    def _read(self) -> _Text:
+        passages = self._corpus.passages()
+        return _Text(tuple(passages), passages)
+
+    def _index(self) -> None:
+        """Bring the vectors up to date with the corpus. The lock is held."""
+        if self._embed is None:
+            return
+        probe = self._embed([_PROBE])[0]
+        embedder = self._corpus.embedded_by(probe)
+        while waiting := self._corpus.without_vector(EMBEDDED_AT_ONCE):
+            self._corpus.put_vectors(waiting, self._embed([embedded_text(passage) for passage in waiting]))
+        vectors = self._vectors or self._kept(len(probe), embedder) or VectorIndex(len(probe))
+        wanted, held = self._corpus.ids(), vectors.ids()
+        vectors.remove(held - wanted)
+        for ids, rows in self._corpus.vectors((wanted - held).ids()):
+            vectors.add(ids, rows)
+        self._vectors = vectors
+        # A few vectors are read from the corpus as fast; many take minutes to arrange.
+        if self._corpus.path is not None and len(vectors) > EXACT_UP_TO and vectors.needs_compaction:
+            vectors.compact(self._corpus.vectors)
+            vectors.save(self._index_path(self._corpus.path), embedder=embedder)
+
+    def _kept(self, dim: int, embedder: str) -> VectorIndex | None:
+        opened = None if self._corpus.path is None else VectorIndex.open(self._index_path(self._corpus.path), dim)
+        return opened[0] if opened and opened[1].get("embedder") == embedder else None
+
+    @staticmethod
+    def _index_path(store: Path) -> Path:
+        return store.with_name(f"{store.name}.index")
 
 
-def _scored(passage: Passage, score: float) -> Passage:
-    return Passage(passage.text, passage.title, passage.source, passage.position, round(score, 4))
+def reranked(query: str, passages: Sequence[Passage], rerank: Rerank) -> list[Passage]:
+    """Passages by the scores of a reranker, best first."""
+    scores = rerank(query, [f"{p.title}. {p.text}" for p in passages]) if passages else []
+    scored = (replace(p, score=round(float(score), 4)) for p, score in zip(passages, scores, strict=True))
+    return sorted(scored, key=lambda passage: -passage.score)
 
 
-def _split(path: Path, folder: Path) -> Iterator[Passage]:
-    """Paragraphs of a file, joined while they are short and cut where they are long."""
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise RetrievalError(f"{path} is larger than {MAX_FILE_BYTES // 1_000_000} MB; split it")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise RetrievalError(f"{path} is not UTF-8 text; convert it, or move it out of the folder") from None
-    title = path.stem.replace("_", " ").replace("-", " ").capitalize()
-    source = path.relative_to(folder).as_posix()
-    for match in re.finditer(r"\S.*?(?=\n\s*\n|\Z)", text, re.DOTALL):
-        paragraph = " ".join(match.group().split())
-        heading = _HEADING.match(paragraph)
-        if heading and "\n" not in match.group().strip():
-            title = heading.group(1)
-            continue
-        start = match.start()
-        piece = ""
-        for sentence in _SENTENCE_END.split(paragraph):
-            if piece and len(piece) + len(sentence) > MAX_PASSAGE_CHARS:
-                yield Passage(piece, title, source, start)
-                start += len(piece) + 1
-                piece = ""
-            piece = f"{piece} {sentence}".strip()
-        if piece:
-            yield Passage(piece, title, source, start)
+def _passages(items: Iterable[Passage | Document]) -> Iterable[Passage]:
+    for item in items:
+        if isinstance(item, Passage):
+            yield item
+        else:
+            yield from split(item)
+
+
+def _nothing(folder: Folder, changes: Changes) -> str:
+    if changes.problems:
+        return "; ".join([f"there is not one passage in {folder.path}", *list(changes.problems.values())[:5]])
+    if changes.added:
+        return f"there is not one passage to index in {folder.path}; its files are empty"
+    return f"{folder.path} holds no documents; add files ending in {', '.join(SUFFIXES)}"

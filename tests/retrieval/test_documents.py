@@ -1,14 +1,49 @@
-"""A folder of text, searched."""
+"""Documents, searched: split, kept, kept up to date."""
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from agentaudio.conversation import Passage
 from agentaudio.errors import RetrievalError
 from agentaudio.resources import open_documents
-from agentaudio.retrieval.documents import MAX_PASSAGE_CHARS, DocumentIndex
+from agentaudio.retrieval import documents as module
+from agentaudio.retrieval.corpus import Corpus, FileState
+from agentaudio.retrieval.documents import DocumentIndex
+from agentaudio.retrieval.splitting import MAX_PASSAGE_CHARS, Document, split
+from agentaudio.retrieval.text_index import words
+
+
+class Letters:
+    """An embedder: how often each letter occurs. It remembers what it was asked."""
+
+    def __init__(self, dim: int = 26) -> None:
+        self.dim, self.asked = dim, list[str]()
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        self.asked += texts
+        rows = np.array(
+            [[text.lower().count(chr(97 + n % 26)) + 0.01 for n in range(self.dim)] for text in texts], np.float32
+        )
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "folder"
+    made.mkdir()
+    (made / "cat.txt").write_text("Cats purr.\n\nCats sleep.")
+    (made / "dog.md").write_text("# Dogs\n\nDogs bark.")
+    return made
 
 
 def test_passages_keep_title_source_and_position(documents: DocumentIndex, tmp_path: Path) -> None:
@@ -28,17 +63,187 @@ def test_long_paragraphs_are_cut_between_sentences(tmp_path: Path) -> None:
     assert " ".join(p.text for p in index.passages) == " ".join(sentences)
 
 
+def test_headings_name_the_passages_below_them() -> None:
+    text = "Before.\n\n# Tea\n\nA drink.\n\n## Kinds\nGreen.\n\n# Coffee\nBlack."
+    assert [(p.title, p.text) for p in split(Document(text, "Drinks", "d.md"))] == [
+        ("Drinks", "Before."), ("Tea", "A drink."), ("Tea: Kinds", "Green."), ("Coffee", "Black."),
+    ]  # fmt: skip
+
+
+def test_chinese_is_cut_between_sentences() -> None:
+    pieces = [p.text for p in split(Document("长城很长。" * 200, "长城", "wall.txt"))]
+    assert len(pieces) > 1 and all(len(piece) <= MAX_PASSAGE_CHARS and piece.endswith("。") for piece in pieces)
+
+
+@given(st.text(st.sampled_from("ab .!?。#\n\t-"), max_size=3000) | st.text())
+def test_any_text_is_split_without_loss(text: str) -> None:
+    passages = list(split(Document(text, "T", "s")))
+    assert all(0 < len(p.text) <= MAX_PASSAGE_CHARS for p in passages)
+    assert all(text[p.position :].startswith(p.text.split()[0]) for p in passages)
+    assert [p.position for p in passages] == sorted(p.position for p in passages)
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    kept = "".join("".join(p.text.split()) for p in passages)
+    assert len(kept) >= len("".join(text.split())) - sum(len(line) for line in headings)
+
+
+def test_documents_may_come_from_anywhere() -> None:
+    index = DocumentIndex([Passage("Tea is green.", "Tea", "a"), Document("Coffee is black.", "Coffee", "b")])
+    assert [p.source for p in index.search("black coffee")] == ["b"]
+    assert index.search("") == []
+    with pytest.raises(RetrievalError, match="not one passage"):
+        DocumentIndex([])
+
+
 def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
     with pytest.raises(RetrievalError, match="no such folder"):
         DocumentIndex.from_folder(tmp_path / "missing")
-    with pytest.raises(RetrievalError, match="holds no documents; add files ending in .txt or .md"):
+    with pytest.raises(RetrievalError, match=r"holds no documents; add files ending in \.txt, \.md"):
         DocumentIndex.from_folder(tmp_path)
     (tmp_path / "empty.txt").write_text("  \n\n ")
-    with pytest.raises(RetrievalError, match="not one passage"):
+    with pytest.raises(RetrievalError, match="files are empty"):
         DocumentIndex.from_folder(tmp_path)
     (tmp_path / "latin.txt").write_bytes("Grüße".encode("latin-1"))
     with pytest.raises(RetrievalError, match=r"latin\.txt is not UTF-8"):
         DocumentIndex.from_folder(tmp_path)
+
+
+def test_one_unreadable_file_is_told_and_the_others_are_searched(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "latin.txt").write_bytes("Grüße".encode("latin-1"))
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    index = DocumentIndex.from_folder(folder)
+    assert "latin.txt is not UTF-8" in caplog.text and "broken.pdf cannot be read as PDF" in caplog.text
+    assert index.search("purr")[0].source == "cat.txt"
+    caplog.clear()
+    assert set(index.refresh().problems) == {"latin.txt", "broken.pdf"}
+    assert caplog.text == ""  # once is enough
+
+
+def test_links_out_of_the_folder_and_hidden_files_are_left_out(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("The password is tea.")
+    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (folder / ".hidden.txt").write_text("The password is tea.")
+    assert DocumentIndex.from_folder(folder).search("password") == []
+
+
+def test_meaning_and_words_are_searched_together(folder: Path) -> None:
+    (folder / "zebra.txt").write_text("zzzz zz zzz")
+    index = DocumentIndex.from_folder(folder, embed=Letters())
+    assert words("zzz zz") and index.search("zz zzz")[0].source == "zebra.txt"
+    assert index.search("zzzzz")[0].source == "zebra.txt"  # no word in common
+
+
+def test_a_reranker_has_the_last_word(folder: Path) -> None:
+    index = DocumentIndex.from_folder(folder, rerank=lambda query, texts: [float("sleep" in text) for text in texts])
+    assert [p.text for p in index.search("cats", 1)] == ["Cats sleep."]
+
+
+def test_changes_are_searched_after_a_refresh(folder: Path) -> None:
+    index = DocumentIndex.from_folder(folder, embed=Letters())
+    assert index.search("bark")[0].source == "dog.md"
+    (folder / "dog.md").write_text("# Dogs\n\nDogs howl at night.")
+    (folder / "fox.txt").write_text("Foxes scream.")
+    (folder / "cat.txt").unlink()
+    changes = index.refresh()
+    assert (changes.added, changes.changed, changes.removed) == (("fox.txt",), ("dog.md",), ("cat.txt",))
+    assert index.search("howl")[0].source == "dog.md"
+    assert index.search("scream")[0].source == "fox.txt"
+    assert {p.source for p in index.search("cats purr", 10)} == {"dog.md", "fox.txt"}
+    assert not index.refresh()
+    for file in list(folder.iterdir()):
+        file.unlink()
+    assert index.refresh().removed == ("dog.md", "fox.txt") and index.search("howl") == []
+
+
+def test_a_search_notices_that_the_folder_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.0)
+    index = DocumentIndex.from_folder(folder)
+    (folder / "fox.txt").write_text("Foxes scream.")
+    deadline = time.monotonic() + 30
+    while not (found := index.search("scream")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [p.source for p in found] == ["fox.txt"]
+
+
+def test_only_new_texts_are_embedded(folder: Path, tmp_path: Path) -> None:
+    store, first, again = tmp_path / "store.sqlite3", Letters(), Letters()
+    DocumentIndex.from_folder(folder, embed=first, store=store).prepare()
+    assert sum("Dogs bark" in text for text in first.asked) == 1
+    (folder / "cat.txt").rename(folder / "pet.txt")
+    (folder / "dog.md").write_text("# Dogs\n\nDogs bark.\n\nDogs howl.")
+    os.utime(folder / "dog.md", ns=(1, 1))
+    index = DocumentIndex.from_folder(folder, embed=again, store=store)
+    index.prepare()
+    assert [text for text in again.asked if "Dogs" in text] == ["Dogs. Dogs howl."]
+    assert {p.source for p in index.search("purr sleep bark", 10)} == {"pet.txt", "dog.md"}
+
+
+def test_a_touched_file_is_not_read_again(folder: Path, tmp_path: Path) -> None:
+    index = DocumentIndex.from_folder(folder, store=tmp_path / "store.sqlite3")
+    os.utime(folder / "dog.md", ns=(1, 1))
+    assert not index.refresh() and not index.refresh()
+
+
+def test_another_embedder_embeds_anew(folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite3"
+    DocumentIndex.from_folder(folder, embed=Letters(), store=store).prepare()
+    other = Letters(52)
+    assert DocumentIndex.from_folder(folder, embed=other, store=store).search("bark")[0].source == "dog.md"
+    assert sum("Dogs bark" in text for text in other.asked) == 1
+
+
+def test_a_large_corpus_keeps_its_index_beside_its_store(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EXACT_UP_TO", 2)
+    store = tmp_path / "store.sqlite3"
+    index = DocumentIndex.from_folder(folder, embed=Letters(), store=store)
+    index.prepare()
+    before = index.search("purr")
+    assert DocumentIndex.from_folder(folder, embed=Letters(), store=store).search("purr") == before
+
+
+def test_an_interrupted_change_leaves_the_corpus_whole(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path / "store.sqlite3")
+    corpus.put(FileState("a", 1, 1, "x"), [Passage("one", "A", "a"), Passage("two", "A", "a")])
+
+    broken = Passage("three", "A", "a", None)  # type: ignore[arg-type]
+    with pytest.raises(RetrievalError, match="NOT NULL"):
+        corpus.put(FileState("a", 2, 2, "y"), [Passage("two", "A", "a"), broken])
+    kept = Corpus(tmp_path / "store.sqlite3")
+    assert [p.text for p in kept.passages().values()] == ["one", "two"] and kept.files()["a"].sha256 == "x"
+
+
+def test_a_file_that_is_no_corpus_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("my notes")
+    with pytest.raises(RetrievalError, match=r"notes\.db cannot be used: .*; name another file"):
+        DocumentIndex.from_folder(folder, store=tmp_path / "notes.db")
+    assert (tmp_path / "notes.db").read_text() == "my notes"
+
+
+def test_several_threads_may_search_while_the_folder_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.0)
+    index = DocumentIndex.from_folder(folder, embed=Letters())
+    failures: list[BaseException] = []
+
+    def search() -> None:
+        try:
+            for _ in range(30):
+                index.search("cats dogs foxes")
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=search) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(10):
+        (folder / f"fox{number}.txt").write_text(f"Foxes scream {number} times.")
+        index.refresh()
+    for thread in threads:
+        thread.join()
+    index.refresh()
+    assert failures == [] and len(index.passages) == 13
 
 
 @pytest.mark.parametrize(
