@@ -7,9 +7,11 @@ a name that resolves differently the next moment gains nothing. Every redirect i
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -57,7 +59,7 @@ class Guard:
             raise RefusedAddress(f"{_shown(url)} is not fetched: only http and https addresses are")
         if url.userinfo:
             raise RefusedAddress(f"{_shown(url)} is not fetched: it carries a user name; leave that out")
-        host = url.host.rstrip(".")
+        host = url.raw_host.decode("ascii").rstrip(".")
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         if not host:
             raise RefusedAddress(f"{_shown(url)} is not fetched: it names no host")
@@ -111,7 +113,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._guard = guard
         # Connections are not kept: the pool tells them apart by address, and two sites on one
         # address must not share what was verified for one of them.
-        self._inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0))
+        self._inner = httpx2.AsyncHTTPTransport(
+            verify=_certificates(), trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
+        )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         address = await self._guard.address_of(request.url)
@@ -120,12 +124,17 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             request.url.copy_with(host=address),
             headers=request.headers,  # its Host is the name that was asked for
             stream=request.stream,
-            extensions=request.extensions | {"sni_hostname": request.url.host},
+            extensions=request.extensions | {"sni_hostname": request.url.raw_host.decode("ascii")},
         )
         return await self._inner.handle_async_request(pinned)
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    return httpx2.create_ssl_context(trust_env=False)  # reading them takes longer than many a request
 
 
 def guarded_client(guard: Guard, *, timeout_s: float = 10.0) -> httpx2.AsyncClient:

@@ -1,0 +1,432 @@
+"""Tools from files: every kind, called for real, and what is refused when a file is read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_http import Asked, LocalServer, local_server
+from support import tone
+
+from agentaudio import RunContext, Tool, ToolResult
+from agentaudio.conversation import Conversation
+from agentaudio.errors import OptionError, ToolArgumentError, ToolError
+from agentaudio.tools.declarative import format as file_format
+from agentaudio.tools.declarative.load import load_tools, read_tools
+
+CONTEXT = RunContext(Conversation())
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    with local_server() as running:
+        yield running
+
+
+def written(folder: Path, text: str, name: str = "file.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def load(folder: Path, text: str, **options: Any) -> Tool:
+    (one,) = load_tools(written(folder, text), **options)
+    return one
+
+
+def call(one: Tool, **arguments: Any) -> ToolResult:
+    return asyncio.run(one.call(CONTEXT, arguments))
+
+
+def answer(data: object, status: int = 200, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    return status, {"content-type": "application/json", **headers}, json.dumps(data).encode()
+
+
+HOURS = """
+name: opening_hours
+description: When a museum is open today.
+kind: http
+url: {url}/hours/{{museum}}
+parameters:
+  museum: The name of the museum.
+select: today.hours
+allow_private: true
+"""
+
+
+def test_ten_lines_are_a_tool(tmp_path: Path, server: LocalServer) -> None:
+    server.answers["/hours/The%20Louvre"] = answer({"today": {"hours": "nine to five"}})
+    text = HOURS.format(url=server.url)
+    assert len(text.strip().splitlines()) <= 10
+    one = load(tmp_path, text)
+    assert one.parameters["properties"]["museum"] == {"description": "The name of the museum.", "type": "string"}
+    assert call(one, museum="The Louvre").text == "nine to five"
+    assert one.idempotent
+
+
+def test_toml_says_the_same(tmp_path: Path, server: LocalServer) -> None:
+    server.answers["/now"] = answer({"time": "noon"})
+    path = written(
+        tmp_path,
+        f'[[tools]]\nname = "now"\ndescription = "The time."\nkind = "http"\nurl = "{server.url}/now"\n'
+        'select = "time"\nallow_private = true\n\n[[tools]]\nname = "calc"\nkind = "python"\n'
+        'import = "agentaudio.tools.builtin.calculate:calculate"\n',
+        "tools.toml",
+    )
+    now, calc = load_tools(path)
+    assert call(now).text == "noon" and call(calc, expression="1+1").text == "1+1 = 2"
+
+
+FULL = """
+name: order
+description: Order something.
+kind: http
+method: POST
+url: {url}/orders/{{shop}}
+query: {{limit: "{{count}}", tag: [a, "{{shop}}"], note: "{{note}}", fixed: 3}}
+headers: {{Authorization: "Bearer {{TOKEN}}", X-Shop: "{{shop}}"}}
+body: {{item: "{{item}}", count: "{{count}}", options: ["{{gift}}", "for {{item}} & {{{{co}}}}"]}}
+parameters:
+  shop: Where.
+  item: {{description: What., enum: [tea, coffee]}}
+  count: {{type: integer, default: 1, minimum: 1, maximum: 9}}
+  gift: {{type: boolean, default: false}}
+  note: {{optional: true, max_length: 5}}
+secrets:
+  TOKEN: {{env: SHOP_TOKEN}}
+template: "{{% for line in result.lines %}}{{{{ line }}}} ({{{{ item }}}}){{% endfor %}}"
+allow_private: true
+"""
+
+
+def test_a_request_is_filled_in_where_it_says_so(
+    tmp_path: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    server.answers["/orders/a%2Fb%3Fc"] = answer({"lines": ["yours, s3cret"]})
+    one = load(tmp_path, FULL.format(url=server.url))
+    assert call(one, shop="a/b?c", item="tea", count="2").text == "yours, *** (tea)"
+    (asked,) = server.asked
+    assert asked.path == "/orders/a%2Fb%3Fc?limit=2&tag=a&tag=a%2Fb%3Fc&fixed=3"
+    assert asked.headers["authorization"] == "Bearer s3cret" and asked.headers["x-shop"] == "a/b?c"
+    assert json.loads(asked.body) == {"item": "tea", "count": 2, "options": [False, "for tea & {co}"]}
+    assert not one.idempotent
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"shop": "x", "item": "milk"}, "item: Input should be 'tea' or 'coffee'"),
+        ({"shop": "x", "item": "tea", "count": 10}, "count: Input should be less than or equal to 9"),
+        ({"shop": "x", "item": "tea", "note": "too long"}, "note: String should have at most 5"),
+        ({"item": "tea"}, "shop: Field required"),
+        ({"shop": "..", "item": "tea"}, "cannot be part of an address"),
+        ({"shop": "x\r\nHost: evil", "item": "tea"}, "the header X-Shop takes plain letters on one line"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused_before_anything_is_sent(
+    tmp_path: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], words: str
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    with pytest.raises(ToolError, match=words):
+        call(load(tmp_path, FULL.format(url=server.url)), **arguments)
+    assert server.asked == []
+
+
+STEPS = """
+name: weather
+description: The weather somewhere.
+kind: http
+parameters: {{city: Where.}}
+steps:
+  - name: place
+    url: {url}/find
+    query: {{name: "{{city}}"}}
+    select: results[0]
+    empty: There is no place called {{city}}.
+url: {url}/forecast
+query: {{lat: "{{place.latitude}}", lon: "{{place.where.0}}"}}
+template: "{{{{ result.degrees }}}} degrees in {{{{ place.name }}}}"
+allow_private: true
+"""
+
+
+def test_one_request_may_use_the_answer_of_another(tmp_path: Path, server: LocalServer) -> None:
+    def find(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        rows = [{"name": "Rome", "latitude": 41.9, "where": [12.5]}] if "Rome" in asked.path else []
+        return answer({"results": rows})
+
+    server.answers |= {"/find": find, "/forecast": answer({"degrees": 30})}
+    one = load(tmp_path, STEPS.format(url=server.url))
+    assert call(one, city="Rome").text == "30 degrees in Rome"
+    assert server.asked[1].path == "/forecast?lat=41.9&lon=12.5"
+    with pytest.raises(ToolError, match="^There is no place called Nowhere.$"):
+        call(one, city="Nowhere")
+    server.answers["/find"] = answer({"results": [{"name": "Rome"}]})
+    with pytest.raises(ToolError, match="the answer of the service has no place.latitude"):
+        call(one, city="Rome")
+
+
+SIMPLE = """
+name: ask
+description: Ask.
+kind: http
+url: {url}/ask
+allow_private: true
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "reply", "words"),
+    [
+        ("", (500, {}, b"<h1>broken\n\nhere</h1>"), "the service answered 500: <h1>broken here</h1>"),
+        ("", (401, {}, b"x" * 5_000), "the service answered 401: xxx"),
+        ("select: a", (200, {}, b"<html>"), "did not answer in JSON: <html>"),
+        ("select: a", (200, {}, b"[" * 100_000), "did not answer in JSON"),
+        ("empty: None there.", (404, {}, b""), "^None there.$"),
+        ("select: a\nempty: None there.", (200, {}, b'{"a": []}'), "^None there.$"),
+        ("select: length(a)", (200, {}, b'{"a": 1}'), "is not what was expected: "),
+        ("template: '{{ result.a.b }}'", (200, {}, b'{"a": 1}'), "is not what was expected: .* has no attribute 'b'"),
+        ("template: '{{ 1 // result }}'", (200, {}, b"0"), "is not what was expected: "),
+        ("", (302, {"location": "http://169.254.169.254/"}, b""), "not an address of the public internet"),
+        ("", (302, {"location": "/ask"}, b""), "redirects more than 5 times"),
+        ("", (200, {}, b"x" * 5_000_001), "sends more than 5000000 bytes"),
+        ("retries: 0", (503, {}, b""), "the service answered 503; try again later"),
+    ],
+)
+def test_answers_that_are_no_use_are_told_to_the_model(
+    tmp_path: Path, server: LocalServer, more: str, reply: tuple[int, dict[str, str], bytes], words: str
+) -> None:
+    server.answers["/ask"] = reply
+    with pytest.raises(ToolError, match=words) as told:
+        call(load(tmp_path, SIMPLE.format(url=server.url) + more))
+    assert len(str(told.value)) < 400
+
+
+def test_texts_data_and_sound_come_as_they_are(tmp_path: Path, server: LocalServer) -> None:
+    server.answers["/ask"] = (200, {"content-type": "text/plain; charset=latin-1"}, "Füße".encode("latin-1"))
+    assert call(load(tmp_path, SIMPLE.format(url=server.url))).text == "Füße"
+    server.answers["/ask"] = answer({"a": {"b": [1]}})
+    assert call(load(tmp_path, SIMPLE.format(url=server.url) + "select: a")).text == '{"b": [1]}'
+    server.answers["/ask"] = (200, {"content-type": "audio/wav"}, tone().to_bytes())
+    sound = call(load(tmp_path, SIMPLE.format(url=server.url) + "returns: audio")).audio
+    assert sound is not None and sound.duration == 1.0
+
+
+def test_a_busy_service_is_asked_again_and_only_when_that_does_no_harm(tmp_path: Path, server: LocalServer) -> None:
+    def busy(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        return (503, {"retry-after": "0"}, b"") if len(server.asked) % 3 else (200, {}, b"here")
+
+    server.answers["/ask"] = busy
+    assert call(load(tmp_path, SIMPLE.format(url=server.url))).text == "here" and len(server.asked) == 3
+    with pytest.raises(ToolError, match="503; try again later"):
+        call(load(tmp_path, SIMPLE.format(url=server.url) + "method: POST"))
+    assert len(server.asked) == 4
+    with pytest.raises(ToolError, match=r"the service does not answer \(ConnectError\)"):
+        call(load(tmp_path, SIMPLE.format(url="http://127.0.0.1:1") + "retries: 1"))
+
+
+def test_answers_are_kept_for_as_long_as_the_file_says(tmp_path: Path, server: LocalServer) -> None:
+    server.answers["/ask"] = (200, {}, b"here")
+    keeps, asks = (load(tmp_path, SIMPLE.format(url=server.url) + more) for more in ("cache_s: 60", ""))
+    assert [call(keeps).text, call(keeps).text] == ["here", "here"] and len(server.asked) == 1
+    call(asks), call(asks)
+    assert len(server.asked) == 3
+
+
+def test_private_places_are_reached_only_when_the_file_says_so(tmp_path: Path, server: LocalServer) -> None:
+    server.answers["/ask"] = (200, {}, b"here")
+    with pytest.raises(ToolError, match="127.0.0.1, not an address of the public internet"):
+        call(load(tmp_path, SIMPLE.format(url=server.url).replace("allow_private: true", "")))
+    assert server.asked == []
+
+
+def test_secrets_come_from_files_too_and_never_show(tmp_path: Path, server: LocalServer) -> None:
+    (tmp_path / "key.txt").write_text("t0psecret\n")
+    text = SIMPLE.format(url=server.url) + "query: {key: '{KEY}'}\nsecrets: {KEY: {file: key.txt}}\n"
+    server.answers["/ask"] = (403, {}, b"the key t0psecret is unknown")
+    with pytest.raises(ToolError, match="403: the key [*]{3} is unknown") as told:
+        call(load(tmp_path, text))
+    assert "t0psecret" not in str(told.value) and "key=t0psecret" in server.asked[0].path
+
+
+def command(*words: str, more: str = "") -> str:
+    return f"name: run\ndescription: Run it.\nkind: command\ncommand: {json.dumps([sys.executable, *words])}\n{more}"
+
+
+SAY = "import sys; print(sys.argv[1:])"
+
+
+def test_commands_run_where_they_are_allowed_and_without_a_shell(tmp_path: Path) -> None:
+    text = command("-c", SAY, "{what}", "--n={what}", more="parameters: {what: What.}")
+    with pytest.raises(OptionError, match="file.yaml:3: commands are off; allow them with"):
+        load(tmp_path, text)
+    one = load(tmp_path, text, allow_commands=True)
+    assert call(one, what="$(id); `id` | x").text == "['$(id); `id` | x', '--n=$(id); `id` | x']"
+    with pytest.raises(ToolError, match="'--help' begins with a hyphen"):
+        call(one, what="--help")
+    with pytest.raises(ToolError, match="null character"):
+        call(one, what="a\0b")
+
+
+def test_commands_say_how_they_failed_and_keep_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOP", "s3cret")
+    monkeypatch.setenv("OTHER", "not passed on")
+    code = "import os, sys; sys.exit(f\"{os.environ['KEY']} {os.environ.get('OTHER')} {os.getcwd()}\")"
+    text = command("-c", code, more="env: {KEY: 'key {TOP}'}\nsecrets: {TOP: {env: TOP}}")
+    with pytest.raises(ToolError) as told:
+        call(load(tmp_path, text, allow_commands=True))
+    assert str(told.value).endswith(f"ended with 1: key *** None {tmp_path}")
+    silent = command("-c", "raise SystemExit(3)")
+    with pytest.raises(ToolError, match="ended with 3: it said nothing"):
+        call(load(tmp_path, silent, allow_commands=True))
+    assert call(load(tmp_path, command("-c", "pass"), allow_commands=True)).text == "Done."
+
+
+def test_a_command_that_hangs_or_floods_is_ended_with_all_it_started(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    child = f"import time; time.sleep(0.5); open({str(mark)!r}, 'w')"
+    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
+    one = load(tmp_path, command("-c", code), allow_commands=True)
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await one.call(CONTEXT, {})
+        await asyncio.sleep(0.5)
+
+    asyncio.run(give_up())
+    assert not mark.exists()
+    flood = command("-c", "while True: print('x' * 1000)")
+    with pytest.raises(ToolError, match="printed more than 1000000 bytes"):
+        call(load(tmp_path, flood, allow_commands=True))
+
+
+def test_a_folder_becomes_a_tool(tmp_path: Path) -> None:
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "tea.md").write_text("# Tea\n\nGreen tea is steamed or fried.\n")
+    one = load(tmp_path, "name: papers\ndescription: My papers.\nkind: documents\nfolder: papers\nk: 1\nphrases: [hi]")
+    result = call(one, query="how is green tea made")
+    assert "steamed" in result.text and result.passages[0].source == "tea.md"
+    assert call(one, query="xylophone").text == "The documents say nothing about 'xylophone'."
+    assert one.spec(CONTEXT).phrases[0] == "hi" and "Green tea is steamed or fried." in one.spec(CONTEXT).phrases
+
+
+def test_python_functions_are_named_and_described_anew(tmp_path: Path) -> None:
+    text = "kind: python\nimport: agentaudio.tools.builtin.clock:get_date_time\nname: clock\napproval: true"
+    one = load(tmp_path, text)
+    assert (one.name, one.approval, one.timeout_s) == ("clock", True, 20.0)
+    assert "timezone" in one.parameters["properties"]
+
+
+HEAD = "name: x\ndescription: d\n"
+HTTP = HEAD + "kind: http\n"
+OK = HTTP + "url: https://example.com/\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("", 1, "the file is empty; write a tool"),
+        ("- a", 1, "this is a list; write a tool"),
+        ("tools: []", 1, "at least one tool"),
+        ("tools: [3]", 1, "a tool is a mapping .* not a number"),
+        ("tools:\n  - kind: http\nname: x", 3, "'name' cannot stand beside tools"),
+        (HEAD, 1, "kind is missing; it is one of http, python, mcp, documents, command"),
+        (HEAD + "kind: htpp", 3, "'htpp' is no kind of tool; did you mean 'http'"),
+        (HEAD + "kind: [http]", 3, "is no kind of tool"),
+        (HTTP, 1, "url is missing"),
+        (OK + "methd: GET", 5, "methd is not known here; did you mean 'method'"),
+        (OK + "method: FETCH", 5, "method: Input should be 'GET', .* not 'FETCH'"),
+        (OK + "timeout_s: 0", 5, "timeout_s: Input should be greater than 0, not 0"),
+        (OK + "cache_s: soon", 5, "cache_s: Input should be a valid number.* not 'soon'"),
+        (OK.replace("name: x", "name: two words"), 1, "name: String should match pattern"),
+        (OK.replace("description: d", "description: ''"), 2, "description: String should have at least 1"),
+        (OK + "query: {q: '{city}'}\nparameters: {ciy: x}", 5, r"nothing fills \{city\}; did you mean 'ciy'"),
+        (OK + "parameters:\n  a: {type: text}", 6, "parameters.a.type: Input should be 'string'"),
+        (OK + "parameters:\n  a: {type: integer, default: x}", 6, "parameter 'a' cannot be: .*valid integer"),
+        (OK + "parameters:\n  a: {type: integer, pattern: x}", 6, "parameter 'a' cannot be: integer has no pattern"),
+        (OK + "parameters:\n  a: {enum: [b], max_length: 1}", 6, "an enum has no max_length"),
+        (OK + "parameters:\n  a: {pattern: '('}", 6, "parameter 'a' cannot be: missing"),
+        (OK + "parameters:\n  a b: x", 6, "String should match pattern"),
+        (OK + "select: 'a['", 5, "select is no JMESPath"),
+        (OK + "template: '{{ x'", 5, "the template cannot be read"),
+        (OK + "secrets:\n  KEY: {env: NOT_THERE}", 6, "the environment has no NOT_THERE; set it to the secret KEY"),
+        (OK + "secrets:\n  KEY: {file: gone.txt}", 6, "the secret KEY cannot be read from .*gone.txt"),
+        (OK + "secrets:\n  KEY: {}", 6, "a secret has either env or file"),
+        (OK + "secrets: {a: {env: HOME}}\nparameters: {a: x}", 5, "'a' is a parameter and a secret"),
+        (OK + "method: POST\nretries: 1", 6, "POST is retried only where idempotent: true"),
+        (OK + "steps:\n  - name: s\n    url: https://a/{s}", 7, r"nothing fills \{s\}"),
+        (OK + "steps:\n  - name: p\n    url: https://a/\nparameters: {p: x}", 6, "already the name of something else"),
+        (HTTP + "url: ftp://example.com/", 4, "a url begins with http:// or https://"),
+        (HTTP + "url: 'https://{host}/'\nparameters: {host: x}", 4, "neither can be filled in"),
+        (HTTP + "url: https://user:pass@example.com/", 4, "no user name stands there"),
+        (HTTP + "url: 'https://[::1/'", 4, "the url cannot be read"),
+        (HTTP + "url: 'https://example.com:port/'", 4, "the url cannot be read"),
+        ("kind: python\nimport: os.path", 2, "import: String should match pattern"),
+        ("kind: python\nimport: nowhere.at:all", 2, "nowhere.at:all cannot be imported: ModuleNotFound"),
+        ("kind: python\nimport: os:nothing", 2, "os:nothing cannot be imported: AttributeError"),
+        ("kind: python\nimport: os:sep", 2, "os:sep is str; name a function"),
+        ("kind: python\nimport: os:getcwdu\nname: x y", 3, "name: String should match pattern"),
+        ("kind: python\nimport: shutil:move", 2, "'src' has no type"),
+        (HEAD + "kind: documents\nfolder: gone", 4, "there is no folder .*gone"),
+        (HEAD + "kind: command\ncommand: []", 4, "command: List should have at least 1"),
+        (HEAD + "kind: command\ncommand: [no-such-program]", 4, "there is no program 'no-such-program'"),
+        (HEAD + "kind: command\ncommand: ['{p}']\nparameters: {p: x}", 4, "the program is fixed"),
+        (HEAD + "kind: command\ncommand: [ls]\nfolder: gone", 5, "there is no folder"),
+        (HEAD + "kind: command\ncommand: [ls, '{p}']", 4, r"nothing fills \{p\}"),
+        ("kind: mcp", 1, "a server has either command or url"),
+        ("kind: mcp\ncommand: [/nowhere/at-all]", 2, "the MCP server at-all cannot be reached"),
+        ("tools:\n" + "  - {name: x, description: d, kind: http, url: https://a/}\n" * 2, 3, "another tool is named"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_refused_with_its_line_and_a_remedy(tmp_path: Path, text: str, line: int, words: str) -> None:
+    if "kind: mcp\ncommand" in text:
+        pytest.importorskip("mcp")
+    path = written(tmp_path, text)
+    with pytest.raises(OptionError, match=words) as refused:
+        load_tools(path, allow_commands=True)
+    assert f"{path}:{line}: " in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_everything_that_is_wrong_is_told_at_once_and_the_rest_can_be_had(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "tools:\n  - {name: good, description: d, kind: http, url: https://a/}\n"
+        "  - {name: bad, kind: http, ul: https://a/}\n  - {name: worse}\n",
+    )
+    made, problems = read_tools(path)
+    assert [one.name for one in made] == ["good"]
+    assert [str(problem).removeprefix(str(path)).split(":")[1] for problem in problems] == ["3", "3", "3", "4"]
+    with pytest.raises(OptionError, match="url is missing; .*ul is not known"):
+        load_tools(path)
+
+
+def test_the_tools_of_a_server_come_through_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("mcp")
+    program = Path(__file__).with_name("museum_server.py")
+    (tmp_path / "notes.txt").touch()
+    text = {
+        "kind": "mcp", "command": [sys.executable, str(program)], "include": ["hours"], "prefix": "m_",
+        "approval": True, "env": {"MUSEUM_NOTES": "notes.txt", "PYTHONPATH": str(program.parents[1])},
+    }  # fmt: skip
+    one = load(tmp_path, json.dumps(text))
+    assert (one.name, one.approval) == ("m_hours", True)
+    assert call(one, museum="It").text == "It is open on day 1."
+    with pytest.raises(ToolArgumentError, match="museum: Field required"):
+        call(one)
+    assert one.release is not None
+    asyncio.run(one.release())  # type: ignore[arg-type]
+
+
+def test_the_published_schema_is_that_of_the_format() -> None:
+    published = Path(file_format.__file__).with_name("schema.json").read_text(encoding="utf-8")
+    assert published == file_format.json_schema()
+    schema = json.loads(published)
+    assert {"HttpTool", "PythonTool", "McpTools", "DocumentsTool", "CommandTool"} <= set(schema["$defs"])
+    assert "import" in schema["$defs"]["PythonTool"]["required"]

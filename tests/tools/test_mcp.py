@@ -1,0 +1,178 @@
+"""Tools of a real MCP server, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentaudio import Agent, RunContext, Tool
+from agentaudio.conversation import Conversation
+from agentaudio.errors import MissingExtra, OptionError, ToolArgumentError, ToolError
+from agentaudio.model.scripted import Scripted
+
+try:
+    from agentaudio.tools.mcp import McpServer
+except MissingExtra as missing:
+    pytest.skip(str(missing), allow_module_level=True)
+
+PROGRAM = Path(__file__).with_name("museum_server.py")
+COMMAND = [sys.executable, str(PROGRAM)]
+CONTEXT = RunContext(Conversation())
+
+
+def environment(folder: Path) -> dict[str, str]:
+    notes = folder / "notes.txt"
+    notes.touch()
+    return {"MUSEUM_NOTES": str(notes), "PYTHONPATH": str(PROGRAM.parents[1])}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("museum")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[McpServer]:
+    with McpServer(COMMAND, env=environment(folder)) as running:
+        yield running
+
+
+@pytest.fixture
+def tools(server: McpServer) -> dict[str, Tool]:
+    return {one.name: one for one in server.tools()}
+
+
+def call(one: Tool, context: RunContext = CONTEXT, **arguments: Any) -> Any:
+    return asyncio.run(one.call(context, arguments))
+
+
+def notes(folder: Path) -> list[str]:
+    return (folder / "notes.txt").read_text().split("\n")
+
+
+def test_a_servers_tools_become_tools_with_their_schemas(tools: dict[str, Tool]) -> None:
+    assert set(tools) == {"hours", "guide", "walk", "stay", "refuse", "fire_alarm", "flicker"}
+    hours = tools["hours"]
+    assert hours.description == "When a museum is open."
+    assert hours.parameters["required"] == ["museum"]
+    assert hours.parameters["properties"]["day"]["type"] == "integer"
+    assert (hours.idempotent, tools["flicker"].idempotent) == (False, True)
+    assert call(hours, museum="The Louvre").text == "The Louvre is open on day 1."
+
+
+def test_an_agent_calls_them_turn_after_turn(tools: dict[str, Tool]) -> None:
+    step = {"calls": [{"name": "hours", "arguments": {"museum": "It", "day": n}} for n in (1, 2)]}
+    agent = Agent(Scripted([step, "Thanks."], loop=True), tools=[tools["hours"]])
+    for _ in range(2):  # each in an event loop of its own
+        reply = agent.run_sync("when")
+        assert [run.result.text for run in reply.tool_calls] == ["It is open on day 1.", "It is open on day 2."]
+
+
+def test_sound_is_kept_and_pictures_are_left_out(tools: dict[str, Tool]) -> None:
+    result = call(tools["guide"], kind="sound")
+    assert result.text == "Listen.\n[image left out]"
+    assert result.audio is not None and result.audio.duration == 1.0
+    broken = call(tools["guide"], kind="noise")
+    assert broken.audio is None and "[a sound was left out: " in broken.text
+
+
+def test_progress_is_passed_on(tools: dict[str, Tool]) -> None:
+    told: list[tuple[str, float | None]] = []
+    context = RunContext(Conversation(), progress=lambda message, share: told.append((message, share)))
+    assert call(tools["walk"], context).text == "seen"
+    assert told == [("room 1", 1 / 3), ("room 2", 2 / 3), ("room 3", 1.0)]
+
+
+def test_what_the_server_refuses_is_told_to_the_model(tools: dict[str, Tool]) -> None:
+    with pytest.raises(ToolError, match="closed on Mondays"):
+        call(tools["refuse"])
+    with pytest.raises(ToolError, match="valid integer"):
+        call(tools["hours"], museum="x", day="someday")
+    with pytest.raises(ToolArgumentError, match="museum: Field required"):
+        call(tools["hours"])
+
+
+def test_cancelling_a_call_reaches_the_server(tools: dict[str, Tool], folder: Path) -> None:
+    async def give_up() -> None:
+        running = asyncio.create_task(tools["stay"].call(CONTEXT, {}))
+        async with asyncio.timeout(10):
+            while "stays" not in notes(folder):
+                await asyncio.sleep(0.01)
+            running.cancel()
+            await asyncio.wait([running])
+            while "told to leave" not in notes(folder):
+                await asyncio.sleep(0.01)
+
+    asyncio.run(give_up())
+    assert call(tools["hours"], museum="It").text == "It is open on day 1."
+
+
+def test_a_server_that_ends_is_started_again(tools: dict[str, Tool], folder: Path) -> None:
+    with pytest.raises(ToolError, match="went away; whether fire.alarm was carried out is not known"):
+        call(tools["fire_alarm"])
+    assert call(tools["hours"], museum="It").text == "It is open on day 1."
+    assert notes(folder).count("alarm") == 1
+    agent = Agent(Scripted([{"calls": [{"name": "flicker"}]}, "Ah."]), tools=[tools["flicker"]])
+    (run,) = agent.run_sync("light").tool_calls
+    assert (run.status, run.result.text) == ("done", "light")
+
+
+def test_the_wanted_tools_of_a_server_over_http_which_goes_away_and_comes_back(folder: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def start() -> subprocess.Popen[bytes]:
+        environ = os.environ | environment(folder)
+        process = subprocess.Popen([*COMMAND, str(port)], env=environ, stderr=subprocess.DEVNULL)
+        for _ in range(1_000):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return process
+            time.sleep(0.01)
+        raise AssertionError("the server does not start")
+
+    process = start()
+    url = f"http://127.0.0.1:{port}/mcp"
+    with McpServer(url, include=["h*", "fire*", "walk"], exclude=["wa*"], prefix="m-") as server:
+        try:
+            tools = {one.name.removeprefix("m-"): one for one in server.tools()}
+            assert set(tools) == {"hours", "fire_alarm"}
+            assert call(tools["hours"], museum="It").text == "It is open on day 1."
+            with pytest.raises(ToolError, match="went away"):
+                call(tools["fire_alarm"])
+            process.wait(10)
+            with pytest.raises(ToolError, match="cannot be reached"):
+                call(tools["hours"], museum="It")
+            process = start()
+            assert call(tools["hours"], museum="It").text == "It is open on day 1."
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["/nowhere/program"], "program cannot be reached: .*No such file"),
+        ([sys.executable, "-c", "import sys; sys.exit('no licence')"], "cannot be reached: no licence"),
+        ("http://127.0.0.1:1/mcp", "http://127.0.0.1:1/mcp cannot be reached"),
+    ],
+)
+def test_a_server_that_cannot_be_reached_says_why(command: str | list[str], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        McpServer(command).tools()
+
+
+def test_a_server_needs_a_place() -> None:
+    with pytest.raises(OptionError, match="needs a URL"):
+        McpServer([])

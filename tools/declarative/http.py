@@ -1,0 +1,217 @@
+"""Tools that ask a web service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx2
+import jinja2
+import jmespath  # type: ignore[import-untyped]
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from agentaudio.errors import AgentAudioError, ToolError
+from agentaudio.retrieval.web.guard import Fetched, Guard, fetch, guarded_client, parse_url
+from agentaudio.tools.declarative.entry import Entry, hidden
+from agentaudio.tools.declarative.format import HttpTool, Request, Step
+from agentaudio.tools.declarative.placeholder import fill, fill_all, written
+from agentaudio.tools.tool import Tool
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = "agentaudio (+https://pypi.org/project/agentaudio)"
+TEMPORARY = frozenset({429, 502, 503, 504})
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+MAX_CACHED = 256
+MAX_EXCERPT_CHARS = 200
+
+_JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True)
+
+
+def http_tool(entry: Entry, written_down: HttpTool) -> Tool:
+    """Raises OptionError, with the line, for anything that could only fail when it is called."""
+    harmless = written_down.idempotent
+    if harmless is None:
+        harmless = all(request.method == "GET" for request in (written_down, *written_down.steps))
+    if not harmless and written_down.retries and "retries" in written_down.model_fields_set:
+        raise entry.wrong(f"{written_down.method} is retried only where idempotent: true says it may be", "retries")
+    service = _Service(entry, written_down, retries=written_down.retries if harmless else 0)
+    return Tool(
+        name=written_down.name,
+        description=written_down.description,
+        arguments=entry.arguments(written_down.name, written_down.parameters),
+        function=service.ask,
+        phrases=tuple(written_down.phrases),
+        timeout_s=written_down.timeout_s,
+        idempotent=harmless,
+        approval=written_down.approval,
+        cancellable=written_down.cancellable,
+        filler=written_down.filler,
+        returns=written_down.returns,
+    )
+
+
+class _Service:
+    def __init__(self, entry: Entry, tool: HttpTool, *, retries: int) -> None:
+        self._tool, self._retries = tool, retries
+        self._secrets = entry.secrets(tool.secrets)
+        for name in set(self._secrets) & set(tool.parameters):
+            raise entry.wrong(f"{name!r} is a parameter and a secret; rename one", "secrets", name)
+        known = {*tool.parameters, *self._secrets}
+        hosts = set()
+        for number, step in enumerate(tool.steps):
+            hosts.add(_check_request(entry, step, known, "steps", number))
+            if step.name in known:
+                raise entry.wrong(f"{step.name!r} is already the name of something else", "steps", number, "name")
+            known.add(step.name)
+        hosts.add(_check_request(entry, tool, known))
+        self._guard = Guard(frozenset(hosts) if tool.allow_private else frozenset())
+        self._template = None
+        if tool.template is not None:
+            try:
+                self._template = _JINJA.from_string(tool.template)
+            except jinja2.TemplateError as error:
+                raise entry.wrong(f"the template cannot be read: {error}", "template") from None
+        self._cache: OrderedDict[tuple[str, ...], tuple[float, Fetched]] = OrderedDict()
+
+    async def ask(self, **arguments: Any) -> Any:
+        try:
+            return await self._ask(arguments)
+        except AgentAudioError as error:
+            raise ToolError(hidden(str(error), self._secrets)) from None
+
+    async def _ask(self, arguments: Mapping[str, Any]) -> Any:
+        known = {**arguments, **self._secrets}
+        async with guarded_client(self._guard, timeout_s=self._tool.timeout_s) as client:
+            for step in self._tool.steps:
+                known[step.name] = _taken(step, await self._fetched(client, step, known), known)
+            fetched = await self._fetched(client, self._tool, known)
+        if self._tool.returns == "audio":
+            return fetched.body
+        result = _taken(self._tool, fetched, known, structured=self._template is not None)
+        if self._template is None:
+            return hidden(result, self._secrets) if isinstance(result, str) else result
+        shown = {name: value for name, value in known.items() if name not in self._secrets}
+        try:
+            return hidden(self._template.render(**shown, result=result), self._secrets).strip()
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise ToolError(f"the answer of the service is not what was expected: {error}") from None
+
+    async def _fetched(self, client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any]) -> Fetched:
+        made = _built(client, request, known)
+        key = (made.method, str(made.url), repr(made.headers.raw), repr(made.content))
+        if (kept := self._cache.get(key)) and kept[0] > time.monotonic():
+            return kept[1]
+        for attempt in range(self._retries + 1):
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * random.uniform(0.5, 1)
+            try:
+                fetched = await fetch(client, made)
+            except httpx2.TransportError as error:
+                problem = f"the service does not answer ({type(error).__name__})"
+            except httpx2.HTTPError as error:
+                raise ToolError(f"the service cannot be asked: {error}") from None
+            else:
+                if fetched.status not in TEMPORARY:
+                    break
+                problem = f"the service answered {fetched.status}"
+                with contextlib.suppress(ValueError):
+                    pause = min(LONGEST_PAUSE_S, float(fetched.headers.get("retry-after", "")))
+            if attempt == self._retries:
+                raise ToolError(f"{problem}; try again later")
+            log.info("tool %s: %s; trying again in %.1f s", self._tool.name, problem, pause)
+            await asyncio.sleep(max(0.0, pause))
+        if self._tool.cache_s and made.method == "GET" and fetched.status < 400:
+            self._cache[key] = (time.monotonic() + self._tool.cache_s, fetched)
+            if len(self._cache) > MAX_CACHED:
+                self._cache.popitem(last=False)
+        return fetched
+
+
+def _check_request(entry: Entry, request: Request, known: set[str], *place: str | int) -> str:
+    """The host that the request goes to, with its port if it names one."""
+    for field in ("url", "query", "headers", "body", "empty"):
+        entry.check_names(getattr(request, field), known, *place, field)
+    try:
+        parts = urlsplit(request.url)
+        netloc, port = parts.netloc, parts.port
+    except ValueError as error:
+        raise entry.wrong(f"the url cannot be read: {error}", *place, "url") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "{" in netloc or parts.username is not None:
+        # Who chooses the host would get the secrets.
+        problem = "begins with http:// or https:// and a host; neither can be filled in, and no user name stands there"
+        raise entry.wrong(f"a url {problem}", *place, "url")
+    if request.select is not None:
+        try:
+            jmespath.compile(request.select)
+        except jmespath.exceptions.JMESPathError as error:
+            raise entry.wrong(f"select is no JMESPath: {' '.join(str(error).split())}", *place, "select") from None
+    return f"{parts.hostname}:{port}" if port else parts.hostname
+
+
+def _built(client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any]) -> httpx2.Request:
+    url = parse_url(fill(request.url, known, _segment))
+    query = {name: value for name, value in fill_all(request.query, known).items() if value is not None}
+    if query:
+        url = url.copy_merge_params(
+            {k: [written(i) for i in v] if isinstance(v, list) else written(v) for k, v in query.items()}
+        )
+    headers = {"user-agent": USER_AGENT, "accept": "application/json, text/*;q=0.8, */*;q=0.5"}
+    for name, text in request.headers.items():
+        headers[name.lower()] = fill(text, known, partial(_one_line, name))
+    body = fill_all(request.body, known)
+    if body is None or isinstance(body, str):
+        content = None if body is None else body.encode()
+        return client.build_request(request.method, url, headers=headers, content=content)
+    return client.build_request(request.method, url, headers=headers, json=body)
+
+
+def _segment(value: str) -> str:
+    if value in (".", ".."):
+        raise ToolError(f"{value!r} cannot be part of an address")
+    return quote(value, safe="")
+
+
+def _one_line(header: str, value: str) -> str:
+    if not value.isprintable() or not value.isascii():
+        raise ToolError(f"the header {header} takes plain letters on one line")
+    return value
+
+
+def _taken(request: Request | Step, fetched: Fetched, known: Mapping[str, Any], *, structured: bool = False) -> Any:
+    """What is kept of an answer: its text, or the selected part of its JSON."""
+    if fetched.status == 404 and request.empty is not None:
+        raise ToolError(fill(request.empty, known))
+    text = _decoded(fetched)
+    if fetched.status >= 400:
+        raise ToolError(f"the service answered {fetched.status}: {' '.join(text.split())[:MAX_EXCERPT_CHARS]}")
+    if request.select is None and not structured and not isinstance(request, Step) and request.empty is None:
+        return text
+    try:
+        result = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ToolError(f"the service did not answer in JSON: {' '.join(text.split())[:MAX_EXCERPT_CHARS]}") from None
+    try:
+        if request.select is not None:
+            result = jmespath.search(request.select, result)
+    except jmespath.exceptions.JMESPathError as error:
+        raise ToolError(f"the answer of the service is not what was expected: {error}") from None
+    if result in (None, [], {}, "") and request.empty is not None:
+        raise ToolError(fill(request.empty, known))
+    return result
+
+
+def _decoded(fetched: Fetched) -> str:
+    charset = httpx2.Response(200, headers=fetched.headers).charset_encoding or "utf-8"
+    try:
+        return fetched.body.decode(charset, errors="replace")
+    except LookupError:
+        return fetched.body.decode("utf-8", errors="replace")

@@ -1,0 +1,195 @@
+"""A YAML or TOML file as plain data, with the line that each value stands on."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from agentaudio.errors import OptionError
+
+Place = tuple[str | int, ...]
+"""The way to a value: keys of mappings, positions in lists."""
+
+SUFFIXES = (".yaml", ".yml", ".toml")
+MAX_FILE_BYTES = 200_000
+MAX_DEPTH = 20
+
+# The core schema of YAML 1.2: `no` and `on` are words, 012 is a number like any other.
+_NULL = re.compile(r"null|Null|NULL|~|")
+_TRUE, _FALSE = re.compile(r"true|True|TRUE"), re.compile(r"false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]{1,300}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that was read. data: mappings, lists, strings, numbers, true, false, null"""
+
+    path: Path
+    data: Any
+    lines: dict[Place, int]
+
+    def wrong(self, place: Place, problem: str) -> OptionError:
+        """An error that says where in the file something is wrong, and what."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return OptionError(f"{self.path}:{self.lines.get(place, 1)}: {problem}")
+
+
+def read_source(path: Path) -> Source:
+    """Raises OptionError, with the line, for a file that cannot be read or is written wrongly."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise OptionError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise OptionError(f"{path}: has {len(content)} bytes; a file of tools has at most {MAX_FILE_BYTES}; split it")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise OptionError(f"{path}:{line}: this is no UTF-8 text; save the file as UTF-8") from None
+    source = Source(path, None, {})
+    read = _read_toml if path.suffix == ".toml" else _read_yaml
+    return Source(path, read(text, source), source.lines)
+
+
+def _read_yaml(text: str, source: Source) -> Any:
+    try:
+        return _Builder(source).build(text)
+    except yaml.MarkedYAMLError as error:
+        line = 1 if error.problem_mark is None else error.problem_mark.line + 1
+        problem = error.problem or "this is no YAML"
+        lines = text.splitlines()
+        if line <= len(lines) and "\t" in lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip()) + 1]:
+            problem = "a tab stands at the start of the line; YAML is indented with spaces"
+        raise OptionError(f"{source.path}:{line}: {problem}") from None
+    except yaml.YAMLError as error:
+        raise OptionError(f"{source.path}: this is no YAML: {' '.join(str(error).split())[:200]}") from None
+
+
+class _Builder:
+    """Builds the data from the parser's events, so that nothing in the file is ever acted upon."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._root: Any = None
+        self._open: list[tuple[Any, Place]] = []  # mappings and lists that have not ended yet
+        self._key: list[str | None] = []  # per open mapping, the key whose value comes next
+        self._documents = 0
+
+    def build(self, text: str) -> Any:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = event.start_mark.line + 1
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._documents += 1
+                if self._documents > 1:
+                    raise self._wrong(line, "a second document begins; put it into a file of its own")
+            elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                raise self._wrong(line, f"anchors and aliases (&{event.anchor}) are not used here; write it out")
+            elif getattr(event, "tag", None) not in (None, "!"):
+                raise self._wrong(line, f"tags ({event.tag}) are not used here; leave it out")
+            elif isinstance(event, yaml.MappingStartEvent):
+                self._begin({}, line)
+            elif isinstance(event, yaml.SequenceStartEvent):
+                self._begin([], line)
+            elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+                self._open.pop()
+                self._key.pop()
+            elif isinstance(event, yaml.ScalarEvent):
+                self._scalar(event, line)
+        return self._root
+
+    def _wrong(self, line: int, problem: str) -> OptionError:
+        return OptionError(f"{self._source.path}:{line}: {problem}")
+
+    def _begin(self, value: Any, line: int) -> None:
+        if self._open and isinstance(self._open[-1][0], dict) and self._key[-1] is None:
+            raise self._wrong(line, "a key is a word, not a list or a mapping")
+        if len(self._open) >= MAX_DEPTH:
+            raise self._wrong(line, f"this is nested more than {MAX_DEPTH} deep")
+        place = self._put(value, line)
+        self._open.append((value, place))
+        self._key.append(None)
+
+    def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+        if self._open and isinstance(self._open[-1][0], dict) and self._key[-1] is None:
+            holder, place = self._open[-1]
+            if event.value in holder:
+                raise self._wrong(line, f"{event.value!r} is given twice; keep one")
+            self._key[-1] = event.value
+            self._source.lines[(*place, event.value)] = line
+        else:
+            self._put(event.value if event.style else _plain(event.value), line)
+
+    def _put(self, value: Any, line: int) -> Place:
+        if not self._open:
+            self._root = value
+            self._source.lines[()] = line
+            return ()
+        holder, place = self._open[-1]
+        if isinstance(holder, list):
+            place = (*place, len(holder))
+            holder.append(value)
+            self._source.lines[place] = line
+        else:
+            place = (*place, str(self._key[-1]))
+            holder[self._key[-1]] = value
+            self._key[-1] = None
+        return place
+
+
+def _plain(word: str) -> Any:
+    if _NULL.fullmatch(word):
+        return None
+    if _TRUE.fullmatch(word):
+        return True
+    if _FALSE.fullmatch(word):
+        return False
+    if _INT.fullmatch(word):
+        return int(word)
+    if _FLOAT.fullmatch(word):
+        return float(word)
+    return word
+
+
+def _read_toml(text: str, source: Source) -> Any:
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+        line = found[1] if found and found[1] else text.count("\n") + 1
+        problem = str(error)[: found.start()] if found else str(error)
+        raise OptionError(f"{source.path}:{line}: {problem}") from None
+    except RecursionError:
+        raise OptionError(f"{source.path}: this is nested too deeply") from None
+    source.lines.update(_toml_lines(text))
+    return data
+
+
+def _toml_lines(text: str) -> Iterator[tuple[Place, int]]:
+    """Where tables and keys begin; the parser does not tell. Good for error messages, no more."""
+    table: Place = ()
+    counted: dict[Place, int] = {}
+    yield (), 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        if found := re.match(r"\s*\[\[\s*([\w.\-]+)\s*\]\]", line):
+            path: Place = tuple(found[1].split("."))
+            counted[path] = counted.get(path, -1) + 1
+            table = (*path, counted[path])
+            yield table, number
+        elif found := re.match(r"\s*\[\s*([\w.\-]+)\s*\]", line):
+            table = ()
+            for key in found[1].split("."):
+                table = (*table, key)
+                if table in counted:
+                    table = (*table, counted[table])
+            yield table, number
+        elif found := re.match(r"\s*([\w\-]+)\s*=", line):
+            yield (*table, found[1]), number
