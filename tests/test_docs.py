@@ -44,10 +44,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, request: pytest.FixtureRequest) -> Path:
-    """A working folder with what a page takes for granted: a question to ask, and the model it is about."""
+    """A working folder with what a page takes for granted: a question to ask, recordings, and the model it is about."""
     from agentaudio import Audio
 
     Audio.load(questions_folder() / "national-museum.flac").save(tmp_path / "question.wav")
+    shutil.copytree(questions_folder(), tmp_path / "recordings")
     if page == NEEDS_TORCH:
         pytest.importorskip("torch", reason="the model needs torch")
         (tmp_path / "Step-Audio-2-mini").symlink_to(request.getfixturevalue("checkpoint"))
@@ -68,31 +69,25 @@ def test_python_snippets_run(page: str, code: str, folder: Path) -> None:
         assert (folder / "answer.wav").stat().st_size > 10_000
 
 
-COMMANDS = [
-    (page, line.split("#")[0].strip())
-    for page, body in blocks("bash")
-    for line in body.splitlines()
-    if line.split("#")[0].strip()
-]
+def commands(body: str) -> list[str]:
+    return [command for line in body.splitlines() if (command := line.split("#")[0].strip())]
 
 
-@pytest.mark.parametrize(("page", "line"), [c for c in COMMANDS if c[1].startswith("agentaudio ")])
-def test_commands_run(page: str, line: str, folder: Path) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(shlex.split(line)[1:])
-    assert ended.value.code in (0, None)
-
-
-@pytest.mark.parametrize(("page", "line"), [c for c in COMMANDS if not c[1].startswith("agentaudio ")])
-def test_other_commands_exist(page: str, line: str) -> None:
-    program, *rest = shlex.split(line)
-    if program == "make":
-        # Not run here, since it runs these tests: make says what it would do.
-        subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, capture_output=True)
-    elif program == "python":
-        assert (ROOT / rest[0]).exists()
-    else:
-        assert shutil.which(program)
+@pytest.mark.parametrize(("page", "body"), blocks("bash"))
+def test_commands_run_in_their_order(page: str, body: str, folder: Path) -> None:
+    for line in commands(body):
+        program, *rest = shlex.split(line)
+        if program == "agentaudio":
+            with pytest.raises(SystemExit) as ended:
+                main(rest)
+            assert ended.value.code in (0, None), line
+        elif program == "make":
+            # Not run here, since it runs these tests: make says what it would do.
+            subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, capture_output=True)
+        elif program == "python":
+            assert (ROOT / rest[0]).exists()
+        else:
+            assert shutil.which(program)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
