@@ -32,7 +32,7 @@ CREATE TABLE voices (
     sha256 TEXT NOT NULL, origin TEXT, duration_s REAL NOT NULL, card TEXT NOT NULL
 );
 CREATE INDEX voices_by_name ON voices (name);
-CREATE INDEX voices_by_clip ON voices (sha256);
+CREATE INDEX voices_by_clip ON voices (sha256, revoked);
 CREATE INDEX voices_by_origin ON voices (origin) WHERE origin IS NOT NULL;
 CREATE INDEX voices_by_end ON voices (until) WHERE until IS NOT NULL;
 CREATE TABLE labels (

@@ -64,15 +64,22 @@ class VoiceLibrary:
     folder: where it is; `VoiceLibrary.create` makes a new one
     encoder: makes the speaker embeddings of voices that are added; None stores none
     wait_s: how long to wait while another process changes the library
+    keep_prompts: whether models may leave the timbre prompts that they make beside the clips
 
     Raises VoiceError when the folder is not a library, or cannot be read.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, encoder: SpeakerEncoder | None = None, wait_s: float = 10.0
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        encoder: SpeakerEncoder | None = None,
+        wait_s: float = 10.0,
+        keep_prompts: bool = True,
     ) -> None:
         self.folder = Path(folder)
         self.encoder = encoder
+        self.keep_prompts = keep_prompts
         self.clip_files = ClipFiles(self.folder)
         self.database = Database(self.folder, wait_s)
 
@@ -371,4 +378,4 @@ class VoiceLibrary:
 @cache
 def demo_voices() -> VoiceLibrary:
     """The library that ships with the package: free synthetic voices with honest cards."""
-    return VoiceLibrary(str(files("agentaudio.voice_library") / "demo"))
+    return VoiceLibrary(str(files("agentaudio.voice_library") / "demo"), keep_prompts=False)

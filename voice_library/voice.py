@@ -196,6 +196,17 @@ class Voice:
         except AudioError as error:
             raise VoiceError(f"voice {self.id!r}: {error}") from None
 
+    @property
+    def prompt_path(self) -> Path | None:
+        """Where a model may keep the timbre prompt that it makes of this voice; None for nowhere.
+
+        Only the library of the voice knows when the prompt has to go.
+        """
+        library = self.library
+        if library is None or not library.keep_prompts or library.refusal(self.id, "synthesis") is not None:
+            return None
+        return library.clip_files.prompt_path(self.card.sha256)
+
     def require(self, purpose: str = "synthesis") -> Voice:
         """This voice, when it may be used for the purpose now. Raises ConsentError that says why not.
 

@@ -15,7 +15,7 @@ from voices_support import Bands
 from agentaudio.errors import ConsentError, VoiceError, VoiceNotFound
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.export import export_voice
-from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.stats import stats
 from agentaudio.voice_library.voice import Consent, Policy, Quality, Voice
 
@@ -37,7 +37,8 @@ def embedded(tmp_path: Path) -> VoiceLibrary:
 
 def with_prompt(library: VoiceLibrary, id: str) -> Path:
     """As if a model had made a timbre prompt of the voice, and a search its index."""
-    path = library.clip_files.prompt_path(library.get(id).card.sha256)
+    path = library.get(id).prompt_path
+    assert path is not None
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"tokens")
     index = library.folder / "index" / "speakers.faiss"
@@ -107,6 +108,15 @@ def test_a_revoked_voice_is_not_found_and_leaves_only_its_card(embedded: VoiceLi
     assert reader.card("ben") == card
 
 
+def test_prompts_are_kept_only_for_voices_that_may_be_used(embedded: VoiceLibrary) -> None:
+    voice = embedded.get("ben")
+    assert voice.prompt_path is not None and voice.prompt_path.is_relative_to(embedded.folder)
+    assert VoiceLibrary(embedded.folder, keep_prompts=False).get("ben").prompt_path is None
+    embedded.revoke("ben")
+    assert voice.prompt_path is None
+    assert all(voice.prompt_path is None for voice in demo_voices())
+
+
 def test_neither_id_nor_recording_of_a_revoked_voice_comes_back(embedded: VoiceLibrary) -> None:
     embedded.revoke("ben")
     with pytest.raises(VoiceError, match="'ben' was revoked on"):
@@ -135,7 +145,9 @@ def test_the_end_of_a_consent_purges_what_was_made_of_the_voice(embedded: VoiceL
     for id, until in (("present", today), ("past", yesterday)):
         consent = FREE.model_copy(update={"until": until})
         embedded.add(tone(500 + len(id), 2), id=id, name=id, description="", licence="CC0-1.0", consent=consent)
-    prompt = with_prompt(embedded, "past")
+    prompt = embedded.clip_files.prompt_path(embedded.get("past").card.sha256)
+    prompt.parent.mkdir()
+    prompt.write_bytes(b"tokens")
     usable = {voice.id for voice in embedded.at(embedded.select(purpose="synthesis"))}
     assert "past" not in usable and "present" in usable
     vector = vector_of(embedded, "past")
