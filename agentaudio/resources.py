@@ -75,4 +75,4 @@ class Resources:
 
     def context(self, conversation: Conversation, voice: Voice | None) -> RunContext:
         documents, voices = self.open()
-        return RunContext(conversation, voice, documents, voices)
+        return RunContext(conversation, voice, documents, voices, default_embedder())

@@ -1,1 +1,1 @@
-"""Text from the web: search providers behind one protocol."""
+"""Text from the web: engines that find pages, a guarded way to fetch them, and their passages."""

@@ -1,44 +1,169 @@
-"""Web search behind one protocol; `ddgs` needs no key."""
+"""Search engines behind one protocol: ddgs and SearXNG without a key, Tavily and Brave with one."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any, Protocol
 
-from agentaudio.conversation import Passage
+import httpx2
+
 from agentaudio.errors import MissingExtra, RetrievalError
+from agentaudio.retrieval.web.guard import fetch
+from agentaudio.retrieval.web.passage import WebPassage
+
+TIMEOUT_S = 8.0
+MAX_ANSWER_BYTES = 2_000_000
+MAX_SNIPPET_CHARS = 1_000
 
 
-class WebSearch(Protocol):
-    """A search engine: blocking, called in a thread."""
+class SearchEngine(Protocol):
+    """Finds pages for a query."""
 
-    def search(self, query: str, k: int) -> list[Passage]:
-        """The k best results, best first. Raises RetrievalError when the engine cannot be asked."""
+    @property
+    def name(self) -> str: ...
+
+    async def search(self, query: str, k: int) -> list[WebPassage]:
+        """The k best pages, best first, each with an excerpt as its text.
+
+        Raises EngineError when the engine cannot be asked or refuses.
+        """
+        ...
 
 
+class EngineError(RetrievalError):
+    """A search engine failed. retry_after_s: when to ask again, where it told."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True)
 class Ddgs:
-    """Public search engines through the `ddgs` package: no key, no promise.
+    """Public engines through the `ddgs` package: no key, no promise.
 
     backend: which of its engines, or "auto"
     """
 
-    def __init__(self, *, backend: str = "auto", timeout_s: int = 8) -> None:
-        self._backend = backend
-        self._timeout_s = timeout_s
+    backend: str = "auto"
+    name: str = "ddgs"
 
-    def search(self, query: str, k: int) -> list[Passage]:
+    async def search(self, query: str, k: int) -> list[WebPassage]:
         try:
             from ddgs import DDGS
             from ddgs.exceptions import DDGSException
         except ImportError:
             raise MissingExtra("web search", "web") from None
         try:
-            rows = DDGS(timeout=self._timeout_s).text(query, backend=self._backend, max_results=k)
+            engines = DDGS(timeout=round(TIMEOUT_S))
+            rows = await asyncio.to_thread(engines.text, query, backend=self.backend, max_results=k)
         except DDGSException as error:
             # The package says the same for "nothing found" and "refused to answer".
-            raise RetrievalError(
-                f"the web search for {query!r} gave nothing ({error}); try other words or later"
-            ) from None
-        return [
-            Passage(str(row.get("body", "")), str(row.get("title", "")), str(row.get("href", "")), 0, 1 / (rank + 1))
-            for rank, row in enumerate(rows[:k])
-        ]
+            raise EngineError(f"ddgs gave nothing for {query!r} ({error}); try other words or later") from None
+        return _passages(rows, k, address="href", excerpt="body")
+
+
+@dataclass(frozen=True)
+class SearXNG:
+    """A SearXNG of one's own. url: of the instance; its settings must allow the format json."""
+
+    url: str
+    name: str = "searxng"
+
+    async def search(self, query: str, k: int) -> list[WebPassage]:
+        request = httpx2.Request(
+            "GET", f"{self.url.rstrip('/')}/search", params={"q": query, "format": "json", "safesearch": "1"}
+        )
+        hints = {403: "allow it JSON in its settings.yml: search: formats: [html, json]"}
+        answer = await _answer(self.name, request, hints)
+        return _passages(answer.get("results"), k, date="publishedDate")
+
+
+@dataclass(frozen=True)
+class Tavily:
+    """api.tavily.com, with a key."""
+
+    key: str = field(repr=False)
+    url: str = "https://api.tavily.com"
+    name: str = "tavily"
+
+    async def search(self, query: str, k: int) -> list[WebPassage]:
+        request = httpx2.Request(
+            "POST", f"{self.url}/search", json={"query": query, "max_results": k},
+            headers={"Authorization": f"Bearer {self.key}"},
+        )  # fmt: skip
+        answer = await _answer(self.name, request, _KEY_HINTS)
+        return _passages(answer.get("results"), k, date="published_date")
+
+
+@dataclass(frozen=True)
+class Brave:
+    """api.search.brave.com, with a key."""
+
+    key: str = field(repr=False)
+    url: str = "https://api.search.brave.com"
+    name: str = "brave"
+
+    async def search(self, query: str, k: int) -> list[WebPassage]:
+        request = httpx2.Request(
+            "GET", f"{self.url}/res/v1/web/search", params={"q": query, "count": min(k, 20)},
+            headers={"X-Subscription-Token": self.key, "Accept": "application/json"},
+        )  # fmt: skip
+        web = (await _answer(self.name, request, _KEY_HINTS)).get("web")
+        return _passages(web.get("results") if isinstance(web, dict) else [], k, excerpt="description", date="page_age")
+
+
+_KEY_HINTS = {401: "check its key", 403: "check its key"}
+
+
+async def _answer(engine: str, request: httpx2.Request, hints: Mapping[int, str]) -> dict[str, Any]:
+    """The JSON object that an engine answers with."""
+    try:
+        async with asyncio.timeout(TIMEOUT_S), httpx2.AsyncClient(timeout=TIMEOUT_S) as client:
+            answer = await fetch(client, request, max_bytes=MAX_ANSWER_BYTES)
+    except (TimeoutError, httpx2.TimeoutException):
+        raise EngineError(f"{engine} did not answer within {TIMEOUT_S:.0f} s; is it running?") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise EngineError(f"{engine} cannot be reached ({error}); is it running?") from None
+    if answer.status != 200:
+        hint = hints.get(answer.status, "try later")
+        raise EngineError(f"{engine} answers {answer.status}; {hint}", _retry_after(answer.headers))
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise EngineError(f"{engine} answers with something that is no JSON object; check its address")
+    return found
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    told = headers.get("retry-after", "")
+    return float(told) if re.fullmatch(r"\d{1,5}", told) else None
+
+
+def _passages(
+    rows: Any, k: int, *, address: str = "url", excerpt: str = "content", date: str = ""
+) -> list[WebPassage]:  # fmt: skip
+    """Results with the fields that engines name differently; those without a web address are dropped."""
+    found: dict[str, WebPassage] = {}
+    for row in rows if isinstance(rows, Iterable) else ():
+        url = str(row.get(address, "")) if isinstance(row, dict) else ""
+        if not re.match(r"https?://\S+\Z", url) or url in found or len(found) == k:
+            continue
+        told = re.match(r"\d{4}-\d\d-\d\d", str(row.get(date) or ""))
+        found[url] = WebPassage(
+            _plain(row.get(excerpt)), _plain(row.get("title")) or url, url, score=1 / (len(found) + 1),
+            date=told[0] if told else "",
+        )  # fmt: skip
+    return list(found.values())
+
+
+def _plain(markup: Any) -> str:
+    text = unescape(re.sub(r"</?(?:b|strong|em|mark)>", "", str(markup or "")))
+    return " ".join(text.split())[:MAX_SNIPPET_CHARS]

@@ -1,65 +1,84 @@
-"""`ddgs` asked about a page that a real server on this machine shows."""
+"""The web tools, called as an agent calls them, over real sockets."""
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from local_http import LocalServer, local_server
 
-from agentaudio.errors import RetrievalError
-from agentaudio.retrieval.web.providers import Ddgs
+from agentaudio import Agent, RunContext
+from agentaudio.conversation import Conversation
+from agentaudio.errors import OptionError
+from agentaudio.model.scripted import Scripted, ScriptStep
+from agentaudio.retrieval.web.engines import Engines
+from agentaudio.retrieval.web.fetch import Fetcher
+from agentaudio.retrieval.web.guard import Guard, RefusedAddress
+from agentaudio.retrieval.web.providers import SearXNG
+from agentaudio.retrieval.web.web import Web
+from agentaudio.tools.builtin import web_search as module
+from agentaudio.tools.builtin.read_page import make_read_page, read_page
+from agentaudio.tools.builtin.web_search import make_web_search
 
-pytest.importorskip("ddgs", reason="needs the extra 'web'")
-
-PAGE = """<html><body><div class="result"><h2>The Great Wall</h2><a href="http://example.org/wall">x</a>
-<a class="snippet">It is 21,000 kilometers long.</a></div></body></html>"""
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = PAGE.encode() if "wall" in self.path else b"<html></html>"
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+CONTEXT = RunContext(Conversation())
+TEXT = b"The oldest bell of the museum was cast in 1422.\n\nIt weighs four tons."
 
 
 @pytest.fixture
-def engine() -> Iterator[str]:
-    """A search engine on 127.0.0.1, registered with ddgs under a name of its own."""
-    from ddgs.engines import ENGINES
-    from ddgs.engines.duckduckgo import Duckduckgo
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-
-    class Local(Duckduckgo):
-        name = provider = "local"
-        search_method = "GET"
-        search_url = f"http://127.0.0.1:{server.server_address[1]}/"
-        items_xpath = "//div[@class='result']"
-        elements_xpath = {"title": ".//h2//text()", "href": ".//a/@href", "body": ".//a[@class='snippet']//text()"}
-
-    ENGINES["text"]["local"] = Local
-    yield "local"
-    del ENGINES["text"]["local"]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def server() -> Iterator[LocalServer]:
+    with local_server() as made:
+        made.answers["/bells"] = (200, {"content-type": "text/plain"}, TEXT)
+        found = f'{{"results": [{{"url": "{made.url}/bells", "title": "Bells", "content": "About bells"}}]}}'
+        made.answers["/search"] = (200, {}, found.encode())
+        yield made
 
 
-def test_results_become_passages_with_their_addresses(engine: str) -> None:
-    (passage,) = Ddgs(backend=engine).search("great wall", 3)
-    assert (passage.title, passage.source) == ("The Great Wall", "http://example.org/wall")
-    assert passage.text == "It is 21,000 kilometers long."
+@pytest.fixture
+def web(server: LocalServer) -> Web:
+    return Web(Engines([SearXNG(server.url)]), fetcher=Fetcher(Guard(frozenset({f"127.0.0.1:{server.port}"}))))
 
 
-def test_no_results_are_an_error_that_says_what_to_do(engine: str) -> None:
-    with pytest.raises(RetrievalError, match="try other words or later"):
-        Ddgs(backend=engine).search("nothing", 3)
+def test_a_question_to_the_web_is_answered_with_its_sources(web: Web, server: LocalServer) -> None:
+    steps: list[ScriptStep] = [
+        {"calls": [{"name": "web_search", "arguments": {"query": "oldest bell"}}]},
+        "It was cast in 1422.",
+    ]
+    reply = asyncio.run(Agent(Scripted(steps), tools=[make_web_search(web)]).run("How old is the oldest bell?"))
+    assert reply.tool_calls[0].status == "done"
+    assert "> The oldest bell of the museum was cast in 1422." in reply.tool_calls[0].result.text
+    assert f"{server.url}/bells" in [item.source for item in reply.citations]
+
+
+def test_a_page_is_read_by_its_address(web: Web, server: LocalServer) -> None:
+    read = make_read_page(web, attribute=True)
+    result = asyncio.run(read.call(CONTEXT, {"url": f" {server.url}/bells ", "question": "weight in tons"}))
+    assert [p.text for p in result.passages] == ["It weighs four tons."]
+    assert result.text.endswith("which of these sources your answer comes from.")
+    whole = asyncio.run(read.call(CONTEXT, {"url": f"{server.url}/bells"}))
+    assert len(whole.passages) == 2
+
+
+def test_nothing_found_is_said(web: Web, server: LocalServer) -> None:
+    server.answers["/search"] = (200, {}, b'{"results": []}')
+    result = asyncio.run(make_web_search(web).call(CONTEXT, {"query": "xyzzy"}))
+    assert result.text == "The web search found nothing about 'xyzzy'." and result.passages == ()
+
+
+def test_a_model_cannot_read_what_is_inside() -> None:
+    steps: list[ScriptStep] = [
+        {"calls": [{"name": "read_page", "arguments": {"url": "http://169.254.169.254/"}}]},
+        "I cannot.",
+    ]
+    reply = asyncio.run(Agent(Scripted(steps), tools=[read_page]).run("Read me the secrets."))
+    assert reply.tool_calls[0].status == "failed"
+    assert "not an address of the public internet" in reply.tool_calls[0].result.text
+    with pytest.raises(RefusedAddress):
+        asyncio.run(read_page.call(CONTEXT, {"url": "http://localhost:8080/admin"}))
+
+
+def test_settings_that_cannot_be_are_told_at_the_first_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTAUDIO_WEB_SEARCH", "gogle")
+    module.default_web.cache_clear()
+    with pytest.raises(OptionError, match="AGENTAUDIO_WEB_SEARCH names 'gogle'"):
+        asyncio.run(module.web_search.call(CONTEXT, {"query": "x"}))

@@ -1,0 +1,88 @@
+"""Which passages an answer used, and how servers and speakers tell it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from agentaudio.conversation import Citation, Passage
+from agentaudio.retrieval.splitting import SENTENCE_END
+from agentaudio.retrieval.text_index import words
+
+LEAST_SHARE = 0.5
+"""Of the words of an answer's sentence, how many a passage's sentence must have to count as its source."""
+
+
+def cite(answer: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
+    """The passages that an answer used, in the order of the answer, with the sentence that it rests on.
+
+    Told by the words they share. Where none can be told, as when the answer is in another language,
+    every passage is named: the model was given them to read.
+    """
+    read = [
+        (passage, place, sentence, f"{passage.title} {sentence}")
+        for passage in passages
+        for place, sentence in _sentences(passage.text)
+    ]
+    found: dict[tuple[str, int], Citation] = {}
+    for _, said in _sentences(answer):
+        best = max(read, key=lambda item: _share(said, item[3]), default=None)
+        if best is None or _share(said, best[3]) < LEAST_SHARE:
+            continue
+        passage, place, sentence, _ = best
+        citation = Citation(passage.title, passage.source, sentence, passage.position + place)
+        found.setdefault((citation.source, citation.position), citation)
+    return tuple(found.values()) or tuple(Citation(p.title, p.source, p.text, p.position) for p in passages)
+
+
+def url_citations(answer: str, citations: Sequence[Citation]) -> list[dict[str, Any]]:
+    """OpenAI's `annotations` for citations of the web: which characters of the answer rest on which URL."""
+    return [
+        {
+            "type": "url_citation",
+            "url_citation": {"url": item.source, "title": item.title, "start_index": start, "end_index": end},
+        }
+        for item in citations
+        if _is_web(item.source)
+        for start, end in [_resting(answer, item.quote)]
+    ]
+
+
+def attribution(citations: Sequence[Citation]) -> str:
+    """A short sentence that names the sources as one would say them; empty without any."""
+    names = list(dict.fromkeys(_spoken(item) for item in citations))[:2]
+    return f"That is from {' and '.join(names)}." if names else ""
+
+
+def _spoken(item: Citation) -> str:
+    """The site of a page, the title of a document: what is above a section's name."""
+    if _is_web(item.source):
+        host = urlsplit(item.source).hostname or ""
+        return host.removeprefix("www.")
+    return item.title.partition(": ")[0]
+
+
+def _resting(answer: str, quote: str) -> tuple[int, int]:
+    """Where the sentence is that shares the most with the quote; all of the answer when none does."""
+    places = [(_share(said, quote), place, place + len(said)) for place, said in _sentences(answer)]
+    share, start, end = max(places, key=lambda item: item[0], default=(0.0, 0, 0))
+    return (start, end) if share > 0 else (0, len(answer))
+
+
+def _share(said: str, read: str) -> float:
+    wanted = set(words(said))
+    return len(wanted & set(words(read))) / len(wanted) if wanted else 0.0
+
+
+def _sentences(text: str) -> Iterator[tuple[int, str]]:
+    start = 0
+    for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text)]:
+        if sentence := text[start:end].rstrip():
+            yield start + len(sentence) - len(sentence.lstrip()), sentence.lstrip()
+        start = end
+
+
+def _is_web(source: str) -> bool:
+    return re.match(r"https?://", source) is not None

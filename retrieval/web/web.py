@@ -1,0 +1,118 @@
+"""`Web`: the passages of the web that answer a question, and the text of a page."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+
+from agentaudio.conversation import Passage
+from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.documents import DocumentIndex, Rerank
+from agentaudio.retrieval.embedding import Embed
+from agentaudio.retrieval.splitting import Document, split
+from agentaudio.retrieval.web.cache import Cache
+from agentaudio.retrieval.web.engines import Engines
+from agentaudio.retrieval.web.extract import Article, article, decoded
+from agentaudio.retrieval.web.fetch import Fetcher, Page
+from agentaudio.retrieval.web.passage import WebPassage
+from agentaudio.retrieval.web.providers import SearchEngine
+
+RESULTS = 8
+PAGES = 5
+MOST_EMBEDDED = 40
+"""Passages that are compared by meaning: at 10 ms each, more would be heard as a pause."""
+
+
+class Web:
+    """Searches, fetches the best pages, and ranks their passages.
+
+    engine: finds pages; None takes those that the environment names
+    fetcher: gets them
+    rerank: puts the best passages in order
+    """
+
+    def __init__(
+        self, engine: SearchEngine | None = None, *, fetcher: Fetcher | None = None, rerank: Rerank | None = None
+    ) -> None:
+        self._engine = engine or Engines.from_environment(os.environ)
+        self._fetcher = fetcher or Fetcher()
+        self._rerank = rerank
+        self._read: Cache[tuple[WebPassage, ...]] = Cache(size=64, keep_s=600)
+
+    async def search(self, query: str, k: int = 5, *, embed: Embed | None = None) -> list[WebPassage]:
+        """The k best passages for a query, best first; a page that cannot be read is known by its excerpt.
+
+        embed: texts to unit vectors; without it passages are ranked by their words
+
+        Raises RetrievalError when no engine answers.
+        """
+        results = await self._engine.search(query, RESULTS)
+        pages = await self._pages([result.source for result in results[:PAGES]])
+        candidates: list[WebPassage] = []
+        for result in results:
+            read = pages.get(result.source)
+            candidates += read if isinstance(read, tuple) else [result]
+        return await asyncio.to_thread(self._best, query, candidates, k, embed)
+
+    async def read(
+        self, url: str, query: str | None = None, k: int = 8, *, embed: Embed | None = None
+    ) -> list[WebPassage]:
+        """A page's first k passages, or the k that fit a query best, in the order of the page.
+
+        Raises RefusedAddress for a place outside the public web, RetrievalError for a page without text.
+        """
+        read = (await self._pages([url]))[url]
+        if isinstance(read, RetrievalError):
+            raise read
+        if not query:
+            return list(read[:k])
+        best = await asyncio.to_thread(self._best, query, read, k, embed)
+        return sorted(best, key=lambda passage: passage.position)
+
+    async def _pages(self, urls: Sequence[str]) -> dict[str, tuple[WebPassage, ...] | RetrievalError]:
+        found: dict[str, tuple[WebPassage, ...] | RetrievalError] = {}
+        for url in urls:
+            if (known := self._read.get(url)) is not None:
+                found[url] = known
+        missing = [url for url in dict.fromkeys(urls) if url not in found]
+        fetched = await self._fetcher.fetch_all(missing) if missing else []
+        read = await asyncio.gather(*(asyncio.to_thread(_passages, page) for page in fetched))
+        for url, passages in zip(missing, read, strict=True):
+            found[url] = passages
+            if isinstance(passages, tuple):
+                self._read.put(url, passages)
+        return found
+
+    def _best(self, query: str, passages: Sequence[WebPassage], k: int, embed: Embed | None) -> list[WebPassage]:
+        if not passages:
+            return []
+        dates = {passage.source: passage.date for passage in passages}
+        known: Sequence[Passage] = _distinct(passages)
+        if embed is not None and len(known) > MOST_EMBEDDED:
+            # Those that share words with the query, and the openings of all pages.
+            openings = {passage.source: passage for passage in reversed(known)}.values()
+            by_words = DocumentIndex(known).search(query, MOST_EMBEDDED - len(openings))
+            known = _distinct([*by_words, *openings])
+        best = DocumentIndex(known, embed=embed, rerank=self._rerank).search(query, k)
+        return [WebPassage(p.text, p.title, p.source, p.position, p.score, dates[p.source]) for p in best]
+
+
+def _distinct(passages: Iterable[Passage]) -> list[Passage]:
+    """Two results may lead to one page."""
+    return list({(passage.source, passage.position): passage for passage in passages}.values())
+
+
+def _passages(page: Page | RetrievalError) -> tuple[WebPassage, ...] | RetrievalError:
+    if isinstance(page, RetrievalError):
+        return page
+    try:
+        if page.kind in ("text/plain", "text/markdown"):
+            found = Article(decoded(page.body, page.charset))
+        else:
+            found = article(page.body, charset=page.charset, url=page.url)
+    except RetrievalError as error:
+        return error
+    document = Document(found.text, found.title or page.url, page.url)
+    passages = tuple(WebPassage(p.text, p.title, p.source, p.position, 0.0, found.date) for p in split(document))
+    return passages or RetrievalError(f"{page.url[:200]} holds no text; try another page")
