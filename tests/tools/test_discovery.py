@@ -1,12 +1,22 @@
-"""Plugins of other packages, installed for real."""
+"""Tools by name, from files and folders, and from plugins that are installed for real."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from agentaudio import Agent
+from agentaudio.errors import OptionError, ToolNotFound
+from agentaudio.model.scripted import Scripted
+from agentaudio.tools.discovery import find_tools
+
+ROOT = Path(__file__).parents[2]
 
 PLUGIN = """
 from agentaudio import tool
@@ -82,3 +92,89 @@ def test_broken_plugins_are_named(site: Path, expression: str, error: str, words
 def test_a_broken_plugin_does_not_hide_the_others_in_the_listing(site: Path) -> None:
     told = run(site, "from agentaudio.cli import main; main(['tools', 'list', '--json'])")
     assert '"name": "greet"' in told and '"name": "calculate"' in told and "nowhere:at_all" in told
+
+
+def test_the_example_package_is_found_when_it_is_installed(tmp_path: Path) -> None:
+    # What pip would unpack: the module, and the metadata that its build makes of pyproject.toml.
+    site = shutil.copytree(ROOT / "examples" / "plugin_package", tmp_path / "site")
+    build = "import setuptools.build_meta as build; build.prepare_metadata_for_build_wheel('.')"
+    subprocess.run([sys.executable, "-c", build], cwd=site, check=True, capture_output=True)
+    told = run(
+        site,
+        "from agentaudio.model.scripted import Scripted\nfrom agentaudio import Agent\n"
+        "model = Scripted([{'calls': [{'name': 'roll_dice', 'arguments': {'count': 3, 'sides': 2}}]}, 'Rolled.'])\n"
+        "print(Agent(model, tools=['roll_dice']).run_sync('roll').tool_calls[0].result.text)",
+    )
+    assert re.fullmatch(r"[12], [12], [12]: [3-6] in all\n", told)
+
+
+def test_two_packages_with_one_name_are_told_and_ours_is_taken(site: Path) -> None:
+    info = site / "another-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: another\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[agentaudio.tools]\ncalculate = stranger:not_a_tool\ngreet = nowhere:x\n")
+    told = run(
+        site,
+        "import logging; logging.basicConfig(format='%(message)s', stream=__import__('sys').stdout)\n"
+        "from agentaudio.tools.discovery import crowded_names, find_tools\nprint(sorted(crowded_names().items()))\n"
+        "print(find_tools(['calculate'])['calculate']('1+1'))",
+    )
+    assert "('calculate', ['agentaudio', 'another']), ('greet', ['another', 'stranger'])" in told
+    assert "tool 'calculate' is offered by agentaudio and another; that of agentaudio is taken\n1+1 = 2" in told
+
+
+CLOCK = "kind: python\nimport: agentaudio.tools.builtin.clock:get_date_time\nname: {name}\n"
+
+
+def test_files_folders_names_and_functions_stand_side_by_side(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(CLOCK.format(name="one"))
+    folder = tmp_path / "more"
+    folder.mkdir()
+    (folder / "two.yml").write_text(CLOCK.format(name="two"))
+    (folder / "three.toml").write_text('kind = "python"\nimport = "agentaudio.tools.builtin.clock:get_date_time"\n')
+    (folder / "notes.md").write_text("no tool")
+
+    def four() -> str:
+        return "4"
+
+    found = find_tools([tmp_path / "one.yaml", str(folder), "calculate", four])
+    assert list(found) == ["one", "get_date_time", "two", "calculate", "four"]
+    with pytest.raises(OptionError, match="two tools are named 'get_date_time'"):
+        find_tools([folder, "get_date_time"])
+
+
+def test_what_is_broken_in_a_folder_is_logged_and_the_rest_works(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, text in {
+        "a.yaml": CLOCK.format(name="clock"),
+        "b.yaml": CLOCK.format(name="clock"),
+        "c.yaml": "name: x\n\tkind: http",
+        "d.yaml": "kind: python\nimport: nowhere:at_all",
+        "e.toml": "kind = ",
+    }.items():
+        (tmp_path / name).write_text(text)
+    agent = Agent(Scripted(["hi"]), tools=[tmp_path])
+    assert list(agent.tools) == ["clock"] and agent.run_sync("hello").text == "hi"
+    told = [record.message for record in caplog.records]
+    assert [any(f"{name}:" in line for line in told) for name in ("b.yaml", "c.yaml", "d.yaml", "e.toml")] == [True] * 4
+    assert len(told) == 4 and all(line.startswith("a tool is left out: ") for line in told)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "words"),
+    [
+        ("missing.yaml", OptionError, "missing.yaml: cannot be read"),
+        ("no/such/folder", OptionError, "no such folder of tools"),
+        (Path("."), OptionError, "holds no tools; add files ending in .yaml"),
+        ("empty", ToolNotFound, "no tool 'empty' is installed; the folder of that name is empty/"),
+        (7, OptionError, "7 is no tool; give a name, a file"),
+    ],
+)
+def test_places_without_tools_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: Any, error: type[Exception], words: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=words):
+        find_tools([wanted])

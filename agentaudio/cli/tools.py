@@ -1,0 +1,188 @@
+"""`agentaudio tools`: list, check and run what an agent can do."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.markup import escape
+from rich.table import Table
+
+from agentaudio.cli.console import ensure_writable, err, in_home, out, print_json
+from agentaudio.conversation import Conversation, ToolCall
+from agentaudio.errors import AgentAudioError, OptionError, ToolNotFound, did_you_mean
+from agentaudio.plain import plain
+from agentaudio.resources import Resources
+from agentaudio.tools.discovery import FILE_SUFFIXES, crowded_names, find_tools, folder_tools, installed_tools
+from agentaudio.tools.execution import ToolRun, TurnCalls
+from agentaudio.tools.tool import Tool
+
+tools = App(name="tools", help="List, check and run the tools that agents can be given.")
+
+Places = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+
+
+@tools.command(name="list")
+def list_tools(*places: str, json: bool = False) -> None:
+    """Show the tools that agents can be given: the installed ones, or those of files and folders.
+
+    Parameters
+    ----------
+    places
+        Files, folders or names; nothing shows every installed tool.
+    json
+        Print names, descriptions and schemas as JSON.
+    """
+    rows: list[dict[str, Any]] = []
+    installed = installed_tools()
+    for place in places or sorted(installed):
+        found, problems = _look(place)
+        rows += [{"name": one.name, "description": one.description, "parameters": one.parameters} for one in found]
+        plugin = {"plugin": installed[place].value} if place in installed else {}
+        rows += [{"name": place, "error": str(problem), **plugin} for problem in problems]
+    for name, packages in crowded_names().items():
+        err.print(f"[yellow]{escape(name)}[/] is offered by {escape(' and '.join(packages))}; the first is taken")
+    if json:
+        print_json(rows)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("name", "arguments", "description"):
+        table.add_column(title, no_wrap=title == "name")
+    for row in rows:
+        if "error" in row:
+            err.print(f"[red]wrong[/] {escape(row['error'])}")
+            continue
+        arguments = ", ".join(row["parameters"].get("properties", {}))
+        table.add_row(row["name"], escape(arguments), escape(row["description"].split("\n")[0]))
+    out.print(table)
+
+
+def _look(place: str) -> tuple[list[Tool], list[AgentAudioError]]:
+    """The tools of a file, a folder or a name, and what is wrong with the others. Looking runs no command."""
+    from agentaudio.tools.declarative.load import read_tools
+
+    try:
+        if Path(place).suffix in FILE_SUFFIXES:
+            return read_tools(place, allow_commands=True)
+        if Path(place).is_dir() and place not in installed_tools():
+            return folder_tools(place, allow_commands=True)
+        return list(find_tools([place]).values()), []
+    except AgentAudioError as error:
+        return [], [error]
+
+
+@tools.command
+def check(*files: str) -> int:
+    """Say what is wrong with files of tools, line by line.
+
+    Exits with 1 when anything is.
+
+    Parameters
+    ----------
+    files
+        YAML or TOML files, or folders of them; servers that they name are started or asked.
+    """
+    if not files:
+        raise OptionError("give at least one file to check")
+    wrong = False
+    for file in files:
+        made, problems = _look(file)
+        for problem in problems:
+            err.print(f"[red]wrong[/] {escape(str(problem))}")
+        if not problems:
+            out.print(f"[green]fine[/] {escape(file)}: {', '.join(tool.name for tool in made)}")
+        wrong = wrong or bool(problems)
+    return int(wrong)
+
+
+@tools.command
+def schema() -> None:
+    """Print the JSON Schema of the files, for editors to complete and check them."""
+    from agentaudio.tools.declarative.format import json_schema
+
+    out.out(json_schema(), end="", highlight=False)
+
+
+@tools.command
+async def run(
+    name: str,
+    *,
+    args: str = "{}",
+    tools: Places = (),
+    documents: Path | None = None,
+    voices: Path | None = None,
+    allow_commands: bool = False,
+    out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    json: bool = False,
+) -> int:
+    """Call one tool, as an agent would.
+
+    Exits with 1 when the call does not end well.
+
+    Parameters
+    ----------
+    name
+        Which tool; `agentaudio tools list` shows them.
+    args
+        Its arguments, as a JSON object.
+    tools
+        Files and folders to look for it, before the installed ones.
+    documents
+        A folder for search_documents, instead of the demo documents.
+    voices
+        A voice library for audio_search, instead of the demo voices.
+    allow_commands
+        Let tools in files run programs.
+    out_file
+        Write the sound that it gives here.
+    json
+        Print the call and its result as JSON.
+    """
+    try:
+        arguments = json_format.loads(args)
+    except (ValueError, RecursionError) as error:
+        raise OptionError(f'--args is no JSON: {error}; write it like --args \'{{"city": "Rome"}}\'') from None
+    if not isinstance(arguments, dict):
+        raise OptionError(f'--args is a JSON object, such as \'{{"city": "Rome"}}\', not {args[:60]}')
+    if out_file is not None:
+        ensure_writable(out_file)
+    found = await asyncio.to_thread(find_tools, tools, allow_commands=allow_commands)
+    if name not in found:
+        if name not in installed_tools():
+            known = [*found, *installed_tools()]
+            raise ToolNotFound(f"no tool {name!r} is here; {did_you_mean(name, known)}")
+        found |= find_tools([name])
+    resources = Resources(documents, voices)
+    context = await asyncio.to_thread(resources.context, Conversation(), None)
+    calls = TurnCalls(found, started=lambda call: None, finished=lambda run: None, approve=approve_on_terminal)
+    (ended,) = await calls.run([ToolCall("1", name, arguments)], context)
+    release = found[name].release
+    if release is not None:
+        await release()
+    _show(ended, out_file, json)
+    return 0 if ended.status == "done" else 1
+
+
+def approve_on_terminal(tool: Tool, call: ToolCall) -> bool:
+    """Ask the person at the terminal; without a terminal the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    err.print(f"[yellow]{tool.name}[/]({escape(given)}) wants to run. Allow it? \\[y/N] ", end="")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _show(ended: ToolRun, out_file: Path | None, json: bool) -> None:
+    if ended.result.audio is not None and out_file is not None:
+        ended.result.audio.save(out_file)
+    if json:
+        print_json(plain(ended))
+        return
+    mark = "" if ended.status == "done" else f"[red]{ended.status}:[/] "
+    (out if ended.status == "done" else err).print(f"{mark}{escape(ended.result.text)}")
+    if ended.result.audio is not None and out_file is not None:
+        out.print(f"saved {in_home(out_file)} ({ended.result.audio.duration:.1f} s)")
