@@ -20,7 +20,8 @@ APPLICATION = 0x61675643  # "agVC": told from other SQLite files by this
 # Rows are never used twice, so an index may keep them as its ids. Names are stored case-folded,
 # languages in lower case; `until` is the last day of the consent, `ended` whether what it covered
 # is purged; `origin` the hash of the file that a clip was cut from; `discarded` lists clips that no
-# voice has any more, until their files are gone.
+# voice has any more, until their files are gone. Cards are a table of their own, since conditions
+# are checked on all voices, and cards are read of few.
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {FORMAT};
@@ -29,8 +30,11 @@ CREATE TABLE voices (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, language TEXT NOT NULL, gender TEXT, age TEXT, accent TEXT,
     licensed INTEGER NOT NULL, consented INTEGER NOT NULL, until TEXT, ended INTEGER NOT NULL DEFAULT 0, revoked TEXT,
-    sha256 TEXT NOT NULL, origin TEXT, duration_s REAL NOT NULL, card TEXT NOT NULL
+    sha256 TEXT NOT NULL, origin TEXT, duration_s REAL NOT NULL
 );
+CREATE TABLE cards (voice INTEGER PRIMARY KEY REFERENCES voices ON DELETE CASCADE, card TEXT NOT NULL);
+CREATE VIEW carded AS SELECT voices.*, card FROM voices JOIN cards ON cards.voice = voices.row;
+CREATE INDEX voices_in_use ON voices (row) WHERE revoked IS NULL;
 CREATE INDEX voices_by_name ON voices (name);
 CREATE INDEX voices_by_clip ON voices (sha256, revoked);
 CREATE INDEX voices_by_origin ON voices (origin) WHERE origin IS NOT NULL;

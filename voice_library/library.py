@@ -98,15 +98,15 @@ class VoiceLibrary:
         """Every voice that is not revoked, in the order they came; read in pages, each as of one instant."""
         last = 0
         while page := self.database.rows(
-            "SELECT row, card FROM voices WHERE row > ? AND revoked IS NULL ORDER BY row LIMIT ?", last, PAGE
+            "SELECT row, card FROM carded WHERE row > ? AND revoked IS NULL ORDER BY row LIMIT ?", last, PAGE
         ):
             yield from (self._voice(card) for _, card in page)
             last = page[-1][0]
 
     def get(self, wanted: str) -> Voice:
         """The voice of that id, or of that name. Raises VoiceNotFound naming the nearest."""
-        found = self.database.rows("SELECT card FROM voices WHERE id = ?", wanted) or self.database.rows(
-            "SELECT card FROM voices WHERE name = ? AND revoked IS NULL", wanted.strip().casefold()
+        found = self.database.rows("SELECT card FROM carded WHERE id = ?", wanted) or self.database.rows(
+            "SELECT card FROM carded WHERE name = ? AND revoked IS NULL", wanted.strip().casefold()
         )
         voices = [self._voice(card) for (card,) in found]
         if not voices:
@@ -124,7 +124,7 @@ class VoiceLibrary:
 
     def card(self, id: str) -> VoiceCard:
         """The card of that id, be the voice revoked or not. Raises VoiceNotFound."""
-        found = self.database.rows("SELECT card FROM voices WHERE id = ?", id)
+        found = self.database.rows("SELECT card FROM carded WHERE id = ?", id)
         if not found:
             raise VoiceNotFound(f"no voice {id!r}; {did_you_mean(id, self._ids_like(id))}")
         return self._voice(found[0][0]).card
@@ -167,7 +167,7 @@ class VoiceLibrary:
         found: dict[int, str] = {}
         for start in range(0, len(wanted), PAGE):
             part = wanted[start : start + PAGE]
-            sql = f"SELECT row, card FROM voices WHERE revoked IS NULL AND row IN ({','.join('?' * len(part))})"
+            sql = f"SELECT row, card FROM carded WHERE revoked IS NULL AND row IN ({','.join('?' * len(part))})"
             found.update(self.database.rows(sql, *part))
         return [self._voice(found[row]) for row in wanted if row in found]
 
@@ -208,7 +208,7 @@ class VoiceLibrary:
 
     def recorded(self, sha256: str) -> VoiceCard | None:
         """The card of a voice, revoked or not, whose clip has that hash, or was cut from a file that has it."""
-        rows = self.database.rows("SELECT card FROM voices WHERE sha256 = ? OR origin = ? LIMIT 1", sha256, sha256)
+        rows = self.database.rows("SELECT card FROM carded WHERE sha256 = ? OR origin = ? LIMIT 1", sha256, sha256)
         return self._voice(rows[0][0]).card if rows else None
 
     def refusal(self, id: str, purpose: str) -> str | None:

@@ -67,15 +67,16 @@ class Records:
         consent = card.consent
         row = self._db.execute(
             "INSERT INTO voices (id, name, language, gender, age, accent, licensed, consented, until, sha256, origin, "
-            "duration_s, card) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 card.id, card.name.casefold(), card.language.lower(), card.gender, card.age,
                 None if card.accent is None else card.accent.casefold(), bool(card.licence), consent is not None,
                 None if consent is None or consent.until is None else consent.until.isoformat(),
-                card.sha256, origin, card.duration_s, _json(card),
+                card.sha256, origin, card.duration_s,
             ),
         ).lastrowid  # fmt: skip
         assert row is not None
+        self._db.execute("INSERT INTO cards VALUES (?, ?)", (row, _json(card)))
         labels = {("tag", tag.casefold()) for tag in card.tags}
         labels |= {("purpose", purpose) for purpose in (consent.scope if consent is not None else ())}
         self._db.executemany("INSERT INTO labels VALUES (?, ?, ?)", [(*label, row) for label in sorted(labels)])
@@ -99,9 +100,9 @@ class Records:
         assert card.revoked is not None
         row = self._row(card.id)
         self._db.execute(
-            "UPDATE voices SET revoked = ?, card = ?, gender = ? WHERE row = ?",
-            (card.revoked.isoformat(), _json(card), card.gender, row),
+            "UPDATE voices SET revoked = ?, gender = ? WHERE row = ?", (card.revoked.isoformat(), card.gender, row)
         )
+        self._db.execute("UPDATE cards SET card = ? WHERE voice = ?", (_json(card), row))
         for table in ("embeddings", "labels"):
             self._db.execute(f"DELETE FROM {table} WHERE voice = ?", (row,))
         self._discard(card.sha256)

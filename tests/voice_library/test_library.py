@@ -112,7 +112,7 @@ def test_a_library_that_cannot_be_read_is_named(tmp_path: Path, change: Callable
 
 def test_a_card_that_cannot_be_read_is_named(library: VoiceLibrary) -> None:
     library.close()
-    damage("""UPDATE voices SET card = '{"id": 3}' WHERE id = 'ruby'""")(library.folder / "library.sqlite3")
+    damage("""UPDATE cards SET card = '{"id": 3}' WHERE voice = 2""")(library.folder / "library.sqlite3")
     with pytest.raises(VoiceError, match="holds a card that cannot be read"):
         list(library)
 
