@@ -71,7 +71,9 @@ def test_the_clock_knows_places() -> None:
     assert told[2] in {f"{t:%B} {t.day}, {t.year}" for t in (now, now - timedelta(minutes=1))}
     with pytest.raises(ToolError, match="did you mean 'Europe/Berlin'"):
         call("get_date_time", timezone="Europe/Berln")
-    for hostile in ("../../etc/passwd", "/etc/localtime", ""):
+    for city, told_as in {"tokyo": "Tokyo", "New York": "New York", "asia/tokyo": "Tokyo", "UTC": "UTC"}.items():
+        assert call("get_date_time", timezone=city).text.endswith(f" in {told_as}.")
+    for hostile in ("../../etc/passwd", "/etc/localtime", "", "GMT+5"):
         with pytest.raises(ToolError, match="no time zone"):
             call("get_date_time", timezone=hostile)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from agentaudio.tools.tool import tool
 @tool
 def get_date_time(
     timezone: Annotated[
-        str | None, Field(description="IANA name such as Asia/Tokyo; leave it out for local time.")
+        str | None, Field(description="IANA name such as Asia/Tokyo, or a large city; leave it out for local time.")
     ] = None,
 ) -> str:
     """Tell the current date, weekday and time."""
@@ -23,9 +23,20 @@ def get_date_time(
         now = datetime.now().astimezone()
         place = ""
     else:
-        try:
-            now = datetime.now(ZoneInfo(timezone))
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ToolError(f"no time zone {timezone!r}; {did_you_mean(timezone, available_timezones())}") from None
-        place = f" in {timezone.split('/')[-1].replace('_', ' ')}"
+        zone = _zone(timezone)
+        now = datetime.now(zone)
+        place = f" in {zone.key.split('/')[-1].replace('_', ' ')}"
     return f"It is {now:%A}, {now:%B} {now.day}, {now.year}, {now:%H:%M}{place}."
+
+
+def _zone(name: str) -> ZoneInfo:
+    wanted = name.strip().replace(" ", "_").casefold()
+    cities = {}
+    for zone in sorted(available_timezones(), reverse=True):
+        if zone.casefold() == wanted:
+            return ZoneInfo(zone)
+        if not zone.startswith("Etc/"):  # whose GMT+5 is five hours behind
+            cities[zone.rpartition("/")[2].casefold()] = zone
+    if wanted in cities:
+        return ZoneInfo(cities[wanted])
+    raise ToolError(f"no time zone {name!r}; {did_you_mean(name, available_timezones())}")
