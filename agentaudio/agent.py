@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -23,7 +24,7 @@ from agentaudio.conversation import (
     ToolOutput,
     ToolSpec,
 )
-from agentaudio.errors import AgentAudioError, AudioError, BackendError, OptionError
+from agentaudio.errors import AgentAudioError, AudioError, BackendError, ConsentError, OptionError
 from agentaudio.events import Event
 from agentaudio.model.registry import load_model
 from agentaudio.model.speech_lm import (
@@ -50,6 +51,8 @@ _AnyEvent = TypeVar("_AnyEvent", bound=Event)
 
 SOUND_SUFFIXES = frozenset(".wav .flac .mp3 .ogg .opus .oga .aiff .aif .m4a .mp4 .webm".split())
 MAX_STEPS = 6
+
+log = logging.getLogger(__name__)
 
 
 class Agent:
@@ -235,9 +238,8 @@ class Turn:
         tokens: list[int] = []
         calls: list[CallDelta] = []
         completed = False
-        deltas = model.generate(
-            session.conversation.copy(), tools=specs, voice=session.voice, options=self._agent.options
-        )
+        voice = await self._permitted_voice()
+        deltas = model.generate(session.conversation.copy(), tools=specs, voice=voice, options=self._agent.options)
         try:
             async with contextlib.aclosing(deltas) as stream:  # type: ignore[type-var]
                 async for delta in stream:
@@ -325,10 +327,21 @@ class Turn:
             return run
         return ToolRun(run.call, "failed", ToolResult(f"Model {model.name!r} cannot change its voice."), run.duration_s)
 
+    async def _permitted_voice(self) -> Voice | None:
+        """The session's voice; the model's own from the moment on when that was revoked or its consent ended."""
+        voice = self._session.voice
+        try:
+            return None if voice is None else await asyncio.to_thread(voice.require, "synthesis")
+        except ConsentError as refusal:
+            log.warning("%s; the model's own voice is used", refusal)
+            self._speak_in(None)
+            return None
+
     def _change_voice(self, result: ToolResult) -> None:
-        if result.voice is None:
-            return
-        voice = self._agent.voice if result.voice == "default" else result.voice
+        if result.voice is not None:
+            self._speak_in(self._agent.voice if result.voice == "default" else result.voice)
+
+    def _speak_in(self, voice: Voice | None) -> None:
         if voice != self._session.voice:
             self._session.voice = voice
             self._tell(events.VoiceChanged, voice=voice)

@@ -83,6 +83,22 @@ def test_the_retrieved_voice_reaches_the_next_generation(library: VoiceLibrary) 
     assert spoken_in == [library.get("walter"), None]
 
 
+async def test_a_voice_that_is_revoked_is_not_spoken_in_again(library: VoiceLibrary) -> None:
+    spoken_in: list[ReferenceVoice | None] = []
+
+    def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
+        spoken_in.append(voice)
+        return [TextDelta("Yes.")]
+
+    walter = library.get("walter")
+    session = Agent(scripted(answer, answer), voice=walter).session()
+    await session.run("one")
+    library.revoke("walter")
+    told = [event async for event in session.stream("two") if isinstance(event, events.VoiceChanged)]
+    assert spoken_in == [walter, None]
+    assert [event.voice for event in told] == [None]
+
+
 def test_a_voice_without_consent_is_never_found_nor_taken(library: VoiceLibrary) -> None:
     agent = Agent(
         scripted(calls(("audio_search", {"query": "a whispering woman"})), "No."),
