@@ -151,7 +151,7 @@ def search(query: str, *, library: Library = None, k: int = 3, json: bool = Fals
     """
     matches = open_voices(library).by_text(query, k)
     if not matches and not json:
-        out.print(f"No voice fits “{query}”. `agentaudio voices list` shows what there is.")
+        out.print(f"No voice fits “{escape(query)}”. `agentaudio voices list` shows what there is.")
         return 1
     _show([(match.voice, match.score) for match in matches], json)
     return 0 if matches else 1
@@ -200,5 +200,5 @@ def _show(rows: list[tuple[Voice, float | None]], json: bool) -> None:
         table.add_column(title, no_wrap=title in ("id", "name", "score"))
     for voice, score in rows:
         shown = "" if score is None else f"{score:.2f}"
-        table.add_row(voice.id, voice.name, voice.card.language, shown, voice.description)
+        table.add_row(voice.id, *map(escape, (voice.name, voice.card.language, shown, voice.description)))
     out.print(table)

@@ -92,6 +92,14 @@ def test_the_policy_is_shown_and_set(run: Run, clips: Path, library: Path) -> No
     assert run("search", "calm", "-l", library)[0] == 0
 
 
+def test_words_that_look_like_markup_are_shown_as_they_are(run: Run, clips: Path, library: Path) -> None:
+    run("add", clips / "gina.wav", "-l", library, "--name", "[/] Gina", "--description", "A [red]calm[/red] voice.")
+    for command in (("list",), ("show", "gina")):
+        code, told, complaint = run(*command, "-l", library)
+        assert code == 0 and "[/] Gina" in told and "[red]calm[/red]" in told, complaint
+    assert "“[/]”" in run("search", "[/]", "-l", library)[1]
+
+
 def test_stray_files_are_found_and_repaired(run: Run, clips: Path, library: Path) -> None:
     run("add", clips / "gina.wav", "-l", library)
     stray = library / "clips" / "stray.flac"
