@@ -16,7 +16,7 @@ from pathlib import Path
 from report import publish
 
 from agentaudio.resources import open_voices
-from agentaudio.retrieval.voice_search import asks_for_default
+from agentaudio.retrieval.voice_query import asks_for_default
 from agentaudio.voice_library.voice import VoiceCard
 
 REQUESTS = Path(__file__).parent / "requests"
@@ -61,7 +61,7 @@ def main() -> None:
         asked = [(query, words) for query, words in asked if not asks_for_default(query)]
         wrong, in_three = [], 0
         for query, words in asked:
-            found = search.by_text(query)
+            found = search.search(query)
             in_three += any(fits(match.voice.card, words) for match in found)
             if not found or not fits(found[0].voice.card, words):
                 wrong.append(f"{query} -> {found[0].voice.id if found else 'nothing'}")
@@ -71,7 +71,7 @@ def main() -> None:
             f"{name}_in_first_three": in_three,
             f"{name}_wrong": wrong,
         }
-    refused = [query for query in IMPOSSIBLE if not search.by_text(query)]
+    refused = [query for query in IMPOSSIBLE if not search.search(query)]
     figures |= {
         "impossible_requests": len(IMPOSSIBLE),
         "impossible_refused": len(refused),

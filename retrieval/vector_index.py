@@ -63,6 +63,20 @@ class VectorIndex:
         made._main, made._members = kept[0], kept[0].ids
         return made, kept[1]
 
+    @classmethod
+    def of(
+        cls, source: Source, dim: int, *, count: int, bytes_per_vector: float = BYTES_PER_VECTOR, recall: float = RECALL
+    ) -> VectorIndex:
+        """One that holds all vectors of a source from the start, and never all of them uncompressed.
+
+        count: about how many there are. Raises RetrievalError as `compact` does.
+        """
+        made = cls(dim, bytes_per_vector=bytes_per_vector, recall=recall)
+        chosen = plan(count, dim, bytes_per_vector=bytes_per_vector, recall=recall)
+        made._main = build(source, dim, chosen, count=count, recall=recall)
+        made._members = made._main.ids
+        return made
+
     def save(self, path: str | os.PathLike[str], **about: Any) -> None:
         """Keep it on the disk, in one step; compacts first. about: plain data for whoever opens it.
 

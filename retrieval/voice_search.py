@@ -1,70 +1,60 @@
-"""`VoiceSearch`: find the voice that a description asks for, or say that none fits."""
+"""`VoiceSearch`: find the voice that was asked for, by words, by sound or by attributes, or say that none fits."""
 
 from __future__ import annotations
 
-import re
-import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from functools import cached_property
+
+import numpy as np
 
 from agentaudio.audio import Audio
 from agentaudio.errors import RetrievalError
 from agentaudio.retrieval.embedding import Embed
-from agentaudio.retrieval.text_index import TextIndex, words
-from agentaudio.retrieval.vector_index import VectorIndex
+from agentaudio.retrieval.fusion import reciprocal_rank_fusion
+from agentaudio.retrieval.id_set import IdSet
+from agentaudio.retrieval.index import Index
+from agentaudio.retrieval.index_build import Vectors
+from agentaudio.retrieval.text_index import words
+from agentaudio.retrieval.voice_indexes import VoiceIndexes
+from agentaudio.retrieval.voice_query import Wish, names_in, read_wish, trait_term
+from agentaudio.retrieval.voice_score import LEAST_TEXT_SCORE, likelihood, weigh
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.voice import Voice
 
-# What people call the attributes of a card. A word may name several values ("girl": female, child or young).
-_GENDER = {
-    "female": "woman women female lady girl grandmother granny grandma mother mom she her queen actress sister",
-    "male": "man men male guy gentleman boy grandfather grandpa granddad father dad he him king actor brother",
-}
-_AGE = {
-    "child": "child kid girl boy toddler",
-    "young": "young youthful teenager teenage girl boy",
-    "old": "old elderly aged grandfather grandmother grandpa grandma granddad granny senior",
-}
-_LANGUAGE = {
-    "en": "english british american scottish", "it": "italian", "fr": "french", "de": "german", "es": "spanish",
-    "ru": "russian", "cs": "czech", "fi": "finnish", "ca": "catalan", "hi": "hindi indian", "zh": "chinese",
-    "pl": "polish", "pt": "portuguese", "sv": "swedish", "nl": "dutch",
-}  # fmt: skip
-_ACCENT_WORDS = frozenset("british american scottish".split())
-_ASKING = frozenset(
-    "voice speak talk sound answer say use like please want hear can make switch change reader speaker someone "
-    "person somebody style tone accent speaking".split()
-)
-_DEFAULT = re.compile(
-    r"\b(default|original|normal|usual|regular|standard|own|your|previous|first)\b.*\bvoice\b"
-    r"|^\W*(default|reset)\W*$"
-    r"|默认"
-)
-_ENDING = re.compile(r"([a-z]{3,}?)(?:ing|ed|er|est|ly|s)")
+POOL = 50
+SAME_SPEAKER_ABOVE = 0.9
+"""Cosine from which two voices count as one where no encoder says better."""
+
+OneOf = str | Iterable[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceMatch:
-    """A voice that was found. score: 0 to 1; signals: what it is made of, by name."""
+    """A voice that was found.
+
+    score: 0 to 1, the mean of `text` and `speaker` where both were asked for
+    signals: what it is made of: `name` (1 when the words say it), `words` (share of the traits and words of the
+        wish that the voice has), `meaning` (cosine of the texts), `text` (how likely it fits the words, by these),
+        `speaker` (cosine of the clips)
+    reason: one line for people
+    """
 
     voice: Voice
     score: float
-    signals: dict[str, float] = field(default_factory=dict)
-
-
-def asks_for_default(query: str) -> bool:
-    """Whether the words ask for the voice that the agent started with."""
-    return _DEFAULT.search(query.lower()) is not None
+    signals: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
 
 
 class VoiceSearch:
     """Search over the voices of a library that may be used for synthesis.
 
+    What other processes add to the library, or take from it, is seen by the next search.
+
     embed: texts to unit vectors; None searches by words only
-    encoder: clips to speaker embeddings, for `by_clip`
-    min_score: below it nothing fits; measured on paraphrased and on impossible requests
+    encoder: clips to speaker embeddings, to search by clip; None takes the library's
+    speakers: where speaker embeddings are searched; None keeps an index of the library in this process
+    may_copy_talker: whether tools may take the sound of the person who is talking as a reference
     """
 
     def __init__(
@@ -73,154 +63,220 @@ class VoiceSearch:
         *,
         embed: Embed | None = None,
         encoder: SpeakerEncoder | None = None,
-        min_score: float = 0.3,
+        speakers: Index | None = None,
+        may_copy_talker: bool = False,
     ) -> None:
         self.library = library
+        self.may_copy_talker = may_copy_talker
         self._embed = embed
-        self._encoder = encoder
-        self._min_score = min_score
-        self._lock = threading.RLock()
-        self._made_for: tuple[int, date] | None = None
-
-    def _refresh(self) -> None:
-        """Forget what was made of an earlier state of the library: voices come, go, and are revoked."""
-        now = self.library.generation, date.today()
-        if now != self._made_for:
-            for made in ("_voices", "_words", "_descriptions"):
-                self.__dict__.pop(made, None)
-            self._made_for = now
-
-    @cached_property
-    def _voices(self) -> tuple[Voice, ...]:
-        return tuple(self.library.at(self.library.select(purpose="synthesis")))
-
-    @cached_property
-    def _words(self) -> TextIndex:
-        return TextIndex([_prose(voice) for voice in self._voices])
-
-    @cached_property
-    def _descriptions(self) -> VectorIndex | None:
-        if self._embed is None:
-            return None
-        rows = self._embed([_prose(voice) for voice in self._voices])
-        index = VectorIndex(rows.shape[1])
-        index.add(range(len(rows)), rows)
-        return index
+        self._encoder = encoder or library.encoder
+        self._indexes = VoiceIndexes(library, embed, speakers)
 
     def prepare(self) -> None:
-        """Build the indexes now instead of at the first search; it blocks for about 10 ms a voice."""
-        with self._lock:
-            self._refresh()
-            if self._voices:
-                _ = self._words, self._descriptions
+        """Build the indexes of the cards now instead of at the first search; it blocks for about 10 ms a voice."""
+        self._indexes.texts()
+
+    def search(
+        self,
+        text: str | None = None,
+        clip: Audio | Vectors | None = None,
+        k: int = 3,
+        *,
+        gender: OneOf = None,
+        age: OneOf = None,
+        language: OneOf = None,
+        accent: OneOf = None,
+        tags: Iterable[str] = (),
+        exclude: Iterable[Voice | str] = (),
+        min_score: float | None = None,
+        diverse: bool = True,
+    ) -> list[VoiceMatch]:
+        """The voices that fit, best first; empty when none does.
+
+        text: a description or a name, in English, or in Chinese as far as `voice_words` knows it. What it
+            says of gender, age and place is a filter before the ranking.
+        clip: sounds like this: Audio, or a speaker embedding (dim,) float32
+        gender, age, language, accent, tags: as `VoiceLibrary.select` takes them, also before the ranking
+        exclude: voices, or their ids, that are not wanted
+        min_score: what a match must reach. None takes what was measured: LEAST_TEXT_SCORE for words, and
+            without words the cosine from which the encoder says that one person speaks
+        diverse: of voices that sound alike only the best
+
+        With words and a clip the words decide what fits, and both how well. With neither, what meets the
+        attributes comes in the order it was added.
+
+        Raises RetrievalError when a clip is given and the library has no speaker embeddings, or those of
+        another encoder; VoiceError when the clip holds too little speech.
+        """
+        allowed = self._allowed(gender, age, language, accent, tags, exclude)
+        pool = max(POOL, 4 * k)
+        if k < 1 or not len(allowed) or (text is not None and not text.strip()):
+            return []
+        vector = None if clip is None else self._speaker(clip)
+        if text is not None:
+            found = self._by_text(text, allowed, pool if vector is None else max(pool, len(allowed)))
+            least = LEAST_TEXT_SCORE if min_score is None else 0.0
+            found = {row: match for row, match in found.items() if match.score >= least}
+            if vector is not None:
+                found = self._with_sound(found, vector)
+        elif vector is not None:
+            found = self._by_sound(vector, allowed, pool)
+            min_score = self._same_speaker_above if min_score is None else min_score
+        else:
+            rows = allowed.ids()[:pool].tolist()
+            found = {row: VoiceMatch(voice, 1.0, {}, "has these attributes") for row, voice in self._at(rows)}
+        ranked = sorted(found.items(), key=lambda item: (-item[1].score, item[0]))
+        chosen = [(row, match) for row, match in ranked if min_score is None or match.score >= min_score]
+        return self._distinct(chosen, k) if diverse else [match for _, match in chosen[:k]]
+
+    def _allowed(
+        self, gender: OneOf, age: OneOf, language: OneOf, accent: OneOf, tags: Iterable[str],
+        exclude: Iterable[Voice | str],
+    ) -> IdSet:  # fmt: skip
+        tags = tuple(tags)
+        given = {"gender": gender, "age": age, "language": language, "accent": accent}
+        conditions = {
+            name: value if isinstance(value, str) else tuple(value)
+            for name, value in given.items()
+            if value is not None
+        }
+        allowed = self._indexes.refresh()
+        if conditions or tags:
+            allowed = self._indexes.select(**conditions, tags=tags)
+        ids = [voice.id if isinstance(voice, Voice) else voice for voice in exclude]
+        return allowed - self._indexes.rows_of(ids) if ids else allowed
 
     def by_text(self, query: str, k: int = 3) -> list[VoiceMatch]:
-        """The voices that fit a description or a name, best first; empty when nothing fits.
+        """`search` by words alone."""
+        return self.search(query, k=k)
 
-        Attributes that the query names (gender, age, language, accent) are a filter before the
-        ranking; within it the words of the card and their meaning decide.
-        """
-        with self._lock:
-            self._refresh()
-            return self._by_text(query, k) if query.strip() and self._voices else []
+    # By words
 
-    def _by_text(self, query: str, k: int) -> list[VoiceMatch]:
-        named = self._named(query)
-        if named is not None:
-            return [VoiceMatch(named, 1.0, {"name": 1.0})]
-        candidates, asked = self._filter(query)
-        if not candidates:
-            return []
-        lexical = dict(self._words.search(query, len(self._voices)))
-        content = [w for w in words(query) if w not in _ASKING]
-        meaning: dict[int, float] = {}
-        if self._embed is not None and self._descriptions is not None:
-            asked_vector = self._embed([" ".join(content) or query])[0]
-            meaning = dict(self._descriptions.search(asked_vector, len(self._voices)))
-        matches = []
-        for position in candidates:
-            voice = self._voices[position]
-            known = {_root(w) for w in words(_prose(voice))} | _attribute_roots(voice)
-            covered = [w for w in content if _root(w) in known]
-            signals = {
-                "words": round(len(covered) / len(content), 3) if content else 0.0,
-                "meaning": round(max(0.0, meaning.get(position, 0.0)), 3),
-            }
-            best = max(lexical.values(), default=0.0)
-            rank = lexical.get(position, 0.0) / best if best else 0.0
-            score = 0.5 * signals["words"] + 0.35 * signals["meaning"] + 0.15 * rank
-            if asked:
-                signals["attributes"] = 1.0
-            matches.append(VoiceMatch(voice, round(score, 4), signals))
-        matches.sort(key=lambda match: -match.score)
-        return [match for match in matches if match.score >= self._min_score][:k]
+    def _by_text(self, text: str, allowed: IdSet, pool: int) -> dict[int, VoiceMatch]:
+        wish = read_wish(text)
+        if wish.contradictory:
+            return {}
+        index, meanings = self._indexes.texts()
+        named = IdSet()
+        for term in names_in(text):
+            named = index.holding(term) & allowed
+            if len(named):
+                break
+        fitting = allowed
+        for group in wish.attributes:
+            either = IdSet()
+            for trait in group:
+                either |= index.holding(trait_term(trait))
+            fitting &= either
+        if len(named):
+            fitting = named & fitting if len(named & fitting) else named
+        if not len(fitting):
+            return {}
+        terms = [*words(wish.english), *map(trait_term, wish.manners), *(f"~{root}" for root in wish.rest)]
+        rankings = [index.search(" ".join(terms), pool, among=fitting)]
+        asked: Vectors | None = None
+        if self._embed is not None and meanings is not None:
+            asked = self._embed([wish.english or text])[0]
+            rankings.append(meanings.search(asked, pool, among=fitting))
+        rows = [row for row, _ in reciprocal_rank_fusion(*rankings)][:pool] or fitting.ids()[:pool].tolist()
+        close = dict(rankings[1]) if asked is not None else {}
+        return {
+            row: _judged(voice, wish, close.get(row, 0.0) if asked is not None else None, row in named)
+            for row, voice in self._at(rows)
+        }
 
-    def by_clip(self, clip: Audio, k: int = 3) -> list[VoiceMatch]:
-        """The voices that sound most like a clip, best first, by cosine of speaker embeddings.
+    # By sound
 
-        Raises RetrievalError when the library has no embeddings, or they are another encoder's.
-        """
-        if self._encoder is None or self.library.encoder_name is None:
+    def _speaker(self, clip: Audio | Vectors) -> Vectors:
+        library = self.library
+        if isinstance(clip, np.ndarray):
+            if clip.shape != (library.dim,) or not np.isfinite(clip).all():
+                raise RetrievalError(
+                    f"a speaker embedding of shape {clip.shape} for a library of width {library.dim}; "
+                    f"make it with the encoder {library.encoder_name!r}"
+                )
+            return clip
+        if self._encoder is None or library.encoder_name is None:
             raise RetrievalError(
-                "this library has no speaker embeddings; open it with an encoder and add its voices again"
+                "to search by clip, give VoiceSearch an encoder and embed the library's voices with it "
+                "(`agentaudio voices reindex`)"
             )
-        if self._encoder.name != self.library.encoder_name:
+        if self._encoder.name != library.encoder_name:
             raise RetrievalError(
-                f"the library is embedded by {self.library.encoder_name!r}, the search by {self._encoder.name!r}"
+                f"the library is embedded by {library.encoder_name!r}, the search by {self._encoder.name!r}; take that "
+                "encoder, or migrate the library with `agentaudio voices reindex --encoder`"
             )
-        index = VectorIndex(self.library.dim)
-        for rows, vectors in self.library.embeddings():
-            index.add(rows.tolist(), vectors)
-        found = index.search(self._encoder.encode(clip), k, among=self.library.select(purpose="synthesis"))
-        nearest = [(voice, round(s, 4)) for row, s in found for voice in self.library.at([row])]
-        return [VoiceMatch(voice, score, {"speaker": score}) for voice, score in nearest]
+        return self._encoder.encode(clip)
 
-    def _named(self, query: str) -> Voice | None:
-        """The one voice whose name or id the query says."""
-        said = set(re.findall(r"[\w-]+", query.lower()))
-        named = [v for v in self._voices if v.id in said or set(v.name.lower().split()) <= said]
-        return named[0] if len(named) == 1 else None
-
-    def _filter(self, query: str) -> tuple[list[int], bool]:
-        """Positions of the voices that have every attribute which the query names."""
-        said = set(re.findall(r"[a-z]+", query.lower()))
-        genders = {value for value, names in _GENDER.items() if said & set(names.split())}
-        ages = {value for value, names in _AGE.items() if said & set(names.split())}
-        languages = {code for code, names in _LANGUAGE.items() if said & set(names.split())}
-        accents = said & _ACCENT_WORDS
-        if {"child", "young"} <= ages and said & {"little", "small", "child", "kid"}:
-            ages = {"child"}
-        chosen = []
-        for position, voice in enumerate(self._voices):
-            card = voice.card
-            fits = (
-                (not genders or card.gender in genders or (card.gender is None and not said & {"man", "woman"}))
-                and (not ages or card.age in ages)
-                and (not languages or card.language.split("-")[0] in languages)
-                and (not accents or bool(accents & set(re.findall(r"[a-z]+", _prose(voice).lower()))))
+    def _by_sound(self, vector: Vectors, allowed: IdSet, pool: int) -> dict[int, VoiceMatch]:
+        near = self._indexes.speakers().search(vector, pool, among=allowed)
+        cosines = self._cosines(vector, [row for row, _ in near])
+        return {
+            row: VoiceMatch(
+                voice, max(0.0, cosines[row]), {"speaker": cosines[row]}, f"sounds alike, {cosines[row]:.2f}"
             )
-            if fits:
-                chosen.append(position)
-        return chosen, bool(genders or ages or languages or accents)
+            for row, voice in self._at(cosines)
+        }
+
+    def _with_sound(self, found: dict[int, VoiceMatch], vector: Vectors) -> dict[int, VoiceMatch]:
+        cosines = self._cosines(vector, found)
+        return {
+            row: VoiceMatch(
+                found[row].voice, round((found[row].score + max(0.0, cosine)) / 2, 4),
+                {**found[row].signals, "speaker": cosine}, f"{found[row].reason}; sounds alike, {cosine:.2f}",
+            )
+            for row, cosine in cosines.items()
+        }  # fmt: skip
+
+    def _cosines(self, vector: Vectors, rows: Iterable[int]) -> dict[int, float]:
+        unit = vector / max(float(np.linalg.norm(vector)), 1e-12)
+        return {row: round(float(own @ unit), 4) for row, own in self._indexes.embeddings(rows).items()}
+
+    @property
+    def _same_speaker_above(self) -> float:
+        return SAME_SPEAKER_ABOVE if self._encoder is None else self._encoder.same_speaker_above
+
+    # Both
+
+    def _at(self, rows: Iterable[int]) -> list[tuple[int, Voice]]:
+        """The voices of these rows that may still be used: one may have gone since the index was asked."""
+        return [(row, voice) for row, voice in self._indexes.voices(rows) if voice.card.revoked is None]
+
+    def _distinct(self, ranked: list[tuple[int, VoiceMatch]], k: int) -> list[VoiceMatch]:
+        """The k best of which no two sound like one speaker."""
+        vectors = self._indexes.embeddings(row for row, _ in ranked)
+        kept: list[VoiceMatch] = []
+        heard: list[Vectors] = []
+        clips: set[str] = set()
+        for row, match in ranked:
+            vector, clip = vectors.get(row), match.voice.card.sha256
+            alike = vector is not None and any(float(vector @ other) >= self._same_speaker_above for other in heard)
+            if alike or clip in clips:
+                continue
+            kept.append(match)
+            clips.add(clip)
+            if vector is not None:
+                heard.append(vector)
+            if len(kept) == k:
+                break
+        return kept
 
 
-def _prose(voice: Voice) -> str:
-    card = voice.card
-    extras = [card.style or "", card.accent or "", *card.tags]
-    return f"{card.name}. {card.description} {' '.join(e for e in extras if e)}"
-
-
-def _root(word: str) -> str:
-    """Without the ending that people vary: softer, whispered, whispering, slowly."""
-    match = _ENDING.fullmatch(word)
-    return match[1] if match else word
-
-
-def _attribute_roots(voice: Voice) -> set[str]:
-    """Words that a card's attributes explain: asking for an "old man" is answered by age and gender."""
-    card = voice.card
-    explained: set[str] = set()
-    for value, table in ((card.gender, _GENDER), (card.age, _AGE), (card.language.split("-")[0], _LANGUAGE)):
-        if value in table:
-            explained |= {_root(word) for word in words(table[value])}
-    return explained
+def _judged(voice: Voice, wish: Wish, meaning: float | None, named: bool) -> VoiceMatch:
+    """How well a card answers a wish whose attributes it has."""
+    evidence = weigh(voice.card, wish)
+    covered = evidence.met + evidence.found
+    asked = len(covered) + len(evidence.missed) + len(evidence.unknown)
+    signals = {"words": round(len(covered) / max(1, asked), 4)}
+    if meaning is not None:
+        signals["meaning"] = round(max(0.0, meaning), 4)
+    reasons = [f"is {', '.join(evidence.met)}"] if evidence.met else []
+    reasons += [f"its card says {', '.join(evidence.found)}"] if evidence.found else []
+    if named:
+        signals |= {"name": 1.0, "text": 1.0}
+        reasons.insert(0, f"is called {voice.name}")
+    else:
+        signals["text"] = round(likelihood(wish, evidence, meaning), 4)
+    return VoiceMatch(
+        voice, signals["text"], signals, "; ".join(reasons) or f"is alike in meaning, {signals.get('meaning', 0.0):.2f}"
+    )
