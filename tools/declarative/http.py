@@ -164,7 +164,11 @@ def _built(client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any
         url = url.copy_merge_params(
             {k: [written(i) for i in v] if isinstance(v, list) else written(v) for k, v in query.items()}
         )
-    headers = {"user-agent": USER_AGENT, "accept": "application/json, text/*;q=0.8, */*;q=0.5"}
+    headers = {
+        "user-agent": USER_AGENT,
+        "accept": "application/json, text/*;q=0.8, */*;q=0.5",
+        "accept-encoding": "gzip, deflate",  # others unpack to any size before they can be stopped
+    }
     for name, text in request.headers.items():
         headers[name.lower()] = fill(text, known, partial(_one_line, name))
     body = fill_all(request.body, known)

@@ -167,9 +167,8 @@ def _python_tool(entry: Entry, written_down: PythonTool) -> Tool:
 
 
 def _mcp_tools(entry: Entry, written_down: McpTools) -> list[Tool]:
-    from agentaudio.tools.mcp import McpServer
-
     from agentaudio.tools.declarative.placeholder import fill
+    from agentaudio.tools.mcp import McpServer
 
     secrets = entry.secrets(written_down.secrets)
     for field in ("env", "headers"):
