@@ -114,7 +114,7 @@ class VoiceSearch:
             return []
         vector = None if clip is None else self._speaker(clip)
         if text is not None:
-            found = self._by_text(text, allowed, pool if vector is None else max(pool, len(allowed)))
+            found = self._by_text(text, allowed, pool, vector)
             least = LEAST_TEXT_SCORE if min_score is None else 0.0
             found = {row: match for row, match in found.items() if match.score >= least}
             if vector is not None:
@@ -152,7 +152,8 @@ class VoiceSearch:
 
     # By words
 
-    def _by_text(self, text: str, allowed: IdSet, pool: int) -> dict[int, VoiceMatch]:
+    def _by_text(self, text: str, allowed: IdSet, pool: int, vector: Vectors | None) -> dict[int, VoiceMatch]:
+        """Candidates that the words name, mean or cover, and with a vector those that sound like it too."""
         wish = read_wish(text)
         if wish.contradictory:
             return {}
@@ -178,8 +179,12 @@ class VoiceSearch:
         if self._embed is not None and meanings is not None:
             asked = self._embed([wish.english or text])[0]
             rankings.append(meanings.search(asked, pool, among=fitting))
+        if vector is not None:
+            rankings.append(self._indexes.speakers().search(vector, pool, among=fitting))
         rows = [row for row, _ in reciprocal_rank_fusion(*rankings)][:pool] or fitting.ids()[:pool].tolist()
-        close = dict(rankings[1]) if asked is not None else {}
+        close: dict[int, float] = {}
+        if asked is not None and meanings is not None:
+            close = dict(meanings.search(asked, len(rows), among=IdSet(rows)))
         return {
             row: _judged(voice, wish, close.get(row, 0.0) if asked is not None else None, row in named)
             for row, voice in self._at(rows)
