@@ -253,6 +253,8 @@ def test_secrets_come_from_files_too_and_never_show(tmp_path: Path, server: Loca
     with pytest.raises(ToolError, match="403: the key [*]{3} is unknown") as told:
         call(load(tmp_path, text))
     assert "t0psecret" not in str(told.value) and "key=t0psecret" in server.asked[0].path
+    server.answers["/ask"] = answer({"rows": [{"key": "t0psecret", "n": 1}]})
+    assert call(load(tmp_path, text + "select: rows")).text == '[{"key": "***", "n": 1}]'
 
 
 def command(*words: str, more: str = "") -> str:
@@ -422,6 +424,13 @@ def test_the_tools_of_a_server_come_through_a_file(tmp_path: Path) -> None:
         call(one)
     assert one.release is not None
     asyncio.run(one.release())  # type: ignore[arg-type]
+
+
+def test_servers_need_an_extra_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    monkeypatch.delitem(sys.modules, "agentaudio.tools.mcp", raising=False)
+    with pytest.raises(OptionError, match=r"pip install 'agentaudio\[mcp\]'"):
+        load(tmp_path, "kind: mcp\nurl: http://localhost:1/mcp")
 
 
 def test_the_published_schema_is_that_of_the_format() -> None:

@@ -99,12 +99,19 @@ class _Service:
             return fetched.body
         result = _taken(self._tool, fetched, known, structured=self._template is not None)
         if self._template is None:
-            return hidden(result, self._secrets) if isinstance(result, str) else result
+            return self._hidden(result)
         shown = {name: value for name, value in known.items() if name not in self._secrets}
         try:
             return hidden(self._template.render(**shown, result=result), self._secrets).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise ToolError(f"the answer of the service is not what was expected: {error}") from None
+
+    def _hidden(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return hidden(value, self._secrets)
+        if isinstance(value, dict):
+            return {name: self._hidden(item) for name, item in value.items()}
+        return [self._hidden(item) for item in value] if isinstance(value, list) else value
 
     async def _fetched(self, client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any]) -> Fetched:
         made = _built(client, request, known)
