@@ -6,18 +6,18 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agentaudio.conversation import Passage
 from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.blend import blend
 from agentaudio.retrieval.corpus import Corpus, FileState, embedded_text
 from agentaudio.retrieval.document_files import SUFFIXES, Transcribe
 from agentaudio.retrieval.embedding import Embed
 from agentaudio.retrieval.folder import Changes, Folder
-from agentaudio.retrieval.fusion import reciprocal_rank_fusion
+from agentaudio.retrieval.id_set import IdSet
 from agentaudio.retrieval.index_plan import EXACT_UP_TO
 from agentaudio.retrieval.splitting import SENTENCE_END, Document, split
 from agentaudio.retrieval.text_index import TextIndex
@@ -32,25 +32,6 @@ LOOK_EVERY_S = 2.0
 EMBEDDED_AT_ONCE = 64
 POOL = 20
 _PROBE = "The quick brown fox jumps over the lazy dog."
-
-
-@dataclass(frozen=True)
-class _Text:
-    """The passages as of one moment, and where each is in the index of their words."""
-
-    ids: tuple[int, ...]
-    passages: dict[int, Passage]
-
-    @cached_property
-    def words(self) -> TextIndex:
-        return TextIndex([f"{p.title} {p.text}" for p in self.passages.values()])
-
-    @cached_property
-    def sentences(self) -> tuple[str, ...]:
-        found = dict.fromkeys(passage.title for passage in self.passages.values())
-        for passage in self.passages.values():
-            found.update(dict.fromkeys(filter(None, SENTENCE_END.split(passage.text))))
-        return tuple(found)
 
 
 class DocumentIndex:
@@ -75,19 +56,18 @@ class DocumentIndex:
         self._rerank = rerank
         self._refreshing = threading.Lock()
         self._looked = time.monotonic()
+        self._words: TextIndex | None = None
         self._vectors: VectorIndex | None = None
         if isinstance(documents, Folder):
             self._corpus = documents.corpus
             changes = documents.refresh()
-            self._text = self._read()
-            if not self._text.ids:
-                raise RetrievalError(_nothing(documents, changes))
         else:
             self._corpus = Corpus()
             self._corpus.put(FileState("", 0, 0, ""), _passages(documents))
-            self._text = self._read()
-            if not self._text.ids:
-                raise RetrievalError("there is not one passage to index; give it some text")
+            changes = Changes()
+        self._passages = self._corpus.passages()
+        if not self._passages:
+            raise RetrievalError(_nothing(self._folder, changes))
 
     @classmethod
     def from_folder(
@@ -105,18 +85,22 @@ class DocumentIndex:
 
     @property
     def passages(self) -> tuple[Passage, ...]:
-        return tuple(self._text.passages.values())
+        return tuple(self._passages.values())
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """Every title and sentence: what people may talk about, for recognisers."""
-        return self._text.sentences
+        passages = self.passages
+        found = dict.fromkeys(passage.title for passage in passages)
+        for passage in passages:
+            found.update(dict.fromkeys(filter(None, SENTENCE_END.split(passage.text))))
+        return tuple(found)
 
     def prepare(self) -> None:
         """Build the indexes now instead of at the first search; it blocks for about 10 ms a new passage."""
         with self._refreshing:
-            _ = self._text.words
-            self._index()
+            if self._words is None:
+                self._index(self._passages)
 
     def refresh(self) -> Changes:
         """Read what changed in the folder, and search that from now on."""
@@ -125,27 +109,23 @@ class DocumentIndex:
         with self._refreshing:
             changes = self._folder.refresh()
             if changes:
-                text = self._read()
-                _ = text.words if text.ids else None
-                if self._vectors is not None:
-                    self._index()
-                self._text = text
+                passages = self._corpus.passages()
+                if self._words is not None:
+                    self._index(passages)
+                self._passages = passages
             self._looked = time.monotonic()
         return changes
 
     def search(self, query: str, k: int = 4) -> list[Passage]:
-        """The k best passages, best first; score is 1 when every signal puts a passage first."""
+        """The k best passages, best first; the score is 1 where meaning and all words are the query's."""
         self._look()
-        if self._embed is not None and self._vectors is None:
+        if self._words is None:
             self.prepare()
-        text, pool = self._text, max(POOL, 3 * k)
-        if not text.ids:
-            return []
-        rankings = [[(text.ids[place], score) for place, score in text.words.search(query, pool)]]
-        if self._embed is not None and self._vectors is not None:
-            rankings.append(self._vectors.search(self._embed([query])[0], pool))
-        fused = reciprocal_rank_fusion(*rankings)
-        found = [replace(text.passages[id], score=round(score, 4)) for id, score in fused if id in text.passages]
+        passages, words, pool = self._passages, self._words, max(POOL, 3 * k)
+        assert words is not None
+        vector = None if self._embed is None or self._vectors is None else self._embed([query])[0]
+        scored = blend(query, words, vector, self._vectors, pool)
+        found = [replace(passages[id], score=round(score, 4)) for id, score in scored if id in passages]
         return found[:k] if self._rerank is None else reranked(query, found[:pool], self._rerank)[:k]
 
     def _look(self) -> None:
@@ -162,28 +142,31 @@ class DocumentIndex:
         except Exception:
             log.exception("the documents could not be read again; they are searched as they were")
 
-    def _read(self) -> _Text:
-        passages = self._corpus.passages()
-        return _Text(tuple(passages), passages)
+    def _index(self, passages: Mapping[int, Passage]) -> None:
+        """Bring words and vectors up to date with the corpus. The lock is held."""
+        if self._embed is not None:
+            self._vectors = self._embedded(self._embed)
+        words, wanted = self._words or TextIndex(), IdSet(passages)
+        words.remove(words.ids() - wanted)
+        new = (wanted - words.ids()).ids().tolist()
+        words.add(new, [f"{passages[id].title} {passages[id].text}" for id in new])
+        self._words = words
 
-    def _index(self) -> None:
-        """Bring the vectors up to date with the corpus. The lock is held."""
-        if self._embed is None:
-            return
-        probe = self._embed([_PROBE])[0]
+    def _embedded(self, embed: Embed) -> VectorIndex:
+        probe = embed([_PROBE])[0]
         embedder = self._corpus.embedded_by(probe)
         while waiting := self._corpus.without_vector(EMBEDDED_AT_ONCE):
-            self._corpus.put_vectors(waiting, self._embed([embedded_text(passage) for passage in waiting]))
+            self._corpus.put_vectors(waiting, embed([embedded_text(passage) for passage in waiting]))
         vectors = self._vectors or self._kept(len(probe), embedder) or VectorIndex(len(probe))
         wanted, held = self._corpus.ids(), vectors.ids()
         vectors.remove(held - wanted)
         for ids, rows in self._corpus.vectors((wanted - held).ids()):
             vectors.add(ids, rows)
-        self._vectors = vectors
         # A few vectors are read from the corpus as fast; many take minutes to arrange.
         if self._corpus.path is not None and len(vectors) > EXACT_UP_TO and vectors.needs_compaction:
             vectors.compact(self._corpus.vectors)
             vectors.save(self._index_path(self._corpus.path), embedder=embedder)
+        return vectors
 
     def _kept(self, dim: int, embedder: str) -> VectorIndex | None:
         opened = None if self._corpus.path is None else VectorIndex.open(self._index_path(self._corpus.path), dim)
@@ -209,7 +192,9 @@ def _passages(items: Iterable[Passage | Document]) -> Iterable[Passage]:
             yield from split(item)
 
 
-def _nothing(folder: Folder, changes: Changes) -> str:
+def _nothing(folder: Folder | None, changes: Changes) -> str:
+    if folder is None:
+        return "there is not one passage to index; give it some text"
     if changes.problems:
         return "; ".join([f"there is not one passage in {folder.path}", *list(changes.problems.values())[:5]])
     if changes.added:
