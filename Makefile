@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCAL := .venvs/local
+SPEECHBRAIN := .venvs/speechbrain
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-local check bench format clean
+.PHONY: demo test test-local test-speechbrain check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -14,8 +15,12 @@ test: $(VENV)/.ready-dev    ## run the tests
 	$(BIN)/python -m pytest -x -q
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in an environment of their own
-	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/test_revoiced.py tests/test_campplus.py
+	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/test_revoiced.py \
+	    tests/test_campplus.py tests/voice_library/test_encoders.py
 	$(LOCAL)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
+
+test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encoder, which needs a torch of its own
+	$(SPEECHBRAIN)/bin/python -m pytest -x -q tests/voice_library/test_encoders.py
 
 check: $(VENV)/.ready-dev   ## lint and type-check
 	$(BIN)/ruff check .
@@ -32,7 +37,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -44,10 +49,16 @@ $(VENV)/.ready-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing agentaudio and its development tools"
-	@$(BIN)/python $(INSTALL) --editable '.[pocket,espeak,web,containers,dev]'
+	@$(BIN)/python $(INSTALL) --editable '.[pocket,espeak,web,containers,parquet,dev]'
 	@touch $@ $(VENV)/.ready-demo
 
 $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 	@echo "installing agentaudio with torch (a CPU build is enough)"
 	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,dev]'
+	@touch $@
+
+# The newest torch that torchaudio follows is not the one of constraints.txt.
+$(SPEECHBRAIN)/.ready: pyproject.toml | $(SPEECHBRAIN)/bin/python
+	@echo "installing agentaudio with speechbrain (several GB)"
+	@$(SPEECHBRAIN)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --editable '.[speechbrain,pocket,dev]'
 	@touch $@
