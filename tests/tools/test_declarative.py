@@ -18,6 +18,7 @@ from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError, ToolArgumentError, ToolError
 from agentaudio.tools.declarative import format as file_format
 from agentaudio.tools.declarative.load import load_tools, read_tools
+from agentaudio.tools.declarative.source import read_source
 
 CONTEXT = RunContext(Conversation())
 
@@ -326,6 +327,7 @@ def test_python_functions_are_named_and_described_anew(tmp_path: Path) -> None:
     assert "timezone" in one.parameters["properties"]
 
 
+CLOCK_FILE = "tools: [{kind: python, import: 'agentaudio.tools.builtin.clock:get_date_time'}]"
 HEAD = "name: x\ndescription: d\n"
 HTTP = HEAD + "kind: http\n"
 OK = HTTP + "url: https://example.com/\n"
@@ -439,3 +441,13 @@ def test_the_published_schema_is_that_of_the_format() -> None:
     schema = json.loads(published)
     assert {"HttpTool", "PythonTool", "McpTools", "DocumentsTool", "CommandTool"} <= set(schema["$defs"])
     assert "import" in schema["$defs"]["PythonTool"]["required"]
+
+
+def test_the_published_schema_takes_what_is_right_and_no_other(tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(json.loads(file_format.json_schema()))
+    right = [HOURS.format(url="https://a"), FULL.format(url="https://a"), STEPS.format(url="https://a"), CLOCK_FILE]
+    for text in right:
+        assert validator.is_valid(read_source(written(tmp_path, text)).data), text
+    for text in (OK + "methd: GET", HEAD + "kind: htp", HTTP, "tools: []", OK + "parameters: {a: {type: text}}"):
+        assert not validator.is_valid(read_source(written(tmp_path, text)).data), text
