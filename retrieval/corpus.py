@@ -112,6 +112,10 @@ class Corpus:
             db.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in names])
             db.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)")
 
+    def changed_elsewhere(self) -> int:
+        """A number that another process changes, or another Corpus of the same file, when it writes."""
+        return int(self._rows("PRAGMA data_version")[0][0])
+
     def passages(self) -> dict[int, Passage]:
         """All passages by id, in the order of their files."""
         rows = self._rows("SELECT id, text, title, source, position FROM passages ORDER BY file, id")

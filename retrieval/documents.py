@@ -65,6 +65,7 @@ class DocumentIndex:
             self._corpus = Corpus()
             self._corpus.put(FileState("", 0, 0, ""), _passages(documents))
             changes = Changes()
+        self._writes = self._corpus.changed_elsewhere()
         self._passages = self._corpus.passages()
         if not self._passages:
             raise RetrievalError(_nothing(self._folder, changes))
@@ -107,12 +108,12 @@ class DocumentIndex:
         if self._folder is None:
             return Changes()
         with self._refreshing:
-            changes = self._folder.refresh()
-            if changes:
+            changes, writes = self._folder.refresh(), self._corpus.changed_elsewhere()
+            if changes or writes != self._writes:
                 passages = self._corpus.passages()
                 if self._words is not None:
                     self._index(passages)
-                self._passages = passages
+                self._passages, self._writes = passages, writes
             self._looked = time.monotonic()
         return changes
 
@@ -129,12 +130,11 @@ class DocumentIndex:
         return found[:k] if self._rerank is None else reranked(query, found[:pool], self._rerank)[:k]
 
     def _look(self) -> None:
-        """Read the folder again in a thread when it has changed; this search need not wait for it."""
+        """See in a thread whether the folder has changed; this search need not wait for it."""
         if self._folder is None or time.monotonic() - self._looked < LOOK_EVERY_S or self._refreshing.locked():
             return
         self._looked = time.monotonic()
-        if self._folder.has_changed():
-            threading.Thread(target=self._refresh_or_tell, name="refresh documents", daemon=True).start()
+        threading.Thread(target=self._refresh_or_tell, name="refresh documents", daemon=True).start()
 
     def _refresh_or_tell(self) -> None:
         try:

@@ -51,12 +51,6 @@ class Folder:
         self._transcribe = transcribe
         self._refused: dict[FileState, str] = {}
 
-    def has_changed(self) -> bool:
-        """Whether `refresh` has something to do, by sizes and dates alone."""
-        known = {(file.name, file.size, file.mtime_ns) for file in self.corpus.files().values()}
-        known |= {(file.name, file.size, file.mtime_ns) for file in self._refused}
-        return known != {(name, status.st_size, status.st_mtime_ns) for name, status in self._found()}
-
     def refresh(self) -> Changes:
         """Read what is new or changed, forget what is gone. A file that cannot be read is told and left out."""
         before, refused = self.corpus.files(), self._refused
@@ -70,16 +64,17 @@ class Folder:
                 seen.add(name)
                 continue
             state = FileState(name, status.st_size, status.st_mtime_ns, "")
+            if state in refused:
+                still_refused[state] = refused[state]
+                continue
             try:
-                state = replace(state, sha256=self._hash(name))
-                if known and known.sha256 == state.sha256:
-                    self.corpus.touch(state)
+                hashed = replace(state, sha256=self._hash(name))
+                if known and known.sha256 == hashed.sha256:
+                    self.corpus.touch(hashed)
                     seen.add(name)
                     continue
-                if state in refused:
-                    raise RetrievalError(refused[state])
                 documents = read_documents(self.path / name, name, self._transcribe)
-                self.corpus.put(state, [passage for document in documents for passage in split(document)])
+                self.corpus.put(hashed, [passage for document in documents for passage in split(document)])
             except FileNotFoundError:
                 continue  # gone since it was listed
             except (AgentAudioError, OSError) as error:

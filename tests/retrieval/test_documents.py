@@ -178,6 +178,15 @@ def test_only_new_texts_are_embedded(folder: Path, tmp_path: Path) -> None:
     assert {p.source for p in index.search("purr sleep bark", 10)} == {"pet.txt", "dog.md"}
 
 
+def test_what_another_process_read_is_searched_too(folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store.sqlite3"
+    one, other = (DocumentIndex.from_folder(folder, embed=Letters(), store=store) for _ in range(2))
+    assert one.search("bark")[0].source == other.search("bark")[0].source == "dog.md"
+    (folder / "fox.txt").write_text("Foxes scream.")
+    assert one.refresh().added == ("fox.txt",) and not other.refresh()
+    assert other.search("scream")[0].source == "fox.txt"
+
+
 def test_a_touched_file_is_not_read_again(folder: Path, tmp_path: Path) -> None:
     index = DocumentIndex.from_folder(folder, store=tmp_path / "store.sqlite3")
     os.utime(folder / "dog.md", ns=(1, 1))
