@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 CONNECT_TIMEOUT_S = 30.0
+GOODBYE_S = 5.0
 QUIET_S = 1.0
 """A connection that was not used for so long is tried before a call is trusted to it."""
 MAX_TOLD_CHARS = 300
@@ -108,11 +109,11 @@ class McpServer:
 
     def close(self) -> None:
         """End the connection, and a program that was started for it."""
-        _start(self._disconnect()).result()
+        _start(self._end()).result()
 
     async def aclose(self) -> None:
         """`close` for programs with an event loop."""
-        await asyncio.wrap_future(_start(self._disconnect()))
+        await asyncio.wrap_future(_start(self._end()))
 
     def __enter__(self) -> McpServer:
         return self
@@ -162,7 +163,7 @@ class McpServer:
         except Exception as error:
             if isinstance(error, MCPError) and error.code != mcp_types.CONNECTION_CLOSED:
                 raise ToolError(f"the MCP server says: {str(error)[:MAX_TOLD_CHARS]}") from None
-            await self._disconnect()
+            await self._lose(client)
             if harmless:
                 raise ConnectionError(f"the MCP server {self.name} went away") from error
             problem = f"the MCP server {self.name} went away; whether {name} was carried out is not known"
@@ -190,6 +191,9 @@ class McpServer:
             self._holding = asyncio.create_task(self._hold(ready, self._leave, said))
             try:
                 return await asyncio.wait_for(asyncio.shield(ready), CONNECT_TIMEOUT_S)
+            except asyncio.CancelledError:
+                self._holding.cancel()
+                raise
             except Exception as error:
                 self._holding.cancel()
                 await asyncio.wait([self._holding])
@@ -225,11 +229,22 @@ class McpServer:
         ):
             yield client
 
+    async def _lose(self, client: Client) -> None:
+        """Give up a connection, unless another call already did and a new one stands."""
+        async with self._lock:
+            if self._client is client:
+                await self._disconnect()
+
+    async def _end(self) -> None:
+        async with self._lock:
+            await self._disconnect()
+
     async def _disconnect(self) -> None:
         self._client = None
         self._leave.set()
         if self._holding is not None:
-            await asyncio.wait([self._holding])
+            await asyncio.wait([self._holding], timeout=GOODBYE_S)
+            self._holding.cancel()
 
 
 def _result(answer: mcp_types.CallToolResult) -> ToolResult:
@@ -287,4 +302,4 @@ def _start(work: Coroutine[Any, Any, Result]) -> Future[Result]:
 def _close_all() -> None:
     for server in list(_servers):
         with contextlib.suppress(Exception):
-            _start(server._disconnect()).result(5)
+            _start(server._end()).result(5)

@@ -121,6 +121,13 @@ def test_a_server_that_ends_is_started_again(tools: dict[str, Tool], folder: Pat
         call(tools["fire_alarm"])
     assert call(tools["hours"], museum="It").text == "It is open on day 1."
     assert notes(folder).count("alarm") == 1
+
+    async def several() -> list[Any]:
+        calls = [tools["stay"].call(CONTEXT, {}) for _ in range(3)]
+        return await asyncio.gather(*calls, tools["fire_alarm"].call(CONTEXT, {}), return_exceptions=True)
+
+    assert all(isinstance(ended, ToolError) for ended in asyncio.run(several()))
+    assert call(tools["hours"], museum="It").text == "It is open on day 1."
     agent = Agent(Scripted([{"calls": [{"name": "flicker"}]}, "Ah."]), tools=[tools["flicker"]])
     (run,) = agent.run_sync("light").tool_calls
     assert (run.status, run.result.text) == ("done", "light")
