@@ -109,6 +109,9 @@ class TurnCalls:
                 first_of[key] = task
                 outcome = replace(await asyncio.shield(task), call=call)
         except asyncio.CancelledError:
+            if task is not None and task.done() and not task.cancelled():
+                self._finished(replace(task.result(), call=call))  # it ended just before the interruption
+                raise
             text = "The call was cancelled."
             if task in self._unstoppable:
                 text = f"The turn was interrupted; {call.name} carries on, and how it ends is not known yet."

@@ -316,3 +316,32 @@ def test_arguments_nested_beyond_reason_are_answered() -> None:
         deep = [deep]
     assert run_one(take, anything=deep).result.text == "list"
     assert run_one(take, anything=CIRCULAR).result.text == "dict"
+
+
+def test_a_result_that_was_there_in_time_survives_wherever_the_turn_is_stopped() -> None:
+    async def stop_after(loop_steps: int) -> tuple[list[str], bool]:
+        booked: list[str] = []
+
+        @tool
+        async def book() -> str:
+            await asyncio.sleep(0)
+            booked.append("booked")
+            return "booked"
+
+        made = Turn(book)
+        running = asyncio.create_task(made.run(("book", {})))
+        for _ in range(loop_steps):
+            await asyncio.sleep(0)
+        ended = running.done()
+        running.cancel()
+        await asyncio.wait([running])
+        assert len(made.finished) == len(made.started)
+        return [run.status for run in made.finished], ended
+
+    seen = []
+    for loop_steps in range(100):
+        statuses, ended = asyncio.run(stop_after(loop_steps))
+        seen += statuses
+        if ended:
+            break
+    assert seen == sorted(seen) and set(seen) == {"cancelled", "done"} and seen.count("done") >= 2
