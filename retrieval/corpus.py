@@ -125,12 +125,12 @@ class Corpus:
         """Of all passages."""
         return IdSet(row[0] for row in self._rows("SELECT id FROM passages"))
 
-    def without_vector(self, limit: int) -> list[Passage]:
+    def without_vector(self) -> list[Passage]:
         """Passages that are not embedded yet, one for each text."""
         rows = self._rows(
             "SELECT text, title, source, position FROM passages"
-            " WHERE digest NOT IN (SELECT digest FROM vectors) GROUP BY digest LIMIT ?", limit
-        )  # fmt: skip
+            " WHERE digest NOT IN (SELECT digest FROM vectors) GROUP BY digest"
+        )
         return [Passage(*row) for row in rows]
 
     def put_vectors(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:

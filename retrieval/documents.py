@@ -18,7 +18,7 @@ from agentaudio.retrieval.document_files import SUFFIXES, Transcribe
 from agentaudio.retrieval.embedding import Embed
 from agentaudio.retrieval.folder import Changes, Folder
 from agentaudio.retrieval.id_set import IdSet
-from agentaudio.retrieval.index_plan import EXACT_UP_TO
+from agentaudio.retrieval.index_plan import EXACT_UP_TO, ID_BYTES
 from agentaudio.retrieval.splitting import SENTENCE_END, Document, split
 from agentaudio.retrieval.text_index import TextIndex
 from agentaudio.retrieval.vector_index import VectorIndex
@@ -155,9 +155,12 @@ class DocumentIndex:
     def _embedded(self, embed: Embed) -> VectorIndex:
         probe = embed([_PROBE])[0]
         embedder = self._corpus.embedded_by(probe)
-        while waiting := self._corpus.without_vector(EMBEDDED_AT_ONCE):
-            self._corpus.put_vectors(waiting, embed([embedded_text(passage) for passage in waiting]))
-        vectors = self._vectors or self._kept(len(probe), embedder) or VectorIndex(len(probe))
+        waiting = self._corpus.without_vector()
+        for start in range(0, len(waiting), EMBEDDED_AT_ONCE):
+            some = waiting[start : start + EMBEDDED_AT_ONCE]
+            self._corpus.put_vectors(some, embed([embedded_text(passage) for passage in some]))
+        dim = len(probe)
+        vectors = self._vectors or self._kept(dim, embedder) or VectorIndex(dim, bytes_per_vector=_bytes(dim))
         wanted, held = self._corpus.ids(), vectors.ids()
         vectors.remove(held - wanted)
         for ids, rows in self._corpus.vectors((wanted - held).ids()):
@@ -169,12 +172,20 @@ class DocumentIndex:
         return vectors
 
     def _kept(self, dim: int, embedder: str) -> VectorIndex | None:
-        opened = None if self._corpus.path is None else VectorIndex.open(self._index_path(self._corpus.path), dim)
+        if self._corpus.path is None:
+            return None
+        opened = VectorIndex.open(self._index_path(self._corpus.path), dim, bytes_per_vector=_bytes(dim))
         return opened[0] if opened and opened[1].get("embedder") == embedder else None
 
     @staticmethod
     def _index_path(store: Path) -> Path:
-        return store.with_name(f"{store.name}.index")
+        # Not STORE.json: the index clears away its old files STEM-*, and STORE-wal is SQLite's.
+        return store.with_name(f"{store.name}.vectors.json")
+
+
+def _bytes(dim: int) -> float:
+    """Memory for a vector and its id where they are many: a byte for each dimension."""
+    return dim + ID_BYTES
 
 
 def reranked(query: str, passages: Sequence[Passage], rerank: Rerank) -> list[Passage]:

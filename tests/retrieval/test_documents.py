@@ -204,12 +204,21 @@ def test_another_embedder_embeds_anew(folder: Path, tmp_path: Path) -> None:
 def test_a_large_corpus_keeps_its_index_beside_its_store(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "EXACT_UP_TO", 2)
-    store = tmp_path / "store.sqlite3"
-    index = DocumentIndex.from_folder(folder, embed=Letters(), store=store)
+    for name in ("index_plan", "vector_index", "documents"):
+        monkeypatch.setattr(f"agentaudio.retrieval.{name}.EXACT_UP_TO", 100)
+    for number in range(20):
+        (folder / f"{number}.txt").write_text("\n\n".join(f"{chr(97 + number) * (n + 1)} {n}." for n in range(20)))
+    store, again = tmp_path / "store.sqlite3", Letters(384)
+    index = DocumentIndex.from_folder(folder, embed=Letters(384), store=store)
     index.prepare()
-    before = index.search("purr")
-    assert DocumentIndex.from_folder(folder, embed=Letters(), store=store).search("purr") == before
+    assert (tmp_path / "store.sqlite3.vectors.json").exists()
+    reopened = DocumentIndex.from_folder(folder, embed=again, store=store)
+    assert (
+        [p.source for p in reopened.search("ggg ggg")] == [p.source for p in index.search("ggg ggg")] == ["6.txt"] * 4
+    )
+    assert len(again.asked) == 2  # to know the embedder, and the question
+    (folder / "6.txt").unlink()
+    assert reopened.refresh() and "6.txt" not in [p.source for p in reopened.search("ggg ggg", 20)]
 
 
 def test_an_interrupted_change_leaves_the_corpus_whole(tmp_path: Path) -> None:
