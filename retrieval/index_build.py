@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.retrieval.id_set import Ids, IdSet
-from agentaudio.retrieval.index_plan import Plan
+from agentaudio.retrieval.index_plan import ID_BYTES, Plan
 
 Vectors = NDArray[np.float32]
 Source = Callable[[], Iterable[tuple[Ids, Vectors]]]
@@ -79,7 +79,7 @@ class Built:
 
 
 def build(source: Source, dim: int, plan: Plan, *, count: int, recall: float) -> Built:
-    """Two passes over the vectors: a sample to train on, then all. It holds one batch at a time.
+    """Two passes over the vectors: a sample to train on and to ask for, then all. It holds one batch at a time.
 
     count: about how many there are; recall: lists are probed until this share is found
     """
@@ -92,10 +92,12 @@ def build(source: Source, dim: int, plan: Plan, *, count: int, recall: float) ->
         return Built(index, plan, IdSet(np.concatenate([np.zeros(0, np.int64), *held])), 0, 1.0)
     index = faiss.index_factory(dim, plan.factory, faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = 1
-    sample_ids, sample = _sample(source, plan.sample / max(1, count))
-    index.train(sample)
-    queries = np.random.default_rng(2).permutation(len(sample))[:QUERIES]
-    truth = _Truth(sample_ids[queries], sample[queries])
+    sample_ids, sample = _sample(source, (plan.sample + QUERIES) / max(1, count))
+    if len(sample) < QUERIES + plan.lists:  # most of them went since they were counted
+        return build(source, dim, Plan("Flat", 0, 0, 4.0 * dim + ID_BYTES), count=len(sample), recall=recall)
+    # What an index was trained on it finds more easily than what it never saw.
+    index.train(sample[QUERIES:])
+    truth = _Truth(sample_ids[:QUERIES], sample[:QUERIES])
     held = []
     for ids, rows in source():
         held.append(_add(index, ids, rows))
@@ -121,7 +123,8 @@ def _sample(source: Source, share: float) -> tuple[Ids, Vectors]:
         chosen = rng.random(len(batch_ids)) < share
         ids.append(batch_ids[chosen])
         rows.append(batch[chosen])
-    return np.concatenate(ids), np.ascontiguousarray(np.concatenate(rows), np.float32)
+    order = rng.permutation(sum(map(len, ids)))
+    return np.concatenate(ids)[order], np.ascontiguousarray(np.concatenate(rows)[order], np.float32)
 
 
 class _Truth:

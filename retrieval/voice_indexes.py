@@ -171,9 +171,10 @@ class VoiceIndexes:
         opened = VectorIndex.open(self._path("speakers"), dim, bytes_per_vector=budget)
         if opened is not None and opened[1].get("encoder") == encoder:
             return opened[0]
-        if len(usable) <= EXACT_UP_TO:
+        count = len(self.select(embedded=True)) if len(usable) > EXACT_UP_TO else len(usable)
+        if count <= EXACT_UP_TO:
             return VectorIndex(dim, bytes_per_vector=budget)
-        index = VectorIndex.of(self._embeddings, dim, count=len(usable), bytes_per_vector=budget)
+        index = VectorIndex.of(self._embeddings, dim, count=count, bytes_per_vector=budget)
         self._keep_speakers(index, encoder)
         return index
 

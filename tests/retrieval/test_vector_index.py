@@ -193,6 +193,13 @@ def test_recall_counts_equally_near_vectors_as_found() -> None:
     assert built.recall >= 0.95 and built.probes == 8
 
 
+def test_fewer_vectors_than_were_promised_are_searched_exactly() -> None:
+    rows = clustered(300)
+    index = VectorIndex.of(lambda: [(np.arange(300), rows)], DIM, count=100_000)
+    assert index.stats()["index"] == "Flat" and [i for i, _ in index.search(rows[5], 10)] == nearest(rows, rows[5])
+    assert len(VectorIndex.of(lambda: [(np.arange(0), rows[:0])], DIM, count=100_000)) == 0
+
+
 def test_ids_out_of_range_are_refused() -> None:
     index = VectorIndex(4)
     for wrong in (-1, HIGHEST + 1):

@@ -294,6 +294,12 @@ def test_a_large_library_is_searched_by_an_index_on_the_disk(
     assert not kept.exists() and again.search(clip=tone(440, 2)) == []
 
 
+def test_a_search_tells_what_its_index_is(toned: VoiceLibrary, library: VoiceLibrary) -> None:
+    stats = VoiceSearch(toned).stats()
+    assert (stats["vectors"], stats["index"], stats["recall_at_10"]) == (4, "Flat", 1.0)
+    assert VoiceSearch(library).stats() == {}
+
+
 def test_a_clip_without_speech_is_an_error_of_ours(demo_words: VoiceSearch) -> None:
     search = VoiceSearch(demo_words.library, encoder=EmbeddedSpeakerEncoder())
     with pytest.raises(VoiceError, match="silent"):
