@@ -47,10 +47,10 @@ class DecodeBatch:
         self, model: StepAudio2ForCausalLM, turns: AbstractContextManager[object], *, compiled: bool = False
     ) -> None:
         self._model, self._turns, self._compiled = model, turns, compiled
-        self._step: Callable[[Tensor, Tensor, _Rows], Tensor] = self._next_logits
+        self._step: Callable[[StepAudio2ForCausalLM, Tensor, Tensor, _Rows], Tensor] = _next_logits
         if compiled:
             mode = "reduce-overhead" if model.device.type == "cuda" else None
-            self._step = torch.compile(self._next_logits, mode=mode, fullgraph=True)
+            self._step = torch.compile(_next_logits, mode=mode, fullgraph=True)
         self._rows = _Rows(padded=compiled)
         self._seats: list[Seat] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -74,6 +74,11 @@ class DecodeBatch:
         with self._starting:
             self._closed = True
             self._jobs.put(None)
+
+    def join(self) -> None:
+        """Wait for the thread to end, after `close`."""
+        if self._thread is not None:
+            self._thread.join()
 
     def ask(self, seat: Seat, token_id: int) -> Tensor:
         """Logits of what follows a token of this seat's answer: (vocab_size,)."""
@@ -164,17 +169,8 @@ class DecodeBatch:
         positions = torch.tensor(lengths + [0] * spare).to(device)
         with self._turns:
             # What a CUDA graph returns is overwritten by its next run.
-            logits = self._step(ids[:, None], positions[:, None], self._rows)
+            logits = self._step(self._model, ids[:, None], positions[:, None], self._rows)
             return logits.clone() if self._compiled else logits
-
-    def _next_logits(self, ids: Tensor, positions: Tensor, rows: _Rows) -> Tensor:
-        rows.positions = positions[:, 0]
-        masks = {"full_attention": rows.mask(positions)}
-        output = self._model(
-            input_ids=ids, position_ids=positions, attention_mask=masks, past_key_values=rows, use_cache=True
-        )
-        logits: Tensor = output.logits[:, -1]
-        return logits
 
     def _enter(self, seat: Seat) -> None:
         states = seat.states
@@ -186,7 +182,12 @@ class DecodeBatch:
 
     def _give_back(self, seat: Seat) -> None:
         row, last = self._seats.index(seat), len(self._seats) - 1
-        seat.states.cache = DynamicCache(self._rows.read(row, len(seat.states)))
+        try:
+            seat.states.cache = DynamicCache(self._rows.read(row, len(seat.states)))
+        finally:  # a row that nobody sits in would be decoded for ever
+            self._vacate(row, last)
+
+    def _vacate(self, row: int, last: int) -> None:
         if row != last:
             self._rows.move(last, row, len(self._seats[last].states))
             self._seats[row] = self._seats[last]
@@ -301,6 +302,15 @@ class _Rows:
 
     def clear(self) -> None:
         self._keys, self._values = [], []
+
+
+def _next_logits(model: StepAudio2ForCausalLM, ids: Tensor, positions: Tensor, rows: _Rows) -> Tensor:
+    """(rows, vocab_size), of tokens and their positions, (rows, 1) int64 each."""
+    rows.positions = positions[:, 0]
+    masks = {"full_attention": rows.mask(positions)}
+    output = model(input_ids=ids, position_ids=positions, attention_mask=masks, past_key_values=rows, use_cache=True)
+    logits: Tensor = output.logits[:, -1]
+    return logits
 
 
 def _power_of_two(least: int) -> int:

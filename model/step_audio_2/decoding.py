@@ -165,7 +165,6 @@ class Generation:
 
         Raises BackendError when the prompt does not fit.
         """
-        self.prompt = self._kept.known(self.request.prompt)
         self._check()
         states = self._kept.take(self.prompt)
         usage = {"input_tokens": len(self.prompt.ids), "cached_tokens": len(states)}

@@ -39,6 +39,8 @@ class Delivery:
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[_Item] = asyncio.Queue()
         self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._ended.set()
         self._reason: Exception | None = None
         self._generation: Generation | None = None
         self._speaking: Speaking | None = None
@@ -49,11 +51,17 @@ class Delivery:
         self._stopping.set()
         if self._generation is not None:
             self._generation.stop()
-        if self._speaking is not None:
-            self._speaking.stop()
+        speaking = self._speaking
+        if speaking is not None:
+            speaking.stop()
+
+    def join(self) -> None:
+        """Wait until the threads have ended, after `stop`."""
+        self._ended.wait()
 
     async def deltas(self) -> AsyncGenerator[Delta, None]:
-        """Begin; once. When this is closed, the threads have ended."""
+        """Begin; once. When this is closed, the threads have ended, unless the closing itself is cancelled."""
+        self._ended.clear()
         thread = threading.Thread(target=self._work, name="step-audio-2", daemon=True)
         thread.start()
         working = True
@@ -81,7 +89,10 @@ class Delivery:
             if self._decoder is not None:
                 decoder = self._decoder
                 self._speaking = Speaking(
-                    lambda: decoder.stream(self._voice, seed=self._seed), lambda delta: self._hand((delta, 0))
+                    lambda: decoder.stream(self._voice, seed=self._seed),
+                    lambda delta: self._hand((delta, 0)),
+                    # An answer that cannot be heard is not worth finishing.
+                    lambda failure: self.stop(self._failed(failure)),
                 )
             self._generation = self._begin()
             end = None if self._stopping.is_set() else self._generation.run(self._emit)
@@ -90,14 +101,16 @@ class Delivery:
             else:
                 if self._speaking is not None:
                     self._speaking.finish()
-                self._hand((end, len(self._generation.generated)))
+                self._hand(self._reason or (end, len(self._generation.generated)))
         except Exception as failure:
             self._hand(self._failed(failure))
         finally:
             if self._speaking is not None:
                 self._speaking.stop()
                 self._speaking.join()
+                self._speaking = None  # it refers back to this, and to the weights
             self._hand(None)
+            self._ended.set()
 
     def _emit(self, delta: AnswerDelta, count: int) -> None:
         self._hand((delta, count))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import os
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +22,7 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
-from agentaudio.model.step_audio_2.checkpoint import load_checkpoint
+from agentaudio.model.step_audio_2.checkpoint import load_checkpoint, read_config
 from agentaudio.model.step_audio_2.decoding import Generation, Request, Weights
 from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.dialect import Language, step_audio_2
@@ -80,7 +83,7 @@ class StepAudio2:
         self.speech = speech
         self._language, self._think = language, think
         self._building = threading.Lock()
-        self._running: set[Delivery] = set()
+        self._running: weakref.WeakSet[Delivery] = weakref.WeakSet()
         self.capabilities = Capabilities(
             hears=True, voices="any" if speech else "none", calls_tools=True, sample_rate_hz=24_000,
             languages=("zh", "en"),
@@ -122,6 +125,12 @@ class StepAudio2:
         folder = Path(path)
         placed = chosen_device(device)
         options: dict[str, Any] = {"dtype": chosen_dtype(dtype, placed)}
+        # What is small comes first: it should not fail after gigabytes were read.
+        read_config(folder)
+        vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
+        if speech is None and (folder / "token2wav").is_dir():
+            place = str(placed) if str(placed).startswith("cuda") else None if placed == "auto" else "cpu"
+            speech = SpeechDecoder(folder / "token2wav", device=place, compiled=compiled)
         if quantization_config is not None:
             options |= {"quantization_config": quantization_config, "device_map": placed}
         elif placed == "auto":
@@ -132,12 +141,8 @@ class StepAudio2:
         if "device_map" not in options:
             model.to(placed)  # type: ignore[arg-type]
         model.config.pieces_together = pieces_together
-        vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
         if think is None:
             think = any("mini-think" in part.lower() for part in folder.absolute().parts)
-        if speech is None and (folder / "token2wav").is_dir():
-            place = "cuda" if model.device.type == "cuda" else "cpu"
-            speech = SpeechDecoder(folder / "token2wav", device=place, compiled=compiled)
         return cls(
             model, vocabulary, language=language, think=think, kept_tokens=kept_tokens, compiled=compiled, speech=speech
         )
@@ -195,10 +200,17 @@ class StepAudio2:
 
     async def aclose(self) -> None:
         """Stop what runs, and free the weights and all states."""
-        for delivery in tuple(self._running):
+        weights, self._weights, self.speech = self._weights, None, None
+        for delivery in (running := tuple(self._running)):
             delivery.stop(BackendError(f"this model {self.name} was closed while it was generating"))
-        self._weights = self.speech = None
-        self._kept.clear()
+        for delivery in running:
+            await asyncio.to_thread(delivery.join)
+        self._kept.close()
+        if weights is not None:
+            weights.batch.close()
+            await asyncio.to_thread(weights.batch.join)
+            del weights
+            gc.collect()  # modules and their hooks refer to each other
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -271,6 +283,6 @@ def _settings(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
     StopStrings(options.stop)
     if options.max_tokens is None:
         return sampling, MAX_TOKENS_WITH_TOOLS if tools else MAX_TOKENS
-    if options.max_tokens < 1:
-        raise OptionError(f"max_tokens is {options.max_tokens}; an answer takes at least 1")
+    if not isinstance(options.max_tokens, int) or options.max_tokens < 1:
+        raise OptionError(f"max_tokens is {options.max_tokens!r}; give a whole number, at least 1")
     return sampling, options.max_tokens

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 
-from agentaudio.audio import Audio
 from agentaudio.errors import MissingExtra
-from agentaudio.model.step_audio_2.segments import AudioSegment, Position, Prompt, Segment, SoundPosition
+from agentaudio.model.step_audio_2.segments import AudioSegment, Position, Prompt
 
 try:
     from transformers import DynamicCache
@@ -63,32 +61,8 @@ class PrefixCache:
         """Positions that are kept."""
         return sum(map(len, self._kept))
 
-    def known(self, prompt: Prompt) -> Prompt:
-        """The same prompt, in which a sound that was heard before is the very object that is kept.
-
-        Sounds of ten minutes are then compared once, not once for each of their positions.
-        """
-        with self._lock:
-            heard = list(
-                {id(p.audio): p.audio for s in self._kept for p in s.positions if isinstance(p, SoundPosition)}.values()
-            )
-        same: dict[int, Audio] = {}
-        segments: list[Segment] = []
-        for segment in prompt.segments:
-            if isinstance(segment, AudioSegment):
-                audio = segment.audio
-                if id(audio) not in same:
-                    same[id(audio)] = next((one for one in heard if one is audio or one == audio), audio)
-                    heard.append(audio)
-                segment = replace(segment, audio=same[id(audio)])
-            segments.append(segment)
-        return replace(prompt, segments=tuple(segments))
-
     def take(self, prompt: Prompt) -> States:
-        """States of as much of the prompt as is known, never all of it; they are the caller's.
-
-        prompt: as `known` returned it
-        """
+        """States of as much of the prompt as is known, never all of it; they are the caller's."""
         with self._lock:
             lengths = [usable(prompt, states.positions) for states in self._kept]
             best = max(range(len(lengths)), key=lengths.__getitem__, default=None)
@@ -109,8 +83,14 @@ class PrefixCache:
                 self._kept.pop(0)
 
     def clear(self) -> None:
+        """Forget all."""
         with self._lock:
             self._kept.clear()
+
+    def close(self) -> None:
+        """Forget all, and keep nothing more."""
+        self._capacity = -1
+        self.clear()
 
 
 def usable(prompt: Prompt, cached: Sequence[Position]) -> int:

@@ -22,10 +22,11 @@ SHORTLIST = 1024
 class Sampling:
     """How tokens are chosen. The defaults are the authors' for spoken answers with tools.
 
-    temperature: 0 takes the likeliest token
+    temperature: 0 takes the likeliest token, as does anything below 1e-5
     top_p: draw among the likeliest tokens that have this much of the probability together; 1 is all
     repetition_penalty: how much less likely a token gets that occurs in prompt or answer; 1 is off
-    seed: None draws differently every time; the same seed draws the same on the same device and dtype
+    seed: None draws differently every time; the same seed draws the same from the same logits. Those of
+        answers that are decoded together differ in the last digits from those of one alone.
 
     Raises OptionError for values that cannot be.
     """
@@ -36,14 +37,19 @@ class Sampling:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise OptionError(f"temperature is {self.temperature}; give 0 (greedy) or more")
-        if not 0 < self.top_p <= 1:
-            raise OptionError(f"top_p is {self.top_p}; give more than 0 and at most 1")
-        if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
-            raise OptionError(f"repetition_penalty is {self.repetition_penalty}; give more than 0, 1 for none")
-        if self.seed is not None and not -(2**63) <= self.seed < 2**64:
-            raise OptionError(f"seed {self.seed} is too large; give a 64-bit integer")
+        if not (_real(self.temperature) and self.temperature >= 0):
+            raise OptionError(f"temperature is {self.temperature!r}; give 0 (greedy) or more")
+        if not (_real(self.top_p) and 0 < self.top_p <= 1):
+            raise OptionError(f"top_p is {self.top_p!r}; give more than 0 and at most 1")
+        if not (_real(self.repetition_penalty) and self.repetition_penalty > 0):
+            raise OptionError(f"repetition_penalty is {self.repetition_penalty!r}; give more than 0, 1 for none")
+        if self.seed is not None and (type(self.seed) is not int or not -(2**63) <= self.seed < 2**64):
+            raise OptionError(f"seed {self.seed!r} cannot be; give a 64-bit whole number")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest token is taken. Smaller temperatures overflow."""
+        return self.temperature < 1e-5
 
 
 class Sampler:
@@ -70,7 +76,7 @@ class Sampler:
         if sampling.repetition_penalty != 1:
             self._seen = torch.zeros(size, dtype=torch.bool, device=device)
             self._seen[torch.tensor(sorted(set(prompt)), dtype=torch.int64, device=device)] = True
-        if sampling.temperature > 0:
+        if not sampling.greedy:
             self._generator = torch.Generator(device)
             if sampling.seed is None:
                 self._generator.seed()
@@ -109,6 +115,10 @@ class Sampler:
         if self._sampling.top_p == 1:
             return torch.arange(len(scores), device=scores.device), scores.softmax(-1)
         return _nucleus(scores, self._sampling.top_p)
+
+
+def _real(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _nucleus(scores: Tensor, top_p: float) -> tuple[Tensor, Tensor]:

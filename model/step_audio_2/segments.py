@@ -64,9 +64,9 @@ class AudioSegment:
 
 
 class SoundPosition(NamedTuple):
-    """One `<audio_patch>`: what it stands for is part of what it is."""
+    """One `<audio_patch>`: what it stands for is part of what it is. sound: its `sha256`"""
 
-    audio: Audio
+    sound: str
     start: int
     row: int
 
@@ -107,7 +107,7 @@ class Prompt:
             if isinstance(segment, TextSegment):
                 found += segment.ids
             else:
-                rows = (SoundPosition(segment.audio, segment.start, row) for row in range(segment.n_tokens))
+                rows = (SoundPosition(segment.audio.sha256, segment.start, row) for row in range(segment.n_tokens))
                 found += (segment.ids[0], *rows, segment.ids[-1])
         return found
 

@@ -17,13 +17,18 @@ class Speaking:
 
     stream: makes the stream; called at once, as that takes the longest when the voice is new
     hand: takes the sound piece by piece, in that thread
+    failed: told at once, in that thread, what went wrong
     """
 
-    def __init__(self, stream: Callable[[], SpeechStream], hand: Callable[[AudioDelta], None]) -> None:
-        self._stream, self._hand = stream, hand
+    def __init__(
+        self,
+        stream: Callable[[], SpeechStream],
+        hand: Callable[[AudioDelta], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self._stream, self._hand, self._failed = stream, hand, failed
         self._tokens: queue.SimpleQueue[Sequence[int] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
-        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="step-audio-2-voice", daemon=True)
         self._thread.start()
 
@@ -32,11 +37,9 @@ class Speaking:
         self._tokens.put(tokens)
 
     def finish(self) -> None:
-        """Wait until all of it was handed over. Raises what failed."""
+        """Wait until all of it was handed over, or failed."""
         self._tokens.put(None)
         self._thread.join()
-        if self._failure is not None and not self._stopping.is_set():
-            raise self._failure
 
     def stop(self) -> None:
         """Say no more; the piece that is being worked on is not handed over."""
@@ -57,7 +60,8 @@ class Speaking:
             if spoke and not self._stopping.is_set():
                 self._give(stream.finish())
         except Exception as failure:
-            self._failure = failure
+            if not self._stopping.is_set():
+                self._failed(failure)
 
     def _waiting(self) -> list[int] | None:
         """All tokens that are there, at least one; None at the end."""

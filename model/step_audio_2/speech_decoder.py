@@ -74,7 +74,8 @@ class SpeechDecoder:
             self._folder, device=device, dtype=dtype, steps=steps, compile=compiled
         )
         self._loading = threading.Lock()
-        self._maker = PromptMaker.load(self._folder)
+        self._maker = PromptMaker.load(self._folder, gpu=device is None or device.startswith("cuda"))
+        self._prompts = PromptCache(self._maker, lambda voice: getattr(voice, "prompt_path", None))
 
     @classmethod
     def load(cls, checkpoint: str | os.PathLike[str], **options: Any) -> Self:
@@ -94,17 +95,14 @@ class SpeechDecoder:
         with self._loading:
             return self._loaded
 
-    @cached_property
-    def prompts(self) -> PromptCache:
-        """The prompts of voices; a library's voice says with `prompt_path` where its own is kept."""
-        return PromptCache(self._maker, lambda voice: getattr(voice, "prompt_path", None))
-
     def prompt(self, voice: ReferenceVoice | None = None) -> TimbrePrompt:
-        """What the decoder needs to speak in a voice; made once. None is the own voice.
+        """What the decoder needs to speak in a voice; None is the own voice.
+
+        It is made once, and kept where the voice says with a `prompt_path`, as those of a library do.
 
         Raises VoiceError for a clip without enough speech.
         """
-        return self.prompts.get(self._own_voice if voice is None else voice)
+        return self._prompts.get(self._own_voice if voice is None else voice)
 
     def tokenize(self, audio: Audio) -> NDArray[np.int32]:
         """Speech tokens of a sound of any length: (n,) int32, 0 to 6560, 25 a second."""

@@ -16,8 +16,8 @@ class StopStrings:
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
-        if not all(stops):
-            raise OptionError("a stop string is empty; give some text, or leave it out")
+        if isinstance(stops, str) or not all(isinstance(stop, str) and stop for stop in stops):
+            raise OptionError(f"stop is {stops!r}; give a sequence of strings, none of them empty")
         self._stops = tuple(stops)
         self._held = ""
         self.found = False

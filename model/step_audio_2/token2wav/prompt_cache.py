@@ -15,7 +15,7 @@ from typing import Protocol
 from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, OptionError, VoiceError
 from agentaudio.model.speech_lm import ReferenceVoice
-from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt, clip_hash
+from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Maker(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Kept:
     prompt: TimbrePrompt
+    path: Path | None
     signature: Signature | None  # of the file when the prompt was read or written; None without one
 
 
@@ -54,7 +55,8 @@ class PromptCache:
     most_prompts, most_bytes: what memory holds; the least recently used go first
 
     A file that is cut short, changed, of another clip or made by other networks is not used but made
-    again, and one that changed or went since it was read is not trusted to memory either.
+    again, and one that changed or went since it was read is not trusted to memory either: when a voice
+    is revoked, its file goes, and whoever uses the cache next clears it from memory.
     """
 
     def __init__(
@@ -81,9 +83,10 @@ class PromptCache:
         Raises what `PromptMaker.make` raises; a failure is not remembered.
         """
         clip = voice.clip
-        key = clip_hash(clip)
+        key = clip.sha256
         path = self._path(voice, key)
         with self._lock:
+            self._drop_orphans()
             kept = self._kept.get(key)
             if kept and kept.signature == _signature(path):
                 self._kept.move_to_end(key)
@@ -103,7 +106,7 @@ class PromptCache:
 
         Raises VoiceError when the file cannot be deleted.
         """
-        key = clip_hash(voice.clip)
+        key = voice.clip.sha256
         with self._lock:
             self._drop(key)
         path = self._path(voice, key)
@@ -148,7 +151,7 @@ class PromptCache:
         if prompt.clip_hash != key:
             log.warning("the timbre prompt %s is of another clip, and is made again", path)
             return None
-        return _Kept(prompt, signature) if prompt.made_by == self._maker.fingerprint else None
+        return _Kept(prompt, path, signature) if prompt.made_by == self._maker.fingerprint else None
 
     def _made(self, path: Path | None, clip: Audio, voice: ReferenceVoice) -> _Kept:
         prompt = self._maker.make(clip, transcript=voice.transcript, voice_id=voice.id)
@@ -159,7 +162,7 @@ class PromptCache:
                 prompt.save(path)
             except AudioError as error:  # a library may be read-only; memory serves as well
                 log.info("the timbre prompt of voice %r is kept in memory only: %s", voice.id, error)
-        return _Kept(prompt, _signature(path))
+        return _Kept(prompt, path, _signature(path))
 
     def _path(self, voice: ReferenceVoice, key: str) -> Path | None:
         if callable(self._place):
@@ -172,6 +175,11 @@ class PromptCache:
         self._bytes += kept.prompt.nbytes
         while len(self._kept) > self._most_prompts or self._bytes > self._most_bytes:
             self._drop(next(iter(self._kept)))
+
+    def _drop_orphans(self) -> None:
+        gone = [key for key, kept in self._kept.items() if kept.signature and _signature(kept.path) is None]
+        for key in gone:
+            self._drop(key)
 
     def _drop(self, key: str) -> None:
         kept = self._kept.pop(key, None)

@@ -19,7 +19,7 @@ from agentaudio.model.step_audio_2.resample import resample
 from agentaudio.model.step_audio_2.token2wav.prompt_features import DECODER_RATE, decoder_mel, fitted
 from agentaudio.model.step_audio_2.token2wav.reference_clip import LONGEST_S, SHORTEST_S, prepare, two_speakers
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import SpeechTokenizer
-from agentaudio.model.step_audio_2.token2wav.timbre_prompt import MEL_FRAMES_PER_TOKEN, TimbrePrompt, clip_hash
+from agentaudio.model.step_audio_2.token2wav.timbre_prompt import MEL_FRAMES_PER_TOKEN, TimbrePrompt
 
 Float = NDArray[np.float32]
 
@@ -60,11 +60,14 @@ class PromptMaker:
         self.longest_s = longest_s
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """From the `token2wav` folder of a checkpoint; its two ONNX files are opened on first use."""
+    def load(cls, folder: str | os.PathLike[str], *, gpu: bool = True) -> Self:
+        """From the `token2wav` folder of a checkpoint; its two ONNX files are opened on first use.
+
+        gpu: of the tokenizer
+        """
         folder = Path(folder)
         return cls(
-            SpeechTokenizer(folder / "speech_tokenizer_v2_25hz.onnx"),
+            SpeechTokenizer(folder / "speech_tokenizer_v2_25hz.onnx", gpu=gpu),
             CamPlusPlus(folder / "campplus.onnx"),
         )
 
@@ -94,7 +97,7 @@ class PromptMaker:
             mel=fitted(mel, MEL_FRAMES_PER_TOKEN * len(tokens)),
             transcript=transcript,
             voice_id=voice_id,
-            clip_hash=clip_hash(clip),
+            clip_hash=clip.sha256,
             made_by=self.fingerprint,
             warnings=warnings,
         )

@@ -37,15 +37,16 @@ STREAM_CONTEXT = 100
 class SpeechTokenizer:
     """The S3 tokenizer v2 of a checkpoint (`token2wav/speech_tokenizer_v2_25hz.onnx`), run by ONNX Runtime.
 
-    path: the ONNX file; it is opened on first use, on CUDA where the installed ONNX Runtime can
+    path: the ONNX file; it is opened on first use
+    gpu: run on CUDA where the installed ONNX Runtime can
 
     One instance may serve several threads.
     Source: Du et al. 2024, "CosyVoice 2"; long sound as in the s3tokenizer package, version 0.3.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, gpu: bool = True) -> None:
         shapes = ((1, N_MELS, None), (1,))
-        self._network = OnnxNetwork(path, "the speech tokenizer", inputs=shapes, threads=0, gpu=True)
+        self._network = OnnxNetwork(path, "the speech tokenizer", inputs=shapes, threads=0, gpu=gpu)
 
     def tokenize(self, audio: Audio) -> Tokens:
         """The speech tokens of a sound.

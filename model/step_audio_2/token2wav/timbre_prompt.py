@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio, write_atomically
+from agentaudio.audio import write_atomically
 from agentaudio.errors import MissingExtra, VoiceError
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import CODEBOOK
 
@@ -45,7 +45,7 @@ class TimbrePrompt:
     mel: (2n, 80) float32: log-mel of the clip at 24 kHz, 50 frames a second
     transcript: the words of the clip; empty when nobody wrote them down
     voice_id: whose clip it is
-    clip_hash: of the clip it was made from, see `clip_hash`
+    clip_hash: the `sha256` of the clip it was made from
     made_by: fingerprint of the networks and settings that made it
     warnings: what is doubtful about the clip, each one sentence for people
     content_hash: SHA-256 over all of the above, 64 hexadecimal digits
@@ -150,16 +150,6 @@ class TimbrePrompt:
 
     def __repr__(self) -> str:
         return f"TimbrePrompt({self.voice_id!r}, {len(self.tokens) / 25:.1f} s, {self.content_hash[:8]})"
-
-
-def clip_hash(clip: Audio) -> str:
-    """What tells a clip from every other: SHA-256 over its rate and samples, 64 hexadecimal digits.
-
-    A file in another format but with the same samples has the same.
-    """
-    digest = hashlib.sha256(f"{clip.sample_rate} Hz".encode())
-    digest.update(clip.samples.astype("<f4").tobytes())
-    return digest.hexdigest()
 
 
 def _numbers(name: str, array: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -127,6 +127,23 @@ def test_a_failure_of_the_pass_reaches_who_asked_and_no_later_one(model: Any, ba
     assert said == alone(model, 5, 2)
 
 
+def test_a_seat_whose_states_find_no_room_is_free_again(
+    model: Any, batch: DecodeBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states, number = states_of(model, 5)
+    seat = batch.seat(states)
+    seat.step(number)
+
+    def fail(*_: Any) -> None:
+        raise torch.OutOfMemoryError("no room for a copy")
+
+    with monkeypatch.context() as context, pytest.raises(torch.OutOfMemoryError):
+        context.setattr(batch._rows, "read", fail)
+        seat.leave()
+    assert batch._seats == []
+    assert answer(model, batch, 9, 4, lambda: None) == alone(model, 9, 4)
+
+
 def test_closing_tells_who_waits_and_ends_the_thread(model: Any) -> None:
     batch = DecodeBatch(model, contextlib.nullcontext())
     seat = batch.seat(states_of(model, 5)[0])

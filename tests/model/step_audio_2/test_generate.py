@@ -384,7 +384,11 @@ async def test_impossible_options_and_empty_conversations_are_refused(model: Ste
     for options, words in (
         ({"temperature": -1}, "temperature"),
         ({"max_tokens": 0}, "max_tokens is 0"),
-        ({"stop": ("",)}, "stop string is empty"),
+        ({"stop": ("",)}, "none of them empty"),
+        ({"stop": "end"}, "a sequence of strings"),
+        ({"max_tokens": 1.5}, "a whole number"),
+        ({"seed": 1.5}, "seed 1.5 cannot be"),
+        ({"temperature": "warm"}, "temperature is 'warm'"),
     ):
         with pytest.raises(OptionError, match=words):
             await answer(model, asked("hi"), options=GenerateOptions(**options))

@@ -20,7 +20,7 @@ from agentaudio.model.step_audio_2 import decoding  # noqa: E402
 from agentaudio.model.step_audio_2.decoding import Weights  # noqa: E402
 from agentaudio.model.step_audio_2.prefix_cache import PrefixCache, States, usable  # noqa: E402
 from agentaudio.model.step_audio_2.prompt import PromptBuilder  # noqa: E402
-from agentaudio.model.step_audio_2.segments import Prompt, SoundPosition  # noqa: E402
+from agentaudio.model.step_audio_2.segments import Prompt  # noqa: E402
 
 VOCABULARY = byte_vocabulary()
 
@@ -61,11 +61,10 @@ def prompt(*turns: Audio | str) -> Prompt:
 
 def read(weights: Weights, kept: PrefixCache, read: Prompt) -> tuple[Any, int]:
     """The logits after a prompt, and how much of it was known."""
-    known = kept.known(read)
-    states = kept.take(known)
+    states = kept.take(read)
     found = len(states)
     with torch.inference_mode():
-        logits = weights.read(known, states, lambda: True)
+        logits = weights.read(read, states, lambda: True)
     assert len(states) == states.cache.get_seq_length() == len(read.ids)
     kept.put(states)
     return logits, found
@@ -120,11 +119,20 @@ def test_only_whole_sounds_and_never_the_whole_prompt_are_usable(samples: int) -
 def test_equal_sound_that_was_read_anew_is_recognised(weights: Weights) -> None:
     kept = PrefixCache(10_000)
     read(weights, kept, prompt(noise(0)))
-    again = kept.known(prompt(noise(0), "yes", noise(1)))
-    ours = next(one for one in again.positions if isinstance(one, SoundPosition))
-    theirs = next(one for states in kept._kept for one in states.positions if isinstance(one, SoundPosition))
-    assert ours.audio is theirs.audio
-    assert again.ids == prompt(noise(0), "yes", noise(1)).ids
+    encoded = count_encodings(weights.model)
+    _, found = read(weights, kept, prompt(Audio(noise(0).samples.copy(), 16_000), "yes"))
+    assert found == len(prompt(noise(0)).ids) and encoded == []
+
+
+def test_equal_long_sounds_are_compared_in_no_time(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    monkeypatch.setattr(Audio, "__eq__", lambda mine, theirs: compared.append(mine) or mine is theirs)
+    kept = PrefixCache(10_000)
+    for _ in range(2):
+        made = prompt(noise(0, 10.0))
+        kept.put(States(made.positions[:-1]))
+        assert kept.take(made).positions == made.positions[:-1]
+    assert compared == []
 
 
 def test_long_prompts_are_read_in_chunks_that_leave_sounds_whole(
@@ -142,7 +150,7 @@ def test_several_go_on_from_the_same_states(weights: Weights) -> None:
     kept = PrefixCache(10_000)
     base = prompt(noise(0))
     read(weights, kept, base)
-    one, two = kept.take(kept.known(prompt(noise(0), "a"))), kept.take(kept.known(prompt(noise(0), "b")))
+    one, two = kept.take(prompt(noise(0), "a")), kept.take(prompt(noise(0), "b"))
     with torch.inference_mode():
         step(weights, one, 65, 65, 65)
         after = step(weights, two, 66)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import shutil
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,11 +144,13 @@ async def test_a_written_answer_makes_no_sound(model: StepAudio2) -> None:
     assert not [delta for delta in deltas if isinstance(delta, AudioDelta)]
 
 
-async def test_a_voice_that_cannot_be_spoken_in_is_refused(model: StepAudio2, folder: Path) -> None:
-    dictate(model, folder, [1] * 20)
+async def test_a_voice_that_cannot_be_spoken_in_is_refused_at_once(model: StepAudio2) -> None:
     silence = Reference("nobody", Audio(np.zeros(48_000, np.float32), 16_000))
+    heard = []
     with pytest.raises(VoiceError, match="nobody"):
-        await answer(model, voice=silence)
+        async for delta in model.generate(asked(), voice=silence, options=GenerateOptions(max_tokens=1500)):
+            heard.append(delta)
+    assert len(heard) < 500, "not after the whole answer"
 
 
 async def test_breaking_off_ends_the_voice_too(model: StepAudio2) -> None:
@@ -168,6 +172,22 @@ async def test_a_folder_without_a_speech_decoder_is_mute(folder: Path, tmp_path:
     assert [delta for delta in deltas if isinstance(delta, TokensDelta)]
     assert not [delta for delta in deltas if isinstance(delta, AudioDelta)]
     await model.aclose()
+
+
+async def test_closing_frees_the_weights_and_all_threads(folder: Path) -> None:
+    model = StepAudio2.load(folder, device="cpu", dtype="float32")
+    assert model._weights is not None
+    weights, kept = weakref.ref(model._weights.model), model._kept
+    deltas = model.generate(asked(), options=GenerateOptions(max_tokens=2000))
+    await anext(deltas)
+    await model.aclose()
+    with pytest.raises(BackendError, match="was closed while it was generating"):
+        async for _ in deltas:
+            pass
+    assert len(kept) == 0
+    gc.collect()
+    assert weights() is None
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("step-audio-2")]
 
 
 @pytest.mark.parametrize("name", ["flow.pt", "campplus.onnx"])

@@ -18,7 +18,7 @@ pytest.importorskip("safetensors", reason="the extra local is not installed")
 from agentaudio.audio import Audio  # noqa: E402
 from agentaudio.errors import OptionError, VoiceError  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.prompt_cache import PromptCache  # noqa: E402
-from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt, clip_hash  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class CountingMaker:
             self.made += 1
         if clip.is_silent:
             raise VoiceError(f"voice {voice_id!r}: silent")
-        random = np.random.default_rng(abs(hash(clip_hash(clip))))
+        random = np.random.default_rng(abs(hash(clip.sha256)))
         return TimbrePrompt(
             tokens=random.integers(0, 6561, self._tokens, np.int32),
             embedding=random.standard_normal(192, np.float32),
             mel=random.standard_normal((2 * self._tokens, 80), np.float32),
             transcript=transcript,
             voice_id=voice_id,
-            clip_hash=clip_hash(clip),
+            clip_hash=clip.sha256,
             made_by=self.fingerprint,
         )
 
@@ -65,7 +65,7 @@ def test_a_prompt_is_made_once_and_kept_beside_the_voice(tmp_path: Path) -> None
     cache = PromptCache(maker, tmp_path)
     made = cache.get(RUBY)
     assert cache.get(RUBY) is made
-    assert only_file(tmp_path).name == f"{clip_hash(RUBY.clip)}.timbre.safetensors"
+    assert only_file(tmp_path).name == f"{RUBY.clip.sha256}.timbre.safetensors"
     assert PromptCache(maker, tmp_path).get(RUBY) == made
     assert maker.made == 1
 
@@ -201,6 +201,14 @@ def test_a_forgotten_voice_leaves_nothing(tmp_path: Path) -> None:
     cache.forget(RUBY)
     assert len(cache) == 0 and cache.nbytes == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prompt_whose_file_was_deleted_leaves_memory_when_another_voice_is_used(tmp_path: Path) -> None:
+    cache = PromptCache(CountingMaker(), tmp_path)
+    cache.get(RUBY)
+    only_file(tmp_path).unlink()  # as a library does when the voice is revoked
+    cache.get(WALTER)
+    assert len(cache) == 1
 
 
 def test_a_memory_of_nothing_is_refused() -> None:

@@ -20,7 +20,7 @@ from safetensors.numpy import save  # noqa: E402
 
 from agentaudio.audio import Audio  # noqa: E402
 from agentaudio.errors import AudioError, VoiceError  # noqa: E402
-from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt, clip_hash  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt  # noqa: E402
 
 
 def parts(tokens: int = 60, seed: int = 0) -> dict[str, Any]:
@@ -159,6 +159,6 @@ def test_the_hash_covers_all_of_it(change: dict[str, Any]) -> None:
 
 def test_a_clip_is_known_by_its_samples_and_rate() -> None:
     samples = np.linspace(-0.5, 0.5, 100, dtype=np.float32)
-    assert clip_hash(Audio(samples, 16_000)) == clip_hash(Audio(samples, 16_000))
-    assert clip_hash(Audio(samples, 16_000)) != clip_hash(Audio(samples, 8_000))
-    assert clip_hash(Audio(samples, 16_000)) != clip_hash(Audio(-samples, 16_000))
+    assert Audio(samples, 16_000).sha256 == Audio(samples, 16_000).sha256
+    assert Audio(samples, 16_000).sha256 != Audio(samples, 8_000).sha256
+    assert Audio(samples, 16_000).sha256 != Audio(-samples, 16_000).sha256
