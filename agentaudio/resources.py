@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import threading
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 
-from agentaudio.conversation import Conversation
+from agentaudio.audio import Audio
+from agentaudio.conversation import AudioPart, Conversation
+from agentaudio.model.speech_lm import GenerateOptions, Heard, SpeechLM, TextDelta
+from agentaudio.retrieval.document_files import Transcribe
 from agentaudio.retrieval.documents import DocumentIndex
 from agentaudio.retrieval.embedding import Embed
 from agentaudio.retrieval.voice_search import VoiceSearch
@@ -46,6 +51,26 @@ def open_voices(voices: Voices | None = None) -> VoiceSearch:
         voices = demo_voices()
     library = voices if isinstance(voices, VoiceLibrary) else VoiceLibrary(voices)
     return VoiceSearch(library, embed=default_embedder())
+
+
+def transcriber(model: SpeechLM) -> Transcribe:
+    """What a model hears, for `DocumentIndex.from_folder(..., transcribe=)`; it blocks, outside any event loop."""
+
+    async def heard(audio: Audio) -> str:
+        conversation = Conversation()
+        conversation.add("system", "Write down word for word what is said, and nothing else.")
+        conversation.add("user", AudioPart(audio))
+        written = []
+        deltas = model.generate(conversation, options=GenerateOptions(speak=False))
+        async with contextlib.aclosing(deltas) as stream:  # type: ignore[type-var]
+            async for delta in stream:
+                if isinstance(delta, Heard):
+                    return delta.text
+                if isinstance(delta, TextDelta):
+                    written.append(delta.text)
+        return "".join(written)
+
+    return lambda audio: asyncio.run(heard(audio))
 
 
 class Resources:

@@ -92,9 +92,12 @@ class Corpus:
         return {row[0]: FileState(*row) for row in self._rows("SELECT name, size, mtime_ns, sha256 FROM files")}
 
     def put(self, file: FileState, passages: Iterable[Passage]) -> None:
-        """Keep a file's passages in place of those it had."""
+        """Keep a file's passages in place of those it had, unless another process has read the same by now."""
         rows = [(file.name, p.text, p.title, p.source, p.position, _digest(p)) for p in passages]
         with self._change() as db:
+            known = db.execute("SELECT sha256 FROM files WHERE name = ?", (file.name,)).fetchone()
+            if known is not None and known[0] == file.sha256:
+                return
             db.execute("DELETE FROM files WHERE name = ?", (file.name,))
             db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (file.name, file.size, file.mtime_ns, file.sha256))
             db.executemany(

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,19 +101,16 @@ class DocumentIndex:
         """Build the indexes now instead of at the first search; it blocks for about 10 ms a new passage."""
         with self._refreshing:
             if self._words is None:
-                self._index(self._passages)
+                self._take()
 
     def refresh(self) -> Changes:
         """Read what changed in the folder, and search that from now on."""
         if self._folder is None:
             return Changes()
         with self._refreshing:
-            changes, writes = self._folder.refresh(), self._corpus.changed_elsewhere()
-            if changes or writes != self._writes:
-                passages = self._corpus.passages()
-                if self._words is not None:
-                    self._index(passages)
-                self._passages, self._writes = passages, writes
+            changes = self._folder.refresh()
+            if changes or self._corpus.changed_elsewhere() != self._writes:
+                self._take()
             self._looked = time.monotonic()
         return changes
 
@@ -127,7 +124,7 @@ class DocumentIndex:
         vector = None if self._embed is None or self._vectors is None else self._embed([query])[0]
         scored = blend(query, words, vector, self._vectors, pool)
         found = [replace(passages[id], score=round(score, 4)) for id, score in scored if id in passages]
-        return found[:k] if self._rerank is None else reranked(query, found[:pool], self._rerank)[:k]
+        return found[:k] if self._rerank is None else _reranked(query, found[:pool], self._rerank)[:k]
 
     def _look(self) -> None:
         """See in a thread whether the folder has changed; this search need not wait for it."""
@@ -142,17 +139,19 @@ class DocumentIndex:
         except Exception:
             log.exception("the documents could not be read again; they are searched as they were")
 
-    def _index(self, passages: Mapping[int, Passage]) -> None:
-        """Bring words and vectors up to date with the corpus. The lock is held."""
+    def _take(self) -> None:
+        """Search what is in the corpus from now on. The lock is held."""
+        writes, passages = self._corpus.changed_elsewhere(), self._corpus.passages()
+        wanted = IdSet(passages)
         if self._embed is not None:
-            self._vectors = self._embedded(self._embed)
-        words, wanted = self._words or TextIndex(), IdSet(passages)
+            self._vectors = self._embedded(self._embed, wanted)
+        words = self._words or TextIndex()
         words.remove(words.ids() - wanted)
         new = (wanted - words.ids()).ids().tolist()
         words.add(new, [f"{passages[id].title} {passages[id].text}" for id in new])
-        self._words = words
+        self._words, self._passages, self._writes = words, passages, writes
 
-    def _embedded(self, embed: Embed) -> VectorIndex:
+    def _embedded(self, embed: Embed, wanted: IdSet) -> VectorIndex:
         probe = embed([_PROBE])[0]
         embedder = self._corpus.embedded_by(probe)
         waiting = self._corpus.without_vector()
@@ -161,7 +160,7 @@ class DocumentIndex:
             self._corpus.put_vectors(some, embed([embedded_text(passage) for passage in some]))
         dim = len(probe)
         vectors = self._vectors or self._kept(dim, embedder) or VectorIndex(dim, bytes_per_vector=_bytes(dim))
-        wanted, held = self._corpus.ids(), vectors.ids()
+        held = vectors.ids()
         vectors.remove(held - wanted)
         for ids, rows in self._corpus.vectors((wanted - held).ids()):
             vectors.add(ids, rows)
@@ -188,9 +187,9 @@ def _bytes(dim: int) -> float:
     return dim + ID_BYTES
 
 
-def reranked(query: str, passages: Sequence[Passage], rerank: Rerank) -> list[Passage]:
+def _reranked(query: str, passages: Sequence[Passage], rerank: Rerank) -> list[Passage]:
     """Passages by the scores of a reranker, best first."""
-    scores = rerank(query, [f"{p.title}. {p.text}" for p in passages]) if passages else []
+    scores = rerank(query, [embedded_text(p) for p in passages]) if passages else []
     scored = (replace(p, score=round(float(score), 4)) for p, score in zip(passages, scores, strict=True))
     return sorted(scored, key=lambda passage: -passage.score)
 

@@ -16,6 +16,7 @@ from agentaudio.retrieval.web.providers import Brave, Ddgs, EngineError, SearchE
 log = logging.getLogger(__name__)
 
 SHORTEST_REST_S, LONGEST_REST_S = 2.0, 300.0
+LONGEST_WAIT_S = 5.0
 
 SETTINGS = {"searxng": "SEARXNG_URL", "tavily": "TAVILY_API_KEY", "brave": "BRAVE_API_KEY"}
 ORDER = "AGENTAUDIO_WEB_SEARCH"
@@ -73,7 +74,10 @@ class Engines:
             if rest_s := pace.rest_s():
                 problems.append(f"{engine.name} is left alone for {rest_s:.0f} s more")
                 continue
-            await asyncio.sleep(pace.wait_s())
+            if (wait_s := pace.turn_s()) is None:
+                problems.append(f"too many questions wait for {engine.name}")
+                continue
+            await asyncio.sleep(wait_s)
             try:
                 found = await engine.search(query, k)
             except RetrievalError as error:
@@ -102,11 +106,13 @@ class _Pace:
     def rest_s(self) -> float:
         return max(0.0, self._rested - monotonic())
 
-    def wait_s(self) -> float:
-        """Seconds until it is this question's turn, which is taken by asking."""
+    def turn_s(self) -> float | None:
+        """Seconds until it is this question's turn, which is taken by asking; None when that is too long."""
         with self._lock:
             now = monotonic()
             turn = max(now, self._next)
+            if turn - now > LONGEST_WAIT_S:
+                return None
             self._next = turn + self._interval_s
             return turn - now
 

@@ -10,6 +10,8 @@ import pytest
 
 from agentaudio.audio import Audio
 from agentaudio.errors import RetrievalError
+from agentaudio.model.scripted import Scripted, ScriptStep
+from agentaudio.resources import transcriber
 from agentaudio.retrieval.document_files import read_documents
 from agentaudio.retrieval.documents import DocumentIndex
 
@@ -88,6 +90,11 @@ def test_a_recording_tells_when_it_was_said(tmp_path: Path) -> None:
     assert moon.title == "Interview" and 0 < begin < end < first.duration + 60 + second.duration
     with pytest.raises(RetrievalError, match="holds no documents"):
         DocumentIndex.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("step", [{"heard": "How far is the moon?", "say": "Far."}, "How far is the moon?"])
+def test_a_model_may_transcribe(step: ScriptStep) -> None:
+    assert transcriber(Scripted([step]))(Audio.silence(1.0, 16_000)) == "How far is the moon?"
 
 
 def test_a_word_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> None:

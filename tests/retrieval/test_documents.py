@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -44,6 +46,11 @@ def folder(tmp_path: Path) -> Path:
     (made / "cat.txt").write_text("Cats purr.\n\nCats sleep.")
     (made / "dog.md").write_text("# Dogs\n\nDogs bark.")
     return made
+
+
+@pytest.fixture(scope="module")
+def demo() -> DocumentIndex:
+    return open_documents()
 
 
 def test_passages_keep_title_source_and_position(documents: DocumentIndex, tmp_path: Path) -> None:
@@ -109,6 +116,7 @@ def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
 def test_one_unreadable_file_is_told_and_the_others_are_searched(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    pytest.importorskip("pypdf", reason="needs the extra 'documents'")
     (folder / "latin.txt").write_bytes("Grüße".encode("latin-1"))
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7 and then nothing")
     index = DocumentIndex.from_folder(folder)
@@ -185,6 +193,18 @@ def test_what_another_process_read_is_searched_too(folder: Path, tmp_path: Path)
     (folder / "fox.txt").write_text("Foxes scream.")
     assert one.refresh().added == ("fox.txt",) and not other.refresh()
     assert other.search("scream")[0].source == "fox.txt"
+
+
+def test_many_processes_may_read_one_folder_into_one_store(folder: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from agentaudio.retrieval.documents import DocumentIndex\n"
+        "index = DocumentIndex.from_folder(sys.argv[1], store=sys.argv[2])\n"
+        "index.prepare(); print([p.source for p in index.search('bark purr', 9)])"
+    )
+    command = [sys.executable, "-c", program, str(folder), str(tmp_path / "store.sqlite3")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    told = [process.communicate(timeout=60)[0].strip() for process in running]
+    assert told == ["['cat.txt', 'dog.md']"] * 3
 
 
 def test_a_touched_file_is_not_read_again(folder: Path, tmp_path: Path) -> None:
@@ -273,5 +293,5 @@ def test_several_threads_may_search_while_the_folder_changes(folder: Path, monke
         ("who invented the telephone", "telephone.md"),
     ],
 )
-def test_the_demo_documents_answer_questions(question: str, source: str) -> None:
-    assert source in [passage.source for passage in open_documents().search(question, 3)]
+def test_the_demo_documents_answer_questions(demo: DocumentIndex, question: str, source: str) -> None:
+    assert source in [passage.source for passage in demo.search(question, 3)]

@@ -178,6 +178,8 @@ def test_questions_to_one_engine_keep_their_distance(server: LocalServer, monkey
     for query in "abc":
         assert search(engines, query) == []
     assert slept == [0.0, 2.0, 4.0]
+    with pytest.raises(RetrievalError, match="too many questions wait for searxng"):
+        search(engines, "d")
 
 
 def test_engines_come_from_the_environment() -> None:
