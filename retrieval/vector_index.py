@@ -82,9 +82,7 @@ class VectorIndex:
 
         Raises RetrievalError when it cannot be written.
         """
-        with self._lock:
-            whole = self._main is not None and not len(self._hidden) and not self._tail.ntotal
-        if not whole:
+        if not self.compacted:
             self.compact()
         assert self._main is not None
         write_index(Path(path), self._main, about)
@@ -156,6 +154,12 @@ class VectorIndex:
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]
 
     @property
+    def compacted(self) -> bool:
+        """Whether nothing came or went since the last compaction, so that `save` only writes."""
+        with self._lock:
+            return self._main is not None and not len(self._hidden) and not self._tail.ntotal
+
+    @property
     def needs_compaction(self) -> bool:
         """Whether the tail, or what was removed, has grown so much that searches take longer for it."""
         with self._lock:
@@ -173,7 +177,9 @@ class VectorIndex:
         Raises RetrievalError when no index fits `bytes_per_vector` and `recall`.
         """
         if background:
-            threading.Thread(target=self._compact_quietly, args=(source, then), daemon=True).start()
+            threading.Thread(
+                target=self._compact_quietly, args=(source, then), name="index-compaction", daemon=True
+            ).start()
             return
         with self._compacting:
             self._compact(source)

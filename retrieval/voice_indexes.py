@@ -28,6 +28,7 @@ from agentaudio.voice_library.voice import Voice
 KEPT_FROM = 200
 AT_ONCE = 256
 MOST_FILTERS = 64
+DESCRIPTIONS, SPEAKERS = "descriptions", "speakers"
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class VoiceIndexes:
         self._own_speakers = speakers is None
         self._lock = threading.RLock()
         self._seen: tuple[int, date] | None = None
+        self._texts_seen: tuple[int, date] | None = None
         self._speakers_seen: tuple[int, date] | None = None
         self._filters: dict[Any, IdSet] = {}
 
@@ -82,26 +84,37 @@ class VoiceIndexes:
         """Words and meanings of the cards. New cards are embedded first, which takes about 10 ms for each."""
         with self._lock:
             usable = self.refresh()
+            if self._texts_seen == self._seen:
+                return self.words, self._meanings
             new = (usable - self.words.ids()).ids()
             for rows in _parts(new):
                 found = self.voices(rows)
                 self.words.add([row for row, _ in found], [" ".join(card_terms(voice.card)) for _, voice in found])
-            if self._embed is None:
-                return self.words, None
-            if self._meanings is None:
-                self._meanings = self._opened_meanings()
-            new = (usable - self._meanings.ids()).ids() if self._meanings is not None else usable.ids()
-            for rows in _parts(new):
-                found = self.voices(rows)
-                if found:
-                    vectors = self._embed([card_prose(voice.card) for _, voice in found])
-                    if self._meanings is None:
-                        self._meanings = _meanings(vectors.shape[1])
-                    self._meanings.add([row for row, _ in found], vectors)
-            if self._meanings is not None and len(new) >= KEPT_FROM:
-                self._meanings.remove(self._meanings.ids() - usable)
-                self._keep(self._meanings, "descriptions", embedder=self._embedder)
+            if self._embed is not None:
+                self._embed_new(self._embed, usable)
+            self._texts_seen = self._seen
             return self.words, self._meanings
+
+    def _embed_new(self, embed: Embed, usable: IdSet) -> None:
+        if self._meanings is None:
+            self._meanings = self._opened_meanings(embed)
+        new = (usable - self._meanings.ids()).ids() if self._meanings is not None else usable.ids()
+        for rows in _parts(new):
+            found = self.voices(rows)
+            if found:
+                vectors = embed([card_prose(voice.card) for _, voice in found])
+                if self._meanings is None:
+                    self._meanings = _meanings(vectors.shape[1])
+                self._meanings.add([row for row, _ in found], vectors)
+        meanings = self._meanings
+        if meanings is None or self._embedder is None:
+            return
+        meanings.remove(meanings.ids() - usable)
+        if len(new) >= KEPT_FROM or (len(meanings) >= KEPT_FROM and not self._path(DESCRIPTIONS).is_file()):
+            about = {"embedder": self._embedder}
+            meanings.compact(
+                background=len(meanings) > EXACT_UP_TO, then=lambda: self._keep(meanings, DESCRIPTIONS, about)
+            )
 
     def speakers(self) -> Index:
         """Speaker embeddings. Raises RetrievalError when the library has none."""
@@ -124,8 +137,12 @@ class VoiceIndexes:
                     kept = new.holds(rows)
                     if kept.any():
                         index.add(rows[kept], vectors[kept])
-            if isinstance(index, VectorIndex) and index.needs_compaction:
-                index.compact(self._embeddings, background=True, then=lambda: self._keep_speakers(index, encoder))
+            if isinstance(index, VectorIndex):
+                # Whoever takes a voice back deletes the files, because its embedding is in them.
+                lost = len(index) > EXACT_UP_TO and not self._path(SPEAKERS).is_file()
+                if index.needs_compaction or lost:
+                    about = {"encoder": encoder}
+                    index.compact(self._embeddings, background=True, then=lambda: self._keep(index, SPEAKERS, about))
             self._speakers_seen = self._seen
             return index
 
@@ -157,25 +174,24 @@ class VoiceIndexes:
     def _embedder(self) -> str | None:
         return getattr(self._embed, "name", None)
 
-    def _opened_meanings(self) -> VectorIndex | None:
-        if self._embedder is None or not (path := self._path("descriptions")).is_file():
+    def _opened_meanings(self, embed: Embed) -> VectorIndex | None:
+        if self._embedder is None or not (path := self._path(DESCRIPTIONS)).is_file():
             return None
-        assert self._embed is not None
-        dim = self._embed(["one"]).shape[1]
+        dim = embed(["one"]).shape[1]
         opened = VectorIndex.open(path, dim, bytes_per_vector=_meanings(dim).bytes_per_vector)
         return opened[0] if opened is not None and opened[1].get("embedder") == self._embedder else None
 
     def _opened_speakers(self, encoder: str, usable: IdSet) -> VectorIndex:
         dim = self.library.dim
         budget = max(BYTES_PER_VECTOR, dim + ID_BYTES)
-        opened = VectorIndex.open(self._path("speakers"), dim, bytes_per_vector=budget)
+        opened = VectorIndex.open(self._path(SPEAKERS), dim, bytes_per_vector=budget)
         if opened is not None and opened[1].get("encoder") == encoder:
             return opened[0]
         count = len(self.select(embedded=True)) if len(usable) > EXACT_UP_TO else len(usable)
         if count <= EXACT_UP_TO:
             return VectorIndex(dim, bytes_per_vector=budget)
         index = VectorIndex.of(self._embeddings, dim, count=count, bytes_per_vector=budget)
-        self._keep_speakers(index, encoder)
+        self._keep(index, SPEAKERS, {"encoder": encoder})
         return index
 
     def _embeddings(self) -> Iterator[tuple[Ids, Vectors]]:
@@ -184,16 +200,12 @@ class VoiceIndexes:
             kept = usable.holds(rows)
             yield rows[kept], vectors[kept]
 
-    def _keep_speakers(self, index: VectorIndex, encoder: str) -> None:
-        self._keep(index, "speakers", encoder=encoder)
-
-    def _keep(self, index: VectorIndex, name: str, **about: str | None) -> None:
-        """Write an index into the library's folder, if that can be written and everything in it may stay."""
-        if None in about.values():
-            return
+    def _keep(self, index: VectorIndex, name: str, about: dict[str, str]) -> None:
+        """Write a compacted index into the library's folder, if that can be written and everything in it may stay."""
         with suppress(VoiceError), self.library.database.alone():
             # Nobody takes a voice back while the block runs, and what was taken back before is not written again.
-            if len(index.ids() - IdSet(self.library.select(purpose="synthesis"))):
+            gone = index.ids() - IdSet(self.library.select(purpose="synthesis"))
+            if len(gone) or not index.compacted:
                 return
             try:
                 index.save(self._path(name), **about)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from agentaudio.audio import Audio
 from agentaudio.errors import RetrievalError, VoiceError
 from agentaudio.resources import open_voices
 from agentaudio.retrieval import voice_indexes
+from agentaudio.retrieval.vector_index import VectorIndex
 from agentaudio.retrieval.voice_query import asks_for_default, asks_for_talker, read_wish
 from agentaudio.retrieval.voice_search import VoiceMatch, VoiceSearch
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
@@ -265,7 +267,12 @@ def test_what_was_embedded_is_kept_in_the_library(toned: VoiceLibrary, monkeypat
     assert embed.texts == 2  # its width, and the question
     toned.revoke("top")
     assert not (toned.folder / "index").exists()
+    before = embed.texts
+    monkeypatch.setattr(voice_indexes, "KEPT_FROM", 3)
     assert ids(again.search("a warm woman")) == ["middle"]
+    assert embed.texts == before + 1  # the question
+    kept = VectorIndex.open(toned.folder / "index" / "descriptions.json", 4)
+    assert kept is not None and len(kept[0]) == 3
 
 
 def test_a_library_that_cannot_be_written_is_searched_all_the_same(
@@ -292,6 +299,11 @@ def test_a_large_library_is_searched_by_an_index_on_the_disk(
     assert ids(again.search(clip=tone(440, 2))) == ["late"] and ids(again.search(clip=tone(300, 2))) == ["middle"]
     toned.revoke("late")
     assert not kept.exists() and again.search(clip=tone(440, 2)) == []
+    for thread in threading.enumerate():
+        if thread.name == "index-compaction":
+            thread.join(30)
+    reopened = VectorIndex.open(kept, 32)
+    assert reopened is not None and len(reopened[0]) == 4 and toned.select(embedded=True).tolist() == [1, 2, 3, 4]
 
 
 def test_a_search_tells_what_its_index_is(toned: VoiceLibrary, library: VoiceLibrary) -> None:
