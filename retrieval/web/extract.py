@@ -10,6 +10,9 @@ from typing import Any
 
 from agentaudio.errors import MissingExtra, RetrievalError
 
+_STYLE = "translate(@style, 'ABDEHILNOPSTVY ', 'abdehilnopstvy')"
+_HIDDEN = ["//*[@hidden or @aria-hidden='true']", f"//*[contains({_STYLE}, 'display:none')]",
+           f"//*[contains({_STYLE}, 'visibility:hidden')]"]  # fmt: skip
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,300})</title>", re.IGNORECASE)
 _DECLARED = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
@@ -36,7 +39,9 @@ def article(page: bytes, *, charset: str | None = None, url: str | None = None) 
         raise MissingExtra("reading web pages", "web") from None
     html = decoded(page, charset)
     try:
-        found: Any = trafilatura.extract_with_metadata(html, url=url, output_format="markdown", include_comments=False)
+        found: Any = trafilatura.extract_with_metadata(
+            html, url=url, output_format="markdown", include_comments=False, prune_xpath=_HIDDEN
+        )
         text: str = _FRONT_MATTER.sub("", found.text or "") if found is not None else ""
         # Lists and very short pages are no articles; all their words are taken.
         text = text.strip() or trafilatura.html2txt(html).strip()
