@@ -30,7 +30,7 @@ class MilvusIndex:
 
     def __init__(self, uri: str, dim: int, *, collection: str = "voices", token: str = "") -> None:
         try:
-            from pymilvus import DataType, MilvusClient  # type: ignore[import-not-found]
+            from pymilvus import DataType, MilvusClient
         except ImportError as error:
             raise MissingExtra("an index in Milvus", "scale") from error
         self.dim = dim
@@ -119,7 +119,7 @@ class MilvusIndex:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Milvus's errors as ours."""
-        from pymilvus.exceptions import MilvusException  # type: ignore[import-not-found]
+        from pymilvus.exceptions import MilvusException
 
         try:
             yield
