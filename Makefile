@@ -49,7 +49,7 @@ $(VENV)/.ready-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing agentaudio and its development tools"
-	@$(BIN)/python $(INSTALL) --editable '.[pocket,espeak,web,containers,parquet,dev]'
+	@$(BIN)/python $(INSTALL) --editable '.[pocket,espeak,web,documents,mcp,containers,parquet,dev]'
 	@touch $@ $(VENV)/.ready-demo
 
 $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python

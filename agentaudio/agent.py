@@ -40,6 +40,7 @@ from agentaudio.model.speech_lm import (
 )
 from agentaudio.reply import Reply
 from agentaudio.resources import Documents, Resources, Voices
+from agentaudio.retrieval.citation import cite
 from agentaudio.session import Session, UserInput
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.discovery import ToolLike, find_tools
@@ -164,6 +165,9 @@ class Turn:
             agent.tools,
             started=lambda call: self._tell(events.ToolStarted, call=call),
             finished=self._take_run,
+            progressed=lambda call, message, share: self._tell(
+                events.ToolProgress, call=call, message=message, share=share
+            ),
             approve=agent.approve,
             late=self._take_late,
         )
@@ -353,10 +357,9 @@ class Turn:
 
     def _finish(self, stop: Literal["answered", "max_steps", "interrupted"]) -> Reply:
         if stop != "interrupted" and not self._agent.model.capabilities.cites:
-            # The model does not say what it used, so everything it was given to read is named.
-            for run in self._runs:
-                for passage in run.result.passages:
-                    self._cite(Citation(passage.title, passage.source, passage.text, passage.position))
+            read = [passage for run in self._runs for passage in run.result.passages]
+            for citation in cite(" ".join(self._text), read):
+                self._cite(citation)
         self._timings["total"] = self._now()
         reply = Reply(
             text=" ".join(text for text in self._text if text),

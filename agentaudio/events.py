@@ -1,7 +1,8 @@
 """What happens in a turn, as its user sees it.
 
 A turn is `turn.started`, then any of the others, then `turn.finished`, or `error` in its place.
-`heard` comes before anything the agent says; each `tool.finished` after its `tool.started`;
+`heard` comes before anything the agent says; each `tool.finished` after its `tool.started`, any
+`tool.progress` of the call between the two;
 `voice.changed` after the tool that found the voice, and before the sound in it.
 """
 
@@ -65,6 +66,16 @@ class AudioDelta(Event):
 class ToolStarted(Event):
     type = "tool.started"
     call: ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolProgress(Event):
+    """How far a tool is, for tools that tell. share: 0 to 1, None when unknown."""
+
+    type = "tool.progress"
+    call: ToolCall
+    message: str
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

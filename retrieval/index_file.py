@@ -46,7 +46,7 @@ def write_index(path: Path, built: Built, about: dict[str, Any]) -> None:
             with suppress(OSError):
                 file.unlink()
         raise RetrievalError(f"cannot write the index {path}: {error}; free some space, or make it writable") from None
-    for file in path.parent.glob(f"{path.stem}-*"):
+    for file in path.parent.glob(f"{path.stem}-*.faiss"):
         if file != data:
             with suppress(OSError):  # another process was faster
                 file.unlink()

@@ -405,3 +405,24 @@ def test_what_a_booking_came_to_after_a_barge_in_is_read_in_the_next_turn() -> N
     before, after = read
     assert "carries on" in before.text and before.is_error
     assert after.text == "booked, number 7" and not after.is_error
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_tool_tells_how_far_it_is(blocking: bool) -> None:
+    def work(context: RunContext) -> str:
+        for step in (1, 2):
+            context.progress(f"step {step}", step / 2)
+        return "done"
+
+    async def work_too(context: RunContext) -> str:
+        return work(context)
+
+    agent = Agent(scripted(calls(("work", {})), "Done."), tools=[tool(name="work")(work if blocking else work_too)])
+
+    async def listen() -> list[events.Event]:
+        return [event async for event in agent.stream("go") if event.type.startswith("tool.")]
+
+    seen = asyncio.run(listen())
+    assert [event.type for event in seen] == ["tool.started", "tool.progress", "tool.progress", "tool.finished"]
+    told = [(event.message, event.share) for event in seen if isinstance(event, events.ToolProgress)]
+    assert told == [("step 1", 0.5), ("step 2", 1.0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import logging
@@ -54,6 +55,7 @@ class TurnCalls:
 
     approve: asked about calls of tools with `approval`; None denies them
     started, finished: told of each call once, also of a cancelled one
+    progressed: told by a call how far it is, between its start and its end
     late: told of a call that ended after its turn had been interrupted (tools with cancellable=False)
     """
 
@@ -63,12 +65,13 @@ class TurnCalls:
         *,
         started: Callable[[ToolCall], None],
         finished: Callable[[ToolRun], None],
+        progressed: Callable[[ToolCall, str, float | None], None] | None = None,
         approve: Approve | None = None,
         late: Callable[[ToolRun], None] | None = None,
     ) -> None:
         self._tools = tools
         self._started, self._finished, self._late = started, finished, late
-        self._approve = approve
+        self._progressed, self._approve = progressed, approve
         self._free = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._asking = asyncio.Lock()
         self._done: dict[str, ToolRun] = {}
@@ -166,7 +169,7 @@ class TurnCalls:
     async def _bounded(self, tool: Tool, call: ToolCall, context: RunContext) -> tuple[Status, ToolResult]:
         """Run a tool for as long as it may take. Raises what the tool raised."""
         # A task of its own: a tool that ignores being cancelled holds up neither the turn nor its end.
-        work = asyncio.ensure_future(_attempts(tool, call, context))
+        work = asyncio.ensure_future(_attempts(tool, call, self._listening(call, context)))
         this = asyncio.current_task()
         if not tool.cancellable and this is not None:
             self._unstoppable.add(this)
@@ -184,6 +187,22 @@ class TurnCalls:
         if work.cancelled():
             raise RuntimeError("it cancelled itself")
         return "done", work.result()
+
+    def _listening(self, call: ToolCall, context: RunContext) -> RunContext:
+        """The context of one call: what it tells of its progress is known to be its own."""
+        if self._progressed is None:
+            return context
+        loop, running, progressed = asyncio.get_running_loop(), asyncio.current_task(), self._progressed
+
+        def tell(message: str, share: float | None) -> None:
+            if running is not None and not running.done():
+                progressed(call, message, share)
+
+        def progress(message: str, share: float | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                loop.call_soon_threadsafe(tell, message, share)
+
+        return replace(context, progress=progress)
 
     def _let_go(self, task: asyncio.Task[ToolRun]) -> None:
         _carrying_on.add(task)

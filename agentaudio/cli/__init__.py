@@ -28,7 +28,7 @@ for _home, _help in {
     "agentaudio.cli.step_audio_2:revoice": "Say what a sound file says in another voice.",
     "agentaudio.cli.step_audio_2:tokenize": "Write down the speech tokens of a sound file.",
     "agentaudio.cli.voices:voices": "Look into a voice library, and change it.",
-    "agentaudio.cli.listing:tools": "Look at the installed tools.",
+    "agentaudio.cli.tools:tools": "List, check and run the tools that agents can be given.",
     "agentaudio.cli.listing:models": "Look at the installed speech models.",
     "agentaudio.cli.step_audio_2:model": "Make a small random checkpoint of Step-Audio 2, for tests and CI.",
     "agentaudio.cli.doctor:doctor": "Show what is installed, what is missing, and how to get it.",

@@ -10,9 +10,11 @@ from cyclopts import Parameter
 
 from agentaudio.agent import Agent
 from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress, read_input
+from agentaudio.cli.tools import approve_on_terminal
 from agentaudio.errors import OptionError
 from agentaudio.events import TurnFinished, TurnStarted
 from agentaudio.reply import Reply
+from agentaudio.tools.discovery import find_tools
 
 DEFAULT_TOOLS = ("search_documents", "audio_search", "get_date_time", "calculate")
 
@@ -27,6 +29,7 @@ async def ask(
     documents: Path | None = None,
     voices: Path | None = None,
     seconds: float = 5.0,
+    allow_commands: bool = False,
     json: bool = False,
 ) -> None:
     """Ask by voice or in writing, and hear the answer.
@@ -40,15 +43,17 @@ async def ask(
     model
         Which speech model answers; `agentaudio models list` shows them.
     tools
-        Names of tools it may call; `agentaudio tools list` shows them.
+        Tools it may call: names (`agentaudio tools list` shows them), files and folders.
     voice
         Id or name of the voice to start with; `agentaudio voices list` shows them.
     documents
-        A folder of .txt and .md files for search_documents, instead of the demo documents.
+        A folder of text, Markdown, HTML, PDF and Word files for search_documents, instead of the demo documents.
     voices
         A voice library for audio_search, instead of the demo voices.
     seconds
         How long to listen to the microphone.
+    allow_commands
+        Let tools in files run programs.
     json
         Print the reply as one JSON object, and nothing else.
     """
@@ -57,7 +62,8 @@ async def ask(
     if out_file is not None:
         ensure_writable(out_file)
     with progress(f"loading {model}"):
-        agent = Agent(model, tools=tools, voice=voice, documents=documents, voices=voices)
+        given = find_tools(tools, allow_commands=allow_commands).values()
+        agent = Agent(model, tools=given, voice=voice, documents=documents, voices=voices, approve=approve_on_terminal)
     narrator = Narrator()
     reply: Reply | None = None
     question = read_input(input, seconds)

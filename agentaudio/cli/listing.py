@@ -6,7 +6,6 @@ from cyclopts import App
 from rich.table import Table
 
 from agentaudio.cli.console import out, print_json
-from agentaudio.cli.tools import tools as tools
 from agentaudio.model.registry import installed_backends
 
 models = App(name="models", help="Look at the installed speech models.")

@@ -120,3 +120,20 @@ def test_a_person_is_asked_before_a_tool_that_needs_approval(capfd: pytest.Captu
     os.close(theirs)
     assert process.returncode == 0 and out.startswith(b"It is ")
     assert b"clock() wants to run. Allow it? [y/N]" in asked
+
+
+def test_a_question_may_be_asked_with_tools_of_a_file(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "say.yaml").write_text(COMMAND)
+    (tmp_path / "script.json").write_text(json.dumps([{"calls": [{"name": "say"}]}, "Two."]))
+    monkeypatch.chdir(tmp_path)
+    asked = ["ask", "how much", "--model", "scripted:script.json", "--tools", "say.yaml"]
+    with pytest.raises(SystemExit):
+        main(asked)
+    assert "say.yaml:3: commands are off" in capfd.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main([*asked, "--allow-commands", "--json"])
+    assert not ended.value.code
+    (call,) = json.loads(capfd.readouterr().out)["tool_calls"]
+    assert (call["status"], call["result"]["text"]) == ("done", "2")

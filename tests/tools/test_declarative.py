@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,15 @@ def test_ten_lines_are_a_tool(tmp_path: Path, server: LocalServer) -> None:
     assert one.parameters["properties"]["museum"] == {"description": "The name of the museum.", "type": "string"}
     assert call(one, museum="The Louvre").text == "nine to five"
     assert one.idempotent
+
+
+def test_the_file_in_the_documents_is_a_tool(tmp_path: Path, server: LocalServer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(text.splitlines()) <= 10
+    server.answers["/hours/Uffizi"] = answer({"today": {"hours": "all day"}})
+    one = load(tmp_path, text.replace("https://museums.example", server.url) + "allow_private: true\n")
+    assert call(one, museum="Uffizi").text == "all day"
 
 
 def test_toml_says_the_same(tmp_path: Path, server: LocalServer) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 import jinja2
-import jmespath  # type: ignore[import-untyped]
+import jmespath
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from agentaudio.errors import AgentAudioError, ToolError

@@ -126,7 +126,12 @@ def test_equal_sound_that_was_read_anew_is_recognised(weights: Weights) -> None:
 
 def test_equal_long_sounds_are_compared_in_no_time(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
-    monkeypatch.setattr(Audio, "__eq__", lambda mine, theirs: compared.append(mine) or mine is theirs)
+
+    def equal(mine: Audio, theirs: object) -> bool:
+        compared.append(mine)
+        return mine is theirs
+
+    monkeypatch.setattr(Audio, "__eq__", equal)
     kept = PrefixCache(10_000)
     for _ in range(2):
         made = prompt(noise(0, 10.0))
