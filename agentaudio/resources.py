@@ -18,7 +18,9 @@ from agentaudio.retrieval.documents import DocumentIndex
 from agentaudio.retrieval.embedding import Embed
 from agentaudio.retrieval.voice_search import VoiceSearch
 from agentaudio.tools.context import RunContext
+from agentaudio.voice_library.encoders import load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
+from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
 from agentaudio.voice_library.voice import Voice
 
 Documents = str | os.PathLike[str] | DocumentIndex
@@ -43,14 +45,21 @@ def open_documents(documents: Documents | None = None) -> DocumentIndex:
     return DocumentIndex.from_folder(folder, embed=default_embedder())
 
 
-def open_voices(voices: Voices | None = None) -> VoiceSearch:
-    """A library as a voice search; None opens the voices that ship as a demo."""
+def open_voices(voices: Voices | None = None, *, encoder: str | None = None) -> VoiceSearch:
+    """A library as a voice search; None opens the voices that ship as a demo.
+
+    encoder: for search by clip, as `load_encoder` names it; needless where the library has the embedded one
+    """
     if isinstance(voices, VoiceSearch):
         return voices
     if voices is None:
         voices = demo_voices()
     library = voices if isinstance(voices, VoiceLibrary) else VoiceLibrary(voices)
-    return VoiceSearch(library, embed=default_embedder())
+    if encoder is not None:
+        speaks: SpeakerEncoder | None = load_encoder(encoder)
+    else:
+        speaks = EmbeddedSpeakerEncoder() if library.encoder_name == EmbeddedSpeakerEncoder.name else None
+    return VoiceSearch(library, embed=default_embedder(), encoder=speaks)
 
 
 def transcriber(model: SpeechLM) -> Transcribe:

@@ -158,10 +158,6 @@ class VoiceSearch:
         ids = [voice.id if isinstance(voice, Voice) else voice for voice in exclude]
         return allowed - self._indexes.rows_of(ids) if ids else allowed
 
-    def by_text(self, query: str, k: int = 3) -> list[VoiceMatch]:
-        """`search` by words alone."""
-        return self.search(query, k=k)
-
     # By words
 
     def _by_text(self, text: str, allowed: IdSet, pool: int, vector: Vectors | None) -> dict[int, VoiceMatch]:

@@ -32,8 +32,8 @@ def test_wheel_holds_every_tracked_file_under_agentaudio_and_nothing_else(tmp_pa
     ("code", "unwanted"),
     [
         ("import agentaudio", "numpy torch faiss pydantic soundfile onnxruntime rich cyclopts asyncio"),
-        ("from agentaudio import Agent, Audio, tool", "torch faiss onnxruntime pocketsphinx bm25s rich tokenizers"),
-        ("import agentaudio.cli", "torch faiss onnxruntime pocketsphinx bm25s numpy"),
+        ("from agentaudio import Agent, Audio, tool", "torch faiss onnxruntime pocketsphinx rich tokenizers"),
+        ("import agentaudio.cli", "torch faiss onnxruntime pocketsphinx numpy"),
     ],
 )
 def test_heavy_libraries_are_imported_on_first_use(code: str, unwanted: str) -> None:

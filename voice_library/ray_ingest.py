@@ -39,7 +39,7 @@ def ingest_with_ray(
     Raises MissingExtra without the extra `scale`, and what `ingest` raises.
     """
     try:
-        import ray  # type: ignore[import-not-found]
+        import ray
     except ImportError as error:
         raise MissingExtra("ingest on a Ray cluster", "scale") from error
     if not ray.is_initialized():

@@ -32,7 +32,6 @@ _PACKAGES = (
     ("soxr", "soxr", "", "resampling"),
     ("pydantic", "pydantic", "", "tool schemas"),
     ("faiss", "faiss-cpu", "", "vector search"),
-    ("bm25s", "bm25s", "", "word search"),
     ("pocketsphinx", "pocketsphinx", "pocket", "the pocket engine: recognition"),
     ("onnxruntime", "onnxruntime", "pocket", "the pocket engine: routing, search by meaning, speaker embeddings"),
     ("pyworld", "pyworld-prebuilt", "pocket", "the pocket engine: timbre transfer"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from agentaudio.voice_library.encoders import load_encoder
 from agentaudio.voice_library.ingest import IngestReport
 from agentaudio.voice_library.ingest import ingest as take_in
 from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.ray_ingest import ingest_with_ray
 from agentaudio.voice_library.reindex import reindex as embed_again
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.voice import Policy
@@ -137,6 +139,7 @@ def ingest(
     rights: Rights = NO_RIGHTS,
     encoder: str | None = None,
     workers: int | None = None,
+    ray: bool = False,
     json: bool = False,
 ) -> int:
     """Take recordings in as voices; again, to go on after an interruption.
@@ -155,14 +158,20 @@ def ingest(
     encoder
         Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa.
     workers
-        Threads; one per core if not given.
+        Threads, or processes of the cluster; one per core if not given.
+    ray
+        Embed on a Ray cluster: the one that RAY_ADDRESS names, or else one on this machine.
     json
         Print the report as JSON.
     """
     common = rights.fields() | ({"language": language} if language else {})
     opened = _opened(library, encoder)
     with _bar("taking in") as advance:
-        report = take_in(opened, source, common=common, workers=workers, on_progress=advance)
+        if ray:
+            make = partial(load_encoder, encoder or "embedded")
+            report = ingest_with_ray(opened, source, encoder=make, common=common, workers=workers, on_progress=advance)
+        else:
+            report = take_in(opened, source, common=common, workers=workers, on_progress=advance)
     return _report(report, json)
 
 

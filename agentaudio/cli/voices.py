@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from rich.markup import escape
 from rich.table import Table
 
+from agentaudio.audio import Audio
 from agentaudio.cli.console import ensure_writable, in_home, out, play, print_json
 from agentaudio.resources import open_voices
+from agentaudio.retrieval.voice_search import VoiceMatch
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.export import export_voice
 from agentaudio.voice_library.stats import stats
@@ -27,6 +29,8 @@ for _command, _help in {
 }.items():
     voices.command(f"agentaudio.cli.voice_changes:{_command}", help=_help)
 
+Gender = Literal["female", "male", "neutral"]
+Age = Literal["child", "young", "adult", "old"]
 Library = Annotated[Path | None, Parameter(name=["--library", "-l"])]
 
 
@@ -41,7 +45,11 @@ def list_voices(*, library: Library = None, json: bool = False) -> None:
     json
         Print the cards as JSON.
     """
-    _show([(voice, None) for voice in open_voices(library).library], json)
+    held = list(open_voices(library).library)
+    if json:
+        print_json([voice.to_dict() for voice in held])
+    else:
+        _show(held)
 
 
 @voices.command
@@ -124,7 +132,8 @@ def show_stats(*, library: Library = None, json: bool = False) -> None:
     json
         Print them as JSON.
     """
-    figures = stats(open_voices(library).library)
+    opened = open_voices(library)
+    figures = stats(opened.library) | {"index": opened.stats()}
     if json:
         print_json(figures)
         return
@@ -133,8 +142,23 @@ def show_stats(*, library: Library = None, json: bool = False) -> None:
 
 
 @voices.command
-def search(query: str, *, library: Library = None, k: int = 3, json: bool = False) -> int:
-    """Find the voices that fit a description, such as "a calm old man".
+def search(
+    query: str | None = None,
+    *,
+    clip: Path | None = None,
+    gender: Gender | None = None,
+    age: Age | None = None,
+    language: str | None = None,
+    accent: str | None = None,
+    tag: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+    k: int = 3,
+    min_score: float | None = None,
+    library: Library = None,
+    encoder: str | None = None,
+    json: bool = False,
+) -> int:
+    """Find the voices that fit a description such as "a calm old man", sound like a clip, or both.
 
     Exits with 1 when nothing fits.
 
@@ -142,18 +166,45 @@ def search(query: str, *, library: Library = None, k: int = 3, json: bool = Fals
     ----------
     query
         A description, or a name.
-    library
-        Folder of the voice library, instead of the demo voices.
+    clip
+        A sound file: voices that sound like it.
+    gender
+        Only such voices.
+    age
+        Only such voices.
+    language
+        Only voices whose recording is in it, such as en or en-GB.
+    accent
+        Only voices with it.
+    tag
+        Only voices with this word on their card; say it again for another one.
+    exclude
+        Id of a voice that is not wanted; say it again for another one.
     k
         How many to show at most.
+    min_score
+        What a match must reach; measured if not given.
+    library
+        Folder of the voice library, instead of the demo voices.
+    encoder
+        Speaker encoder of the library, for --clip: campplus:FOLDER, wavlm:FOLDER or ecapa; needless for the
+        embedded one.
     json
         Print the cards with their scores as JSON.
     """
-    matches = open_voices(library).by_text(query, k)
+    sound = None if clip is None else Audio.load(clip)
+    matches = open_voices(library, encoder=encoder).search(
+        query, sound, k, gender=gender, age=age, language=language, accent=accent, tags=tag, exclude=exclude,
+        min_score=min_score,
+    )  # fmt: skip
     if not matches and not json:
-        out.print(f"No voice fits “{escape(query)}”. `agentaudio voices list` shows what there is.")
+        out.print(f"No voice fits “{escape(query or 'that')}”. `agentaudio voices list` shows what there is.")
         return 1
-    _show([(match.voice, match.score) for match in matches], json)
+    if json:
+        print_json([match.voice.to_dict() | {"score": match.score, "signals": match.signals, "reason": match.reason}
+                    for match in matches])  # fmt: skip
+    else:
+        _show([match.voice for match in matches], matches)
     return 0 if matches else 1
 
 
@@ -189,16 +240,11 @@ def _line(value: object) -> str:
     return {True: "yes", False: "no", None: "none"}[value] if isinstance(value, bool | None) else str(value)
 
 
-def _show(rows: list[tuple[Voice, float | None]], json: bool) -> None:
-    if json:
-        print_json([voice.to_dict() | ({} if score is None else {"score": score}) for voice, score in rows])
-        return
+def _show(voices: list[Voice], matches: list[VoiceMatch] | None = None) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("id", "name", "language", "", "description") if rows and rows[0][1] is None else (
-        "id", "name", "language", "score", "description",
-    ):  # fmt: skip
+    for title in ("id", "name", "language", "description", *(("score", "because") if matches else ())):
         table.add_column(title, no_wrap=title in ("id", "name", "score"))
-    for voice, score in rows:
-        shown = "" if score is None else f"{score:.2f}"
-        table.add_row(voice.id, *map(escape, (voice.name, voice.card.language, shown, voice.description)))
+    for number, voice in enumerate(voices):
+        why = (f"{matches[number].score:.2f}", escape(matches[number].reason)) if matches else ()
+        table.add_row(voice.id, *map(escape, (voice.name, voice.card.language, voice.description)), *why)
     out.print(table)

@@ -12,6 +12,7 @@ from voices_support import Bands
 
 from agentaudio.audio import Audio
 from agentaudio.cli import main
+from agentaudio.demo.run import questions_folder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 
 pytest.importorskip("onnxruntime", reason="the extra pocket is not installed")
@@ -41,6 +42,18 @@ def clips(tmp_path: Path) -> Path:
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
     return tmp_path / "library"
+
+
+def test_voices_are_found_by_sound_and_by_attributes_with_the_reason(run: Run) -> None:
+    question = questions_folder() / "scottish-man.flac"
+    code, told, _ = run("search", "--clip", question, "--min-score", "0.0", "--exclude", "angus", "--json")
+    found = json.loads(told)
+    assert code == 0 and "angus" not in [one["id"] for one in found]
+    assert all(one["signals"] and one["reason"] for one in found)
+    women = json.loads(run("search", "--gender", "female", "--language", "fr", "--json")[1])
+    assert [one["id"] for one in women] == ["claire"]
+    assert "sounds alike" in run("search", "--clip", question, "--min-score", "0.0")[1].replace("\n", " ")
+    assert "recall" in run("stats")[1]
 
 
 def test_a_recording_is_added_shown_exported_revoked_and_removed(

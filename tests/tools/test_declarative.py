@@ -71,8 +71,9 @@ def test_ten_lines_are_a_tool(tmp_path: Path, server: LocalServer) -> None:
     assert one.idempotent
 
 
-def test_the_file_in_the_documents_is_a_tool(tmp_path: Path, server: LocalServer) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["README.md", "docs/tools.md"])
+def test_the_file_in_the_documents_is_a_tool(tmp_path: Path, server: LocalServer, page: str) -> None:
+    page = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
     (text,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(text.splitlines()) <= 10
     server.answers["/hours/Uffizi"] = answer({"today": {"hours": "all day"}})

@@ -33,7 +33,7 @@ def recordings(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cluster() -> Iterator[None]:
-    import ray  # type: ignore[import-not-found]
+    import ray
 
     root = str(Path(__file__).parents[2])
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": root}})
