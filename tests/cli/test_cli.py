@@ -139,19 +139,21 @@ def test_wrong_usage_has_its_own_exit_code(run: Run) -> None:
 
 
 def test_ctrl_c_ends_with_one_line_and_no_half_file(tmp_path: Path) -> None:
-    script = tmp_path / "slow.json"
-    script.write_text(json.dumps(["word " * 5_000]))
+    script, waiting = tmp_path / "script.json", tmp_path / "wait.yaml"
+    script.write_text(json.dumps([{"say": "word " * 50, "calls": [{"name": "wait"}]}, "done"]))
+    waiting.write_text("name: wait\ndescription: Wait.\nkind: command\ncommand: [sleep, '60']\n")
     process = subprocess.Popen(
-        [*COMMAND, "ask", "hi", "--model", f"scripted:{script}", "--out", str(tmp_path / "a.wav")],
+        [*COMMAND, "ask", "hi", "--model", f"scripted:{script}", "--tools", str(waiting), "--allow-commands",
+         "--out", str(tmp_path / "a.wav")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
-    while "says" not in process.stdout.readline(5000):
+    while "wait" not in process.stdout.readline(5000):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=20)
     assert (process.returncode, stderr.strip()) == (130, "interrupted")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["slow.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["script.json", "wait.yaml"]
 
 
 def test_voices_are_listed_searched_and_exported(run: Run, tmp_path: Path) -> None:
