@@ -146,6 +146,8 @@ def test_ctrl_c_ends_with_one_line_and_no_half_file(tmp_path: Path) -> None:
         [*COMMAND, "ask", "hi", "--model", f"scripted:{script}", "--tools", str(waiting), "--allow-commands",
          "--out", str(tmp_path / "a.wav")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Shells have what they start in the background ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None
     while "wait" not in process.stdout.readline(5000):
