@@ -18,9 +18,8 @@ from agentaudio.retrieval.documents import DocumentIndex
 from agentaudio.retrieval.embedding import Embed
 from agentaudio.retrieval.voice_search import VoiceSearch
 from agentaudio.tools.context import RunContext
-from agentaudio.voice_library.encoders import load_encoder
+from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
 from agentaudio.voice_library.voice import Voice
 
 Documents = str | os.PathLike[str] | DocumentIndex
@@ -48,17 +47,15 @@ def open_documents(documents: Documents | None = None) -> DocumentIndex:
 def open_voices(voices: Voices | None = None, *, encoder: str | None = None) -> VoiceSearch:
     """A library as a voice search; None opens the voices that ship as a demo.
 
-    encoder: for search by clip, as `load_encoder` names it; needless where the library has the embedded one
+    encoder: for search by clip, as `load_encoder` names it; needless where the library has a default one
     """
     if isinstance(voices, VoiceSearch):
         return voices
     if voices is None:
         voices = demo_voices()
     library = voices if isinstance(voices, VoiceLibrary) else VoiceLibrary(voices)
-    if encoder is not None:
-        speaks: SpeakerEncoder | None = load_encoder(encoder)
-    else:
-        speaks = EmbeddedSpeakerEncoder() if library.encoder_name == EmbeddedSpeakerEncoder.name else None
+    named = library.encoder_name
+    speaks = load_encoder(encoder) if encoder is not None else default_encoder(named) if named is not None else None
     return VoiceSearch(library, embed=default_embedder(), encoder=speaks)
 
 

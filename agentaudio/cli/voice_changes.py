@@ -16,13 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agentaudio.cli.console import err, in_home, out, print_json
 from agentaudio.errors import OptionError
-from agentaudio.voice_library.encoders import load_encoder
+from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.ingest import IngestReport
 from agentaudio.voice_library.ingest import ingest as take_in
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.ray_ingest import ingest_with_ray
 from agentaudio.voice_library.reindex import reindex as embed_again
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.voice import Policy
 
 Library = Annotated[Path, Parameter(name=["--library", "-l"])]
@@ -119,7 +118,8 @@ def add(
     age
         Of the speaker.
     encoder
-        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa.
+        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa. CAM++ if not given
+        where Step-Audio 2 mini was downloaded, else the embedded one.
     json
         Print the report as JSON.
     """
@@ -156,7 +156,8 @@ def ingest(
     language
         Language of recordings for which the manifest says none, such as en-GB.
     encoder
-        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa.
+        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa. CAM++ if not given
+        where Step-Audio 2 mini was downloaded, else the embedded one.
     workers
         Threads, or processes of the cluster; one per core if not given.
     ray
@@ -251,14 +252,14 @@ def policy(
 
 
 def _opened(folder: Path, encoder: str | None, *, migrate: bool = False) -> VoiceLibrary:
-    """The library with the encoder that was asked for, or else the one it has, or else the embedded one."""
+    """The library with the encoder that was asked for, or else the one it has, or else the default."""
     fresh = not migrate and (not folder.exists() or (folder.is_dir() and not any(folder.iterdir())))
     library = VoiceLibrary.create(folder) if fresh else VoiceLibrary(folder)
     if encoder is not None:
         library.encoder = load_encoder(encoder)
-    elif library.encoder_name in (None, EmbeddedSpeakerEncoder.name):
-        library.encoder = EmbeddedSpeakerEncoder()
     else:
+        library.encoder = default_encoder(library.encoder_name)
+    if library.encoder is None:
         raise OptionError(f"{folder} is embedded by {library.encoder_name!r}; name that encoder with --encoder")
     return library
 

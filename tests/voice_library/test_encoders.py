@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +12,10 @@ import pytest
 
 from agentaudio.audio import Audio
 from agentaudio.errors import AgentAudioError, OptionError, VoiceError
-from agentaudio.voice_library.encoders import load_encoder
+from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.reindex import reindex
-from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
+from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
 
 
 def behaves(encoder: SpeakerEncoder, tmp_path: Path) -> None:
@@ -44,6 +47,26 @@ def test_cam_plus_plus_encodes_with_the_network_of_a_checkpoint(tmp_path: Path) 
     encoder = load_encoder(f"campplus:{tmp_path / 'checkpoint'}")
     assert encoder.dim == 192 and encoder.name.startswith("campplus-")
     behaves(encoder, tmp_path)
+
+
+def test_a_downloaded_checkpoint_makes_cam_plus_plus_the_default(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the extra local is not installed")
+    pytest.importorskip("huggingface_hub", reason="the extra local is not installed")
+    from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx
+
+    assert isinstance(default_encoder(), EmbeddedSpeakerEncoder)
+    assert default_encoder("another") is None
+    repository = tmp_path / "models--stepfun-ai--Step-Audio-2-mini"
+    write_tiny_onnx(repository / "snapshots" / "abc" / "token2wav")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc")
+    code = (
+        "from agentaudio.voice_library.encoders import default_encoder;"
+        "print(default_encoder().name, default_encoder('resemblyzer-0.1.4').name)"
+    )
+    environment = os.environ | {"HF_HUB_CACHE": str(tmp_path)}
+    names = subprocess.check_output([sys.executable, "-c", code], text=True, env=environment).split()
+    assert names[0].startswith("campplus-") and names[1] == EmbeddedSpeakerEncoder.name
 
 
 def test_wavlm_encodes_with_a_model_of_transformers(tmp_path: Path) -> None:

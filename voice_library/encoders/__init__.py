@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 
 from agentaudio.errors import OptionError, did_you_mean
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
@@ -22,6 +24,29 @@ def load_encoder(name: str) -> SpeakerEncoder:
     if kind not in _KINDS:
         raise OptionError(f"no speaker encoder {kind!r}; {did_you_mean(kind, _KINDS)}")
     return _KINDS[kind](place)
+
+
+def default_encoder(name: str | None = None) -> SpeakerEncoder | None:
+    """The encoder that nobody named: of a new library, or of one whose encoder has a name.
+
+    CAM++ where a Step-Audio 2 mini checkpoint lies in this machine's Hugging Face cache, since the
+    same numbers then condition the decoder; else the embedded one. None when neither has the name.
+    """
+    checkpoint = _cached_checkpoint()
+    if checkpoint is not None:
+        encoder = _campplus(str(checkpoint))
+        if name in (None, encoder.name):
+            return encoder
+    return EmbeddedSpeakerEncoder() if name in (None, EmbeddedSpeakerEncoder.name) else None
+
+
+def _cached_checkpoint() -> Path | None:
+    if find_spec("huggingface_hub") is None or find_spec("kaldi_native_fbank") is None:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    file = try_to_load_from_cache("stepfun-ai/Step-Audio-2-mini", "token2wav/campplus.onnx")
+    return Path(file).parent if isinstance(file, str) else None
 
 
 def _embedded(place: str) -> SpeakerEncoder:
