@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from agentaudio.conversation import Citation, Passage
 from agentaudio.retrieval.splitting import SENTENCE_END
@@ -48,20 +47,6 @@ def url_citations(answer: str, citations: Sequence[Citation]) -> list[dict[str, 
         if _is_web(item.source)
         for start, end in [_resting(answer, item.quote)]
     ]
-
-
-def attribution(citations: Sequence[Citation]) -> str:
-    """A short sentence that names the sources as one would say them; empty without any."""
-    names = list(dict.fromkeys(_spoken(item) for item in citations))[:2]
-    return f"That is from {' and '.join(names)}." if names else ""
-
-
-def _spoken(item: Citation) -> str:
-    """The site of a page, the title of a document: what is above a section's name."""
-    if _is_web(item.source):
-        host = urlsplit(item.source).hostname or ""
-        return host.removeprefix("www.")
-    return item.title.partition(": ")[0]
 
 
 def _resting(answer: str, quote: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentaudio.conversation import Citation, Passage
-from agentaudio.retrieval.citation import attribution, cite, url_citations
+from agentaudio.retrieval.citation import cite, url_citations
 
 WALL = Passage(
     "The Great Wall is 21,000 kilometers long. It was built by the Ming dynasty.", "The Great Wall: Size",
@@ -37,12 +37,6 @@ def test_servers_tell_which_words_rest_on_which_page() -> None:
     assert annotation["type"] == "url_citation"
     assert (cited["url"], cited["title"]) == (WALL.source, WALL.title)
     assert answer[cited["start_index"] : cited["end_index"]] == "The wall is 21,000 kilometers long."
-
-
-def test_sources_can_be_said() -> None:
-    assert attribution(cite("It was built by the Ming dynasty.", [WALL])) == "That is from museum.example."
-    assert attribution(cite("Green tea is steamed or fried.", [WALL, TEA])) == "That is from Tea."
-    assert attribution(()) == ""
 
 
 @given(st.text(max_size=200), st.lists(st.text(min_size=1, max_size=100), max_size=4))
