@@ -75,7 +75,9 @@ class SpeechDecoder:
         )
         self._loading = threading.Lock()
         self._maker = PromptMaker.load(self._folder, gpu=device is None or device.startswith("cuda"))
-        self._prompts = PromptCache(self._maker, lambda voice: getattr(voice, "prompt_path", None))
+        self._prompts = PromptCache(
+            self._maker, lambda voice: getattr(voice, "prompt_path", None), dropped=self._forget
+        )
 
     @classmethod
     def load(cls, checkpoint: str | os.PathLike[str], **options: Any) -> Self:
@@ -103,6 +105,10 @@ class SpeechDecoder:
         Raises VoiceError for a clip without enough speech.
         """
         return self._prompts.get(self._own_voice if voice is None else voice)
+
+    def _forget(self, prompt: TimbrePrompt) -> None:
+        if "_loaded" in self.__dict__:  # or there is nothing to forget
+            self._loaded.forget(prompt)
 
     def tokenize(self, audio: Audio) -> NDArray[np.int32]:
         """Speech tokens of a sound of any length: (n,) int32, 0 to 6560, 25 a second."""

@@ -53,6 +53,7 @@ class PromptCache:
         a voice, None for a voice that has none (a voice library has names and rules of its own); None
         keeps prompts in memory only
     most_prompts, most_bytes: what memory holds; the least recently used go first
+    dropped: told of each prompt that leaves memory, so that what was made of it can go too
 
     A file that is cut short, changed, of another clip or made by other networks is not used but made
     again, and one that changed or went since it was read is not trusted to memory either: when a voice
@@ -66,10 +67,11 @@ class PromptCache:
         *,
         most_prompts: int = MOST_PROMPTS,
         most_bytes: int = MOST_BYTES,
+        dropped: Callable[[TimbrePrompt], None] | None = None,
     ) -> None:
         if most_prompts < 1 or most_bytes < 1:
             raise OptionError(f"a cache of {most_prompts} prompts and {most_bytes} bytes holds nothing; give 1 or more")
-        self._maker, self._place = maker, place
+        self._maker, self._place, self._dropped = maker, place, dropped
         self._most_prompts, self._most_bytes = most_prompts, most_bytes
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -185,6 +187,8 @@ class PromptCache:
         kept = self._kept.pop(key, None)
         if kept:
             self._bytes -= kept.prompt.nbytes
+            if self._dropped is not None:
+                self._dropped(kept.prompt)
 
 
 def _named(prompt: TimbrePrompt, voice: ReferenceVoice) -> TimbrePrompt:

@@ -153,6 +153,12 @@ class Token2Wav:
             self._starts.move_to_end(key)
             return self._starts[key]
 
+    def forget(self, prompt: Prompt) -> None:
+        """Drop the states in which streams in a voice start."""
+        with self._lock:
+            for key in [key for key in self._starts if key[0] == prompt.content_hash]:
+                del self._starts[key]
+
     @torch.inference_mode()
     def _prepared(self, prompt: Prompt, steps: int) -> FlowState:
         noise = SeededNoise(self.flow.config.output_size, 0, _FLOW_NOISE).rows(0, len(prompt.mel)).T[None]

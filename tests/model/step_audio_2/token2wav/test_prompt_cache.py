@@ -204,11 +204,12 @@ def test_a_forgotten_voice_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_prompt_whose_file_was_deleted_leaves_memory_when_another_voice_is_used(tmp_path: Path) -> None:
-    cache = PromptCache(CountingMaker(), tmp_path)
-    cache.get(RUBY)
+    gone: list[TimbrePrompt] = []
+    cache = PromptCache(CountingMaker(), tmp_path, dropped=gone.append)
+    ruby = cache.get(RUBY)
     only_file(tmp_path).unlink()  # as a library does when the voice is revoked
     cache.get(WALTER)
-    assert len(cache) == 1
+    assert len(cache) == 1 and gone == [ruby]
 
 
 def test_a_memory_of_nothing_is_refused() -> None:

@@ -275,6 +275,8 @@ def test_a_voice_is_prepared_once_and_the_memory_for_them_is_bounded(monkeypatch
     monkeypatch.setattr(synthesis, "MOST_STARTS_BYTES", 0)
     last = decoder.start(voice(7), 1)
     assert decoder.start(voice(7), 1) is last, "the voice in use is kept whatever it takes"
+    decoder.forget(voice(7))
+    assert decoder.start(voice(7), 1) is not last
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
