@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ class Corpus:
 
     def put(self, file: FileState, passages: Iterable[Passage]) -> None:
         """Keep a file's passages in place of those it had, unless another process has read the same by now."""
-        rows = [(file.name, p.text, p.title, p.source, p.position, _digest(p)) for p in passages]
+        rows = [(file.name, p.text, p.title, p.source, p.position, _digest(p)) for p in map(_storable, passages)]
         with self._change() as db:
             known = db.execute("SELECT sha256 FROM files WHERE name = ?", (file.name,)).fetchone()
             if known is not None and known[0] == file.sha256:
@@ -195,3 +195,11 @@ class Corpus:
 
 def _digest(passage: Passage) -> bytes:
     return sha256(embedded_text(passage).encode("utf-8", "surrogatepass")).digest()
+
+
+def _storable(passage: Passage) -> Passage:
+    """Without the halves of surrogate pairs that JSON and broken pages hold; no file takes them."""
+    text, title, source = (
+        part.encode("utf-8", "replace").decode() for part in (passage.text, passage.title, passage.source)
+    )
+    return replace(passage, text=text, title=title, source=source)

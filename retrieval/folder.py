@@ -59,6 +59,10 @@ class Folder:
         seen: set[str] = set()
         still_refused: dict[FileState, str] = {}
         for name, status in self._found():
+            if not _can_be_written(name):
+                state = FileState(ascii(name), status.st_size, status.st_mtime_ns, "")
+                still_refused[state] = f"the name {ascii(name)} is not UTF-8; rename the file"
+                continue
             known = before.get(name)
             if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
                 seen.add(name)
@@ -83,7 +87,7 @@ class Folder:
             seen.add(name)
             (changed if known else added).append(name)
         removed = sorted(set(before) - seen)
-        if removed:
+        if removed or changed:  # texts that were edited away leave vectors too
             self.corpus.drop(removed)
         for state in set(still_refused) - set(refused):
             log.warning("left out: %s", still_refused[state])
@@ -107,3 +111,11 @@ class Folder:
     def _hash(self, name: str) -> str:
         with (self.path / name).open("rb") as file:
             return file_digest(file, "sha256").hexdigest()
+
+
+def _can_be_written(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -109,7 +109,7 @@ def _load(name: str) -> Tool:
         log.warning("tool %r is offered by %s; that of %s is taken", name, packages, _package(point))
     try:
         loaded = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise OptionError(f"the plugin of tool {name!r} ({point.value}) does not load: {error!r}") from error
     if not isinstance(loaded, Tool):
         raise OptionError(f"the plugin of tool {name!r} is {type(loaded).__name__}, not a Tool; decorate it with @tool")

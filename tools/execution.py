@@ -143,7 +143,7 @@ class TurnCalls:
         except Exception as error:
             # The model gets the message, the log the traceback: paths and values stay out of the conversation.
             log.warning("tool %s raised", call.name, exc_info=error)
-            result = ToolResult(f"{call.name} failed: {type(error).__name__}: {str(error)[:300]}")
+            result = ToolResult(f"{call.name} failed: {type(error).__name__}: {_told(error)}")
         run = ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
         if status == "done":
             self._done[key] = run
@@ -218,14 +218,28 @@ class TurnCalls:
 async def _attempts(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult:
     for attempt in range(tool.retries):
         try:
-            return await tool.call(context, call.arguments)
+            return await _called(tool, call, context)
         except AgentAudioError:
             raise  # said on purpose: trying again would hear the same
         except Exception as error:
             pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * random.uniform(0.5, 1)
             log.info("tool %s raised %r; trying again in %.2f s", tool.name, error, pause)
             await asyncio.sleep(pause)
-    return await tool.call(context, call.arguments)
+    return await _called(tool, call, context)
+
+
+async def _called(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult:
+    try:
+        return await tool.call(context, call.arguments)
+    except (SystemExit, BaseExceptionGroup) as error:  # `exit()` in a tool ends the tool, not the agent
+        raise RuntimeError(f"the tool raised {type(error).__name__}: {_told(error)}") from error
+
+
+def _told(error: BaseException) -> str:
+    try:
+        return str(error)[:300]
+    except Exception:  # its __str__ is broken too
+        return "it cannot say why"
 
 
 def _identity(call: ToolCall) -> str:

@@ -44,6 +44,8 @@ CONNECT_TIMEOUT_S = 30.0
 GOODBYE_S = 5.0
 QUIET_S = 1.0
 """A connection that was not used for so long is tried before a call is trusted to it."""
+PING_S = 3.0
+"""How long that may take."""
 MAX_TOLD_CHARS = 300
 
 
@@ -93,7 +95,7 @@ class McpServer:
         """
         try:
             listed = _start(self._list()).result(CONNECT_TIMEOUT_S + 5)
-        except (ToolError, TimeoutError) as error:
+        except (ToolError, MCPError, TimeoutError) as error:
             raise OptionError(str(error) or f"the MCP server {self.name} does not answer") from None
         made: dict[str, Tool] = {}
         for one in listed:
@@ -175,7 +177,8 @@ class McpServer:
         async with self._lock:
             if self._client is not None and time.monotonic() - self._used_at > QUIET_S:
                 try:
-                    await self._client.list_tools(cache_mode="refresh")
+                    async with asyncio.timeout(PING_S):  # it may hang instead of dying
+                        await self._client.list_tools(cache_mode="refresh")
                 except Exception as error:
                     log.info("MCP server %s went away (%r); connecting again", self.name, error)
                     await self._disconnect()

@@ -37,6 +37,18 @@ class ToolResult:
     voice: Voice | Literal["default"] | None = None
     audio: Audio | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise ToolError(f"the text of a ToolResult is {type(self.text).__name__}; write it as a str")
+        # Halves of surrogate pairs, which JSON may hold, can be neither printed nor sent.
+        object.__setattr__(self, "text", self.text.encode("utf-8", "replace").decode())
+        if not (self.audio is None or isinstance(self.audio, Audio)):
+            raise ToolError(f"the audio of a ToolResult is {type(self.audio).__name__}; give an Audio")
+        if not all(isinstance(passage, Passage) for passage in self.passages):
+            raise ToolError("the passages of a ToolResult are Passage objects")
+        if not (self.voice is None or self.voice == "default" or isinstance(self.voice, Voice)):
+            raise ToolError(f"the voice of a ToolResult is {type(self.voice).__name__}; give a Voice or 'default'")
+
     @classmethod
     def of(cls, value: Any, *, returns: Returns | None = None, context: RunContext | None = None) -> ToolResult:
         """Wrap what a function returned: str, bytes, None, Voice, Audio, passages or citations,

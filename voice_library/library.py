@@ -288,10 +288,10 @@ class VoiceLibrary:
         guessed from the sound, and keeps id and recording from coming in again.
         Raises VoiceNotFound; revoking again changes nothing.
         """
-        card = self.card(id)
-        if card.revoked is None:
-            card = card.tombstone(datetime.now(UTC).replace(microsecond=0))
-            with self.database.change() as db:
+        with self.database.change() as db:
+            card = self.card(id)  # as it is now that nobody else can change it
+            if card.revoked is None:
+                card = card.tombstone(datetime.now(UTC).replace(microsecond=0))
                 self._records(db).revoke(card)
         self.purge()
         return card
@@ -301,9 +301,8 @@ class VoiceLibrary:
 
         Raises VoiceNotFound. The clip stays when another voice has the same.
         """
-        card = self.card(id)
         with self.database.change() as db:
-            self._records(db).remove(card)
+            self._records(db).remove(self.card(id))
         self.purge()
 
     def set_policy(self, policy: Policy) -> None:

@@ -100,6 +100,7 @@ def _within(folder: Path, rows: Iterable[Raw]) -> Iterator[Entry]:
         path = folder / name.strip()
         try:
             inside = path.resolve().is_relative_to(root)
+            str(path).encode()  # what the system calls a name need not be text
             path = path if path.exists() else folder / unicodedata.normalize("NFC", name.strip())
             missing = not path.is_file()
         except (OSError, ValueError, RuntimeError) as error:  # NUL, a name too long, links in a circle

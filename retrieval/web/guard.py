@@ -60,6 +60,8 @@ class Guard:
         if url.userinfo:
             raise RefusedAddress(f"{_shown(url)} is not fetched: it carries a user name; leave that out")
         host = url.raw_host.decode("ascii").rstrip(".")
+        if (url.port or 0) > 65_535:
+            raise RefusedAddress(f"{_shown(url)} is not fetched: there is no port {url.port}")
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         if not host:
             raise RefusedAddress(f"{_shown(url)} is not fetched: it names no host")

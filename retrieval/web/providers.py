@@ -166,4 +166,4 @@ def _passages(
 
 def _plain(markup: Any) -> str:
     text = unescape(re.sub(r"</?(?:b|strong|em|mark)>", "", str(markup or "")))
-    return " ".join(text.split())[:MAX_SNIPPET_CHARS]
+    return " ".join(text.encode("utf-8", "replace").decode().split())[:MAX_SNIPPET_CHARS]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +129,22 @@ def test_one_unreadable_file_is_told_and_the_others_are_searched(
     assert caplog.text == ""  # once is enough
 
 
+def test_a_name_that_is_no_text_is_told_and_the_others_are_searched(folder: Path) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.txt")).write_text("Coffee is roasted.")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    index = DocumentIndex.from_folder(folder)
+    assert index.search("purr")[0].source == "cat.txt"
+    (problem,) = index.refresh().problems.values()
+    assert "is not UTF-8; rename the file" in problem
+
+
+def test_half_characters_are_kept_as_question_marks() -> None:
+    index = DocumentIndex([Passage("Tea \ud83d is green.", "T", "t")])
+    assert index.search("green tea")[0].text == "Tea ? is green."
+
+
 def test_links_out_of_the_folder_and_hidden_files_are_left_out(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("The password is tea.")
     (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
@@ -183,6 +201,15 @@ def test_only_new_texts_are_embedded(folder: Path, tmp_path: Path) -> None:
     index = DocumentIndex.from_folder(folder, embed=again, store=store)
     index.prepare()
     assert [text for text in again.asked if "Dogs" in text] == ["Dogs. Dogs howl."]
+    for edit in ("yelp", "growl", "whine"):
+        (folder / "dog.md").write_text(f"# Dogs\n\nDogs {edit} a lot.")
+        index.refresh()
+        index.prepare()
+    with closing(sqlite3.connect(store)) as db:
+        (kept,), (held,) = db.execute("SELECT count(*) FROM vectors"), db.execute("SELECT count(*) FROM passages")
+    assert kept[0] <= held[0] + 1, "what was edited away is not kept"
+    (folder / "dog.md").write_text("# Dogs\n\nDogs howl.")
+    index.refresh()
     assert {p.source for p in index.search("purr sleep bark", 10)} == {"pet.txt", "dog.md"}
 
 

@@ -82,7 +82,7 @@ TRICKY = [
     "file:///etc/passwd", "ftp://example.com/", "gopher://127.0.0.1:6379/_INFO", "data:text/plain,x",
     "javascript:alert(1)",
     "//127.0.0.1/", "http:///etc/passwd", "http:127.0.0.1", "", "http://exa mple.com/",
-    "http://example.com/\r\nHost: x", "http://[::1", "http://example.com:port/", "http://１２７.0.0.1/",
+    "http://example.com/\r\nHost: x", "http://[::1", "http://example.com:port/", "http://example.com:99999/", "http://１２７.0.0.1/",
 ]  # fmt: skip
 
 

@@ -269,6 +269,14 @@ def test_secrets_come_from_files_too_and_never_show(tmp_path: Path, server: Loca
     assert call(load(tmp_path, text + "select: rows")).text == '[{"key": "***", "n": 1}]'
 
 
+def test_secrets_are_hidden_as_they_stand_in_addresses_too(tmp_path: Path, server: LocalServer) -> None:
+    (tmp_path / "key.txt").write_text("p@ss/w+d=1")
+    text = SIMPLE.format(url=server.url) + "query: {key: '{KEY}'}\nsecrets: {KEY: {file: key.txt}}\n"
+    server.answers["/ask"] = (403, {}, b"no page /echo/p%40ss%2Fw%2Bd%3D1 nor p%40ss/w%2Bd%3D1")
+    with pytest.raises(ToolError, match=r"no page /echo/\*\*\* nor \*\*\*"):
+        call(load(tmp_path, text))
+
+
 def command(*words: str, more: str = "") -> str:
     return f"name: run\ndescription: Run it.\nkind: command\ncommand: {json.dumps([sys.executable, *words])}\n{more}"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agentaudio import RunContext, Tool, tool
+from agentaudio import RunContext, Tool, ToolResult, tool
 from agentaudio.conversation import Conversation, ToolCall
 from agentaudio.errors import ToolError
 from agentaudio.tools.execution import MAX_CONCURRENT_CALLS, Approve, ToolRun, TurnCalls
@@ -107,6 +107,54 @@ def test_whatever_a_tool_raises_becomes_a_message(error: BaseException, words: s
 
     run = run_one(breaks)
     assert run.status == "failed" and words in run.result.text and len(run.result.text) < 400
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not even that")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (SystemExit(3), "leaves failed: RuntimeError: the tool raised SystemExit: 3"),
+        (BaseExceptionGroup("several", [SystemExit(3)]), "the tool raised BaseExceptionGroup"),
+        (Mute(), "leaves failed: Mute: it cannot say why"),
+    ],
+)
+def test_an_async_tool_ends_neither_the_turn_nor_the_program(error: BaseException, words: str) -> None:
+    @tool
+    async def leaves() -> str:
+        raise error
+
+    run = run_one(leaves)
+    assert run.status == "failed" and words in run.result.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"text": 5}, "the text of a ToolResult is int"),
+        ({"text": "", "passages": ("a",)}, "passages of a ToolResult are Passage objects"),
+        ({"text": "", "voice": "robot"}, "the voice of a ToolResult is str"),
+        ({"text": "", "audio": b"x"}, "the audio of a ToolResult is bytes"),
+    ],
+)
+def test_a_result_of_wrong_parts_is_told_to_the_model(fields: dict[str, Any], words: str) -> None:
+    @tool
+    def odd() -> ToolResult:
+        return ToolResult(**fields)
+
+    run = run_one(odd)
+    assert run.status == "failed" and words in run.result.text
+
+
+def test_half_characters_from_outside_can_be_printed() -> None:
+    @tool
+    def half() -> str:
+        return "a\ud83d"
+
+    assert run_one(half).result.text == "a?"
 
 
 def test_the_log_keeps_what_the_model_does_not_read(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from agentaudio.errors import MissingExtra, OptionError, ToolArgumentError, Tool
 from agentaudio.model.scripted import Scripted
 
 try:
+    from agentaudio.tools import mcp
     from agentaudio.tools.mcp import McpServer
 except MissingExtra as missing:
     pytest.skip(str(missing), allow_module_level=True)
@@ -114,6 +116,24 @@ def test_cancelling_a_call_reaches_the_server(tools: dict[str, Tool], folder: Pa
 
     asyncio.run(give_up())
     assert call(tools["hours"], museum="It").text == "It is open on day 1."
+
+
+def test_a_server_that_hangs_is_started_again(tools: dict[str, Tool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "QUIET_S", 0.0)
+    monkeypatch.setattr(mcp, "PING_S", 0.5)
+    assert call(tools["hours"], museum="It").text == "It is open on day 1."
+    (hung,) = [child for child in children() if "museum_server" in child.read_text().replace("\0", " ")]
+    os.kill(int(hung.parent.name), signal.SIGSTOP)
+    assert call(tools["hours"], museum="It").text == "It is open on day 1."
+
+
+def children() -> list[Path]:
+    """What this process started: their command lines in /proc."""
+    if not Path("/proc/self").exists():
+        pytest.skip("finds the server in /proc")
+    tasks = Path("/proc/self/task").glob("*/children")
+    pids = {pid for task in tasks for pid in task.read_text().split()}
+    return [file for pid in pids if (file := Path(f"/proc/{pid}/cmdline")).exists()]
 
 
 def test_a_server_that_ends_is_started_again(tools: dict[str, Tool], folder: Path) -> None:

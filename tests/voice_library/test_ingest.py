@@ -238,6 +238,19 @@ def test_files_outside_the_folder_are_refused_however_they_are_named(library: Vo
     assert ingest(library, clips).added == []  # the folder itself: the same links are not followed
 
 
+def test_a_file_whose_name_is_no_text_is_refused_and_the_others_land(library: VoiceLibrary, clips: Path) -> None:
+    speech("gina").save(clips / "gina.wav")
+    try:
+        Path(os.fsdecode(os.fsencode(clips) + b"/caf\xe9.wav")).write_bytes((clips / "gina.wav").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    report = ingest(library, clips)
+    assert report.added == ["gina"]
+    (refused,) = report.refused
+    assert "is no file name" in refused.what
+    (refused.file + refused.what).encode()
+
+
 def test_ids_that_are_paths_never_become_files(library: VoiceLibrary, clips: Path) -> None:
     speech("gina").save(clips / "gina.wav")
     report = ingest(library, written(clips / "all.jsonl", [{"file": "gina.wav", "id": "../../escape"}]))

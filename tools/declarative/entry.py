@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote, quote_plus
 
 from pydantic import Field
 
@@ -109,5 +111,8 @@ def _annotation(parameter: Parameter) -> Any:
 def hidden(text: str, secrets: Mapping[str, str]) -> str:
     """The text without any secret in it."""
     for value in secrets.values():
-        text = text.replace(value, "***")
+        # As it stands in an address, a query, JSON text, and as it is; the longest first.
+        forms = {value, quote(value, safe=""), quote(value), quote_plus(value), json.dumps(value)[1:-1]}
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, "***")
     return text

@@ -151,7 +151,7 @@ def _python_tool(entry: Entry, written_down: PythonTool) -> Tool:
         found: Any = importlib.import_module(module)
         for attribute in attributes.split("."):
             found = getattr(found, attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise entry.wrong(f"{written_down.import_} cannot be imported: {error!r}", "import") from error
     if not callable(found):
         raise entry.wrong(f"{written_down.import_} is {type(found).__name__}; name a function", "import")

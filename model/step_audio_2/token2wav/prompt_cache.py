@@ -160,6 +160,8 @@ class PromptCache:
         for warning in prompt.warnings:
             log.warning("voice %r: %s", voice.id, warning)
         if path is not None:
+            if self._path(voice, path.name.partition(".")[0]) is None:
+                raise VoiceError(f"voice {voice.id!r} was taken back while it was prepared; choose another one")
             try:
                 prompt.save(path)
             except AudioError as error:  # a library may be read-only; memory serves as well
