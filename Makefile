@@ -16,7 +16,7 @@ test: $(VENV)/.ready-dev    ## run the tests
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in an environment of their own
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/test_revoiced.py \
-	    tests/test_campplus.py tests/voice_library/test_encoders.py
+	    tests/test_campplus.py tests/voice_library/test_encoders.py tests/retrieval/test_cross_encoder.py
 	$(LOCAL)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
 
 test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encoder, which needs a torch of its own
