@@ -90,13 +90,18 @@ class _Service:
             raise ToolError(hidden(str(error), self._secrets)) from None
 
     async def _ask(self, arguments: Mapping[str, Any]) -> Any:
-        known = {**arguments, **self._secrets}
+        known: dict[str, Any] = {**arguments, **self._secrets}
         async with guarded_client(self._guard, timeout_s=self._tool.timeout_s) as client:
             for step in self._tool.steps:
-                known[step.name] = _taken(step, await self._fetched(client, step, known), known)
+                fetched = await self._fetched(client, step, known)
+                known[step.name] = await asyncio.to_thread(_taken, step, fetched, known)
             fetched = await self._fetched(client, self._tool, known)
         if self._tool.returns == "audio":
             return fetched.body
+        # Megabytes of JSON take a while to read, and templates may do much work.
+        return await asyncio.to_thread(self._answer, fetched, known)
+
+    def _answer(self, fetched: Fetched, known: Mapping[str, Any]) -> Any:
         result = _taken(self._tool, fetched, known, structured=self._template is not None)
         if self._template is None:
             return self._hidden(result)
