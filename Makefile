@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCAL := .venvs/local
 SPEECHBRAIN := .venvs/speechbrain
+SCALE := .venvs/scale
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-local test-speechbrain check bench format clean
+.PHONY: demo test test-local test-speechbrain test-scale check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -21,6 +22,10 @@ test-local: $(LOCAL)/.ready ## run the tests that need torch, in an environment 
 
 test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encoder, which needs a torch of its own
 	$(SPEECHBRAIN)/bin/python -m pytest -x -q tests/voice_library/test_encoders.py
+
+test-scale: $(SCALE)/.ready ## run the tests of Milvus (on a file) and of a Ray cluster on this machine
+	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/test_milvus_index.py
+	$(SCALE)/bin/python -m pytest -x -q tests/voice_library/test_ray_ingest.py
 
 check: $(VENV)/.ready-dev   ## lint and type-check
 	$(BIN)/ruff check .
@@ -37,7 +42,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -55,6 +60,11 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 	@echo "installing agentaudio with torch (a CPU build is enough)"
 	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,dev]'
+	@touch $@
+
+$(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python
+	@echo "installing agentaudio with Milvus and Ray"
+	@$(SCALE)/bin/python $(INSTALL) --editable '.[scale,pocket,dev]'
 	@touch $@
 
 # The newest torch that torchaudio follows is not the one of constraints.txt.

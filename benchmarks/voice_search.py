@@ -32,6 +32,7 @@ from demo_questions import quality  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from report import publish  # noqa: E402
 
+from agentaudio.errors import VoiceError  # noqa: E402
 from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder  # noqa: E402
 from agentaudio.retrieval.vector_index import VectorIndex  # noqa: E402
 from agentaudio.retrieval.voice_search import VoiceSearch  # noqa: E402
@@ -147,7 +148,7 @@ class Named:
     name, dim, same_speaker_above = "synthetic-192", DIM, 0.9
 
     def encode(self, audio: object) -> Vectors:
-        raise NotImplementedError
+        raise VoiceError("a synthetic embedding has no sound behind it; search by the embedding itself")
 
 
 WORDS = {
