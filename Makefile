@@ -17,14 +17,14 @@ test: $(VENV)/.ready-dev    ## run the tests
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in an environment of their own
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/test_revoiced.py \
-	    tests/test_campplus.py tests/voice_library/test_encoders.py tests/retrieval/test_cross_encoder.py
+	    tests/sound/test_campplus.py tests/voice_library/test_encoders.py tests/retrieval/text/test_rerank.py
 	$(LOCAL)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
 
 test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encoder, which needs a torch of its own
 	$(SPEECHBRAIN)/bin/python -m pytest -x -q tests/voice_library/test_encoders.py
 
 test-scale: $(SCALE)/.ready ## run the tests of Milvus (on a file) and of a Ray cluster on this machine
-	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/test_milvus_index.py
+	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/vectors/test_milvus.py
 	$(SCALE)/bin/python -m pytest -x -q tests/voice_library/test_ray_ingest.py
 
 check: $(VENV)/.ready-dev   ## lint and type-check
@@ -48,13 +48,13 @@ $(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/py
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
 
 $(VENV)/.ready-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "installing agentaudio and its pocket engine"
-	@$(BIN)/python $(INSTALL) --editable '.[pocket,espeak]'
+	@echo "installing agentaudio and its embedded engine"
+	@$(BIN)/python $(INSTALL) --editable '.[embedded,espeak]'
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing agentaudio and its development tools"
-	@$(BIN)/python $(INSTALL) --editable '.[pocket,espeak,web,documents,mcp,containers,parquet,dev]'
+	@$(BIN)/python $(INSTALL) --editable '.[embedded,espeak,web,documents,mcp,containers,parquet,dev]'
 	@touch $@ $(VENV)/.ready-demo
 
 $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
@@ -64,11 +64,11 @@ $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 
 $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python
 	@echo "installing agentaudio with Milvus and Ray"
-	@$(SCALE)/bin/python $(INSTALL) --editable '.[scale,pocket,dev]'
+	@$(SCALE)/bin/python $(INSTALL) --editable '.[scale,embedded,dev]'
 	@touch $@
 
 # The newest torch that torchaudio follows is not the one of constraints.txt.
 $(SPEECHBRAIN)/.ready: pyproject.toml | $(SPEECHBRAIN)/bin/python
 	@echo "installing agentaudio with speechbrain (several GB)"
-	@$(SPEECHBRAIN)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --editable '.[speechbrain,pocket,dev]'
+	@$(SPEECHBRAIN)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --editable '.[speechbrain,embedded,dev]'
 	@touch $@

@@ -11,7 +11,6 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from agentaudio.agent import Agent as Agent
-    from agentaudio.audio import Audio as Audio
     from agentaudio.conversation import Citation as Citation
     from agentaudio.conversation import Conversation as Conversation
     from agentaudio.conversation import Passage as Passage
@@ -21,9 +20,10 @@ if TYPE_CHECKING:
     from agentaudio.model.speech_lm import GenerateOptions as GenerateOptions
     from agentaudio.model.speech_lm import SpeechLM as SpeechLM
     from agentaudio.reply import Reply as Reply
-    from agentaudio.retrieval.documents import DocumentIndex as DocumentIndex
-    from agentaudio.retrieval.voice_search import VoiceSearch as VoiceSearch
+    from agentaudio.retrieval.documents.index import DocumentIndex as DocumentIndex
+    from agentaudio.retrieval.voices.search import VoiceSearch as VoiceSearch
     from agentaudio.session import Session as Session
+    from agentaudio.sound.audio import Audio as Audio
     from agentaudio.tools.context import RunContext as RunContext
     from agentaudio.tools.result import ToolResult as ToolResult
     from agentaudio.tools.tool import Tool as Tool
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agent": "agentaudio.agent",
     "AgentAudioError": "agentaudio.errors",
-    "Audio": "agentaudio.audio",
+    "Audio": "agentaudio.sound.audio",
     "Citation": "agentaudio.conversation",
     "Conversation": "agentaudio.conversation",
-    "DocumentIndex": "agentaudio.retrieval.documents",
+    "DocumentIndex": "agentaudio.retrieval.documents.index",
     "GenerateOptions": "agentaudio.model.speech_lm",
     "Passage": "agentaudio.conversation",
     "Reply": "agentaudio.reply",
@@ -49,7 +49,7 @@ _HOMES = {
     "ToolResult": "agentaudio.tools.result",
     "Voice": "agentaudio.voice_library.voice",
     "VoiceLibrary": "agentaudio.voice_library.library",
-    "VoiceSearch": "agentaudio.retrieval.voice_search",
+    "VoiceSearch": "agentaudio.retrieval.voices.search",
     "load_model": "agentaudio.model.registry",
     "tool": "agentaudio.tools.tool",
 }

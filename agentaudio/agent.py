@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from agentaudio import events
-from agentaudio.audio import Audio
 from agentaudio.conversation import (
     AudioPart,
     Citation,
@@ -42,6 +41,7 @@ from agentaudio.reply import Reply
 from agentaudio.resources import Documents, Resources, Voices
 from agentaudio.retrieval.citation import cite
 from agentaudio.session import Session, UserInput
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.discovery import ToolLike, find_tools
 from agentaudio.tools.execution import Approve, ToolRun, TurnCalls
@@ -73,7 +73,7 @@ class Agent:
 
     def __init__(
         self,
-        model: str | SpeechLM = "pocket",
+        model: str | SpeechLM = "embedded",
         *,
         tools: Iterable[ToolLike] = (),
         documents: Documents | None = None,

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agentaudio.audio import Audio
 from agentaudio.errors import ConversationError
+from agentaudio.sound.audio import Audio
 
 Role = Literal["system", "user", "assistant", "tool"]
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from agentaudio.audio import Audio
 from agentaudio.conversation import Citation, ToolCall
 from agentaudio.plain import plain
 from agentaudio.reply import Reply
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentaudio.audio import Audio
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.voice import Voice
 
 

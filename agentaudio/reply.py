@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agentaudio.audio import Audio
 from agentaudio.conversation import Citation
 from agentaudio.plain import plain
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 

@@ -10,13 +10,13 @@ from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 
-from agentaudio.audio import Audio
 from agentaudio.conversation import AudioPart, Conversation
 from agentaudio.model.speech_lm import GenerateOptions, Heard, SpeechLM, TextDelta
-from agentaudio.retrieval.document_files import Transcribe
-from agentaudio.retrieval.documents import DocumentIndex
-from agentaudio.retrieval.embedding import Embed
-from agentaudio.retrieval.voice_search import VoiceSearch
+from agentaudio.retrieval.documents.files import Transcribe
+from agentaudio.retrieval.documents.index import DocumentIndex
+from agentaudio.retrieval.text.embedding import Embed
+from agentaudio.retrieval.voices.search import VoiceSearch
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.context import RunContext
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
@@ -28,10 +28,10 @@ Voices = str | os.PathLike[str] | VoiceLibrary | VoiceSearch
 
 @cache
 def default_embedder() -> Embed | None:
-    """The sentence embedder that ships with the extra `pocket`; None where that is not installed."""
+    """The sentence embedder that ships with the extra `embedded`; None where that is not installed."""
     if find_spec("onnxruntime") is None:
         return None
-    from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder
+    from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
 
     return SentenceEmbedder()
 

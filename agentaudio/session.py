@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 
-from agentaudio.audio import Audio, AudioSource
 from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError
 from agentaudio.events import Event, TurnFinished
 from agentaudio.reply import Reply
+from agentaudio.sound.audio import Audio, AudioSource
 from agentaudio.voice_library.voice import Voice
 
 UserInput = AudioSource | Audio

@@ -31,12 +31,12 @@ import numpy as np
 import torch
 from report import publish
 
-from agentaudio.model.step_audio_2.batching import DecodeBatch, Seat
-from agentaudio.model.step_audio_2.config import StepAudio2Config
-from agentaudio.model.step_audio_2.features import SAMPLE_RATE, FeatureStream, token_count
+from agentaudio.model.step_audio_2.decoding.batching import DecodeBatch, Seat
+from agentaudio.model.step_audio_2.decoding.prefix_cache import States
 from agentaudio.model.step_audio_2.init_tiny import random_model
-from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM
-from agentaudio.model.step_audio_2.prefix_cache import States
+from agentaudio.model.step_audio_2.network.config import StepAudio2Config
+from agentaudio.model.step_audio_2.network.features import SAMPLE_RATE, FeatureStream, token_count
+from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.tokens import TokenIds
 
 IDS = TokenIds()

@@ -12,9 +12,9 @@ import numpy as np
 import pocketsphinx
 
 from agentaudio import Audio
-from agentaudio.model.pocket.hearing.language_model import compile_domain
-from agentaudio.model.pocket.language.speakable import speakable
-from agentaudio.model.pocket.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.embedded.hearing.language_model import compile_domain
+from agentaudio.model.embedded.language.speakable import speakable
+from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
 
 SAMPLE_RATE_HZ = 16_000
 SPEECH_RMS = 0.07

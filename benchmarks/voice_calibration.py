@@ -2,7 +2,7 @@
 
     python benchmarks/voice_calibration.py
 
-Prints the weights and the threshold that retrieval/voice_score.py holds: a logistic regression, with a little
+Prints the weights and the threshold that retrieval/voices/score.py holds: a logistic regression, with a little
 ridge, of "this voice fits" on what the wish and the card have in common; and how many dev questions are
 answered right at each threshold. The test questions play no part.
 """
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.resources import default_embedder
-from agentaudio.retrieval.voice_query import read_wish
-from agentaudio.retrieval.voice_score import features, weigh
-from agentaudio.retrieval.voice_search import VoiceSearch
+from agentaudio.retrieval.voices.query import read_wish
+from agentaudio.retrieval.voices.score import features, weigh
+from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.voice_library.library import demo_voices
 
 QUESTIONS = Path(__file__).parent / "voice_questions" / "dev.jsonl"

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from report import publish
 
-from agentaudio.audio import Audio
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.ingest import ingest
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices

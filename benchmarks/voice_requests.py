@@ -16,7 +16,7 @@ from pathlib import Path
 from report import publish
 
 from agentaudio.resources import open_voices
-from agentaudio.retrieval.voice_query import asks_for_default
+from agentaudio.retrieval.voices.query import asks_for_default
 from agentaudio.voice_library.voice import VoiceCard
 
 REQUESTS = Path(__file__).parent / "requests"

@@ -42,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "opening_hours.yaml"
         path.write_text(YAML.replace("PORT", str(service.server_port)))
-        reply = Agent("pocket", tools=[path]).run_sync("when is the national museum open today")
+        reply = Agent("embedded", tools=[path]).run_sync("when is the national museum open today")
     print(reply.tool_calls[0].call.arguments, "→", reply.text)
 
 

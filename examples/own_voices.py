@@ -21,7 +21,7 @@ def main(clip: str, folder: str) -> None:
         licence="LicenseRef-private",
         consent=Consent(basis="speaker", holder="Ann Example", scope=("synthesis",), evidence="signed form"),
     )
-    agent = Agent("pocket", tools=["audio_search"], voices=library)
+    agent = Agent("embedded", tools=["audio_search"], voices=library)
     reply = agent.run_sync("please speak like a friendly woman")
     print(reply.voice, "says:", reply.text)
 

@@ -15,7 +15,7 @@ def opening_hours(museum: str) -> str:
 
 
 def main(question: str, answer: str = "answer.wav") -> None:
-    agent = Agent("pocket", tools=["search_documents", "audio_search", opening_hours])
+    agent = Agent("embedded", tools=["search_documents", "audio_search", opening_hours])
     reply = agent.run_sync(question)
     print("heard:    ", reply.heard)
     print("answer:   ", reply.text)

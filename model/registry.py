@@ -14,7 +14,7 @@ GROUP = "agentaudio.models"
 def load_model(spec: str, **options: Any) -> SpeechLM:
     """Load a speech model.
 
-    spec: `NAME` or `NAME:ARGUMENT`, such as `pocket` or `scripted:replies.json`. An installed
+    spec: `NAME` or `NAME:ARGUMENT`, such as `embedded` or `scripted:replies.json`. An installed
         package offers NAME by an entry point in the group `agentaudio.models`; it names a
         function that takes ARGUMENT (a string or None) and the options, and returns a SpeechLM.
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from agentaudio.audio import Audio
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.model.speech_lm import AudioDelta, Delta, End, GenerateOptions, ReferenceVoice, SpeechLM
+from agentaudio.sound.audio import Audio
 
 
 class Revoicer(Protocol):

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from agentaudio.audio import Audio
 from agentaudio.conversation import Conversation, ToolCall, ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.speech_lm import (
@@ -24,6 +23,7 @@ from agentaudio.model.speech_lm import (
     ReferenceVoice,
     TextDelta,
 )
+from agentaudio.sound.audio import Audio
 
 StepFunction = Callable[[Conversation, Sequence[ToolSpec], ReferenceVoice | None], Iterable[Delta]]
 ScriptStep = str | Mapping[str, Any] | Sequence[Delta] | StepFunction

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from agentaudio.audio import Audio
 from agentaudio.conversation import Citation, Conversation, ToolCall, ToolSpec
+from agentaudio.sound.audio import Audio
 
 
 class ReferenceVoice(Protocol):

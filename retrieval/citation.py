@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agentaudio.conversation import Citation, Passage
-from agentaudio.retrieval.splitting import SENTENCE_END
-from agentaudio.retrieval.text_index import words
+from agentaudio.retrieval.text.splitting import SENTENCE_END
+from agentaudio.retrieval.text.words import words
 
 LEAST_SHARE = 0.5
 """Of the words of an answer's sentence, how many a passage's sentence must have to count as its source."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agentaudio.audio import Audio
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.voice import Source
 
 SAMPLE_RATE_HZ = 16_000

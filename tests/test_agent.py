@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import tone
+from support.sounds import tone
 
 from agentaudio import Agent, Audio, RunContext, Tool, ToolResult, events, tool
 from agentaudio.conversation import Conversation, Passage, SpeechPart, ToolCall, ToolOutput, ToolSpec
@@ -25,7 +25,7 @@ from agentaudio.errors import (
 )
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import CallDelta, Delta, ReferenceVoice, TextDelta
-from agentaudio.retrieval.documents import DocumentIndex
+from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.voice_library.library import VoiceLibrary
 
 
@@ -249,7 +249,7 @@ def test_input_that_cannot_be_heard_is_refused_in_one_line(user: object, words: 
 
 
 def test_unknown_names_are_answered_with_the_nearest_known(library: VoiceLibrary) -> None:
-    with pytest.raises(ModelNotFound, match="did you mean 'pocket'"):
+    with pytest.raises(ModelNotFound, match="did you mean 'embedded'"):
         Agent("poket")
     with pytest.raises(ToolNotFound, match="did you mean 'search_documents'"):
         Agent("scripted", tools=["search_document"])

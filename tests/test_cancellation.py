@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support import tone
+from support.sounds import tone
 
 from agentaudio import Agent, Session, events, tool
 from agentaudio.conversation import SpeechPart

@@ -21,8 +21,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, MissingExtra, OptionError, ToolError
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.arguments import OpenArguments
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import ToolResult

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from agentaudio.audio import Audio
 from agentaudio.conversation import Citation, Passage
 from agentaudio.errors import ToolError
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.quoting import quoted
 from agentaudio.voice_library.voice import Voice

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError
-from agentaudio.voice_activity import VoiceActivity
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.vad import VoiceActivity
 
 SHORTEST_SPEECH_S = 1.0
 WISHED_S, LONGEST_S = 3.0, 15.0
@@ -32,7 +32,7 @@ def find_excerpt(audio: Audio, activity: VoiceActivity) -> Excerpt:
     A long recording is heard in blocks of BLOCK_S, only until one of them holds enough speech.
 
     Raises VoiceError when there is less than SHORTEST_SPEECH_S of speech, and MissingExtra without
-    the extra `pocket`.
+    the extra `embedded`.
     """
     best = Excerpt(audio.slice(0, 0), ())
     start = 0.0

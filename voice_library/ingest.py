@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, VoiceError
-from agentaudio.voice_activity import VoiceActivity
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.vad import VoiceActivity
 from agentaudio.voice_library.excerpt import WISHED_S, find_excerpt
 from agentaudio.voice_library.library import PreparedVoice, VoiceLibrary
 from agentaudio.voice_library.manifest import Entry, read_manifest
@@ -71,7 +71,7 @@ def ingest(
     returns, or calls `on_progress`, the voices so far are on the disk.
 
     Raises VoiceError when the source or the library cannot be used, or the disk is full, and
-    MissingExtra without the extra `pocket`. A row that cannot be used is only reported.
+    MissingExtra without the extra `embedded`. A row that cannot be used is only reported.
     """
     entries = list(read_manifest(source))
     run = _Ingest(library, dict(common or {}))

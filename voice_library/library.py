@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError, VoiceNotFound, did_you_mean
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.clip_files import ClipFiles
 from agentaudio.voice_library.database import Database
 from agentaudio.voice_library.records import Records

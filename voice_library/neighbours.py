@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.speaker_encoder import SpeakerEncoder, WindowedSpeakerEncoder
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
 from agentaudio.errors import MissingExtra, VoiceError
-from agentaudio.mel import mel_filters
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.mel import mel_filters
 
 Samples = NDArray[np.float32]
 Embedding = NDArray[np.float32]
@@ -164,7 +164,7 @@ def _load(path: Path | None) -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise MissingExtra("the embedded speaker encoder", "pocket") from None
+        raise MissingExtra("the embedded speaker encoder", "embedded") from None
     if path is None:
         content = files("agentaudio.voice_library").joinpath("assets/speaker_encoder.onnx").read_bytes()
     else:

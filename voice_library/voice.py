@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, ConsentError, VoiceError
+from agentaudio.sound.audio import Audio
 
 if TYPE_CHECKING:
     from agentaudio.voice_library.library import VoiceLibrary

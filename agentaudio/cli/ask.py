@@ -23,7 +23,7 @@ async def ask(
     input: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
     out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
-    model: str = "pocket",
+    model: str = "embedded",
     tools: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = DEFAULT_TOOLS,
     voice: str | None = None,
     documents: Path | None = None,

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from agentaudio import events
-from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, MissingExtra, OptionError
 from agentaudio.events import Event
+from agentaudio.sound.audio import Audio
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -18,7 +18,7 @@ from agentaudio.demo.run import DemoTurn, demo_agent, play
 async def demo(
     *,
     out_folder: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("demo-output"),
-    model: str = "pocket",
+    model: str = "embedded",
     json: bool = False,
 ) -> None:
     """Hear three turns of a spoken conversation, and see how they came about.

@@ -32,10 +32,10 @@ _PACKAGES = (
     ("soxr", "soxr", "", "resampling"),
     ("pydantic", "pydantic", "", "tool schemas"),
     ("faiss", "faiss-cpu", "", "vector search"),
-    ("pocketsphinx", "pocketsphinx", "pocket", "the pocket engine: recognition"),
-    ("onnxruntime", "onnxruntime", "pocket", "the pocket engine: routing, search by meaning, speaker embeddings"),
-    ("pyworld", "pyworld-prebuilt", "pocket", "the pocket engine: timbre transfer"),
-    ("espeakng_loader", "espeakng-loader", "espeak", "the pocket engine: speech synthesis (GPL-3)"),
+    ("pocketsphinx", "pocketsphinx", "embedded", "the embedded engine: recognition"),
+    ("onnxruntime", "onnxruntime", "embedded", "the embedded engine: routing, search by meaning, speaker embeddings"),
+    ("pyworld", "pyworld-prebuilt", "embedded", "the embedded engine: timbre transfer"),
+    ("espeakng_loader", "espeakng-loader", "espeak", "the embedded engine: speech synthesis (GPL-3)"),
     ("torch", "torch", "local", "Step-Audio 2"),
     ("transformers", "transformers", "local", "Step-Audio 2"),
     ("kaldi_native_fbank", "kaldi-native-fbank", "local", "Step-Audio 2: timbre prompts"),
@@ -65,7 +65,7 @@ def checks() -> list[Check]:
 def doctor(*, json: bool = False) -> int:
     """Show what is installed, what is missing, and how to get it.
 
-    Exits with 1 when something that the core or the pocket engine needs is missing.
+    Exits with 1 when something that the core or the embedded engine needs is missing.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def doctor(*, json: bool = False) -> int:
     broken = [
         c
         for c, package in zip(findings, _PACKAGES, strict=False)
-        if not c.found and package[2] in ("", "pocket", "espeak")
+        if not c.found and package[2] in ("", "embedded", "espeak")
     ]
     if json:
         print_json(

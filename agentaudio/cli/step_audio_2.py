@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from agentaudio.audio import Audio
 from agentaudio.cli.console import ensure_writable, in_home, out, print_json, progress
 from agentaudio.errors import OptionError
 from agentaudio.resources import open_voices
+from agentaudio.sound.audio import Audio
 
 if TYPE_CHECKING:
     from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder

@@ -9,10 +9,10 @@ from cyclopts import App, Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from agentaudio.audio import Audio
 from agentaudio.cli.console import ensure_writable, in_home, out, play, print_json
 from agentaudio.resources import open_voices
-from agentaudio.retrieval.voice_search import VoiceMatch
+from agentaudio.retrieval.voices.search import VoiceMatch
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.export import export_voice
 from agentaudio.voice_library.stats import stats

@@ -11,9 +11,9 @@ from string import Template
 import numpy as np
 
 from agentaudio import events
-from agentaudio.audio import Audio, write_atomically
 from agentaudio.demo.run import DemoTurn
 from agentaudio.events import Event
+from agentaudio.sound.audio import Audio, write_atomically
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 

@@ -8,9 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from agentaudio.agent import Agent
-from agentaudio.audio import Audio
 from agentaudio.events import Event, TurnFinished
 from agentaudio.reply import Reply
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.tool import tool
 
 TURNS = ("great-wall", "scottish-man", "national-museum")
@@ -51,7 +51,7 @@ def questions_folder() -> Path:
     return Path(str(files("agentaudio.demo") / "questions"))
 
 
-def demo_agent(model: str = "pocket") -> Agent:
+def demo_agent(model: str = "embedded") -> Agent:
     """The agent of the demo: the built-in tools that need no internet, and one of its own."""
     return Agent(model, tools=[*TOOLS, opening_hours])
 

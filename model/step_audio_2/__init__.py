@@ -7,13 +7,13 @@ from importlib.util import find_spec
 from typing import Any
 
 _LAZY = {
-    "StepAudio2Config": "agentaudio.model.step_audio_2.config",
-    "StepAudio2ForCausalLM": "agentaudio.model.step_audio_2.modeling",
+    "StepAudio2Config": "agentaudio.model.step_audio_2.network.config",
+    "StepAudio2ForCausalLM": "agentaudio.model.step_audio_2.network.modeling",
 }
 
 # The parsers and prompts of this package work without torch; the model then says which extra is missing.
 if find_spec("torch") and find_spec("transformers"):
-    import_module("agentaudio.model.step_audio_2.auto_classes")
+    import_module("agentaudio.model.step_audio_2.network.auto_classes")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,11 +7,11 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, ReferenceVoice, TextDelta, TokensDelta
-from agentaudio.model.step_audio_2.answer import AnswerDelta, Said
-from agentaudio.model.step_audio_2.decoding import Generation
-from agentaudio.model.step_audio_2.prompt import PromptBuilder
-from agentaudio.model.step_audio_2.speaking import Speaking
+from agentaudio.model.step_audio_2.decoding.generation import Generation
+from agentaudio.model.step_audio_2.language.answer import AnswerDelta, Said
+from agentaudio.model.step_audio_2.language.prompt import PromptBuilder
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
+from agentaudio.model.step_audio_2.token2wav.speaking import Speaking
 
 _Item = tuple[Delta, int] | Exception | None
 

@@ -22,19 +22,19 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
-from agentaudio.model.step_audio_2.checkpoint import load_checkpoint, read_config
-from agentaudio.model.step_audio_2.decoding import Generation, Request, Weights
+from agentaudio.model.step_audio_2.decoding.generation import Generation, Request, Weights
+from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
+from agentaudio.model.step_audio_2.decoding.sampling import Sampling
 from agentaudio.model.step_audio_2.delivery import Delivery, History
-from agentaudio.model.step_audio_2.dialect import Language, step_audio_2
 from agentaudio.model.step_audio_2.hub import HUB_ID, located
-from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM
-from agentaudio.model.step_audio_2.placement import chosen_device, chosen_dtype
-from agentaudio.model.step_audio_2.prefix_cache import PrefixCache
-from agentaudio.model.step_audio_2.prompt import PromptBuilder
-from agentaudio.model.step_audio_2.sampling import Sampling
+from agentaudio.model.step_audio_2.language.dialect import Language, step_audio_2
+from agentaudio.model.step_audio_2.language.prompt import PromptBuilder
+from agentaudio.model.step_audio_2.language.stop_strings import StopStrings
+from agentaudio.model.step_audio_2.language.system_prompts import system_prompt
+from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint, read_config
+from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.network.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
-from agentaudio.model.step_audio_2.stop_strings import StopStrings
-from agentaudio.model.step_audio_2.system_prompts import system_prompt
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
 
 MAX_TOKENS, MAX_TOKENS_WITH_TOOLS = 2048, 4096

@@ -17,8 +17,8 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
-from agentaudio.model.step_audio_2.config import StepAudio2Config
-from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.network.config import StepAudio2Config
+from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx
 from agentaudio.model.step_audio_2.token2wav.tiny_weights import write_tiny_token2wav
 from agentaudio.model.step_audio_2.tokens import TokenIds

@@ -9,11 +9,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from agentaudio.audio import Audio, AudioSource
 from agentaudio.conversation import AudioPart, Conversation, TextPart
 from agentaudio.errors import AudioError, OptionError
 from agentaudio.model.registry import load_model
 from agentaudio.model.speech_lm import End, GenerateOptions, TextDelta
+from agentaudio.sound.audio import Audio, AudioSource
 
 if TYPE_CHECKING:
     from agentaudio.model.step_audio_2.generate import StepAudio2

@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agentaudio.audio import Audio
 from agentaudio.errors import BackendError
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.step_audio_2.hub import located
@@ -24,6 +23,7 @@ from agentaudio.model.step_audio_2.token2wav.revoicing import Revoicer, revoice
 from agentaudio.model.step_audio_2.token2wav.stream import SpeechStream
 from agentaudio.model.step_audio_2.token2wav.synthesis import Token2Wav
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt
+from agentaudio.sound.audio import Audio
 
 FILES = ("flow.yaml", "flow.pt", "hift.pt", "campplus.onnx", "speech_tokenizer_v2_25hz.onnx")
 

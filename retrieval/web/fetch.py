@@ -10,8 +10,8 @@ from urllib.robotparser import RobotFileParser
 import httpx2
 
 from agentaudio.errors import RetrievalError
+from agentaudio.http import Guard, fetch, guarded_client, parse_url
 from agentaudio.retrieval.web.cache import Cache
-from agentaudio.retrieval.web.guard import Guard, fetch, guarded_client, parse_url
 
 USER_AGENT = "agentaudio"
 ROBOTS = b"/robots.txt"

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import httpx2
 
 from agentaudio.errors import MissingExtra, RetrievalError
-from agentaudio.retrieval.web.guard import fetch
+from agentaudio.http import fetch
 from agentaudio.retrieval.web.passage import WebPassage
 
 TIMEOUT_S = 8.0

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from agentaudio.conversation import Passage
 from agentaudio.errors import RetrievalError
-from agentaudio.retrieval.documents import DocumentIndex, Rerank
-from agentaudio.retrieval.embedding import Embed
-from agentaudio.retrieval.splitting import Document, split
+from agentaudio.retrieval.documents.index import DocumentIndex, Rerank
+from agentaudio.retrieval.text.embedding import Embed
+from agentaudio.retrieval.text.splitting import Document, split
 from agentaudio.retrieval.web.cache import Cache
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.extract import Article, article, decoded

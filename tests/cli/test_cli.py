@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support import tone
+from support.sounds import tone
 
 from agentaudio import Audio
 from agentaudio.cli import main
@@ -113,7 +113,7 @@ def test_files_that_cannot_be_heard_end_in_one_line(run: Run, tmp_path: Path, na
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("ask", "hi", "--model", "pockt"), "did you mean 'pocket'"),
+        (("ask", "hi", "--model", "pockt"), "did you mean 'embedded'"),
         (("ask", "hi", "--model", "scripted", "--tools", "calclate"), "did you mean 'calculate'"),
         (("ask", "hi", "--model", "scripted", "--voice", "lilly"), "did you mean 'lily'"),
         (("ask", "hi", "--model", "scripted", "--documents", "/nowhere"), "no such folder of documents"),
@@ -169,7 +169,7 @@ def test_voices_are_listed_searched_and_exported(run: Run, tmp_path: Path) -> No
 
 
 def test_what_is_installed_is_told(run: Run) -> None:
-    assert "pocket" in run("models", "list").stdout
+    assert "embedded" in run("models", "list").stdout
     assert {"calculate", "audio_search"} <= {row["name"] for row in json.loads(run("tools", "list", "--json").stdout)}
     checks = json.loads(run("doctor", "--json").stdout)["checks"]
     assert next(check for check in checks if check["what"] == "numpy")["found"]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import tone
+from support.sounds import tone
 
 from agentaudio import Audio
 from agentaudio.cli import main

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from voices_support import Bands
+from support.voices import Bands
 
-from agentaudio.audio import Audio
 from agentaudio.cli import main
 from agentaudio.demo.run import questions_folder
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 
-pytest.importorskip("onnxruntime", reason="the extra pocket is not installed")
+pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
 
 Run = Callable[..., tuple[int, str, str]]
 

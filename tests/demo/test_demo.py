@@ -14,7 +14,7 @@ from agentaudio.demo.report import waveform, write_report
 from agentaudio.demo.run import TURNS, DemoTurn, demo_agent, play, questions_folder
 
 for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
-    pytest.importorskip(extra, reason="needs the extras 'pocket' and 'espeak'")
+    pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")
 
 
 @pytest.fixture(scope="module")

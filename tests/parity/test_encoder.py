@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from step_audio_2_vectors import Tensors, Vectors
+from support.step_audio_2_vectors import Tensors, Vectors
 
 torch = pytest.importorskip("torch", reason="the model needs torch")
 pytest.importorskip("transformers", reason="the model needs transformers")
 
-from agentaudio.model.step_audio_2.config import StepAudio2AudioConfig  # noqa: E402
-from agentaudio.model.step_audio_2.encoder import Adaptor, AudioEncoder, attended  # noqa: E402
-from agentaudio.model.step_audio_2.features import encoder_length, token_count  # noqa: E402
+from agentaudio.model.step_audio_2.network.config import StepAudio2AudioConfig  # noqa: E402
+from agentaudio.model.step_audio_2.network.encoder import Adaptor, AudioEncoder, attended  # noqa: E402
+from agentaudio.model.step_audio_2.network.features import encoder_length, token_count  # noqa: E402
 
 NAME = "02_encoder_adapter.safetensors"
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from step_audio_2_vectors import Tensors, Vectors
+from support.step_audio_2_vectors import Tensors, Vectors
 
 torch = pytest.importorskip("torch", reason="the flow needs torch")
 pytest.importorskip("yaml", reason="the flow's sizes need PyYAML")

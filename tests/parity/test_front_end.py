@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from step_audio_2_vectors import Vectors
+from support.step_audio_2_vectors import Vectors
 
-from agentaudio.audio import Audio
-from agentaudio.mel import mel_filters
-from agentaudio.model.step_audio_2.features import (
+from agentaudio.model.step_audio_2.network.features import (
     N_MELS,
     SAMPLE_RATE,
     WINDOW,
@@ -18,7 +16,9 @@ from agentaudio.model.step_audio_2.features import (
     log_mel,
     token_count,
 )
-from agentaudio.model.step_audio_2.resample import resample
+from agentaudio.model.step_audio_2.network.resample import resample
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.mel import mel_filters
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from step_audio_2_vectors import Tensors, Vectors
+from support.step_audio_2_vectors import Tensors, Vectors
 
 torch = pytest.importorskip("torch", reason="the model needs torch")
 pytest.importorskip("transformers", reason="the model needs transformers")
 
-from agentaudio.model.step_audio_2.config import StepAudio2Config  # noqa: E402
-from agentaudio.model.step_audio_2.modeling import StepAudio2ForCausalLM  # noqa: E402
+from agentaudio.model.step_audio_2.network.config import StepAudio2Config  # noqa: E402
+from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM  # noqa: E402
 
 NAME = "03_llm.safetensors"
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from step_audio_2_support import CharacterVocabulary, by_kind, expected, read, sounds, specs, totals, vectors
+from support.step_audio_2 import CharacterVocabulary, by_kind, expected, read, sounds, specs, totals, vectors
 
-from agentaudio.model.step_audio_2.interleave import OutputReader, interleave, split_output
-from agentaudio.model.step_audio_2.messages import from_chat, from_items, from_messages
-from agentaudio.model.step_audio_2.segments import AudioSegment, TextSegment, assemble
+from agentaudio.model.step_audio_2.language.interleave import OutputReader, interleave, split_output
+from agentaudio.model.step_audio_2.language.messages import from_chat, from_items, from_messages
+from agentaudio.model.step_audio_2.language.segments import AudioSegment, TextSegment, assemble
+from agentaudio.model.step_audio_2.language.tool_calls import ToolCallParser
 from agentaudio.model.step_audio_2.tokens import TokenIds
-from agentaudio.model.step_audio_2.tool_calls import ToolCallParser
 
 VOCABULARY = CharacterVocabulary()
 IDS = TokenIds()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from step_audio_2_vectors import Tensors, Vectors
+from support.step_audio_2_vectors import Tensors, Vectors
 
-from agentaudio.campplus import fbank
 from agentaudio.model.step_audio_2.token2wav.prompt_features import decoder_mel
+from agentaudio.sound.campplus import fbank
 
 NAME = "09_prompt_features.safetensors"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from step_audio_2_vectors import Tensors, Vectors
+from support.step_audio_2_vectors import Tensors, Vectors
 
 torch = pytest.importorskip("torch", reason="the vocoder needs torch")
 pytest.importorskip("yaml", reason="the decoder needs PyYAML")

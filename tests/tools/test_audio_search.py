@@ -7,7 +7,7 @@ import gc
 from typing import Any
 
 import pytest
-from support import tone
+from support.sounds import tone
 
 from agentaudio import Agent, RunContext, ToolResult
 from agentaudio.conversation import AudioPart, Conversation, TextPart, ToolCall
@@ -15,7 +15,7 @@ from agentaudio.errors import ConsentError, ToolError
 from agentaudio.events import VoiceChanged
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import CallDelta, TextDelta
-from agentaudio.retrieval.voice_search import VoiceMatch, VoiceSearch
+from agentaudio.retrieval.voices.search import VoiceMatch, VoiceSearch
 from agentaudio.tools.discovery import find_tools
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Voice

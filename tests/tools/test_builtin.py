@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from agentaudio import RunContext, ToolResult
 from agentaudio.conversation import Conversation, Passage
 from agentaudio.errors import ToolError
-from agentaudio.retrieval.documents import DocumentIndex
-from agentaudio.retrieval.voice_search import VoiceSearch
+from agentaudio.retrieval.documents.index import DocumentIndex
+from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.tools.builtin.calculate import calculate
 from agentaudio.tools.discovery import find_tools, installed_tools
 from agentaudio.tools.quoting import quoted

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_http import Asked, LocalServer, local_server
-from support import tone
+from support.local_http import Asked, LocalServer, local_server
+from support.sounds import tone
 
 from agentaudio import RunContext, Tool, ToolResult
 from agentaudio.conversation import Conversation
@@ -432,7 +432,7 @@ def test_everything_that_is_wrong_is_told_at_once_and_the_rest_can_be_had(tmp_pa
 
 def test_the_tools_of_a_server_come_through_a_file(tmp_path: Path) -> None:
     pytest.importorskip("mcp")
-    program = Path(__file__).with_name("museum_server.py")
+    program = Path(__file__).parents[1] / "support" / "museum_server.py"
     (tmp_path / "notes.txt").touch()
     text = {
         "kind": "mcp", "command": [sys.executable, str(program)], "include": ["hours"], "prefix": "m_",

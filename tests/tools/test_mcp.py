@@ -26,7 +26,7 @@ try:
 except MissingExtra as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
-PROGRAM = Path(__file__).with_name("museum_server.py")
+PROGRAM = Path(__file__).parents[1] / "support" / "museum_server.py"
 COMMAND = [sys.executable, str(PROGRAM)]
 CONTEXT = RunContext(Conversation())
 

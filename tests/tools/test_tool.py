@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
-from support import tone
+from support.sounds import tone
 
 from agentaudio import RunContext, Tool, ToolResult, tool
 from agentaudio.conversation import Citation, Conversation, Passage
 from agentaudio.errors import OptionError, ToolArgumentError, ToolError, VoiceNotFound
-from agentaudio.retrieval.voice_search import VoiceSearch
+from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.tools.result import MAX_TEXT_CHARS
 from agentaudio.voice_library.voice import Voice
 

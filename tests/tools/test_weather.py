@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from local_http import Answer, Asked, LocalServer, local_server
+from support.local_http import Answer, Asked, LocalServer, local_server
 
 from agentaudio import RunContext, Tool
 from agentaudio.conversation import Conversation

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from local_http import LocalServer, local_server
+from support.local_http import LocalServer, local_server
 
 from agentaudio import Agent, RunContext
 from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError
+from agentaudio.http import Guard, RefusedAddress
 from agentaudio.model.scripted import Scripted, ScriptStep
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.fetch import Fetcher
-from agentaudio.retrieval.web.guard import Guard, RefusedAddress
 from agentaudio.retrieval.web.providers import SearXNG
 from agentaudio.retrieval.web.web import Web
 from agentaudio.tools.builtin import web_search as module

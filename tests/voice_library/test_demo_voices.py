@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.voice import Voice

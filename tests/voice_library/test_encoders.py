@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentaudio.audio import Audio
 from agentaudio.errors import AgentAudioError, OptionError, VoiceError
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.reindex import reindex
@@ -35,7 +35,7 @@ def behaves(encoder: SpeakerEncoder, tmp_path: Path) -> None:
 
 
 def test_the_embedded_encoder_is_known_by_name(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="the extra pocket is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
     behaves(load_encoder("embedded"), tmp_path)
 
 

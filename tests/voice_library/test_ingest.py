@@ -18,18 +18,18 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from support import tone
-from voices_support import Bands, in_another_process
+from support.sounds import tone
+from support.voices import Bands, in_another_process
 
-from agentaudio.audio import Audio
 from agentaudio.errors import AgentAudioError, VoiceError
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.ingest import IngestReport, ingest
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.manifest import read_manifest
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
-pytest.importorskip("onnxruntime", reason="the extra pocket is not installed")
+pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
 
 FREE = {"licence": "CC0-1.0", "consent": {"basis": "synthetic", "holder": "nobody", "scope": ["synthesis"]}}
 
@@ -309,7 +309,7 @@ def test_any_bytes_are_a_manifest_or_an_error_of_ours(tmp_path_factory: pytest.T
 INGEST = """
 import sys
 sys.path.insert(0, sys.argv[3])
-from voices_support import Bands
+from support.voices import Bands
 from agentaudio.voice_library.ingest import ingest
 from agentaudio.voice_library.library import VoiceLibrary
 library = VoiceLibrary(sys.argv[1], encoder=Bands())
@@ -342,7 +342,7 @@ sys.path.insert(0, sys.argv[3])
 from agentaudio.errors import VoiceError
 from agentaudio.voice_library.ingest import ingest
 from agentaudio.voice_library.library import VoiceLibrary
-from voices_support import Bands
+from support.voices import Bands
 library = VoiceLibrary(sys.argv[1], encoder=Bands())
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))
 try:

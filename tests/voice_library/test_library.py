@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support import tone
+from support.sounds import tone
 
 from agentaudio import Audio
 from agentaudio.errors import ConsentError, VoiceError, VoiceNotFound

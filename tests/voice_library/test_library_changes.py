@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import tone
-from voices_support import Bands
+from support.sounds import tone
+from support.voices import Bands
 
 from agentaudio.errors import ConsentError, VoiceError, VoiceNotFound
 from agentaudio.voice_library.check import check

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from support import tone
-from voices_support import Bands, in_another_process
+from support.sounds import tone
+from support.voices import Bands, in_another_process
 
 from agentaudio.errors import ConsentError, VoiceError, VoiceNotFound
 from agentaudio.voice_library.check import check
@@ -22,8 +22,8 @@ from agentaudio.voice_library.library import VoiceLibrary
 WRITE = """
 import sys
 sys.path.insert(0, sys.argv[3])
-from support import tone
-from voices_support import Bands
+from support.sounds import tone
+from support.voices import Bands
 from agentaudio.voice_library.library import VoiceLibrary
 
 library = VoiceLibrary(sys.argv[1], encoder=Bands())
@@ -199,7 +199,7 @@ def test_a_folder_without_write_permission_can_be_read(library: VoiceLibrary) ->
 FULL = """
 import resource, sys
 sys.path.insert(0, sys.argv[2])
-from support import tone
+from support.sounds import tone
 from agentaudio.errors import VoiceError
 from agentaudio.voice_library.library import VoiceLibrary
 library = VoiceLibrary(sys.argv[1])

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import tone
-from voices_support import Bands
+from support.sounds import tone
+from support.voices import Bands
 
-from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError, VoiceNotFound
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.library import PreparedVoice, VoiceLibrary
 from agentaudio.voice_library.reindex import reindex

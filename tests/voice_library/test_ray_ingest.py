@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentaudio.audio import Audio
 from agentaudio.errors import MissingExtra
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.ray_ingest import ingest_with_ray
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError
+from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import demo_voices
 from agentaudio.voice_library.speaker_encoder import (
     EmbeddedSpeakerEncoder,

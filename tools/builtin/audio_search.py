@@ -15,10 +15,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentaudio.audio import Audio
 from agentaudio.conversation import AudioPart
 from agentaudio.errors import ConsentError, ToolError
-from agentaudio.retrieval.voice_query import asks_for_default, asks_for_talker
+from agentaudio.retrieval.voices.query import asks_for_default, asks_for_talker
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import tool

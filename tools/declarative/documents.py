@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentaudio.retrieval.documents import DocumentIndex
+from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.declarative.entry import Entry
 from agentaudio.tools.declarative.format import DocumentsTool

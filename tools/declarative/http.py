@@ -20,7 +20,7 @@ import jmespath
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from agentaudio.errors import AgentAudioError, ToolError
-from agentaudio.retrieval.web.guard import Fetched, Guard, fetch, guarded_client, parse_url
+from agentaudio.http import Fetched, Guard, fetch, guarded_client, parse_url
 from agentaudio.tools.declarative.entry import Entry, hidden
 from agentaudio.tools.declarative.format import HttpTool, Request, Step
 from agentaudio.tools.declarative.placeholder import fill, fill_all, written

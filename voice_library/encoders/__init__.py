@@ -13,7 +13,7 @@ from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder, Spe
 def load_encoder(name: str) -> SpeakerEncoder:
     """A speaker encoder.
 
-    name: `embedded` (256 numbers, shipped with the extra `pocket`);
+    name: `embedded` (256 numbers, shipped with the extra `embedded`);
         `campplus:FOLDER` (192 numbers, from a Step-Audio 2 checkpoint; the numbers that its decoder
         is conditioned with); `wavlm:FOLDER` (a WavLM x-vector model, extra `local`);
         `ecapa` or `ecapa:FOLDER` (192 numbers, SpeechBrain's ECAPA-TDNN, extra `speechbrain`)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
-from agentaudio.campplus import CamPlusPlus
 from agentaudio.errors import OptionError
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.campplus import CamPlusPlus
 
 PLACES = ("token2wav/campplus.onnx", "campplus.onnx")
 

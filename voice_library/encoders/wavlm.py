@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
 from agentaudio.errors import MissingExtra, OptionError, VoiceError
+from agentaudio.sound.audio import Audio
 
 try:
     import torch

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agentaudio.audio import Audio
 from agentaudio.errors import AudioError, OptionError, VoiceError
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt
+from agentaudio.sound.audio import Audio
 
 log = logging.getLogger(__name__)
 

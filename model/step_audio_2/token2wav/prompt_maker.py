@@ -11,15 +11,15 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
-from agentaudio.campplus import CamPlusPlus
 from agentaudio.errors import OptionError, VoiceError
-from agentaudio.model.step_audio_2.features import SAMPLE_RATE
-from agentaudio.model.step_audio_2.resample import resample
+from agentaudio.model.step_audio_2.network.features import SAMPLE_RATE
+from agentaudio.model.step_audio_2.network.resample import resample
 from agentaudio.model.step_audio_2.token2wav.prompt_features import DECODER_RATE, decoder_mel, fitted
 from agentaudio.model.step_audio_2.token2wav.reference_clip import LONGEST_S, SHORTEST_S, prepare, two_speakers
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import SpeechTokenizer
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import MEL_FRAMES_PER_TOKEN, TimbrePrompt
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.campplus import CamPlusPlus
 
 Float = NDArray[np.float32]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
 from agentaudio.errors import VoiceError
-from agentaudio.voice_activity import FRAME, SAMPLE_RATE_HZ, VoiceActivity
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.vad import FRAME, SAMPLE_RATE_HZ, VoiceActivity
 
 Float = NDArray[np.float32]
 Stretch = tuple[float, float]

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
 from agentaudio.model.step_audio_2.token2wav.prompt_features import DECODER_RATE
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import SpeechTokenizer
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt
+from agentaudio.sound.audio import Audio
 
 Float = NDArray[np.float32]
 Tokens = NDArray[np.int32]

@@ -7,12 +7,12 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import Audio
 from agentaudio.errors import BackendError
-from agentaudio.model.step_audio_2.features import HOP, N_MELS, SAMPLE_RATE
-from agentaudio.model.step_audio_2.resample import ResampleStream, resample
+from agentaudio.model.step_audio_2.network.features import HOP, N_MELS, SAMPLE_RATE
+from agentaudio.model.step_audio_2.network.resample import ResampleStream, resample
 from agentaudio.model.step_audio_2.token2wav.prompt_features import tokenizer_mel
-from agentaudio.onnx_network import OnnxNetwork
+from agentaudio.onnx import OnnxNetwork
+from agentaudio.sound.audio import Audio
 
 Float = NDArray[np.float32]
 Tokens = NDArray[np.int32]

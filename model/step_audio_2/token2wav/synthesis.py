@@ -12,8 +12,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agentaudio.audio import Audio
 from agentaudio.errors import BackendError, MissingExtra, OptionError, VoiceError
+from agentaudio.sound.audio import Audio
 
 try:
     import torch

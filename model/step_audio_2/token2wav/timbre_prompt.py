@@ -12,9 +12,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import write_atomically
 from agentaudio.errors import MissingExtra, VoiceError
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import CODEBOOK
+from agentaudio.sound.audio import write_atomically
 
 try:
     import safetensors.numpy

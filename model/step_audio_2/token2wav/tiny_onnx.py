@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.audio import write_atomically
 from agentaudio.errors import MissingExtra
+from agentaudio.sound.audio import write_atomically
 
 try:
     from onnx import TensorProto, helper, numpy_helper

@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the model needs torch")
 pytest.importorskip("transformers", reason="the model needs transformers")
 
-from step_audio_2_tiny import count_encodings  # noqa: E402
+from support.step_audio_2_tiny import count_encodings  # noqa: E402
 
 from agentaudio import Agent, Audio, tool  # noqa: E402
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart, TextPart, ToolSpec  # noqa: E402
@@ -31,10 +31,10 @@ from agentaudio.model.speech_lm import (  # noqa: E402
     TextDelta,
     TokensDelta,
 )
+from agentaudio.model.step_audio_2.decoding.sampling import Sampling  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
 from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
-from agentaudio.model.step_audio_2.interleave import interleave  # noqa: E402
-from agentaudio.model.step_audio_2.sampling import Sampling  # noqa: E402
+from agentaudio.model.step_audio_2.language.interleave import interleave  # noqa: E402
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
 
 IDS = TokenIds()

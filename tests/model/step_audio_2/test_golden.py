@@ -17,7 +17,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the model needs torch")
 pytest.importorskip("transformers", reason="the model needs transformers")
 
-from step_audio_2_tiny import fresh, mel, prompt, said  # noqa: E402
+from support.step_audio_2_tiny import fresh, mel, prompt, said  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "data" / "golden.json"
 

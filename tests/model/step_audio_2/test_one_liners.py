@@ -13,12 +13,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="the model needs torch")
 pytest.importorskip("transformers", reason="the model needs transformers")
 
-from support import tone  # noqa: E402
+from support.sounds import tone  # noqa: E402
 
 from agentaudio import Audio  # noqa: E402
 from agentaudio.cli import main  # noqa: E402
 from agentaudio.errors import AudioError, OptionError  # noqa: E402
-from agentaudio.model.pocket.engine import Pocket  # noqa: E402
+from agentaudio.model.embedded.engine import Embedded  # noqa: E402
 from agentaudio.model.speech_lm import GenerateOptions  # noqa: E402
 from agentaudio.model.step_audio_2 import one_liners  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
@@ -130,8 +130,8 @@ def test_bad_input_gives_one_clear_error(model: StepAudio2, tmp_path: Path) -> N
         translate(model, tone(), "fr")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="'scripted' takes no such task"):
         transcribe("scripted", tone())
-    with pytest.raises(OptionError, match="'pocket' takes no such task"):
-        transcribe(Pocket.__new__(Pocket), tone())  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="'embedded' takes no such task"):
+        transcribe(Embedded.__new__(Embedded), tone())  # type: ignore[arg-type]
 
 
 def test_commands_make_a_checkpoint_and_use_it(

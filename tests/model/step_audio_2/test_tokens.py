@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from step_audio_2_support import byte_vocabulary
+from support.step_audio_2 import byte_vocabulary
 
 from agentaudio.errors import ModelError
 from agentaudio.model.step_audio_2.tokens import SPECIAL_TOKENS, BpeVocabulary, TokenIds, escape, text_of

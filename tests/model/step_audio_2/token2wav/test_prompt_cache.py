@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import tone
+from support.sounds import tone
 
 pytest.importorskip("safetensors", reason="the extra local is not installed")
 
-from agentaudio.audio import Audio  # noqa: E402
 from agentaudio.errors import OptionError, VoiceError  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.prompt_cache import PromptCache  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt  # noqa: E402
+from agentaudio.sound.audio import Audio  # noqa: E402
 
 
 @dataclass(frozen=True)

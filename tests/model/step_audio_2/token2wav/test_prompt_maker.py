@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import tone
+from support.sounds import tone
 
 pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
 pytest.importorskip("safetensors", reason="the extra local is not installed")
 pytest.importorskip("onnx", reason="the extra local is not installed")
 
-from agentaudio.audio import Audio  # noqa: E402
 from agentaudio.errors import BackendError, OptionError, VoiceError  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.reference_clip import (  # noqa: E402
@@ -23,6 +22,7 @@ from agentaudio.model.step_audio_2.token2wav.reference_clip import (  # noqa: E4
     two_speakers,
 )
 from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx  # noqa: E402
+from agentaudio.sound.audio import Audio  # noqa: E402
 from agentaudio.voice_library.library import demo_voices  # noqa: E402
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder  # noqa: E402
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentaudio.errors import AudioError
-from agentaudio.model.step_audio_2.features import log_mel
+from agentaudio.model.step_audio_2.network.features import log_mel
 from agentaudio.model.step_audio_2.token2wav.prompt_features import decoder_mel, fitted, tokenizer_mel
 
 

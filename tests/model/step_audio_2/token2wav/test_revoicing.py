@@ -13,7 +13,6 @@ pytest.importorskip("torch", reason="the decoder needs torch")
 pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
 pytest.importorskip("onnx", reason="the extra local is not installed")
 
-from agentaudio.audio import Audio  # noqa: E402
 from agentaudio.errors import BackendError  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.revoicing import Revoicer, revoice  # noqa: E402
@@ -21,6 +20,7 @@ from agentaudio.model.step_audio_2.token2wav.synthesis import Token2Wav  # noqa:
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.tiny_weights import write_tiny_token2wav  # noqa: E402
+from agentaudio.sound.audio import Audio  # noqa: E402
 
 QUESTIONS = Path(str(files("agentaudio.demo") / "questions"))
 

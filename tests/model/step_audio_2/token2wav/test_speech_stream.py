@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="the decoder needs torch")
 pytest.importorskip("yaml", reason="the decoder needs PyYAML")
 
-from agentaudio.audio import Audio  # noqa: E402
 from agentaudio.errors import BackendError, OptionError, VoiceError  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav import synthesis  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.config import FlowConfig  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.stream import RECENT_FRAMES, RECENT_TOKENS  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.synthesis import Token2Wav  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.tiny_weights import TINY, random_flow, random_hift  # noqa: E402
+from agentaudio.sound.audio import Audio  # noqa: E402
 
 CONFIG = FlowConfig.from_dict(TINY)
 DECODER = Token2Wav(random_flow(CONFIG), random_hift(16, 8), steps=2)

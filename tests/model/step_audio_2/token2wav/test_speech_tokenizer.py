@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support import tone
+from support.sounds import tone
 
-from agentaudio.audio import Audio
 from agentaudio.errors import BackendError
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import SpeechTokenizer, merged, windows
+from agentaudio.sound.audio import Audio
 
 pytest.importorskip("onnx", reason="the extra local is not installed")
 

@@ -18,9 +18,9 @@ pytest.importorskip("safetensors", reason="the extra local is not installed")
 
 from safetensors.numpy import save  # noqa: E402
 
-from agentaudio.audio import Audio  # noqa: E402
 from agentaudio.errors import AudioError, VoiceError  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt  # noqa: E402
+from agentaudio.sound.audio import Audio  # noqa: E402
 
 
 def parts(tokens: int = 60, seed: int = 0) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""Is anyone speaking? Silero VAD on onnxruntime."""
+
+from __future__ import annotations
+
+import functools
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.errors import MissingExtra
+from agentaudio.sound.audio import Audio
+
+Samples = NDArray[np.float32]
+
+SAMPLE_RATE_HZ = 16_000
+FRAME = 512
+"""Samples of one decision: 32 ms."""
+
+CONTEXT = 64  # without the last 64 samples before each frame the network answers, wrongly
+BLOCK_FRAMES = 512  # frames of one network call: bounds the memory a long sound takes
+QUIETEST_PEAK = 10 ** (-50 / 20)
+
+STARTS_ABOVE, ENDS_BELOW = 0.5, 0.35
+SHORTEST_SPEECH_S = 0.1
+LONGEST_GAP_S = 0.3
+
+
+class VoiceActivity:
+    """Finds speech in sound. One instance may serve several threads.
+
+    margin_s: what `trim` leaves before and after the speech
+
+    Raises MissingExtra at first use without the extra `embedded`.
+    """
+
+    def __init__(self, *, margin_s: float = 0.2) -> None:
+        self.margin_s = margin_s
+
+    def probabilities(self, audio: Audio) -> Samples:
+        """How likely each frame is speech: (ceil(n / 512),) float32 in [0, 1], n samples at 16 kHz."""
+        stream = VoiceActivityStream()
+        samples = audio.resample(SAMPLE_RATE_HZ).samples
+        peak = float(np.abs(samples).max(initial=0.0))
+        if QUIETEST_PEAK < peak < 0.3:
+            samples = samples * np.float32(0.3 / peak)
+        padding = np.zeros(-len(samples) % FRAME, np.float32)
+        return stream.push(np.concatenate([samples, padding]))
+
+    def speech(self, audio: Audio) -> list[tuple[float, float]]:
+        """When someone speaks: (start, end) in seconds, in order, apart by more than LONGEST_GAP_S."""
+        frame_s = FRAME / SAMPLE_RATE_HZ
+        stretches: list[tuple[float, float]] = []
+        start: int | None = None
+        probabilities = self.probabilities(audio)
+        for index, probability in enumerate([*probabilities.tolist(), 0.0]):
+            if start is None and probability >= STARTS_ABOVE:
+                start = index
+            elif start is not None and probability < ENDS_BELOW:
+                stretches.append((start * frame_s, min(index * frame_s, audio.duration)))
+                start = None
+        joined: list[tuple[float, float]] = []
+        for begin, end in stretches:
+            if joined and begin - joined[-1][1] <= LONGEST_GAP_S:
+                joined[-1] = (joined[-1][0], end)
+            else:
+                joined.append((begin, end))
+        return [(begin, end) for begin, end in joined if end - begin >= SHORTEST_SPEECH_S]
+
+    def trim(self, audio: Audio) -> Audio:
+        """From the first to the last speech with `margin_s` on both sides; empty when there is none."""
+        stretches = self.speech(audio)
+        if not stretches:
+            return Audio.silence(0.0, audio.sample_rate)
+        start, end = stretches[0][0] - self.margin_s, stretches[-1][1] + self.margin_s
+        return audio.slice(max(0.0, start), min(audio.duration, end))
+
+
+class VoiceActivityStream:
+    """The same decisions for sound that arrives bit by bit. It belongs to one stream: not thread-safe."""
+
+    def __init__(self) -> None:
+        self._hidden = np.zeros((1, 1, 128), np.float32)
+        self._cell = np.zeros((1, 1, 128), np.float32)
+        self._waiting = np.zeros(CONTEXT, np.float32)  # the context, then samples of no full frame yet
+
+    def push(self, samples: Samples) -> Samples:
+        """Probabilities of the frames that are now complete: (frames,) float32.
+
+        samples: (n,) float32, 16 kHz
+        """
+        waiting = np.concatenate([self._waiting, samples.astype(np.float32, copy=False)])
+        frames = (len(waiting) - CONTEXT) // FRAME
+        self._waiting = waiting[frames * FRAME :]
+        if not frames:
+            return np.zeros(0, np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(waiting, CONTEXT + FRAME)[::FRAME][:frames]
+        parts = []
+        for start in range(0, frames, BLOCK_FRAMES):
+            block = np.ascontiguousarray(windows[start : start + BLOCK_FRAMES])
+            values, self._hidden, self._cell = _network().run(
+                ["speech_probs", "hn", "cn"], {"input": block, "h": self._hidden, "c": self._cell}
+            )
+            parts.append(np.asarray(values, np.float32).reshape(-1))
+        return np.concatenate(parts)
+
+
+@functools.cache
+def _network() -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtra("finding speech in sound", "embedded") from None
+    options = onnxruntime.SessionOptions()
+    options.inter_op_num_threads = options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    model = files("agentaudio").joinpath("assets", "silero_vad.onnx").read_bytes()
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,254 @@
+"""How well the embedded engine chooses tools, fills in calls and answers from documents.
+
+    PYTHONPATH=. python benchmarks/embedded_routing.py --json docs/figures/embedded_routing.json
+
+Every request of benchmarks/requests/test.jsonl is routed among the five built-in tools and the seven
+of benchmarks/requests/tools.py: as written, and as PocketSphinx hears the recording of it. A third
+of the requests are for no tool. `--set dev` takes the requests that the router was fitted on.
+
+tool choice: the right tool, or rightly none. exact call: the same arguments too, where numbers count
+by value, sums by result, words without case and articles; the query of a voice search must hold the
+voice's words (or be "default"), that of another search at least two thirds of the wanted topic
+words (stems, or the same first five letters; "how long" counts as "length" and so on) and at most
+three others. The answer is right when it holds one of the facts listed with the request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from report import publish
+
+from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
+from agentaudio.model.embedded.answering.answer import answer, speakable
+from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
+from agentaudio.model.embedded.language.words import content_words, split_words, stem
+from agentaudio.model.embedded.routing.router import Route, Router
+from agentaudio.model.embedded.routing.slots import expected_sentences
+from agentaudio.retrieval.documents.index import DocumentIndex
+from agentaudio.sound.audio import Audio
+from agentaudio.tools.builtin.audio_search import audio_search
+from agentaudio.tools.builtin.calculate import calculate
+from agentaudio.tools.builtin.clock import get_date_time
+from agentaudio.tools.builtin.search_documents import search_documents
+from agentaudio.tools.builtin.web_search import web_search
+from agentaudio.tools.context import RunContext
+from agentaudio.tools.tool import Tool
+from agentaudio.voice_library.library import demo_voices
+
+ROOT = Path(__file__).parents[1]
+REQUESTS = ROOT / "benchmarks" / "requests"
+DOCUMENTS = ROOT / "agentaudio" / "demo" / "documents"
+SEARCHES = ("search_documents", "web_search")
+MOST_EXTRA_WORDS = 3
+LEAST_WORDS_KEPT = 2 / 3
+ASKED = {
+    "length": {"long"}, "height": {"tall", "high"}, "distance": {"far"}, "age": {"old"}, "weight": {"heavy"},
+    "number": {"many"}, "size": {"big", "large"}, "speed": {"fast"}, "depth": {"deep"}, "reason": {"why"},
+    "place": {"where"}, "date": {"when"}, "temperature": {"hot", "cold"}, "width": {"wide"},
+}  # fmt: skip
+
+
+def benchmark_tools() -> list[ToolSpec]:
+    """Specifications of all twelve tools, with the phrases that the demo's documents and voices give."""
+    from agentaudio.retrieval.voices.search import VoiceSearch
+
+    context = RunContext(
+        Conversation(), documents=DocumentIndex.from_folder(DOCUMENTS), voices=VoiceSearch(demo_voices())
+    )
+    built_in = [search_documents, web_search, audio_search, get_date_time, calculate]
+    return [tool.spec(context) for tool in [*built_in, *_user_tools()]]
+
+
+def _user_tools() -> list[Tool]:
+    # By its path: the folder's name is that of a well-known package.
+    found = importlib.util.spec_from_file_location("request_tools", REQUESTS / "tools.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    tools: list[Tool] = module.USER_TOOLS
+    return tools
+
+
+def same_call(wanted: Mapping[str, Any], route: Route) -> bool:
+    """Whether the route calls what the request asks for; see the module's first lines for the rule."""
+    if route.tool != wanted["tool"]:
+        return False
+    if route.tool is None:
+        return True
+    arguments = {name: value for name, value in route.arguments.items() if value is not None}
+    if set(arguments) != set(wanted["arguments"]):
+        return False
+    return all(_same(wanted, name, value, arguments[name]) for name, value in wanted["arguments"].items())
+
+
+def _same(wanted: Mapping[str, Any], name: str, value: Any, given: Any) -> bool:
+    if wanted["tool"] == "audio_search":
+        said = split_words(str(given))
+        return all(word in said for word in wanted["voice_query_words"])
+    if wanted["tool"] in SEARCHES:
+        return _same_query(str(value), str(given))
+    if wanted["tool"] == "calculate":
+        return _result(str(value)) == _result(str(given))
+    if isinstance(value, int | float) and isinstance(given, int | float):
+        return abs(value - given) < 1e-6
+    return _plain(str(value)) == _plain(str(given))
+
+
+def _same_query(wanted: str, given: str) -> bool:
+    topics, said = content_words(wanted), split_words(given)
+    kept = [word for word in topics if any(_alike(word, other) for other in said)]
+    extra = [word for word in content_words(given) if not any(_alike(topic, word) for topic in topics)]
+    return len(kept) >= LEAST_WORDS_KEPT * len(topics) and len(extra) <= MOST_EXTRA_WORDS
+
+
+def _alike(wanted: str, word: str) -> bool:
+    near = stem(wanted) == stem(word) or (len(wanted) > 5 and wanted[:5] == word[:5])
+    return near or word in ASKED.get(wanted, ())
+
+
+def _result(expression: str) -> str:
+    try:
+        return str(calculate(expression)).split("=")[-1].strip()
+    except Exception:
+        return expression
+
+
+def _plain(text: str) -> str:
+    return " ".join(word for word in split_words(text) if word not in ("the", "a", "an"))
+
+
+def hear(requests: Sequence[Mapping[str, Any]], sentences: Sequence[str], kept: Path | None) -> dict[str, str]:
+    """What PocketSphinx makes of the recordings, by request id. kept: a file to reuse and to fill."""
+    from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
+    from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+
+    if kept is not None and kept.exists():
+        heard: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))
+        if all(request["id"] in heard for request in requests):
+            return heard
+    recogniser = SphinxRecogniser(EspeakSynthesiser().phonemes)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            sounds = [REQUESTS / "audio" / f"{request['id']}.opus" for request in requests]
+            found = threads.map(lambda path: recogniser.recognise(Audio.load(path), sentences).text, sounds)
+            heard = {request["id"]: text for request, text in zip(requests, found, strict=True)}
+    finally:
+        recogniser.close()
+    if kept is not None:
+        kept.write_text(json.dumps(heard, indent=1), encoding="utf-8")
+    return heard
+
+
+def judge(
+    requests: Sequence[Mapping[str, Any]],
+    texts: Mapping[str, str],
+    tools: Sequence[ToolSpec],
+    find_answer: Callable[[str, str], str],
+    show: bool,
+) -> dict[str, Any]:
+    """Shares of right choices, calls and answers over the texts, and the confusions."""
+    router = Router(SentenceEmbedder())
+    router.route("warm up the caches please", tools)
+    chosen, exact, answered, facts = 0, 0, 0, 0
+    by_kind: dict[str, list[int]] = {}
+    confusions: Counter[tuple[str, str]] = Counter()
+    seconds = 0.0
+    for request in requests:
+        start = time.perf_counter()
+        routes = router.route(texts[request["id"]], tools)
+        seconds += time.perf_counter() - start
+        route = routes[0]
+        right = len(routes) == 1 and route.tool == request["tool"]
+        same = right and same_call(request, route)
+        chosen += right
+        exact += same
+        by_kind.setdefault(request["kind"], []).append(right)
+        confusions[request["tool"] or "none", route.tool or "none"] += 1
+        if request.get("facts") and request.get("document"):
+            facts += 1
+            said = find_answer(texts[request["id"]], str(route.arguments.get("query", ""))) if right else ""
+            held = any(_holds(said, fact) for fact in request["facts"])
+            answered += held
+            if show and not held:
+                print(f"  {request['id']} {texts[request['id']]!r}: {said!r} lacks {request['facts']}")
+        if show and not same:
+            print(f"  {request['id']} {texts[request['id']]!r}: {request['tool']} {request['arguments']}, not {routes}")
+    count = len(requests)
+    return {
+        "tool choice": round(100 * chosen / count, 1),
+        "exact call": round(100 * exact / count, 1),
+        "answer holds the fact": round(100 * answered / facts, 1) if facts else None,
+        "tool choice by kind": {kind: round(100 * sum(hits) / len(hits), 1) for kind, hits in by_kind.items()},
+        "routing, ms a request": round(1000 * seconds / count, 1),
+        "confusions": {f"{wanted} -> {got}": n for (wanted, got), n in sorted(confusions.items()) if wanted != got},
+        "_table": confusions,
+    }
+
+
+def _holds(said: str, fact: str) -> bool:
+    return fact.lower() in said.lower() or speakable(fact).lower() in speakable(said).lower()
+
+
+def print_confusions(confusions: Mapping[tuple[str, str], int], title: str) -> None:
+    """A table: rows are the tools wanted, columns those chosen."""
+    from rich.console import Console
+    from rich.table import Table
+
+    names = sorted({name for pair in confusions for name in pair}, key=lambda name: (name == "none", name))
+    table = Table("wanted", *(name.replace("_", "\n", 1) for name in names), title=title)
+    for wanted in names:
+        table.add_row(wanted, *(str(confusions.get((wanted, got), 0) or ".") for got in names))
+    Console(width=150).print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=("dev", "test"), default="test")
+    parser.add_argument("--json", metavar="PATH")
+    parser.add_argument("--clean", action="store_true", help="only the written requests, not the recordings")
+    parser.add_argument("--show", action="store_true", help="print every call that is not exact")
+    parser.add_argument("--heard", type=Path, metavar="PATH", help="reuse or keep what was recognised")
+    options = parser.parse_args()
+    lines = (REQUESTS / f"{options.set}.jsonl").read_text(encoding="utf-8").splitlines()
+    requests = [json.loads(line) for line in lines]
+    tools = benchmark_tools()
+    embed = SentenceEmbedder()
+    documents = DocumentIndex.from_folder(DOCUMENTS, embed=embed)
+
+    def find_answer(question: str, query: str) -> str:
+        passages = tuple(documents.search(query)) if query else ()
+        return answer(question, [ToolOutput("1", "search_documents", "", passages)], embed).text
+
+    figures: dict[str, Any] = {"set": options.set, "requests": len(requests), "tools": len(tools)}
+    figures["for no tool"] = sum(request["tool"] is None for request in requests)
+    clean = judge(requests, {r["id"]: r["text"] for r in requests}, tools, find_answer, options.show)
+    print_confusions(clean.pop("_table"), f"{options.set}, as written")
+    figures["written"] = clean
+    if not options.clean and (REQUESTS / "audio").is_dir():
+        heard = hear(requests, expected_sentences(tools), options.heard)
+        spoken = judge(requests, heard, tools, find_answer, options.show)
+        print_confusions(spoken.pop("_table"), f"{options.set}, as heard by PocketSphinx")
+        figures["heard"] = spoken
+        figures["word error rate"] = _word_error_rate(requests, heard)
+    publish("embedded: tools, calls and answers (percent)", figures, options.json)
+
+
+def _word_error_rate(requests: Sequence[Mapping[str, Any]], heard: Mapping[str, str]) -> float:
+    import jiwer
+
+    wanted = [" ".join(split_words(request["text"])) for request in requests]
+    found = [" ".join(split_words(heard[request["id"]])) for request in requests]
+    return round(100 * float(jiwer.wer(wanted, found)), 1)
+
+
+if __name__ == "__main__":
+    main()

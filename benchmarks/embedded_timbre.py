@@ -1,0 +1,146 @@
+"""How near the embedded engine's speech comes to a reference voice, and whether it is still understood.
+
+    python benchmarks/embedded_timbre.py [--limit 5] [--json figures.json]
+
+For every voice of the demo library: the speaker cosine between its clip and speech lent its timbre,
+what that gained over untouched eSpeak, and the rank of the right voice among all. The ranks are
+also given as expected among 13 voices drawn at random. Words are checked with a recogniser that
+expects the demo documents' sentences (`closed`), which every spoken sentence is one of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import numpy as np
+
+from agentaudio.model.embedded.hearing.language_model import spoken_words
+from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
+from agentaudio.model.embedded.language.speakable import speakable
+from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.embedded.speaking.timbre import WorldTimbre
+from agentaudio.sound.audio import Audio
+from agentaudio.voice_library.library import demo_voices
+from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ROOT / "agentaudio" / "demo" / "documents"
+SENTENCES_PER_VOICE = 2
+CLOSED_SENTENCES = 80
+
+
+def closed_sentences() -> list[str]:
+    """Sentences of 7 to 12 words, taken evenly from the documents."""
+    texts = (path.read_text("utf-8") for path in sorted(DOCUMENTS.glob("*.md")))
+    parts = [part for text in texts for part in re.split(r"(?<=[.!?])\s+|\n+", text)]
+    fitting = [part for part in parts if part.endswith(".") and 7 <= len(spoken_words(part)) <= 12]
+    step = max(1, len(fitting) // CLOSED_SENTENCES)
+    return fitting[::step][:CLOSED_SENTENCES]
+
+
+def measure(limit: int | None) -> dict[str, Any]:
+    voices = list(demo_voices())
+    encoder, synthesiser = EmbeddedSpeakerEncoder(), EspeakSynthesiser()
+    recogniser = SphinxRecogniser(synthesiser.phonemes, processes=1, domain_weight=1.0)
+    gallery = np.stack([encoder.encode(voice.clip) for voice in voices])
+    sentences = closed_sentences()
+    rows: list[dict[str, Any]] = []
+
+    def judge(speech: Audio, number: int, sentence: str) -> tuple[float, int, str]:
+        cosines = gallery @ encoder.encode(speech)
+        rank = 1 + int((cosines > cosines[number]).sum())
+        return float(cosines[number]), rank, recogniser.recognise(speech, sentences).text
+
+    for number, voice in enumerate(voices[:limit]):
+        started = time.process_time()
+        timbre = WorldTimbre(voice.clip)
+        prepared_s = time.process_time() - started
+        for turn in range(SENTENCES_PER_VOICE):
+            sentence = sentences[(number * SENTENCES_PER_VOICE + turn) % len(sentences)]
+            plain = synthesiser.speak(speakable(sentence))
+            source = synthesiser.speak(speakable(sentence), pitch_hz=timbre.pitch_hz)
+            started = time.process_time()
+            lent = timbre.apply(source)
+            cpu_s = time.process_time() - started
+            before, after = judge(plain, number, sentence), judge(lent, number, sentence)
+            rows.append(
+                {
+                    "voice": voice.id,
+                    "engine": voice.card.source.engine if voice.card.source else "",
+                    "said": " ".join(spoken_words(sentence)),
+                    "untouched": dict(zip(("cosine", "rank", "heard"), before, strict=True)),
+                    "lent": dict(zip(("cosine", "rank", "heard"), after, strict=True)),
+                    "rtf_cpu": cpu_s / lent.duration,
+                    "prepared_s": prepared_s,
+                }
+            )
+    recogniser.close()
+    synthesiser.close()
+    return {
+        "voices": len({row["voice"] for row in rows}),
+        "gallery": len(voices),
+        "closed_sentences": len(sentences),
+        "all": summarise(rows, len(voices)),
+        "recorded": summarise([row for row in rows if row["engine"] != "espeak-ng"], len(voices)),
+        "espeak": summarise([row for row in rows if row["engine"] == "espeak-ng"], len(voices)),
+    }
+
+
+def summarise(rows: list[dict[str, Any]], gallery: int) -> dict[str, Any]:
+    """Means over the rows; `recorded` voices were built from people, `espeak` ones by rule."""
+    if not rows:
+        return {}
+
+    def mean(value: Callable[[dict[str, Any]], float]) -> float:
+        return float(np.mean([value(row) for row in rows]))
+
+    result: dict[str, Any] = {}
+    for way in ("untouched", "lent"):
+        rank = mean(lambda row, way=way: row[way]["rank"])  # type: ignore[misc]
+        words = jiwer.wer([row["said"] for row in rows], [row[way]["heard"] or "-" for row in rows])
+        result[way] = {
+            "cosine": round(mean(lambda row, way=way: row[way]["cosine"]), 3),  # type: ignore[misc]
+            "mean_rank": round(rank, 2),
+            "mean_rank_of_13": round(1 + (rank - 1) * 12 / (gallery - 1), 2),
+            "top1_percent": round(100 * mean(lambda row, way=way: row[way]["rank"] == 1)),  # type: ignore[misc]
+            "wer_percent": round(100 * float(words), 1),
+        }
+    result["cosine_gain"] = round(result["lent"]["cosine"] - result["untouched"]["cosine"], 3)
+    result["rtf_cpu"] = round(mean(lambda row: row["rtf_cpu"]), 3)
+    result["prepare_cpu_s"] = round(mean(lambda row: row["prepared_s"]), 2)
+    return result
+
+
+def print_table(results: dict[str, Any]) -> None:
+    print("voices    way        cosine  gain   rank of 13  top-1  WER    RTF")
+    for group in ("all", "recorded", "espeak"):
+        figures = results[group]
+        for way in ("untouched", "lent") if figures else ():
+            row = figures[way]
+            gain, rtf = (figures["cosine_gain"], figures["rtf_cpu"]) if way == "lent" else (0.0, 0.0)
+            print(
+                f"{group:9} {way:10} {row['cosine']:.3f} {gain:+.3f}  {row['mean_rank_of_13']:10.2f}"
+                f"  {row['top1_percent']:5} {row['wer_percent']:5.1f}  {rtf:.3f}"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--limit", type=int, help="only the first so many voices")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args()
+    results = measure(options.limit)
+    print_table(results)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Whole turns of the embedded engine: the demo's recorded questions, in, answered, heard again.
+
+    python benchmarks/embedded_turn.py [--json FILE]
+
+One session asks the eight recorded questions. For each: was it understood, was the right tool
+called, does the answer hold the expected facts, is the retrieved voice the one that was asked for;
+what PocketSphinx, with a language model over the demo documents, makes of the spoken answer; how
+much nearer to the retrieved reference its voice is than the untouched synthesiser's; and the time
+from the end of the question to the first sound, in a warm process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+from typing import Any
+
+from judge import Listener
+from report import publish
+from rich.console import Console
+from rich.table import Table
+
+from agentaudio import Audio, Reply
+from agentaudio.demo.run import demo_agent, questions_folder
+from agentaudio.model.embedded.language.speakable import speakable
+from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.resources import open_documents
+from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
+
+
+class Judge:
+    """Hears answers again, and compares voices."""
+
+    def __init__(self) -> None:
+        self.synthesiser = EspeakSynthesiser()
+        self.encoder = EmbeddedSpeakerEncoder()
+        self.documents = open_documents().sentences
+
+    def wer(self, reply: Reply) -> float:
+        """Percent, by a listener that knows the documents, and what was not taken from them."""
+        assert reply.audio is not None
+        elsewhere = () if reply.citations else (reply.text,)
+        return Listener([*self.documents, *elsewhere]).wer(reply.text, reply.audio)
+
+    def gain(self, reply: Reply) -> float | None:
+        """Cosine to the reference, over that of the untouched synthesiser saying the same."""
+        if reply.voice is None or reply.audio is None:
+            return None
+        reference = self.encoder.encode(reply.voice.clip)
+        untouched = self.encoder.encode(self.synthesiser.speak(speakable(reply.text)))
+        return float(reference @ self.encoder.encode(reply.audio) - reference @ untouched)
+
+
+async def ask_all(questions: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Reply]]:
+    async with demo_agent() as agent:
+        await agent.warm_up()
+        session = agent.session()
+        return [(q, await session.run(Audio.load(questions_folder() / q["file"]))) for q in questions]
+
+
+def share(verdicts: list[bool | None]) -> str:
+    given = [verdict for verdict in verdicts if verdict is not None]
+    return f"{sum(given)} of {len(given)}"
+
+
+def judge(question: dict[str, Any], reply: Reply, by: Judge) -> dict[str, Any]:
+    expected = question["expects"]
+    called = [run.call.name for run in reply.tool_calls]
+    gain = by.gain(reply)
+    return {
+        "question": question["text"],
+        "heard": reply.heard or "",
+        "tool_right": called == ([expected["tool"]] if expected["tool"] else []),
+        "facts": any(fact in reply.text for fact in expected["facts"]) if "facts" in expected else None,
+        "voice_right": None
+        if "voice" not in expected
+        else reply.voice is not None and reply.voice.id == expected["voice"],
+        "voice": reply.voice.id if reply.voice else "own",
+        "answer_wer": round(by.wer(reply), 1),
+        "voice_gain": None if gain is None else round(gain, 3),
+        "first_audio_s": round(reply.timings.get("first_audio", float("nan")), 2),
+        "answer": reply.text,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", metavar="FILE")
+    arguments = parser.parse_args()
+    questions = json.loads((questions_folder() / "questions.json").read_text(encoding="utf-8"))
+    by = Judge()
+    rows = [judge(question, reply, by) for question, reply in asyncio.run(ask_all(questions))]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in rows[0]:
+        table.add_column(title.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console(width=200).print(table)
+    gains = [row["voice_gain"] for row in rows if row["voice_gain"] is not None]
+    publish(
+        "embedded turns",
+        {
+            "questions": len(rows),
+            "tool_right": sum(row["tool_right"] for row in rows),
+            "facts_right": share([row["facts"] for row in rows]),
+            "voice_right": share([row["voice_right"] for row in rows]),
+            "answer_wer_mean": round(statistics.mean(row["answer_wer"] for row in rows), 1),
+            "voice_gain_mean": round(statistics.mean(gains), 3) if gains else None,
+            "voice_gain_min": min(gains, default=None),
+            "first_audio_s_median": round(statistics.median(row["first_audio_s"] for row in rows), 2),
+            "first_audio_s_max": max(row["first_audio_s"] for row in rows),
+            "rows": rows,
+        },
+        arguments.json,
+    )
+    by.synthesiser.close()
+
+
+if __name__ == "__main__":
+    main()

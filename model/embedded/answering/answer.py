@@ -1,0 +1,150 @@
+"""Answers taken from what tools found: the best sentences of passages, or the tool's own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from agentaudio.conversation import Citation, ToolOutput
+from agentaudio.model.embedded.answering.extracts import extract
+from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
+from agentaudio.model.embedded.language.speakable import speakable
+from agentaudio.model.embedded.language.words import split_words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+__all__ = ["Answer", "answer", "not_understood", "small_talk", "speakable"]
+
+NOTHING_FOUND = {
+    "search_documents": "I found nothing about that in my documents.",
+    "web_search": "I found nothing about that on the web.",
+}
+LONGEST_TEXT = 400
+VOICE_TOOL = "audio_search"
+CLOCK_TOOL = "get_date_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Words to say, and where they come from."""
+
+    text: str
+    citations: tuple[Citation, ...]
+
+
+def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed) -> Answer:
+    """What to say once the tools have answered.
+
+    Passages give their best one to three sentences, in the order of the document, with citations
+    (neighbours share one); when none fits the question, that is what is said. Other outputs are
+    said in the tool's own words, a failed call in one honest sentence. A change of voice is announced
+    only when it is all there is.
+
+    embed: texts to unit rows, (n, dim) float32
+    """
+    texts: list[str] = []
+    citations: list[Citation] = []
+    others = [output for output in outputs if output.name != VOICE_TOOL or output.is_error]
+    for output in others or outputs:
+        if output.is_error:
+            texts.append(_failure(output))
+        elif output.passages:
+            sentences = extract(question, output.passages, embed)
+            if sentences:
+                texts.append(" ".join(sentence.text for sentence in sentences))
+                citations.extend(_joined(sentence.citation for sentence in sentences))
+            else:
+                texts.append(NOTHING_FOUND.get(output.name, "I found nothing about that."))
+        elif output.name in NOTHING_FOUND:
+            texts.append(NOTHING_FOUND[output.name])
+        else:
+            texts.append(_own_words(question, output))
+    return Answer(" ".join(dict.fromkeys(text for text in texts if text)) or "Done.", tuple(citations))
+
+
+def _joined(citations: Iterable[Citation]) -> list[Citation]:
+    """Sentences that follow each other in their source as one citation."""
+    joined: list[Citation] = []
+    for citation in citations:
+        last = joined[-1] if joined else None
+        if last and last.source == citation.source and 0 <= citation.position - _end(last) <= 2:
+            joined[-1] = replace(last, quote=f"{last.quote} {citation.quote}")
+        else:
+            joined.append(citation)
+    return joined
+
+
+def _end(citation: Citation) -> int:
+    return citation.position + len(citation.quote)
+
+
+def _own_words(question: str, output: ToolOutput) -> str:
+    text = _flat(output.text).strip()
+    if output.name == VOICE_TOOL:
+        return _sentence(re.split(r"[:.](?=\s|$)", text, maxsplit=1)[0])
+    if output.name == CLOCK_TOOL:
+        return _clock(question, text)
+    sentences = re.split(r"(?<=[.!?])\s+", text)
+    kept = sentences[0]
+    for following in sentences[1:]:
+        if len(kept) + len(following) >= LONGEST_TEXT:
+            break
+        kept += " " + following
+    return _sentence(kept[: 2 * LONGEST_TEXT])
+
+
+def _clock(question: str, text: str) -> str:
+    """ "It is Sunday, November 22, 2026, 14:05 in Paris.": the half of it that was asked for."""
+    match = re.fullmatch(r"It is (?P<date>.+, \d{4}), (?P<time>\d\d:\d\d)(?P<place> in .+?)?\.", text)
+    words = set(split_words(question))
+    if match is None:
+        return _sentence(text)
+    place = match["place"] or ""
+    if words & {"date", "day", "weekday", "month", "year", "today", "tomorrow", "monday", "sunday"}:
+        return f"It is {match['date']}{place}." if not words & {"time", "tomorrow"} else text
+    return f"It is {match['time']}{place}."
+
+
+def _failure(output: ToolOutput) -> str:
+    reason = re.split(r"(?<=[.!?;])\s+", _flat(output.text).strip())[0].rstrip(".;")
+    what = output.name.replace("_", " ")
+    return f"I could not do that: {reason[:200]}." if reason else f"I could not do that: {what} failed."
+
+
+def _flat(text: str) -> str:
+    """JSON as "name: value" pairs; other text as it is."""
+    stripped = text.strip()
+    if stripped[:1] in ("{", "["):
+        try:
+            held = json.loads(stripped)
+        except ValueError:
+            return text
+        return ", ".join(_pairs(held))
+    return text
+
+
+def _pairs(held: Any, depth: int = 0) -> list[str]:
+    if isinstance(held, dict) and depth < 3:
+        found: list[str] = []
+        for name, value in held.items():
+            inner = _pairs(value, depth + 1)
+            found += [f"{str(name).replace('_', ' ')}: {inner[0]}", *inner[1:]] if inner else []
+        return found
+    if isinstance(held, list) and depth < 3:
+        return [pair for item in held[:5] for pair in _pairs(item, depth + 1)]
+    return [] if held is None else [str(held)]
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    if not text:
+        return ""
+    text = text[0].upper() + text[1:]
+    return text if text[-1] in ".!?" else f"{text}."

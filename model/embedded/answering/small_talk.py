@@ -1,0 +1,88 @@
+"""Short, honest replies when no tool is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agentaudio.conversation import ToolSpec
+
+_REPLIES: tuple[tuple[str, str], ...] = (
+    (r"\b(?:thank|thanks)\b", "You are welcome."),
+    (r"\bgood night\b", "Good night."),
+    (r"\b(?:bye|goodbye|see you|talk (?:to you )?(?:later|soon)|have a nice)\b", "Goodbye."),
+    (r"\bhow (?:are you|is it going|do you do)\b", "I am well, thank you. What can I do for you?"),
+    (r"\b(?:joke|funny|make me laugh)\b", "I know no jokes. I can look things up and use my tools."),
+    (
+        r"\b(?:are you (?:a |an )?(?:real|human|person|robot|machine|computer|alive)|who are you|what are you)\b",
+        "I am a computer program that listens, uses tools and answers.",
+    ),
+    (r"\b(?:your name|are you called|name do you)\b", "I have no name of my own. You can call me embedded."),
+    (r"\b(?:nice|pleased|glad) to (?:meet|see)\b", "Nice to meet you, too."),
+    (r"\bgood (morning|afternoon|evening)\b", "Good {0}. What can I do for you?"),
+    (r"\b(?:sorry|excuse me|apolog)\b", "No problem."),
+    (
+        r"\b(?:love|like) (?:the sound of )?(?:your|you)\b|"
+        r"\byou are (?:very |so |really )?(?:kind|great|nice|smart|good|funny)\b",
+        "That is kind of you.",
+    ),
+    (r"\b(?:helpful|well done|good job|great|wonderful|lovely|delicious)\b", "I am glad to hear that."),
+    (r"\b(?:tired|sad|sick|ill|bored|terrible|lonely|bad|late|forgot|hungry)\b", "I am sorry to hear that."),
+    (r"\b(?:never mind|forget it|that is all|nothing else|no thanks|another time)\b", "All right."),
+    (r"\b(?:do not|did not|don't|didn't) understand\b|\bsay that again\b|\brepeat\b|\bwhat did you say\b",
+     "I will try again: please ask once more in other words."),
+    (r"\bcan you hear me\b|\bare you (?:there|listening)\b", "Yes, I can hear you."),
+    (r"^(?:hello|hi|hey|hello there|hi there)\b", "Hello. What can I do for you?"),
+    (r"^(?:yes|no|okay|ok|all right|i see)\b", "All right."),
+)  # fmt: skip
+_ASKS_ABILITY = re.compile(r"\bwhat can (?:you|i)\b|\bhow can you help\b|^help\b|\bwhat are you able\b")
+
+
+def small_talk(text: str, tools: Sequence[ToolSpec] = ()) -> str:
+    """A short reply to a greeting, thanks, a goodbye or a remark.
+
+    tools: named when the user asks what the agent can do
+    """
+    said = text.lower()
+    if _ASKS_ABILITY.search(said):
+        return abilities(tools) or "Ask me a question, and I will see which of my tools can answer it."
+    for pattern, reply in _REPLIES:
+        match = re.search(pattern, said)
+        if match:
+            return reply.format(*match.groups()) if match.groups() else reply
+    return "I see. Is there anything I can do for you?"
+
+
+def not_understood(text: str, tools: Sequence[ToolSpec]) -> str:
+    """That nothing was understood, or that nothing can be done about it, with what was heard and what can."""
+    heard = " ".join(text.split())
+    if not heard:
+        opening = "I did not hear any words."
+    elif len(heard.split()) > 20:
+        opening = "I did not understand that."
+    else:
+        opening = f'I heard "{heard.rstrip(".!?")}", but I do not know what to do about that.'
+    return " ".join(part for part in (opening, abilities(tools)) if part)
+
+
+def abilities(tools: Sequence[ToolSpec], most: int = 4) -> str:
+    """One sentence about what the tools do; empty without tools."""
+    deeds = [deed for tool in tools if (deed := _deed(tool))]
+    if not deeds:
+        return ""
+    shown = deeds[:most]
+    more = ", and more" if len(deeds) > most else ""
+    if len(shown) == 1:
+        return f"I can {shown[0]}."
+    if more:
+        return f"I can {', '.join(shown)}{more}."
+    return f"I can {', '.join(shown[:-1])} and {shown[-1]}."
+
+
+def _deed(tool: ToolSpec) -> str:
+    """The first clause of a description, as what follows "I can"."""
+    clause = re.split(r"[.:;,(]", tool.description.strip(), maxsplit=1)[0].strip()
+    if not clause:
+        return tool.name.replace("_", " ")
+    clause = re.sub(r"\byou speak\b", "I speak", clause)
+    return clause[0].lower() + clause[1:] if not clause[:2].isupper() else clause

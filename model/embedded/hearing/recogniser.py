@@ -1,0 +1,182 @@
+"""Speech to text: the `Recogniser` protocol, and PocketSphinx in processes of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import math
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from agentaudio.errors import AudioError, MissingExtra, OptionError
+from agentaudio.model.embedded.hearing.language_model import DomainModel, Phonemes, compile_domain
+from agentaudio.model.embedded.hearing.sphinx import SAMPLE_RATE_HZ, HeardWord
+from agentaudio.model.embedded.worker import Worker
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.vad import VoiceActivity
+
+LONGEST_AUDIO_S = 60.0
+SPEECH_RMS, LOUDEST_PEAK = 0.07, 0.95
+ROOM_NOISE_RMS = 2e-4
+"""Quiet noise mixed in: the acoustic model learned from rooms, and exact silence misleads it. More
+would help formant synthesis (a quarter fewer word errors at 5e-4), and cost voices nearer to people's."""
+
+MOST_DOMAINS = 8
+DOMAIN_WEIGHT = 0.5
+"""Share of the domain in the mixture of language models; on the development requests 0.2 to 0.8 do as well."""
+
+_WORKER_MODULE = "agentaudio.model.embedded.hearing.sphinx_worker"
+_CONFIDENCE_SLOPE, _CONFIDENCE_OFFSET = 5.2, -1.8  # logistic fit of right words on mean posteriors
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What was heard.
+
+    text: lower-case words; empty when nobody spoke
+    confidence: 0 to 1, the share of the words that one may expect to be right
+    words: the same words with their times and posteriors; times count from the first speech less
+        a margin of 0.2 s
+    """
+
+    text: str
+    confidence: float
+    words: tuple[HeardWord, ...] = ()
+
+
+class Recogniser(Protocol):
+    """Turns speech into words."""
+
+    def recognise(self, audio: Audio, sentences: Sequence[str] = ()) -> Recognition:
+        """The words of a sound.
+
+        sentences: examples of what may be said; empty means anything
+
+        Raises AudioError for a sound that is too long.
+        """
+
+    def prepare(self, sentences: Sequence[str] = ()) -> None:
+        """Load and compile what these sentences need, so that the first question does not wait."""
+
+    def close(self) -> None:
+        """Free what it holds; it may be called twice."""
+
+
+class SphinxRecogniser:
+    """PocketSphinx 5 with its US English models. Any number of threads may call it.
+
+    phonemes: IPA of words that its dictionary lacks (`EspeakSynthesiser.phonemes`); without it
+        such words are never recognised, and a warning says so
+    domain_weight: share of the sentences' language model; 1 is a closed domain, four times as fast and
+        deaf to everything that nobody gave an example of
+    processes: how many sounds are recognised at the same time, each by a process of 150 MB; the
+        second starts only when the first is busy
+
+    Raises MissingExtra without the extra `embedded`; AudioError for more than LONGEST_AUDIO_S seconds.
+    """
+
+    def __init__(
+        self,
+        phonemes: Phonemes | None = None,
+        *,
+        activity: VoiceActivity | None = None,
+        domain_weight: float = DOMAIN_WEIGHT,
+        processes: int = 2,
+    ) -> None:
+        if not 0 < domain_weight <= 1:
+            raise OptionError(f"domain_weight {domain_weight} is no share; give more than 0 and at most 1")
+        self._phonemes = phonemes
+        self._domain_weight = domain_weight
+        self._activity = activity or VoiceActivity()
+        self._lock = threading.Lock()
+        self._domains: OrderedDict[str, DomainModel | None] = OrderedDict()
+        self._workers = [Worker(_WORKER_MODULE) for _ in range(max(1, processes))]
+        # Last in, first out: work goes to the process that is warm already.
+        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
+        for worker in reversed(self._workers):
+            self._idle.put(worker)
+
+    def recognise(self, audio: Audio, sentences: Sequence[str] = ()) -> Recognition:
+        if audio.duration > LONGEST_AUDIO_S:
+            raise AudioError(
+                f"a question of {audio.duration:.0f} s is too long to recognise; the limit is "
+                f"{LONGEST_AUDIO_S:.0f} s, so cut it into shorter ones"
+            )
+        _require_pocketsphinx()
+        speech = self._activity.trim(audio)
+        if not len(speech):
+            return Recognition("", 0.0)
+        words = self._decode(_levelled(speech).to_pcm16(), self._domain(sentences))
+        return Recognition(" ".join(word.word for word in words), _confidence(words), tuple(words))
+
+    def prepare(self, sentences: Sequence[str] = ()) -> None:
+        _require_pocketsphinx()
+        self._decode(Audio.silence(0.2, SAMPLE_RATE_HZ).to_pcm16(), self._domain(sentences))
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of its processes that run."""
+        return [pid for worker in self._workers if (pid := worker.pid) is not None]
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.close()
+
+    def _decode(self, pcm: bytes, domain: DomainModel | None) -> list[HeardWord]:
+        request: dict[str, Any] = {"domain": domain.key if domain else ""}
+        with self._worker() as worker:
+            answer, _ = worker.ask(request, pcm)
+            if "unknown" in answer and domain is not None:
+                model = {"arpa": domain.arpa, "pronunciations": dict(domain.pronunciations)}
+                answer, _ = worker.ask({**request, **model, "weight": self._domain_weight}, pcm)
+        return [HeardWord(*word) for word in answer["words"]]
+
+    def _domain(self, sentences: Sequence[str]) -> DomainModel | None:
+        if not sentences:
+            return None
+        digest = hashlib.sha256("\n".join(sentences).encode("utf-8", "replace")).hexdigest()
+        with self._lock:
+            if digest not in self._domains:
+                self._domains[digest] = compile_domain(sentences, self._phonemes)
+            self._domains.move_to_end(digest)
+            while len(self._domains) > MOST_DOMAINS:
+                self._domains.popitem(last=False)
+            return self._domains[digest]
+
+    @contextlib.contextmanager
+    def _worker(self) -> Iterator[Worker]:
+        worker = self._idle.get()
+        try:
+            yield worker
+        finally:
+            self._idle.put(worker)
+
+
+def _require_pocketsphinx() -> None:
+    if importlib.util.find_spec("pocketsphinx") is None:
+        raise MissingExtra("recognising speech", "embedded")
+
+
+def _confidence(words: Sequence[HeardWord]) -> float:
+    """The mean posterior, mapped to the word accuracy it came with on the development requests."""
+    if not words:
+        return 0.0
+    mean = sum(word.posterior for word in words) / len(words)
+    return 1 / (1 + math.exp(-(_CONFIDENCE_SLOPE * mean + _CONFIDENCE_OFFSET)))
+
+
+def _levelled(speech: Audio) -> Audio:
+    samples = speech.resample(SAMPLE_RATE_HZ).samples
+    rms = float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
+    if rms == 0.0:
+        return Audio(samples, SAMPLE_RATE_HZ)
+    gain = min(SPEECH_RMS / rms, LOUDEST_PEAK / float(np.abs(samples).max()))
+    room = ROOM_NOISE_RMS * np.random.default_rng(0).standard_normal(len(samples), np.float32)
+    return Audio(samples * np.float32(gain) + room, SAMPLE_RATE_HZ)

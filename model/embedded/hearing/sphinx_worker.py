@@ -1,0 +1,91 @@
+"""A process that recognises: one PocketSphinx decoder and the domains it has met.
+
+It lives apart because a decoder serves one thread at a time, takes 150 MB and is C code that
+meets sound from strangers.
+
+    python -m agentaudio.model.embedded.hearing.sphinx_worker
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from agentaudio.errors import AgentAudioError
+from agentaudio.model.embedded.hearing.sphinx import HeardWord, SphinxDecoder
+from agentaudio.model.embedded.worker import Message, serve
+
+MOST_DOMAINS = 4
+"""Domains kept by one process, a mixture about 60 MB each; the least recently used one goes."""
+
+
+class Domains:
+    """The decoders of this process: a general one with its mixtures, and one of each closed domain."""
+
+    def __init__(self) -> None:
+        self._general: SphinxDecoder | None = None
+        self._kept: OrderedDict[str, SphinxDecoder] = OrderedDict()
+
+    def add(self, request: dict[str, Any]) -> None:
+        """Compile `domain` from `arpa` and `pronunciations`; with a `weight` below 1 as a mixture."""
+        name, pronunciations = request["domain"], request["pronunciations"]
+        with tempfile.TemporaryDirectory(prefix="agentaudio-") as folder:
+            arpa, dictionary = Path(folder, "domain.arpa"), Path(folder, "domain.dict")
+            arpa.write_text(request["arpa"], "utf-8")
+            if request["weight"] < 1:
+                decoder = self._open()
+                decoder.add_mixture(name, arpa, pronunciations, request["weight"])
+            else:
+                lines = (f"{word} {phones}\n" for word, phones in pronunciations.items())
+                dictionary.write_text("".join(lines), "utf-8")
+                decoder = SphinxDecoder(arpa=arpa, dictionary=dictionary)
+        self._kept[name] = decoder
+        if len(self._kept) > MOST_DOMAINS:
+            self._forget(*self._kept.popitem(last=False))
+
+    def decode(self, name: str, pcm: bytes) -> list[HeardWord] | None:
+        """The words; None when the domain is not known here. name: "" is open speech."""
+        if not name:
+            return self._open().decode(pcm)
+        if name not in self._kept:
+            return None
+        self._kept.move_to_end(name)
+        decoder = self._kept[name]
+        return decoder.decode(pcm, name if decoder is self._general else "")
+
+    def _open(self) -> SphinxDecoder:
+        if self._general is None:
+            self._general = SphinxDecoder()
+        return self._general
+
+    def _forget(self, name: str, decoder: SphinxDecoder) -> None:
+        if decoder is self._general:
+            decoder.remove(name)
+        else:
+            decoder.close()
+
+
+def main() -> None:
+    domains = Domains()
+
+    def handle(request: dict[str, Any], pcm: bytes) -> Message:
+        if "arpa" in request:
+            domains.add(request)
+        words = domains.decode(request["domain"], pcm)
+        if words is None:
+            return {"unknown": request["domain"]}, b""
+        return {"words": [(word.word, word.start_s, word.end_s, word.posterior) for word in words]}, b""
+
+    def handle_safely(request: dict[str, Any], pcm: bytes) -> Message:
+        try:
+            return handle(request, pcm)
+        except AgentAudioError as error:
+            return {"error": str(error)}, b""
+
+    serve(handle_safely)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Values of enums among the words of a request."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from agentaudio.model.embedded.language.numbers import FoundNumber
+from agentaudio.model.embedded.language.words import split_words, stem
+from agentaudio.model.embedded.routing.parameters import Parameter
+
+_TARGETS = frozenset("to into target goal destination until end".split())
+_SOURCES = frozenset("from source origin start since".split())
+_IRREGULAR = {"foot": "feet", "feet": "feet", "inch": "inches", "metre": "meter", "metres": "meters"}
+
+
+def choose(words: Sequence[str], wanted: Sequence[Parameter], numbers: Sequence[FoundNumber]) -> dict[str, Any]:
+    """Which of its choices each enum parameter gets; two parameters share no word.
+
+    numbers: those given to other parameters: "ten miles" says the unit of the ten. Words that
+    lead ("to kilometers", "from berlin") decide between parameters with the same choices.
+    """
+    enums = [parameter for parameter in wanted if parameter.choices]
+    options = [[*_found(words, parameter), None] for parameter in enums]
+    best: dict[str, Any] = {}
+    best_score = 0.0
+    for combination in itertools.islice(itertools.product(*options), 5000):
+        places = [item[0] for item in combination if item is not None]
+        if len(set(places)) < len(places):
+            continue
+        score = sum(
+            item[2] + _hint(words, item[0], parameter, numbers)
+            for item, parameter in zip(combination, enums, strict=True)
+            if item is not None
+        )
+        if score > best_score:
+            best_score = score
+            best = {p.name: item[1] for item, p in zip(combination, enums, strict=True) if item is not None}
+    return best
+
+
+def _found(words: Sequence[str], parameter: Parameter) -> list[tuple[int, Any, float]]:
+    """(place, choice, how well it is said) of each choice among the words, at most eight."""
+    found: list[tuple[int, Any, float]] = []
+    for choice in parameter.choices:
+        said = split_words(str(choice).replace("_", " "))
+        if not said:
+            continue
+        for place in range(len(words) - len(said) + 1):
+            likeness = min(_likeness(a, b) for a, b in zip(words[place : place + len(said)], said, strict=True))
+            if likeness > 0:
+                # "turn on the light off": the later of two short words is the one that counts.
+                found.append((place, choice, 1 + likeness + 0.01 * place))
+    return sorted(found, key=lambda item: -item[2])[:8]
+
+
+def _likeness(word: str, wanted: str) -> float:
+    word, wanted = _IRREGULAR.get(word, word), _IRREGULAR.get(wanted, wanted)
+    if word == wanted:
+        return 1.0
+    if len(wanted) > 3 and stem(word) == stem(wanted):
+        return 0.9
+    if len(wanted) > 4 and len(word) > 3:
+        likeness = difflib.SequenceMatcher(None, word, wanted).ratio()
+        return likeness - 0.3 if likeness >= 0.8 else 0.0
+    return 0.0
+
+
+def _hint(words: Sequence[str], place: int, parameter: Parameter, numbers: Sequence[FoundNumber]) -> float:
+    before = words[place - 1] if place else ""
+    name = set(parameter.name.lower().split("_"))
+    counted = any(number.end == place for number in numbers)
+    score = 0.0
+    if name & _TARGETS:
+        score += 0.6 * (before in ("to", "into", "in", "many", "much")) - 0.6 * counted
+    elif name & _SOURCES:
+        score += 0.6 * (before == "from")
+    else:
+        score += 0.6 * counted + 0.1 * (before in name)
+    return score

@@ -1,0 +1,55 @@
+"""Compound requests cut into their parts."""
+
+from __future__ import annotations
+
+import re
+
+from agentaudio.model.embedded.language.words import LIGHT_WORDS, split_words
+
+_VOICE = r"(?:in|with|using) (?:the |a |an )?(?:voice (?:of|like) .+|[\w ]{0,40}\bvoice|[\w ]{0,30}\baccent)"
+_SAYING = (
+    r"(?:and |then |but |please |can you |could you )*"
+    r"(?:(?:answer|say|tell|speak|do|reply|read|give|explain|respond|talk|say)"
+    r"(?: it| that| this| me| to me| the answer| your answer)*)?"
+)
+_TRAILING = re.compile(rf"^(?P<rest>.+?) (?P<voice>{_SAYING} ?{_VOICE})$")
+_LEADING = re.compile(
+    rf"^(?P<voice>{_SAYING} ?(?:in|with|using) (?:the |a |an )?(?:[\w ]{{0,40}}?\bvoice|[\w ]{{0,30}}?\baccent)"
+    r"(?: (?:of|like) [\w ]+?)?) (?:and |then |please )*"
+    r"(?P<rest>(?:tell|explain|describe|give|what|who|when|where|why|how|which|is|are|do|does|did|can you tell|"
+    r"calculate|play|set|look|search|find|introduce)\b.+)$"
+)
+_LIKE = re.compile(
+    r"^(?P<voice>(?:please |can you |could you )*(?:speak|talk|sound|answer|use|switch|change|take)\b.+?)"
+    r" and (?:then )?(?:please )?"
+    r"(?P<rest>(?:tell|explain|describe|give|what|who|when|where|why|how|which|calculate|play|set|look|search|find|"
+    r"introduce)\b.+)$"
+)
+_JOINT = re.compile(
+    r" (?:and then|and also|then|and after that|and) (?=(?:please |can you |could you )*(?:tell|explain|describe|"
+    r"give|what|who|when|where|why|how|calculate|play|set|start|book|reserve|convert|switch|turn|look|search|find|"
+    r"speak|answer|use|change|put|wake|add|multiply|show|read|open|close|go back)\b)"
+)
+_TALK = frozenset("answer speak talk say tell reply read sound explain respond voice".split())
+
+
+def clauses(text: str) -> list[str]:
+    """The parts of a request that may be for different tools, in order; the whole text if it has one.
+
+    "tell me about the moon in the voice of an old man" has two. Whether the cut was right is
+    for the router to judge: it keeps one only when each part is understood on its own.
+    """
+    said = " ".join(split_words(text))
+    for pattern in (_LEADING, _TRAILING, _LIKE):
+        match = pattern.match(said)
+        if match and _has_topic(match["rest"]):
+            voice = match["voice"].strip()
+            if pattern is _TRAILING and not _TALK.intersection(voice.split()[:4]):
+                voice = f"answer {voice}"
+            return [voice, match["rest"].strip()]
+    parts = [part.strip() for part in _JOINT.split(said)]
+    return parts if 1 < len(parts) <= 3 and all(_has_topic(part) for part in parts) else [text]
+
+
+def _has_topic(part: str) -> bool:
+    return any(word not in LIGHT_WORDS and word not in _TALK for word in part.split())

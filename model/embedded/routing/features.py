@@ -1,0 +1,271 @@
+"""What the router sees of a request and a tool, as numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.language.numbers import find_numbers
+from agentaudio.model.embedded.language.words import (
+    STOP_WORDS,
+    content_words,
+    is_question,
+    split_words,
+    stem,
+    stems,
+)
+from agentaudio.model.embedded.routing.arithmetic import expression
+from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
+from agentaudio.model.embedded.routing.parameters import MANY_PHRASES, Parameter, parameters, vocabulary
+from agentaudio.model.embedded.routing.slots import fill
+from agentaudio.model.embedded.routing.time_zones import zones_by_place
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+FEATURES = (
+    "description", "phrase", "no_phrases", "explained", "rarest", "name_said", "filled", "missing", "exact_template",
+    "number_fits", "number_ignored", "choice_said", "place_fits", "voice_said", "sum", "command_unmatched",
+    "documents", "documents_question", "documents_lead", "documents_overlap", "documents_fresh", "documents_statement",
+    "web", "web_said", "web_question", "web_fresh", "web_alone_question",
+    "chat", "chat_near", "chat_question", "chat_statement", "chat_short",
+    "unknown", "unknown_near", "unknown_question", "unknown_command", "unknown_statement",
+)  # fmt: skip
+"""Names of the features, in the order of Candidate.features. Those from "documents" on belong to
+one candidate each; all before are of any tool."""
+
+DOCUMENTS, WEB = "search_documents", "web_search"
+PHRASES_COMPARED = 12
+HANDLED = 0.5
+"""Cosine of a command and a description from which on the tool is taken to handle it."""
+
+_LEAD = re.compile(
+    r"\b(?:tell (?:me|us) (?:something |more |a bit |a little )?about|introduction|explain|describe|"
+    r"know about|learn|interested in|history of|curious|overview|summary|what happened)\b"
+)
+_WEB_SAID = re.compile(r"\b(?:web|internet|online|google|website|net|browse|news|headlines?|search engine)\b")
+_VOICE_SAID = re.compile(
+    r"\b(?:voice|accent|imitate|impersonate|pretend to be|sound(?:ing)? (?:like|more|as)|"
+    r"(?:speak|talk|answer|reply)(?:ing)? (?:\w+ )?(?:like|as|with|normally)|(?:hear|listen to) (?:an?|the) \w+ ?\w* "
+    r"(?:man|woman|girl|boy|lady|person|child|voice))\b"
+)
+_FRESH = re.compile(
+    r"\b(?:news|latest|headlines?|yesterday|last (?:night|week|weekend|month)|recent(?:ly)?|this (?:week|morning|year)|"
+    r"right now|currently|at the moment|today|tonight|next (?:week|month|year)|newest|current)\b"
+)
+_STATEMENT = re.compile(
+    r"^(?:(?:i|we|he|she|they|it|my|our|his|her|the|a|that|there|this|you|your|most|some|yesterday|last|in|on) )"
+    r"(?!(?:want|need|would|like|am interested|could|can|should|must|wish|have to)\b)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something that a request may be for.
+
+    name: of the tool, or "chat" or "unknown"; tool: None for those two
+    features: in the order of FEATURES
+    """
+
+    name: str
+    tool: ToolSpec | None
+    features: tuple[float, ...]
+
+
+def candidates(text: str, tools: Sequence[ToolSpec], embed: Embed, hide: str | None = None) -> list[Candidate]:
+    """Every tool, "chat" and "unknown", with their features for the request.
+
+    embed: texts to unit rows; it should remember descriptions and phrases
+    hide: an example that must not be compared with, as when fitting on it
+    """
+    said = " ".join(split_words(text)) or text
+    request = embed([said])[0]
+    asked = is_question(said)
+    lead = bool(_LEAD.search(said))
+    fresh = bool(_FRESH.search(said))
+    statement = bool(_STATEMENT.match(said)) and not lead
+    command = not asked and not lead and not statement
+    rarity = _rarity(tools)
+    found: list[Candidate] = []
+    for tool in tools:
+        shared = _of_tool(said, request, tool, embed, rarity, hide, command)
+        if tool.name == DOCUMENTS:
+            shared |= {
+                "documents": 1.0,
+                "documents_question": float(asked),
+                "documents_lead": float(lead),
+                "documents_overlap": _overlap(said, tool),
+                "documents_fresh": float(fresh),
+                "documents_statement": float(statement),
+            }
+        elif tool.name == WEB:
+            alone = all(other.name != DOCUMENTS for other in tools)
+            shared |= {
+                "web": 1.0,
+                "web_said": float(bool(_WEB_SAID.search(said))),
+                "web_question": float(asked),
+                "web_fresh": float(fresh),
+                "web_alone_question": float(alone and (asked or lead)),
+            }
+        found.append(_candidate(tool.name, tool, shared))
+    chat, _ = _nearest(request, examples()[CHAT], embed, hide)
+    other, _ = _nearest(request, _unhandled(tools, embed), embed, hide)
+    found.append(
+        _candidate(
+            CHAT,
+            None,
+            {
+                "chat": 1.0,
+                "chat_near": chat,
+                "chat_question": float(asked),
+                "chat_statement": float(statement),
+                "chat_short": 1.0 / len(said.split()) if said.split() else 1.0,
+            },
+        )
+    )
+    found.append(
+        _candidate(
+            UNKNOWN,
+            None,
+            {
+                "unknown": 1.0,
+                "unknown_near": other,
+                "unknown_question": float(asked),
+                "unknown_command": float(command),
+                "unknown_statement": float(statement),
+            },
+        )
+    )
+    return found
+
+
+def _candidate(name: str, tool: ToolSpec | None, values: dict[str, float]) -> Candidate:
+    return Candidate(name, tool, tuple(values.get(feature, 0.0) for feature in FEATURES))
+
+
+def _of_tool(
+    said: str,
+    request: NDArray[np.float32],
+    tool: ToolSpec,
+    embed: Embed,
+    rarity: dict[str, float],
+    hide: str | None,
+    command: bool,
+) -> dict[str, float]:
+    shown = _described(tool)
+    rows = embed(shown)
+    description = float((rows @ request).max())
+    bank = (*_comparable(said, tool), *examples().get(tool.name, ()))
+    phrase, _ = _nearest(request, bank, embed, hide)
+    known = vocabulary(tool)
+    words = content_words(said)
+    weights = {word: rarity.get(stem(word), _UNSEEN) for word in words}
+    total = sum(weights.values())
+    explained = sum(weight for word, weight in weights.items() if stem(word) in known)
+    rarest = max((weight for word, weight in weights.items() if stem(word) in known), default=0.0)
+    slots = fill(said, tool)
+    wanted = parameters(tool)
+    bare = _without_values(said, slots.arguments, wanted)
+    if bare != said:
+        description = max(description, float((rows @ embed([bare])[0]).max()))
+    required = [parameter for parameter in wanted if parameter.required]
+    takes_number = any(parameter.kind in ("integer", "number") for parameter in wanted)
+    got_number = any(isinstance(value, int | float) for value in slots.arguments.values())
+    names = {stem(word) for word in re.split(r"[\W_]+", tool.name.lower()) if word not in STOP_WORDS}
+    return {
+        "description": description,
+        "phrase": phrase,
+        "no_phrases": float(not bank),
+        "explained": explained / total if total else 0.0,
+        "rarest": rarest / _UNSEEN,
+        "name_said": len(names & {stem(word) for word in words}) / max(1, len(names)),
+        "filled": 1.0 - len(slots.missing) / len(required) if required else 0.5,
+        "missing": float(bool(slots.missing)),
+        "exact_template": float(slots.exact),
+        "number_fits": float(takes_number and got_number),
+        "number_ignored": float(not takes_number and _has_number(said) and not _takes_sum(tool)),
+        "choice_said": float(any(p.choices and p.name in slots.arguments for p in wanted)),
+        "place_fits": float(any(p.names_place and slots.arguments.get(p.name) in zones_by_place() for p in wanted)),
+        "voice_said": float(any(p.meaning == "voice" for p in wanted) and bool(_VOICE_SAID.search(said))),
+        "sum": float(_takes_sum(tool) and expression(said.split()) is not None),
+        "command_unmatched": float(command and explained == 0),
+    }
+
+
+def _without_values(said: str, arguments: Mapping[str, Any], wanted: Sequence[Parameter]) -> str:
+    """The request with names of parameters in the place of free values: "a song by artist"."""
+    for parameter in wanted:
+        value = arguments.get(parameter.name)
+        if parameter.meaning == "text" and isinstance(value, str) and not parameter.choices:
+            said = f" {said} ".replace(f" {value} ", f" {parameter.noun} ", 1).strip()
+    return said
+
+
+_UNSEEN = 3.0
+
+
+def _rarity(tools: Sequence[ToolSpec]) -> dict[str, float]:
+    """Inverse document frequency of stems, a tool being a document."""
+    counts = Counter(word for tool in tools for word in vocabulary(tool))
+    return {word: max(0.2, min(_UNSEEN, math.log((1 + len(tools)) / count))) for word, count in counts.items()}
+
+
+def _unhandled(tools: Sequence[ToolSpec], embed: Embed) -> list[str]:
+    """Commands that nobody handles, less those that one of these tools may well handle."""
+    bank = examples()[UNKNOWN]
+    shown = [text for tool in tools for text in _described(tool)]
+    if not shown:
+        return list(bank)
+    nearest = (embed(bank) @ embed(shown).T).max(axis=1)
+    return [sentence for sentence, near in zip(bank, nearest, strict=True) if near < HANDLED]
+
+
+def _described(tool: ToolSpec) -> list[str]:
+    """The description as a whole, its sentences, and the name in words."""
+    sentences = [part for part in re.split(r"[.;:]\s+", tool.description) if len(part.split()) > 2]
+    return list(dict.fromkeys([tool.description, *sentences[:6], tool.name.replace("_", " ")]))
+
+
+def _comparable(said: str, tool: ToolSpec) -> list[str]:
+    """Phrases to compare with; of many, those that share most words with the request."""
+    phrases = [re.sub(r"\{(\w+)\}", lambda slot: slot[1].replace("_", " "), phrase) for phrase in tool.phrases]
+    if len(phrases) <= MANY_PHRASES:
+        return phrases
+    words = stems(said)
+    shared = [(len(words & stems(phrase)), -place) for place, phrase in enumerate(phrases)]
+    best = sorted(shared, reverse=True)[:PHRASES_COMPARED]
+    return [phrases[-place] for count, place in best if count]
+
+
+def _nearest(request: NDArray[np.float32], bank: Sequence[str], embed: Embed, hide: str | None) -> tuple[float, str]:
+    """The greatest cosine with a bank of sentences, and that sentence; 0 for an empty one."""
+    kept = [sentence for sentence in bank if sentence != hide]
+    if not kept:
+        return 0.0, ""
+    cosines = embed(kept) @ request
+    best = int(cosines.argmax())
+    return float(cosines[best]), kept[best]
+
+
+def _overlap(said: str, tool: ToolSpec) -> float:
+    """The share of the request's words that the documents know, when the phrases are their sentences."""
+    words = stems(said)
+    if not words or len(tool.phrases) <= MANY_PHRASES:
+        return 0.0
+    return max(len(words & stems(phrase)) for phrase in tool.phrases) / len(words)
+
+
+def _takes_sum(tool: ToolSpec) -> bool:
+    return any(parameter.meaning == "expression" for parameter in parameters(tool))
+
+
+def _has_number(said: str) -> bool:
+    return bool(find_numbers(said.split()))

@@ -1,0 +1,156 @@
+"""The parameters of a tool, as its JSON Schema tells them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.language.words import content_words, stem, stems
+
+Meaning = Literal["query", "voice", "expression", "timezone", "time", "text"]
+MANY_PHRASES = 64
+_QUOTED = re.compile(r"[\"“'‘]([^\"”“]{2,60}?)[\"”'’](?=[\s,.;)]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument that a tool takes.
+
+    kind: its JSON type; "string" where the schema does not say
+    meaning: of strings, what rules find them by
+    choices: the values of an enum; examples: values the schema shows
+    """
+
+    name: str
+    kind: str
+    required: bool
+    description: str
+    choices: tuple[Any, ...] = ()
+    examples: tuple[str, ...] = ()
+    meaning: Meaning = "text"
+    smallest: float | None = None
+
+    @property
+    def noun(self) -> str:
+        """The last word of the name: of `museum_name` and of `museum`, "museum"."""
+        words = [word for word in _name_words(self.name) if word not in ("name", "title", "id")]
+        return words[-1] if words else self.name
+
+    @property
+    def stems(self) -> frozenset[str]:
+        """Stems of its name and description, without the examples quoted in it."""
+        return stems(" ".join(_name_words(self.name)) + " " + _QUOTED.sub(" ", self.description))
+
+    @property
+    def names_place(self) -> bool:
+        """Whether it is a city, a country or another place on a map."""
+        return bool({"city", "country", "place", "location", "town"} & {self.noun, *self.stems})
+
+
+def parameters(tool: ToolSpec) -> tuple[Parameter, ...]:
+    """What the tool takes, in the schema's order. A schema that is no object of properties gives none."""
+    return _read(tool.name, json.dumps(tool.parameters, sort_keys=False, default=str))
+
+
+@functools.lru_cache(maxsize=512)
+def _read(tool: str, schema_text: str) -> tuple[Parameter, ...]:
+    schema = json.loads(schema_text)
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict):
+        return ()
+    required = schema.get("required")
+    wanted = set(required) if isinstance(required, list) else set()
+    return tuple(_parameter(tool, name, held, schema, name in wanted) for name, held in properties.items())
+
+
+def _parameter(tool: str, name: str, held: Any, root: Mapping[str, Any], required: bool) -> Parameter:
+    schema = _resolved(held, root)
+    choices = schema.get("enum")
+    if "const" in schema:
+        choices = [schema["const"]]
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((item for item in kind if item != "null"), "string")
+    outer = held if isinstance(held, dict) else {}
+    description = str(outer.get("description") or schema.get("description") or "")
+    shown = outer.get("examples") or schema.get("examples") or []
+    examples = [str(item) for item in shown] if isinstance(shown, list) else []
+    examples += [found for found in _QUOTED.findall(description) if found not in examples]
+    smallest = schema.get("minimum")
+    return Parameter(
+        name=name,
+        kind=kind if isinstance(kind, str) else "string",
+        required=required,
+        description=description,
+        choices=tuple(choices) if isinstance(choices, list) else (),
+        examples=tuple(examples),
+        meaning=_meaning(tool, name, description),
+        smallest=float(smallest) if isinstance(smallest, int | float) else None,
+    )
+
+
+def _resolved(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any]:
+    """Follows $ref, and of `anyOf [X, null]` takes X."""
+    if not isinstance(schema, Mapping) or depth > 8:
+        return {}
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/"):
+        target: Any = root
+        for step in reference[2:].split("/"):
+            target = target.get(step) if isinstance(target, Mapping) else None
+        return _resolved(target, root, depth + 1)
+    for key in ("anyOf", "oneOf", "allOf"):
+        options = schema.get(key)
+        if isinstance(options, list):
+            found = [_resolved(option, root, depth + 1) for option in options]
+            real = [option for option in found if option and option.get("type") != "null"]
+            if real:
+                return real[0]
+    return schema
+
+
+def _meaning(tool: str, name: str, description: str) -> Meaning:
+    words = set(_name_words(name))
+    told = description.lower()
+    if words & {"timezone", "tz"} or {"time", "zone"} <= words or "iana" in told:
+        return "timezone"
+    if words & {"expression", "formula", "calculation", "equation"}:
+        return "expression"
+    if "voice" in words or (words & {"query"} and (tool == "audio_search" or "sound like" in told)):
+        return "voice"
+    if words & {"query", "question", "topic", "search", "keywords", "prompt", "request"}:
+        return "query"
+    if words & {"hour", "time", "clock", "when"}:
+        return "time"
+    return "text"
+
+
+def _name_words(name: str) -> list[str]:
+    spread = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    return [word for word in re.split(r"[\W_]+", spread.lower()) if word]
+
+
+def vocabulary(tool: ToolSpec) -> frozenset[str]:
+    """Stems that a tool explains: its name, description, parameters and choices, and its phrases.
+
+    More than MANY_PHRASES phrases tell what is known (the sentences of documents), not which words
+    a tool explains, and are left out.
+    """
+    phrases = tool.phrases if len(tool.phrases) <= MANY_PHRASES else ()
+    return _vocabulary(tool.name, tool.description, parameters(tool), phrases)
+
+
+@functools.lru_cache(maxsize=512)
+def _vocabulary(name: str, description: str, wanted: tuple[Parameter, ...], phrases: tuple[str, ...]) -> frozenset[str]:
+    found = set(stems(" ".join(_name_words(name)) + " " + description))
+    for parameter in wanted:
+        found |= parameter.stems
+        found |= {stem(word) for choice in parameter.choices for word in content_words(str(choice))}
+    for phrase in phrases:
+        found |= stems(re.sub(r"\{\w*\}", " ", phrase))
+    return frozenset(found)

@@ -1,0 +1,156 @@
+"""Which tool a request is for: sentence vectors, keywords and slots in one small logistic model."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.routing.clauses import clauses
+from agentaudio.model.embedded.routing.features import FEATURES, Candidate, candidates
+from agentaudio.model.embedded.routing.intents import CHAT, examples
+from agentaudio.model.embedded.routing.slots import fill
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+WEIGHTS = Path(__file__).parents[1] / "assets" / "router.json"
+EXAMPLE_VECTORS = Path(__file__).parents[1] / "assets" / "router_examples.npy"
+VECTORS_KEPT = 20_000
+LEAST_CONFIDENCE = 0.3
+LEAST_OF_A_CLAUSE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a request, or one part of it, asks for.
+
+    tool: None when nothing is to be called
+    confidence: probability of this choice, 0 to 1; halved when arguments are missing
+    kind: "tool"; "chat" for greetings, thanks and small talk; "unknown" when not understood, or
+        when no registered tool can do it
+    missing: required parameters that the words do not give; ask back for them
+    """
+
+    tool: str | None
+    arguments: dict[str, Any]
+    confidence: float
+    kind: Literal["tool", "chat", "unknown"]
+    missing: tuple[str, ...] = ()
+
+
+class Router:
+    """Chooses tools from their names, descriptions, parameters and phrases; none needs training.
+
+    embed: texts to unit rows, (n, dim) float32
+    weights: weight of each feature (see features.FEATURES), by name; None reads those that
+        scripts/fit_router.py fitted
+
+    A conditional logit: every tool, "chat" and "unknown" compete, and the score of each is the
+    weighted sum of its features. Calls may come from several threads at once.
+    Source: McFadden 1974, "Conditional logit analysis of qualitative choice behavior".
+    """
+
+    def __init__(self, embed: Embed, weights: Mapping[str, float] | None = None) -> None:
+        self._embed = VectorCache(embed)
+        self._embed.keep(shipped_vectors(embed))
+        held = read_weights() if weights is None else weights
+        self._weights = [float(held.get(name, 0.0)) for name in FEATURES]
+
+    def route(self, text: str, tools: Sequence[ToolSpec]) -> list[Route]:
+        """What `text` asks for: one route, or several in order for a compound request.
+
+        A voice comes before what is to be said in it. Never empty, never raises for odd text.
+        """
+        if not text.strip():
+            return [Route(None, {}, 0.0, "unknown")]
+        parts = clauses(text)
+        if len(parts) > 1:
+            routes = [self._route_one(part, tools) for part in parts]
+            found = [route for route in routes if route.tool is not None and not route.missing]
+            sure = all(route.confidence >= LEAST_OF_A_CLAUSE for route in found)
+            if len(found) == len(parts) and sure and len({route.tool for route in found}) == len(found):
+                return sorted(found, key=lambda route: route.tool != "audio_search")
+        return [self._route_one(text, tools)]
+
+    def prepare(self, tools: Sequence[ToolSpec]) -> None:
+        """Embed what the tools bring along now, so that the first request need not wait for it."""
+        self.probabilities("what can you do", tools)
+
+    def _route_one(self, text: str, tools: Sequence[ToolSpec]) -> Route:
+        scored = self.probabilities(text, tools)
+        best, confidence = max(scored, key=lambda item: item[1])
+        if best.tool is None or confidence < LEAST_CONFIDENCE:
+            kind: Literal["chat", "unknown"] = "chat" if best.name == CHAT else "unknown"
+            return Route(None, {}, confidence if kind == "chat" else min(confidence, 0.3), kind)
+        slots = fill(text, best.tool)
+        if slots.missing:
+            confidence /= 2
+        return Route(best.tool.name, slots.arguments, confidence, "tool", slots.missing)
+
+    def probabilities(self, text: str, tools: Sequence[ToolSpec]) -> list[tuple[Candidate, float]]:
+        """Every candidate with its probability; they add up to 1."""
+        found = candidates(text, tools, self._embed)
+        scores = [sum(w * f for w, f in zip(self._weights, c.features, strict=True)) for c in found]
+        highest = max(scores)
+        powers = [math.exp(score - highest) for score in scores]
+        total = sum(powers)
+        return [(candidate, power / total) for candidate, power in zip(found, powers, strict=True)]
+
+
+def read_weights(path: Path = WEIGHTS) -> dict[str, float]:
+    """The fitted weight of every feature, by name."""
+    held: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["weights"]
+    return held
+
+
+def shipped_vectors(embed: Embed) -> dict[str, NDArray[np.float32]]:
+    """Vectors of the intent examples, which scripts/fit_router.py made with the same embedder;
+    none for another embedder."""
+    from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
+
+    if not isinstance(embed, SentenceEmbedder) or not EXAMPLE_VECTORS.exists():
+        return {}
+    import numpy as np
+
+    texts = [text for held in examples().values() for text in held]
+    rows = np.load(EXAMPLE_VECTORS).astype(np.float32)
+    return dict(zip(texts, rows, strict=True)) if len(rows) == len(texts) else {}
+
+
+class VectorCache:
+    """An embed callable that remembers the newest VECTORS_KEPT texts: descriptions recur every turn."""
+
+    def __init__(self, embed: Embed) -> None:
+        self._embed = embed
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+
+    def keep(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Remember vectors that are known already."""
+        with self._lock:
+            self._kept.update(vectors)
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        import numpy as np
+
+        with self._lock:
+            known = {text: self._kept[text] for text in texts if text in self._kept}
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        if new:
+            rows = self._embed(new)
+            with self._lock:
+                for text, row in zip(new, rows, strict=True):
+                    known[text] = self._kept[text] = row
+                while len(self._kept) > VECTORS_KEPT:
+                    self._kept.popitem(last=False)
+        return np.stack([known[text] for text in texts]) if texts else np.zeros((0, 1), np.float32)

@@ -1,0 +1,223 @@
+"""Speech lent the timbre of a reference voice with the WORLD vocoder: more than a toy, less than cloning.
+
+The pitch, the length of the vocal tract and the spectral averages of the speech are moved to those
+of the reference, and its spectra are blended with the nearest ones that the reference has.
+
+WORLD: Morise, Yokomori, Ozawa, "WORLD: a vocoder-based high-quality speech synthesis system",
+IEICE Trans. Inf. & Syst. E99-D (2016). Mean and variance of the cepstrum: Stylianou, Cappe, Moulines,
+"Continuous probabilistic transform for voice conversion", IEEE TSAP 6 (1998), section I.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.errors import MissingExtra, VoiceError
+from agentaudio.sound.audio import Audio
+
+Doubles = NDArray[np.float64]
+
+SAMPLE_RATE_HZ = 16_000
+FRAME_MS = 5.0
+FFT_SIZE = 1024
+CEPSTRUM = 32
+"""Coefficients on the mel scale that describe a spectral envelope; the first is its level."""
+
+LOWEST_F0_HZ, HIGHEST_F0_HZ = 60.0, 500.0
+SHORTEST_REFERENCE_S = 0.5
+"""Voiced speech that a reference must hold."""
+LONGEST_REFERENCE_S = 20.0
+
+WHISPER_BELOW = 0.15
+"""Share of voiced frames under which a reference counts as whispered."""
+
+BLEND = 0.4
+"""Share of the nearest spectra of the reference: more is nearer to the voice and costs words."""
+
+WARPS = np.linspace(0.8, 1.25, 19)
+SPEECH_RMS = 0.08
+LOUDEST_PEAK = 0.95
+_ACTIVE_WITHIN = 8.0  # natural log of power: 35 dB below the loudest frame
+
+
+class TimbreTransfer(Protocol):
+    """Makes speech sound like somebody else."""
+
+    @property
+    def pitch_hz(self) -> float | None:
+        """Median fundamental frequency of that voice: speech that starts near it suffers less.
+
+        None when it has none, as a whisper.
+        """
+
+    def apply(self, speech: Audio) -> Audio:
+        """The same words in the other voice, as loud as speech should be; any rate in."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    """f0: (frames,) Hz, 0 where unvoiced; cepstrum: (frames, CEPSTRUM); aperiodicity: (frames, bins)."""
+
+    f0: Doubles
+    cepstrum: Doubles
+    aperiodicity: Doubles
+
+    @property
+    def voiced(self) -> NDArray[np.bool_]:
+        return self.f0 > 0
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Frames that are loud enough to be speech."""
+        level = self.cepstrum[:, 0]
+        return np.asarray(level > level.max() - _ACTIVE_WITHIN)
+
+    @property
+    def whispered(self) -> bool:
+        return bool(self.voiced.sum() < WHISPER_BELOW * self.active.sum())
+
+    @property
+    def typical(self) -> NDArray[np.bool_]:
+        """Frames that tell the timbre: the voiced ones, or all of a whisper."""
+        return self.active if self.whispered else self.voiced & self.active
+
+
+class WorldTimbre:
+    """The timbre of one reference voice. Build it once per voice; then any thread may use it.
+
+    reference: a few seconds of the voice, alone and dry
+
+    Raises VoiceError when the reference holds less than SHORTEST_REFERENCE_S of voiced speech;
+    MissingExtra without the extra `embedded`.
+    """
+
+    def __init__(self, reference: Audio) -> None:
+        if reference.is_silent:
+            raise VoiceError("the reference is silent; choose a clip in which somebody speaks")
+        target = _analyse(reference.slice(0.0, LONGEST_REFERENCE_S))
+        speech_s = float(target.typical.sum()) * FRAME_MS / 1000
+        if speech_s < SHORTEST_REFERENCE_S:
+            raise VoiceError(
+                f"the reference of {reference.duration:.1f} s holds {speech_s:.2f} s of voice; "
+                f"it needs {SHORTEST_REFERENCE_S} s or more, so record or choose a longer one"
+            )
+        self._log_f0 = None if target.whispered else np.log(target.f0[target.voiced])
+        self._frames = target.cepstrum[target.typical]
+        self._mean, self._deviation = self._frames.mean(0), self._frames.std(0) + 1e-6
+
+    @property
+    def pitch_hz(self) -> float | None:
+        """Median fundamental frequency of the reference; None for a whisper."""
+        return None if self._log_f0 is None else float(np.exp(np.median(self._log_f0)))
+
+    def apply(self, speech: Audio) -> Audio:
+        """The words of `speech` in the reference's timbre, 16 kHz, about -22 dBFS.
+
+        Sound without voice comes back as it is, at 16 kHz.
+        """
+        import pyworld
+
+        analysis = _analyse(speech)
+        if not analysis.voiced.any():
+            return speech.resample(SAMPLE_RATE_HZ)
+        source = _Statistics.of(analysis, self._mean)
+        cepstrum = source.warped(analysis.cepstrum)
+        level = cepstrum[:, 0].copy()
+        cepstrum = (cepstrum - source.mean) / source.deviation * self._deviation + self._mean
+        cepstrum = self._blended(cepstrum)
+        cepstrum[:, 0] = level
+        f0 = self._melody(analysis, source)
+        aperiodicity = analysis.aperiodicity if self._log_f0 is not None else np.ones_like(analysis.aperiodicity)
+        coded = np.ascontiguousarray(cepstrum)
+        envelope = pyworld.decode_spectral_envelope(coded, SAMPLE_RATE_HZ, FFT_SIZE)
+        return _levelled(pyworld.synthesize(f0, envelope, aperiodicity, SAMPLE_RATE_HZ, FRAME_MS))
+
+    def _melody(self, analysis: _Analysis, source: _Statistics) -> Doubles:
+        if self._log_f0 is None:
+            return np.zeros_like(analysis.f0)
+        log_f0 = np.log(np.maximum(analysis.f0, 1.0))
+        moved = (log_f0 - source.log_f0_mean) / source.log_f0_deviation * self._log_f0.std() + self._log_f0.mean()
+        f0 = np.clip(np.exp(moved), LOWEST_F0_HZ, HIGHEST_F0_HZ)
+        return np.where(analysis.voiced, f0, 0.0)
+
+    def _blended(self, cepstrum: Doubles) -> Doubles:
+        # Distances without the level and weighted by spread, as a Mahalanobis distance with a diagonal.
+        mine = cepstrum[:, 1:] / self._deviation[1:]
+        theirs = self._frames[:, 1:] / self._deviation[1:]
+        distance = (theirs**2).sum(1)[None, :] - 2 * mine @ theirs.T
+        nearest = self._frames[distance.argmin(1)]
+        return np.asarray((1 - BLEND) * cepstrum + BLEND * nearest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statistics:
+    """Averages of a source voice, after the frequency warp that brings it nearest to a target."""
+
+    warp: Doubles
+    mean: Doubles
+    deviation: Doubles
+    log_f0_mean: float
+    log_f0_deviation: float
+
+    @classmethod
+    def of(cls, analysis: _Analysis, target_mean: Doubles) -> _Statistics:
+        typical = analysis.cepstrum[analysis.voiced & analysis.active]
+        warps = [_warp_matrix(float(factor)) for factor in WARPS]
+        distances = [np.square((typical @ warp).mean(0) - target_mean)[1:].sum() for warp in warps]
+        warp = warps[int(np.argmin(distances))]
+        warped = typical @ warp
+        log_f0 = np.log(analysis.f0[analysis.voiced])
+        return cls(warp, warped.mean(0), warped.std(0) + 1e-6, float(log_f0.mean()), float(log_f0.std() + 1e-2))
+
+    def warped(self, cepstrum: Doubles) -> Doubles:
+        return cepstrum @ self.warp
+
+
+@functools.cache
+def _warp_matrix(factor: float) -> Doubles:
+    """(CEPSTRUM, CEPSTRUM): the linear map of cepstra that stretches their envelope's frequencies.
+
+    factor above 1 moves formants up: a shorter vocal tract
+    """
+    import pyworld
+
+    unit = np.ascontiguousarray(np.eye(CEPSTRUM))
+    log_envelope = np.log(pyworld.decode_spectral_envelope(unit, SAMPLE_RATE_HZ, FFT_SIZE))
+    flat = np.log(pyworld.decode_spectral_envelope(np.zeros((1, CEPSTRUM)), SAMPLE_RATE_HZ, FFT_SIZE))
+    bins = np.arange(FFT_SIZE // 2 + 1, dtype=np.float64)
+    stretched = np.stack([np.interp(bins / factor, bins, row) for row in log_envelope - flat])
+    coded = pyworld.code_spectral_envelope(np.exp(stretched + flat), SAMPLE_RATE_HZ, CEPSTRUM)
+    origin = pyworld.code_spectral_envelope(np.exp(flat), SAMPLE_RATE_HZ, CEPSTRUM)
+    return np.asarray(coded - origin)
+
+
+def _analyse(audio: Audio) -> _Analysis:
+    try:
+        import pyworld
+    except ImportError:
+        raise MissingExtra("transferring a timbre", "embedded") from None
+    wave = audio.resample(SAMPLE_RATE_HZ).samples.astype(np.float64)
+    # Digital silence has no envelope: a floor of noise far below hearing keeps logarithms finite.
+    wave = wave + 1e-5 * np.random.default_rng(0).standard_normal(max(len(wave), FFT_SIZE))[: len(wave)]
+    if len(wave) < FFT_SIZE:
+        wave = np.pad(wave, (0, FFT_SIZE - len(wave)))
+    f0, times = pyworld.dio(wave, SAMPLE_RATE_HZ, f0_floor=LOWEST_F0_HZ, f0_ceil=HIGHEST_F0_HZ, frame_period=FRAME_MS)
+    f0 = pyworld.stonemask(wave, f0, times, SAMPLE_RATE_HZ)
+    envelope = pyworld.cheaptrick(wave, f0, times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)
+    aperiodicity = pyworld.d4c(wave, f0, times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)
+    cepstrum = pyworld.code_spectral_envelope(envelope, SAMPLE_RATE_HZ, CEPSTRUM)
+    return _Analysis(f0, cepstrum, aperiodicity)
+
+
+def _levelled(wave: Doubles) -> Audio:
+    wave = np.nan_to_num(wave)
+    loud = np.abs(wave) > 0.1 * np.abs(wave).max(initial=1e-9)
+    rms = float(np.sqrt(np.mean(np.square(wave[loud])))) if loud.any() else 0.0
+    if rms > 0:
+        wave = wave * min(SPEECH_RMS * 1.6 / rms, LOUDEST_PEAK / float(np.abs(wave).max()))
+    return Audio(wave.astype(np.float32), SAMPLE_RATE_HZ)

@@ -1,0 +1,292 @@
+r"""Tool calls as the model writes them: `<tool_call>function\nNAME\n{json}</tool_call>`, piece by piece."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agentaudio.conversation import ToolCall, ToolSpec
+from agentaudio.errors import ConversationError, did_you_mean
+from agentaudio.model.speech_lm import CallDelta
+from agentaudio.model.step_audio_2.language.arguments import Refused, mended, read_json
+
+Problem = Literal[
+    "not_a_function",
+    "unknown_function",
+    "bad_json",
+    "arguments_not_object",
+    "missing_arguments",
+    "extra_arguments",
+    "unterminated",
+]
+
+OPEN, CLOSE = "<tool_call>", "</tool_call>"
+
+_TAG = re.compile("</?tool_call>")
+_EVENT = re.compile(r'[<"\\{}\[\]\x00-\x1f]')
+_NAME = re.compile(r'[^\s{}\[\]"<>]{1,128}')
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCall:
+    """One call of the model's output, well-formed or not.
+
+    arguments: empty when they could not be read
+    closed: the closing tag was there; without it only complete arguments make a call
+    repaired: the JSON was broken and has been mended without adding or losing a word
+    problem, message: what is wrong, by kind, and in words for the model; None and "" when nothing is
+    source: what stood between the tags
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    closed: bool = True
+    repaired: bool = False
+    problem: Problem | None = None
+    message: str = ""
+    source: str = ""
+
+    def delta(self, call_id: str | None = None) -> CallDelta:
+        """The call for the agent's loop, which hands a problem back to the model."""
+        call = ToolCall(call_id or f"call_{uuid.uuid4().hex[:16]}", self.name or "unknown", dict(self.arguments))
+        return CallDelta(call, self.message or None)
+
+
+def written_call(name: str, arguments: Mapping[str, Any]) -> str:
+    """What stands between the tags, for history. Values that have no JSON form are written as text.
+
+    Raises ConversationError when the arguments as a whole have none.
+    """
+    one_line = " ".join(name.split())
+    try:
+        return f"function\n{one_line}\n{json.dumps(dict(arguments), ensure_ascii=False, default=str)}"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConversationError(f"the arguments of {one_line} cannot be written as JSON: {error}") from None
+
+
+class ToolCallParser:
+    """Separates calls from text while it arrives; how the text is cut makes no difference.
+
+    Tags inside JSON strings belong to the string. A call that is never closed ends where the next
+    one opens or the output ends. Text outside calls comes out as it is, without tags.
+    Source: the robust form of vLLM's step_audio_2 tool parser.
+
+    tools: what the model was told; None accepts every name and every argument
+    repair: mend broken JSON where that adds and loses nothing, with json-repair where it is installed
+    """
+
+    def __init__(self, tools: Sequence[ToolSpec] | None = None, *, repair: bool = True) -> None:
+        self._tools = None if tools is None else {tool.name: tool for tool in tools}
+        self._repair = repair
+        self._pending = ""
+        self._body: _Body | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether a call has begun and not ended."""
+        return self._body is not None
+
+    def feed(self, text: str) -> list[str | ReadCall]:
+        """What is now certain: text outside calls, and calls, in order."""
+        self._pending += text
+        return self._drain(final=False)
+
+    def finish(self) -> list[str | ReadCall]:
+        """What was held back, at the end of the output. The parser is then as new."""
+        found = self._drain(final=True)
+        self._pending, self._body = "", None
+        return found
+
+    def _drain(self, final: bool) -> list[str | ReadCall]:
+        found: list[str | ReadCall] = []
+        while True:
+            if self._body is None:
+                match = _TAG.search(self._pending)
+                stop = match.start() if match else len(self._pending) - (0 if final else _begun_tag(self._pending))
+                if stop:
+                    found.append(self._pending[:stop])
+                self._pending = self._pending[match.end() if match else stop :]
+                if match is None:
+                    return found
+                self._body = _Body() if match.group() == OPEN else None
+            else:
+                end = self._body.end(self._pending, final)
+                if end is None:
+                    return found
+                found.append(self._read(self._pending[: end.body], end.closed))
+                self._pending = self._pending[end.rest :]
+                self._body = None
+
+    def _read(self, body: str, closed: bool) -> ReadCall:
+        kind, name, written = _lines(body)
+        arguments: Any = {} if closed and not written else None
+        repaired = False
+        error = ""
+        if written:
+            try:
+                arguments = read_json(written)
+            except ValueError as failure:
+                error = str(failure)
+                mendable = self._repair and closed and not isinstance(failure, Refused)
+                arguments = mended(written) if mendable else None
+                repaired = arguments is not None
+        if self._repair and isinstance(arguments, str):
+            # Arguments that were encoded twice.
+            arguments = mended(arguments) or arguments
+            repaired = isinstance(arguments, dict)
+
+        def wrong(problem: Problem, message: str) -> ReadCall:
+            kept = arguments if isinstance(arguments, dict) else {}
+            return ReadCall(name[:128], kept, closed, repaired, problem, message, body)
+
+        if not closed and not isinstance(arguments, dict):
+            return wrong("unterminated", "the call was not finished; write it again, whole and shorter")
+        if kind != "function" or not _NAME.fullmatch(name):
+            return wrong(
+                "not_a_function", f"a call is written {OPEN}function, the tool's name, and its arguments, line by line"
+            )
+        if self._tools is not None and name not in self._tools:
+            return wrong("unknown_function", f"there is no tool {name!r}; {did_you_mean(name, self._tools)}")
+        if error and not repaired:
+            return wrong(
+                "bad_json", f"the arguments of {name} are not JSON: {error[:200]}; write them as one JSON object"
+            )
+        if not isinstance(arguments, dict):
+            return wrong("arguments_not_object", f"the arguments of {name} must be one JSON object, such as {{}}")
+        if self._tools is not None and (misfit := _misfit(self._tools[name], arguments)) is not None:
+            return wrong(*misfit)
+        return ReadCall(name, arguments, closed, repaired, source=body)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedOutput:
+    """A whole output, taken apart."""
+
+    content: str
+    calls: tuple[ReadCall, ...]
+    problems: tuple[ReadCall, ...]
+
+
+def parse_tool_calls(text: str, tools: Sequence[ToolSpec] | None = None, *, repair: bool = True) -> ParsedOutput:
+    """Take a whole output apart; see `ToolCallParser`."""
+    parser = ToolCallParser(tools, repair=repair)
+    found = parser.feed(text) + parser.finish()
+    calls = [piece for piece in found if isinstance(piece, ReadCall)]
+    return ParsedOutput(
+        "".join(piece for piece in found if isinstance(piece, str)),
+        tuple(call for call in calls if call.problem is None),
+        tuple(call for call in calls if call.problem is not None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    body: int
+    rest: int
+    closed: bool
+
+
+class _Body:
+    """Finds where a call ends, in a text that grows: tags inside JSON strings do not count.
+
+    A quote that is never closed would swallow the rest of the output. So the first tag inside a
+    string is remembered, and the call ends there after all once the JSON proves broken.
+    """
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._line_start = 0
+        self._lines = 0
+        self._depth = 0
+        self._string = False
+        self._trusting = True
+        self._quoted: _End | None = None
+
+    def end(self, text: str, final: bool) -> _End | None:
+        """Where the call ends, or None while that is open. text: all of the body so far, and more."""
+        while (match := _EVENT.search(text, self._at)) is not None:
+            here, character = match.start(), match.group()
+            if character == "<":
+                tag = _TAG.match(text, here)
+                if tag is None:
+                    if not final and _begun_tag(text[here:]) == len(text) - here:
+                        self._at = here
+                        return None
+                    self._at = here + 1
+                    continue
+                self._at = tag.end()
+                closed = tag.group() == CLOSE
+                end = _End(here, tag.end() if closed else here, closed)
+                if not self._string:
+                    return self._quoted if self._quoted and not _is_json(text[:here]) else end
+                self._quoted = self._quoted or end
+            elif character == "\\" and self._string and here + 1 == len(text) and not final:
+                self._at = here
+                return None
+            else:
+                self._step(text, here, character)
+                if self._quoted and not self._trusting:
+                    return self._quoted
+        self._at = len(text)
+        if not final:
+            return None
+        return self._quoted or _End(len(text), len(text), False)
+
+    def _step(self, text: str, here: int, character: str) -> None:
+        self._at = here + 1
+        if self._lines < 2:
+            if character == "\n":
+                self._lines += bool(text[self._line_start : here].strip())
+                self._line_start = here + 1
+        elif not self._trusting:
+            pass
+        elif self._string:
+            if character == '"':
+                self._string = False
+            elif character == "\\" and text[here + 1 : here + 2] in tuple('"\\/bfnrtu'):
+                self._at = here + 2
+            elif character == "\\" or character < " ":
+                # Not JSON: from here on quotes prove nothing.
+                self._trusting = self._string = False
+        elif character == '"':
+            self._string = self._depth > 0
+        elif character in "{[":
+            self._depth += 1
+        elif character in "}]":
+            self._depth -= 1
+
+
+def _begun_tag(text: str) -> int:
+    """Length of the longest end of the text with which a tag may begin."""
+    start = text.rfind("<", max(0, len(text) - len(CLOSE)))
+    return len(text) - start if start >= 0 and (OPEN.startswith(text[start:]) or CLOSE.startswith(text[start:])) else 0
+
+
+def _lines(body: str) -> tuple[str, str, str]:
+    kind, _, rest = body.strip().partition("\n")
+    name, _, written = rest.strip().partition("\n")
+    return kind.strip(), name.strip(), written.strip()
+
+
+def _is_json(body: str) -> bool:
+    try:
+        read_json(_lines(body)[2])
+    except ValueError:
+        return False
+    return True
+
+
+def _misfit(tool: ToolSpec, arguments: Mapping[str, Any]) -> tuple[Problem, str] | None:
+    known = tool.parameters.get("properties") or {}
+    missing = [name for name in tool.parameters.get("required") or () if name not in arguments]
+    if missing:
+        return "missing_arguments", f"{tool.name} needs {', '.join(map(repr, missing))}; call it again with that"
+    extra = [name for name in arguments if name not in known]
+    if extra and tool.parameters.get("additionalProperties") is False:
+        takes = ", ".join(map(repr, known)) or "no arguments"
+        return "extra_arguments", f"{tool.name} does not take {', '.join(map(repr, extra))}; it takes {takes}"
+    return None

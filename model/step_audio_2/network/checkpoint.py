@@ -1,0 +1,168 @@
+"""A folder of weights: checked before a byte of them is loaded, so that what is wrong with it is said plainly."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from agentaudio.errors import AgentAudioError, BackendError, MissingExtra
+
+try:
+    import torch
+    from transformers import AutoConfig
+except ImportError as error:
+    raise MissingExtra("Step-Audio 2", "local") from error
+
+from agentaudio.model.step_audio_2.network.config import StepAudio2Config
+from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+
+AGAIN = "download it again"
+Shapes = dict[str, tuple[int, ...]]
+
+
+def load_checkpoint(folder: str | os.PathLike[str], **options: Any) -> StepAudio2ForCausalLM:
+    """Load a Step-Audio 2 checkpoint from a local folder, ready to generate.
+
+    options: handed to `from_pretrained`: `dtype` ("auto", the checkpoint's own, where absent),
+        `device_map` ("cuda", "auto", ...; needs accelerate), `quantization_config`,
+        `attn_implementation`. With `BitsAndBytesConfig(load_in_4bit=True)` mini takes about 7.5 GB
+        and fits a card of 12 GB: the decoder's layers are quantized, the vocabulary and the audio
+        encoder are not, unless the configuration itself lists what to leave alone.
+
+    The weights are mapped, not read and copied: memory never holds them twice.
+    Raises BackendError naming the file and the fix when one is missing, cut short, corrupt, or of
+    another model.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    shapes = weight_shapes(folder)
+    if not hasattr(config, "quantization_config"):
+        _compare(folder, config, shapes)
+    options.setdefault("dtype", "auto")
+    if "quantization_config" in options:
+        options["quantization_config"] = _sparing(options["quantization_config"])
+    try:
+        model: StepAudio2ForCausalLM = StepAudio2ForCausalLM.from_pretrained(
+            folder, config=config, local_files_only=True, **options
+        )
+    except AgentAudioError:
+        raise
+    except Exception as error:
+        raise BackendError(f"the weights in {folder} do not load: {error}") from error
+    model.eval()
+    return model
+
+
+def _sparing(quantization: Any) -> Any:
+    """The same quantization, but not of the ear: it is 8 % of the weights, and every word depends on it."""
+    quantization = copy.deepcopy(quantization)
+    for name in ("llm_int8_skip_modules", "modules_to_not_convert"):
+        if getattr(quantization, name, ()) is None:
+            setattr(quantization, name, ["lm_head", "encoder", "adapter"])
+    return quantization
+
+
+def read_config(folder: Path) -> StepAudio2Config:
+    """config.json of a checkpoint folder. Raises BackendError when it is missing, broken or another model's."""
+    path = folder / "config.json"
+    if not folder.is_dir():
+        raise BackendError(f"no folder {folder}; give the folder that a Step-Audio 2 checkpoint was downloaded to")
+    written = _read_json(path)
+    kind = written.get("model_type")
+    if kind not in ("step_audio_2", "step_audio_qwen2"):
+        raise BackendError(f"{path} is of a {kind!r} model, not of Step-Audio 2; give the folder of another checkpoint")
+    try:
+        config: StepAudio2Config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except AgentAudioError as error:
+        raise BackendError(f"{path}: {error}") from None
+    except Exception as error:
+        raise BackendError(f"{path} cannot be used ({error}); {AGAIN}") from error
+    return config
+
+
+def weight_shapes(folder: Path) -> Shapes:
+    """Name and shape of every tensor, from the files' headers; sizes are checked, weights not read.
+
+    Raises BackendError for files that are missing, cut short or not safetensors.
+    """
+    index = folder / "model.safetensors.index.json"
+    single = folder / "model.safetensors"
+    if not index.exists():
+        if not single.exists():
+            raise BackendError(f"no weights in {folder}: neither {single.name} nor {index.name}; {AGAIN}")
+        return _header(single)
+    where = _read_json(index).get("weight_map")
+    if not isinstance(where, dict) or not all(isinstance(file, str) for file in where.values()):
+        raise BackendError(f"{index} has no weight_map; {AGAIN}")
+    shapes: Shapes = {}
+    for file in sorted(set(where.values())):
+        found = _header(folder / Path(file).name)
+        absent = [name for name, holder in where.items() if holder == file and name not in found]
+        if absent:
+            raise BackendError(f"{folder / file} lacks {absent[0]}, which {index.name} places there; {AGAIN}")
+        shapes |= found
+    return shapes
+
+
+def _header(path: Path) -> Shapes:
+    """The header of a safetensors file: 8 bytes of length, JSON, then the tensors back to back."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = int.from_bytes(start, "little")
+            if start.startswith(b"version "):
+                raise BackendError(f"{path} is a Git LFS pointer, not the weights; run `git lfs pull` in its folder")
+            if len(start) < 8 or not 2 <= length <= size - 8:
+                raise BackendError(f"{path} is cut short or no safetensors file ({size} bytes); {AGAIN}")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        end = 8 + length + max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+        if size < end:
+            raise BackendError(f"{path} is cut short: {size} of {end} bytes are there; {AGAIN}")
+        return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
+    except FileNotFoundError:
+        raise BackendError(f"{path} is missing; {AGAIN}") from None
+    except OSError as error:
+        raise BackendError(f"cannot read {path}: {error.strerror}; check its permissions") from None
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+        raise BackendError(f"{path} is corrupt: its header cannot be read; {AGAIN}") from None
+
+
+def _compare(folder: Path, config: StepAudio2Config, found: Shapes) -> None:
+    """Raise BackendError when a tensor that the model needs is not there, or not of its size."""
+    with torch.device("meta"):
+        needed = {name: tuple(value.shape) for name, value in StepAudio2ForCausalLM(config).state_dict().items()}
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise BackendError(
+            f"{len(missing)} of {len(needed)} tensors are not in {folder}, {missing[0]} for one; "
+            f"it is another model's checkpoint or incomplete, so {AGAIN}"
+        )
+    for name, shape in needed.items():
+        if shape != found[name]:
+            raise BackendError(
+                f"{name} in {folder} is {_size(found[name])} but config.json makes it {_size(shape)}; "
+                f"they are of different models, so {AGAIN}"
+            )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BackendError(f"{path} is missing; {AGAIN}") from None
+    except OSError as error:
+        raise BackendError(f"cannot read {path}: {error.strerror}; check its permissions") from None
+    except (ValueError, RecursionError):
+        raise BackendError(f"{path} is corrupt: it is not JSON; {AGAIN}") from None
+    if not isinstance(content, dict):
+        raise BackendError(f"{path} is corrupt: it holds no object; {AGAIN}")
+    return content

@@ -1,0 +1,83 @@
+"""The sound of an answer: its speech tokens spoken in a voice while they arrive."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from agentaudio.model.speech_lm import AudioDelta
+from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
+from agentaudio.model.step_audio_2.token2wav.stream import SpeechStream
+from agentaudio.sound.audio import Audio
+
+
+class Speaking:
+    """Speaks one answer, in a thread of its own, so that its words do not wait for its sound.
+
+    stream: makes the stream; called at once, as that takes the longest when the voice is new
+    hand: takes the sound piece by piece, in that thread
+    failed: told at once, in that thread, what went wrong
+    """
+
+    def __init__(
+        self,
+        stream: Callable[[], SpeechStream],
+        hand: Callable[[AudioDelta], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self._stream, self._hand, self._failed = stream, hand, failed
+        self._tokens: queue.SimpleQueue[Sequence[int] | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="step-audio-2-voice", daemon=True)
+        self._thread.start()
+
+    def say(self, tokens: Sequence[int]) -> None:
+        """The tokens that come next."""
+        self._tokens.put(tokens)
+
+    def finish(self) -> None:
+        """Wait until all of it was handed over, or failed."""
+        self._tokens.put(None)
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Say no more; the piece that is being worked on is not handed over."""
+        self._stopping.set()
+        self._tokens.put(None)
+
+    def join(self) -> None:
+        """Wait for the thread to end, after `stop`."""
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            stream = self._stream()
+            spoke = False
+            for tokens in iter(self._waiting, None):
+                spoke = True
+                self._give(stream.feed(tokens))
+            if spoke and not self._stopping.is_set():
+                self._give(stream.finish())
+        except Exception as failure:
+            if not self._stopping.is_set():
+                self._failed(failure)
+
+    def _waiting(self) -> list[int] | None:
+        """All tokens that are there, at least one; None at the end."""
+        tokens = self._tokens.get()
+        if tokens is None or self._stopping.is_set():
+            return None
+        ready = list(tokens)
+        while not self._tokens.empty():
+            more = self._tokens.get()
+            if more is None:
+                self._tokens.put(None)
+                break
+            ready += more
+        return ready
+
+    def _give(self, samples: object) -> None:
+        sound = Audio(samples, SAMPLE_RATE)  # type: ignore[arg-type]
+        if len(sound) and not self._stopping.is_set():
+            self._hand(AudioDelta(sound))

@@ -1,0 +1,1 @@
+"""Documents: read from a folder, kept as passages, searched by meaning and by words."""

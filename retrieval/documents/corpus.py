@@ -1,0 +1,205 @@
+"""`Corpus`: passages, their vectors and the files they came from, in SQLite."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.conversation import Passage
+from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.vectors.id_set import Ids, IdSet
+
+FORMAT = 1
+APPLICATION = 0x61674443  # "agDC": told from other SQLite files by this
+WAIT_S = 30.0
+
+# Ids are never used twice and a passage never changes, so an index is brought up to date by its ids.
+# A vector belongs to a text, whichever passages have it: what was moved or mended is not embedded again.
+SCHEMA = f"""
+BEGIN IMMEDIATE;
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, file TEXT NOT NULL REFERENCES files ON DELETE CASCADE,
+    text TEXT NOT NULL, title TEXT NOT NULL, source TEXT NOT NULL, position INTEGER NOT NULL, digest BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS passages_by_file ON passages (file);
+CREATE INDEX IF NOT EXISTS passages_by_digest ON passages (digest);
+CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+COMMIT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file as it was when it was read: bytes, nanoseconds since 1970, hex digest of its content."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+def embedded_text(passage: Passage) -> str:
+    """What is embedded of a passage."""
+    return f"{passage.title}. {passage.text}"
+
+
+class Corpus:
+    """Each change is kept whole or not at all. Several threads may share one; processes may share its file.
+
+    path: an SQLite file, made when it is missing; None keeps the corpus in memory
+
+    Raises RetrievalError when the file cannot be used.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.path = None if path is None else Path(path)
+        self._lock = threading.RLock()
+        self._name = ":memory:" if self.path is None else str(self.path)
+        with self._told():
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self._name, timeout=WAIT_S, check_same_thread=False, isolation_level=None)
+            weakref.finalize(self, self._db.close)
+            self._open()
+
+    def _open(self) -> None:
+        db = self._db
+        kind = db.execute("PRAGMA application_id").fetchone()[0], db.execute("PRAGMA user_version").fetchone()[0]
+        if kind == (0, 0) and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(SCHEMA)
+        elif kind != (APPLICATION, FORMAT):
+            raise RetrievalError(f"{self._name} is no corpus of this version; name another file, or remove it")
+        db.execute("PRAGMA foreign_keys = ON")
+
+    def files(self) -> dict[str, FileState]:
+        """What was read, by name."""
+        return {row[0]: FileState(*row) for row in self._rows("SELECT name, size, mtime_ns, sha256 FROM files")}
+
+    def put(self, file: FileState, passages: Iterable[Passage]) -> None:
+        """Keep a file's passages in place of those it had, unless another process has read the same by now."""
+        rows = [(file.name, p.text, p.title, p.source, p.position, _digest(p)) for p in map(_storable, passages)]
+        with self._change() as db:
+            known = db.execute("SELECT sha256 FROM files WHERE name = ?", (file.name,)).fetchone()
+            if known is not None and known[0] == file.sha256:
+                return
+            db.execute("DELETE FROM files WHERE name = ?", (file.name,))
+            db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (file.name, file.size, file.mtime_ns, file.sha256))
+            db.executemany(
+                "INSERT INTO passages (file, text, title, source, position, digest) VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
+
+    def touch(self, file: FileState) -> None:
+        """Remember a file's new date; its content is as it was."""
+        with self._change() as db:
+            db.execute("UPDATE files SET size = ?, mtime_ns = ? WHERE name = ?", (file.size, file.mtime_ns, file.name))
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Forget files, and the vectors of texts that no passage has any more."""
+        with self._change() as db:
+            db.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in names])
+            db.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)")
+
+    def changed_elsewhere(self) -> int:
+        """A number that another process changes, or another Corpus of the same file, when it writes."""
+        return int(self._rows("PRAGMA data_version")[0][0])
+
+    def passages(self) -> dict[int, Passage]:
+        """All passages by id, in the order of their files."""
+        rows = self._rows("SELECT id, text, title, source, position FROM passages ORDER BY file, id")
+        return {row[0]: Passage(*row[1:]) for row in rows}
+
+    def ids(self) -> IdSet:
+        """Of all passages."""
+        return IdSet(row[0] for row in self._rows("SELECT id FROM passages"))
+
+    def without_vector(self) -> list[Passage]:
+        """Passages that are not embedded yet, one for each text."""
+        rows = self._rows(
+            "SELECT text, title, source, position FROM passages"
+            " WHERE digest NOT IN (SELECT digest FROM vectors) GROUP BY digest"
+        )
+        return [Passage(*row) for row in rows]
+
+    def put_vectors(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
+        """vectors: (n, dim) float32, the embeddings of the passages' `embedded_text`."""
+        rows = [(_digest(p), np.float32(v).tobytes()) for p, v in zip(passages, vectors, strict=True)]
+        with self._change() as db:
+            db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+
+    def vectors(self, ids: Ids | None = None) -> Iterator[tuple[Ids, NDArray[np.float32]]]:
+        """Ids, (n,) int64, with their vectors, (n, dim) float32, some at a time; ids: only these."""
+        known = (self.ids().ids() if ids is None else ids).tolist()
+        for start in range(0, len(known), 500):  # SQLite takes so many values for one statement
+            some = known[start : start + 500]
+            rows = self._rows(
+                "SELECT passages.id, vector FROM passages JOIN vectors USING (digest)"
+                f" WHERE passages.id IN ({','.join('?' * len(some))})", *some
+            )  # fmt: skip
+            if rows:
+                found = np.array([row[0] for row in rows], np.int64)
+                yield found, np.stack([np.frombuffer(row[1], np.float32) for row in rows])
+
+    def embedded_by(self, probe: NDArray[np.float32]) -> str:
+        """The name of the embedder; the vectors of another one, which embeds a known text differently, are forgotten.
+
+        probe: (dim,) what the embedder of now makes of that text
+        """
+        kept = self._rows("SELECT value FROM about WHERE key = 'probe'")
+        before = np.frombuffer(kept[0][0], np.float32) if kept else np.zeros(0, np.float32)
+        if before.shape != probe.shape or float(before @ probe) < 0.999:
+            before = np.asarray(probe, np.float32)
+            with self._change() as db:
+                db.execute("DELETE FROM vectors")
+                db.execute("INSERT OR REPLACE INTO about VALUES ('probe', ?)", (before.tobytes(),))
+        return sha256(before.tobytes()).hexdigest()[:16]
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock, self._told():
+            return self._db.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise RetrievalError(f"the corpus {self._name} cannot be used: {error}; name another file") from None
+
+
+def _digest(passage: Passage) -> bytes:
+    return sha256(embedded_text(passage).encode("utf-8", "surrogatepass")).digest()
+
+
+def _storable(passage: Passage) -> Passage:
+    """Without the halves of surrogate pairs that JSON and broken pages hold; no file takes them."""
+    text, title, source = (
+        part.encode("utf-8", "replace").decode() for part in (passage.text, passage.title, passage.source)
+    )
+    return replace(passage, text=text, title=title, source=source)

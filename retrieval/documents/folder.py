@@ -1,0 +1,121 @@
+"""`Folder`: the documents under a folder, kept in step with a corpus."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import file_digest
+from pathlib import Path
+
+from agentaudio.errors import AgentAudioError, RetrievalError
+from agentaudio.retrieval.documents.corpus import Corpus, FileState
+from agentaudio.retrieval.documents.files import RECORDINGS, SUFFIXES, Transcribe, read_documents
+from agentaudio.retrieval.text.splitting import split
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Names of files, relative to the folder. problems: what could not be read, and why."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+class Folder:
+    """What is in a folder, told by sizes and dates, then by content.
+
+    store: SQLite file that keeps what was read and embedded; None reads everything each time
+    transcribe: for recordings, which are left out without it
+
+    Raises RetrievalError when there is no such folder, or the store cannot be used.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, store: str | os.PathLike[str] | None = None,
+        transcribe: Transcribe | None = None,
+    ) -> None:  # fmt: skip
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise RetrievalError(f"no such folder of documents: {self.path}")
+        self.suffixes = SUFFIXES + RECORDINGS if transcribe else SUFFIXES
+        self.corpus = Corpus(store)
+        self._transcribe = transcribe
+        self._refused: dict[FileState, str] = {}
+
+    def refresh(self) -> Changes:
+        """Read what is new or changed, forget what is gone. A file that cannot be read is told and left out."""
+        before, refused = self.corpus.files(), self._refused
+        added: list[str] = []
+        changed: list[str] = []
+        seen: set[str] = set()
+        still_refused: dict[FileState, str] = {}
+        for name, status in self._found():
+            if not _can_be_written(name):
+                state = FileState(ascii(name), status.st_size, status.st_mtime_ns, "")
+                still_refused[state] = f"the name {ascii(name)} is not UTF-8; rename the file"
+                continue
+            known = before.get(name)
+            if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+                seen.add(name)
+                continue
+            state = FileState(name, status.st_size, status.st_mtime_ns, "")
+            if state in refused:
+                still_refused[state] = refused[state]
+                continue
+            try:
+                hashed = replace(state, sha256=self._hash(name))
+                if known and known.sha256 == hashed.sha256:
+                    self.corpus.touch(hashed)
+                    seen.add(name)
+                    continue
+                documents = read_documents(self.path / name, name, self._transcribe)
+                self.corpus.put(hashed, [passage for document in documents for passage in split(document)])
+            except FileNotFoundError:
+                continue  # gone since it was listed
+            except (AgentAudioError, OSError) as error:
+                still_refused[state] = str(error)
+                continue
+            seen.add(name)
+            (changed if known else added).append(name)
+        removed = sorted(set(before) - seen)
+        if removed or changed:  # texts that were edited away leave vectors too
+            self.corpus.drop(removed)
+        for state in set(still_refused) - set(refused):
+            log.warning("left out: %s", still_refused[state])
+        self._refused = still_refused
+        problems = {state.name: reason for state, reason in still_refused.items()}
+        return Changes(tuple(added), tuple(changed), tuple(removed), problems)
+
+    def _found(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Visible files of the kinds we read, in order, links to elsewhere left out."""
+        root = self.path.resolve()
+        for path in sorted(self.path.rglob("*")):
+            name = path.relative_to(self.path)
+            if path.suffix.lower() not in self.suffixes or any(part.startswith((".", "~$")) for part in name.parts):
+                continue
+            try:
+                if path.is_file() and path.resolve().is_relative_to(root):
+                    yield name.as_posix(), path.stat()
+            except OSError:
+                continue
+
+    def _hash(self, name: str) -> str:
+        with (self.path / name).open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
+
+def _can_be_written(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

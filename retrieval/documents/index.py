@@ -1,0 +1,212 @@
+"""`DocumentIndex`: documents that can be searched by meaning and by words."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from agentaudio.conversation import Passage
+from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.documents.corpus import Corpus, FileState, embedded_text
+from agentaudio.retrieval.documents.files import SUFFIXES, Transcribe
+from agentaudio.retrieval.documents.folder import Changes, Folder
+from agentaudio.retrieval.text.blend import blend
+from agentaudio.retrieval.text.embedding import Embed
+from agentaudio.retrieval.text.splitting import SENTENCE_END, Document, split
+from agentaudio.retrieval.text.words import TextIndex
+from agentaudio.retrieval.vectors.faiss_index import VectorIndex
+from agentaudio.retrieval.vectors.id_set import IdSet
+from agentaudio.retrieval.vectors.plan import EXACT_UP_TO, ID_BYTES
+
+log = logging.getLogger(__name__)
+
+Rerank = Callable[[str, Sequence[str]], Sequence[float]]
+"""A query and n texts to n scores, higher is better: a cross-encoder, say."""
+
+LOOK_EVERY_S = 2.0
+EMBEDDED_AT_ONCE = 64
+POOL = 20
+_PROBE = "The quick brown fox jumps over the lazy dog."
+
+
+class DocumentIndex:
+    """Passages of documents, searched by BM25 and, with an embedder, by meaning too.
+
+    A folder is watched: a search that finds it changed has it read again, and the searches after that
+    know. Several threads may share an index.
+
+    documents: passages, documents to be split, or a Folder
+    embed: texts to unit vectors; None searches by words only
+    rerank: puts the best passages of both searches in order
+
+    Raises RetrievalError when there is no text at all.
+    """
+
+    def __init__(
+        self, documents: Iterable[Passage | Document] | Folder, *, embed: Embed | None = None,
+        rerank: Rerank | None = None,
+    ) -> None:  # fmt: skip
+        self._folder = documents if isinstance(documents, Folder) else None
+        self._embed = embed
+        self._rerank = rerank
+        self._refreshing = threading.Lock()
+        self._looked = time.monotonic()
+        self._words: TextIndex | None = None
+        self._vectors: VectorIndex | None = None
+        if isinstance(documents, Folder):
+            self._corpus = documents.corpus
+            changes = documents.refresh()
+        else:
+            self._corpus = Corpus()
+            self._corpus.put(FileState("", 0, 0, ""), _passages(documents))
+            changes = Changes()
+        self._writes = self._corpus.changed_elsewhere()
+        self._passages = self._corpus.passages()
+        if not self._passages:
+            raise RetrievalError(_nothing(self._folder, changes))
+
+    @classmethod
+    def from_folder(
+        cls, folder: str | os.PathLike[str], *, embed: Embed | None = None, rerank: Rerank | None = None,
+        store: str | os.PathLike[str] | None = None, transcribe: Transcribe | None = None,
+    ) -> DocumentIndex:  # fmt: skip
+        """The documents under a folder: text, Markdown, HTML, PDF, Word, and recordings with `transcribe`.
+
+        store: SQLite file that keeps what was read and embedded for the next time
+        transcribe: the words of a stretch of sound; passages then tell when they were said
+
+        Raises RetrievalError when the folder is missing, or holds no text.
+        """
+        return cls(Folder(folder, store=store, transcribe=transcribe), embed=embed, rerank=rerank)
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        return tuple(self._passages.values())
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Every title and sentence: what people may talk about, for recognisers."""
+        passages = self.passages
+        found = dict.fromkeys(passage.title for passage in passages)
+        for passage in passages:
+            found.update(dict.fromkeys(filter(None, SENTENCE_END.split(passage.text))))
+        return tuple(found)
+
+    def prepare(self) -> None:
+        """Build the indexes now instead of at the first search; it blocks for about 10 ms a new passage."""
+        with self._refreshing:
+            if self._words is None:
+                self._take()
+
+    def refresh(self) -> Changes:
+        """Read what changed in the folder, and search that from now on."""
+        if self._folder is None:
+            return Changes()
+        with self._refreshing:
+            changes = self._folder.refresh()
+            if changes or self._corpus.changed_elsewhere() != self._writes:
+                self._take()
+            self._looked = time.monotonic()
+        return changes
+
+    def search(self, query: str, k: int = 4) -> list[Passage]:
+        """The k best passages, best first; the score is 1 where meaning and all words are the query's."""
+        self._look()
+        if self._words is None:
+            self.prepare()
+        passages, words, pool = self._passages, self._words, max(POOL, 3 * k)
+        assert words is not None
+        vector = None if self._embed is None or self._vectors is None else self._embed([query])[0]
+        scored = blend(query, words, vector, self._vectors, pool)
+        found = [replace(passages[id], score=round(score, 4)) for id, score in scored if id in passages]
+        return found[:k] if self._rerank is None else _reranked(query, found[:pool], self._rerank)[:k]
+
+    def _look(self) -> None:
+        """See in a thread whether the folder has changed; this search need not wait for it."""
+        if self._folder is None or time.monotonic() - self._looked < LOOK_EVERY_S or self._refreshing.locked():
+            return
+        self._looked = time.monotonic()
+        threading.Thread(target=self._refresh_or_tell, name="refresh documents", daemon=True).start()
+
+    def _refresh_or_tell(self) -> None:
+        try:
+            self.refresh()
+        except Exception:
+            log.exception("the documents could not be read again; they are searched as they were")
+
+    def _take(self) -> None:
+        """Search what is in the corpus from now on. The lock is held."""
+        writes, passages = self._corpus.changed_elsewhere(), self._corpus.passages()
+        wanted = IdSet(passages)
+        if self._embed is not None:
+            self._vectors = self._embedded(self._embed, wanted)
+        words = self._words or TextIndex()
+        words.remove(words.ids() - wanted)
+        new = (wanted - words.ids()).ids().tolist()
+        words.add(new, [f"{passages[id].title} {passages[id].text}" for id in new])
+        self._words, self._passages, self._writes = words, passages, writes
+
+    def _embedded(self, embed: Embed, wanted: IdSet) -> VectorIndex:
+        probe = embed([_PROBE])[0]
+        embedder = self._corpus.embedded_by(probe)
+        waiting = self._corpus.without_vector()
+        for start in range(0, len(waiting), EMBEDDED_AT_ONCE):
+            some = waiting[start : start + EMBEDDED_AT_ONCE]
+            self._corpus.put_vectors(some, embed([embedded_text(passage) for passage in some]))
+        dim = len(probe)
+        vectors = self._vectors or self._kept(dim, embedder) or VectorIndex(dim, bytes_per_vector=_bytes(dim))
+        held = vectors.ids()
+        vectors.remove(held - wanted)
+        for ids, rows in self._corpus.vectors((wanted - held).ids()):
+            vectors.add(ids, rows)
+        # A few vectors are read from the corpus as fast; many take minutes to arrange.
+        if self._corpus.path is not None and len(vectors) > EXACT_UP_TO and vectors.needs_compaction:
+            vectors.compact(self._corpus.vectors)
+            vectors.save(self._index_path(self._corpus.path), embedder=embedder)
+        return vectors
+
+    def _kept(self, dim: int, embedder: str) -> VectorIndex | None:
+        if self._corpus.path is None:
+            return None
+        opened = VectorIndex.open(self._index_path(self._corpus.path), dim, bytes_per_vector=_bytes(dim))
+        return opened[0] if opened and opened[1].get("embedder") == embedder else None
+
+    @staticmethod
+    def _index_path(store: Path) -> Path:
+        # Not STORE.json: the index clears away its old files STEM-*, and STORE-wal is SQLite's.
+        return store.with_name(f"{store.name}.vectors.json")
+
+
+def _bytes(dim: int) -> float:
+    """Memory for a vector and its id where they are many: a byte for each dimension."""
+    return dim + ID_BYTES
+
+
+def _reranked(query: str, passages: Sequence[Passage], rerank: Rerank) -> list[Passage]:
+    """Passages by the scores of a reranker, best first."""
+    scores = rerank(query, [embedded_text(p) for p in passages]) if passages else []
+    scored = (replace(p, score=round(float(score), 4)) for p, score in zip(passages, scores, strict=True))
+    return sorted(scored, key=lambda passage: -passage.score)
+
+
+def _passages(items: Iterable[Passage | Document]) -> Iterable[Passage]:
+    for item in items:
+        if isinstance(item, Passage):
+            yield item
+        else:
+            yield from split(item)
+
+
+def _nothing(folder: Folder | None, changes: Changes) -> str:
+    if folder is None:
+        return "there is not one passage to index; give it some text"
+    if changes.problems:
+        return "; ".join([f"there is not one passage in {folder.path}", *list(changes.problems.values())[:5]])
+    if changes.added:
+        return f"there is not one passage to index in {folder.path}; its files are empty"
+    return f"{folder.path} holds no documents; add files ending in {', '.join(SUFFIXES)}"

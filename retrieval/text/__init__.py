@@ -1,0 +1,1 @@
+"""Search in text: embedding, splitting, words, and ranking by both."""

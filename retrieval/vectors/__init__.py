@@ -1,0 +1,1 @@
+"""Nearest vectors: exact while they are few, compressed or remote when they are many."""

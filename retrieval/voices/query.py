@@ -1,0 +1,249 @@
+"""`Wish`: what words about a voice come down to, in a request and on a card alike."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from agentaudio.retrieval.text.words import words
+from agentaudio.retrieval.voices.words import (
+    AGES,
+    ASKING,
+    CHILD_ONLY,
+    CHINESE,
+    CHINESE_ASKING,
+    COMPOUND,
+    GENDERS,
+    MANNERS,
+    PLACE_AND_GENDER,
+    PLACES,
+    WITHIN,
+)  # fmt: skip
+from agentaudio.voice_library.voice import VoiceCard
+
+ALL_GENDERS = frozenset((*GENDERS, "neutral"))
+ALL_AGES = frozenset(AGES)
+
+_DEFAULT = re.compile(
+    r"\b(default|original|normal|usual|regular|standard|own|your|previous|first)\b.*\bvoice\b"
+    r"|^\W*(default|reset)\W*$"
+    r"|默认|原来的|原声|(你|您)(自己|本来)|恢复"
+)
+_TALKER = re.compile(
+    r"\b(my|mine|our)\s+(own\s+)?voice\b|\bmyself\b|^\W*(me|like me)\W*$|\b(like|as)\s+(me|i do|mine)\b"
+    r"|\b(person|one|speaker|user)\b.*\b(talking|speaking)\b.*\b(now|moment)\b|\b(current|this) (speaker|user|talker)\b"
+    r"|我的(声音|音色|嗓音)|我自己|(像|跟|和)我(一样)?$|正在说话的人|说话人"
+)
+_YEARS = re.compile(r"\b(\d{1,3}|[a-z]+)[ -]years?[ -]old\b")
+_NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
+_WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
+_CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
+_ENDING = re.compile(r"([a-z]{3,}?)(?:ing|ed|er|est|ly|s)")
+_LONGEST_CHINESE = max(map(len, (*CHINESE, *CHINESE_ASKING)))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for, or what a text says.
+
+    genders, ages, places: a voice must have one of each that is not empty; contradictory: none can
+    manners: how it should sound, as MANNERS names it; rest: other content words
+    english: all of it in English, for an embedder that reads nothing else
+    """
+
+    genders: frozenset[str] = frozenset()
+    ages: frozenset[str] = frozenset()
+    places: tuple[frozenset[str], ...] = ()
+    manners: frozenset[str] = frozenset()
+    rest: frozenset[str] = frozenset()
+    english: str = ""
+    contradictory: bool = False
+
+    @property
+    def attributes(self) -> tuple[frozenset[str], ...]:
+        """Groups of traits; a voice must have one of every group."""
+        return tuple(group for group in (self.genders, self.ages, *self.places) if group)
+
+
+def asks_for_default(query: str) -> bool:
+    """Whether the words ask for the voice that the agent started with."""
+    return _DEFAULT.search(query.lower()) is not None and not asks_for_talker(query)
+
+
+def asks_for_talker(query: str) -> bool:
+    """Whether the words ask for the voice of the person who is talking now."""
+    return _TALKER.search(query.lower()) is not None
+
+
+def read_wish(text: str) -> Wish:
+    """What a request or a description says, in English, Chinese, or both."""
+    english, unknown = _translate(text.lower())
+    english, age = _age_in_years(english)
+    tokens = _WORD.findall(english.replace("’", "'"))
+    said: list[frozenset[str]] = [frozenset({age})] if age else []
+    manners: set[str] = set()
+    rest = set(unknown)
+    content: list[str] = []
+    at = 0
+    while at < len(tokens):
+        length, traits = _at(tokens, at)
+        phrase = " ".join(tokens[at : at + length])
+        negated = at > 0 and tokens[at - 1] in ("not", "no", "without", "never")
+        at += length
+        if traits is None:
+            if phrase not in ASKING and phrase not in CHILD_ONLY:
+                rest.update(_root(word) for word in words(phrase))
+                content.append(phrase)
+            continue
+        if not negated:
+            content.append(phrase)
+            said += [group for group in traits if not group <= MANNERS.keys()]
+            manners.update(*(group for group in traits if group <= MANNERS.keys()))
+    if CHILD_ONLY.intersection(tokens) and frozenset({"child", "young"}) in said:
+        said.append(frozenset({"child"}))
+    genders, ages = (_all_of(said, known) for known in (ALL_GENDERS, ALL_AGES))
+    places = tuple(dict.fromkeys(group for group in said if group <= PLACES.keys()))
+    return Wish(
+        genders or frozenset(), ages or frozenset(), places, frozenset(manners), frozenset(rest),
+        " ".join(content), contradictory=genders is None or ages is None,
+    )  # fmt: skip
+
+
+def card_prose(card: VoiceCard) -> str:
+    """What a card says in words, its transcript left out."""
+    extras = " ".join(part for part in (card.style, card.accent, *card.tags) if part)
+    return f"{card.name}. {card.description} {extras}"
+
+
+def card_terms(card: VoiceCard) -> list[str]:
+    """What a card is found by: words of card and transcript, `@trait`, `~root` and `=name`.
+
+    What its fields say of gender, age and place counts before its prose.
+    """
+    prose = card_prose(card)
+    described = read_wish(prose)
+    places = {place for group in described.places for place in group}
+    language = card.language.lower()
+    for place, (_, tags) in PLACES.items():
+        if any(language == tag or language.startswith(f"{tag}-") for tag in tags.split()):
+            places.add(place)
+    places.update(*(WITHIN.get(place, ()) for place in places))
+    traits = {
+        *({card.gender} if card.gender else described.genders), *({card.age} if card.age else described.ages),
+        *places, *described.manners,
+    }  # fmt: skip
+    return [
+        *words(prose), *words(card.transcript),
+        *map(trait_term, sorted(traits)), *(f"~{root}" for root in sorted(described.rest)),
+        *{name_term(card.name), name_term(card.id)},
+    ]  # fmt: skip
+
+
+def trait_term(trait: str) -> str:
+    return f"@{trait.replace(' ', '-')}"
+
+
+def name_term(name: str) -> str:
+    return f"={'-'.join(name.casefold().split())}"
+
+
+def names_in(query: str) -> list[str]:
+    """Terms of every name that the query could hold, the longest first."""
+    said = re.findall(r"[\w'-]+", query.casefold())[:30]
+    spans = ((at, at + length) for length in (4, 3, 2, 1) for at in range(len(said) - length + 1))
+    return [name_term(" ".join(said[start:end])) for start, end in spans]
+
+
+@cache
+def _vocabulary() -> dict[str, tuple[frozenset[str], ...]]:
+    """Every word and phrase, and its groups of traits."""
+    found: dict[str, dict[str, set[str]]] = {}
+    names = {place: names for place, (names, _) in PLACES.items()}
+    for kind, table in (("gender", GENDERS), ("age", AGES), ("place", names), ("manner", MANNERS)):
+        for trait, listed in table.items():
+            single, *phrases = listed.split("|")
+            for word in (*single.split(), *phrases, trait):
+                found.setdefault(word, {}).setdefault(kind, set()).add(trait)
+    for table in (PLACE_AND_GENDER, {word: genders[0] for word, genders in COMPOUND.items() if genders}):
+        for word, gender in table.items():
+            found.setdefault(word, {}).setdefault("gender", set()).add(gender)
+    for word in ("little girl", "small girl", "tiny girl"):
+        found[word]["gender"] = {"female"}
+    for word in ("little boy", "small boy", "tiny boy"):
+        found[word]["gender"] = {"male"}
+    found["young girl"]["gender"], found["young boy"]["gender"] = {"female"}, {"male"}
+    found["old man"]["gender"], found["old woman"]["gender"] = {"male"}, {"female"}
+    return {word: tuple(frozenset(group) for group in kinds.values()) for word, kinds in found.items()}
+
+
+@cache
+def _roots() -> dict[str, tuple[frozenset[str], ...]]:
+    return {_root(word): groups for word, groups in _vocabulary().items() if " " not in word}
+
+
+def _at(tokens: list[str], at: int) -> tuple[int, tuple[frozenset[str], ...] | None]:
+    """The longest phrase of the vocabulary that begins here: how many words, and its traits."""
+    known = _vocabulary()
+    for length in (3, 2):
+        phrase = " ".join(tokens[at : at + length])
+        if at + length <= len(tokens) and phrase in known:
+            return length, known[phrase]
+    word = tokens[at].removesuffix("'s")
+    if word in known:
+        return 1, known[word]
+    if word in ASKING:
+        return 1, None
+    return 1, _roots().get(_root(word))
+
+
+def _all_of(said: list[frozenset[str]], known: frozenset[str]) -> frozenset[str] | None:
+    """What every group of one kind allows; empty when none was said, None when they exclude each other."""
+    groups = [group for group in said if group <= known]
+    if not groups:
+        return frozenset()
+    return frozenset.intersection(*groups) or None
+
+
+def _translate(text: str) -> tuple[str, list[str]]:
+    """The text with its Chinese in English, and the Chinese that is not known, in pairs of characters."""
+    unknown: list[str] = []
+
+    def english(match: re.Match[str]) -> str:
+        found, left, run = [], "", match.group()
+        at = 0
+        while at < len(run):
+            for length in range(min(_LONGEST_CHINESE, len(run) - at), 0, -1):
+                piece = run[at : at + length]
+                if piece in CHINESE or piece in CHINESE_ASKING:
+                    break
+            else:
+                left, at = left + run[at], at + 1
+                continue
+            unknown.extend(words(left))
+            found.append(CHINESE.get(piece, ""))
+            left, at = "", at + length
+        unknown.extend(words(left))
+        return f" {' '.join(found)} "
+
+    return _CJK.sub(english, text), unknown
+
+
+def _age_in_years(text: str) -> tuple[str, str | None]:
+    found = _YEARS.search(text)
+    if found is None:
+        return text, None
+    said = found[1]
+    if not said.isdigit() and said not in _NUMBERS:
+        age = "young" if said.startswith("twent") or said.endswith("teen") else "adult"
+        age = "old" if said[:4] in ("sixt", "seve", "eigh", "nine") else age
+    else:
+        years = int(said) if said.isdigit() else _NUMBERS.index(said) + 1
+        age = "child" if years < 13 else "young" if years < 30 else "adult" if years < 60 else "old"
+    return text[: found.start()] + text[found.end() :], age
+
+
+def _root(word: str) -> str:
+    """Without the ending that people vary: softer, whispered, whispering, slowly."""
+    match = _ENDING.fullmatch(word)
+    return match[1] if match else word

@@ -1,0 +1,295 @@
+"""`VoiceSearch`: find the voice that was asked for, by words, by sound or by attributes, or say that none fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.text.embedding import Embed
+from agentaudio.retrieval.text.fusion import reciprocal_rank_fusion
+from agentaudio.retrieval.text.words import words
+from agentaudio.retrieval.vectors.build import Vectors
+from agentaudio.retrieval.vectors.faiss_index import VectorIndex
+from agentaudio.retrieval.vectors.id_set import IdSet
+from agentaudio.retrieval.vectors.index import Index
+from agentaudio.retrieval.voices.indexes import VoiceIndexes
+from agentaudio.retrieval.voices.query import Wish, names_in, read_wish, trait_term
+from agentaudio.retrieval.voices.score import LEAST_TEXT_SCORE, likelihood, weigh
+from agentaudio.sound.audio import Audio
+from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
+from agentaudio.voice_library.voice import Voice
+
+POOL = 50
+SAME_SPEAKER_ABOVE = 0.9
+"""Cosine from which two voices count as one where no encoder says better."""
+
+OneOf = str | Iterable[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceMatch:
+    """A voice that was found.
+
+    score: 0 to 1, the mean of `text` and `speaker` where both were asked for
+    signals: what it is made of: `name` (1 when the words say it), `words` (share of the traits and words of the
+        wish that the voice has), `meaning` (cosine of the texts), `text` (how likely it fits the words, by these),
+        `speaker` (cosine of the clips)
+    reason: one line for people
+    """
+
+    voice: Voice
+    score: float
+    signals: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+class VoiceSearch:
+    """Search over the voices of a library that may be used for synthesis.
+
+    What other processes add to the library, or take from it, is seen by the next search.
+
+    embed: texts to unit vectors; None searches by words only
+    encoder: clips to speaker embeddings, to search by clip; None takes the library's
+    speakers: where speaker embeddings are searched; None keeps an index of the library in this process
+    may_copy_talker: whether tools may take the sound of the person who is talking as a reference
+    """
+
+    def __init__(
+        self,
+        library: VoiceLibrary,
+        *,
+        embed: Embed | None = None,
+        encoder: SpeakerEncoder | None = None,
+        speakers: Index | None = None,
+        may_copy_talker: bool = False,
+    ) -> None:
+        self.library = library
+        self.may_copy_talker = may_copy_talker
+        self._embed = embed
+        self._encoder = encoder or library.encoder
+        self._indexes = VoiceIndexes(library, embed, speakers)
+
+    def prepare(self) -> None:
+        """Build the indexes of the cards now instead of at the first search; it blocks for about 10 ms a voice."""
+        self._indexes.texts()
+
+    def stats(self) -> dict[str, Any]:
+        """The index of speaker embeddings in figures, as `VectorIndex.stats` gives them; empty when there is none.
+
+        Its recall was measured against exact search when it was built.
+        """
+        if self.library.encoder_name is None:
+            return {}
+        index = self._indexes.speakers()
+        return index.stats() if isinstance(index, VectorIndex) else {"vectors": len(index)}
+
+    def search(
+        self,
+        text: str | None = None,
+        clip: Audio | Vectors | None = None,
+        k: int = 3,
+        *,
+        gender: OneOf = None,
+        age: OneOf = None,
+        language: OneOf = None,
+        accent: OneOf = None,
+        tags: Iterable[str] = (),
+        exclude: Iterable[Voice | str] = (),
+        min_score: float | None = None,
+        diverse: bool = True,
+    ) -> list[VoiceMatch]:
+        """The voices that fit, best first; empty when none does.
+
+        text: a description or a name, in English, or in Chinese as far as `voice_words` knows it. What it
+            says of gender, age and place is a filter before the ranking.
+        clip: sounds like this: Audio, or a speaker embedding (dim,) float32
+        gender, age, language, accent, tags: as `VoiceLibrary.select` takes them, also before the ranking
+        exclude: voices, or their ids, that are not wanted
+        min_score: what a match must reach. None takes what was measured: LEAST_TEXT_SCORE for words, and
+            without words the cosine from which the encoder says that one person speaks
+        diverse: of voices that sound alike only the best
+
+        With words and a clip the words decide what fits, and both how well. With neither, what meets the
+        attributes comes in the order it was added.
+
+        Raises RetrievalError when a clip is given and the library has no speaker embeddings, or those of
+        another encoder; VoiceError when the clip holds too little speech.
+        """
+        allowed = self._allowed(gender, age, language, accent, tags, exclude)
+        pool = max(POOL, 4 * k)
+        if k < 1 or not len(allowed) or (text is not None and not text.strip()):
+            return []
+        vector = None if clip is None else self._speaker(clip)
+        if text is not None:
+            found = self._by_text(text, allowed, pool, vector)
+            least = LEAST_TEXT_SCORE if min_score is None else 0.0
+            found = {row: match for row, match in found.items() if match.score >= least}
+            if vector is not None:
+                found = self._with_sound(found, vector)
+        elif vector is not None:
+            found = self._by_sound(vector, allowed, pool)
+            min_score = self._same_speaker_above if min_score is None else min_score
+        else:
+            rows = allowed.ids()[:pool].tolist()
+            found = {row: VoiceMatch(voice, 1.0, {}, "has these attributes") for row, voice in self._at(rows)}
+        ranked = sorted(found.items(), key=lambda item: (-item[1].score, item[0]))
+        chosen = [(row, match) for row, match in ranked if min_score is None or match.score >= min_score]
+        return self._distinct(chosen, k) if diverse else [match for _, match in chosen[:k]]
+
+    def _allowed(
+        self, gender: OneOf, age: OneOf, language: OneOf, accent: OneOf, tags: Iterable[str],
+        exclude: Iterable[Voice | str],
+    ) -> IdSet:  # fmt: skip
+        tags = tuple(tags)
+        given = {"gender": gender, "age": age, "language": language, "accent": accent}
+        conditions = {
+            name: value if isinstance(value, str) else tuple(value)
+            for name, value in given.items()
+            if value is not None
+        }
+        allowed = self._indexes.refresh()
+        if conditions or tags:
+            allowed = self._indexes.select(**conditions, tags=tags)
+        ids = [voice.id if isinstance(voice, Voice) else voice for voice in exclude]
+        return allowed - self._indexes.rows_of(ids) if ids else allowed
+
+    # By words
+
+    def _by_text(self, text: str, allowed: IdSet, pool: int, vector: Vectors | None) -> dict[int, VoiceMatch]:
+        """Candidates that the words name, mean or cover, and with a vector those that sound like it too."""
+        wish = read_wish(text)
+        if wish.contradictory:
+            return {}
+        index, meanings = self._indexes.texts()
+        named = IdSet()
+        for term in names_in(text):
+            named = index.holding(term) & allowed
+            if len(named):
+                break
+        fitting = allowed
+        for group in wish.attributes:
+            either = IdSet()
+            for trait in group:
+                either |= index.holding(trait_term(trait))
+            fitting &= either
+        if len(named):
+            fitting = named & fitting if len(named & fitting) else named
+        if not len(fitting):
+            return {}
+        terms = [*words(wish.english), *map(trait_term, wish.manners), *(f"~{root}" for root in wish.rest)]
+        rankings = [index.search(" ".join(terms), pool, among=fitting)]
+        asked: Vectors | None = None
+        if self._embed is not None and meanings is not None:
+            asked = self._embed([wish.english or text])[0]
+            rankings.append(meanings.search(asked, pool, among=fitting))
+        if vector is not None:
+            rankings.append(self._indexes.speakers().search(vector, pool, among=fitting))
+        rows = [row for row, _ in reciprocal_rank_fusion(*rankings)][:pool] or fitting.ids()[:pool].tolist()
+        close: dict[int, float] = {}
+        if asked is not None and meanings is not None:
+            close = dict(meanings.search(asked, len(rows), among=IdSet(rows)))
+        return {
+            row: _judged(voice, wish, close.get(row, 0.0) if asked is not None else None, row in named)
+            for row, voice in self._at(rows)
+        }
+
+    # By sound
+
+    def _speaker(self, clip: Audio | Vectors) -> Vectors:
+        library = self.library
+        if isinstance(clip, np.ndarray):
+            if clip.shape != (library.dim,) or not np.isfinite(clip).all():
+                raise RetrievalError(
+                    f"a speaker embedding of shape {clip.shape} for a library of width {library.dim}; "
+                    f"make it with the encoder {library.encoder_name!r}"
+                )
+            return clip
+        if self._encoder is None or library.encoder_name is None:
+            raise RetrievalError(
+                "to search by clip, give VoiceSearch an encoder and embed the library's voices with it "
+                "(`agentaudio voices reindex`)"
+            )
+        if self._encoder.name != library.encoder_name:
+            raise RetrievalError(
+                f"the library is embedded by {library.encoder_name!r}, the search by {self._encoder.name!r}; take that "
+                "encoder, or migrate the library with `agentaudio voices reindex --encoder`"
+            )
+        return self._encoder.encode(clip)
+
+    def _by_sound(self, vector: Vectors, allowed: IdSet, pool: int) -> dict[int, VoiceMatch]:
+        near = self._indexes.speakers().search(vector, pool, among=allowed)
+        cosines = self._cosines(vector, [row for row, _ in near])
+        return {
+            row: VoiceMatch(
+                voice, max(0.0, cosines[row]), {"speaker": cosines[row]}, f"sounds alike, {cosines[row]:.2f}"
+            )
+            for row, voice in self._at(cosines)
+        }
+
+    def _with_sound(self, found: dict[int, VoiceMatch], vector: Vectors) -> dict[int, VoiceMatch]:
+        cosines = self._cosines(vector, found)
+        return {
+            row: VoiceMatch(
+                found[row].voice, round((found[row].score + max(0.0, cosine)) / 2, 4),
+                {**found[row].signals, "speaker": cosine}, f"{found[row].reason}; sounds alike, {cosine:.2f}",
+            )
+            for row, cosine in cosines.items()
+        }  # fmt: skip
+
+    def _cosines(self, vector: Vectors, rows: Iterable[int]) -> dict[int, float]:
+        unit = vector / max(float(np.linalg.norm(vector)), 1e-12)
+        return {row: round(float(own @ unit), 4) for row, own in self._indexes.embeddings(rows).items()}
+
+    @property
+    def _same_speaker_above(self) -> float:
+        return SAME_SPEAKER_ABOVE if self._encoder is None else self._encoder.same_speaker_above
+
+    # Both
+
+    def _at(self, rows: Iterable[int]) -> list[tuple[int, Voice]]:
+        """The voices of these rows that may still be used: one may have gone since the index was asked."""
+        return [(row, voice) for row, voice in self._indexes.voices(rows) if voice.card.revoked is None]
+
+    def _distinct(self, ranked: list[tuple[int, VoiceMatch]], k: int) -> list[VoiceMatch]:
+        """The k best of which no two sound like one speaker."""
+        vectors = self._indexes.embeddings(row for row, _ in ranked)
+        kept: list[VoiceMatch] = []
+        heard: list[Vectors] = []
+        clips: set[str] = set()
+        for row, match in ranked:
+            vector, clip = vectors.get(row), match.voice.card.sha256
+            alike = vector is not None and any(float(vector @ other) >= self._same_speaker_above for other in heard)
+            if alike or clip in clips:
+                continue
+            kept.append(match)
+            clips.add(clip)
+            if vector is not None:
+                heard.append(vector)
+            if len(kept) == k:
+                break
+        return kept
+
+
+def _judged(voice: Voice, wish: Wish, meaning: float | None, named: bool) -> VoiceMatch:
+    """How well a card answers a wish whose attributes it has."""
+    evidence = weigh(voice.card, wish)
+    covered = evidence.met + evidence.found
+    asked = len(covered) + len(evidence.missed) + len(evidence.unknown)
+    signals = {"words": round(len(covered) / max(1, asked), 4)}
+    if meaning is not None:
+        signals["meaning"] = round(max(0.0, meaning), 4)
+    reasons = [f"is {', '.join(evidence.met)}"] if evidence.met else []
+    reasons += [f"its card says {', '.join(evidence.found)}"] if evidence.found else []
+    if named:
+        signals |= {"name": 1.0, "text": 1.0}
+        reasons.insert(0, f"is called {voice.name}")
+    else:
+        signals["text"] = round(likelihood(wish, evidence, meaning), 4)
+    return VoiceMatch(
+        voice, signals["text"], signals, "; ".join(reasons) or f"is alike in meaning, {signals.get('meaning', 0.0):.2f}"
+    )

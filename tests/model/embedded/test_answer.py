@@ -1,0 +1,106 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentaudio.conversation import Passage, ToolOutput, ToolSpec
+from agentaudio.model.embedded.answering.answer import answer, not_understood, small_talk, speakable
+from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
+
+EMBED = SentenceEmbedder()
+TOWER = Passage(
+    "The Eiffel Tower is an iron tower in Paris. It was built in 1889 by the company of Gustave Eiffel. "
+    "The tower is 330 meters tall. Millions of people go up every year.",
+    "Eiffel Tower",
+    "eiffel.md",
+    120,
+)
+TEA = Passage("Tea is a drink made from leaves. China grows more tea than any other country.", "Tea", "tea.md")
+TIMER = ToolSpec("set_timer", "Start a timer.", {})
+
+
+def found(*passages: Passage) -> ToolOutput:
+    return ToolOutput("1", "search_documents", "quoted", passages)
+
+
+def test_the_sentence_with_the_fact_answers_and_is_cited() -> None:
+    said = answer("how tall is the eiffel tower", [found(TEA, TOWER)], EMBED)
+    assert "330 meters" in said.text and "Tea" not in said.text
+    (citation,) = [item for item in said.citations if "330" in item.quote]
+    assert (citation.title, citation.source) == ("Eiffel Tower", "eiffel.md")
+    start = citation.position - TOWER.position
+    assert TOWER.text[start : start + len(citation.quote)] == citation.quote
+
+
+def test_a_sentence_that_leans_on_another_brings_it_along() -> None:
+    said = answer("when was the eiffel tower built", [found(TOWER, TEA)], EMBED)
+    assert said.text.startswith("The Eiffel Tower is an iron tower in Paris. It was built in 1889")
+
+
+def test_an_introduction_is_the_opening_of_the_document() -> None:
+    said = answer("please tell me about the eiffel tower", [found(TEA, TOWER)], EMBED)
+    assert said.text.startswith("The Eiffel Tower is an iron tower")
+    assert [citation.quote for citation in said.citations] == [said.text]  # neighbours share a citation
+
+
+def test_passages_that_do_not_fit_are_not_passed_off_as_an_answer() -> None:
+    said = answer("who won the chess championship", [found(TOWER, TEA)], EMBED)
+    assert said.text == "I found nothing about that in my documents."
+    assert said.citations == ()
+
+
+def test_a_tool_speaks_in_its_own_words() -> None:
+    hours = ToolOutput("1", "opening_hours", "The toy museum is open from nine until five.")
+    assert answer("when is it open", [hours], EMBED).text == "The toy museum is open from nine until five."
+    clock = ToolOutput("1", "get_date_time", "It is Sunday, November 22, 2026, 14:05 in Paris.")
+    assert answer("what time is it in paris", [clock], EMBED).text == "It is 14:05 in Paris."
+    assert answer("what is the date", [clock], EMBED).text == "It is Sunday, November 22, 2026 in Paris."
+    mapping = ToolOutput("1", "status", '{"wind_speed": 12, "sky": "clear"}')
+    assert answer("how is it", [mapping], EMBED).text == "Wind speed: 12, sky: clear."
+
+
+def test_a_failure_is_admitted() -> None:
+    failed = ToolOutput("1", "get_date_time", "no time zone 'Mars'; did you mean 'Paris'?", is_error=True)
+    assert answer("what time is it", [failed], EMBED).text == "I could not do that: no time zone 'Mars'."
+
+
+def test_a_new_voice_is_announced_only_when_that_is_all() -> None:
+    voice = ToolOutput("1", "audio_search", "The voice is now Arthur: An old man. Runners-up: Ben.")
+    assert answer("speak like an old man", [voice], EMBED).text == "The voice is now Arthur."
+    said = answer("how tall is the eiffel tower", [voice, found(TOWER)], EMBED)
+    assert "Arthur" not in said.text and "330" in said.text
+
+
+def test_not_understanding_says_what_was_heard_and_what_can_be_done() -> None:
+    said = not_understood("feed the cat", [TIMER])
+    assert "feed the cat" in said and "start a timer" in said
+    assert not_understood("", []) == "I did not hear any words."
+
+
+def test_small_talk_is_short() -> None:
+    assert small_talk("thank you very much") == "You are welcome."
+    assert small_talk("good morning") == "Good morning. What can I do for you?"
+    assert "start a timer" in small_talk("what can you do", [TIMER])
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("21,000 km", "twenty one thousand kilometers"),
+        ("It was built in 1889.", "It was built in eighteen eighty nine."),
+        ("14:30", "fourteen thirty"),
+        ("24 C", "twenty four degrees celsius"),
+        ("17 * 23 = 391", "seventeen times twenty three equals three hundred ninety one"),
+        ("2026-11-22", "November twenty second, twenty twenty six"),
+        ("50%", "fifty percent"),
+        ("see [the docs](https://x.y/z)", "see the docs"),
+        ("-3 degrees", "minus three degrees"),
+        ("**bold** words", "bold words"),
+    ],
+)
+def test_text_becomes_speakable(written: str, spoken: str) -> None:
+    assert speakable(written) == spoken
+
+
+@given(st.text())
+def test_nothing_speakable_holds_ascii_digits(text: str) -> None:
+    assert not any(letter in "0123456789" for letter in speakable(text))

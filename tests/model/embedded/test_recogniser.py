@@ -1,0 +1,170 @@
+"""Hearing: open and expected speech, names no dictionary has, silence, and what happens when it breaks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agentaudio.errors import AudioError, OptionError
+from agentaudio.model.embedded.hearing.language_model import compile_domain, spoken_words
+from agentaudio.model.embedded.hearing.pronunciation import arpabet
+from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
+from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.sound.audio import Audio
+
+pytest.importorskip("pocketsphinx", reason="the extra embedded is not installed")
+pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
+
+REQUESTS = Path(__file__).resolve().parents[3] / "benchmarks" / "requests"
+EXPECTED = (
+    "please tell me about the great wall of china",
+    "when does the science museum open",
+    "the great wall at Badaling is crowded",
+)
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Iterator[SphinxRecogniser]:
+    recogniser = SphinxRecogniser()
+    yield recogniser
+    recogniser.close()
+
+
+@pytest.fixture(scope="module")
+def question() -> tuple[Audio, str]:
+    """A clear recording and its words."""
+    first = json.loads((REQUESTS / "test.jsonl").read_text("utf-8").splitlines()[0])
+    return Audio.load(REQUESTS / "audio" / f"{first['id']}.opus"), first["text"]
+
+
+def test_open_speech_comes_out_nearly_right(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+    heard = recogniser.recognise(question[0])
+    assert heard.text.startswith("please tell me about the great")
+    assert 0.5 < heard.confidence < 1.0
+
+
+def test_expected_sentences_make_it_right_and_surer(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+    audio, said = question
+    heard = recogniser.recognise(audio, EXPECTED)
+    assert heard.text == said == EXPECTED[0]
+    assert heard.confidence > recogniser.recognise(audio).confidence
+
+
+def test_words_carry_times_and_posteriors(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+    heard = recogniser.recognise(question[0], EXPECTED)
+    assert " ".join(word.word for word in heard.words) == heard.text
+    assert all(0 <= word.start_s < word.end_s <= question[0].duration for word in heard.words)
+    assert all(0 <= word.posterior <= 1 for word in heard.words)
+
+
+def test_unexpected_speech_is_still_heard(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+    heard = recogniser.recognise(question[0], ["set a timer for ten minutes", "lights off in the kitchen"])
+    assert heard.text.startswith("please tell me about the great")
+
+
+def test_rate_and_loudness_do_not_matter(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+    audio, said = question
+    quiet = Audio(audio.samples * np.float32(0.03), audio.sample_rate).resample(44_100)
+    assert recogniser.recognise(quiet, EXPECTED).text == said
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 2.0])
+def test_silence_is_nothing_heard(recogniser: SphinxRecogniser, seconds: float) -> None:
+    heard = recogniser.recognise(Audio.silence(seconds, 16_000), EXPECTED)
+    assert (heard.text, heard.confidence) == ("", 0.0)
+
+
+def test_noise_is_nothing_heard(recogniser: SphinxRecogniser) -> None:
+    noise = np.random.default_rng(0).standard_normal(32_000).astype(np.float32) * 0.1
+    assert recogniser.recognise(Audio(noise, 16_000)).text == ""
+
+
+def test_more_than_a_minute_is_refused(recogniser: SphinxRecogniser) -> None:
+    with pytest.raises(AudioError, match="61 s is too long.*limit is 60 s"):
+        recogniser.recognise(Audio.silence(61.0, 16_000))
+
+
+def test_a_killed_process_is_replaced(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+    recogniser.recognise(question[0], EXPECTED)
+    (first,) = recogniser.pids
+    os.kill(first, signal.SIGKILL)
+    assert recogniser.recognise(question[0], EXPECTED).text == question[1]
+    assert recogniser.pids != [first]
+
+
+def test_two_threads_are_heard_at_once(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+    texts: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: texts.append(recogniser.recognise(question[0], EXPECTED).text))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert texts == [question[1]] * 2
+
+
+def test_more_domains_than_a_process_keeps_all_work(question: tuple[Audio, str]) -> None:
+    recogniser = SphinxRecogniser(domain_weight=1.0, processes=1)
+    try:
+        for number in (*range(6), 0):
+            domain = [EXPECTED[0], f"number {number + 2}"]
+            assert recogniser.recognise(question[0], domain).text == question[1]
+    finally:
+        recogniser.close()
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, 1.5])
+def test_an_impossible_weight_is_refused(weight: float) -> None:
+    with pytest.raises(OptionError, match="domain_weight"):
+        SphinxRecogniser(domain_weight=weight)
+
+
+def test_a_name_that_no_dictionary_has_is_heard_through_its_phonemes() -> None:
+    pytest.importorskip("espeakng_loader", reason="the extra espeak is not installed")
+    synthesiser = EspeakSynthesiser()
+    recogniser = SphinxRecogniser(synthesiser.phonemes, processes=1)
+    try:
+        speech = synthesiser.speak("The great wall at Badaling is crowded.")
+        assert "badaling" in recogniser.recognise(speech, EXPECTED).text.split()
+    finally:
+        recogniser.close()
+        synthesiser.close()
+
+
+def test_without_phonemes_unknown_words_are_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        model = compile_domain(["the great wall at Badaling", "xqzzt"])
+    assert model is not None and "wall" in model.pronunciations
+    assert "badaling" not in model.pronunciations and " badaling " not in model.arpa
+    assert "badaling" in caplog.text
+
+
+def test_slots_split_an_example_and_nothing_gives_no_model() -> None:
+    model = compile_domain(["play {song} by {artist} please", "{anything}"])
+    assert model is not None
+    assert set(model.pronunciations) >= {"play", "by", "please"} and "song" not in model.pronunciations
+    assert compile_domain(["", "{x}", "123 !!" * 0]) is None
+
+
+def test_numbers_are_expected_as_they_are_said() -> None:
+    assert spoken_words("It is 21,000 km long.") == "it is twenty one thousand kilometers long".split()
+
+
+def test_every_phoneme_table_entry_is_a_phone_of_the_acoustic_model() -> None:
+    import pocketsphinx
+
+    model = Path(pocketsphinx.get_model_path(), "en-us", "cmudict-en-us.dict").read_text("utf-8")
+    known = {phone for line in model.splitlines() for phone in line.split()[1:]}
+    ipa = "aɪɚ oʊ tʃ dʒ ɹ θ ð ŋ ʒ ɜː ɚ ᵻ ɾ ʔ x ç ɲ y ø ɔ̃ w j".split()
+    assert {phone for sound in ipa for phone in arpabet([sound])} <= known
+    assert arpabet(["你"]) == []

@@ -1,0 +1,101 @@
+"""Lending a voice: nearer to the reference than before, and still fit to be heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agentaudio.errors import VoiceError
+from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.embedded.speaking.timbre import LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre
+from agentaudio.sound.audio import Audio
+from agentaudio.voice_library.library import demo_voices
+from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
+
+pytest.importorskip("pyworld", reason="the extra embedded is not installed")
+pytest.importorskip("espeakng_loader", reason="the extra espeak is not installed")
+
+TEXT = "Honey bees visit about two million flowers to make one jar of honey."
+
+
+@pytest.fixture(scope="module")
+def speech() -> Audio:
+    synthesiser = EspeakSynthesiser()
+    try:
+        return synthesiser.speak(TEXT)
+    finally:
+        synthesiser.close()
+
+
+def _clip(name: str) -> Audio:
+    return demo_voices().get(name).clip
+
+
+@pytest.mark.parametrize("name", ["angus", "gina", "toby"])
+def test_moves_speech_towards_the_reference(speech: Audio, name: str) -> None:
+    encoder = EmbeddedSpeakerEncoder()
+    reference = _clip(name)
+    target = encoder.encode(reference)
+    converted = WorldTimbre(reference).apply(speech)
+    assert float(target @ encoder.encode(converted)) > float(target @ encoder.encode(speech)) + 0.05
+
+
+def test_takes_over_the_pitch(speech: Audio) -> None:
+    timbre = WorldTimbre(_clip("gina"))
+    spoken = WorldTimbre(timbre.apply(speech)).pitch_hz
+    assert timbre.pitch_hz is not None and spoken is not None
+    assert spoken == pytest.approx(timbre.pitch_hz, rel=0.15)
+
+
+def test_whispers_like_a_whisper(speech: Audio) -> None:
+    timbre = WorldTimbre(_clip("silas"))
+    assert timbre.pitch_hz is None
+    with_voice, whispered = WorldTimbre(_clip("angus")).apply(speech), timbre.apply(speech)
+    assert WorldTimbre(with_voice).pitch_hz is not None
+    assert WorldTimbre(whispered).pitch_hz is None
+
+
+@pytest.mark.parametrize("gain", [0.01, 1.0, 3.0])
+def test_loudness_is_sensible_whatever_comes_in(speech: Audio, gain: float) -> None:
+    loud = Audio(speech.samples * np.float32(gain), speech.sample_rate)
+    converted = WorldTimbre(_clip("angus")).apply(loud)
+    assert converted.sample_rate == SAMPLE_RATE_HZ
+    assert converted.duration == pytest.approx(speech.duration, abs=0.05)
+    assert 0.1 < converted.peak <= LOUDEST_PEAK + 1e-6
+    assert 0.03 < float(np.sqrt(np.mean(np.square(converted.samples)))) < 0.2
+
+
+def test_the_same_speech_gives_the_same_sound(speech: Audio) -> None:
+    timbre = WorldTimbre(_clip("marcus"))
+    assert timbre.apply(speech) == timbre.apply(speech)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        Audio.silence(0.0, 16_000),
+        Audio.silence(0.01, 22_050),
+        Audio.silence(1.0, 16_000),
+        Audio(np.full(300, 0.5, np.float32), 8_000),
+        Audio(np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 0.1, 16_000),
+    ],
+    ids=["empty", "10 ms", "silence", "a click", "noise"],
+)
+def test_sound_without_voice_does_no_harm(sound: Audio) -> None:
+    converted = WorldTimbre(_clip("angus")).apply(sound)
+    assert converted.sample_rate == SAMPLE_RATE_HZ
+    assert converted.peak <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        (Audio.silence(3.0, 16_000), "silent"),
+        (Audio.silence(0.0, 16_000), "silent"),
+        (_clip("angus").slice(1.0, 1.3), "longer"),
+    ],
+    ids=["silent", "empty", "300 ms"],
+)
+def test_a_reference_without_enough_voice_is_refused(reference: Audio, why: str) -> None:
+    with pytest.raises(VoiceError, match=why):
+        WorldTimbre(reference)

@@ -1,0 +1,208 @@
+"""Search engines, asked over real sockets, and what happens when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.local_http import Answer, Asked, LocalServer, local_server
+
+from agentaudio.errors import OptionError, RetrievalError
+from agentaudio.retrieval.web.cache import Cache
+from agentaudio.retrieval.web.engines import Engines
+from agentaudio.retrieval.web.passage import WebPassage
+from agentaudio.retrieval.web.providers import Brave, Ddgs, EngineError, SearchEngine, SearXNG, Tavily
+
+WALL = WebPassage("It is 21,000 kilometers long.", "The Great Wall", "http://example.org/wall", score=1.0)
+DATED = WebPassage(WALL.text, WALL.title, WALL.source, score=1.0, date="2026-03-01")
+ROW = {"title": "The Great Wall", "url": "http://example.org/wall"}
+TEXT = "It is 21,000\nkilometers long."
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    with local_server() as made:
+        yield made
+
+
+def answer(content: Any, status: int = 200, **headers: str) -> Answer:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return status, {name.replace("_", "-"): value for name, value in headers.items()}, body
+
+
+def search(engine: SearchEngine, query: str = "great wall", k: int = 3) -> list[WebPassage]:
+    return asyncio.run(engine.search(query, k))
+
+
+def test_searxng_is_asked_for_json(server: LocalServer) -> None:
+    server.answers["/search"] = answer({"results": [{**ROW, "content": TEXT, "publishedDate": "2026-03-01T08:00:00"}]})
+    assert search(SearXNG(server.url + "/"), "great wall & gate") == [DATED]
+    assert server.asked[0].path == "/search?q=great+wall+%26+gate&format=json&safesearch=1"
+    server.answers["/search"] = answer(b"Forbidden", 403)
+    with pytest.raises(EngineError, match=r"searxng answers 403; allow it JSON in its settings\.yml"):
+        search(SearXNG(server.url))
+
+
+def test_tavily_gets_its_key_and_keeps_it_secret(server: LocalServer) -> None:
+    server.answers["/search"] = answer({"results": [{**ROW, "content": TEXT, "score": 0.9}]})
+    engine = Tavily("tvly-secret", server.url)
+    assert search(engine) == [WALL]
+    asked = server.asked[0]
+    assert asked.headers["authorization"] == "Bearer tvly-secret"
+    assert json.loads(asked.body) == {"query": "great wall", "max_results": 3}
+    assert "secret" not in repr(engine)
+    server.answers["/search"] = answer({"detail": "no"}, 401)
+    with pytest.raises(EngineError, match="tavily answers 401; check its key") as told:
+        search(engine)
+    assert "secret" not in str(told.value)
+
+
+def test_brave_s_markup_becomes_plain_text(server: LocalServer) -> None:
+    row = {
+        **ROW,
+        "description": "It is <strong>21,000</strong> kilometers&#32;long.",
+        "page_age": "2026-03-01T00:00:00",
+    }
+    server.answers["/res/v1/web/search"] = answer({"web": {"results": [row]}})
+    assert search(Brave("key", server.url)) == [DATED]
+    assert server.asked[0].headers["x-subscription-token"] == "key"
+    assert server.asked[0].path.endswith("?q=great+wall&count=3")
+
+
+@pytest.fixture
+def ddgs_backend(server: LocalServer) -> Iterator[str]:
+    """A search engine on this machine, registered with ddgs under a name of its own."""
+    pytest.importorskip("ddgs", reason="needs the extra 'web'")
+    from ddgs.engines import ENGINES
+    from ddgs.engines.duckduckgo import Duckduckgo
+
+    page = b"""<html><body><div class="result"><h2>The Great Wall</h2><a href="http://example.org/wall">x</a>
+    <a class="snippet">It is 21,000 kilometers long.</a></div></body></html>"""
+
+    def found(asked: Asked) -> Answer:
+        return answer(page if "wall" in asked.path else b"<html></html>", content_type="text/html")
+
+    server.answers["/"] = found
+
+    class Local(Duckduckgo):
+        name = provider = "local"
+        search_method = "GET"
+        search_url = f"{server.url}/"
+        items_xpath = "//div[@class='result']"
+        elements_xpath = {"title": ".//h2//text()", "href": ".//a/@href", "body": ".//a[@class='snippet']//text()"}
+
+    ENGINES["text"]["local"] = Local
+    yield "local"
+    del ENGINES["text"]["local"]
+
+
+def test_ddgs_needs_no_key(ddgs_backend: str) -> None:
+    assert search(Ddgs(ddgs_backend)) == [WALL]
+    with pytest.raises(EngineError, match="try other words or later"):
+        search(Ddgs(ddgs_backend), "nothing")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>", b"[1]", b"null", b"[" * 100_000, b'{"results": 7}', b'{"results": [7, null, {}]}',
+     b'{"results": [{"url": "javascript:alert(1)"}, {"url": "http://a b/"}, {"url": 5}]}', b'{"results": null}'],
+)  # fmt: skip
+def test_answers_that_are_none_of_ours_give_nothing_or_say_so(server: LocalServer, content: bytes) -> None:
+    server.answers["/search"] = answer(content)
+    try:
+        assert search(SearXNG(server.url)) == []
+    except EngineError as error:
+        assert "no JSON object" in str(error)
+
+
+def test_an_engine_that_is_not_there_is_named() -> None:
+    with local_server() as gone:
+        pass
+    with pytest.raises(EngineError, match="searxng cannot be reached"):
+        search(SearXNG(gone.url))
+
+
+def test_the_next_engine_answers_when_one_fails(server: LocalServer) -> None:
+    server.answers["/search"] = answer(b"", 500)
+    server.answers["/res/v1/web/search"] = answer({"web": {"results": [{**ROW, "description": TEXT}]}})
+    engines = Engines([SearXNG(server.url), Brave("key", server.url)])
+    assert search(engines) == [WALL]
+    asked = len(server.asked)
+    assert search(engines, "  great \n wall ") == [WALL] and len(server.asked) == asked  # remembered
+
+
+def test_an_engine_that_failed_is_left_alone_for_longer_and_longer(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("agentaudio.retrieval.web.engines.monotonic", lambda: now[0])
+    server.answers["/search"] = answer(b"", 503)
+    engines = Engines([SearXNG(server.url)], interval_s=0)
+
+    def asked_after(seconds: float) -> bool:
+        now[0] += seconds
+        before = len(server.asked)
+        with pytest.raises(RetrievalError, match="searxng"):
+            search(engines)
+        return len(server.asked) > before
+
+    assert asked_after(0)
+    assert not asked_after(1.9) and asked_after(0.2)
+    assert not asked_after(3.9) and asked_after(0.2)
+    server.answers["/search"] = answer(b"", 429, retry_after="60")
+    assert asked_after(8.1)
+    assert not asked_after(59.0) and asked_after(1.1)
+    now[0] += 60.1
+    server.answers["/search"] = answer({"results": [{**ROW, "content": TEXT}]})
+    assert search(engines) == [WALL]
+    server.answers["/search"] = answer(b"", 503)
+    with pytest.raises(RetrievalError):
+        search(engines, "other")
+    with pytest.raises(RetrievalError, match="left alone for 2 s more"):
+        search(engines, "other")
+
+
+def test_questions_to_one_engine_keep_their_distance(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("agentaudio.retrieval.web.engines.monotonic", lambda: 1000.0)
+    monkeypatch.setattr("agentaudio.retrieval.web.engines.asyncio.sleep", sleep)
+    server.answers["/search"] = answer({"results": []})
+    engines = Engines([SearXNG(server.url)], interval_s=2.0)
+    for query in "abc":
+        assert search(engines, query) == []
+    assert slept == [0.0, 2.0, 4.0]
+    with pytest.raises(RetrievalError, match="too many questions wait for searxng"):
+        search(engines, "d")
+
+
+def test_engines_come_from_the_environment() -> None:
+    def names(**environment: str) -> list[str]:
+        return [engine.name for engine in Engines.from_environment(environment).engines]
+
+    assert names() == ["ddgs"]
+    assert names(BRAVE_API_KEY="k", SEARXNG_URL="http://localhost:8888") == ["searxng", "brave", "ddgs"]
+    assert names(BRAVE_API_KEY="k", TAVILY_API_KEY="t", AGENTAUDIO_WEB_SEARCH="brave, tavily") == ["brave", "tavily"]
+    with pytest.raises(OptionError, match="did you mean 'searxng'"):
+        names(AGENTAUDIO_WEB_SEARCH="searchng")
+    with pytest.raises(OptionError, match="'brave', which needs BRAVE_API_KEY"):
+        names(AGENTAUDIO_WEB_SEARCH="brave")
+    with pytest.raises(OptionError, match="no search engine"):
+        Engines([])
+
+
+def test_a_cache_forgets_the_oldest_and_what_is_out_of_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("agentaudio.retrieval.web.cache.monotonic", lambda: now[0])
+    cache: Cache[int] = Cache(size=2, keep_s=10)
+    for number in range(3):
+        cache.put(number, number)
+    assert [cache.get(number) for number in range(3)] == [None, 1, 2]
+    now[0] = 10.0
+    assert cache.get(2) is None and len(cache) == 1

@@ -1,0 +1,202 @@
+"""Pages as they come: too long, too slow, packed, mislabelled, moved."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.local_http import LocalServer, local_server
+
+from agentaudio.errors import RetrievalError
+from agentaudio.http import Guard, RefusedAddress
+from agentaudio.retrieval.web.extract import article, decoded
+from agentaudio.retrieval.web.fetch import Fetcher, Page
+
+Write = Callable[[asyncio.StreamWriter], Awaitable[None]]
+HTML = {"content-type": "text/html"}
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    with local_server() as made:
+        yield made
+
+
+def fetch(server: LocalServer, path: str = "/page", **options: object) -> Page:
+    allowed = Guard(frozenset({f"127.0.0.1:{server.port}"}))
+    return asyncio.run(Fetcher(allowed, **options).fetch(server.url + path))  # type: ignore[arg-type]
+
+
+def fetch_stream(write: Write, **options: object) -> Page:
+    """What a server sends that never says how much is to come."""
+
+    async def both() -> Page:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+                await write(writer)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                pass
+            finally:
+                writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as http:
+            port = http.sockets[0].getsockname()[1]
+            fetcher = Fetcher(Guard(frozenset({"127.0.0.1"})), robots=False, **options)  # type: ignore[arg-type]
+            return await fetcher.fetch(f"http://127.0.0.1:{port}/")
+
+    return asyncio.run(both())
+
+
+def test_a_page_tells_its_address_kind_and_charset(server: LocalServer) -> None:
+    server.answers["/page"] = (200, {"content-type": 'Text/HTML; charset="ISO-8859-1"'}, b"caf\xe9")
+    assert fetch(server) == Page(f"{server.url}/page", "text/html", "ISO-8859-1", b"caf\xe9")
+    assert server.asked[-1].headers["user-agent"] == "agentaudio"
+
+
+def test_a_stream_of_two_gigabytes_is_left_early() -> None:
+    sent = 0
+
+    async def write(writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n")
+        while sent < 2_000_000_000:
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+            sent += 100_000
+
+    with pytest.raises(RetrievalError, match="sends more than 2000000 bytes"):
+        fetch_stream(write)
+    assert sent < 50_000_000  # what was under way in the sockets' buffers
+
+
+def test_a_slow_drip_ends_in_time() -> None:
+    async def write(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    with pytest.raises(RetrievalError, match=r"took longer than 0\.3 s; try another page"):
+        fetch_stream(write, time_limit_s=0.3)
+
+
+def test_a_silent_server_ends_in_time() -> None:
+    async def write(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(30)
+
+    with pytest.raises(RetrievalError, match=r"took longer than 0\.3 s"):
+        fetch_stream(write, time_limit_s=0.3)
+
+
+def test_a_gzip_bomb_is_left_early(server: LocalServer) -> None:
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb") as file:
+        for _ in range(200):
+            file.write(b"\0" * 1_000_000)
+    server.answers["/page"] = (200, {**HTML, "content-encoding": "gzip"}, packed.getvalue())
+    with pytest.raises(RetrievalError, match="sends more than 2000000 bytes"):
+        fetch(server, robots=False)
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "br", "gzip, gzip", "aes128gcm"])
+def test_other_packings_are_not_unpacked(server: LocalServer, encoding: str) -> None:
+    server.answers["/page"] = (200, {**HTML, "content-encoding": encoding}, b"x")
+    with pytest.raises(RetrievalError, match="which is not unpacked here"):
+        fetch(server)
+
+
+def test_what_is_not_packed_as_it_says_is_told(server: LocalServer) -> None:
+    server.answers["/page"] = (200, {**HTML, "content-encoding": "gzip"}, b"not gzip")
+    with pytest.raises(RetrievalError, match="cannot be unpacked"):
+        fetch(server)
+
+
+def test_endless_redirects_end(server: LocalServer) -> None:
+    server.answers["/page"] = (302, {"location": "/page?again"}, b"")
+    with pytest.raises(RetrievalError, match="redirects more than 5 times"):
+        fetch(server)
+
+
+@pytest.mark.parametrize("target", ["http://169.254.169.254/latest/meta-data/", "http://[::1]/", "http://0x7f000001/"])
+def test_redirects_inside_are_refused(server: LocalServer, target: str) -> None:
+    server.answers["/page"] = (302, {"location": target}, b"")
+    with pytest.raises(RefusedAddress):
+        fetch(server)
+
+
+def test_only_text_is_read(server: LocalServer) -> None:
+    server.answers["/page"] = (200, {"content-type": "video/mp4"}, b"x" * 100)
+    with pytest.raises(RetrievalError, match="sends 'video/mp4', which is no text to read"):
+        fetch(server)
+    server.answers["/page"] = (200, {}, b"<p>no kind</p>")
+    assert fetch(server).kind == "text/html"
+    server.answers["/page"] = (404, HTML, b"gone")
+    with pytest.raises(RetrievalError, match="answers 404"):
+        fetch(server)
+
+
+def test_robots_txt_is_obeyed_unless_told_otherwise(server: LocalServer) -> None:
+    server.answers["/page"] = (200, HTML, b"hello")
+    server.answers["/robots.txt"] = (200, {}, b"User-agent: *\nDisallow: /page\nAllow: /\n")
+    with pytest.raises(RetrievalError, match=r"the robots\.txt of 127\.0\.0\.1 forbids it"):
+        fetch(server)
+    assert fetch(server, robots=False).body == b"hello"
+    server.answers["/robots.txt"] = (503, {}, b"")
+    with pytest.raises(RetrievalError, match="forbids it"):
+        fetch(server)
+    for status, body in [(404, b""), (403, b""), (200, b"\xff\0 nonsense"), (200, b"User-agent: other\nDisallow: /")]:
+        server.answers["/robots.txt"] = (status, {}, body)
+        assert fetch(server).body == b"hello"
+
+
+def test_robots_txt_is_asked_for_once(server: LocalServer) -> None:
+    server.answers["/a"] = server.answers["/b"] = (200, HTML, b"hello")
+    fetcher = Fetcher(Guard(frozenset({"127.0.0.1"})))
+    for path in ("/a", "/b"):
+        asyncio.run(fetcher.fetch(server.url + path))
+    assert [asked.path for asked in server.asked] == ["/robots.txt", "/a", "/b"]
+
+
+def test_each_page_has_its_own_outcome(server: LocalServer) -> None:
+    server.answers["/good"] = (200, HTML, b"hello")
+    urls = [f"{server.url}/good", f"{server.url}/bad", "http://10.0.0.1/", "ftp://example.org/", "nonsense"]
+    found = asyncio.run(Fetcher(Guard(frozenset({"127.0.0.1"}))).fetch_all(urls))
+    assert isinstance(found[0], Page) and all(isinstance(one, RetrievalError) for one in found[1:])
+
+
+@pytest.mark.parametrize(
+    ("content", "told", "text"),
+    [
+        ("größer".encode(), "iso-8859-1", "größer"),
+        ("größer".encode("cp1252"), "utf-8", "größer"),
+        ("größer".encode("cp1252"), None, "größer"),
+        ("größer".encode("cp1252"), "no-such-charset", "größer"),
+        (b'<meta charset="gb2312">' + "长城".encode("gb2312"), None, '<meta charset="gb2312">长城'),
+        ("长城".encode("gb18030"), "GB18030", "长城"),
+        ("größer".encode("utf-16"), "utf-8", "größer"),
+        (b"\xef\xbb\xbfhi", None, "hi"),
+        (b"\x81\x8d", "ascii", "\ufffd\ufffd"),
+        (b"a\0\xff", "rot13", "a\0ÿ"),
+    ],
+)
+def test_wrong_charsets_are_seen_through(content: bytes, told: str | None, text: str) -> None:
+    assert decoded(content, told) == text
+
+
+@given(st.binary(max_size=300), st.none() | st.text(max_size=10))
+def test_any_bytes_can_be_decoded(content: bytes, told: str | None) -> None:
+    assert isinstance(decoded(content, told), str)
+
+
+@pytest.mark.parametrize("page", [b"", b"<", b"\0" * 1000, b"<div>" * 50_000, b"<script>alert(1)</script>", b"<!--"])
+def test_pages_without_text_say_so(page: bytes) -> None:
+    pytest.importorskip("trafilatura", reason="needs the extra 'web'")
+    with pytest.raises(RetrievalError, match="holds no text"):
+        article(page)

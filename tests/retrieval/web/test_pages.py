@@ -1,0 +1,125 @@
+"""From a question to the passages of real pages, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from support.local_http import LocalServer, local_server
+
+from agentaudio.errors import RetrievalError
+from agentaudio.http import Guard, RefusedAddress
+from agentaudio.retrieval.web.fetch import Fetcher
+from agentaudio.retrieval.web.passage import WebPassage
+from agentaudio.retrieval.web.web import MOST_EMBEDDED, Web
+
+pytest.importorskip("trafilatura", reason="needs the extra 'web'")
+
+HTML = {"content-type": "text/html; charset=utf-8"}
+BELLS = """<html><head><title>Bells - Museum</title><meta property="og:title" content="Bells">
+<meta property="article:published_time" content="2026-03-01T10:00:00Z"></head>
+<body><nav><a href="/">Home</a> <a href="/shop">Shop</a></nav><article><h1>Bells</h1>
+<p>A bell is an instrument of percussion, most often a hollow cup of metal that sounds when it is struck.</p>
+<h2>Casting</h2><p>Large bells are cast from bronze of about seventy-eight parts copper and twenty-two parts tin,
+which rings longer than any other mixture.</p><h2>Tuning</h2><p>A founder tunes a bell by taking metal off its inner
+side on a lathe, until its five strongest partials are in tune with each other.</p></article>
+<div class="comments"><p>Great article, I really loved reading about how bells are tuned by founders!</p></div>
+<footer>Copyright of the museum</footer></body></html>"""
+CLOCKS = "Clocks struck bells long before they had hands.\n\nTower clocks were wound by hand every day."
+
+
+class Results:
+    """An engine that knows two pages and one that is gone."""
+
+    name = "results"
+
+    def __init__(self, *sources: str) -> None:
+        self.sources, self.asked = sources, list[str]()
+
+    async def search(self, query: str, k: int) -> list[WebPassage]:
+        self.asked.append(query)
+        return [WebPassage(f"Excerpt about bells, number {n}.", f"Result {n}", source, date="2026-01-01")
+                for n, source in enumerate(self.sources)]  # fmt: skip
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    with local_server() as made:
+        made.answers["/bells"] = (200, HTML, BELLS.encode())
+        made.answers["/clocks"] = (200, {"content-type": "text/plain"}, CLOCKS.encode())
+        yield made
+
+
+def make_web(server: LocalServer, *paths: str) -> Web:
+    fetcher = Fetcher(Guard(frozenset({f"127.0.0.1:{server.port}"})), robots=False)
+    return Web(Results(*(server.url + path for path in paths)), fetcher=fetcher)
+
+
+def even(texts: Sequence[str]) -> np.ndarray:
+    """An embedder to which all texts are alike."""
+    even.longest = max(even.longest, len(texts))  # type: ignore[attr-defined]
+    return np.full((len(texts), 4), 0.5, np.float32)
+
+
+even.longest = 0  # type: ignore[attr-defined]
+
+
+def test_the_best_passages_come_with_title_address_date_and_position(server: LocalServer) -> None:
+    web = make_web(server, "/bells", "/clocks", "/gone")
+    best = asyncio.run(web.search("how are bells tuned by a founder", 3))
+    assert (best[0].title, best[0].source, best[0].date) == ("Bells: Tuning", f"{server.url}/bells", "2026-03-01")
+    assert best[0].text.startswith("A founder tunes a bell") and best[0].position > 0
+    assert not any("loved" in p.text or "Copyright" in p.text or "Shop" in p.text for p in best)
+
+
+def test_a_page_that_cannot_be_read_is_known_by_its_excerpt(server: LocalServer) -> None:
+    best = asyncio.run(make_web(server, "/clocks", "/gone").search("excerpt about bells"))
+    assert (best[0].source, best[0].date) == (f"{server.url}/gone", "2026-01-01")
+
+
+def test_pages_are_fetched_once(server: LocalServer) -> None:
+    web = make_web(server, "/bells")
+
+    async def twice() -> None:
+        for query in ("casting", "tuning"):
+            await web.search(query)
+
+    asyncio.run(twice())
+    assert [asked.path for asked in server.asked] == ["/bells"]
+
+
+def test_meaning_is_compared_for_the_likeliest_passages_only(server: LocalServer) -> None:
+    long = "\n\n".join(f"Paragraph {n} tells of bells." for n in range(200))
+    server.answers["/long"] = (200, {"content-type": "text/plain"}, long.encode())
+    best = asyncio.run(make_web(server, "/long", "/bells").search("paragraph 150", 3, embed=even))
+    assert "Paragraph 150 tells of bells." in [p.text for p in best]
+    assert even.longest <= MOST_EMBEDDED  # type: ignore[attr-defined]
+
+
+def test_two_results_may_lead_to_one_page(server: LocalServer) -> None:
+    server.answers["/moved"] = (301, {"location": "/clocks"}, b"")
+    best = asyncio.run(make_web(server, "/clocks", "/moved").search("clocks", 5))
+    assert len(best) == len({p.text for p in best})
+
+
+def test_a_page_is_read_from_its_beginning_or_for_a_question(server: LocalServer) -> None:
+    web = make_web(server)
+    page = asyncio.run(web.read(f"{server.url}/bells", k=1))
+    assert [p.title for p in page] == ["Bells"] and page[0].text.startswith("A bell is an instrument")
+    asked = asyncio.run(web.read(f"{server.url}/bells", "bronze copper tin", k=1))
+    assert asked[0].title == "Bells: Casting"
+    with pytest.raises(RetrievalError, match="answers 404"):
+        asyncio.run(web.read(f"{server.url}/gone"))
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "http://localhost/", "file:///etc/passwd", "x", ""])
+def test_places_outside_the_public_web_are_not_read(server: LocalServer, url: str) -> None:
+    with pytest.raises(RetrievalError) as refused:
+        asyncio.run(make_web(server).read(url))
+    assert isinstance(refused.value, RefusedAddress)
+
+
+def test_an_engine_without_results_is_no_error(server: LocalServer) -> None:
+    assert asyncio.run(make_web(server).search("anything")) == []

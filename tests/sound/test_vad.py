@@ -1,0 +1,83 @@
+"""Finding speech: in a recording, in noise, in nothing, and bit by bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.vad import VoiceActivity, VoiceActivityStream
+from agentaudio.voice_library.library import demo_voices
+
+pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
+
+
+@pytest.fixture(scope="module")
+def clip() -> Audio:
+    return demo_voices().get("angus").clip
+
+
+@pytest.fixture(scope="module")
+def activity() -> VoiceActivity:
+    return VoiceActivity()
+
+
+def test_finds_where_the_speech_is(activity: VoiceActivity, clip: Audio) -> None:
+    alone = activity.speech(clip)
+    padded = Audio.concat([Audio.silence(2.0, 16_000), clip, Audio.silence(1.5, 16_000)])
+    found = activity.speech(padded)
+    assert found[0][0] == pytest.approx(2.0 + alone[0][0], abs=0.15)
+    assert found[-1][1] == pytest.approx(2.0 + alone[-1][1], abs=0.25)
+
+
+def test_trims_to_the_speech_and_a_margin(activity: VoiceActivity, clip: Audio) -> None:
+    padded = Audio.concat([Audio.silence(3.0, 16_000), clip, Audio.silence(3.0, 16_000)])
+    assert clip.duration - 0.6 < activity.trim(padded).duration < clip.duration + 0.6
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100])
+def test_any_sample_rate_will_do(activity: VoiceActivity, clip: Audio, rate: int) -> None:
+    trimmed = activity.trim(clip.resample(rate))
+    assert trimmed.sample_rate == rate
+    assert trimmed.duration > 0.7 * clip.duration
+
+
+def test_quiet_speech_is_speech(activity: VoiceActivity, clip: Audio) -> None:
+    assert activity.speech(Audio(clip.samples * np.float32(0.02), 16_000))
+
+
+def _noise(level: float) -> Audio:
+    return Audio((np.random.default_rng(0).standard_normal(32_000) * level).astype(np.float32), 16_000)
+
+
+def _tone(hertz: float) -> Audio:
+    return Audio(np.sin(np.arange(32_000) * 2 * np.pi * hertz / 16_000).astype(np.float32) * 0.5, 16_000)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        Audio.silence(2.0, 16_000),
+        Audio.silence(0.0, 16_000),
+        _noise(0.1),
+        _noise(0.001),
+        _tone(440),
+        _tone(100),
+    ],
+    ids=["silence", "empty", "loud noise", "faint noise", "tone", "hum"],
+)
+def test_what_is_not_speech_trims_to_nothing(activity: VoiceActivity, sound: Audio) -> None:
+    assert activity.speech(sound) == []
+    assert len(activity.trim(sound)) == 0
+
+
+def test_stream_decides_the_same_however_the_sound_arrives(clip: Audio) -> None:
+    whole = VoiceActivityStream().push(clip.samples)
+    stream, parts, position = VoiceActivityStream(), [], 0
+    steps = np.random.default_rng(1)
+    while position < len(clip):
+        step = int(steps.integers(1, 3000))
+        parts.append(stream.push(clip.samples[position : position + step]))
+        position += step
+    assert np.allclose(np.concatenate(parts), whole, atol=1e-4)
+    assert whole.max() > 0.9
