@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, Literal, get_args, overload
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.errors import OptionError
+from agentaudio.errors import OptionError, ToolError, did_you_mean
 from agentaudio.tools.arguments import Arguments
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import Returns, ToolResult
@@ -18,6 +18,8 @@ from agentaudio.tools.signature import Function, read_docstring, read_parameters
 from agentaudio.tools.thread import in_thread
 
 Phrases = Iterable[str] | Callable[[RunContext], Iterable[str]]
+Need = Literal["documents", "voices"]
+"""Something of the agent's that a tool reads: the attribute of `RunContext` with that name."""
 
 DEFAULT_TIMEOUT_S = 20.0
 MAX_RETRIES = 10
@@ -26,26 +28,32 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Tool:
-    """A function with the schema that models read. It can still be called as the function it was.
+    """A function and the schema that models read. A Tool can still be called like its function.
 
-    description: when and why to call it, for the model
-    arguments: what it takes: their JSON Schema and their check
-    phrases: what people may say when they want it, or a function of the RunContext giving that
-    timeout_s: the call fails when it takes longer, retries included
-    idempotent: running it twice does no harm; only then may it be retried
-    retries: how often to try again when it raises anything but an error of agentaudio
+    description: what the tool does and when to call it, for the model
+    arguments: JSON Schema of the arguments, and their validation
+    function: what a call runs; None for an external tool, whose calls the agent's caller runs
+    takes_context: the function's first parameter is the RunContext
+    needs: the parts of the RunContext without which the tool cannot work
+    phrases: what users may say when they want this tool; either strings or a function of the RunContext
+    timeout_s: seconds after which a call fails, retries included
+    idempotent: a second run does no harm; required for `retries`
+    retries: further attempts after any exception but an AgentAudioError
     approval: ask the agent's `approve` before each call
-    cancellable: stop it when the turn is interrupted; otherwise it carries on to its end
-    filler: what the model is asked to say while it runs
-    returns: what a plain return value is; None goes by its type
-    release: frees what the tool holds (a connection, say); may run several times
+    cancellable: stop the call when the turn is interrupted; otherwise it runs to its end
+    filler: what the model is asked to say while the tool runs
+    returns: how to read a plain return value; None decides by its type
+    release: frees what the tool holds, such as a connection; may be called several times
+
+    Raises OptionError for an invalid name, timeout, number of retries or need.
     """
 
     name: str
     description: str
     arguments: Arguments
-    function: Function
+    function: Function | None
     takes_context: bool = False
+    needs: frozenset[Need] = frozenset()
     phrases: Phrases = ()
     timeout_s: float = DEFAULT_TIMEOUT_S
     idempotent: bool = False
@@ -59,17 +67,25 @@ class Tool:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise OptionError(
-                f"{self.name!r} is no tool name; use letters, digits, _ and -, at most 64, not a digit first"
+                f"{self.name!r} is not a tool name; use at most 64 letters, digits, _ and -, and no digit first"
             )
+        for need in self.needs:
+            if need not in get_args(Need):
+                raise OptionError(f"tool {self.name!r} needs {need!r}; {did_you_mean(need, get_args(Need))}")
         if not self.timeout_s > 0:
             raise OptionError(f"tool {self.name!r}: timeout_s is {self.timeout_s}; give seconds above 0")
         if not 0 <= self.retries <= MAX_RETRIES:
             raise OptionError(f"tool {self.name!r}: retries is {self.retries}; give 0 to {MAX_RETRIES}")
         if self.retries and not self.idempotent:
-            raise OptionError(f"tool {self.name!r} has retries; say idempotent=True if running it twice does no harm")
+            raise OptionError(f"tool {self.name!r} has retries; add idempotent=True if a second run does no harm")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
+        return self._local_function()(*args, **kwargs)
+
+    @property
+    def external(self) -> bool:
+        """Whether the agent's caller runs this tool: its calls end the turn and are answered in the next."""
+        return self.function is None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -77,7 +93,7 @@ class Tool:
         return self.arguments.schema
 
     def spec(self, context: RunContext) -> ToolSpec:
-        """What a model is told about this tool."""
+        """The tool as models see it."""
         phrases = self.phrases(context) if callable(self.phrases) else self.phrases
         description = self.description
         if self.filler:
@@ -85,15 +101,19 @@ class Tool:
         return ToolSpec(self.name, description, self.parameters, tuple(phrases))
 
     async def call(self, context: RunContext, arguments: Mapping[str, Any]) -> ToolResult:
-        """Check the arguments, run the function (a plain one in a thread), wrap what it returns.
+        """Validate the arguments, run the function and convert what it returns.
 
-        Raises ToolArgumentError when the arguments do not fit, and whatever the function raises.
-        Cancelling leaves an async function at once; a plain one runs on in its thread, unheard.
+        A plain function runs in a thread of its own. Cancellation stops an async function; a plain one
+        runs on in its thread and its result is dropped.
+
+        Raises ToolArgumentError for arguments that do not fit, ToolError when the tool is external, and
+        whatever the function raises.
         """
+        function = self._local_function()
         values = self.arguments.check(self.name, arguments)
-        call = functools.partial(self.function, *((context,) if self.takes_context else ()), **values)
+        call = functools.partial(function, *((context,) if self.takes_context else ()), **values)
         wrap = functools.partial(ToolResult.of, returns=self.returns, context=context)
-        if not inspect.iscoroutinefunction(self.function):
+        if not inspect.iscoroutinefunction(function):
             returned = await in_thread(lambda: _wrapped(call(), wrap))
             if not inspect.isawaitable(returned):
                 return returned  # type: ignore[no-any-return]
@@ -102,8 +122,13 @@ class Tool:
             returned = await call()
         if isinstance(returned, ToolResult | str) and self.returns is None:
             return wrap(returned)
-        # Large values take a while to turn into text; other turns go on meanwhile.
+        # Turning a large value into text takes long enough to delay other turns.
         return await in_thread(lambda: wrap(returned))  # type: ignore[no-any-return]
+
+    def _local_function(self) -> Function:
+        if self.function is None:
+            raise ToolError(f"tool {self.name!r} has no function here; the caller of the agent runs its calls")
+        return self.function
 
 
 def _wrapped(returned: Any, wrap: Callable[[Any], ToolResult]) -> Any:
@@ -117,6 +142,7 @@ def tool(
     *,
     name: str | None = None,
     description: str | None = None,
+    needs: Collection[Need] = (),
     phrases: Phrases = (),
     timeout_s: float = DEFAULT_TIMEOUT_S,
     idempotent: bool = False,
@@ -132,23 +158,26 @@ def tool(
     *,
     name: str | None = None,
     description: str | None = None,
+    needs: Collection[Need] = (),
     phrases: Phrases = (),
     **options: Any,
 ) -> Tool | Callable[[Function], Tool]:
-    """Make a tool of a typed function, sync or async: `@tool` or `@tool(timeout_s=5)`.
+    """Make a Tool from a typed function, sync or async: `@tool` or `@tool(timeout_s=5)`.
 
-    The schema comes from the annotations, the descriptions from the docstring (Google, NumPy or
-    Sphinx style). A first parameter annotated `RunContext` is filled in by the agent. The options
-    are those of `Tool`.
+    The schema is built from the annotations, the descriptions from the docstring (Google, NumPy or
+    Sphinx style). The agent fills in a first parameter annotated `RunContext`. The options are the
+    fields of `Tool`.
 
-    Raises OptionError when a parameter has no annotation or cannot be given by name, when the
-    function yields instead of returning, or when an option cannot hold.
+    Raises OptionError when a parameter has no annotation or cannot be passed by name, when the
+    function is a generator, and for an option that `Tool` refuses.
     """
+    if isinstance(needs, str):
+        raise OptionError(f"needs is the string {needs!r}; write needs={{{needs!r}}}")
 
     def make(function: Function) -> Tool:
         chosen = name or str(getattr(function, "__name__", type(function).__name__))
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise OptionError(f"tool {chosen!r} yields; collect what it makes in a list and return that")
+            raise OptionError(f"tool {chosen!r} yields; collect the values in a list and return that")
         summary, documented = read_docstring(function)
         arguments, takes_context = read_parameters(function, chosen, documented)
         return Tool(
@@ -157,6 +186,7 @@ def tool(
             arguments=arguments,
             function=function,
             takes_context=takes_context,
+            needs=frozenset(needs),
             phrases=phrases if callable(phrases) else tuple(phrases),
             **options,
         )

@@ -19,6 +19,8 @@ from agentaudio import RunContext, Tool, ToolResult, tool
 from agentaudio.conversation import Citation, Conversation, Passage
 from agentaudio.errors import OptionError, ToolArgumentError, ToolError, VoiceNotFound
 from agentaudio.retrieval.voices.search import VoiceSearch
+from agentaudio.tools.builtin.audio_search import audio_search
+from agentaudio.tools.builtin.search_documents import search_documents
 from agentaudio.tools.result import MAX_TEXT_CHARS
 from agentaudio.voice_library.voice import Voice
 
@@ -181,13 +183,13 @@ def test_functions_that_cannot_be_tools_are_refused_at_once() -> None:
 
     with pytest.raises(OptionError, match="cannot be given by name"):
         tool(variadic)
-    with pytest.raises(OptionError, match="no tool name"):
+    with pytest.raises(OptionError, match="is not a tool name"):
         tool(name="two words")(test_values_without_a_json_form_are_refused)
     with pytest.raises(OptionError, match="timeout_s is 0"):
         tool(timeout_s=0)(test_values_without_a_json_form_are_refused)
     with pytest.raises(OptionError, match="retries is 11"):
         tool(retries=11, idempotent=True)(test_values_without_a_json_form_are_refused)
-    with pytest.raises(OptionError, match="has retries; say idempotent=True"):
+    with pytest.raises(OptionError, match="has retries; add idempotent=True"):
         tool(retries=1)(test_values_without_a_json_form_are_refused)
 
     def endless() -> Iterator[str]:
@@ -252,7 +254,20 @@ def test_deeply_nested_arguments_are_refused() -> None:
         call(take, anything=deep)
 
 
-def test_a_filler_is_told_to_the_model() -> None:
+def test_a_tool_says_what_it_needs_of_the_agent() -> None:
+    @tool(needs={"documents", "voices"})
+    def compare() -> str:
+        return ""
+
+    assert compare.needs == {"documents", "voices"} and _visit.needs == frozenset()
+    assert search_documents.needs == {"documents"} and audio_search.needs == {"voices"}
+    with pytest.raises(OptionError, match="'compare' needs 'voice'; did you mean 'voices'"):
+        tool(name="compare", needs={"voice"})(lambda: "")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="needs is the string 'voices'"):
+        tool(needs="voices")(lambda: "")  # type: ignore[arg-type]
+
+
+def test_a_filler_is_part_of_the_description() -> None:
     @tool(filler="Let me look.")
     def look() -> str:
         """Look it up."""

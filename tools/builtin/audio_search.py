@@ -36,7 +36,7 @@ def _phrases(context: RunContext) -> Iterable[str]:
         yield f"speak like {voice.description.split('.')[0].lower()}"
 
 
-@tool(phrases=_phrases)
+@tool(needs={"voices"}, phrases=_phrases)
 def audio_search(
     context: RunContext,
     query: Annotated[

@@ -20,7 +20,7 @@ def _phrases(context: RunContext) -> Iterable[str]:
 def make_search_documents(*, attribute: bool = False) -> Tool:
     """attribute: have the model name its sources."""
 
-    @tool(phrases=_phrases, idempotent=True)
+    @tool(needs={"documents"}, phrases=_phrases, idempotent=True)
     def search_documents(
         context: RunContext,
         query: Annotated[str, Field(description="What to look for, as a question or in key words.")],

@@ -1,0 +1,54 @@
+"""Tools that the agent's caller runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agentaudio import RunContext, tool
+from agentaudio.conversation import Conversation
+from agentaudio.errors import OptionError, ToolArgumentError, ToolError
+from agentaudio.tools.external import external_tool
+
+SCHEMA = {"type": "object", "properties": {"room": {"type": "string"}}, "required": ["room"]}
+lights = external_tool("lights", "Switch the lights of a room.", SCHEMA, phrases=("it is dark",))
+
+
+def test_models_see_an_external_tool_like_any_other() -> None:
+    spec = lights.spec(RunContext(Conversation()))
+    assert (spec.name, spec.description, spec.parameters) == ("lights", "Switch the lights of a room.", SCHEMA)
+    assert spec.phrases == ("it is dark",)
+
+
+def test_only_a_tool_without_a_function_is_external() -> None:
+    @tool
+    def bell() -> str:
+        return "ding"
+
+    assert lights.external and not bell.external
+
+
+def test_running_an_external_tool_here_is_refused() -> None:
+    with pytest.raises(ToolError, match="'lights' has no function here; the caller of the agent runs its calls"):
+        lights(room="hall")
+    with pytest.raises(ToolError, match="'lights' has no function here"):
+        asyncio.run(lights.call(RunContext(Conversation()), {"room": "hall"}))
+
+
+def test_a_call_without_a_required_argument_is_refused() -> None:
+    assert lights.arguments.check("lights", {"room": "hall"}) == {"room": "hall"}
+    with pytest.raises(ToolArgumentError, match="room: Field required"):
+        lights.arguments.check("lights", {})
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "string"}, {"properties": {}}, [], None])
+def test_parameters_that_describe_no_object_are_refused(schema: Any) -> None:
+    with pytest.raises(OptionError, match="'lights' are not a JSON Schema of an object"):
+        external_tool("lights", "Switch the lights.", schema)
+
+
+def test_the_name_is_checked_like_that_of_any_tool() -> None:
+    with pytest.raises(OptionError, match="is not a tool name"):
+        external_tool("two words", "", SCHEMA)
