@@ -12,6 +12,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import AudioContent, ImageContent, TextContent, ToolAnnotations
+
 from support.sounds import tone
 
 server = MCPServer("museum", log_level="CRITICAL")
