@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from agentaudio.errors import VoiceError
+from agentaudio.files import write_atomically
 
 
 class ClipFiles:
@@ -39,7 +38,7 @@ class ClipFiles:
         path = self.path(sha256)
         if path.exists() and path.stat().st_size == len(content):
             return False
-        write_durably(path, content)
+        write_atomically(path, content, error=VoiceError, durable=True)
         return True
 
     def discard_prompts(self, sha256: str) -> None:
@@ -65,33 +64,3 @@ class ClipFiles:
         for file in sorted(self._prompts.glob("*")):
             if file.name.partition(".")[0] not in known:
                 yield file
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write beside, flush to the disk, rename: after a power cut there is the whole file or none.
-
-    Raises VoiceError naming the path and the reason.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                os.fchmod(file.fileno(), 0o644)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise VoiceError(
-            f"cannot write {path}: {error.strerror}; free some space or choose another place; nothing was lost"
-        ) from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import AgentAudioError, VoiceError
+from agentaudio.files import replacing
 from agentaudio.voice_library.writer_lock import WriterLock
 
 FILE = "library.sqlite3"
@@ -84,15 +85,13 @@ class Database:
         with WriterLock(folder, 1.0), _told(folder):
             if (folder / FILE).exists():
                 raise VoiceError(f"{folder} is a voice library already; open it with VoiceLibrary({str(folder)!r})")
-            # Made whole under another name: no reader ever meets a library without tables.
-            temporary = folder / f".{FILE}.tmp"
-            temporary.unlink(missing_ok=True)
-            db = sqlite3.connect(temporary)
-            try:
-                db.executescript(SCHEMA)
-            finally:
-                db.close()
-            os.replace(temporary, folder / FILE)
+            # Made whole under another name, so that no reader opens a library without tables.
+            with replacing(folder / FILE, error=VoiceError, durable=True) as temporary:
+                db = sqlite3.connect(temporary)
+                try:
+                    db.executescript(SCHEMA)
+                finally:
+                    db.close()
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
         """What a query finds, as of one instant."""

@@ -12,8 +12,10 @@ import numpy as np
 
 from agentaudio import events
 from agentaudio.demo.run import DemoTurn
+from agentaudio.errors import AudioError
 from agentaudio.events import Event
-from agentaudio.sound.audio import Audio, write_atomically
+from agentaudio.files import write_atomically
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 
@@ -27,7 +29,7 @@ def write_report(turns: Sequence[DemoTurn], path: Path) -> Path:
     """
     template = Template((files("agentaudio.demo") / "report.html").read_text(encoding="utf-8"))
     body = "\n".join(_turn(number, turn, path.parent) for number, turn in enumerate(turns, start=1))
-    write_atomically(path, template.substitute(turns=body).encode())
+    write_atomically(path, template.substitute(turns=body).encode(), error=AudioError)
     return path
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
 import struct
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agentaudio.errors import AudioError, MissingExtra
+from agentaudio.files import write_atomically
 
 Samples = NDArray[np.float32]
 AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
@@ -164,7 +163,7 @@ class Audio:
         """
         path = Path(path)
         content = self.to_bytes(path.suffix or "(none)")
-        write_atomically(path, content)
+        write_atomically(path, content, error=AudioError)
         return path
 
     def _encode(self, file: BinaryIO, suffix: str) -> None:
@@ -212,30 +211,6 @@ class Audio:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Audio, (np.array(self._samples), self._sample_rate)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one, never half of it.
-
-    Raises AudioError naming the path when the folder is missing, read-only or full.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise AudioError(f"cannot write {path}: {reason}; choose another place or free some space") from None
 
 
 def _as_float(samples: NDArray[Any]) -> Samples:

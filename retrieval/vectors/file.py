@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from contextlib import suppress
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from agentaudio.errors import RetrievalError
+from agentaudio.files import replacing, write_atomically
 from agentaudio.retrieval.vectors.build import Built
 from agentaudio.retrieval.vectors.id_set import IdSet
 from agentaudio.retrieval.vectors.plan import Plan
@@ -21,30 +21,26 @@ FORMAT = 1
 
 
 def write_index(path: Path, built: Built, about: dict[str, Any]) -> None:
-    """Keep an index as PATH, a JSON file, and the file that it names beside it.
+    """Save an index as PATH, a JSON file, and a data file beside it, which the JSON names.
 
-    Whoever reads meanwhile has the old one or the new one, and so has everybody after a kill.
+    A process that reads meanwhile gets the old index or the new one. When this raises, or is
+    killed, the old one stays.
 
-    about: plain data that `read_index` gives back
-    Raises RetrievalError when it cannot be written.
+    about: plain data that `read_index` returns
+    Raises RetrievalError when the index cannot be written.
     """
     import faiss
 
     data = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:12]}.faiss")
     record = {"format": FORMAT, "data": data.name, "plan": asdict(built.plan), "probes": built.probes,
               "recall": built.recall, "about": about}  # fmt: skip
-    temporary = data.with_suffix(".json.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        faiss.write_index(built.index, str(data))
-        _flush(data)
-        temporary.write_text(json.dumps(record), encoding="utf-8")
-        _flush(temporary)
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError when a disk is full
-        for file in (data, temporary):
-            with suppress(OSError):
-                file.unlink()
+        with replacing(data, error=RetrievalError, durable=True) as temporary:
+            faiss.write_index(built.index, str(temporary))
+        write_atomically(path, json.dumps(record).encode(), error=RetrievalError, durable=True)
+    except (RetrievalError, RuntimeError) as error:  # FAISS raises RuntimeError when a disk is full
+        with suppress(OSError):
+            data.unlink()
         raise RetrievalError(f"cannot write the index {path}: {error}; free some space, or make it writable") from None
     for file in path.parent.glob(f"{path.stem}-*.faiss"):
         if file != data:
@@ -84,8 +80,3 @@ def _ids(index: Any, plan: Plan) -> Any:
         if size := lists.list_size(number):
             found.append(faiss.rev_swig_ptr(lists.get_ids(number), size))
     return np.concatenate(found)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -12,9 +12,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.errors import MissingExtra, VoiceError
+from agentaudio.errors import AudioError, MissingExtra, VoiceError
+from agentaudio.files import write_atomically
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import CODEBOOK
-from agentaudio.sound.audio import write_atomically
 
 try:
     import safetensors.numpy
@@ -84,7 +84,7 @@ class TimbrePrompt:
         path = Path(path)
         # One entry: safetensors writes several in an order that changes from run to run.
         metadata = {"timbre_prompt": json.dumps(self._words() | {"content_hash": self.content_hash})}
-        write_atomically(path, safetensors.numpy.save(self._arrays(), metadata))
+        write_atomically(path, safetensors.numpy.save(self._arrays(), metadata), error=AudioError)
         return path
 
     @classmethod

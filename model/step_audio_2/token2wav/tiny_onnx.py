@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.errors import MissingExtra
-from agentaudio.sound.audio import write_atomically
+from agentaudio.errors import AudioError, MissingExtra
+from agentaudio.files import write_atomically
 
 try:
     from onnx import TensorProto, helper, numpy_helper
@@ -37,8 +37,8 @@ def write_tiny_onnx(folder: str | Path, seed: int = 0) -> Path:
     """
     folder = Path(folder)
     random = np.random.default_rng(seed)
-    write_atomically(folder / "campplus.onnx", _speaker_encoder(random))
-    write_atomically(folder / "speech_tokenizer_v2_25hz.onnx", _speech_tokenizer(random))
+    write_atomically(folder / "campplus.onnx", _speaker_encoder(random), error=AudioError)
+    write_atomically(folder / "speech_tokenizer_v2_25hz.onnx", _speech_tokenizer(random), error=AudioError)
     return folder
 
 

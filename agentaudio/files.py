@@ -1,0 +1,93 @@
+"""Writing files so that a reader, a full disk or a killed process never meets half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from agentaudio.errors import AgentAudioError
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+def write_atomically(path: Path, content: bytes, *, error: type[AgentAudioError], durable: bool = False) -> None:
+    """Replace the content of a file in one step; see `replacing` for what holds then and what is raised."""
+    with replacing(path, error=error, durable=durable) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, error: type[AgentAudioError], durable: bool = False) -> Iterator[Path]:
+    """Give a temporary file to write; when the block ends it becomes `path` in one rename.
+
+    path: the file to make or replace; missing folders are made
+    error: the class to raise when the file system refuses, such as AudioError or VoiceError
+    durable: flush the file and its folder to the disk first, so that the file survives a power cut
+    yields: an empty file in the folder of `path`. The block may write it in any way, but not delete it.
+
+    Readers see the old content until the block ends and the new content afterwards, never a mixture.
+    When the block raises, the old file stays and the temporary file is deleted. A process that is
+    killed in the block leaves a file whose name begins with a dot and ends in `.tmp`.
+
+    A new file gets the permissions that `open` would give it (0o666 less the umask); one that is
+    replaced keeps its own. Several threads and processes may write the same path: the last one stays.
+
+    Raises `error`, which names the path and the reason. An error of the block that is not an OSError
+    passes unchanged.
+    """
+    try:
+        _make_folder(path.parent, durable)
+        temporary = _new_file_beside(path)
+        try:
+            yield temporary
+            if durable:
+                _flush(temporary)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        if durable:
+            _flush(path.parent)
+    except AgentAudioError:  # ConsentError is an OSError too
+        raise
+    except OSError as refusal:
+        reason = refusal.strerror or str(refusal)
+        raise error(f"cannot write {path}: {reason}; choose another place or free some space") from refusal
+
+
+def _new_file_beside(path: Path) -> Path:
+    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    # The kernel subtracts the umask. Reading it (os.umask) would change it for all threads for a moment.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.fchmod(handle, stat.S_IMODE(path.stat().st_mode))
+    except BaseException:
+        temporary.unlink()
+        raise
+    finally:
+        os.close(handle)
+    return temporary
+
+
+def _make_folder(folder: Path, durable: bool) -> None:
+    if not durable:
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        _flush(made.parent)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,181 @@
+"""Files are replaced in one step: readers, umask, full disks, kills and threads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from agentaudio.errors import AgentAudioError, AudioError, ConsentError, RetrievalError, VoiceError
+from agentaudio.files import replacing, write_atomically
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_content_is_written_and_replaced_in_folders_that_are_made(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "new" / "folders" / "a.bin"
+    for content in (b"first", b"second, longer", b""):
+        write_atomically(path, content, error=AudioError, durable=durable)
+        assert path.read_bytes() == content
+    assert os.listdir(path.parent) == ["a.bin"]
+
+
+def test_a_name_of_the_longest_length_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("🎧" * 63 + "abc")
+    assert len(os.fsencode(path.name)) == 255
+    write_atomically(path, b"x", error=AudioError)
+    assert path.read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_gets_the_permissions_that_open_would_give(tmp_path: Path, umask: int, expected: int) -> None:
+    # In a process of its own: the umask is common to all threads of this one.
+    code = (
+        f"import os, sys; os.umask({umask})\nfrom pathlib import Path\n"
+        "from agentaudio.files import write_atomically\nfrom agentaudio.errors import AudioError\n"
+        "write_atomically(Path(sys.argv[1]), b'x', error=AudioError)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=True)
+    assert mode(tmp_path / "a") == expected
+
+
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.write_bytes(b"old")
+    private.chmod(0o600)
+    write_atomically(private, b"new", error=AudioError)
+    assert mode(private) == 0o600 and private.read_bytes() == b"new"
+
+
+def test_files_of_other_threads_keep_the_umask_while_files_are_written(tmp_path: Path) -> None:
+    # Code that reads the umask by setting it makes some of the other thread's files world-writable.
+    umask = os.umask(0o077)
+    try:
+        done = threading.Event()
+
+        def write() -> None:
+            while not done.is_set():
+                write_atomically(tmp_path / "mine", b"x", error=AudioError)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            others = [tmp_path / f"other-{number}" for number in range(4000)]
+            for other in others:
+                os.close(os.open(other, os.O_CREAT | os.O_WRONLY, 0o666))
+        finally:
+            done.set()
+            writer.join()
+    finally:
+        os.umask(umask)
+    assert {mode(other) for other in others} == {0o600}
+    assert mode(tmp_path / "mine") == 0o600
+
+
+@pytest.mark.parametrize("error", [AudioError, VoiceError, RetrievalError])
+def test_a_place_that_cannot_be_written_raises_the_class_of_the_caller(
+    tmp_path: Path, error: type[AgentAudioError]
+) -> None:
+    (tmp_path / "occupied").write_bytes(b"a file where a folder should be")
+    with pytest.raises(error, match=r"cannot write .*/occupied/a: File exists; choose another place"):
+        write_atomically(tmp_path / "occupied" / "a", b"x", error=error)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(error, match=r"cannot write .*/folder: Is a directory"):
+        write_atomically(tmp_path / "folder", b"x", error=error)
+    with pytest.raises(error, match=r"cannot write /proc/a: "):
+        write_atomically(Path("/proc/a"), b"x", error=error)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "occupied"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_named_and_left_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"old")
+    folder.chmod(0o500)
+    try:
+        with pytest.raises(VoiceError, match="cannot write .*/a: Permission denied"):
+            write_atomically(folder / "a", b"new", error=VoiceError)
+    finally:
+        folder.chmod(0o700)
+    assert (folder / "a").read_bytes() == b"old" and os.listdir(folder) == ["a"]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, durable: bool) -> None:
+    # A limit on the size of files stands in for the full disk: the kernel refuses the write midway.
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nfrom pathlib import Path\n"
+        "from agentaudio.files import write_atomically\nfrom agentaudio.errors import AudioError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
+        f"try: write_atomically(Path(sys.argv[1]), bytes(100_000), error=AudioError, durable={durable})\n"
+        "except AudioError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert "cannot write" in done.stdout and "File too large" in done.stdout
+    assert os.listdir(tmp_path) == ["a"] and path.read_bytes() == b"old"
+
+
+def test_a_block_that_fails_leaves_the_old_file_and_passes_its_error(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    # ConsentError is a PermissionError, but not a refusal of the file system.
+    for failure in (KeyboardInterrupt(), ValueError("bad"), ConsentError("not allowed")):
+        with pytest.raises(type(failure)) as caught, replacing(path, error=AudioError) as temporary:
+            temporary.write_bytes(b"half")
+            raise failure
+        assert caught.value is failure
+    assert os.listdir(tmp_path) == ["a"] and path.read_bytes() == b"old"
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from agentaudio.files import write_atomically\nfrom agentaudio.errors import AudioError\n"
+        "write_atomically(Path(sys.argv[1]), bytes([0]) * 2_000_000, error=AudioError)\nprint('ready', flush=True)\n"
+        "n = 0\n"
+        "while True:\n"
+        "    n = (n + 1) % 256\n"
+        "    write_atomically(Path(sys.argv[1]), bytes([n]) * 2_000_000, error=AudioError)\n"
+    )
+    for wait_s in (0.0, 0.013, 0.029, 0.051):
+        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        time.sleep(wait_s)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        content = path.read_bytes()
+        assert len(content) == 2_000_000 and len(set(content)) == 1
+    assert all(name == "a" or (name.startswith(".") and name.endswith(".tmp")) for name in os.listdir(tmp_path))
+
+
+def test_threads_that_write_one_path_leave_one_of_their_contents(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_atomically(path, b"-" * 100_000, error=AudioError)
+
+    def write(letter: bytes) -> None:
+        for _ in range(30):
+            write_atomically(path, letter * 100_000, error=AudioError)
+
+    writers = [threading.Thread(target=write, args=(letter,)) for letter in (b"a", b"b", b"c")]
+    for writer in writers:
+        writer.start()
+    seen = [path.read_bytes() for _ in range(50)]
+    for writer in writers:
+        writer.join()
+    assert {len(content) for content in seen} == {100_000} and all(len(set(content)) == 1 for content in seen)
+    assert os.listdir(tmp_path) == ["a"]
