@@ -19,6 +19,7 @@ from agentaudio.conversation import (
     Conversation,
     Part,
     SpeechPart,
+    SpeechTokens,
     TextPart,
     ToolOutput,
     ToolSpec,
@@ -239,13 +240,13 @@ class Turn:
         session, model = self._session, self._agent.model
         said: list[str] = []
         sound: list[Audio] = []
-        tokens: list[int] = []
+        tokens: SpeechTokens | None = None
         calls: list[CallDelta] = []
         completed = False
         voice = await self._permitted_voice()
         deltas = model.generate(session.conversation.copy(), tools=specs, voice=voice, options=self._agent.options)
         try:
-            async with contextlib.aclosing(deltas) as stream:  # type: ignore[type-var]
+            async with contextlib.aclosing(deltas) as stream:
                 async for delta in stream:
                     match delta:
                         case Heard():
@@ -258,7 +259,7 @@ class Turn:
                             sound.append(audio)
                             self._tell(events.AudioDelta, audio=audio)
                         case TokensDelta(tokens=more):
-                            tokens += more
+                            tokens = more if tokens is None else tokens + more
                         case CallDelta():
                             calls.append(delta)
                         case CitationDelta(citation=citation):
@@ -273,7 +274,7 @@ class Turn:
             parts: list[Part] = []
             if text or sound:
                 whole = Audio.concat(sound) if sound else None
-                parts.append(SpeechPart(text, whole, tuple(tokens), interrupted=not completed))
+                parts.append(SpeechPart(text, whole, tokens, interrupted=not completed))
             if completed:
                 parts += [delta.call for delta in calls]
             if parts:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from agentaudio.errors import ConversationError
@@ -45,29 +45,54 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class AudioPart:
-    """Sound that was heard, and its words once a model has recognised them."""
+    """Sound of the user, and its words once a model has recognised them."""
 
     audio: Audio
     transcript: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechPart:
-    """What an assistant said: the words, their sound, and the speech tokens it was made from.
+class SpeechTokens:
+    """Speech as the ids of a codec. Only a model with the same codec can read them.
 
-    tokens: codec ids of the model that spoke; empty for models without speech tokens
-    interrupted: the turn was stopped, so the words may have no end
+    codec: name of the codec, such as "cosyvoice2"
+    rate_hz: ids per second of sound
+    """
+
+    ids: tuple[int, ...]
+    codec: str
+    rate_hz: float
+
+    def __add__(self, more: SpeechTokens) -> SpeechTokens:
+        """Both, one after the other. Raises ConversationError for tokens of another codec."""
+        if (self.codec, self.rate_hz) != (more.codec, more.rate_hz):
+            raise ConversationError(f"tokens of the codec {more.codec!r} cannot follow those of {self.codec!r}")
+        return replace(self, ids=self.ids + more.ids)
+
+    def until(self, seconds: float) -> SpeechTokens:
+        """The ids of the first `seconds` of the sound; an id that would be cut is left out."""
+        return replace(self, ids=self.ids[: int(seconds * self.rate_hz + 1e-6)])
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPart:
+    """What the listener heard the assistant say: the words, their sound, and the speech tokens behind it.
+
+    tokens: None for models without speech tokens
+    interrupted: the answer was cut off; words and sound are those that were heard until then
+    cut_s: seconds of this part's sound that were heard before the cut; None when nothing was cut
     """
 
     text: str
     audio: Audio | None = None
-    tokens: tuple[int, ...] = ()
+    tokens: SpeechTokens | None = None
     interrupted: bool = False
+    cut_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A model asks for a tool; `id` ties the output to it."""
+    """A request of the model for a tool; `id` ties the output to it."""
 
     id: str
     name: str
@@ -76,7 +101,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
-    """What a tool call came to, as the model gets to read it."""
+    """The result of a tool call, as the model reads it."""
 
     call_id: str
     name: str
@@ -90,11 +115,11 @@ Part = TextPart | AudioPart | SpeechPart | ToolCall | ToolOutput
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """What a model is told about a tool.
+    """A tool as it is described to a model.
 
     parameters: JSON Schema of an object
-    phrases: what people may say when they want this tool; models that recognise and route by
-        examples use them, others may ignore them. `{name}` stands for the value of an argument.
+    phrases: what people may say when they want this tool. Models that recognise or route by
+        examples use them; others may ignore them. `{name}` stands for the value of an argument.
     """
 
     name: str
@@ -105,14 +130,14 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One role's go: its parts, in the order they came."""
+    """One contribution of one role: its parts, in the order they came."""
 
     role: Role
     parts: tuple[Part, ...]
 
     @property
     def text(self) -> str:
-        """The words of it: written, recognised or spoken."""
+        """Its words: written, recognised or spoken."""
         words = []
         for part in self.parts:
             if isinstance(part, TextPart | SpeechPart):
@@ -134,58 +159,58 @@ class Message:
 class Conversation:
     """The messages so far. Every tool output answers a call, and every call is answered once.
 
-    Raises ConversationError for an output without a call, a second output of a call, or
-    anything said while calls are open.
+    Raises ConversationError for an output without a call, a second output for a call, two calls
+    with one id, or anything else that is added while calls are open.
     """
 
     messages: list[Message] = field(default_factory=list)
 
     def add(self, role: Role, *parts: Part | str) -> Message:
         """Append a message; a plain string stands for a TextPart."""
-        typed = tuple(TextPart(part) if isinstance(part, str) else part for part in parts)
-        if not typed:
+        message = Message(role, tuple(TextPart(part) if isinstance(part, str) else part for part in parts))
+        if not message.parts:
             raise ConversationError(f"an empty {role} message; give at least one part")
-        waiting = {call.id for call in self.open_calls}
-        for part in typed:
-            if isinstance(part, ToolOutput):
-                if part.call_id not in waiting:
-                    raise ConversationError(
-                        f"tool output for call {part.call_id!r}, which is not open; open calls: {waiting or 'none'}"
-                    )
-                waiting.remove(part.call_id)
-            elif role == "tool":
-                raise ConversationError(f"a tool message holds tool outputs, not {type(part).__name__}")
-        if role != "tool" and waiting:
-            raise ConversationError(f"calls {sorted(waiting)} have no output yet; answer them before going on")
-        message = Message(role, typed)
+        open_ids = [call.id for call in self.open_calls]
+        if role == "tool":
+            _check_outputs(message, open_ids)
+        elif open_ids:
+            raise ConversationError(f"calls {sorted(open_ids)} have no output yet; answer them first")
+        elif message.tool_outputs:
+            raise ConversationError(f"a {role} message cannot hold tool outputs; add them with the role 'tool'")
+        known = self.call_ids
+        for call in message.tool_calls:
+            if call.id in known:
+                raise ConversationError(f"there is already a call with the id {call.id!r}; give each call its own")
+            known.add(call.id)
         self.messages.append(message)
         return message
 
     @property
+    def call_ids(self) -> set[str]:
+        """The ids of all calls that were ever made."""
+        return {call.id for message in self.messages for call in message.tool_calls}
+
+    @property
     def open_calls(self) -> tuple[ToolCall, ...]:
         """Calls that have no output yet, in order."""
-        calls: dict[str, ToolCall] = {}
+        answered: set[str] = set()
         for message in reversed(self.messages):
             if message.role == "assistant":
-                calls = {call.id: call for call in message.tool_calls}
-                break
+                return tuple(call for call in message.tool_calls if call.id not in answered)
             if message.role != "tool":
                 break
-        answered = {output.call_id for output in self._last_outputs()}
-        return tuple(call for call_id, call in calls.items() if call_id not in answered)
+            answered.update(output.call_id for output in message.tool_outputs)
+        return ()
 
-    def _last_outputs(self) -> Sequence[ToolOutput]:
+    @property
+    def last_outputs(self) -> tuple[ToolOutput, ...]:
+        """The tool outputs that the model is now expected to answer from, in order; else empty."""
         outputs: list[ToolOutput] = []
         for message in reversed(self.messages):
             if message.role != "tool":
                 break
-            outputs.extend(message.tool_outputs)
-        return outputs
-
-    @property
-    def last_outputs(self) -> tuple[ToolOutput, ...]:
-        """The tool outputs that a model is now expected to answer from, in order; else empty."""
-        return tuple(reversed(self._last_outputs()))
+            outputs[:0] = message.tool_outputs
+        return tuple(outputs)
 
     @property
     def last_user(self) -> Message | None:
@@ -193,16 +218,27 @@ class Conversation:
         return next((m for m in reversed(self.messages) if m.role == "user"), None)
 
     def set_transcript(self, transcript: str) -> None:
-        """Remember the recognised words of the newest user message's sound."""
+        """Store the recognised words of the sound in the newest user message."""
+        user = self.last_user
+        if user is None:
+            raise ConversationError("there is no user message to transcribe; add one first")
+        for part in user.parts:
+            if isinstance(part, AudioPart):
+                self.replace(part, AudioPart(part.audio, transcript))
+
+    def replace(self, old: Part, new: Part | None) -> bool:
+        """Put a part in the place of another, which is found by identity; None removes it.
+
+        A message that is left without parts goes too. Returns False when `old` is not here (any more).
+        """
         for position in range(len(self.messages) - 1, -1, -1):
             message = self.messages[position]
-            if message.role == "user":
-                parts = tuple(
-                    AudioPart(part.audio, transcript) if isinstance(part, AudioPart) else part for part in message.parts
-                )
-                self.messages[position] = Message("user", parts)
-                return
-        raise ConversationError("there is no user message to transcribe; add one first")
+            if any(part is old for part in message.parts):
+                parts = tuple(new if part is old else part for part in message.parts)
+                kept = tuple(part for part in parts if part is not None)
+                self.messages[position : position + 1] = [Message(message.role, kept)] if kept else []
+                return True
+        return False
 
     def copy(self) -> Conversation:
         """A conversation of its own with the same (immutable) messages."""
@@ -213,3 +249,15 @@ class Conversation:
 
     def __len__(self) -> int:
         return len(self.messages)
+
+
+def _check_outputs(message: Message, open_ids: list[str]) -> None:
+    waiting = set(open_ids)
+    for part in message.parts:
+        if not isinstance(part, ToolOutput):
+            raise ConversationError(f"a tool message holds tool outputs, not {type(part).__name__}")
+        if part.call_id not in waiting:
+            raise ConversationError(
+                f"tool output for call {part.call_id!r}, which is not open; open calls: {sorted(waiting) or 'none'}"
+            )
+        waiting.remove(part.call_id)

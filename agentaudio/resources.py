@@ -68,7 +68,7 @@ def transcriber(model: SpeechLM) -> Transcribe:
         conversation.add("user", AudioPart(audio))
         written = []
         deltas = model.generate(conversation, options=GenerateOptions(speak=False))
-        async with contextlib.aclosing(deltas) as stream:  # type: ignore[type-var]
+        async with contextlib.aclosing(deltas) as stream:
             async for delta in stream:
                 if isinstance(delta, Heard):
                     return delta.text

@@ -5,7 +5,7 @@
 A package offers such a model by name through the entry point group `agentaudio.models`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from agentaudio import Agent, Conversation, GenerateOptions
 from agentaudio.conversation import ToolSpec
@@ -25,7 +25,7 @@ class Parrot:
         tools: Sequence[ToolSpec] = (),
         voice: ReferenceVoice | None = None,
         options: GenerateOptions = GenerateOptions(),
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         said = conversation.last_user
         yield TextDelta(f"You said: {said.text if said else 'nothing'}")
         yield End()

@@ -53,7 +53,7 @@ class Revoiced:
         """Answer as the model does; see SpeechLM. Its sound comes a little later than its words."""
         deltas = self._model.generate(conversation, tools=tools, options=options)
         revoicer: Revoicer | None = None
-        async with contextlib.aclosing(deltas) as stream:  # type: ignore[type-var]
+        async with contextlib.aclosing(deltas) as stream:
             async for delta in stream:
                 sound = Audio.silence(0.0, 24_000)
                 if voice is not None and isinstance(delta, AudioDelta):

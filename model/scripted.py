@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,13 @@ class Scripted:
 
     name = "scripted"
     capabilities = Capabilities(
-        hears=True, voices="any", calls_tools=True, sample_rate_hz=SAMPLE_RATE_HZ, max_audio_s=3600
+        hears=True,
+        voices="any",
+        calls_tools=True,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        max_audio_s=3600,
+        streams_input=True,
+        options=frozenset(one.name for one in fields(GenerateOptions)) - {"speak"},
     )
 
     def __init__(self, steps: Sequence[ScriptStep], *, loop: bool = False, delay_s: float = 0.0) -> None:
@@ -66,7 +73,7 @@ class Scripted:
         tools: Sequence[ToolSpec] = (),
         voice: ReferenceVoice | None = None,
         options: GenerateOptions = GenerateOptions(),
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         position = sum(message.role == "assistant" for message in conversation)
         if position >= len(self._steps) and not self._loop:
             raise BackendError(f"the script has {len(self._steps)} steps, and step {position + 1} was asked for")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Literal, Protocol, runtime_checkable
 
-from agentaudio.conversation import Citation, Conversation, ToolCall, ToolSpec
+from agentaudio.conversation import Citation, Conversation, SpeechTokens, ToolCall, ToolSpec
+from agentaudio.errors import OptionError
 from agentaudio.sound.audio import Audio
 
 
 class ReferenceVoice(Protocol):
-    """What a model needs to know of a voice to speak in it."""
+    """What a model needs of a voice to speak in it."""
 
     @property
     def id(self) -> str: ...
@@ -27,28 +28,38 @@ class ReferenceVoice(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a model can do, so that the loop need not try.
+    """What a model can do. The agent refuses what its model cannot.
 
-    voices: "any" speaks in a given reference voice, "fixed" only in its own, "none" is mute
+    voices: "any" speaks in a given reference voice, "fixed" only in its own, "none" makes no sound
     cites: emits CitationDelta for the passages it used
+    streams_input: recognises while the user speaks, and so may emit `Heard(final=False)`; other
+        models get whole utterances
     sample_rate_hz: of the sound it emits
     max_audio_s: longest user sound it takes
+    languages: BCP-47 codes of what it understands and speaks; empty when that is not known
+    options: names of the GenerateOptions it honours, apart from `speak`, which every model honours
     """
 
     hears: bool
     voices: Literal["any", "fixed", "none"]
     calls_tools: bool
     cites: bool = False
+    streams_input: bool = False
     sample_rate_hz: int = 24_000
     max_audio_s: float = 600.0
     languages: tuple[str, ...] = ()
+    options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class GenerateOptions:
-    """How to generate. None leaves a choice to the model; a model ignores what it has no notion of."""
+    """How to generate. None leaves a choice to the model.
+
+    language: BCP-47 code of the language to hear and answer in
+    """
 
     speak: bool = True
+    language: str | None = None
     temperature: float | None = None
     top_p: float | None = None
     repetition_penalty: float | None = None
@@ -56,13 +67,30 @@ class GenerateOptions:
     seed: int | None = None
     stop: tuple[str, ...] = ()
 
+    def check(self, model: SpeechLM) -> GenerateOptions:
+        """These options. Raises OptionError for one that the model does not honour."""
+        able = model.capabilities
+        chosen = {one.name for one in fields(self) if getattr(self, one.name) not in (None, ())} - {"speak"}
+        if refused := sorted(chosen - able.options):
+            honoured = ", ".join(["speak", *sorted(able.options)])
+            raise OptionError(f"model {model.name!r} does not take {', '.join(refused)}; it takes: {honoured}")
+        if self.language and able.languages and self.language.split("-")[0] not in able.languages:
+            known = ", ".join(able.languages)
+            raise OptionError(f"model {model.name!r} does not speak {self.language!r}; it speaks: {known}")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The words that the model recognised. confidence: 0 to 1, None when unknown."""
+    """The words that the model recognised.
+
+    confidence: 0 to 1, None when unknown
+    final: False for words recognised while the user still speaks; the next Heard replaces them
+    """
 
     text: str
     confidence: float | None = None
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +111,14 @@ class AudioDelta:
 class TokensDelta:
     """More speech tokens of the answer, for models that have them."""
 
-    tokens: tuple[int, ...]
+    tokens: SpeechTokens
 
 
 @dataclass(frozen=True, slots=True)
 class CallDelta:
     """A complete tool call.
 
-    problem: why it cannot be run as it stands (broken JSON, say); it goes back to the model
+    problem: why it cannot be run as it stands (broken JSON, for example), as a message to the model
     """
 
     call: ToolCall
@@ -106,7 +134,11 @@ class CitationDelta:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last delta. usage: counts such as `input_tokens`, `output_tokens`, by name."""
+    """The last delta.
+
+    reason: "length" when a limit ended the answer before its end
+    usage: counts of this generation by name, such as `input_tokens` and `output_tokens`
+    """
 
     reason: Literal["stop", "length", "tool_calls"] = "stop"
     usage: Mapping[str, float] = field(default_factory=dict)
@@ -129,17 +161,18 @@ class SpeechLM(Protocol):
         tools: Sequence[ToolSpec] = (),
         voice: ReferenceVoice | None = None,
         options: GenerateOptions = GenerateOptions(),
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         """Answer the conversation so far, piece by piece; the last piece is `End`.
 
-        It never changes the conversation. Closing the iterator or cancelling the task that
-        awaits it stops the work at once. Several may run at the same time.
+        Write it as an `async def` that yields. It must not change the conversation. Closing the
+        generator, or cancelling the task that awaits it, stops the work at once. Several may run
+        at the same time.
 
         Raises BackendError when the model fails, AudioError for sound it cannot take.
         """
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
-        """Load now what the first answer would otherwise wait for; it may do nothing."""
+        """Load what the first answer would otherwise wait for; it may do nothing."""
 
     async def aclose(self) -> None:
-        """Free what the model holds: weights, processes, connections. It may be called twice."""
+        """Free what the model holds: weights, processes, connections. Calling it twice is allowed."""

@@ -250,7 +250,7 @@ def test_input_that_cannot_be_heard_is_refused_in_one_line(user: object, words: 
 
 def test_unknown_names_are_answered_with_the_nearest_known(library: VoiceLibrary) -> None:
     with pytest.raises(ModelNotFound, match="did you mean 'embedded'"):
-        Agent("poket")
+        Agent("embeded")
     with pytest.raises(ToolNotFound, match="did you mean 'search_documents'"):
         Agent("scripted", tools=["search_document"])
     with pytest.raises(VoiceNotFound, match="did you mean 'walter'"):

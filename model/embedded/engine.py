@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -54,7 +54,8 @@ class Embedded:
     name = "embedded"
     capabilities = Capabilities(
         hears=True, voices="any", calls_tools=True, cites=True,
-        sample_rate_hz=SAMPLE_RATE_HZ, max_audio_s=MAX_AUDIO_S, languages=("en",),
+        sample_rate_hz=SAMPLE_RATE_HZ, max_audio_s=MAX_AUDIO_S,
+        languages=("en",), options=frozenset({"language"}),
     )  # fmt: skip
 
     def __init__(
@@ -82,7 +83,7 @@ class Embedded:
         tools: Sequence[ToolSpec] = (),
         voice: ReferenceVoice | None = None,
         options: GenerateOptions = GenerateOptions(),
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         if self._closed:
             raise BackendError("this embedded engine was closed; load it again")
         user = conversation.last_user
@@ -145,7 +146,7 @@ class Embedded:
 
     async def _say(
         self, composed: Answer, voice: ReferenceVoice | None, options: GenerateOptions
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         """Phrase by phrase: the words, then their sound, so that the first is heard while the rest is made."""
         for citation in composed.citations:
             yield CitationDelta(citation)

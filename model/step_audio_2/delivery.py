@@ -115,7 +115,7 @@ class Delivery:
     def _emit(self, delta: AnswerDelta, count: int) -> None:
         self._hand((delta, count))
         if self._speaking is not None and isinstance(delta, TokensDelta):
-            self._speaking.say(delta.tokens)
+            self._speaking.say(delta.tokens.ids)
 
     def _hand(self, item: _Item) -> None:
         try:
@@ -148,7 +148,7 @@ class History:
         if isinstance(delta, TextDelta):
             self._said.text += delta.text
         elif isinstance(delta, TokensDelta):
-            self._said.codes += delta.tokens
+            self._said.codes += delta.tokens.ids
 
     def interrupt(self, generation: Generation) -> None:
         """An answer that is broken off stays in the conversation without its calls."""

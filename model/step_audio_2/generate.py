@@ -87,6 +87,7 @@ class StepAudio2:
         self.capabilities = Capabilities(
             hears=True, voices="any" if speech else "none", calls_tools=True, sample_rate_hz=24_000,
             languages=("zh", "en"),
+            options=frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop"}),
             # A tenth of the context is left for words.
             max_audio_s=float(int(0.9 * self._weights.context / TOKENS_PER_S)),
         )  # fmt: skip

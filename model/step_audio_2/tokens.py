@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 N_CODES = 6561
 """Speech codes of one frame: 3 levels in 8 dimensions."""
 
+CODEC = "cosyvoice2"
+CODE_RATE_HZ = 25.0
+
 _SPELLED = {
     "endoftext": "<|endoftext|>", "im_end": "<|im_end|>", "eot": "<|EOT|>", "bot": "<|BOT|>",
     "tool_call": "<tool_call>", "tool_call_end": "</tool_call>",

@@ -113,7 +113,7 @@ def test_files_that_cannot_be_heard_end_in_one_line(run: Run, tmp_path: Path, na
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("ask", "hi", "--model", "pockt"), "did you mean 'embedded'"),
+        (("ask", "hi", "--model", "embeded"), "did you mean 'embedded'"),
         (("ask", "hi", "--model", "scripted", "--tools", "calclate"), "did you mean 'calculate'"),
         (("ask", "hi", "--model", "scripted", "--voice", "lilly"), "did you mean 'lily'"),
         (("ask", "hi", "--model", "scripted", "--documents", "/nowhere"), "no such folder of documents"),

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from agentaudio.conversation import ToolSpec
+from agentaudio.conversation import SpeechTokens, ToolSpec
 from agentaudio.model.step_audio_2.language.interleave import CallText, Code, Ended, OutputReader, Piece, Text, Thought
 from agentaudio.model.step_audio_2.language.tool_calls import ReadCall
-from agentaudio.model.step_audio_2.tokens import SPECIAL_TOKENS, BpeVocabulary, TokenIds
+from agentaudio.model.step_audio_2.tokens import CODE_RATE_HZ, CODEC, SPECIAL_TOKENS, BpeVocabulary, TokenIds
 from agentaudio.sound.audio import Audio
 
 SHARED = Path(__file__).parents[3] / "shared" / "step_audio_2" / "vectors"
@@ -82,6 +82,11 @@ def expected(robust: dict[str, Any]) -> dict[str, Any]:
 def read(reader: OutputReader, ids: Sequence[int]) -> list[Piece]:
     """All pieces of an output that stops here."""
     return [*(piece for token_id in ids for piece in reader.feed(token_id)), *reader.finish()]
+
+
+def speech_tokens(codes: Sequence[int]) -> SpeechTokens:
+    """Speech tokens of the codec that Step-Audio 2 speaks with."""
+    return SpeechTokens(tuple(codes), CODEC, CODE_RATE_HZ)
 
 
 def by_kind(pieces: Sequence[Piece]) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from agentaudio.conversation import SpeechTokens
 from agentaudio.model.speech_lm import CallDelta, TextDelta, TokensDelta
 from agentaudio.model.step_audio_2.language.dialect import Translation
 from agentaudio.model.step_audio_2.language.interleave import CallText, Code, Mode, OutputReader, Piece, Text
 from agentaudio.model.step_audio_2.language.tool_calls import ReadCall, ToolCallParser
-from agentaudio.model.step_audio_2.tokens import Vocabulary
+from agentaudio.model.step_audio_2.tokens import CODE_RATE_HZ, CODEC, Vocabulary
 
 AnswerDelta = TextDelta | TokensDelta | CallDelta
 
@@ -59,7 +60,7 @@ class AnswerReader:
                 deltas += self._translated([piece.text])
             elif isinstance(piece, Code):
                 self.said.codes.append(piece.code)
-                deltas.append(TokensDelta((piece.code,)))
+                deltas.append(TokensDelta(SpeechTokens((piece.code,), CODEC, CODE_RATE_HZ)))
         return deltas
 
     def _translated(self, found: Sequence[str | ReadCall]) -> list[AnswerDelta]:

@@ -32,7 +32,7 @@ from agentaudio.model.step_audio_2.language.segments import (
     spelled,
 )
 from agentaudio.model.step_audio_2.language.tool_calls import written_call
-from agentaudio.model.step_audio_2.tokens import N_CODES, Vocabulary, text_of
+from agentaudio.model.step_audio_2.tokens import CODEC, Vocabulary, text_of
 from agentaudio.sound.audio import Audio
 
 Reply = Literal["speech", "text", "think", "continue"]
@@ -215,7 +215,7 @@ class PromptBuilder:
         speech = [part for part in message.parts if isinstance(part, SpeechPart)]
         said = (
             message.text.strip(),
-            tuple(code for part in speech for code in part.tokens),
+            tuple(code for part in speech for code in _own_codes(part)),
             tuple(call.id for call in message.tool_calls),
         )
         if (generated := self._generated.get(said)) is not None:
@@ -230,12 +230,16 @@ class PromptBuilder:
                     written_call(call.name, call.arguments),
                     Tokens((ids.tool_call_end,)),
                 )
-            # The codes of another model's speech may lie outside; its words remain.
-            elif isinstance(part, SpeechPart) and part.tokens and all(0 <= code < N_CODES for code in part.tokens):
-                items.append(Tokens(tuple(interleave(self._vocabulary.encode(part.text), part.tokens, ids))))
+            elif isinstance(part, SpeechPart) and (codes := _own_codes(part)):
+                items.append(Tokens(tuple(interleave(self._vocabulary.encode(part.text), codes, ids))))
             else:
                 items.append(_item(message, part))
         return tuple(items)
+
+
+def _own_codes(part: SpeechPart) -> tuple[int, ...]:
+    """The codes of what was said; empty when another codec made them, and the words alone remain."""
+    return part.tokens.ids if part.tokens is not None and part.tokens.codec == CODEC else ()
 
 
 def _item(message: Message, part: Part) -> Item:

@@ -15,6 +15,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the model needs torch")
 pytest.importorskip("transformers", reason="the model needs transformers")
 
+from support.step_audio_2 import speech_tokens  # noqa: E402
 from support.step_audio_2_tiny import count_encodings  # noqa: E402
 
 from agentaudio import Agent, Audio, tool  # noqa: E402
@@ -88,7 +89,7 @@ def text(deltas: Sequence[Delta]) -> str:
 
 
 def codes(deltas: Sequence[Delta]) -> list[int]:
-    return [code for delta in deltas if isinstance(delta, TokensDelta) for code in delta.tokens]
+    return [code for delta in deltas if isinstance(delta, TokensDelta) for code in delta.tokens.ids]
 
 
 def ending(deltas: Sequence[Delta]) -> End:
@@ -191,7 +192,7 @@ async def test_second_turn_reuses_the_states_of_the_first(model: StepAudio2) -> 
     encoded = count_encodings(model._weights.model)  # type: ignore[union-attr]
     conversation = asked(noise())
     first = await answer(model, conversation)
-    conversation.add("assistant", SpeechPart(text(first).strip(), None, tuple(codes(first))))
+    conversation.add("assistant", SpeechPart(text(first).strip(), None, speech_tokens(codes(first))))
     conversation.add("user", AudioPart(noise(1)))
     second = await answer(model, conversation)
     assert encoded == [1, 1]
@@ -210,7 +211,7 @@ async def test_an_interrupted_turn_is_gone_on_from(model: StepAudio2) -> None:
             heard.append(delta)
             if len(heard) == 5:
                 break
-    conversation.add("assistant", SpeechPart(text(heard).strip(), None, tuple(codes(heard)), interrupted=True))
+    conversation.add("assistant", SpeechPart(text(heard).strip(), None, speech_tokens(codes(heard)), interrupted=True))
     conversation.add("user", "go on")
     again = await answer(model, conversation)
     first = ending(await answer(model, asked(noise()), options=GenerateOptions(temperature=0, max_tokens=1)))
@@ -301,7 +302,7 @@ async def test_a_thought_comes_first_and_stays_inside(folder: Path, vocabulary: 
     assert (text(deltas), codes(deltas)) == ("me", [1])
     assert ending(deltas).usage["thought_tokens"] == len("who asks?</think>")
     assert encoded == [1]
-    conversation.add("assistant", SpeechPart("me", None, (1,)))
+    conversation.add("assistant", SpeechPart("me", None, speech_tokens([1])))
     conversation.add("user", "and?")
     request = model._request(conversation, (), Sampling(), 8, GenerateOptions(), False)
     assert "who asks?" not in str(request.prompt)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from agentaudio.conversation import Passage
 from agentaudio.errors import RetrievalError
 from agentaudio.resources import open_documents
-from agentaudio.retrieval import documents as module
+from agentaudio.retrieval.documents import index as module
 from agentaudio.retrieval.documents.corpus import Corpus, FileState
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.text.splitting import MAX_PASSAGE_CHARS, Document, split
@@ -251,7 +251,7 @@ def test_another_embedder_embeds_anew(folder: Path, tmp_path: Path) -> None:
 def test_a_large_corpus_keeps_its_index_beside_its_store(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("index_plan", "vector_index", "documents"):
+    for name in ("vectors.plan", "vectors.faiss_index", "documents.index"):
         monkeypatch.setattr(f"agentaudio.retrieval.{name}.EXACT_UP_TO", 100)
     for number in range(20):
         (folder / f"{number}.txt").write_text("\n\n".join(f"{chr(97 + number) * (n + 1)} {n}." for n in range(20)))

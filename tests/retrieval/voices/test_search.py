@@ -288,7 +288,7 @@ def test_a_library_that_cannot_be_written_is_searched_all_the_same(
 def test_a_large_library_is_searched_by_an_index_on_the_disk(
     toned: VoiceLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("indexes", "vector_index"):
+    for module in ("voices.indexes", "vectors.faiss_index"):
         monkeypatch.setattr(f"agentaudio.retrieval.{module}.EXACT_UP_TO", 2)
     search = VoiceSearch(toned)
     assert set(ids(search.search(clip=tone(111, 2), diverse=False))) == {"low", "twin"}

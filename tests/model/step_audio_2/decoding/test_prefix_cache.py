@@ -15,7 +15,7 @@ from support.step_audio_2 import byte_vocabulary  # noqa: E402
 from support.step_audio_2_tiny import count_encodings, fresh  # noqa: E402
 
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart  # noqa: E402
-from agentaudio.model.step_audio_2 import decoding  # noqa: E402
+from agentaudio.model.step_audio_2.decoding import generation  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.generation import Weights  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States, usable  # noqa: E402
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder  # noqa: E402
@@ -146,7 +146,7 @@ def test_long_prompts_are_read_in_chunks_that_leave_sounds_whole(
     made = prompt(noise(0, 1.0), "yes", noise(1, 1.0), "no", noise(2, 0.01))
     expected, _ = read(weights, PrefixCache(0), made)
     for size in (14, 17, 30):
-        monkeypatch.setattr(decoding, "READ_AT_ONCE", size)
+        monkeypatch.setattr(generation, "READ_AT_ONCE", size)
         logits, _ = read(weights, PrefixCache(0), made)
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
 

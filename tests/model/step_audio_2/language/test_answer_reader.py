@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.step_audio_2 import CharacterVocabulary
+from support.step_audio_2 import CharacterVocabulary, speech_tokens
 
 from agentaudio.conversation import Conversation, SpeechPart, ToolOutput, ToolSpec
 from agentaudio.model.speech_lm import CallDelta, TextDelta, TokensDelta
@@ -34,13 +34,13 @@ def test_speech_and_a_call_in_one_answer_and_the_prompt_after_it() -> None:
     deltas = [delta for token_id in generated for delta in reader.feed(token_id)]
     assert reader.ended
     assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == "OK"
-    assert [delta.tokens for delta in deltas if isinstance(delta, TokensDelta)] == [(1,), (2,), (3,), (4,), (5,)]
+    assert [delta.tokens.ids for delta in deltas if isinstance(delta, TokensDelta)] == [(1,), (2,), (3,), (4,), (5,)]
     (call,) = (delta.call for delta in deltas if isinstance(delta, CallDelta))
     assert (call.name, call.arguments) == ("audio_search", {"query": "机器人"})
 
     said = reader.said
     builder.remember(prompt, generated, text=said.text, codes=said.codes, call_ids=said.call_ids)
-    talk.add("assistant", SpeechPart("OK", tokens=(1, 2, 3, 4, 5)), call)
+    talk.add("assistant", SpeechPart("OK", tokens=speech_tokens((1, 2, 3, 4, 5))), call)
     talk.add("tool", ToolOutput(call.id, call.name, "The voice is now Zed."))
     after = builder.build(talk, [VOICES])
     assert after.shared_with([*prompt.positions, *generated]) == len(prompt.ids) + len(generated)

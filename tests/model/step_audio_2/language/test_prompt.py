@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.sounds import tone
-from support.step_audio_2 import CharacterVocabulary, by_kind, byte_vocabulary, kept, read, sounds
+from support.step_audio_2 import CharacterVocabulary, by_kind, byte_vocabulary, kept, read, sounds, speech_tokens
 
 from agentaudio.conversation import (
     AudioPart,
     Conversation,
     Message,
     SpeechPart,
+    SpeechTokens,
     TextPart,
     ToolCall,
     ToolOutput,
@@ -62,7 +63,11 @@ def test_whole_conversation_with_tools_and_speech() -> None:
     talk = conversation(
         ("system", "Be kind."),
         ("user", "First this:", AudioPart(tone(duration_s=0.1)), "then that."),
-        ("assistant", SpeechPart("OK", tokens=(1, 2, 3, 4, 5)), ToolCall("c1", "web_search", {"query": "茶"})),
+        (
+            "assistant",
+            SpeechPart("OK", tokens=speech_tokens((1, 2, 3, 4, 5))),
+            ToolCall("c1", "web_search", {"query": "茶"}),
+        ),
         ("tool", ToolOutput("c1", "web_search", "Tea is green.")),
     )
     prompt = PromptBuilder(CHARACTERS).build(talk, [SEARCH])
@@ -143,7 +148,7 @@ def test_a_longer_conversation_s_prompt_begins_with_the_shorter_one_s(turns: lis
         said = f"{found['spoken']}{found['text']}".strip()
         parsed = parse_tool_calls(found["calls"])
         deltas = [call.delta(f"{number}") for call in parsed.calls + parsed.problems]
-        parts = [SpeechPart(said, tokens=tuple(found["codes"]))] if said or found["codes"] else []
+        parts = [SpeechPart(said, tokens=speech_tokens(tuple(found["codes"])))] if said or found["codes"] else []
         calls = [builder.translation(talk, [SEARCH]).delta(delta).call for delta in deltas]
         builder.remember(
             prompt, [*output, ids.eot], text=said, codes=found["codes"], call_ids=[call.id for call in calls]
@@ -160,7 +165,7 @@ def test_a_longer_conversation_s_prompt_begins_with_the_shorter_one_s(turns: lis
 def test_without_memory_the_prompt_still_begins_with_the_shorter_one() -> None:
     talk = conversation(("user", "Hi"))
     before = PromptBuilder(CHARACTERS).build(talk)
-    talk.add("assistant", SpeechPart("Hello", tokens=tuple(range(20))))
+    talk.add("assistant", SpeechPart("Hello", tokens=speech_tokens(tuple(range(20)))))
     talk.add("user", "Bye")
     after = PromptBuilder(CHARACTERS).build(talk)
     block = interleave(CHARACTERS.encode("Hello"), range(20))
@@ -253,7 +258,7 @@ def test_continuing_leaves_the_answer_open() -> None:
 
 
 def test_speech_of_another_model_keeps_its_words() -> None:
-    talk = conversation(("user", "q"), ("assistant", SpeechPart("Yes", tokens=(1, 99_999))))
+    talk = conversation(("user", "q"), ("assistant", SpeechPart("Yes", tokens=SpeechTokens((1, 2), "mimi", 12.5))))
     assert "<|BOT|>assistant\nYes<|EOT|>" in str(PromptBuilder(CHARACTERS).build(talk))
 
 
