@@ -46,18 +46,21 @@ class Portal:
         self.closed = False
         self._cleanups: dict[object, Cleanup] = {}
 
-    def run(self, work: Coroutine[Any, Any, Result], *, instead: str = "await the coroutine") -> Result:
+    def run(
+        self, work: Coroutine[Any, Any, Result], *, instead: str = "await the coroutine", may_block_loop: bool = False
+    ) -> Result:
         """Run a coroutine to its end. Returns its result, or raises what it raised.
 
         KeyboardInterrupt cancels the coroutine, waits until it has ended and is raised again; a second
         KeyboardInterrupt stops the waiting.
 
         instead: what to write inside an event loop, for the error message
+        may_block_loop: allow the call inside an event loop other than the portal's, for short work
 
-        Raises OptionError inside an event loop (also the portal's own), because the call would block
-        it, and when the portal is closed or was made before a fork.
+        Raises OptionError inside an event loop, because the call would block it, and when the portal is
+        closed or was made before a fork.
         """
-        if _in_event_loop():
+        if threading.current_thread() is self._thread or (_in_event_loop() and not may_block_loop):
             work.close()
             raise OptionError(f"a blocking call was made inside an event loop; {instead} there")
         call = _Call(work)

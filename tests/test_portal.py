@@ -194,6 +194,15 @@ def test_a_blocking_call_inside_an_event_loop_is_refused_and_says_what_to_write(
         own.run(wrong())  # in its own thread it would wait for itself
 
 
+def test_short_work_may_block_another_loop_but_never_its_own(own: Portal) -> None:
+    async def short() -> int:
+        return own.run(loop_id(), may_block_loop=True)
+
+    assert asyncio.run(short()) == own.run(loop_id())
+    with pytest.raises(OptionError, match="inside an event loop"):
+        own.run(short())
+
+
 def test_the_bridge_works_in_the_portals_own_loop(own: Portal) -> None:
     async def nested() -> int:
         return await own.call(loop_id())

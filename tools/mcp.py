@@ -1,64 +1,53 @@
-"""The tools of an MCP server, as tools of an agent."""
+"""`McpServer`: the tools of an MCP server, as tools of an agent."""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import base64
 import binascii
-import contextlib
 import json
 import logging
 import os
 import re
-import tempfile
-import threading
-import time
-import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from agentaudio.errors import AudioError, MissingExtra, OptionError, ToolError
+from agentaudio.portal import portal
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.arguments import OpenArguments
 from agentaudio.tools.context import RunContext
+from agentaudio.tools.mcp_connection import MAX_MESSAGE_CHARS, McpConnection
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import DEFAULT_TIMEOUT_S, Tool
 
 try:
-    import httpx2
-    from mcp import Client, MCPError, StdioServerParameters, stdio_client
+    from mcp import MCPError
     from mcp import types as mcp_types
-    from mcp.client.streamable_http import streamable_http_client
 except ImportError as error:
     raise MissingExtra("a tool of an MCP server", "mcp") from error
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
+LIST_TIMEOUT_S = 10.0
 
-CONNECT_TIMEOUT_S = 30.0
-GOODBYE_S = 5.0
-QUIET_S = 1.0
-"""A connection that was not used for so long is tried before a call is trusted to it."""
-PING_S = 3.0
-"""How long that may take."""
-MAX_TOLD_CHARS = 300
+_of_parents: list[McpConnection] = []
 
 
 class McpServer:
-    """A server that is started or reached when it is first needed, and again when it went away.
+    """An MCP server. It is started or connected to at the first call, and again after it was lost.
 
     server: the URL of a streamable HTTP server, or program and arguments of one that talks over stdio
-    env, folder: of the program; headers: sent to the URL
-    include, exclude: names of tools to take and to leave; `*` stands for any characters
-    prefix: put before each name
+    env, folder: environment variables and working folder of the program
+    headers: HTTP headers sent to the URL
+    include, exclude: names of tools to take and to leave out; `*` matches any characters
+    prefix: put before each tool's name
+    timeout_s: limit of one call
 
-    One McpServer serves any number of agents, threads and event loops. `close` ends the
-    connection; a later call opens it again.
+    One McpServer serves any number of agents, threads and event loops, because its connection lives in
+    the portal. A forked process connects anew. A call after `close` connects again.
     """
 
     def __init__(
@@ -77,24 +66,20 @@ class McpServer:
             raise OptionError("an MCP server needs a URL, or a program with its arguments")
         self._server = server if isinstance(server, str) else list(server)
         self.name = server if isinstance(server, str) else " ".join(Path(word).name for word in server[:2])
-        self._env, self._headers = dict(env or {}), dict(headers or {})
-        self._folder = None if folder is None else Path(folder)
+        self._env, self._folder, self._headers = dict(env or {}), folder, dict(headers or {})
         self._include, self._exclude = tuple(include), tuple(exclude)
         self._prefix, self._timeout_s = prefix, timeout_s
-        self._lock = asyncio.Lock()
-        self._client: Client | None = None
-        self._leave = asyncio.Event()
-        self._holding: asyncio.Task[None] | None = None
-        self._used_at = 0.0
-        _servers.add(self)
+        self._opened: McpConnection | None = None
 
     def tools(self) -> list[Tool]:
-        """The server's tools; it blocks until the server has told them.
+        """The server's tools. Blocks until the server has listed them, at most 30 s for connecting
+        and 10 s for the list.
 
-        Raises OptionError when the server cannot be reached.
+        Raises OptionError when the server cannot be reached, and inside the portal's own loop.
         """
+        instead = "call McpServer.tools() before the agent runs, or in asyncio.to_thread(...)"
         try:
-            listed = _start(self._list()).result(CONNECT_TIMEOUT_S + 5)
+            listed = portal().run(self._list(), instead=instead, may_block_loop=True)
         except (ToolError, MCPError, TimeoutError) as error:
             raise OptionError(str(error) or f"the MCP server {self.name} does not answer") from None
         made: dict[str, Tool] = {}
@@ -104,18 +89,23 @@ class McpServer:
                 tool = self._tool(one)
                 if tool.name in made:
                     log.warning(
-                        "MCP server %s has two tools that would be named %r; one is left out", self.name, tool.name
+                        "MCP server %s has two tools that would be named %r; the second is left out",
+                        self.name,
+                        tool.name,
                     )
                 made.setdefault(tool.name, tool)
         return list(made.values())
 
     def close(self) -> None:
-        """End the connection, and a program that was started for it."""
-        _start(self._end()).result()
+        """Close the connection, and end a program that was started for it.
+
+        Raises OptionError inside the portal's own loop; `await aclose()` there.
+        """
+        portal().run(self._end(), instead="await McpServer.aclose()", may_block_loop=True)
 
     async def aclose(self) -> None:
         """`close` for programs with an event loop."""
-        await asyncio.wrap_future(_start(self._end()))
+        await portal().call(self._end())
 
     def __enter__(self) -> McpServer:
         return self
@@ -123,13 +113,26 @@ class McpServer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _connection(self) -> McpConnection:
+        """The connection of this process's portal, in whose loop this is called.
+
+        A connection that was made before a fork belongs to the parent.
+        """
+        if self._opened is None or self._opened.portal is not portal():
+            if self._opened is not None:
+                # Kept: destroying its tasks would close the pipes to a program of the parent.
+                _of_parents.append(self._opened)
+            self._opened = McpConnection(
+                self._server, name=self.name, env=self._env, folder=self._folder, headers=self._headers
+            )
+        return self._opened
+
     def _tool(self, listed: mcp_types.Tool) -> Tool:
         hints = listed.annotations
-        harmless = bool(hints and (hints.read_only_hint or hints.idempotent_hint))
+        repeatable = bool(hints and (hints.read_only_hint or hints.idempotent_hint))
 
         async def call(context: RunContext, **arguments: Any) -> ToolResult:
-            # The connection lives in a loop of its own: the agent's may end after every turn.
-            return await asyncio.wrap_future(_start(self._call(listed.name, arguments, context, harmless)))
+            return await portal().call(self._call(listed.name, arguments, context, repeatable))
 
         return Tool(
             name=re.sub(r"[^A-Za-z0-9_-]", "_", self._prefix + listed.name)[:64],
@@ -138,24 +141,30 @@ class McpServer:
             function=call,
             takes_context=True,
             timeout_s=self._timeout_s,
-            idempotent=harmless,
-            retries=1 if harmless else 0,
+            idempotent=repeatable,
+            retries=1 if repeatable else 0,
             release=self.aclose,
         )
 
+    async def _end(self) -> None:
+        if self._opened is not None:
+            await self._connection().end()
+
     async def _list(self) -> list[mcp_types.Tool]:
-        client = await self._connected()
+        client = await self._connection().client()
         tools: list[mcp_types.Tool] = []
         cursor: str | None = None
-        while True:
-            page = await client.list_tools(cursor=cursor, cache_mode="refresh")
-            tools += page.tools
-            cursor = page.next_cursor
-            if not cursor:
-                return tools
+        async with asyncio.timeout(LIST_TIMEOUT_S):
+            while True:
+                page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+                tools += page.tools
+                cursor = page.next_cursor
+                if not cursor:
+                    return tools
 
-    async def _call(self, name: str, arguments: dict[str, Any], context: RunContext, harmless: bool) -> ToolResult:
-        client = await self._connected()
+    async def _call(self, name: str, arguments: dict[str, Any], context: RunContext, repeatable: bool) -> ToolResult:
+        connection = self._connection()
+        client = await connection.client()
 
         async def progressed(progress: float, total: float | None, message: str | None) -> None:
             context.progress(message or name, progress / total if total else None)
@@ -164,94 +173,19 @@ class McpServer:
             answer = await client.call_tool(name, arguments, progress_callback=progressed)
         except Exception as error:
             if isinstance(error, MCPError) and error.code != mcp_types.CONNECTION_CLOSED:
-                raise ToolError(f"the MCP server says: {str(error)[:MAX_TOLD_CHARS]}") from None
-            await self._lose(client)
-            if harmless:
-                raise ConnectionError(f"the MCP server {self.name} went away") from error
-            problem = f"the MCP server {self.name} went away; whether {name} was carried out is not known"
-            raise ToolError(problem) from error
-        self._used_at = time.monotonic()
+                raise ToolError(f"the MCP server refused the call: {str(error)[:MAX_MESSAGE_CHARS]}") from None
+            await connection.lose(client)
+            if repeatable:
+                raise ConnectionError(f"the connection to the MCP server {self.name} was lost") from error
+            raise ToolError(
+                f"the connection to the MCP server {self.name} was lost; it is unknown whether {name} was carried out"
+            ) from error
+        connection.used()
         return _result(answer)
-
-    async def _connected(self) -> Client:
-        async with self._lock:
-            if self._client is not None and time.monotonic() - self._used_at > QUIET_S:
-                try:
-                    async with asyncio.timeout(PING_S):  # it may hang instead of dying
-                        await self._client.list_tools(cache_mode="refresh")
-                except Exception as error:
-                    log.info("MCP server %s went away (%r); connecting again", self.name, error)
-                    await self._disconnect()
-            if self._client is None:
-                self._client = await self._connect()
-            self._used_at = time.monotonic()
-            return self._client
-
-    async def _connect(self) -> Client:
-        ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-        self._leave = asyncio.Event()
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-            self._holding = asyncio.create_task(self._hold(ready, self._leave, said))
-            try:
-                return await asyncio.wait_for(asyncio.shield(ready), CONNECT_TIMEOUT_S)
-            except asyncio.CancelledError:
-                self._holding.cancel()
-                raise
-            except Exception as error:
-                self._holding.cancel()
-                await asyncio.wait([self._holding])
-                said.seek(0)
-                told = " ".join(said.read()[-MAX_TOLD_CHARS:].split())
-                why = told or str(_innermost(error)) or type(error).__name__
-                raise ToolError(f"the MCP server {self.name} cannot be reached: {why}") from None
-
-    async def _hold(self, ready: asyncio.Future[Client], leave: asyncio.Event, said: Any) -> None:
-        # One task opens and closes the connection, as its cancel scopes demand.
-        try:
-            async with self._opened(said) as client:
-                ready.set_result(client)
-                await leave.wait()
-        except Exception as error:
-            if not ready.done():
-                ready.set_exception(error)
-            else:
-                log.info("MCP server %s ended: %r", self.name, error)
-
-    @contextlib.asynccontextmanager
-    async def _opened(self, said: Any) -> AsyncIterator[Client]:
-        if isinstance(self._server, list):
-            program = StdioServerParameters(
-                command=self._server[0], args=self._server[1:], env=self._env, cwd=self._folder
-            )
-            async with Client(stdio_client(program, errlog=said)) as client:
-                yield client
-            return
-        async with (
-            httpx2.AsyncClient(headers=self._headers, timeout=httpx2.Timeout(30, read=300)) as http,
-            Client(streamable_http_client(self._server, http_client=http)) as client,
-        ):
-            yield client
-
-    async def _lose(self, client: Client) -> None:
-        """Give up a connection, unless another call already did and a new one stands."""
-        async with self._lock:
-            if self._client is client:
-                await self._disconnect()
-
-    async def _end(self) -> None:
-        async with self._lock:
-            await self._disconnect()
-
-    async def _disconnect(self) -> None:
-        self._client = None
-        self._leave.set()
-        if self._holding is not None:
-            await asyncio.wait([self._holding], timeout=GOODBYE_S)
-            self._holding.cancel()
 
 
 def _result(answer: mcp_types.CallToolResult) -> ToolResult:
-    """Text and sound of an answer; a model that listens has no use for images."""
+    """Text and sound of an answer. Images and other content are named and left out."""
     texts: list[str] = []
     sounds: list[Audio] = []
     for part in answer.content:
@@ -278,31 +212,3 @@ def _result(answer: mcp_types.CallToolResult) -> ToolResult:
         return ToolResult(text or "Done.")
     sound = Audio.concat(sounds)
     return ToolResult(text or f"A sound of {sound.duration:.1f} seconds.", audio=sound)
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-_servers: weakref.WeakSet[McpServer] = weakref.WeakSet()
-_starting = threading.Lock()
-_loop: asyncio.AbstractEventLoop | None = None
-
-
-def _start(work: Coroutine[Any, Any, Result]) -> Future[Result]:
-    """Run it in the loop that all connections live in."""
-    global _loop
-    with _starting:
-        if _loop is None:
-            _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="agentaudio-mcp", daemon=True).start()
-            atexit.register(_close_all)
-    return asyncio.run_coroutine_threadsafe(work, _loop)
-
-
-def _close_all() -> None:
-    for server in list(_servers):
-        with contextlib.suppress(Exception):
-            _start(server._end()).result(5)

@@ -58,7 +58,7 @@ async def stay() -> str:
     try:
         await asyncio.sleep(60)
     except asyncio.CancelledError:
-        note("told to leave")
+        note("cancelled")
         raise
     return ""
 

@@ -21,7 +21,7 @@ from agentaudio.errors import MissingExtra, OptionError, ToolArgumentError, Tool
 from agentaudio.model.scripted import Scripted
 
 try:
-    from agentaudio.tools import mcp
+    from agentaudio.tools import mcp_connection
     from agentaudio.tools.mcp import McpServer
 except MissingExtra as missing:
     pytest.skip(str(missing), allow_module_level=True)
@@ -79,6 +79,49 @@ def test_an_agent_calls_them_turn_after_turn(tools: dict[str, Tool]) -> None:
         assert [run.result.text for run in reply.tool_calls] == ["It is open on day 1.", "It is open on day 2."]
 
 
+def programs() -> list[int]:
+    """Process ids of the museum servers that this process started."""
+    return [int(file.parent.name) for file in children() if "museum_server" in file.read_text().replace("\0", " ")]
+
+
+def test_one_connection_serves_the_turns_of_run_sync_and_of_other_loops(tools: dict[str, Tool]) -> None:
+    agent = Agent(Scripted([{"calls": [{"name": "hours", "arguments": {"museum": "It"}}]}, "Thanks."], loop=True),
+                  tools=[tools["hours"]])  # fmt: skip
+    agent.run_sync("when")
+    (before,) = programs()
+    agent.run_sync("when")
+    asyncio.run(agent.run("when"))
+    assert programs() == [before]
+
+
+ACROSS_A_FORK = """
+import asyncio, os, sys, warnings
+from agentaudio import RunContext
+from agentaudio.conversation import Conversation
+from agentaudio.tools.mcp import McpServer
+
+warnings.simplefilter("ignore", DeprecationWarning)
+server = McpServer([sys.executable, sys.argv[1]], env={"MUSEUM_NOTES": sys.argv[2], "PYTHONPATH": sys.argv[3]})
+(hours,) = [tool for tool in server.tools() if tool.name == "hours"]
+
+def ask():
+    return asyncio.run(hours.call(RunContext(Conversation()), {"museum": "It"})).text
+
+print(ask(), flush=True)
+child = os.fork()
+print("child" if child == 0 else "parent", os.waitpid(child, 0)[1] if child else "", ask(), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_connects_anew_and_the_parents_connection_goes_on(folder: Path) -> None:
+    environ = environment(folder)
+    command = [sys.executable, "-c", ACROSS_A_FORK, str(PROGRAM), environ["MUSEUM_NOTES"], environ["PYTHONPATH"]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    answer = "It is open on day 1."
+    assert (done.stdout.splitlines(), done.stderr) == ([answer, f"child  {answer}", f"parent 0 {answer}"], "")
+
+
 def test_sound_is_kept_and_pictures_are_left_out(tools: dict[str, Tool]) -> None:
     result = call(tools["guide"], kind="sound")
     assert result.text == "Listen.\n[image left out]"
@@ -88,13 +131,13 @@ def test_sound_is_kept_and_pictures_are_left_out(tools: dict[str, Tool]) -> None
 
 
 def test_progress_is_passed_on(tools: dict[str, Tool]) -> None:
-    told: list[tuple[str, float | None]] = []
-    context = RunContext(Conversation(), progress=lambda message, share: told.append((message, share)))
+    reported: list[tuple[str, float | None]] = []
+    context = RunContext(Conversation(), progress=lambda message, share: reported.append((message, share)))
     assert call(tools["walk"], context).text == "seen"
-    assert told == [("room 1", 1 / 3), ("room 2", 2 / 3), ("room 3", 1.0)]
+    assert reported == [("room 1", 1 / 3), ("room 2", 2 / 3), ("room 3", 1.0)]
 
 
-def test_what_the_server_refuses_is_told_to_the_model(tools: dict[str, Tool]) -> None:
+def test_the_model_reads_what_the_server_refuses(tools: dict[str, Tool]) -> None:
     with pytest.raises(ToolError, match="closed on Mondays"):
         call(tools["refuse"])
     with pytest.raises(ToolError, match="valid integer"):
@@ -111,7 +154,7 @@ def test_cancelling_a_call_reaches_the_server(tools: dict[str, Tool], folder: Pa
                 await asyncio.sleep(0.01)
             running.cancel()
             await asyncio.wait([running])
-            while "told to leave" not in notes(folder):
+            while "cancelled" not in notes(folder):
                 await asyncio.sleep(0.01)
 
     asyncio.run(give_up())
@@ -119,11 +162,11 @@ def test_cancelling_a_call_reaches_the_server(tools: dict[str, Tool], folder: Pa
 
 
 def test_a_server_that_hangs_is_started_again(tools: dict[str, Tool], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp, "QUIET_S", 0.0)
-    monkeypatch.setattr(mcp, "PING_S", 0.5)
+    monkeypatch.setattr(mcp_connection, "IDLE_S", 0.0)
+    monkeypatch.setattr(mcp_connection, "CHECK_TIMEOUT_S", 0.5)
     assert call(tools["hours"], museum="It").text == "It is open on day 1."
-    (hung,) = [child for child in children() if "museum_server" in child.read_text().replace("\0", " ")]
-    os.kill(int(hung.parent.name), signal.SIGSTOP)
+    (hung,) = programs()
+    os.kill(hung, signal.SIGSTOP)
     assert call(tools["hours"], museum="It").text == "It is open on day 1."
 
 
@@ -137,7 +180,7 @@ def children() -> list[Path]:
 
 
 def test_a_server_that_ends_is_started_again(tools: dict[str, Tool], folder: Path) -> None:
-    with pytest.raises(ToolError, match="went away; whether fire.alarm was carried out is not known"):
+    with pytest.raises(ToolError, match="was lost; it is unknown whether fire.alarm was carried out"):
         call(tools["fire_alarm"])
     assert call(tools["hours"], museum="It").text == "It is open on day 1."
     assert notes(folder).count("alarm") == 1
@@ -175,7 +218,7 @@ def test_the_wanted_tools_of_a_server_over_http_which_goes_away_and_comes_back(f
             tools = {one.name.removeprefix("m-"): one for one in server.tools()}
             assert set(tools) == {"hours", "fire_alarm"}
             assert call(tools["hours"], museum="It").text == "It is open on day 1."
-            with pytest.raises(ToolError, match="went away"):
+            with pytest.raises(ToolError, match="was lost"):
                 call(tools["fire_alarm"])
             process.wait(10)
             with pytest.raises(ToolError, match="cannot be reached"):
