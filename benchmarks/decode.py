@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from report import publish
 
-from agentaudio.model.step_audio_2.decoding.batching import DecodeBatch, Seat
+from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States
 from agentaudio.model.step_audio_2.init_tiny import random_model
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
@@ -85,17 +85,24 @@ def read(model: Any, inputs: dict[str, Any]) -> tuple[States, int]:
     return states, int(logits[0, -1].argmax())
 
 
+def greedy(batch: DecodeBatch, decoding: Answer, number: int) -> int:
+    """The likeliest token after one more."""
+    logits = batch.step(decoding, number)
+    assert logits is not None, "nobody cancels here"
+    return int(logits.argmax())
+
+
 def answer(model: Any, batch: DecodeBatch, inputs: dict[str, Any], tokens: int) -> tuple[Any, list[int]]:
     """When each token was there, (tokens + 1, 2), and the ids of a greedy answer."""
     ticks = [now()]
     states, number = read(model, inputs)
     said = [number]
     ticks.append(now())
-    seat = batch.seat(states)
+    decoding = Answer(states)
     while len(said) < tokens:
-        said.append(int(seat.step(said[-1]).argmax()))
+        said.append(greedy(batch, decoding, said[-1]))
         ticks.append(now())
-    seat.leave()
+    batch.leave(decoding)
     return np.array(ticks), said
 
 
@@ -152,16 +159,17 @@ def middle_size(tokens: int) -> dict[str, Any]:
 
 def at_once(model: Any, batch: DecodeBatch, inputs: dict[str, Any], answers: int, tokens: int) -> None:
     """Decode so many answers; reading their prompts is not part of it."""
-    seats = [(batch.seat(states), number) for states, number in (read(model, inputs) for _ in range(answers))]
+    prompts = [read(model, inputs) for _ in range(answers)]
 
-    def decode(place: tuple[Seat, int]) -> None:
-        seat, number = place
+    def decode(prompt: tuple[States, int]) -> None:
+        states, number = prompt
+        decoding = Answer(states)
         for _ in range(tokens - 1):
-            number = int(seat.step(number).argmax())
-        seat.leave()
+            number = greedy(batch, decoding, number)
+        batch.leave(decoding)
 
     with ThreadPoolExecutor(answers) as threads:
-        list(threads.map(decode, seats))
+        list(threads.map(decode, prompts))
 
 
 def full_size(tokens: int, sizes: dict[str, Any], device: str, dtype: Any = torch.bfloat16) -> dict[str, Any]:

@@ -209,7 +209,7 @@ class StepAudio2:
         self._kept.close()
         if weights is not None:
             weights.batch.close()
-            await asyncio.to_thread(weights.batch.join)
+            await asyncio.to_thread(weights.batch.wait_closed)
             del weights
             gc.collect()  # modules and their hooks refer to each other
         if torch.cuda.is_available():

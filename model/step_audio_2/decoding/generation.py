@@ -11,7 +11,7 @@ from typing import Literal
 
 from agentaudio.errors import BackendError, MissingExtra
 from agentaudio.model.speech_lm import CallDelta, End, TextDelta
-from agentaudio.model.step_audio_2.decoding.batching import DecodeBatch
+from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States, usable
 from agentaudio.model.step_audio_2.decoding.sampling import Sampler, Sampling
 from agentaudio.model.step_audio_2.language.answer import AnswerDelta, AnswerReader
@@ -148,14 +148,18 @@ class Generation:
         self._weights, self._prompts, self._kept = weights, prompts, kept
         self.request = request
         self._stopping = threading.Event()
+        self._decoding: Answer | None = None
         self._thought = 0
         self.prompt = request.prompt
         self.generated: list[int] = []
         self.whole = True
 
     def stop(self) -> None:
-        """Do no more than the token that is being worked on. For any thread."""
+        """Stop after the pass that is running, from any thread."""
         self._stopping.set()
+        answer = self._decoding
+        if answer is not None:
+            self._weights.batch.cancel(answer)
 
     @torch.inference_mode()
     def run(self, emit: Emit) -> End | None:
@@ -239,21 +243,25 @@ class Generation:
             never=(weights.vocabulary.ids.audio_start,),
         )
         logits = weights.read(self.prompt, states, self._wanted)
-        seat = None
+        answer = None
         try:
             for count in range(1, limit + 1):
                 if logits is None or not self._wanted():
                     return
                 number = sampler.choose(logits)
                 yield number
-                if count == limit or not self._wanted():
+                if count == limit:
                     return
-                if seat is None:
-                    seat = weights.batch.seat(states)
-                logits = seat.step(number)
+                if answer is None:
+                    answer = self._decoding = Answer(states)
+                # Looked at after `_decoding` is set, so that `stop` either finds it or is seen here.
+                if not self._wanted():
+                    return
+                logits = weights.batch.step(answer, number)
         finally:
-            if seat is not None:
-                seat.leave()
+            self._decoding = None
+            if answer is not None:
+                weights.batch.leave(answer)
 
     def _wanted(self) -> bool:
         return not self._stopping.is_set()

@@ -16,6 +16,7 @@ from support.step_audio_2_tiny import count_encodings, fresh  # noqa: E402
 
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart  # noqa: E402
 from agentaudio.model.step_audio_2.decoding import generation  # noqa: E402
+from agentaudio.model.step_audio_2.decoding.batching import Answer  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.generation import Weights  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States, usable  # noqa: E402
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder  # noqa: E402
@@ -71,10 +72,10 @@ def read(weights: Weights, kept: PrefixCache, read: Prompt) -> tuple[Any, int]:
 
 
 def step(weights: Weights, states: States, *ids: int) -> Any:
-    """The logits after some tokens more."""
-    seat = weights.batch.seat(states)
-    logits = [seat.step(number) for number in ids]
-    seat.leave()
+    """The logits after some more tokens."""
+    answer = Answer(states)
+    logits = [weights.batch.step(answer, number) for number in ids]
+    weights.batch.leave(answer)
     return logits[-1]
 
 
