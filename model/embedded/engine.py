@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any
 from uuid import uuid4
 
 from agentaudio.conversation import AudioPart, Conversation, Message, ToolCall, ToolOutput, ToolSpec
@@ -186,8 +185,8 @@ def _without_tools(text: str, routes: Sequence[Route], tools: Sequence[ToolSpec]
     return not_understood(text, tools)
 
 
-def load(argument: str | None, **options: Any) -> Embedded:
-    """The entry point `embedded`. Raises OptionError for an argument: there is only one embedded."""
+def load(argument: str | None) -> Embedded:
+    """The entry point `embedded`. Raises OptionError for an argument: there is only one embedded engine."""
     if argument is not None:
         raise OptionError(f"model 'embedded' takes no argument, but was given {argument!r}; write 'embedded'")
-    return Embedded(**options)
+    return Embedded()

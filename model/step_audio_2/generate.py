@@ -260,15 +260,32 @@ class StepAudio2:
         return typed
 
 
-def load(argument: str | None, **options: Any) -> StepAudio2:
+def load(
+    argument: str | None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    language: Language = "zh",
+    think: bool | None = None,
+    quantization_config: Any = None,
+    pieces_together: bool = False,
+    kept_tokens: int | None = None,
+    compiled: bool = False,
+    speech: SpeechDecoder | None = None,
+) -> StepAudio2:
     """The entry point `step-audio-2-mini`.
 
     argument: a checkpoint folder, or the id of one of the authors' on the Hugging Face hub; None is
         `stepfun-ai/Step-Audio-2-mini`, from the local hub cache or else downloaded (about 17 GB)
+    The options are those of `StepAudio2.load`.
 
-    Raises BackendError when it cannot be had, and what `StepAudio2.load` raises.
+    Raises BackendError when the checkpoint cannot be downloaded, and what `StepAudio2.load` raises.
     """
-    return StepAudio2.load(located(HUB_ID if argument is None else argument), **options)
+    return StepAudio2.load(
+        located(HUB_ID if argument is None else argument),
+        device=device, dtype=dtype, language=language, think=think, quantization_config=quantization_config,
+        pieces_together=pieces_together, kept_tokens=kept_tokens, compiled=compiled, speech=speech,
+    )  # fmt: skip
 
 
 def _settings(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:

@@ -76,7 +76,7 @@ def test_a_strangers_tool_and_model_come_through_the_same_door(site: Path) -> No
     [
         ("find_tools(['wrong'])", "OptionError", "is int, not a Tool"),
         ("find_tools(['broken'])", "OptionError", "(nowhere:at_all) does not load"),
-        ("load_model('stranger', moood=1)", "OptionError", "does not take these options"),
+        ("load_model('stranger', moood=1)", "OptionError", "no option 'moood'; did you mean 'mood'?"),
         ("load_model('strangr')", "ModelNotFound", "did you mean 'stranger'"),
     ],
 )

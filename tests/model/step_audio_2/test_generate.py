@@ -405,7 +405,7 @@ def test_loading_by_name_and_what_goes_wrong(folder: Path, tmp_path: Path, monke
         ({"device": "tpu9"}, "no device 'tpu9'"),
         ({"dtype": "int8"}, "dtype 'int8'"),
         ({"language": "fr"}, "language 'fr'"),
-        ({"devise": "cpu"}, "does not take"),
+        ({"devise": "cpu"}, "no option 'devise'; did you mean 'device'"),
     ):
         with pytest.raises(OptionError, match=words):
             load_model(f"step-audio-2-mini:{folder}", **options)
