@@ -12,7 +12,10 @@ AgentAudioError
 ├── VoiceError            a voice that is missing, broken or not allowed
 │   ├── VoiceNotFound     no voice of that id
 │   └── ConsentError      the card does not permit this use
-├── RetrievalError        an index or a corpus that cannot be read or searched
+├── NetworkError          a web address that cannot be used, or whose answer cannot be read
+│   ├── RefusedAddress    an address that may not be requested
+│   └── ServiceUnavailable  no answer now; another attempt may succeed
+├── RetrievalError        an index, a corpus or a page that cannot be read or searched
 ├── OptionError           an option or setting that does not exist or cannot hold
 └── MissingExtra          an optional dependency that is not installed
 
@@ -74,8 +77,27 @@ class ConsentError(VoiceError, PermissionError):
     """The voice's card does not permit this use."""
 
 
+class NetworkError(AgentAudioError):
+    """A web address that cannot be used, or whose answer cannot be read."""
+
+
+class RefusedAddress(NetworkError, PermissionError):
+    """An address that may not be requested, such as one outside the public internet."""
+
+
+class ServiceUnavailable(NetworkError):
+    """A service that did not answer, or cannot answer now; another attempt may succeed.
+
+    retry_after_s: seconds to wait before the next attempt, where the service says so
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class RetrievalError(AgentAudioError):
-    """An index or a corpus that cannot be read or searched."""
+    """An index, a corpus or a page that cannot be read or searched."""
 
 
 class OptionError(AgentAudioError, ValueError):

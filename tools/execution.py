@@ -7,7 +7,6 @@ import contextlib
 import inspect
 import json
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import Literal
 
 from agentaudio.conversation import ToolCall, ToolOutput
 from agentaudio.errors import AgentAudioError, ToolArgumentError, ToolNotFound, did_you_mean
+from agentaudio.retry import retry
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.thread import in_thread
@@ -28,7 +28,6 @@ Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]
 
 MAX_CONCURRENT_CALLS = 8
 MAX_ARGUMENT_CHARS = 1_000_000
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 GRACE_S = 0.5
 """How long a tool that was told to stop may take for cleaning up before it is left alone."""
 
@@ -169,7 +168,11 @@ class TurnCalls:
     async def _bounded(self, tool: Tool, call: ToolCall, context: RunContext) -> tuple[Status, ToolResult]:
         """Run a tool for as long as it may take. Raises what the tool raised."""
         # A task of its own: a tool that ignores being cancelled holds up neither the turn nor its end.
-        work = asyncio.ensure_future(_attempts(tool, call, self._listening(call, context)))
+        listening = self._listening(call, context)
+        attempts = retry(
+            lambda: _called(tool, call, listening), retries=tool.retries, label=f"a call of the tool {tool.name}"
+        )
+        work = asyncio.ensure_future(attempts)
         this = asyncio.current_task()
         if not tool.cancellable and this is not None:
             self._unstoppable.add(this)
@@ -213,19 +216,6 @@ class TurnCalls:
                 self._late(task.result())
 
         task.add_done_callback(ended)
-
-
-async def _attempts(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult:
-    for attempt in range(tool.retries):
-        try:
-            return await _called(tool, call, context)
-        except AgentAudioError:
-            raise  # said on purpose: trying again would hear the same
-        except Exception as error:
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * random.uniform(0.5, 1)
-            log.info("tool %s raised %r; trying again in %.2f s", tool.name, error, pause)
-            await asyncio.sleep(pause)
-    return await _called(tool, call, context)
 
 
 async def _called(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult:

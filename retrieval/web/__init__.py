@@ -1,1 +1,1 @@
-"""Text from the web: engines that find pages, a guarded way to fetch them, and their passages."""
+"""Text from the web: search engines, page fetching through the guarded HTTP client, and passages."""

@@ -1,4 +1,4 @@
-"""`Cache`: what was found a while ago, so that it need not be asked for again."""
+"""`Cache`: recent results, so that the same query is not sent twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 
 class Cache(Generic[Value]):
-    """Holds so many values, the oldest goes first; each for so long. Several threads may share one."""
+    """Keeps up to `size` values for `keep_s` seconds each; the oldest is dropped first. Thread-safe."""
 
     def __init__(self, *, size: int, keep_s: float) -> None:
         self._size, self._keep_s = size, keep_s

@@ -1,4 +1,4 @@
-"""`Engines`: several search engines as one; the next answers when one fails or must be spared."""
+"""`Engines`: several search engines as one, each with a rate limit; the next one answers when one fails."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from agentaudio.errors import OptionError, RetrievalError, did_you_mean
 from agentaudio.retrieval.web.cache import Cache
 from agentaudio.retrieval.web.passage import WebPassage
 from agentaudio.retrieval.web.providers import Brave, Ddgs, EngineError, SearchEngine, SearXNG, Tavily
+from agentaudio.retry import pause_s
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +24,14 @@ ORDER = "AGENTAUDIO_WEB_SEARCH"
 
 
 class Engines:
-    """Asks the engines in order until one finds something.
+    """Queries the engines in order until one finds something.
 
-    interval_s: least time between two questions to one engine
-    keep_s: how long an answer holds
+    interval_s: least time between two queries to one engine
+    keep_s: how long results are cached
 
-    An engine that fails rests for SHORTEST_REST_S, twice as long each time, or as long as it says.
+    An engine that fails is skipped for a while: up to SHORTEST_REST_S at first, twice as long after each
+    further failure in a row, or for as long as it asks, and at most for LONGEST_REST_S.
+
     Raises OptionError without an engine.
     """
 
@@ -43,11 +46,11 @@ class Engines:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Engines:
-        """The engines that are set up, by SETTINGS, and ddgs after them.
+        """The engines whose variable in SETTINGS is set, then ddgs.
 
-        AGENTAUDIO_WEB_SEARCH names which, in order: `searxng, ddgs`
+        environment: may also name the engines and their order, AGENTAUDIO_WEB_SEARCH="searxng, ddgs"
 
-        Raises OptionError for one that is unknown or not set up.
+        Raises OptionError for an engine that is unknown or whose variable is missing.
         """
         make = {"searxng": SearXNG, "tavily": Tavily, "brave": Brave}
         set_up = [name for name, setting in SETTINGS.items() if environment.get(setting)]
@@ -65,17 +68,20 @@ class Engines:
         return cls(engines)
 
     async def search(self, query: str, k: int) -> list[WebPassage]:
-        """The k best pages. Raises RetrievalError, naming each engine's trouble, when none could answer."""
+        """The k best pages, best first; none when the engines found nothing.
+
+        Raises RetrievalError, with the reason of each engine, when none could answer.
+        """
         query = " ".join(query.split())
         if (known := self._answers.get((query, k))) is not None:
             return known
         problems = []
         for engine, pace in zip(self.engines, self._paces, strict=True):
             if rest_s := pace.rest_s():
-                problems.append(f"{engine.name} is left alone for {rest_s:.0f} s more")
+                problems.append(f"{engine.name} failed and is skipped for {rest_s:.0f} s more")
                 continue
             if (wait_s := pace.turn_s()) is None:
-                problems.append(f"too many questions wait for {engine.name}")
+                problems.append(f"too many queries are waiting for {engine.name}")
                 continue
             await asyncio.sleep(wait_s)
             try:
@@ -95,7 +101,7 @@ class Engines:
 
 
 class _Pace:
-    """When an engine may be asked."""
+    """When an engine may be queried: not more often than once an interval, and not soon after a failure."""
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
@@ -107,7 +113,7 @@ class _Pace:
         return max(0.0, self._rested - monotonic())
 
     def turn_s(self) -> float | None:
-        """Seconds until it is this question's turn, which is taken by asking; None when that is too long."""
+        """Reserve the next free moment: the seconds until then, None (and no reservation) if above LONGEST_WAIT_S."""
         with self._lock:
             now = monotonic()
             turn = max(now, self._next)
@@ -118,9 +124,11 @@ class _Pace:
 
     def failed(self, retry_after_s: float | None) -> None:
         with self._lock:
-            rest_s = SHORTEST_REST_S * 2**self._failures if retry_after_s is None else retry_after_s
-            self._failures = min(self._failures + 1, 10)
-            self._rested = monotonic() + min(rest_s, LONGEST_REST_S)
+            self._failures += 1
+            rest_s = pause_s(self._failures, first_s=SHORTEST_REST_S, longest_s=LONGEST_REST_S)
+            if retry_after_s is not None:
+                rest_s = min(retry_after_s, LONGEST_REST_S)
+            self._rested = monotonic() + rest_s
 
     def worked(self) -> None:
         with self._lock:

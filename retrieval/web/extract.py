@@ -1,4 +1,4 @@
-"""The article of a web page: its text, title and date, without menus, comments and advertisements."""
+"""Text, title and date of a web page, without menus, comments and advertisements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """text: Markdown headings, paragraphs apart; date: of publication, YYYY-MM-DD, or empty."""
+    """text: with Markdown headings and empty lines between paragraphs
+    date: of publication, YYYY-MM-DD, or empty when unknown
+    """
 
     text: str
     title: str = ""
@@ -29,9 +31,13 @@ class Article:
 
 
 def article(page: bytes, *, charset: str | None = None, url: str | None = None) -> Article:
-    """What an HTML page says. charset: as the server told it, which need not be true.
+    """The main text of an HTML page.
 
-    Raises RetrievalError for a page without text, MissingExtra without the extra `web`.
+    charset: as the server declares it, which may be wrong
+    url: of the page, for messages and for the date
+
+    Raises RetrievalError for a page without text or that the parser cannot read, MissingExtra without
+    the extra `web`.
     """
     try:
         import trafilatura
@@ -43,12 +49,12 @@ def article(page: bytes, *, charset: str | None = None, url: str | None = None) 
             html, url=url, output_format="markdown", include_comments=False, prune_xpath=_HIDDEN
         )
         text: str = _FRONT_MATTER.sub("", found.text or "") if found is not None else ""
-        # Lists and very short pages are no articles; all their words are taken.
+        # Lists and very short pages are not recognised as articles: take their whole text.
         text = text.strip() or trafilatura.html2txt(html).strip()
-    except Exception as error:  # markup that nobody wrote makes parsers fail in any way they can
-        raise RetrievalError(f"{url or 'the page'} cannot be read as HTML ({error!r}); try another") from None
+    except Exception as error:  # broken markup makes the parser raise exceptions of any type
+        raise RetrievalError(f"{url or 'the page'} cannot be read as HTML ({error!r}); try another page") from None
     if not text:
-        raise RetrievalError(f"{url or 'the page'} holds no text; it may need a browser, try another")
+        raise RetrievalError(f"{url or 'the page'} has no text; it may need JavaScript, try another page")
     named = _TITLE.search(html)
     title = str((found and found.title) or (named[1] if named else ""))
     date = str((found and found.date) or "")
@@ -56,22 +62,23 @@ def article(page: bytes, *, charset: str | None = None, url: str | None = None) 
 
 
 def decoded(content: bytes, charset: str | None = None) -> str:
-    """Text of bytes whose character set was told wrong, or not at all: never an error, at worst U+FFFD.
+    """Text from bytes whose declared character set may be wrong or missing; at worst with U+FFFD.
 
-    What is valid UTF-8 is UTF-8: by chance that happens to no text of some length.
+    Bytes that are valid UTF-8 are read as UTF-8 whatever is declared: other encodings hardly ever
+    happen to be valid UTF-8.
     """
-    for mark, name in _MARKS:
+    for mark, encoding in _MARKS:
         if content.startswith(mark):
-            return content.decode(name, "replace")
+            return content.decode(encoding, "replace")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         pass
     declared = _DECLARED.search(content[:2048])
-    for told in (charset, declared[1].decode("ascii") if declared else None, "cp1252"):
+    for name in (charset, declared[1].decode("ascii") if declared else None, "cp1252"):
         try:
-            if told and codecs.lookup(told).name not in ("utf-8", "utf-8-sig"):
-                return content.decode(told)
+            if name and codecs.lookup(name).name not in ("utf-8", "utf-8-sig"):
+                return content.decode(name)
         except (LookupError, UnicodeError, ValueError):
             continue
     return content.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""`Fetcher`: pages of the public web, within limits of size, time, redirects and kind."""
+"""`Fetcher`: pages of the public web, limited in size, time, redirects and media type."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from urllib.robotparser import RobotFileParser
 
 import httpx2
 
-from agentaudio.errors import RetrievalError
+from agentaudio.errors import AgentAudioError, NetworkError, RetrievalError
 from agentaudio.http import Guard, fetch, guarded_client, parse_url
 from agentaudio.retrieval.web.cache import Cache
 
 USER_AGENT = "agentaudio"
 ROBOTS = b"/robots.txt"
 MAX_PAGE_BYTES = 2_000_000
-MAX_ROBOTS_BYTES = 500_000  # RFC 9309 asks for that much
+MAX_ROBOTS_BYTES = 500_000  # RFC 9309, 2.5, asks for at least 500 KiB
 TIME_LIMIT_S = 8.0
 KINDS = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
-ENCODINGS = ("", "identity", "gzip", "deflate")  # others unpack to any size before they can be stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """url: where the redirects led; kind: its media type; charset: as the server told it, or None"""
+    """A page as its server sent it, decompressed.
+
+    url: after redirects
+    kind: media type, such as text/html
+    charset: as the server declares it, None where it does not
+    """
 
     url: str
     kind: str
@@ -33,10 +37,11 @@ class Page:
 
 
 class Fetcher:
-    """Fetches pages through a guard; one may serve any number of tasks and threads.
+    """Fetches pages through a guard. Several tasks and threads may share one.
 
-    time_limit_s: for a page, from its robots.txt to its last byte
-    robots: ask each site's robots.txt first, and do as it says (RFC 9309)
+    max_bytes: longest page, after decompression
+    time_limit_s: seconds for a page, from its robots.txt to its last byte
+    robots: read each site's robots.txt first and obey it (RFC 9309)
     """
 
     def __init__(
@@ -49,39 +54,37 @@ class Fetcher:
     async def fetch(self, url: str) -> Page:
         """One page.
 
-        Raises RefusedAddress for a place outside the public web, RetrievalError for a page that is too
-        large, takes too long, redirects too often, is no text, or that robots.txt keeps to itself.
+        Raises RefusedAddress for an address outside the public web, NetworkError when the site does not
+        answer properly or in time, RetrievalError for a page that is not text or that robots.txt forbids.
         """
         (found,) = await self.fetch_all([url])
-        if isinstance(found, RetrievalError):
+        if isinstance(found, AgentAudioError):
             raise found
         return found
 
-    async def fetch_all(self, urls: Sequence[str]) -> list[Page | RetrievalError]:
-        """Several pages at once: each or what went wrong, in the order of the addresses."""
+    async def fetch_all(self, urls: Sequence[str]) -> list[Page | AgentAudioError]:
+        """Several pages concurrently, in the order of the URLs: each one or the error it met."""
         async with guarded_client(self._guard, timeout_s=self._time_limit_s) as client:
-            client.headers.update({"user-agent": USER_AGENT, "accept-encoding": "gzip, deflate"})
-            client.event_hooks = {"response": [_refuse]}
+            client.headers["user-agent"] = USER_AGENT
+            client.event_hooks = {"response": [_check_response]}
             return list(await asyncio.gather(*(self._page(client, url) for url in urls)))
 
-    async def _page(self, client: httpx2.AsyncClient, url: str) -> Page | RetrievalError:
+    async def _page(self, client: httpx2.AsyncClient, url: str) -> Page | AgentAudioError:
         try:
             async with asyncio.timeout(self._time_limit_s):
                 address = parse_url(url)
                 if self._robots and not (await self._rules_of(client, address)).can_fetch(USER_AGENT, str(address)):
                     return RetrievalError(f"{url[:200]} is not read: the robots.txt of {address.host} forbids it")
                 answer = await fetch(client, client.build_request("GET", address), max_bytes=self._max_bytes)
-        except RetrievalError as error:
+        except AgentAudioError as error:
             return error
-        except (TimeoutError, httpx2.TimeoutException):
-            return RetrievalError(f"{url[:200]} took longer than {self._time_limit_s:g} s; try another page")
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            return RetrievalError(f"{url[:200]} cannot be read ({error}); try another page")
+        except TimeoutError:
+            return NetworkError(f"{url[:200]} took longer than {self._time_limit_s:g} s; try another page")
         kind, charset = _kind(answer.headers)
         return Page(answer.url, kind, charset, answer.body)
 
     async def _rules_of(self, client: httpx2.AsyncClient, address: httpx2.URL) -> RobotFileParser:
-        """What a site allows: everything where it says nothing, nothing where it cannot tell."""
+        """The rules of a site: all is allowed without robots.txt, nothing while its server fails (RFC 9309, 2.3)."""
         place = address.copy_with(raw_path=ROBOTS, fragment=None)
         if (known := self._rules.get(str(place))) is not None:
             return known
@@ -95,18 +98,15 @@ class Fetcher:
         return rules
 
 
-async def _refuse(response: httpx2.Response) -> None:
-    """Raises RetrievalError before the body of an answer is read that is of no use."""
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding not in ENCODINGS:
-        raise RetrievalError(f"{response.url.host} packs its answer as {encoding[:40]!r}, which is not unpacked here")
+async def _check_response(response: httpx2.Response) -> None:
+    """Raises NetworkError or RetrievalError for a response that is not a page, before its body is read."""
     if response.is_redirect or response.url.raw_path == ROBOTS:
         return
     if response.status_code != 200:
-        raise RetrievalError(f"{response.url.host} answers {response.status_code} for this page; try another")
+        raise NetworkError(f"{response.url.host} answers {response.status_code} for this page; try another")
     kind, _ = _kind(response.headers)
     if kind not in KINDS:
-        raise RetrievalError(f"{response.url.host} sends {kind[:60]!r}, which is no text to read; try another page")
+        raise RetrievalError(f"{response.url.host} sends {kind[:60]!r}, which is not text; try another page")
 
 
 def _kind(headers: httpx2.Headers) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""`WebPassage`: a passage that tells when its page was published."""
+"""`WebPassage`: a passage with the date of its page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from agentaudio.conversation import Passage
 
 @dataclass(frozen=True, slots=True)
 class WebPassage(Passage):
-    """source: the URL of its page; date: YYYY-MM-DD, or empty where nobody tells."""
+    """A passage of a web page.
+
+    source: the URL of the page
+    date: of publication, YYYY-MM-DD, or empty when unknown
+    """
 
     date: str = ""

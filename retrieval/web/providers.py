@@ -1,4 +1,4 @@
-"""Search engines behind one protocol: ddgs and SearXNG without a key, Tavily and Brave with one."""
+"""Search engines behind one protocol: ddgs and SearXNG need no key, Tavily and Brave need one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import httpx2
 
-from agentaudio.errors import MissingExtra, RetrievalError
-from agentaudio.http import fetch
+from agentaudio.errors import MissingExtra, NetworkError, RetrievalError
+from agentaudio.http import Guard, fetch, guarded_client, retry_after_s
 from agentaudio.retrieval.web.passage import WebPassage
 
 TIMEOUT_S = 8.0
@@ -30,13 +30,16 @@ class SearchEngine(Protocol):
     async def search(self, query: str, k: int) -> list[WebPassage]:
         """The k best pages, best first, each with an excerpt as its text.
 
-        Raises EngineError when the engine cannot be asked or refuses.
+        Raises EngineError when the engine cannot be reached or refuses to answer.
         """
         ...
 
 
 class EngineError(RetrievalError):
-    """A search engine failed. retry_after_s: when to ask again, where it told."""
+    """A search engine failed.
+
+    retry_after_s: seconds to wait before the next query, where the engine says so
+    """
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -45,9 +48,9 @@ class EngineError(RetrievalError):
 
 @dataclass(frozen=True)
 class Ddgs:
-    """Public engines through the `ddgs` package: no key, no promise.
+    """Public engines through the `ddgs` package, without a key; any of them may stop answering.
 
-    backend: which of its engines, or "auto"
+    backend: name of one of the package's engines, or "auto"
     """
 
     backend: str = "auto"
@@ -63,14 +66,17 @@ class Ddgs:
             engines = DDGS(timeout=round(TIMEOUT_S))
             rows = await asyncio.to_thread(engines.text, query, backend=self.backend, max_results=k)
         except DDGSException as error:
-            # The package says the same for "nothing found" and "refused to answer".
-            raise EngineError(f"ddgs gave nothing for {query!r} ({error}); try other words or later") from None
+            # The package raises the same for "nothing found" and for a refusal.
+            raise EngineError(f"ddgs found nothing for {query!r} ({error}); try other words, or later") from None
         return _passages(rows, k, address="href", excerpt="body")
 
 
 @dataclass(frozen=True)
 class SearXNG:
-    """A SearXNG of one's own. url: of the instance; its settings must allow the format json."""
+    """A SearXNG instance of one's own.
+
+    url: address of the instance, whose settings must allow the format json
+    """
 
     url: str
     name: str = "searxng"
@@ -79,14 +85,17 @@ class SearXNG:
         request = httpx2.Request(
             "GET", f"{self.url.rstrip('/')}/search", params={"q": query, "format": "json", "safesearch": "1"}
         )
-        hints = {403: "allow it JSON in its settings.yml: search: formats: [html, json]"}
+        hints = {403: "allow JSON in its settings.yml: search: formats: [html, json]"}
         answer = await _answer(self.name, request, hints)
         return _passages(answer.get("results"), k, date="publishedDate")
 
 
 @dataclass(frozen=True)
 class Tavily:
-    """api.tavily.com, with a key."""
+    """api.tavily.com.
+
+    key: an API key
+    """
 
     key: str = field(repr=False)
     url: str = "https://api.tavily.com"
@@ -103,7 +112,10 @@ class Tavily:
 
 @dataclass(frozen=True)
 class Brave:
-    """api.search.brave.com, with a key."""
+    """api.search.brave.com.
+
+    key: an API key
+    """
 
     key: str = field(repr=False)
     url: str = "https://api.search.brave.com"
@@ -122,44 +134,47 @@ _KEY_HINTS = {401: "check its key", 403: "check its key"}
 
 
 async def _answer(engine: str, request: httpx2.Request, hints: Mapping[int, str]) -> dict[str, Any]:
-    """The JSON object that an engine answers with."""
+    """The JSON object that an engine answers with.
+
+    The configured address may be private; what it redirects to may not.
+    """
+    guard = Guard.for_service(request.url)
     try:
-        async with asyncio.timeout(TIMEOUT_S), httpx2.AsyncClient(timeout=TIMEOUT_S) as client:
+        async with asyncio.timeout(TIMEOUT_S), guarded_client(guard, timeout_s=TIMEOUT_S) as client:
+            request.headers.setdefault("accept-encoding", client.headers["accept-encoding"])
             answer = await fetch(client, request, max_bytes=MAX_ANSWER_BYTES)
-    except (TimeoutError, httpx2.TimeoutException):
+    except TimeoutError:
         raise EngineError(f"{engine} did not answer within {TIMEOUT_S:.0f} s; is it running?") from None
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise EngineError(f"{engine} cannot be reached ({error}); is it running?") from None
+    except NetworkError as error:
+        raise EngineError(f"{engine} cannot be used: {error}; check its address, and that it is running") from None
     if answer.status != 200:
         hint = hints.get(answer.status, "try later")
-        raise EngineError(f"{engine} answers {answer.status}; {hint}", _retry_after(answer.headers))
+        raise EngineError(f"{engine} answers {answer.status}; {hint}", retry_after_s(answer.headers))
     try:
         found = json.loads(answer.body)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise EngineError(f"{engine} answers with something that is no JSON object; check its address")
+        raise EngineError(f"{engine} does not answer with a JSON object; check its address")
     return found
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    told = headers.get("retry-after", "")
-    return float(told) if re.fullmatch(r"\d{1,5}", told) else None
 
 
 def _passages(
     rows: Any, k: int, *, address: str = "url", excerpt: str = "content", date: str = ""
 ) -> list[WebPassage]:  # fmt: skip
-    """Results with the fields that engines name differently; those without a web address are dropped."""
+    """At most k results as passages; those without a web address, and repeated ones, are dropped.
+
+    address, excerpt, date: the engine's names for these fields
+    """
     found: dict[str, WebPassage] = {}
     for row in rows if isinstance(rows, Iterable) else ():
         url = str(row.get(address, "")) if isinstance(row, dict) else ""
         if not re.match(r"https?://\S+\Z", url) or url in found or len(found) == k:
             continue
-        told = re.match(r"\d{4}-\d\d-\d\d", str(row.get(date) or ""))
+        published = re.match(r"\d{4}-\d\d-\d\d", str(row.get(date) or ""))
         found[url] = WebPassage(
             _plain(row.get(excerpt)), _plain(row.get("title")) or url, url, score=1 / (len(found) + 1),
-            date=told[0] if told else "",
+            date=published[0] if published else "",
         )  # fmt: skip
     return list(found.values())
 

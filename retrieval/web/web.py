@@ -1,4 +1,4 @@
-"""`Web`: the passages of the web that answer a question, and the text of a page."""
+"""`Web`: passages of the web that match a query, and the text of a page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from agentaudio.conversation import Passage
-from agentaudio.errors import RetrievalError
+from agentaudio.errors import AgentAudioError, RetrievalError
 from agentaudio.retrieval.documents.index import DocumentIndex, Rerank
 from agentaudio.retrieval.text.embedding import Embed
 from agentaudio.retrieval.text.splitting import Document, split
@@ -21,15 +21,17 @@ from agentaudio.retrieval.web.providers import SearchEngine
 RESULTS = 8
 PAGES = 5
 MOST_EMBEDDED = 40
-"""Passages that are compared by meaning: at 10 ms each, more would be heard as a pause."""
+"""Most passages that are ranked by meaning: embedding one takes about 10 ms, and the user waits for the answer."""
 
 
 class Web:
-    """Searches, fetches the best pages, and ranks their passages.
+    """Searches the web, fetches the best pages and ranks their passages.
 
-    engine: finds pages; None takes those that the environment names
-    fetcher: gets them
-    rerank: puts the best passages in order
+    engine: finds pages; None uses the engines configured in the environment
+    fetcher: fetches pages
+    rerank: orders the best passages
+
+    Raises OptionError when the environment names an engine that is unknown or not configured.
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class Web:
         self._read: Cache[tuple[WebPassage, ...]] = Cache(size=64, keep_s=600)
 
     async def search(self, query: str, k: int = 5, *, embed: Embed | None = None) -> list[WebPassage]:
-        """The k best passages for a query, best first; a page that cannot be read is known by its excerpt.
+        """The k best passages for a query, best first.
+
+        A page that cannot be read is represented by the search engine's excerpt.
 
         embed: texts to unit vectors; without it passages are ranked by their words
 
@@ -58,20 +62,23 @@ class Web:
     async def read(
         self, url: str, query: str | None = None, k: int = 8, *, embed: Embed | None = None
     ) -> list[WebPassage]:
-        """A page's first k passages, or the k that fit a query best, in the order of the page.
+        """The first k passages of a page, or the k that match a query best, in the order of the page.
 
-        Raises RefusedAddress for a place outside the public web, RetrievalError for a page without text.
+        embed: texts to unit vectors; without it passages are ranked by their words
+
+        Raises RefusedAddress for an address outside the public web, NetworkError when the site does not
+        answer properly, RetrievalError for a page without text.
         """
         read = (await self._pages([url]))[url]
-        if isinstance(read, RetrievalError):
+        if isinstance(read, AgentAudioError):
             raise read
         if not query:
             return list(read[:k])
         best = await asyncio.to_thread(self._best, query, read, k, embed)
         return sorted(best, key=lambda passage: passage.position)
 
-    async def _pages(self, urls: Sequence[str]) -> dict[str, tuple[WebPassage, ...] | RetrievalError]:
-        found: dict[str, tuple[WebPassage, ...] | RetrievalError] = {}
+    async def _pages(self, urls: Sequence[str]) -> dict[str, tuple[WebPassage, ...] | AgentAudioError]:
+        found: dict[str, tuple[WebPassage, ...] | AgentAudioError] = {}
         for url in urls:
             if (known := self._read.get(url)) is not None:
                 found[url] = known
@@ -90,7 +97,7 @@ class Web:
         dates = {passage.source: passage.date for passage in passages}
         known: Sequence[Passage] = _distinct(passages)
         if embed is not None and len(known) > MOST_EMBEDDED:
-            # Those that share words with the query, and the openings of all pages.
+            # Keep the passages that share words with the query, and the first one of each page.
             openings = {passage.source: passage for passage in reversed(known)}.values()
             by_words = DocumentIndex(known).search(query, MOST_EMBEDDED - len(openings))
             known = _distinct([*by_words, *openings])
@@ -99,12 +106,12 @@ class Web:
 
 
 def _distinct(passages: Iterable[Passage]) -> list[Passage]:
-    """Two results may lead to one page."""
+    """Without repetitions: two results may redirect to one page."""
     return list({(passage.source, passage.position): passage for passage in passages}.values())
 
 
-def _passages(page: Page | RetrievalError) -> tuple[WebPassage, ...] | RetrievalError:
-    if isinstance(page, RetrievalError):
+def _passages(page: Page | AgentAudioError) -> tuple[WebPassage, ...] | AgentAudioError:
+    if isinstance(page, AgentAudioError):
         return page
     try:
         if page.kind in ("text/plain", "text/markdown"):
@@ -115,4 +122,4 @@ def _passages(page: Page | RetrievalError) -> tuple[WebPassage, ...] | Retrieval
         return error
     document = Document(found.text, found.title or page.url, page.url)
     passages = tuple(WebPassage(p.text, p.title, p.source, p.position, 0.0, found.date) for p in split(document))
-    return passages or RetrievalError(f"{page.url[:200]} holds no text; try another page")
+    return passages or RetrievalError(f"{page.url[:200]} has no text; try another page")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,23 +24,34 @@ class Asked:
 
 @dataclass
 class LocalServer:
-    """answers: by path without query, an answer or a function of the request giving one."""
+    """A running server.
 
+    answers: by path without query, an answer or a function of the request giving one
+    asked: the requests, as they arrived
+    server_names: for each TLS handshake, the server name (SNI) that the client sent
+    """
+
+    address: str = "127.0.0.1"
     port: int = 0
     answers: dict[str, Answer | Callable[[Asked], Answer]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    server_names: list[str | None] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
 
 @contextlib.contextmanager
-def local_server() -> Iterator[LocalServer]:
-    """Serves until the block ends."""
-    server = LocalServer()
+def local_server(
+    address: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None
+) -> Iterator[LocalServer]:
+    """A server on a loopback address until the block ends. With `tls`, over HTTPS and with keep-alive."""
+    server = LocalServer(address)
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if tls else "HTTP/1.0"
+
         def answer(self) -> None:
             length = int(self.headers.get("content-length", 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -52,7 +64,7 @@ def local_server() -> Iterator[LocalServer]:
                 self.send_header(name, value)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            with contextlib.suppress(OSError):  # the reader may have left
+            with contextlib.suppress(OSError):  # the client may have left
                 self.wfile.write(body)
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer
@@ -60,7 +72,17 @@ def local_server() -> Iterator[LocalServer]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # a client that refuses the certificate hangs up
+
+    def named(socket: ssl.SSLSocket | ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        server.server_names.append(name)
+
+    with Quiet((address, port), Handler) as http:
+        if tls is not None:
+            tls.sni_callback = named
+            http.socket = tls.wrap_socket(http.socket, server_side=True)
         server.port = http.server_port
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()

@@ -10,8 +10,8 @@ from support.local_http import LocalServer, local_server
 
 from agentaudio import Agent, RunContext
 from agentaudio.conversation import Conversation
-from agentaudio.errors import OptionError
-from agentaudio.http import Guard, RefusedAddress
+from agentaudio.errors import OptionError, RefusedAddress
+from agentaudio.http import Guard
 from agentaudio.model.scripted import Scripted, ScriptStep
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.fetch import Fetcher

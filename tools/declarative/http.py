@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import logging
-import random
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -19,17 +16,15 @@ import jinja2
 import jmespath
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from agentaudio.errors import AgentAudioError, ToolError
+from agentaudio.errors import AgentAudioError, ServiceUnavailable, ToolError
 from agentaudio.http import Fetched, Guard, fetch, guarded_client, parse_url
+from agentaudio.retry import retry
 from agentaudio.tools.declarative.entry import Entry, hidden
 from agentaudio.tools.declarative.format import HttpTool, Request, Step
 from agentaudio.tools.declarative.placeholder import fill, fill_all, written
 from agentaudio.tools.tool import Tool
 
-log = logging.getLogger(__name__)
-
 USER_AGENT = "agentaudio (+https://pypi.org/project/agentaudio)"
-TEMPORARY = frozenset({429, 502, 503, 504})
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 MAX_CACHED = 256
 MAX_EXCERPT_CHARS = 200
@@ -123,24 +118,20 @@ class _Service:
         key = (made.method, str(made.url), repr(made.headers.raw), repr(made.content))
         if (kept := self._cache.get(key)) and kept[0] > time.monotonic():
             return kept[1]
-        for attempt in range(self._retries + 1):
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * random.uniform(0.5, 1)
-            try:
-                fetched = await fetch(client, made)
-            except httpx2.TransportError as error:
-                problem = f"the service does not answer ({type(error).__name__})"
-            except httpx2.HTTPError as error:
-                raise ToolError(f"the service cannot be asked: {error}") from None
-            else:
-                if fetched.status not in TEMPORARY:
-                    break
-                problem = f"the service answered {fetched.status}"
-                with contextlib.suppress(ValueError):
-                    pause = min(LONGEST_PAUSE_S, float(fetched.headers.get("retry-after", "")))
-            if attempt == self._retries:
-                raise ToolError(f"{problem}; try again later")
-            log.info("tool %s: %s; trying again in %.1f s", self._tool.name, problem, pause)
-            await asyncio.sleep(max(0.0, pause))
+
+        async def attempt() -> Fetched:
+            return (await fetch(client, made)).require_available()
+
+        try:
+            fetched = await retry(
+                attempt,
+                retries=self._retries,
+                first_pause_s=FIRST_PAUSE_S,
+                longest_pause_s=LONGEST_PAUSE_S,
+                label=f"a request of the tool {self._tool.name}",
+            )
+        except ServiceUnavailable as error:
+            raise ToolError(f"{error}; try again later") from None
         if self._tool.cache_s and made.method == "GET" and fetched.status < 400:
             self._cache[key] = (time.monotonic() + self._tool.cache_s, fetched)
             if len(self._cache) > MAX_CACHED:
@@ -179,7 +170,6 @@ def _built(client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any
     headers = {
         "user-agent": USER_AGENT,
         "accept": "application/json, text/*;q=0.8, */*;q=0.5",
-        "accept-encoding": "gzip, deflate",  # others unpack to any size before they can be stopped
     }
     for name, text in request.headers.items():
         headers[name.lower()] = fill(text, known, partial(_one_line, name))

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.local_http import LocalServer, local_server
 
-from agentaudio.errors import RetrievalError
-from agentaudio.http import Guard, RefusedAddress
+from agentaudio.errors import NetworkError, RefusedAddress, RetrievalError
+from agentaudio.http import Guard
 from agentaudio.retrieval.web.extract import article, decoded
 from agentaudio.retrieval.web.fetch import Fetcher, Page
 
@@ -70,7 +70,7 @@ def test_a_stream_of_two_gigabytes_is_left_early() -> None:
             await writer.drain()
             sent += 100_000
 
-    with pytest.raises(RetrievalError, match="sends more than 2000000 bytes"):
+    with pytest.raises(NetworkError, match="sends more than 2000000 bytes"):
         fetch_stream(write)
     assert sent < 50_000_000  # what was under way in the sockets' buffers
 
@@ -83,7 +83,7 @@ def test_a_slow_drip_ends_in_time() -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    with pytest.raises(RetrievalError, match=r"took longer than 0\.3 s; try another page"):
+    with pytest.raises(NetworkError, match=r"took longer than 0\.3 s; try another page"):
         fetch_stream(write, time_limit_s=0.3)
 
 
@@ -91,7 +91,7 @@ def test_a_silent_server_ends_in_time() -> None:
     async def write(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(30)
 
-    with pytest.raises(RetrievalError, match=r"took longer than 0\.3 s"):
+    with pytest.raises(NetworkError, match=r"took longer than 0\.3 s"):
         fetch_stream(write, time_limit_s=0.3)
 
 
@@ -101,26 +101,26 @@ def test_a_gzip_bomb_is_left_early(server: LocalServer) -> None:
         for _ in range(200):
             file.write(b"\0" * 1_000_000)
     server.answers["/page"] = (200, {**HTML, "content-encoding": "gzip"}, packed.getvalue())
-    with pytest.raises(RetrievalError, match="sends more than 2000000 bytes"):
+    with pytest.raises(NetworkError, match="sends more than 2000000 bytes"):
         fetch(server, robots=False)
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "br", "gzip, gzip", "aes128gcm"])
 def test_other_packings_are_not_unpacked(server: LocalServer, encoding: str) -> None:
     server.answers["/page"] = (200, {**HTML, "content-encoding": encoding}, b"x")
-    with pytest.raises(RetrievalError, match="which is not unpacked here"):
+    with pytest.raises(NetworkError, match="only gzip and deflate are read"):
         fetch(server)
 
 
 def test_what_is_not_packed_as_it_says_is_told(server: LocalServer) -> None:
     server.answers["/page"] = (200, {**HTML, "content-encoding": "gzip"}, b"not gzip")
-    with pytest.raises(RetrievalError, match="cannot be unpacked"):
+    with pytest.raises(NetworkError, match="cannot be decompressed"):
         fetch(server)
 
 
 def test_endless_redirects_end(server: LocalServer) -> None:
     server.answers["/page"] = (302, {"location": "/page?again"}, b"")
-    with pytest.raises(RetrievalError, match="redirects more than 5 times"):
+    with pytest.raises(NetworkError, match="redirects more than 5 times"):
         fetch(server)
 
 
@@ -133,12 +133,12 @@ def test_redirects_inside_are_refused(server: LocalServer, target: str) -> None:
 
 def test_only_text_is_read(server: LocalServer) -> None:
     server.answers["/page"] = (200, {"content-type": "video/mp4"}, b"x" * 100)
-    with pytest.raises(RetrievalError, match="sends 'video/mp4', which is no text to read"):
+    with pytest.raises(RetrievalError, match="sends 'video/mp4', which is not text"):
         fetch(server)
     server.answers["/page"] = (200, {}, b"<p>no kind</p>")
     assert fetch(server).kind == "text/html"
     server.answers["/page"] = (404, HTML, b"gone")
-    with pytest.raises(RetrievalError, match="answers 404"):
+    with pytest.raises(NetworkError, match="answers 404"):
         fetch(server)
 
 
@@ -168,7 +168,7 @@ def test_each_page_has_its_own_outcome(server: LocalServer) -> None:
     server.answers["/good"] = (200, HTML, b"hello")
     urls = [f"{server.url}/good", f"{server.url}/bad", "http://10.0.0.1/", "ftp://example.org/", "nonsense"]
     found = asyncio.run(Fetcher(Guard(frozenset({"127.0.0.1"}))).fetch_all(urls))
-    assert isinstance(found[0], Page) and all(isinstance(one, RetrievalError) for one in found[1:])
+    assert [type(one) for one in found] == [Page, NetworkError, RefusedAddress, RefusedAddress, RefusedAddress]
 
 
 @pytest.mark.parametrize(
@@ -198,5 +198,5 @@ def test_any_bytes_can_be_decoded(content: bytes, told: str | None) -> None:
 @pytest.mark.parametrize("page", [b"", b"<", b"\0" * 1000, b"<div>" * 50_000, b"<script>alert(1)</script>", b"<!--"])
 def test_pages_without_text_say_so(page: bytes) -> None:
     pytest.importorskip("trafilatura", reason="needs the extra 'web'")
-    with pytest.raises(RetrievalError, match="holds no text"):
+    with pytest.raises(RetrievalError, match="has no text"):
         article(page)
