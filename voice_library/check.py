@@ -1,4 +1,4 @@
-"""`check`: whether a library holds what its cards say, and nothing else."""
+"""`check`: compare the files of a library with its cards."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from agentaudio.voice_library.library import VoiceLibrary
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that should not be so. repaired: whether it was mended just now."""
+    """A discrepancy. repaired: whether `check` removed it."""
 
     what: str
     repaired: bool = False
 
 
 def check(library: VoiceLibrary, *, repair: bool = False) -> list[Problem]:
-    """Read every file of a library against its card.
+    """Compare every clip with the hash on its card, and find files that belong to no voice.
 
-    repair: delete files of no voice, and finish purges that a kill interrupted. What is missing or
-        changed is only reported: no voice is ever deleted.
+    repair: delete files that belong to no voice, and finish interrupted purges. Clips that are
+        missing or changed are only reported; a voice is never deleted.
 
-    returns: what was found; empty when all is well
-    Raises VoiceError when the library cannot be read, or not be written though `repair` is asked.
+    returns: the problems; empty when there are none
+    Raises VoiceError when the library cannot be read, or with `repair` cannot be written.
     """
-    problems = [Problem(f"the database: {told}") for (told,) in library.database.rows("PRAGMA integrity_check(20)")]
-    problems = [problem for problem in problems if not problem.what.endswith(": ok")]
+    findings = [finding for (finding,) in library.database.rows("PRAGMA integrity_check(20)")]
+    problems = [Problem(f"the database: {finding}") for finding in findings if finding != "ok"]
     pending = _pending(library)
     with library.database.alone() if repair else nullcontext():
         strays = list(_strays(library))
@@ -53,7 +53,7 @@ def check(library: VoiceLibrary, *, repair: bool = False) -> list[Problem]:
 
 
 def _pending(library: VoiceLibrary) -> Iterator[str]:
-    """Purges that were begun, or are due, and not done."""
+    """Purges that are due or were interrupted."""
     (discarded,), (ended,) = (
         library.database.rows("SELECT count(*) FROM discarded")[0],
         library.database.rows(
@@ -68,7 +68,9 @@ def _pending(library: VoiceLibrary) -> Iterator[str]:
 
 def _strays(library: VoiceLibrary) -> Iterator[Path]:
     rows = library.database.rows("SELECT DISTINCT sha256 FROM voices WHERE revoked IS NULL")
-    yield from library.clip_files.strays({sha256 for (sha256,) in rows})
+    known = {sha256 for (sha256,) in rows}
+    yield from library.clip_files.strays(known)
+    yield from library.prompts.strays(known)
     yield from library.folder.glob(".*.tmp")
 
 

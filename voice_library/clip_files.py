@@ -1,4 +1,4 @@
-"""The files of a library: clips named after their content, and the timbre prompts made from them."""
+"""`ClipFiles`: the clips of a library, each stored under the hash of its content."""
 
 from __future__ import annotations
 
@@ -11,27 +11,17 @@ from agentaudio.files import write_atomically
 
 
 class ClipFiles:
-    """FOLDER/clips/ab/abcd….flac, and FOLDER/prompts/abcd….*.safetensors beside them."""
+    """FOLDER/clips/ab/abcd….flac"""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         self._clips = folder / "clips"
-        self._prompts = folder / "prompts"
 
     def path(self, sha256: str) -> Path:
-        """Where the clip of that content is."""
+        """The file of the clip with that content."""
         return self._clips / sha256[:2] / f"{sha256}.flac"
 
-    def prompt_path(self, sha256: str) -> Path:
-        """Where a model keeps the timbre prompt that it made from that clip."""
-        return self._prompts / f"{sha256}.timbre.safetensors"
-
-    def prompts(self, sha256: str) -> list[Path]:
-        """Every file that was made from that clip."""
-        return sorted(self._prompts.glob(f"{sha256}.*"))
-
     def put(self, sha256: str, content: bytes) -> bool:
-        """Store a clip for good, before it returns; False when it is there already.
+        """Store a clip durably before returning; False when it is stored already.
 
         Raises VoiceError when the disk is full, or the folder cannot be written.
         """
@@ -41,13 +31,8 @@ class ClipFiles:
         write_atomically(path, content, error=VoiceError, durable=True)
         return True
 
-    def discard_prompts(self, sha256: str) -> None:
-        for path in self.prompts(sha256):
-            path.unlink(missing_ok=True)
-
     def discard(self, sha256: str) -> None:
-        """Delete a clip, and all that was made from it."""
-        self.discard_prompts(sha256)
+        """Delete a clip. Raises OSError when that is not possible."""
         path = self.path(sha256)
         path.unlink(missing_ok=True)
         with suppress(OSError):  # not empty, or another process was first
@@ -56,11 +41,8 @@ class ClipFiles:
     def strays(self, known: set[str]) -> Iterator[Path]:
         """Files that belong to no voice.
 
-        known: hashes of the clips that do
+        known: hashes of the clips that voices have
         """
         for file in sorted(self._clips.rglob("*")):
             if not file.is_dir() and (file.stem not in known or file != self.path(file.stem)):
-                yield file
-        for file in sorted(self._prompts.glob("*")):
-            if file.name.partition(".")[0] not in known:
                 yield file

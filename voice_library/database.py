@@ -1,4 +1,4 @@
-"""`Database`: the cards, embeddings and log of a library in SQLite."""
+"""`Database`: the cards, embeddings and log of a library, in SQLite."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from agentaudio.voice_library.writer_lock import WriterLock
 
 FILE = "library.sqlite3"
 FORMAT = 2
-APPLICATION = 0x61675643  # "agVC": told from other SQLite files by this
+APPLICATION = 0x61675643
+"""SQLite's application_id ("agVC"), which distinguishes a library from other SQLite files."""
 
-# Rows are never used twice, so an index may keep them as its ids. Names are stored case-folded,
-# languages in lower case; `until` is the last day of the consent, `ended` whether what it covered
-# is purged; `origin` the hash of the file that a clip was cut from; `discarded` lists clips that no
-# voice has any more, until their files are gone. Cards are a table of their own, since conditions
-# are checked on all voices, and cards are read of few.
+# Row numbers are never reused, so a search index may use them as its ids. Names are stored
+# case-folded, languages in lower case. `until` is the last day of the consent, `ended` says whether
+# the data it covered is purged, `origin` is the hash of the file that a clip was cut from.
+# `discarded` lists clips of deleted voices until their files are deleted. Cards have a table of
+# their own: a selection scans all rows of `voices`, but few cards are read.
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {FORMAT};
@@ -59,11 +60,12 @@ Row = tuple[Any, ...]
 
 
 class Database:
-    """One file, read by many processes while one of them writes; several threads may share an instance.
+    """One SQLite file, read by many processes while one of them writes. Thread-safe.
 
-    folder: of the library; wait_s: how long to wait for another writer
+    folder: of the library
+    wait_s: how long to wait for another writer, in seconds
 
-    Raises VoiceError when there is no library, it cannot be read, or a newer version wrote it.
+    Raises VoiceError when there is no library, it cannot be read, or it has another format.
     """
 
     def __init__(self, folder: Path, wait_s: float) -> None:
@@ -79,10 +81,10 @@ class Database:
 
     @classmethod
     def create(cls, folder: Path) -> None:
-        """An empty database. Raises VoiceError when there is one, or the folder cannot be written."""
-        with _told(folder):
+        """Make an empty database. Raises VoiceError when there is one, or the folder cannot be written."""
+        with _as_voice_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with WriterLock(folder, 1.0), _told(folder):
+        with WriterLock(folder, 1.0), _as_voice_errors(folder):
             if (folder / FILE).exists():
                 raise VoiceError(f"{folder} is a voice library already; open it with VoiceLibrary({str(folder)!r})")
             # Made whole under another name, so that no reader opens a library without tables.
@@ -94,14 +96,14 @@ class Database:
                     db.close()
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
-        """What a query finds, as of one instant."""
-        with self._reading, _told(self._folder):
+        """The rows that a query finds, as a consistent snapshot."""
+        with self._reading, _as_voice_errors(self._folder):
             return self._for_reading().execute(sql, values).fetchall()
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of it is kept when the block ends, or nothing when it raises."""
-        with self._writing, WriterLock(self._folder, self._wait_s), _told(self._folder):
+        """A transaction: committed when the block ends, rolled back when it raises."""
+        with self._writing, WriterLock(self._folder, self._wait_s), _as_voice_errors(self._folder):
             db = self._for_writing()
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -115,25 +117,25 @@ class Database:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """No process changes the library while the block runs."""
+        """Hold the writer lock: no other process changes the library while the block runs."""
         with self._writing, WriterLock(self._folder, self._wait_s):
             yield
 
     def wipe(self) -> None:
-        """Leave no copy of what was deleted in the write-ahead log.
+        """Empty the write-ahead log, which may still hold copies of deleted data.
 
-        Raises VoiceError when readers keep it from being emptied; what was deleted stays deleted.
+        Raises VoiceError when a reader prevents it; the deletion itself is not undone.
         """
-        with self._writing, _told(self._folder):
+        with self._writing, _as_voice_errors(self._folder):
             busy, _, _ = self._for_writing().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise VoiceError(
-                f"it is deleted, but a reader keeps traces of it in {self.path}-wal; run "
-                "`agentaudio voices check --repair` when that reader is done"
+                f"the data is deleted, but an open reader keeps a copy in {self.path}-wal; run "
+                "`agentaudio voices check --repair` once that reader has finished"
             )
 
     def close(self) -> None:
-        """Let go of the file; it opens again by itself when it is needed."""
+        """Close the connections; the next call opens them again."""
         with self._reading, self._writing:
             for connection in (self._reader, self._writer):
                 if connection is not None and self._process == os.getpid():
@@ -141,12 +143,12 @@ class Database:
             self._reader = self._writer = None
 
     def __del__(self) -> None:
-        with suppress(AttributeError):  # never opened
+        with suppress(AttributeError):  # __init__ raised early
             self.close()
 
     def _for_reading(self) -> sqlite3.Connection:
         if self._process != os.getpid():
-            # SQLite must not be used across a fork: the parent's connections are left alone.
+            # SQLite connections must not be used or closed in a forked child.
             self._reader = self._writer = None
             self._process = os.getpid()
         if self._reader is not None and self._frozen is not None and self._frozen != self._stamp():
@@ -160,7 +162,7 @@ class Database:
         if not self.path.is_file():
             older = (self._folder / "voices.json").exists()
             raise VoiceError(
-                f"{self._folder} is a voice library of format 1, which is not read any more; make it again"
+                f"{self._folder} is a voice library of format 1, which is not supported any more; make it again"
                 if older
                 else f"{self._folder} is not a voice library: it has no {FILE}"
             )
@@ -172,7 +174,7 @@ class Database:
             log = self.path.with_name(f"{FILE}-wal")
             if writable or (log.exists() and log.stat().st_size):
                 raise
-            # On a read-only medium SQLite cannot make the files that it shares between processes.
+            # On a read-only medium SQLite cannot create its shared-memory file.
             self._frozen = self._stamp()
             reader = self._connect("ro&immutable=1")
         reader.execute("PRAGMA query_only = ON")
@@ -197,7 +199,7 @@ class Database:
             (application,) = db.execute("PRAGMA application_id").fetchone()
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if application != APPLICATION:
-                raise VoiceError(f"{self.path} is not a voice library, but another kind of SQLite file")
+                raise VoiceError(f"{self.path} is another kind of SQLite file, not a voice library")
             if version != FORMAT:
                 raise VoiceError(
                     f"{self.path} has format {version}, this version of agentaudio reads format {FORMAT}; "
@@ -214,11 +216,11 @@ class Database:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """SQLite's errors, and those of the disk, as ours."""
+def _as_voice_errors(folder: Path) -> Iterator[None]:
+    """Raise VoiceError in place of SQLite's errors and of OSErrors."""
     try:
         yield
-    except AgentAudioError:  # some of ours are OSErrors too
+    except AgentAudioError:  # ConsentError is an OSError too
         raise
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF

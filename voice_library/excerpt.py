@@ -1,4 +1,4 @@
-"""`find_excerpt`: the part of a recording that shows a voice best."""
+"""`find_excerpt`: the part of a recording with the most speech."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Excerpt:
 
 
 def find_excerpt(audio: Audio, activity: VoiceActivity) -> Excerpt:
-    """The stretch of up to LONGEST_S that holds the most speech, with a little air before and after it.
+    """The stretch of up to LONGEST_S with the most speech, and MARGIN_S before and after it.
 
-    A long recording is heard in blocks of BLOCK_S, only until one of them holds enough speech.
+    A long recording is searched in blocks of BLOCK_S until one holds WISHED_S of speech.
 
     Raises VoiceError when there is less than SHORTEST_SPEECH_S of speech, and MissingExtra without
     the extra `embedded`.
@@ -54,7 +54,7 @@ def _best_of(audio: Audio, stretches: list[tuple[float, float]]) -> Excerpt:
     best: tuple[float, list[tuple[float, float]]] = (0.0, [])
     for first, (start, _) in enumerate(stretches):
         inside = [(begin, min(end, start + room)) for begin, end in stretches[first:] if begin < start + room]
-        # A word that is cut off is worse than a shorter excerpt: a cut stretch goes, unless it is the only one.
+        # A shorter excerpt is better than one that cuts a word: drop a cut stretch, unless it is the only one.
         if len(inside) > 1 and stretches[first + len(inside) - 1][1] > start + room:
             inside.pop()
         speech_s = sum(end - begin for begin, end in inside)

@@ -1,4 +1,4 @@
-"""`export_voice`: everything that a library holds on one voice."""
+"""`export_voice`: write out everything that a library holds about one voice."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from agentaudio.voice_library.library import VoiceLibrary
 
 
 def export_voice(library: VoiceLibrary, id: str, to: str | os.PathLike[str]) -> Path:
-    """Write all that is held on a voice: what the person behind it may ask to see.
+    """Write everything that is held about a voice, for the person whose voice it is.
 
     to: a new folder, or a new file that ends in .zip. It will hold card.json, log.json, clip.flac,
-        embedding-ENCODER.npy ((dim,) float32) and prompts/; of a revoked voice only the first two.
+        embedding-ENCODER.npy ((dim,) float32), prompts.json (a list of {file, model, version, bytes,
+        made}) and prompts/FILE; of a revoked voice only the first two.
 
     Raises VoiceNotFound, and VoiceError when `to` exists or cannot be written; then nothing is left there.
     """
@@ -54,10 +55,21 @@ def _parts(library: VoiceLibrary, id: str) -> Iterator[tuple[str, bytes]]:
         return
     try:
         yield "clip.flac", library.clip_files.path(card.sha256).read_bytes()
-        for file in library.clip_files.prompts(card.sha256):
-            yield f"prompts/{file.name}", file.read_bytes()
+        kept = library.prompts.of(card.sha256)
+        for state in kept:
+            yield f"prompts/{state.path.name}", state.path.read_bytes()
     except OSError as error:
         raise VoiceError(f"voice {id!r}: cannot read {error.filename}: {error.strerror}") from None
+    if kept:
+        yield "prompts.json", _json(
+            [
+                {
+                    "file": state.path.name, "model": state.model, "version": state.version,
+                    "bytes": state.size_bytes, "made": state.made.isoformat(timespec="seconds"),
+                }
+                for state in kept
+            ]
+        )  # fmt: skip
     sql = "SELECT encoder, vector FROM embeddings WHERE voice = (SELECT row FROM voices WHERE id = ?)"
     for encoder, vector in library.database.rows(sql, id):
         buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""`ingest`: recordings become voices, many at a time; what cannot is reported, and nothing is lost."""
+"""`ingest`: add many recordings to a library as voices, and report those that cannot be used."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from agentaudio.errors import AudioError, VoiceError
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.vad import VoiceActivity
 from agentaudio.voice_library.excerpt import WISHED_S, find_excerpt
-from agentaudio.voice_library.library import PreparedVoice, VoiceLibrary
+from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.manifest import Entry, read_manifest
-from agentaudio.voice_library.neighbours import Neighbours, encode_and_tell_apart
+from agentaudio.voice_library.neighbours import Neighbours, encode_and_count_speakers
+from agentaudio.voice_library.prepared import PreparedVoice
 from agentaudio.voice_library.quality import measure_quality
 from agentaudio.voice_library.suggestion import suggest_card
 
@@ -29,12 +30,14 @@ LONGEST_SOURCE_S = 600.0
 LARGEST_SOURCE_BYTES = 200_000_000
 HIGHEST_RATE_HZ = 48_000
 BATCH = 32
+"""Voices stored in one transaction."""
 BATCH_S = 1.0
+"""Seconds after which a smaller batch is stored too."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something about one row of what was taken in. row: counted from 1."""
+    """A remark on one row of the source. row: counted from 1."""
 
     row: int
     file: str
@@ -43,7 +46,13 @@ class Note:
 
 @dataclass
 class IngestReport:
-    """How it went. added: ids; skipped: were there already; flagged: added, but look; refused: and why."""
+    """The outcome for each row.
+
+    added: ids of the new voices
+    skipped: rows whose recording is in the library already
+    flagged: rows that were added and should be listened to, each with the reason
+    refused: rows that cannot be used, each with the reason
+    """
 
     added: list[str] = field(default_factory=list)
     skipped: list[Note] = field(default_factory=list)
@@ -59,22 +68,22 @@ def ingest(
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> IngestReport:
-    """Take recordings into a library: the best 3 to 15 seconds of each, measured, embedded and described.
+    """Add recordings to a library: of each the best 3 to 15 seconds, measured, embedded and described.
 
     source: a recording, a folder or a manifest, see `read_manifest`
-    common: fields of the card for rows that do not have them, such as licence and consent
-    workers: threads; None takes one per core
-    on_progress: is told how many rows are done, of how many
+    common: fields of the card for rows that lack them, such as licence and consent
+    workers: threads; None uses one per core
+    on_progress: called with the number of rows done and of all rows
 
-    Rows without an id are named after their file; rows without a description get one made by rule.
-    Doing it again skips what is there already, so a run that was interrupted goes on. When it
-    returns, or calls `on_progress`, the voices so far are on the disk.
+    A row without an id is named after its file; a row without a description gets one derived from
+    its sound. Recordings that are in the library already are skipped, so an interrupted run can be
+    repeated. When this returns, or calls `on_progress`, the voices so far are stored durably.
 
     Raises VoiceError when the source or the library cannot be used, or the disk is full, and
-    MissingExtra without the extra `embedded`. A row that cannot be used is only reported.
+    MissingExtra without the extra `embedded`. A row that cannot be used is reported and does not raise.
     """
     entries = list(read_manifest(source))
-    run = _Ingest(library, dict(common or {}))
+    run = IngestRun(library, dict(common or {}))
     for done, (entry, future) in enumerate(_in_order(run.prepare, entries, workers or os.cpu_count() or 1), 1):
         run.take(entry, future)
         if run.due or done == len(entries):
@@ -88,7 +97,9 @@ class _Known(Exception):
     """The recording is in the library already."""
 
 
-class _Ingest:
+class IngestRun:
+    """The steps of `ingest`: `prepare` each row, in any thread; then `take` it and `store` batches, in one thread."""
+
     def __init__(self, library: VoiceLibrary, common: dict[str, Any]) -> None:
         self.report = IngestReport()
         self._library = library
@@ -99,9 +110,10 @@ class _Ingest:
         self._stored_at = time.monotonic()
 
     def prepare(self, entry: Entry) -> tuple[PreparedVoice, list[str]]:
-        """A row as a voice, with what is odd about it. Any thread may do this.
+        """A row as a voice, with reasons to listen to it. Thread-safe.
 
-        Raises AudioError or VoiceError when the row cannot be used, _Known when its recording has been.
+        Raises AudioError or VoiceError when the row cannot be used, _Known when its recording is in
+        the library already.
         """
         if entry.problem is not None:
             raise VoiceError(entry.problem)
@@ -116,20 +128,20 @@ class _Ingest:
             fields |= guessed | {"automatic": tuple(guessed)}
         vector, two = None, False
         if self._library.encoder is not None:
-            vector, two = encode_and_tell_apart(self._library.encoder, excerpt.audio)
+            vector, two = encode_and_count_speakers(self._library.encoder, excerpt.audio)
         flags = ["it sounds like two speakers"] * two
         if excerpt.speech_s < WISHED_S:
             flags.append(f"it holds only {excerpt.speech_s:.1f} s of speech")
-        voice = self._library.prepare(
+        voice = PreparedVoice.of(
             excerpt.audio, vector=vector, origin=origin, quality=measure_quality(excerpt), **fields
         )
         return voice, flags
 
     def take(self, entry: Entry, future: Future[tuple[PreparedVoice, list[str]]]) -> None:
-        """Put a prepared row into the batch, or into the report."""
+        """Add a prepared row to the batch, or to the report when it is refused or known."""
         try:
             voice, flags = future.result()
-            # Asked again: rows before this one were stored while it was prepared.
+            # Checked again: rows before this one were stored while it was prepared.
             self._unknown(voice.card.sha256)
             self._unknown(voice.origin or "")
             for _, other, _ in self._batch:
@@ -143,11 +155,11 @@ class _Ingest:
 
     @property
     def due(self) -> bool:
-        """Whether the batch has waited long enough."""
+        """Whether the batch should be stored now."""
         return len(self._batch) >= BATCH or time.monotonic() - self._stored_at > BATCH_S
 
     def store(self) -> None:
-        """Write the batch to the disk."""
+        """Store the batch, and report what became of each row."""
         batch, self._batch = self._batch, []
         outcomes = self._library.store([voice for _, voice, _ in batch]) if batch else []
         for (entry, voice, flags), outcome in zip(batch, outcomes, strict=True):
@@ -156,7 +168,7 @@ class _Ingest:
                 continue
             self.report.added.append(outcome.id)
             if voice.vector is not None:
-                near = self._neighbours.meet(outcome.id, voice.vector)
+                near = self._neighbours.add(outcome.id, voice.vector)
                 if near is not None:
                     flags.append(f"it sounds like {near[0]!r} (cosine {near[1]:.2f})")
             if flags:
@@ -164,7 +176,7 @@ class _Ingest:
         self._stored_at = time.monotonic()
 
     def _unknown(self, sha256: str) -> str:
-        """The hash, of a recording that is new."""
+        """The hash itself, if no voice has this recording. Raises VoiceError or _Known otherwise."""
         card = self._library.recorded(sha256)
         if card is None:
             return sha256
@@ -173,7 +185,7 @@ class _Ingest:
         raise _Known(f"it is the recording of {card.id!r}")
 
     def _named(self, entry: Entry, voice: PreparedVoice) -> PreparedVoice:
-        """Two files of one name in different folders are two voices; an id that somebody gave stays as it is."""
+        """Make an id that was derived from the file name unique; an id that was given stays as it is."""
         id = voice.card.id
         taken = id in {other.card.id for _, other, _ in self._batch} or self._library.has(id)
         if not taken or "id" in self._common or "id" in entry.fields:
@@ -187,7 +199,7 @@ Prepare = Callable[[Entry], tuple[PreparedVoice, list[str]]]
 def _in_order(
     prepare: Prepare, entries: list[Entry], workers: int
 ) -> Iterator[tuple[Entry, Future[tuple[PreparedVoice, list[str]]]]]:
-    """Rows with what becomes of them, in their order; a few are prepared ahead."""
+    """Each row with its prepared voice, in order; up to 4 rows per worker are prepared ahead."""
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[tuple[Entry, Future[tuple[PreparedVoice, list[str]]]]] = deque()
         try:
@@ -203,13 +215,13 @@ def _in_order(
 
 
 def _fingerprint(file: Path) -> str:
-    """Hash of a file whose header promises a sound of sensible length: a few bytes may stand for ten hours."""
+    """SHA-256 of a file. Raises AudioError for one that is too large, or too long once decoded."""
     import soundfile
 
     try:
         if file.stat().st_size > LARGEST_SOURCE_BYTES:
             raise AudioError(f"{file} has {file.stat().st_size / 1e6:.0f} MB; cut it first")
-        with suppress(soundfile.LibsndfileError):  # Audio.load says it better, and reads more kinds
+        with suppress(soundfile.LibsndfileError):  # Audio.load reads more formats and has clearer errors
             header = soundfile.info(str(file))
             if header.duration > LONGEST_SOURCE_S:
                 raise AudioError(

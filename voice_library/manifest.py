@@ -1,4 +1,4 @@
-"""`read_manifest`: which recordings are to become voices, from a file, a folder or a list."""
+"""`read_manifest`: the recordings to ingest, and the fields of their cards, from a file, a folder or a list."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from agentaudio.voice_library.voice import Consent, Source, VoiceCard
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".m4a", ".mp4", ".webm")
 LISTS = (".txt", ".list", ".scp")
-LONGEST_FIELD = 1_000_000
 
 _MADE_HERE = {"sha256", "duration_s", "quality", "added", "revoked", "automatic"}
 _PARTS: dict[str, type[BaseModel]] = {"consent": Consent, "source": Source}
@@ -34,9 +33,9 @@ _SEVERAL = {"tags", "consent_scope"}
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of a manifest: a recording and what is said of it, or why the row cannot be read.
+    """A row of a manifest: a recording and fields of its card, or the problem with the row.
 
-    number: counted from 1, as an editor counts lines, or the files of a folder
+    number: of the line, from 1; of the file, for a folder
     """
 
     number: int
@@ -48,16 +47,16 @@ class Entry:
 def read_manifest(source: str | os.PathLike[str]) -> Iterator[Entry]:
     """The rows of a source, in order.
 
-    source: a sound file; a folder, searched through; or a manifest: .csv with a header, .jsonl,
+    source: a sound file; a folder, searched recursively; or a manifest: .csv with a header, .jsonl,
         .parquet (extra `parquet`), or a list (.txt, .list, .scp) of lines `file.wav, description`.
-        Fields are those of VoiceCard besides `file`, which is relative to the manifest. In tables
-        `consent` and `source` are spelled as columns (`consent_basis`), and several tags or
-        purposes are parted by `;`.
+        Besides `file`, a path relative to the manifest, the fields are those of VoiceCard. In tables
+        `consent` and `source` are spread over columns (`consent_basis`), and several tags or
+        purposes are separated by `;`.
 
-    A row that cannot be used comes with its problem. Files outside the folder of the source are
-    such a problem, however they are spelled or linked.
-    Raises VoiceError when the source is missing, empty of sound, of another kind, or has columns
-    that no card has; MissingExtra for Parquet without pyarrow.
+    A row that cannot be used has a `problem`, for instance a file outside the folder of the source
+    (links are resolved), or a CSV field longer than the `csv.field_size_limit` of the process.
+    Raises VoiceError when the source is missing, holds no recording, has an unknown suffix, or has
+    columns that are not fields of a card; MissingExtra for Parquet without pyarrow.
     """
     source = Path(source)
     if source.is_dir():
@@ -72,18 +71,18 @@ def read_manifest(source: str | os.PathLike[str]) -> Iterator[Entry]:
     }  # fmt: skip
     if suffix not in readers:
         known = ", ".join((*readers, *SOUND_SUFFIXES))
-        raise VoiceError(f"{source} is neither a manifest nor a recording by its name; known: {known}")
+        raise VoiceError(f"{source} is neither a manifest nor a recording; known suffixes: {known}")
     return _within(source.parent, readers[suffix](source))
 
 
-Raw = tuple[int, dict[str, Any] | str]  # a row's number, and its columns or its problem
+Raw = tuple[int, dict[str, Any] | str]  # the number of a row, and its columns or its problem
 
 
 def _folder(folder: Path) -> Iterator[Entry]:
     files = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
     sounds = sorted(file for file in files if file.suffix.lower() in SOUND_SUFFIXES)
     if not sounds:
-        raise VoiceError(f"{folder} holds no recordings; known are {', '.join(SOUND_SUFFIXES)}")
+        raise VoiceError(f"{folder} holds no recordings; known suffixes: {', '.join(SOUND_SUFFIXES)}")
     return _within(folder, ((number, {"file": str(file.relative_to(folder))}) for number, file in enumerate(sounds, 1)))
 
 
@@ -100,11 +99,11 @@ def _within(folder: Path, rows: Iterable[Raw]) -> Iterator[Entry]:
         path = folder / name.strip()
         try:
             inside = path.resolve().is_relative_to(root)
-            str(path).encode()  # what the system calls a name need not be text
+            str(path).encode()  # file names may hold bytes that are not UTF-8
             path = path if path.exists() else folder / unicodedata.normalize("NFC", name.strip())
             missing = not path.is_file()
-        except (OSError, ValueError, RuntimeError) as error:  # NUL, a name too long, links in a circle
-            yield Entry(number, folder, problem=f"{name.strip()[:200]!r} is no file name ({error})")
+        except (OSError, ValueError, RuntimeError) as error:  # NUL, too long, circular links
+            yield Entry(number, folder, problem=f"{name.strip()[:200]!r} is not a file name ({error})")
             continue
         if not inside:
             yield Entry(number, path, problem=f"it leads out of {folder}; copy it there")
@@ -118,12 +117,12 @@ def _within(folder: Path, rows: Iterable[Raw]) -> Iterator[Entry]:
 
 
 def _fields(row: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a card from the columns of a row: empty ones left out, parted ones put together."""
+    """The fields of a card from the columns of a row, without empty columns."""
     fields: dict[str, Any] = {}
     for name, value in row.items():
         if name is None or name not in COLUMNS and name not in _PARTS:
             raise VoiceError(
-                "it has more values than there are columns; quote what holds commas"
+                "it has more values than there are columns; quote values that contain commas"
                 if name is None
                 else f"a card has no field {name!r}; {did_you_mean(str(name), COLUMNS)}"
             )
@@ -141,7 +140,6 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
 
 def _csv(file: Path) -> Iterator[Raw]:
     text = _content(file).decode("utf-8-sig", "surrogateescape")
-    csv.field_size_limit(LONGEST_FIELD)
     rows = csv.DictReader(io.StringIO(text, newline=""))
     try:
         unknown = [name for name in rows.fieldnames or [] if name not in COLUMNS]

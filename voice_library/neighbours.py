@@ -1,4 +1,4 @@
-"""`Neighbours`: does a new voice sound like one that is there, and is it one voice at all?"""
+"""`Neighbours`: finds voices that sound like a new one, and clips with two speakers."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.clustering import cosine, cosine_of_two_clusters
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.speaker_encoder import SpeakerEncoder, WindowedSpeakerEncoder
 
 Embedding = NDArray[np.float32]
 
 SHORTEST_HALF_S = 1.5
-ROUNDS = 5
 
 
 class Neighbours:
-    """The embeddings of a library, in memory while many voices come in: 4 bytes times `dim` per voice."""
+    """The embeddings of a library, in memory during an ingest: 4 bytes times `dim` per voice.
+
+    Raises VoiceError when the library cannot be read.
+    """
 
     def __init__(self, library: VoiceLibrary) -> None:
         self._library = library
@@ -26,8 +29,11 @@ class Neighbours:
         dim = library.encoder.dim if library.encoder is not None else 0
         self._vectors = np.concatenate([np.zeros((0, dim), np.float32), *(vectors for _, vectors in batches)])
 
-    def meet(self, id: str, vector: Embedding) -> tuple[str, float] | None:
-        """Remember a new voice. Returns the voice that counts as the same speaker, and the cosine, if there is one."""
+    def add(self, id: str, vector: Embedding) -> tuple[str, float] | None:
+        """Add a new voice. Returns the nearest earlier voice and its cosine, if it counts as the same speaker.
+
+        vector: (dim,) float32, any length
+        """
         encoder = self._library.encoder
         assert encoder is not None
         vector = vector / np.linalg.norm(vector)
@@ -51,40 +57,18 @@ class Neighbours:
         return found[0].id if found else "a voice that was removed meanwhile"
 
 
-def encode_and_tell_apart(encoder: SpeakerEncoder, audio: Audio) -> tuple[Embedding, bool]:
-    """A clip's embedding, and whether it sounds like two speakers.
+def encode_and_count_speakers(encoder: SpeakerEncoder, audio: Audio) -> tuple[Embedding, bool]:
+    """A clip's embedding, (dim,) float32, and whether the clip seems to hold two speakers.
 
-    An encoder with windows tells by them; of another one the halves of the clip are encoded too,
-    which doubles the work.
+    The windows of a WindowedSpeakerEncoder are clustered. With another encoder the two halves of the
+    clip are embedded too and compared, which doubles the work; clips below 3 s are not split.
     """
     if isinstance(encoder, WindowedSpeakerEncoder):
         windows = encoder.encode_windows(audio)
         mean = windows.mean(axis=0)
-        return mean / np.linalg.norm(mean), closeness_of_two(windows) < encoder.one_speaker_above
+        return mean / np.linalg.norm(mean), cosine_of_two_clusters(windows) < encoder.one_speaker_above
     whole, middle = encoder.encode(audio), audio.duration / 2
     if middle < SHORTEST_HALF_S:
         return whole, False
     first, second = encoder.encode(audio.slice(0, middle)), encoder.encode(audio.slice(middle))
-    return whole, _cosine(first, second) < encoder.same_speaker_above
-
-
-def closeness_of_two(windows: Embedding) -> float:
-    """Cosine of the two groups that windows fall into most naturally (2-means from the farthest pair); 1 for one group.
-
-    windows: (n, dim) float32 of unit length; a group needs two, since one may be a cough
-    """
-    if len(windows) < 4:
-        return 1.0
-    similar = windows @ windows.T
-    centres = windows[list(np.unravel_index(similar.argmin(), similar.shape))]
-    for _ in range(ROUNDS):
-        nearer = (windows @ centres.T).argmax(axis=1)
-        if min(np.bincount(nearer, minlength=2)) < 2:
-            return 1.0
-        centres = np.stack([windows[nearer == group].mean(axis=0) for group in (0, 1)])
-        centres /= np.linalg.norm(centres, axis=1, keepdims=True)
-    return _cosine(*centres)
-
-
-def _cosine(one: Embedding, other: Embedding) -> float:
-    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
+    return whole, cosine(first, second) < encoder.same_speaker_above

@@ -1,4 +1,4 @@
-"""`measure_quality`: how well a clip was recorded."""
+"""`measure_quality`: the recording quality of a clip."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ FULL_SCALE = 0.999
 FRAME_S = 0.032
 BORDER_S = 0.05
 LEAST_BACKGROUND_S = 0.1
-LOWEST_SNR_DB, HIGHEST_SNR_DB = -20.0, 90.0  # beyond them 16 bits tell nothing
+LOWEST_SNR_DB, HIGHEST_SNR_DB = -20.0, 90.0  # 16-bit samples resolve no more
 INAUDIBLE_BELOW_PEAK_DB = 55.0
 
 
 def measure_quality(excerpt: Excerpt) -> Quality:
     """Speech seconds, signal-to-noise ratio, clipping and bandwidth of an excerpt.
 
-    The noise is the power between stretches of speech, without their borders; the signal the power
-    within them, less the noise. The bandwidth ends where the mean spectrum of the speech falls
-    INAUDIBLE_BELOW_PEAK_DB below its peak for good, or drops into the noise.
+    Noise power is measured between the stretches of speech, signal power within them minus the
+    noise; both leave out BORDER_S around each border. The bandwidth is the highest frequency at which
+    the mean spectrum of the speech lies within INAUDIBLE_BELOW_PEAK_DB of its peak.
     """
     samples, rate = excerpt.audio.samples, excerpt.audio.sample_rate
     spoken = _within(excerpt.speech, len(samples), rate, -BORDER_S)

@@ -1,4 +1,4 @@
-"""`ingest_with_ray`: recordings become voices on all machines of a Ray cluster."""
+"""`ingest_with_ray`: add recordings to a library, prepared on all machines of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from concurrent.futures import Future
 from typing import Any
 
 from agentaudio.errors import MissingExtra
-from agentaudio.voice_library.ingest import IngestReport, _Ingest
-from agentaudio.voice_library.library import PreparedVoice, VoiceLibrary
+from agentaudio.voice_library.ingest import IngestReport, IngestRun
+from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.manifest import Entry, read_manifest
+from agentaudio.voice_library.prepared import PreparedVoice
 from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
 
-AHEAD = 8  # rows that wait at each worker
+AHEAD = 8
+"""Rows queued for each worker."""
+
 Prepared = tuple[PreparedVoice, list[str]]
 
 
@@ -27,14 +30,14 @@ def ingest_with_ray(
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> IngestReport:
-    """`ingest`, where the slow part of each row is done by a pool of Ray actors.
+    """`ingest`, with the rows prepared by Ray actors.
 
-    This process alone writes the library. A worker that dies is started again, and its rows are
-    given out anew; a run that was interrupted goes on where it stopped, as `ingest` does.
+    Only this process writes to the library. An actor that dies is restarted and its rows are
+    repeated; an interrupted run can be repeated, as with `ingest`.
 
-    library: opened with the same encoder, in a folder that every machine sees under the same path, as source
+    library: opened with the same encoder; every machine must see its folder and the source under the same path
     encoder: makes the speaker encoder, once in each worker
-    workers: actors; None takes one for each core of the cluster
+    workers: actors; None uses one for each core of the cluster
 
     Raises MissingExtra without the extra `scale`, and what `ingest` raises.
     """
@@ -45,8 +48,8 @@ def ingest_with_ray(
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     entries = list(read_manifest(source))
-    run = _Ingest(library, dict(common or {}))
-    # Without limits: what cannot be read fails with an error of ours, so only dying is tried again.
+    run = IngestRun(library, dict(common or {}))
+    # No limit on retries: an unreadable row fails with an AgentAudioError, and Ray retries only actors that died.
     worker = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(_Worker)
     count = max(1, min(len(entries), workers or int(ray.cluster_resources().get("CPU", 1))))
     actors = [worker.remote(str(library.folder.resolve()), encoder, dict(common or {})) for _ in range(count)]
@@ -64,17 +67,17 @@ def ingest_with_ray(
 
 
 class _Worker:
-    """Prepares rows in a process of its own, beside a library that it only reads."""
+    """A Ray actor that prepares rows; it only reads the library."""
 
     def __init__(self, folder: str, encoder: Callable[[], SpeakerEncoder], common: dict[str, Any]) -> None:
-        self._run = _Ingest(VoiceLibrary(folder, encoder=encoder()), common)
+        self._run = IngestRun(VoiceLibrary(folder, encoder=encoder()), common)
 
     def prepare(self, entry: Entry) -> Prepared:
         return self._run.prepare(entry)
 
 
 def _in_order(actors: list[Any], entries: list[Entry]) -> Iterator[tuple[Entry, Future[Prepared]]]:
-    """Rows with what becomes of them, in their order."""
+    """Each row with its prepared voice, in order."""
     ahead: deque[tuple[Entry, Future[Prepared]]] = deque()
     for number, entry in enumerate(entries):
         ahead.append((entry, actors[number % len(actors)].prepare.remote(entry).future()))

@@ -1,4 +1,4 @@
-"""`Records`: what one transaction changes in a library's database."""
+"""`Records`: the changes that a transaction makes to a library's database."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from agentaudio.voice_library.voice import Policy, VoiceCard
 
 
 class Records:
-    """The open transaction of `Database.change`, in words of voices."""
+    """Changes within the transaction of `Database.change`.
+
+    db: the connection that `Database.change` gives
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def settle_encoder(self, encoder: SpeakerEncoder | None) -> None:
-        """Make sure that new voices are embedded as all others are.
+        """Check that new voices get embeddings of the library's encoder; an empty library adopts `encoder`.
 
-        Raises VoiceError when they would not be.
+        Raises VoiceError for another encoder, or for none where the library has one.
         """
         known, dim = (self._about(key) for key in ("encoder", "dim"))
         if encoder is None:
@@ -32,7 +35,7 @@ class Records:
         if known is None:
             if self._db.execute("SELECT 1 FROM voices WHERE revoked IS NULL LIMIT 1").fetchone():
                 raise VoiceError(
-                    f"this library's voices are not embedded; let `voices reindex` embed them with {encoder.name!r}"
+                    f"this library's voices are not embedded; run `voices reindex` to embed them with {encoder.name!r}"
                 )
             self.set_encoder(encoder)
         elif (known, int(dim or 0)) != (encoder.name, encoder.dim):
@@ -42,13 +45,13 @@ class Records:
             )
 
     def set_encoder(self, encoder: SpeakerEncoder) -> None:
-        """From now on the embeddings of this encoder count; those of others go."""
+        """Make this the library's encoder, and delete the embeddings of others."""
         self._set_about("encoder", encoder.name)
         self._set_about("dim", str(encoder.dim))
         self._db.execute("DELETE FROM embeddings WHERE encoder != ?", (encoder.name,))
 
     def clash(self, card: VoiceCard) -> str | None:
-        """Why a card cannot come in; None when it can."""
+        """Why a card cannot be added; None when it can."""
         taken = self._db.execute("SELECT revoked FROM voices WHERE id = ?", (card.id,)).fetchone()
         if taken is not None:
             return (
@@ -85,7 +88,10 @@ class Records:
         self._note(row, "added")
 
     def embed(self, row: int, encoder: str, vector: NDArray[np.float32]) -> None:
-        """Keep a voice's embedding, at unit length."""
+        """Store a voice's embedding, normalised to unit length. Raises VoiceError for a length of 0 or NaN.
+
+        vector: (dim,) float32
+        """
         length = float(np.linalg.norm(vector))
         if not np.isfinite(length) or length == 0.0:
             raise VoiceError(f"encoder {encoder!r} gave an embedding of length {length}; check the clip")
@@ -96,7 +102,7 @@ class Records:
         )
 
     def revoke(self, card: VoiceCard) -> None:
-        """Keep only that card of the voice."""
+        """Replace the voice by its revoked card; its embeddings and labels are deleted."""
         assert card.revoked is not None
         row = self._row(card.id)
         self._db.execute(
@@ -117,7 +123,7 @@ class Records:
         self._note(None, f"policy {policy.model_dump_json()}")
 
     def end_consents(self, today: date) -> list[str]:
-        """Forget the embeddings of voices whose consent has ended; returns the hashes of their clips."""
+        """Delete the embeddings of voices whose consent ended before `today`; returns the hashes of their clips."""
         ended = self._db.execute(
             "SELECT row, sha256 FROM voices WHERE until < ? AND NOT ended AND revoked IS NULL", (today.isoformat(),)
         ).fetchall()
@@ -128,7 +134,7 @@ class Records:
         return [sha256 for _, sha256 in ended]
 
     def take_discarded(self) -> list[tuple[str, bool]]:
-        """Hashes of the clips of voices that went, each with whether another voice still has it."""
+        """Hashes of the clips of deleted voices, each with whether another voice still uses it; clears the list."""
         kept = "EXISTS (SELECT 1 FROM voices WHERE voices.sha256 = discarded.sha256 AND revoked IS NULL)"
         gone = self._db.execute(f"SELECT sha256, {kept} FROM discarded").fetchall()
         self._db.execute("DELETE FROM discarded")

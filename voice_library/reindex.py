@@ -1,4 +1,4 @@
-"""`reindex`: embed the voices of a library again, with the same encoder or with another one."""
+"""`reindex`: make everything again that is derived from the clips of a library."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def reindex(
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, str]:
-    """Give every voice an embedding of one encoder, and drop the search indexes, which are made again.
+    """Embed every voice with one encoder; delete the search indexes and the prompts, which are made again on use.
 
-    Until the last voice is embedded the library keeps its old encoder, and searches go on with it. A
-    run that was interrupted goes on where it stopped.
+    Until the last voice is embedded the library keeps its old encoder, and searches use it. An
+    interrupted run can be repeated; it skips the voices that are embedded already.
 
-    encoder: None takes the one that the library was opened with
-    on_progress: is told how many voices are done, of how many
+    encoder: None uses the one that the library was opened with
+    on_progress: called with the number of voices done and of all voices
 
-    returns: ids of voices that have no embedding now, each with the reason
+    returns: ids of voices that could not be embedded, each with the reason
     Raises VoiceError without an encoder, or when the library cannot be written.
     """
     encoder = encoder or library.encoder
     if encoder is None:
-        raise VoiceError("an encoder must be given: this library was opened without one")
+        raise VoiceError("this library was opened without an encoder; pass one to `reindex`")
     name, refused = encoder.name, dict[int, tuple[str, str]]()
 
     def embed(row: int) -> NDArray[np.float32] | None:
-        for voice in library.at([row]):  # none, when it was removed meanwhile
+        for voice in library.at([row]):  # empty when the voice was removed meanwhile
             try:
                 return encoder.encode(voice.clip)
             except AgentAudioError as error:
@@ -52,7 +52,7 @@ def reindex(
 
     done = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # Asked again, because other processes may add voices of the old encoder meanwhile.
+        # Queried again, because other processes may add voices with the old encoder meanwhile.
         while rows := [row for (row,) in library.database.rows(_LACKING, name) if row not in refused]:
             for start in range(0, len(rows), BATCH):
                 part = rows[start : start + BATCH]
@@ -67,5 +67,6 @@ def reindex(
     with library.database.change() as db:
         Records(db).set_encoder(encoder)
     library.drop_indexes()
+    library.prompts.clear()
     library.database.wipe()
     return dict(refused.values())

@@ -12,14 +12,14 @@ OneOf = str | Iterable[str] | None
 
 
 class Selection:
-    """Conditions that a voice must all meet; revoked voices never do."""
+    """Conditions that are combined with AND; revoked voices are always excluded."""
 
     def __init__(self) -> None:
         self._clauses = ["revoked IS NULL"]
         self._values: list[Any] = []
 
     def query(self) -> tuple[Any, ...]:
-        """SQL for the rows that meet them, ascending, and its values."""
+        """SQL that selects the matching rows, ascending, followed by its parameters."""
         return f"SELECT row FROM voices WHERE {' AND '.join(self._clauses)} ORDER BY row", *self._values
 
     def one_of(self, column: str, wanted: OneOf) -> None:
@@ -39,7 +39,7 @@ class Selection:
             self._require("row IN (SELECT voice FROM labels WHERE kind = 'tag' AND value = ?)", tag.casefold())
 
     def purpose(self, purpose: str, policy: Policy) -> None:
-        """As VoiceCard.refusal decides, for all voices at once."""
+        """The voices for which VoiceCard.refusal gives None today."""
         self._require("(licensed OR ?)", policy.without_licence)
         self._require(
             "CASE WHEN consented THEN (until IS NULL OR until >= ?) "

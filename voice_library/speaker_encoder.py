@@ -1,4 +1,4 @@
-"""Speaker encoders: a clip becomes a vector that tells who speaks; two of them compare by dot product."""
+"""Speaker encoders: a clip becomes a speaker embedding; two of unit length are compared by dot product."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ SILENCE_BELOW_MEAN_DB = 24.0
 
 
 class SpeakerEncoder(Protocol):
-    """Anything that turns a clip into a speaker embedding.
+    """Turns a clip into a speaker embedding.
 
-    name: which encoder, and which version of it; embeddings of different names do not compare
-    dim: how many numbers an embedding has
-    same_speaker_above: cosine from which two clips count as one speaker's
+    name: of the encoder and its version; embeddings of different names cannot be compared
+    dim: the dimension of an embedding
+    same_speaker_above: cosine above which two clips count as one speaker's
     """
 
     @property
@@ -57,9 +57,9 @@ class SpeakerEncoder(Protocol):
 
 @runtime_checkable
 class WindowedSpeakerEncoder(SpeakerEncoder, Protocol):
-    """A speaker encoder whose embedding is the mean over short windows: they tell whether one person speaks.
+    """A speaker encoder whose embedding is the mean over short windows, which show whether one person speaks.
 
-    one_speaker_above: cosine from which two groups of windows of a clip count as one speaker's
+    one_speaker_above: cosine above which two clusters of a clip's windows count as one speaker's
     """
 
     @property
@@ -85,8 +85,8 @@ class EmbeddedSpeakerEncoder:
 
     name = "resemblyzer-0.1.4"
     dim = 256
-    # Of the demo voices no two reach 0.83; the windows of one clip, parted in two, fall below 0.78 for
-    # 1 voice in 34, those of two voices joined do in 94 of 100 (whole clips) or 90 (taking turns).
+    # No two demo voices reach 0.83. The two clusters of a clip's windows fall below 0.78 for 1 of 34
+    # single voices, and for 94 of 100 pairs of joined clips (90 when the two take turns).
     same_speaker_above = 0.83
     one_speaker_above = 0.78
 
@@ -98,8 +98,8 @@ class EmbeddedSpeakerEncoder:
     def encode(self, audio: Audio) -> Embedding:
         """The speaker embedding of a clip.
 
-        audio: any rate, speech of at least SHORTEST_SPEECH_S; 3 s or more are better
-        returns: (256,) float32, unit length, no negative numbers
+        audio: any rate, at least SHORTEST_SPEECH_S of speech, better 3 s or more
+        returns: (256,) float32, unit length, no negative components
 
         Raises VoiceError when the audio is silent or holds too little speech, and MissingExtra
         when onnxruntime is not installed.
@@ -109,7 +109,7 @@ class EmbeddedSpeakerEncoder:
     def encode_windows(self, audio: Audio) -> Embedding:
         """(windows, 256) float32 of unit length: the speaker in each 1.6 s of sound, 1.3 times a second.
 
-        Takes and raises what `encode` does.
+        Parameters and errors are those of `encode`.
         """
         samples = audio.resample(SAMPLE_RATE_HZ).samples
         if audio.is_silent:
@@ -127,10 +127,10 @@ class EmbeddedSpeakerEncoder:
         return self._windows(speech)
 
     def encode_prepared(self, speech: Samples) -> Embedding:
-        """As `encode`, for speech whose level is set and whose silence is gone.
+        """As `encode`, for speech that was levelled and trimmed already.
 
         speech: (samples,) float32, 16 kHz
-        returns: (256,) float32: the mean over windows of 1.6 s, at unit length
+        returns: (256,) float32: the mean over windows of 1.6 s, normalised to unit length
         """
         return _mean(self._windows(speech))
 
@@ -175,14 +175,14 @@ def _load(path: Path | None) -> Any:
                 f"cannot read the speaker encoder {path}: {error.strerror}; leave the path out to use the shipped one"
             ) from None
     options = onnxruntime.SessionOptions()
-    # A recurrent network of this size gains nothing from more threads, and the caller's own would starve.
+    # A recurrent network of this size is not faster with more threads, and they would compete with the caller's.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def normalise_level(samples: Samples) -> Samples:
-    """Quiet sound raised to -30 dBFS (root mean square over the whole clip); loud sound as it is.
+    """Raise a quiet clip to -30 dBFS (root mean square); louder clips are unchanged.
 
     samples: (samples,) float32, not all zero; returns the same shape and type
     Source: resemblyzer 0.1.4, audio.py, normalize_volume with increase_only.
@@ -193,12 +193,12 @@ def normalise_level(samples: Samples) -> Samples:
 
 
 def trim_silence(samples: Samples) -> Samples:
-    """The sound without its long pauses; short ones between words stay.
+    """Remove long pauses; short ones between words stay.
 
-    A frame of 30 ms is sound when it is at most 24 dB below the mean power of the clip. As in
-    resemblyzer the decision is smoothed over 8 frames and widened by 3 on each side; its WebRTC
-    voice detector is replaced, because that needs a compiled library of its own. The embeddings
-    of the demo voices keep a cosine of 0.989 or more with those of resemblyzer as a whole.
+    A frame of 30 ms is kept when it is at most 24 dB below the mean power of the clip. As in
+    resemblyzer the decision is smoothed over 8 frames and widened by 3 on each side. The level
+    threshold replaces its WebRTC voice detector, which needs another compiled library; embeddings of
+    the demo voices keep a cosine of 0.989 or more with resemblyzer's own.
 
     samples: (samples,) float32, 16 kHz; returns (fewer samples,) float32
     """

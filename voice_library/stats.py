@@ -1,4 +1,4 @@
-"""`stats`: a library in figures."""
+"""`stats`: counts and sizes of a library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from agentaudio.voice_library.library import VoiceLibrary
 
 
 def stats(library: VoiceLibrary) -> dict[str, Any]:
-    """What a library holds, as plain data: counts of voices, hours of clips, bytes on disk, encoder, policy."""
+    """What a library holds, as plain data: counts of voices, hours of clips, bytes on disk, encoder, policy.
+
+    `prompts` lists each maker of kept prompts: {model, version, count, bytes}.
+    """
     rows = library.database.rows
     voices, duration_s = rows("SELECT count(*), coalesce(sum(duration_s), 0) FROM voices WHERE revoked IS NULL")[0]
     return {
@@ -22,6 +25,7 @@ def stats(library: VoiceLibrary) -> dict[str, Any]:
         "genders": dict(_counts(library, "gender")),
         "encoder": library.encoder_name,
         "dim": library.dim,
+        "prompts": _prompts(library),
         "policy": library.policy.model_dump(),
         "format": FORMAT,
         "generation": library.generation,
@@ -33,3 +37,13 @@ def _counts(library: VoiceLibrary, column: str) -> list[tuple[str, int]]:
     known = f"revoked IS NULL AND {column} IS NOT NULL"
     sql = f"SELECT {column}, count(*) FROM voices WHERE {known} GROUP BY 1 ORDER BY 2 DESC, 1"
     return [(str(value), int(count)) for value, count in library.database.rows(sql)]
+
+
+def _prompts(library: VoiceLibrary) -> list[dict[str, Any]]:
+    makers: dict[tuple[str, str], list[int]] = {}
+    for state in library.prompts:
+        makers.setdefault((state.model, state.version), []).append(state.size_bytes)
+    return [
+        {"model": model, "version": version, "count": len(sizes), "bytes": sum(sizes)}
+        for (model, version), sizes in sorted(makers.items())
+    ]

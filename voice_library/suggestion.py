@@ -1,4 +1,4 @@
-"""`suggest_card`: words for a voice that nobody described, from what can be measured."""
+"""`suggest_card`: describe a voice by rule, from pitch, pace and brightness."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from agentaudio.voice_library.excerpt import Excerpt
 
 RATE_HZ = 16_000
-FRAME = 1024  # 64 ms hold three periods of 50 Hz
+FRAME = 1024  # 64 ms: three periods of 50 Hz
 LONGEST_S = 8.0
 LOWEST_HZ, HIGHEST_HZ = 50, 500
 VOICED_ABOVE = 0.6
 WHISPERED_BELOW = 0.15  # share of voiced frames
 
-# Medians of men lie around 120 Hz and of women around 210 Hz; between 140 and 175 Hz nothing is said.
+# Medians of men lie around 120 Hz and of women around 210 Hz; between 140 and 175 Hz no gender is given.
 # Source: Traunmüller and Eriksson 1995, "The frequency range of the voice fundamental in the speech of
-# male and female adults". The other borders are the quarters of the demo voices.
+# male and female adults". The other thresholds are quartiles of the demo voices.
 MALE_BELOW_HZ, FEMALE_ABOVE_HZ = 140.0, 175.0
 PITCH_WORDS = ((95.0, "very low"), (130.0, "low"), (190.0, "medium-pitched"), (250.0, "high"), (np.inf, "very high"))
 PACE_WORDS = ((3.9, "slow"), (6.0, ""), (np.inf, "fast"))
@@ -28,7 +28,7 @@ BRIGHTNESS_WORDS = ((390.0, "dark"), (700.0, ""), (np.inf, "bright"))
 
 @dataclass(frozen=True)
 class Sound:
-    """pitch_hz: median, None for a whisper; pace: syllables a second; brightness_hz: spectral centroid."""
+    """pitch_hz: median, None for a whisper; pace: syllables per second of speech; brightness_hz: spectral centroid."""
 
     pitch_hz: float | None
     pace: float
@@ -36,10 +36,10 @@ class Sound:
 
 
 def suggest_card(excerpt: Excerpt) -> dict[str, Any]:
-    """Fields of a card as a rule would fill them: description, tags, and gender where the pitch suggests one."""
-    sound = listen(excerpt)
+    """Fields of a card: description, tags, and gender where the pitch suggests one."""
+    sound = measure_sound(excerpt)
     tags = [_word(BRIGHTNESS_WORDS, sound.brightness_hz)]
-    if sound.pitch_hz is None:  # without vowels to count, nothing can be said of the pace
+    if sound.pitch_hz is None:  # a whisper has no voiced syllables to count
         tags = ["whispering", *tags]
     else:
         tags = [_word(PITCH_WORDS, sound.pitch_hz), _word(PACE_WORDS, sound.pace), *tags]
@@ -50,8 +50,8 @@ def suggest_card(excerpt: Excerpt) -> dict[str, Any]:
     return fields if gender is None else fields | {"gender": gender}
 
 
-def listen(excerpt: Excerpt) -> Sound:
-    """Measure the first LONGEST_S of an excerpt."""
+def measure_sound(excerpt: Excerpt) -> Sound:
+    """Pitch, pace and brightness of the first LONGEST_S of an excerpt."""
     samples = excerpt.audio.slice(0, LONGEST_S).resample(RATE_HZ).samples
     if len(samples) < FRAME:
         samples = np.pad(samples, (0, FRAME - len(samples)))
@@ -68,6 +68,8 @@ def listen(excerpt: Excerpt) -> Sound:
 def _pitch_hz(power: NDArray[np.float64]) -> float | None:
     """Median over voiced frames of the first strong peak of the autocorrelation, corrected for the window.
 
+    power: (frames, FRAME + 1) power spectra; returns None when too few frames are voiced
+
     Source: Boersma 1993, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise
     ratio of a sampled sound".
     """
@@ -78,16 +80,16 @@ def _pitch_hz(power: NDArray[np.float64]) -> float | None:
     voiced = strongest > VOICED_ABOVE
     if not len(voiced) or voiced.mean() < WHISPERED_BELOW:
         return None
-    # Twice the period is as periodic as the period: the first lag nearly as strong as the strongest counts.
+    # Multiples of the period correlate as strongly, so take the first lag that is nearly as strong as the best.
     first = (periodic > 0.85 * strongest[:, None]).argmax(axis=1) + RATE_HZ // HIGHEST_HZ
     return float(np.median(RATE_HZ / first[voiced]))
 
 
 def _syllables(samples: NDArray[np.float32]) -> int:
-    """Peaks of the loudness of vowels, each at least 2 dB above the dips beside it."""
+    """Number of peaks of the smoothed level, each at least 2 dB above the dips on both sides."""
     step = RATE_HZ // 100
     blocks = samples[: len(samples) // step * step].reshape(-1, step)
-    # The difference takes out rumble, the mean over 80 ms what is shorter than a vowel.
+    # The difference removes rumble; the mean over 80 ms removes what is shorter than a vowel.
     power = np.square(np.diff(blocks, axis=1), dtype=np.float64).mean(axis=1)
     level_db = 10 * np.log10(np.convolve(power, np.hanning(10)[1:-1], mode="same") + 1e-9)
     floor = level_db.max() - 25

@@ -1,4 +1,4 @@
-"""`Voice`: a card that says what is known and allowed, and the clip it speaks of."""
+"""`Voice`: a reference clip, and the card that describes it and says what it may be used for."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from agentaudio.errors import AudioError, ConsentError, VoiceError
 from agentaudio.sound.audio import Audio
 
-if TYPE_CHECKING:
-    from agentaudio.voice_library.library import VoiceLibrary
-
-ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # safe as a file name everywhere
+ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # a valid file name on every system
 
 
 class _Record(BaseModel):
@@ -27,7 +24,7 @@ class _Record(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _compose(cls, value: Any) -> Any:
-        # One spelling for one text: a name typed with combining accents is found as it is written elsewhere.
+        # NFC: a name typed with combining accents equals the same name typed with composed characters.
         if isinstance(value, str):
             return unicodedata.normalize("NFC", value)
         if isinstance(value, list | tuple):
@@ -36,13 +33,14 @@ class _Record(BaseModel):
 
 
 class Consent(_Record):
-    """Why this voice may be used, for what, and until when.
+    """Why a voice may be used, for which purposes, and until when.
 
     basis: `speaker` (the person agreed), `licence` (the recording's licence permits it),
-        `synthetic` (made by rule, no person behind it)
-    scope: purposes, such as `synthesis`; anything else is refused
-    until: last day it holds; None has no end
-    evidence: where that can be checked
+        `synthetic` (the voice was synthesised; it is not a person's)
+    holder: who gave the consent
+    scope: the purposes it covers, such as `synthesis`; every other purpose is refused
+    until: the last day on which it is valid, local date; None means that it does not end
+    evidence: where the consent can be checked
     """
 
     basis: Literal["speaker", "licence", "synthetic"]
@@ -53,7 +51,7 @@ class Consent(_Record):
 
 
 class Source(_Record):
-    """How the clip came about: the engine and voice that made it, or where it was recorded."""
+    """Where the clip comes from: the engine and voice that synthesised it, or where it was recorded."""
 
     engine: str
     voice: str = ""
@@ -61,12 +59,12 @@ class Source(_Record):
 
 
 class Quality(_Record):
-    """What was measured of a clip when it was taken in.
+    """Measurements of a clip, made when it was ingested.
 
-    speech_s: seconds in which someone speaks
-    snr_db: speech power over background power, in dB; None without any background to measure
+    speech_s: seconds of speech
+    snr_db: speech power over background power, in dB; None when there is no background to measure
     clipped: share of samples at full scale, 0 to 1
-    bandwidth_hz: highest frequency that carries speech
+    bandwidth_hz: highest frequency with speech energy
     """
 
     speech_s: float = Field(ge=0)
@@ -76,11 +74,11 @@ class Quality(_Record):
 
 
 class Policy(_Record):
-    """What a library permits beyond the cards of its voices. Nothing, unless somebody said so.
+    """Which missing entries of a card a library tolerates; by default none.
 
-    without_licence: voices whose card names no licence may be used
-    without_consent: voices whose card holds no consent may be used; one that ended, or that does
-        not cover the purpose, is respected all the same
+    without_licence: a voice may be used although its card has no licence
+    without_consent: a voice may be used although its card has no consent; a consent that ended, or
+        does not cover the purpose, still refuses
     """
 
     without_licence: bool = False
@@ -91,13 +89,15 @@ STRICT = Policy()
 
 
 class VoiceCard(_Record):
-    """What is known of a voice.
+    """The description of a voice.
 
-    language: BCP-47; licence: SPDX where one exists
-    automatic: names of the fields that were made by rule and not by a person
-    added: the day it came into the library
-    revoked: when it was taken back; such a card is all that is left of its voice
-    sha256: of the clip's FLAC file, which is also its address; duration_s: of the clip
+    transcript: the words of the clip; empty when unknown
+    language: BCP-47; licence: an SPDX identifier where one exists
+    automatic: names of the fields that were derived by rule, not written by a person
+    added: the day the voice was added to the library
+    revoked: when the voice was revoked, UTC; a revoked voice has no clip any more, only this card
+    sha256: of the clip's FLAC file, which is stored under this hash
+    duration_s: of the clip, in seconds
     """
 
     id: str = Field(pattern=ID_PATTERN)
@@ -122,7 +122,7 @@ class VoiceCard(_Record):
 
     @classmethod
     def checked(cls, what: str, fields: dict[str, Any]) -> VoiceCard:
-        """A card of these fields. Raises VoiceError that says `what`, which field, and what is wrong."""
+        """A card with these fields. Raises VoiceError naming `what`, the first invalid field and the reason."""
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
@@ -131,7 +131,11 @@ class VoiceCard(_Record):
             raise VoiceError(f"{what}: {name}: {first['msg']}") from None
 
     def refusal(self, purpose: str, today: date | None = None, *, policy: Policy = STRICT) -> str | None:
-        """Why the card does not permit a purpose; None when it does."""
+        """Why the voice may not be used for `purpose`; None when it may.
+
+        today: the date that the end of the consent is compared with; None is the current local date
+        policy: of the library that the voice belongs to
+        """
         if self.revoked is not None:
             return f"it was revoked on {self.revoked:%Y-%m-%d}"
         if not self.licence and not policy.without_licence:
@@ -145,22 +149,56 @@ class VoiceCard(_Record):
         return None
 
     def tombstone(self, when: datetime) -> VoiceCard:
-        """The card of a voice that was taken back, without what was measured or guessed from its sound."""
+        """The card that is kept after revocation: without anything that was derived from the sound."""
         blank: dict[str, Any] = {"description": "", "tags": (), "gender": None}
-        guessed: dict[str, Any] = {name: value for name, value in blank.items() if name in self.automatic}
-        return self.model_copy(update={**guessed, "automatic": (), "quality": None, "revoked": when})
+        derived: dict[str, Any] = {name: value for name, value in blank.items() if name in self.automatic}
+        return self.model_copy(update={**derived, "automatic": (), "quality": None, "revoked": when})
+
+
+class VoiceHome(Protocol):
+    """What a `Voice` asks of the library that keeps it."""
+
+    def refusal(self, id: str, purpose: str) -> str | None:
+        """Why the voice may not be used for `purpose` now; None when it may."""
+
+    def state_path(self, sha256: str, model: str, version: str, suffix: str) -> Path | None:
+        """The file for what (model, version) makes of the clip `sha256`; None when nothing may be kept."""
+
+
+@dataclass(frozen=True)
+class Permit:
+    """Whether speech may be made in a voice, answered anew each time; it does not hold the clip.
+
+    home: the library that is asked; None decides by the card alone
+    """
+
+    card: VoiceCard
+    home: VoiceHome | None = None
+
+    def refusal(self, purpose: str = "synthesis") -> str | None:
+        """Why the voice may not be used now; None when it may. Raises VoiceError for an unreadable library."""
+        if self.home is not None:
+            return self.home.refusal(self.card.id, purpose)
+        return self.card.refusal(purpose)
+
+    def state_path(self, model: str, version: str, suffix: str) -> Path | None:
+        """The file for what (model, version) makes of the clip; None when it may not be kept on disk."""
+        if self.home is None or self.refusal() is not None:
+            return None
+        return self.home.state_path(self.card.sha256, model, version, suffix)
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice of a library: its card, and its clip, read on first use and checked against the card.
+    """A voice: its card, and its clip, which is read on first use and checked against the card's hash.
 
-    path: the clip's file; library: where the voice is kept, asked again whenever it is to be used
+    path: the clip's file
+    home: the library that keeps the voice and is asked before each use; None for a voice of its own
     """
 
     card: VoiceCard
     path: Path
-    library: VoiceLibrary | None = field(default=None, repr=False, compare=False)
+    home: VoiceHome | None = field(default=None, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -176,14 +214,14 @@ class Voice:
 
     @property
     def transcript(self) -> str:
-        """The words of the clip; empty when nobody wrote them down."""
+        """The words of the clip; empty when unknown."""
         return self.card.transcript
 
     @functools.cached_property
     def clip(self) -> Audio:
-        """The reference sound.
+        """The reference recording.
 
-        Raises VoiceError when the file is missing, broken, or not the one the card was written for.
+        Raises VoiceError when the file is missing, cannot be decoded, or has another hash than the card.
         """
         try:
             content = self.path.read_bytes()
@@ -197,25 +235,16 @@ class Voice:
             raise VoiceError(f"voice {self.id!r}: {error}") from None
 
     @property
-    def prompt_path(self) -> Path | None:
-        """Where a model may keep the timbre prompt that it makes of this voice; None for nowhere.
-
-        Only the library of the voice knows when the prompt has to go.
-        """
-        library = self.library
-        if library is None or not library.keep_prompts or library.refusal(self.id, "synthesis") is not None:
-            return None
-        return library.clip_files.prompt_path(self.card.sha256)
+    def permit(self) -> Permit:
+        """Whether the voice may be used, and where a model may keep what it makes of the clip."""
+        return Permit(self.card, self.home)
 
     def require(self, purpose: str = "synthesis") -> Voice:
-        """This voice, when it may be used for the purpose now. Raises ConsentError that says why not.
+        """This voice, if it may be used for `purpose` now. Raises ConsentError with the reason otherwise.
 
-        A voice of a library asks there, so that one revoked by another process is refused at once.
+        A voice of a library asks the library, so a revocation by another process takes effect at once.
         """
-        if self.library is not None:
-            refusal = self.library.refusal(self.id, purpose)
-        else:
-            refusal = self.card.refusal(purpose)
+        refusal = self.permit.refusal(purpose)
         if refusal is not None:
             raise ConsentError(f"voice {self.id!r} may not be used for {purpose}: {refusal}")
         return self

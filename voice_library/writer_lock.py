@@ -1,4 +1,4 @@
-"""`WriterLock`: one process at a time changes a library; the others wait, and learn who holds it."""
+"""`WriterLock`: lets one process at a time change a library; errors name the process that holds it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ POLL_S = 0.005
 
 
 class WriterLock:
-    """An advisory lock of the operating system on FOLDER/library.lock: gone when its process is, however it ended.
+    """An advisory lock (flock) on FOLDER/library.lock; the system releases it when the process ends.
 
-    wait_s: how long to wait for another writer
+    wait_s: how long to wait for another writer, in seconds
 
-    Raises VoiceError on entering when the folder cannot be written, or the wait was in vain.
+    Raises VoiceError on entering when the folder cannot be written, or the lock stays held for `wait_s`.
     """
 
     def __init__(self, folder: Path, wait_s: float) -> None:
@@ -69,6 +69,6 @@ class WriterLock:
         self._release()
 
     def _release(self) -> None:
-        # Unlocked by name and not only closed: a child forked meanwhile holds a copy of the handle.
+        # Unlock before closing: a child forked meanwhile has a copy of the descriptor.
         fcntl.flock(self._handle, fcntl.LOCK_UN)
         os.close(self._handle)

@@ -247,7 +247,7 @@ def test_a_file_whose_name_is_no_text_is_refused_and_the_others_land(library: Vo
     report = ingest(library, clips)
     assert report.added == ["gina"]
     (refused,) = report.refused
-    assert "is no file name" in refused.what
+    assert "is not a file name" in refused.what
     (refused.file + refused.what).encode()
 
 

@@ -100,7 +100,7 @@ def damage(sql: str) -> Callable[[Path], None]:
         (lambda file: file.write_bytes(b"not a database at all" * 100), "is damaged"),
         (lambda file: file.write_bytes(file.read_bytes()[:5000]), "is damaged"),
         (lambda file: file.write_bytes(b""), "another kind"),
-        (lambda file: file.rename(file.with_name("voices.json")), "format 1, which is not read any more"),
+        (lambda file: file.rename(file.with_name("voices.json")), "format 1, which is not supported any more"),
     ],
 )
 def test_a_library_that_cannot_be_read_is_named(tmp_path: Path, change: Callable[[Path], object], words: str) -> None:

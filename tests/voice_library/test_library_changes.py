@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import time
 import zipfile
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from agentaudio.errors import ConsentError, VoiceError, VoiceNotFound
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.export import export_voice
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
+from agentaudio.voice_library.reindex import reindex
 from agentaudio.voice_library.stats import stats
 from agentaudio.voice_library.voice import Consent, Policy, Quality, Voice
 
@@ -36,14 +39,19 @@ def embedded(tmp_path: Path) -> VoiceLibrary:
 
 
 def with_prompt(library: VoiceLibrary, id: str) -> Path:
-    """As if a model had made a timbre prompt of the voice, and a search its index."""
-    path = library.get(id).prompt_path
-    assert path is not None
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"tokens")
+    """As if a model had kept what it made of the clip, and a search its index."""
+    path = keep(library, id, "token2wav", "1", b"tokens")
     index = library.folder / "index" / "speakers.faiss"
     index.parent.mkdir(exist_ok=True)
     index.write_bytes(b"vectors")
+    return path
+
+
+def keep(library: VoiceLibrary, id: str, model: str, version: str, content: bytes) -> Path:
+    path = library.get(id).permit.state_path(model, version, ".safetensors")
+    assert path is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
     return path
 
 
@@ -110,11 +118,56 @@ def test_a_revoked_voice_is_not_found_and_leaves_only_its_card(embedded: VoiceLi
 
 def test_prompts_are_kept_only_for_voices_that_may_be_used(embedded: VoiceLibrary) -> None:
     voice = embedded.get("ben")
-    assert voice.prompt_path is not None and voice.prompt_path.is_relative_to(embedded.folder)
-    assert VoiceLibrary(embedded.folder, keep_prompts=False).get("ben").prompt_path is None
+    maker = ("token2wav", "1", ".safetensors")
+    place = voice.permit.state_path(*maker)
+    assert place is not None and place.is_relative_to(embedded.folder)
+    still = VoiceLibrary(embedded.folder, keep_prompts=False).get("ben")
+    assert still.permit.state_path(*maker) is None
+    assert pickle.loads(pickle.dumps(still)).permit.state_path(*maker) is None
     embedded.revoke("ben")
-    assert voice.prompt_path is None
-    assert all(voice.prompt_path is None for voice in demo_voices())
+    assert voice.permit.state_path(*maker) is None
+    assert all(voice.permit.state_path(*maker) is None for voice in demo_voices())
+
+
+def test_each_maker_and_version_keeps_its_own_prompt_of_a_clip(embedded: VoiceLibrary) -> None:
+    paths = [
+        keep(embedded, "ben", model, version, f"{model} {version}".encode())
+        for model, version in (("token2wav", "1.0"), ("token2wav", "2"), ("kokoro", "1.0"))
+    ]
+    keep(embedded, "ann", "kokoro", "1.0", b"another clip")
+    assert [path.read_text() for path in paths] == ["token2wav 1.0", "token2wav 2", "kokoro 1.0"]
+    kept = embedded.prompts.of(embedded.get("ben").card.sha256)
+    assert [(state.model, state.version, state.size_bytes) for state in kept] == [
+        ("kokoro", "1.0", 10), ("token2wav", "1.0", 13), ("token2wav", "2", 11),
+    ]  # fmt: skip
+    assert all(abs(state.made.timestamp() - time.time()) < 60 for state in kept)
+    assert [state.sha256 for state in embedded.prompts].count(embedded.get("ann").card.sha256) == 1
+    assert stats(embedded)["prompts"] == [
+        {"model": "kokoro", "version": "1.0", "count": 2, "bytes": 22},
+        {"model": "token2wav", "version": "1.0", "count": 1, "bytes": 13},
+        {"model": "token2wav", "version": "2", "count": 1, "bytes": 11},
+    ]
+    embedded.revoke("ben")
+    assert not any(path.exists() for path in paths) and len(list(embedded.prompts)) == 1
+    assert check(embedded) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "suffix"),
+    [("../kokoro", "1", ".npz"), ("kokoro", "1/2", ".npz"), ("kokoro", "", ".npz"), ("a@b", "1", ".npz"),
+     ("", "1", ".npz"), ("kokoro", "1", "npz"), ("kokoro", "1", "./x"), (".k", "1", ".npz")],
+)  # fmt: skip
+def test_a_maker_cannot_leave_the_folder_of_prompts(
+    embedded: VoiceLibrary, model: str, version: str, suffix: str
+) -> None:
+    with pytest.raises(VoiceError, match="cannot name a file"):
+        embedded.get("ben").permit.state_path(model, version, suffix)
+
+
+def test_reindex_deletes_the_prompts(embedded: VoiceLibrary) -> None:
+    prompt = with_prompt(embedded, "ben")
+    assert reindex(embedded) == {}
+    assert not prompt.exists() and list(embedded.prompts) == []
 
 
 def test_neither_id_nor_recording_of_a_revoked_voice_comes_back(embedded: VoiceLibrary) -> None:
@@ -145,8 +198,8 @@ def test_the_end_of_a_consent_purges_what_was_made_of_the_voice(embedded: VoiceL
     for id, until in (("present", today), ("past", yesterday)):
         consent = FREE.model_copy(update={"until": until})
         embedded.add(tone(500 + len(id), 2), id=id, name=id, description="", licence="CC0-1.0", consent=consent)
-    prompt = embedded.clip_files.prompt_path(embedded.get("past").card.sha256)
-    prompt.parent.mkdir()
+    prompt = embedded.prompts.path(embedded.get("past").card.sha256, "token2wav", "1", ".safetensors")
+    prompt.parent.mkdir(parents=True)
     prompt.write_bytes(b"tokens")
     usable = {voice.id for voice in embedded.at(embedded.select(purpose="synthesis"))}
     assert "past" not in usable and "present" in usable
@@ -197,7 +250,10 @@ def test_everything_held_on_a_voice_is_exported(embedded: VoiceLibrary, tmp_path
     assert (place / "clip.flac").read_bytes() == voice.path.read_bytes()
     assert np.load(place / "embedding-bands-32.npy", allow_pickle=False).tobytes() == vector_of(embedded, "ann")
     assert [entry["event"] for entry in json.loads((place / "log.json").read_text())] == ["added"]
-    assert [file.read_bytes() for file in (place / "prompts").iterdir()] == [b"tokens"]
+    (prompt,) = json.loads((place / "prompts.json").read_text())
+    assert (prompt["model"], prompt["version"], prompt["bytes"]) == ("token2wav", "1", 6)
+    assert [file.name for file in (place / "prompts").iterdir()] == [prompt["file"]]
+    assert (place / "prompts" / prompt["file"]).read_bytes() == b"tokens"
     with pytest.raises(VoiceError, match="exists already"):
         export_voice(embedded, "ann", tmp_path / name)
 
@@ -219,22 +275,25 @@ def test_an_export_that_fails_leaves_nothing(embedded: VoiceLibrary, tmp_path: P
 
 def test_check_names_what_is_wrong_and_mends_what_it_can(embedded: VoiceLibrary) -> None:
     ann, ben = embedded.get("ann"), embedded.get("ben")
-    stray, half, prompt = (
+    kept = with_prompt(embedded, "ben")
+    stray, half, prompt, misplaced = (
         embedded.folder / "clips" / "ab" / f"{'ab' * 32}.flac",
         embedded.folder / "clips" / ".half.tmp",
-        embedded.clip_files.prompt_path("ab" * 32),
+        embedded.prompts.path("ab" * 32, "token2wav", "1", ".safetensors"),
+        kept.parent / ".half.tmp",
     )
-    for file in (stray, half, prompt):
-        file.parent.mkdir(exist_ok=True)
+    for file in (stray, half, prompt, misplaced):
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"left by a kill")
     ben.path.write_bytes(b"changed")
     ann.path.unlink()
     found = [problem.what for problem in check(embedded)]
-    assert len(found) == 6 and sum("belongs to no voice" in what for what in found) == 3
+    assert len(found) == 7 and sum("belongs to no voice" in what for what in found) == 4
     assert sum("'ann': cannot read" in what or "'twin': cannot read" in what for what in found) == 2
     assert stray.exists()
-    assert sum(problem.repaired for problem in check(embedded, repair=True)) == 3
-    assert not any(file.exists() for file in (stray, half, prompt)) and len(embedded) == 3
+    assert sum(problem.repaired for problem in check(embedded, repair=True)) == 4
+    assert not any(file.exists() for file in (stray, half, prompt, misplaced)) and len(embedded) == 3
+    assert kept.exists()
     assert len(check(embedded)) == 3
 
 

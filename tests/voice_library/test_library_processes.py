@@ -20,7 +20,8 @@ from agentaudio.voice_library.check import check
 from agentaudio.voice_library.library import VoiceLibrary
 
 WRITE = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent that ignores SIGINT passes that on
 sys.path.insert(0, sys.argv[3])
 from support.sounds import tone
 from support.voices import Bands
@@ -232,8 +233,10 @@ def test_an_interrupt_leaves_the_library_whole(tmp_path: Path) -> None:
     library = VoiceLibrary.create(tmp_path, encoder=Bands())
     writer = in_another_process(WRITE, tmp_path, "voice", TESTS)
     started(writer)
-    while writer.poll() is None:  # one that comes inside a callback of libsndfile is lost
+    deadline = time.monotonic() + 30
+    while writer.poll() is None and time.monotonic() < deadline:  # one inside a callback of libsndfile is lost
         writer.send_signal(signal.SIGINT)
         time.sleep(0.02)
-    writer.communicate()
+    writer.kill()
+    assert "KeyboardInterrupt" in writer.communicate()[1]
     assert check(library) == [] and len(library) >= 1

@@ -16,7 +16,8 @@ from support.voices import Bands
 from agentaudio.errors import VoiceError, VoiceNotFound
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.check import check
-from agentaudio.voice_library.library import PreparedVoice, VoiceLibrary
+from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.prepared import PreparedVoice
 from agentaudio.voice_library.reindex import reindex
 from agentaudio.voice_library.voice import Consent, VoiceCard
 
@@ -81,7 +82,7 @@ def test_embeddings_come_in_batches_with_the_rows_they_belong_to(mixed: VoiceLib
 
 def test_iteration_pages_through_a_large_library(tmp_path: Path) -> None:
     library = VoiceLibrary.create(tmp_path)
-    card = library.prepare(tone(), id="x", name="X", description="").card
+    card = PreparedVoice.of(tone(), id="x", name="X", description="").card
     content = tone().to_bytes("flac")
     ids = [f"voice-{number}" for number in range(1_203)]
     library.store([PreparedVoice(card.model_copy(update={"id": id}), content) for id in ids])
@@ -93,7 +94,10 @@ def test_iteration_pages_through_a_large_library(tmp_path: Path) -> None:
 
 
 def test_one_refused_voice_does_not_keep_the_others_out(mixed: VoiceLibrary) -> None:
-    prepared = [mixed.prepare(tone(700), id=id, name="N", description="") for id in ("e", "a", "f", "f")]
+    prepared = [
+        PreparedVoice.of(tone(700), encoder=mixed.encoder, id=id, name="N", description="")
+        for id in ("e", "a", "f", "f")
+    ]
     outcomes = mixed.store(prepared)
     assert [isinstance(outcome, VoiceError) for outcome in outcomes] == [False, True, False, True]
     assert [voice.id for voice in mixed] == ["a", "b", "c", "d", "e", "f"]
@@ -105,7 +109,7 @@ def test_encoders_do_not_mix(mixed: VoiceLibrary, tmp_path: Path) -> None:
     with pytest.raises(VoiceError, match="embedded by 'bands-32'; open it with that encoder"):
         VoiceLibrary(mixed.folder).add(tone(), id="e", name="E", description="")
     VoiceLibrary.create(tmp_path / "bare").add(tone(), id="e", name="E", description="")
-    with pytest.raises(VoiceError, match="not embedded; let `voices reindex`"):
+    with pytest.raises(VoiceError, match="not embedded; run `voices reindex`"):
         VoiceLibrary(tmp_path / "bare", encoder=Bands()).add(tone(), id="f", name="F", description="")
 
 

@@ -22,7 +22,7 @@ from agentaudio.sound.audio import Audio
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import tool
-from agentaudio.voice_library.library import MAX_CLIP_S, MIN_CLIP_S
+from agentaudio.voice_library.prepared import MAX_CLIP_S, MIN_CLIP_S
 from agentaudio.voice_library.voice import Consent, Source, Voice, VoiceCard
 
 MOST_PHRASES = 200
