@@ -133,7 +133,7 @@ def test_a_library_migrates_to_another_encoder(mixed: VoiceLibrary) -> None:
     assert (mixed.encoder_name, mixed.dim) == ("bands-16", 16) and not index.exists()
     assert "".join(voice.id for voice in mixed.at(mixed.select(embedded=True))) == "bcd"
     assert [vectors.shape for _, vectors in mixed.embeddings()] == [(3, 16)]
-    with pytest.raises(VoiceError, match="an encoder must be given"):
+    with pytest.raises(VoiceError, match="opened without an encoder"):
         reindex(VoiceLibrary(mixed.folder))
 
 
