@@ -9,7 +9,8 @@ from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError
 from agentaudio.events import Event, TurnFinished
 from agentaudio.reply import Reply
-from agentaudio.sound.audio import Audio, AudioSource
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.decode import AudioSource
 from agentaudio.voice_library.voice import Voice
 
 UserInput = AudioSource | Audio

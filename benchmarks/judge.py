@@ -15,6 +15,7 @@ from agentaudio import Audio
 from agentaudio.model.embedded.hearing.language_model import compile_domain
 from agentaudio.model.embedded.language.speakable import speakable
 from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.sound.levels import gain_to
 
 SAMPLE_RATE_HZ = 16_000
 SPEECH_RMS = 0.07
@@ -53,9 +54,8 @@ class Listener:
     def hear(self, audio: Audio) -> str:
         """The words of a sound, with the quiet noise of a room around them."""
         samples = audio.resample(SAMPLE_RATE_HZ).samples
-        rms = float(np.sqrt(np.mean(np.square(samples)))) or 1.0
         pause = np.zeros(SAMPLE_RATE_HZ // 4, np.float32)
-        samples = np.concatenate([pause, samples * SPEECH_RMS / rms, pause])
+        samples = np.concatenate([pause, samples * gain_to(SPEECH_RMS, samples), pause])
         noisy = samples + ROOM_NOISE_RMS * self._noise.normal(size=len(samples))
         self._decoder.start_utt()
         self._decoder.process_raw(Audio(noisy, SAMPLE_RATE_HZ).to_pcm16(), full_utt=True)

@@ -25,6 +25,7 @@ from agentaudio.model.speech_lm import (
     TextDelta,
 )
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.levels import fade_edges
 
 StepFunction = Callable[[Conversation, Sequence[ToolSpec], ReferenceVoice | None], Iterable[Delta]]
 ScriptStep = str | Mapping[str, Any] | Sequence[Delta] | StepFunction
@@ -142,5 +143,5 @@ def _say(text: str) -> list[Delta]:
 
 def _tone(letters: int) -> Audio:
     time = np.arange(round(SECONDS_PER_WORD * SAMPLE_RATE_HZ), dtype=np.float32) / SAMPLE_RATE_HZ
-    fade = np.minimum(1.0, np.minimum(time, time[::-1]) / 0.02)
-    return Audio(0.1 * fade * np.sin(2 * np.pi * (200 + 20 * letters) * time), SAMPLE_RATE_HZ)
+    sine = 0.1 * np.sin(2 * np.pi * (200 + 20 * letters) * time)
+    return Audio(fade_edges(sine, SAMPLE_RATE_HZ // 50), SAMPLE_RATE_HZ)

@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from agentaudio.errors import MissingExtra, VoiceError, did_you_mean
+from agentaudio.sound.formats import SOUND_SUFFIXES
 from agentaudio.voice_library.voice import Consent, Source, VoiceCard
 
-SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".m4a", ".mp4", ".webm")
 LISTS = (".txt", ".list", ".scp")
 
 _MADE_HERE = {"sha256", "duration_s", "quality", "added", "revoked", "automatic"}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agentaudio.errors import MissingExtra, VoiceError
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.levels import from_dbfs, gain_to
 from agentaudio.sound.mel import mel_filters
 
 Samples = NDArray[np.float32]
@@ -187,9 +188,7 @@ def normalise_level(samples: Samples) -> Samples:
     samples: (samples,) float32, not all zero; returns the same shape and type
     Source: resemblyzer 0.1.4, audio.py, normalize_volume with increase_only.
     """
-    level_dbfs = 10 * float(np.log10(np.square(samples, dtype=np.float64).mean() + 1e-24))
-    gain = float(10 ** (max(0.0, TARGET_LEVEL_DBFS - level_dbfs) / 20))
-    return (samples * gain).astype(np.float32)
+    return (samples * max(1.0, gain_to(from_dbfs(TARGET_LEVEL_DBFS), samples))).astype(np.float32)
 
 
 def trim_silence(samples: Samples) -> Samples:

@@ -1,1 +1,1 @@
-"""Sound in memory and on the move: files, streams, rates, mel spectrograms, speech or not."""
+"""Sound: values, files, streams, sample rates, levels, mel spectrograms and voice activity."""

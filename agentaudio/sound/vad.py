@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agentaudio.errors import MissingExtra
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.levels import from_dbfs, peak
 
 Samples = NDArray[np.float32]
 
@@ -20,7 +21,7 @@ FRAME = 512
 
 CONTEXT = 64  # without the last 64 samples before each frame the network answers, wrongly
 BLOCK_FRAMES = 512  # frames of one network call: bounds the memory a long sound takes
-QUIETEST_PEAK = 10 ** (-50 / 20)
+QUIETEST_PEAK, RAISED_PEAK = from_dbfs(-50), 0.3  # a clip that peaks between them is raised to the second
 
 STARTS_ABOVE, ENDS_BELOW = 0.5, 0.35
 SHORTEST_SPEECH_S = 0.1
@@ -42,9 +43,9 @@ class VoiceActivity:
         """How likely each frame is speech: (ceil(n / 512),) float32 in [0, 1], n samples at 16 kHz."""
         stream = VoiceActivityStream()
         samples = audio.resample(SAMPLE_RATE_HZ).samples
-        peak = float(np.abs(samples).max(initial=0.0))
-        if QUIETEST_PEAK < peak < 0.3:
-            samples = samples * np.float32(0.3 / peak)
+        loudest = peak(samples)
+        if QUIETEST_PEAK < loudest < RAISED_PEAK:
+            samples = samples * np.float32(RAISED_PEAK / loudest)
         padding = np.zeros(-len(samples) % FRAME, np.float32)
         return stream.push(np.concatenate([samples, padding]))
 

@@ -13,7 +13,8 @@ from agentaudio.conversation import AudioPart, Conversation, TextPart
 from agentaudio.errors import AudioError, OptionError
 from agentaudio.model.registry import load_model
 from agentaudio.model.speech_lm import End, GenerateOptions, TextDelta
-from agentaudio.sound.audio import Audio, AudioSource
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.decode import AudioSource
 
 if TYPE_CHECKING:
     from agentaudio.model.step_audio_2.generate import StepAudio2

@@ -12,6 +12,7 @@ from typing import Any
 from agentaudio.errors import AudioError, MissingExtra, RetrievalError
 from agentaudio.retrieval.text.splitting import MAX_PASSAGE_CHARS, Document
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.formats import SOUND_SUFFIXES
 from agentaudio.sound.vad import VoiceActivity
 
 Transcribe = Callable[[Audio], str]
@@ -19,7 +20,6 @@ Transcribe = Callable[[Audio], str]
 
 TEXT, PAGES, PAPERS = (".txt", ".md"), (".html", ".htm"), (".pdf", ".docx")
 SUFFIXES = (*TEXT, *PAGES, *PAPERS)
-RECORDINGS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 MAX_FILE_BYTES = 10_000_000
 MAX_PAPER_BYTES = 200_000_000
 MAX_PAGES = 5_000
@@ -50,7 +50,7 @@ def read_documents(path: Path, source: str, transcribe: Transcribe | None = None
             yield from _pdf(path, source)
         elif suffix == ".docx":
             yield _docx(path, source)
-        elif suffix in RECORDINGS and transcribe is not None:
+        elif suffix in SOUND_SUFFIXES and transcribe is not None:
             yield from _recording(path, source, transcribe)
         else:
             raise RetrievalError(f"{source} is no document; take {', '.join(SUFFIXES)}, or recordings to transcribe")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from agentaudio.errors import AgentAudioError, RetrievalError
 from agentaudio.retrieval.documents.corpus import Corpus, FileState
-from agentaudio.retrieval.documents.files import RECORDINGS, SUFFIXES, Transcribe, read_documents
+from agentaudio.retrieval.documents.files import SUFFIXES, Transcribe, read_documents
 from agentaudio.retrieval.text.splitting import split
+from agentaudio.sound.formats import SOUND_SUFFIXES
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Folder:
         self.path = Path(path)
         if not self.path.is_dir():
             raise RetrievalError(f"no such folder of documents: {self.path}")
-        self.suffixes = SUFFIXES + RECORDINGS if transcribe else SUFFIXES
+        self.suffixes = SUFFIXES + SOUND_SUFFIXES if transcribe else SUFFIXES
         self.corpus = Corpus(store)
         self._transcribe = transcribe
         self._refused: dict[FileState, str] = {}

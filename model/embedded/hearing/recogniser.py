@@ -20,6 +20,7 @@ from agentaudio.model.embedded.hearing.language_model import DomainModel, Phonem
 from agentaudio.model.embedded.hearing.sphinx import SAMPLE_RATE_HZ, HeardWord
 from agentaudio.model.embedded.worker import Worker
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.levels import gain_to
 from agentaudio.sound.vad import VoiceActivity
 
 LONGEST_AUDIO_S = 60.0
@@ -174,9 +175,8 @@ def _confidence(words: Sequence[HeardWord]) -> float:
 
 def _levelled(speech: Audio) -> Audio:
     samples = speech.resample(SAMPLE_RATE_HZ).samples
-    rms = float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
-    if rms == 0.0:
+    if not samples.any():
         return Audio(samples, SAMPLE_RATE_HZ)
-    gain = min(SPEECH_RMS / rms, LOUDEST_PEAK / float(np.abs(samples).max()))
+    gain = gain_to(SPEECH_RMS, samples, highest_peak=LOUDEST_PEAK)
     room = ROOM_NOISE_RMS * np.random.default_rng(0).standard_normal(len(samples), np.float32)
     return Audio(samples * np.float32(gain) + room, SAMPLE_RATE_HZ)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from agentaudio.errors import MissingExtra, VoiceError
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.levels import gain_to
 
 Doubles = NDArray[np.float64]
 
@@ -217,7 +218,5 @@ def _analyse(audio: Audio) -> _Analysis:
 def _levelled(wave: Doubles) -> Audio:
     wave = np.nan_to_num(wave)
     loud = np.abs(wave) > 0.1 * np.abs(wave).max(initial=1e-9)
-    rms = float(np.sqrt(np.mean(np.square(wave[loud])))) if loud.any() else 0.0
-    if rms > 0:
-        wave = wave * min(SPEECH_RMS * 1.6 / rms, LOUDEST_PEAK / float(np.abs(wave).max()))
-    return Audio(wave.astype(np.float32), SAMPLE_RATE_HZ)
+    gain = gain_to(SPEECH_RMS * 1.6, wave[loud], highest_peak=LOUDEST_PEAK)
+    return Audio((wave * gain).astype(np.float32), SAMPLE_RATE_HZ)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agentaudio.errors import VoiceError
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.levels import from_dbfs, rms
 from agentaudio.sound.vad import FRAME, SAMPLE_RATE_HZ, VoiceActivity
 
 Float = NDArray[np.float32]
@@ -124,8 +125,7 @@ def _quietest(audio: Audio, after_s: float, before_s: float) -> float:
 
 
 def _levelled(audio: Audio, speech: Float) -> Audio:
-    level = float(np.sqrt(np.square(speech, dtype=np.float64).mean()))
-    gain = min(10 ** (LEVEL_DBFS / 20) / level, HIGHEST_PEAK / audio.peak)
+    gain = min(from_dbfs(LEVEL_DBFS) / rms(speech), HIGHEST_PEAK / audio.peak)
     return Audio(audio.samples * np.float32(gain), audio.sample_rate)
 
 

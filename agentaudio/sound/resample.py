@@ -1,0 +1,55 @@
+"""Samples at another rate, whole or chunk by chunk, with equal results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.sound.levels import LOUDEST_PEAK
+
+Samples = NDArray[np.float32]
+
+QUALITY = "HQ"
+"""soxr's name for linear phase, a pass band to 91 % of the lower Nyquist rate and 20 bits of precision."""
+
+
+def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
+    """The same sound at another rate: floor(n * to_hz / from_hz + 1/2) samples.
+
+    samples: (n,) float32. Filtering may raise peaks; they are limited to `levels.LOUDEST_PEAK`.
+    Source: soxr (the SoX resampler library).
+    """
+    if from_hz == to_hz or not len(samples):
+        return samples
+    import soxr
+
+    return _limited(soxr.resample(samples, from_hz, to_hz, quality=QUALITY))
+
+
+class Resampler:
+    """`resample` for sound that arrives in chunks: all outputs together equal, bit by bit, those of `resample`.
+
+    Not thread-safe: one instance serves one stream.
+    """
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        self._stream: Any = None
+        if from_hz != to_hz:
+            import soxr
+
+            self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality=QUALITY)
+
+    def push(self, samples: Samples, *, last: bool = False) -> Samples:
+        """Take (n,) float32 samples more; return the (m,) float32 that are final now.
+
+        last: nothing follows; the return value holds all that is left
+        """
+        if self._stream is None:
+            return samples
+        return _limited(self._stream.resample_chunk(samples, last=last))
+
+
+def _limited(samples: Samples) -> Samples:
+    return np.asarray(np.clip(samples, -LOUDEST_PEAK, LOUDEST_PEAK), np.float32)

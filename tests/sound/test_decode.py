@@ -1,0 +1,142 @@
+"""Sound files of every kind, whole and broken, become `Audio` or our error."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.sounds import tone, wav
+
+from agentaudio.errors import AudioError
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.decode import MAX_DURATION_S
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 96_000])
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_any_rate_and_sample_format_is_read(rate: int, subtype: str) -> None:
+    sound = tone(300, 0.5, rate)
+    again = Audio.load(wav(sound.samples, rate, subtype))
+    assert again.sample_rate == rate
+    np.testing.assert_allclose(again.samples, sound.samples, atol=0.01)
+
+
+def test_it_loads_from_path_bytes_file_object_and_itself(tmp_path: Path) -> None:
+    path = tone().save(tmp_path / "a.wav")
+    from_path = Audio.load(str(path))
+    with path.open("rb") as file:
+        assert Audio.load(file) == from_path
+    assert Audio.load(path.read_bytes()) == from_path == Audio.load(from_path) == Audio.load(path)
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+@pytest.mark.parametrize("speaking", [0, 1])
+def test_sound_on_any_one_channel_is_heard(channels: int, speaking: int) -> None:
+    samples = np.zeros((16_000, channels), np.float32)
+    samples[:, speaking] = tone().samples
+    assert Audio.load(wav(samples, 16_000)).peak == pytest.approx(0.3 / channels, rel=0.01)
+
+
+def _claiming_ten_hours() -> bytes:
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", 1_000, 1, format="FLAC") as file:
+        for _ in range(MAX_DURATION_S // 100 + 1):
+            file.write(np.zeros(100_000, np.float32))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"this is a letter, not a sound", "not a sound file"),
+        (wav(tone().samples, 16_000)[:-1000], "truncated"),
+        (wav(tone().samples, 16_000)[:40], "truncated"),
+        (wav(tone().samples, 16_000, format="FLAC")[:4000], "FLAC"),
+        (os.urandom(4096), "not a sound file"),
+        (wav(np.array([0.0, np.nan]), 16_000, "FLOAT"), "NaN"),
+    ],
+)
+def test_broken_files_are_refused_in_one_line(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "broken.wav"
+    path.write_bytes(content)
+    with pytest.raises(AudioError) as caught:
+        Audio.load(path)
+    message = str(caught.value)
+    assert "broken.wav" in message and "\n" not in message
+    assert words in message or words == "FLAC"
+
+
+def test_a_small_file_cannot_claim_hours_of_sound() -> None:
+    content = _claiming_ten_hours()
+    assert len(content) < 200_000
+    with pytest.raises(AudioError, match="62 minutes long; the limit is 60"):
+        Audio.load(content)
+
+
+def test_missing_files_folders_and_text_mode_are_named(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="no such file: .*nothing.wav"):
+        Audio.load(tmp_path / "nothing.wav")
+    with pytest.raises(AudioError, match="is a folder"):
+        Audio.load(tmp_path)
+    with pytest.raises(AudioError, match="'rb'"):
+        Audio.load(io.StringIO("text"))  # type: ignore[arg-type]
+    with pytest.raises(AudioError, match="cannot load sound from int"):
+        Audio.load(7)  # type: ignore[arg-type]
+
+
+def test_webm_and_mp4_are_read_through_containers() -> None:
+    av = pytest.importorskip("av", reason="needs the extra 'containers'")
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="webm") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(
+            np.repeat(tone(440, 1, 48_000).samples[None], 2, axis=0), format="fltp", layout="stereo"
+        )
+        frame.sample_rate = 48_000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    audio = Audio.load(buffer.getvalue())
+    assert audio.sample_rate == 48_000
+    assert audio.duration == pytest.approx(1, abs=0.1)
+    assert audio.peak == pytest.approx(0.3, abs=0.05)
+    with pytest.raises(AudioError, match="not a sound file"):
+        Audio.load(buffer.getvalue()[:100])
+
+
+def test_a_wav_written_by_a_stream_that_knew_no_length_is_read() -> None:
+    content = bytearray(wav(tone().samples, 16_000))
+    position = content.index(b"data") + 4
+    content[position : position + 4] = struct.pack("<I", 0xFFFFFFFF)
+    assert Audio.load(bytes(content)).duration == pytest.approx(1)
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from([b"", b"RIFF\x24\0\0\0WAVE", b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3"])
+)
+@settings(max_examples=200)
+def test_arbitrary_bytes_are_sound_or_our_error(content: bytes, magic: bytes) -> None:
+    try:
+        audio = Audio.load(magic + content)
+    except AudioError:
+        return
+    assert np.isfinite(audio.samples).all()
+
+
+@given(st.integers(0, 3244))
+@settings(max_examples=80)
+def test_a_wav_cut_anywhere_is_refused(length: int) -> None:
+    content = wav(tone(duration_s=0.1).samples, 16_000)
+    assert len(content) == 3244
+    if length == len(content):
+        Audio.load(content)
+        return
+    with pytest.raises(AudioError):
+        Audio.load(content[:length])
