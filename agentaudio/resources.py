@@ -6,17 +6,15 @@ import asyncio
 import contextlib
 import os
 import threading
-from functools import cache
 from importlib.resources import files
-from importlib.util import find_spec
 
 from agentaudio.conversation import AudioPart, Conversation
 from agentaudio.model.speech_lm import GenerateOptions, Heard, SpeechLM, TextDelta
 from agentaudio.retrieval.documents.files import Transcribe
 from agentaudio.retrieval.documents.index import DocumentIndex
-from agentaudio.retrieval.text.embedding import Embed
 from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.sound.audio import Audio
+from agentaudio.text.embedding import default_embedder
 from agentaudio.tools.context import RunContext
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
@@ -24,16 +22,6 @@ from agentaudio.voice_library.voice import Voice
 
 Documents = str | os.PathLike[str] | DocumentIndex
 Voices = str | os.PathLike[str] | VoiceLibrary | VoiceSearch
-
-
-@cache
-def default_embedder() -> Embed | None:
-    """The sentence embedder that ships with the extra `embedded`; None where that is not installed."""
-    if find_spec("onnxruntime") is None:
-        return None
-    from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
-
-    return SentenceEmbedder()
 
 
 def open_documents(documents: Documents | None = None) -> DocumentIndex:

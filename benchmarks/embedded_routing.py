@@ -28,13 +28,15 @@ from typing import Any
 from report import publish
 
 from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
-from agentaudio.model.embedded.answering.answer import answer, speakable
-from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
-from agentaudio.model.embedded.language.words import content_words, split_words, stem
+from agentaudio.model.embedded.answering.answer import answer
+from agentaudio.model.embedded.routing.expectations import expected_sentences
 from agentaudio.model.embedded.routing.router import Route, Router
-from agentaudio.model.embedded.routing.slots import expected_sentences
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.sound.audio import Audio
+from agentaudio.text.sentence_embedder import SentenceEmbedder
+from agentaudio.text.spoken_form import spoken_form
+from agentaudio.text.stems import stem
+from agentaudio.text.words import content_words, split_words
 from agentaudio.tools.builtin.audio_search import audio_search
 from agentaudio.tools.builtin.calculate import calculate
 from agentaudio.tools.builtin.clock import get_date_time
@@ -195,7 +197,7 @@ def judge(
 
 
 def _holds(said: str, fact: str) -> bool:
-    return fact.lower() in said.lower() or speakable(fact).lower() in speakable(said).lower()
+    return fact.lower() in said.lower() or spoken_form(fact).lower() in spoken_form(said).lower()
 
 
 def print_confusions(confusions: Mapping[tuple[str, str], int], title: str) -> None:

@@ -23,10 +23,10 @@ import numpy as np
 
 from agentaudio.model.embedded.hearing.language_model import spoken_words
 from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
-from agentaudio.model.embedded.language.speakable import speakable
 from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
 from agentaudio.model.embedded.speaking.timbre import WorldTimbre
 from agentaudio.sound.audio import Audio
+from agentaudio.text.spoken_form import spoken_form
 from agentaudio.voice_library.library import demo_voices
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
@@ -64,8 +64,8 @@ def measure(limit: int | None) -> dict[str, Any]:
         prepared_s = time.process_time() - started
         for turn in range(SENTENCES_PER_VOICE):
             sentence = sentences[(number * SENTENCES_PER_VOICE + turn) % len(sentences)]
-            plain = synthesiser.speak(speakable(sentence))
-            source = synthesiser.speak(speakable(sentence), pitch_hz=timbre.pitch_hz)
+            plain = synthesiser.speak(spoken_form(sentence))
+            source = synthesiser.speak(spoken_form(sentence), pitch_hz=timbre.pitch_hz)
             started = time.process_time()
             lent = timbre.apply(source)
             cpu_s = time.process_time() - started

@@ -24,9 +24,9 @@ from rich.table import Table
 
 from agentaudio import Audio, Reply
 from agentaudio.demo.run import demo_agent, questions_folder
-from agentaudio.model.embedded.language.speakable import speakable
 from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
 from agentaudio.resources import open_documents
+from agentaudio.text.spoken_form import spoken_form
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 
@@ -49,7 +49,7 @@ class Judge:
         if reply.voice is None or reply.audio is None:
             return None
         reference = self.encoder.encode(reply.voice.clip)
-        untouched = self.encoder.encode(self.synthesiser.speak(speakable(reply.text)))
+        untouched = self.encoder.encode(self.synthesiser.speak(spoken_form(reply.text)))
         return float(reference @ self.encoder.encode(reply.audio) - reference @ untouched)
 
 

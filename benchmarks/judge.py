@@ -13,9 +13,9 @@ import pocketsphinx
 
 from agentaudio import Audio
 from agentaudio.model.embedded.hearing.language_model import compile_domain
-from agentaudio.model.embedded.language.speakable import speakable
 from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
 from agentaudio.sound.levels import gain_to
+from agentaudio.text.spoken_form import spoken_form
 
 SAMPLE_RATE_HZ = 16_000
 SPEECH_RMS = 0.07
@@ -25,7 +25,7 @@ ROOM_NOISE_RMS = 1e-3
 
 def words(text: str) -> str:
     """Lower-case words as they are spoken: what a word error rate compares."""
-    return " ".join("".join(c if c.isalnum() or c == "'" else " " for c in speakable(text).lower()).split())
+    return " ".join("".join(c if c.isalnum() or c == "'" else " " for c in spoken_form(text).lower()).split())
 
 
 class Listener:

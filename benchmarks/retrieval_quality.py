@@ -22,10 +22,10 @@ from pathlib import Path
 from report import publish
 
 from agentaudio.conversation import Passage
-from agentaudio.resources import default_embedder
 from agentaudio.retrieval.documents.corpus import embedded_text
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.vectors.faiss_index import VectorIndex
+from agentaudio.text.embedding import default_embedder
 
 CORPUS = Path(__file__).parent / "retrieval_corpus"
 K = 5

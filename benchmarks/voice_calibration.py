@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.resources import default_embedder
 from agentaudio.retrieval.voices.query import read_wish
 from agentaudio.retrieval.voices.score import features, weigh
 from agentaudio.retrieval.voices.search import VoiceSearch
+from agentaudio.text.embedding import default_embedder
 from agentaudio.voice_library.library import demo_voices
 
 QUESTIONS = Path(__file__).parent / "voice_questions" / "dev.jsonl"

@@ -33,9 +33,9 @@ from numpy.typing import NDArray  # noqa: E402
 from report import publish  # noqa: E402
 
 from agentaudio.errors import VoiceError  # noqa: E402
-from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder  # noqa: E402
 from agentaudio.retrieval.vectors.faiss_index import VectorIndex  # noqa: E402
 from agentaudio.retrieval.voices.search import VoiceSearch  # noqa: E402
+from agentaudio.text.sentence_embedder import SentenceEmbedder  # noqa: E402
 from agentaudio.voice_library.library import VoiceLibrary  # noqa: E402
 from agentaudio.voice_library.records import Records  # noqa: E402
 from agentaudio.voice_library.voice import Consent, VoiceCard  # noqa: E402

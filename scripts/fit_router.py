@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
 from agentaudio.model.embedded.routing.features import DOCUMENTS, FEATURES, WEB, Candidate, candidates
 from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
 from agentaudio.model.embedded.routing.router import EXAMPLE_VECTORS, WEIGHTS, VectorCache
+from agentaudio.text.sentence_embedder import SentenceEmbedder
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from agentaudio.conversation import Conversation
 from agentaudio.errors import ToolError
 from agentaudio.retrieval.documents.index import DocumentIndex
-from agentaudio.retrieval.text.embedding import Embed
 from agentaudio.retrieval.voices.search import VoiceSearch
+from agentaudio.text.embedding import Embed
 from agentaudio.voice_library.voice import Voice
 
 log = logging.getLogger(__name__)

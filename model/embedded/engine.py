@@ -13,8 +13,6 @@ from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answer
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
 from agentaudio.model.embedded.hearing.recogniser import Recogniser, Recognition, SphinxRecogniser
-from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
-from agentaudio.model.embedded.language.speakable import speakable
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
 from agentaudio.model.embedded.routing.router import Route, Router
@@ -34,6 +32,8 @@ from agentaudio.model.speech_lm import (
     TextDelta,
 )
 from agentaudio.sound.audio import Audio
+from agentaudio.text.sentence_embedder import SentenceEmbedder
+from agentaudio.text.spoken_form import spoken_form
 
 SAMPLE_RATE_HZ = 16_000
 MAX_AUDIO_S = 60.0
@@ -158,9 +158,9 @@ class Embedded:
 
     def _speak(self, piece: str, voice: ReferenceVoice | None) -> Audio:
         if voice is None:
-            return self._synthesiser.speak(speakable(piece)).resample(SAMPLE_RATE_HZ)
+            return self._synthesiser.speak(spoken_form(piece)).resample(SAMPLE_RATE_HZ)
         timbre = self._timbre_of(voice)
-        speech = self._synthesiser.speak(speakable(piece), pitch_hz=timbre.pitch_hz)
+        speech = self._synthesiser.speak(spoken_form(piece), pitch_hz=timbre.pitch_hz)
         return timbre.apply(speech).resample(SAMPLE_RATE_HZ)
 
     def _timbre_of(self, voice: ReferenceVoice) -> TimbreTransfer:

@@ -16,12 +16,13 @@ from agentaudio.retrieval.documents.corpus import Corpus, FileState, embedded_te
 from agentaudio.retrieval.documents.files import SUFFIXES, Transcribe
 from agentaudio.retrieval.documents.folder import Changes, Folder
 from agentaudio.retrieval.text.blend import blend
-from agentaudio.retrieval.text.embedding import Embed
-from agentaudio.retrieval.text.splitting import SENTENCE_END, Document, split
-from agentaudio.retrieval.text.words import TextIndex
+from agentaudio.retrieval.text.bm25 import TextIndex
+from agentaudio.retrieval.text.splitting import Document, split
 from agentaudio.retrieval.vectors.faiss_index import VectorIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
 from agentaudio.retrieval.vectors.plan import EXACT_UP_TO, ID_BYTES
+from agentaudio.text.embedding import Embed
+from agentaudio.text.sentences import sentences
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class DocumentIndex:
         passages = self.passages
         found = dict.fromkeys(passage.title for passage in passages)
         for passage in passages:
-            found.update(dict.fromkeys(filter(None, SENTENCE_END.split(passage.text))))
+            found.update(dict.fromkeys(sentences(passage.text)))
         return tuple(found)
 
     def prepare(self) -> None:

@@ -7,9 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.retrieval.text.words import TextIndex, words
+from agentaudio.retrieval.text.bm25 import TextIndex
 from agentaudio.retrieval.vectors.faiss_index import VectorIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
+from agentaudio.text.terms import search_terms
 
 WORDS_WEIGHT = 0.5
 """Against 1 for the cosine: the best of 0.1 to 1.2 on dev.jsonl of benchmarks/retrieval_quality.py.
@@ -46,6 +47,6 @@ def _ideal(query: str, texts: TextIndex) -> float:
     count = len(texts)
     weights = [
         math.log1p((count - held + 0.5) / (held + 0.5))
-        for held in (len(texts.holding(word)) for word in dict.fromkeys(words(query)))
+        for held in (len(texts.holding(word)) for word in dict.fromkeys(search_terms(query)))
     ]
     return sum(weights) or 1.0

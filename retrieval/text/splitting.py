@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentaudio.conversation import Passage
+from agentaudio.text.sentences import sentence_spans
 
 MAX_PASSAGE_CHARS = 700
 
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*")
 _PARAGRAPH = re.compile(r"\S.*?(?=\n[^\S\n]*\n|\n(?=#{1,6}\s)|\Z)", re.DOTALL)
 _HEADING = re.compile(r"(#{1,6})\s+(\S.*)")
 
@@ -65,8 +65,7 @@ def _pieces(paragraph: str) -> Iterator[tuple[int, str]]:
 
 
 def _sentences(paragraph: str) -> Iterator[tuple[int, str]]:
-    start = 0
-    for end in [*(match.end() for match in SENTENCE_END.finditer(paragraph)), len(paragraph)]:
+    for start, end in sentence_spans(paragraph):
         while start < end:
             # A sentence without an end, a table or a wall of letters: cut between words if there are any.
             cut = end

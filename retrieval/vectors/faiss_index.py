@@ -26,7 +26,7 @@ class VectorIndex:
     """Cosine search over unit vectors, with integer ids, deletes and filters, from one vector to millions.
 
     New vectors join a tail that is searched exactly. `compact` makes one index of everything, chosen
-    by `index_plan.plan`, and can be saved; the tail goes on from there. Several threads may share it.
+    by `plan.plan`, and can be saved; the tail goes on from there. Several threads may share it.
 
     dim: width of the vectors
     bytes_per_vector: memory that one may take, with its id, where there are more than EXACT_UP_TO

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from agentaudio.errors import RetrievalError, VoiceError
-from agentaudio.retrieval.text.embedding import Embed
-from agentaudio.retrieval.text.words import TextIndex
+from agentaudio.retrieval.text.bm25 import TextIndex
 from agentaudio.retrieval.vectors.build import Vectors
 from agentaudio.retrieval.vectors.faiss_index import BYTES_PER_VECTOR, VectorIndex
 from agentaudio.retrieval.vectors.id_set import Ids, IdSet
 from agentaudio.retrieval.vectors.index import Index
 from agentaudio.retrieval.vectors.plan import EXACT_UP_TO, ID_BYTES
 from agentaudio.retrieval.voices.query import card_prose, card_terms
+from agentaudio.text.embedding import Embed
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Voice
 

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from agentaudio.retrieval.text.words import words
 from agentaudio.retrieval.voices.words import (
     AGES,
     ASKING,
@@ -20,6 +19,9 @@ from agentaudio.retrieval.voices.words import (
     PLACES,
     WITHIN,
 )  # fmt: skip
+from agentaudio.text.languages import HAN
+from agentaudio.text.stems import root
+from agentaudio.text.terms import search_terms
 from agentaudio.voice_library.voice import VoiceCard
 
 ALL_GENDERS = frozenset((*GENDERS, "neutral"))
@@ -38,8 +40,7 @@ _TALKER = re.compile(
 _YEARS = re.compile(r"\b(\d{1,3}|[a-z]+)[ -]years?[ -]old\b")
 _NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
 _WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
-_CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
-_ENDING = re.compile(r"([a-z]{3,}?)(?:ing|ed|er|est|ly|s)")
+_CHINESE = re.compile(f"[{HAN}]+")
 _LONGEST_CHINESE = max(map(len, (*CHINESE, *CHINESE_ASKING)))
 
 
@@ -93,7 +94,7 @@ def read_wish(text: str) -> Wish:
         at += length
         if traits is None:
             if phrase not in ASKING and phrase not in CHILD_ONLY:
-                rest.update(_root(word) for word in words(phrase))
+                rest.update(root(term) for term in search_terms(phrase))
                 content.append(phrase)
             continue
         if not negated:
@@ -134,7 +135,7 @@ def card_terms(card: VoiceCard) -> list[str]:
         *places, *described.manners,
     }  # fmt: skip
     return [
-        *words(prose), *words(card.transcript),
+        *search_terms(prose), *search_terms(card.transcript),
         *map(trait_term, sorted(traits)), *(f"~{root}" for root in sorted(described.rest)),
         *{name_term(card.name), name_term(card.id)},
     ]  # fmt: skip
@@ -179,7 +180,7 @@ def _vocabulary() -> dict[str, tuple[frozenset[str], ...]]:
 
 @cache
 def _roots() -> dict[str, tuple[frozenset[str], ...]]:
-    return {_root(word): groups for word, groups in _vocabulary().items() if " " not in word}
+    return {root(word): groups for word, groups in _vocabulary().items() if " " not in word}
 
 
 def _at(tokens: list[str], at: int) -> tuple[int, tuple[frozenset[str], ...] | None]:
@@ -194,7 +195,7 @@ def _at(tokens: list[str], at: int) -> tuple[int, tuple[frozenset[str], ...] | N
         return 1, known[word]
     if word in ASKING:
         return 1, None
-    return 1, _roots().get(_root(word))
+    return 1, _roots().get(root(word))
 
 
 def _all_of(said: list[frozenset[str]], known: frozenset[str]) -> frozenset[str] | None:
@@ -220,13 +221,13 @@ def _translate(text: str) -> tuple[str, list[str]]:
             else:
                 left, at = left + run[at], at + 1
                 continue
-            unknown.extend(words(left))
+            unknown.extend(search_terms(left))
             found.append(CHINESE.get(piece, ""))
             left, at = "", at + length
-        unknown.extend(words(left))
+        unknown.extend(search_terms(left))
         return f" {' '.join(found)} "
 
-    return _CJK.sub(english, text), unknown
+    return _CHINESE.sub(english, text), unknown
 
 
 def _age_in_years(text: str) -> tuple[str, str | None]:
@@ -241,9 +242,3 @@ def _age_in_years(text: str) -> tuple[str, str | None]:
         years = int(said) if said.isdigit() else _NUMBERS.index(said) + 1
         age = "child" if years < 13 else "young" if years < 30 else "adult" if years < 60 else "old"
     return text[: found.start()] + text[found.end() :], age
-
-
-def _root(word: str) -> str:
-    """Without the ending that people vary: softer, whispered, whispering, slowly."""
-    match = _ENDING.fullmatch(word)
-    return match[1] if match else word

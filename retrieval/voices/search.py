@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from agentaudio.errors import RetrievalError
-from agentaudio.retrieval.text.embedding import Embed
 from agentaudio.retrieval.text.fusion import reciprocal_rank_fusion
-from agentaudio.retrieval.text.words import words
 from agentaudio.retrieval.vectors.build import Vectors
 from agentaudio.retrieval.vectors.faiss_index import VectorIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
@@ -20,6 +18,8 @@ from agentaudio.retrieval.voices.indexes import VoiceIndexes
 from agentaudio.retrieval.voices.query import Wish, names_in, read_wish, trait_term
 from agentaudio.retrieval.voices.score import LEAST_TEXT_SCORE, likelihood, weigh
 from agentaudio.sound.audio import Audio
+from agentaudio.text.embedding import Embed
+from agentaudio.text.terms import search_terms
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.voice import Voice
@@ -181,7 +181,7 @@ class VoiceSearch:
             fitting = named & fitting if len(named & fitting) else named
         if not len(fitting):
             return {}
-        terms = [*words(wish.english), *map(trait_term, wish.manners), *(f"~{root}" for root in wish.rest)]
+        terms = [*search_terms(wish.english), *map(trait_term, wish.manners), *(f"~{root}" for root in wish.rest)]
         rankings = [index.search(" ".join(terms), pool, among=fitting)]
         asked: Vectors | None = None
         if self._embed is not None and meanings is not None:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentaudio.conversation import Citation, ToolOutput
 from agentaudio.model.embedded.answering.extracts import extract
-from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
-from agentaudio.model.embedded.language.speakable import speakable
-from agentaudio.model.embedded.language.words import split_words
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-
-__all__ = ["Answer", "answer", "not_understood", "small_talk", "speakable"]
+from agentaudio.text.embedding import Embed
+from agentaudio.text.sentences import sentences
+from agentaudio.text.words import split_words
 
 NOTHING_FOUND = {
     "search_documents": "I found nothing about that in my documents.",
@@ -56,10 +48,10 @@ def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed) -> Answer
         if output.is_error:
             texts.append(_failure(output))
         elif output.passages:
-            sentences = extract(question, output.passages, embed)
-            if sentences:
-                texts.append(" ".join(sentence.text for sentence in sentences))
-                citations.extend(_joined(sentence.citation for sentence in sentences))
+            extracts = extract(question, output.passages, embed)
+            if extracts:
+                texts.append(" ".join(sentence.text for sentence in extracts))
+                citations.extend(_joined(sentence.citation for sentence in extracts))
             else:
                 texts.append(NOTHING_FOUND.get(output.name, "I found nothing about that."))
         elif output.name in NOTHING_FOUND:
@@ -91,9 +83,8 @@ def _own_words(question: str, output: ToolOutput) -> str:
         return _sentence(re.split(r"[:.](?=\s|$)", text, maxsplit=1)[0])
     if output.name == CLOCK_TOOL:
         return _clock(question, text)
-    sentences = re.split(r"(?<=[.!?])\s+", text)
-    kept = sentences[0]
-    for following in sentences[1:]:
+    kept, *others = sentences(text) or [""]
+    for following in others:
         if len(kept) + len(following) >= LONGEST_TEXT:
             break
         kept += " " + following
@@ -113,7 +104,7 @@ def _clock(question: str, text: str) -> str:
 
 
 def _failure(output: ToolOutput) -> str:
-    reason = re.split(r"(?<=[.!?;])\s+", _flat(output.text).strip())[0].rstrip(".;")
+    reason = "".join(sentences(_flat(output.text))[:1]).partition("; ")[0].rstrip(".;")
     what = output.name.replace("_", " ")
     return f"I could not do that: {reason[:200]}." if reason else f"I could not do that: {what} failed."
 

@@ -5,27 +5,22 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from agentaudio.conversation import Citation, Passage
-from agentaudio.model.embedded.language.numbers import find_numbers
-from agentaudio.model.embedded.language.words import content_words, split_words, stem
 from agentaudio.model.embedded.routing.queries import search_query
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+from agentaudio.text.embedding import Embed
+from agentaudio.text.numbers import find_numbers
+from agentaudio.text.sentences import sentence_spans
+from agentaudio.text.stems import stem
+from agentaudio.text.words import content_words, split_words
 
 LEAST_FIT = 0.54
 """Between questions the demo documents answer (0.69 and up on dev.jsonl) and others (0.50 and less)."""
 LEAD_SENTENCES = 3
 SECOND_SENTENCE_MARGIN = 0.04
 MOST_SENTENCES = 60
-_SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s|$)|$)", re.S)
 _LEANING = re.compile(
     r"^(?:It|They|He|She|This|These|That|Those|Its|Their|His|Her|But|However|So|Then|Also|Such|Both)\b"
 )
@@ -93,11 +88,11 @@ def _sentences(passages: Sequence[Passage]) -> list[_Sentence]:
     found: list[_Sentence] = []
     for number, passage in enumerate(passages):
         place = 0
-        for match in _SENTENCE.finditer(passage.text):
-            text = match.group().strip()
+        for start, end in sentence_spans(passage.text):
+            text = passage.text[start:end]
             if text.startswith("#") or len(text.split()) < 3:
                 continue
-            found.append(_Sentence(" ".join(text.split()), number, place, match.start()))
+            found.append(_Sentence(" ".join(text.split()), number, place, start))
             place += 1
     return found
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agentaudio.errors import BackendError, MissingExtra
 from agentaudio.model.embedded.hearing.pronunciation import arpabet
-from agentaudio.model.embedded.language.speakable import speakable
+from agentaudio.text.spoken_form import spoken_form
 
 DISCOUNT_MASS = 0.5
 """Share of probability kept for word sequences that no example has."""
@@ -74,7 +74,7 @@ def compile_domain(sentences: Iterable[str], phonemes: Phonemes | None = None) -
 
 def spoken_words(text: str) -> list[str]:
     """The words of a text as they are said, lower case: "21,000 km" is twenty one thousand kilometers."""
-    return _WORD.findall(speakable(text).lower().replace("’", "'"))
+    return _WORD.findall(spoken_form(text).lower().replace("’", "'"))
 
 
 def _lines(sentences: Iterable[str]) -> list[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agentaudio.model.embedded.language.numbers import find_numbers
+from agentaudio.text.numbers import find_numbers
 
 _SIGNS = {"+": "+", "-": "-", "*": "*", "/": "/", "x": "*", "×": "*", "÷": "/", "^": "**", "(": "(", ")": ")"}
 _OPERATORS: tuple[tuple[tuple[str, ...], str], ...] = (

@@ -7,9 +7,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from agentaudio.model.embedded.language.numbers import FoundNumber
-from agentaudio.model.embedded.language.words import split_words, stem
 from agentaudio.model.embedded.routing.parameters import Parameter
+from agentaudio.text.numbers import FoundNumber
+from agentaudio.text.stems import stem
+from agentaudio.text.words import split_words
 
 _TARGETS = frozenset("to into target goal destination until end".split())
 _SOURCES = frozenset("from source origin start since".split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agentaudio.model.embedded.language.words import LIGHT_WORDS, split_words
+from agentaudio.text.words import LIGHT_WORDS, split_words
 
 _VOICE = r"(?:in|with|using) (?:the |a |an )?(?:voice (?:of|like) .+|[\w ]{0,40}\bvoice|[\w ]{0,30}\baccent)"
 _SAYING = (

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.embedded.language.numbers import find_numbers, number_words
-from agentaudio.model.embedded.language.speakable import speakable
-from agentaudio.model.embedded.language.words import split_words
 from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters
+from agentaudio.text.numbers import find_numbers, number_words
+from agentaudio.text.spoken_form import spoken_form
+from agentaudio.text.words import split_words
 
 MOST_SENTENCES = 4000
 MOST_OF_ONE_TOOL = 1400
@@ -173,4 +173,4 @@ def _values(parameter: Parameter) -> tuple[str, ...]:
 
 
 def _plain(sentence: str) -> str:
-    return " ".join(word for word in split_words(speakable(sentence)) if word[0].isalpha())
+    return " ".join(word for word in split_words(spoken_form(sentence)) if word[0].isalpha())

@@ -5,31 +5,24 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.embedded.language.numbers import find_numbers
-from agentaudio.model.embedded.language.words import (
-    STOP_WORDS,
-    content_words,
-    is_question,
-    split_words,
-    stem,
-    stems,
-)
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
 from agentaudio.model.embedded.routing.parameters import MANY_PHRASES, Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
+from agentaudio.text.embedding import Embed
+from agentaudio.text.numbers import find_numbers
+from agentaudio.text.stems import stem
+from agentaudio.text.words import STOP_WORDS, content_words, is_question, split_words, stems
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 FEATURES = (
     "description", "phrase", "no_phrases", "explained", "rarest", "name_said", "filled", "missing", "exact_template",

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.embedded.language.words import content_words, stem, stems
+from agentaudio.text.stems import stem
+from agentaudio.text.words import content_words, stems
 
 Meaning = Literal["query", "voice", "expression", "timezone", "time", "text"]
 MANY_PHRASES = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agentaudio.model.embedded.language.words import QUESTION_WORDS, split_words
+from agentaudio.text.words import QUESTION_WORDS, split_words
 
 _POLITE = (
     r"(?:please|okay|ok|hey|hello|hi|well|so|and|then|now|also|can you|could you|would you|will you|"

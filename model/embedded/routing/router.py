@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,12 +16,11 @@ from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.features import FEATURES, Candidate, candidates
 from agentaudio.model.embedded.routing.intents import CHAT, examples
 from agentaudio.model.embedded.routing.slots import fill
+from agentaudio.text.embedding import Embed
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 WEIGHTS = Path(__file__).parents[1] / "assets" / "router.json"
 EXAMPLE_VECTORS = Path(__file__).parents[1] / "assets" / "router_examples.npy"
@@ -116,7 +115,7 @@ def read_weights(path: Path = WEIGHTS) -> dict[str, float]:
 def shipped_vectors(embed: Embed) -> dict[str, NDArray[np.float32]]:
     """Vectors of the intent examples, which scripts/fit_router.py made with the same embedder;
     none for another embedder."""
-    from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
+    from agentaudio.text.sentence_embedder import SentenceEmbedder
 
     if not isinstance(embed, SentenceEmbedder) or not EXAMPLE_VECTORS.exists():
         return {}

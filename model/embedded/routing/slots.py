@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.embedded.language.numbers import FoundNumber, find_numbers
-from agentaudio.model.embedded.language.words import LIGHT_WORDS, split_words, stem
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.choices import choose
-from agentaudio.model.embedded.routing.expectations import expected_sentences
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.queries import search_query, voice_query
 from agentaudio.model.embedded.routing.time_zones import find_zone, zones_by_place
-
-__all__ = ["Slots", "expected_sentences", "fill"]
+from agentaudio.text.numbers import FoundNumber, find_numbers
+from agentaudio.text.stems import stem
+from agentaudio.text.words import LIGHT_WORDS, split_words
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
 _PREPOSITIONS = frozenset("in at of for by from to with about on named called into near".split())

@@ -1,10 +1,7 @@
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from agentaudio.conversation import Passage, ToolOutput, ToolSpec
-from agentaudio.model.embedded.answering.answer import answer, not_understood, small_talk, speakable
-from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
+from agentaudio.model.embedded.answering.answer import answer
+from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
+from agentaudio.text.sentence_embedder import SentenceEmbedder
 
 EMBED = SentenceEmbedder()
 TOWER = Passage(
@@ -80,27 +77,3 @@ def test_small_talk_is_short() -> None:
     assert small_talk("thank you very much") == "You are welcome."
     assert small_talk("good morning") == "Good morning. What can I do for you?"
     assert "start a timer" in small_talk("what can you do", [TIMER])
-
-
-@pytest.mark.parametrize(
-    ("written", "spoken"),
-    [
-        ("21,000 km", "twenty one thousand kilometers"),
-        ("It was built in 1889.", "It was built in eighteen eighty nine."),
-        ("14:30", "fourteen thirty"),
-        ("24 C", "twenty four degrees celsius"),
-        ("17 * 23 = 391", "seventeen times twenty three equals three hundred ninety one"),
-        ("2026-11-22", "November twenty second, twenty twenty six"),
-        ("50%", "fifty percent"),
-        ("see [the docs](https://x.y/z)", "see the docs"),
-        ("-3 degrees", "minus three degrees"),
-        ("**bold** words", "bold words"),
-    ],
-)
-def test_text_becomes_speakable(written: str, spoken: str) -> None:
-    assert speakable(written) == spoken
-
-
-@given(st.text())
-def test_nothing_speakable_holds_ascii_digits(text: str) -> None:
-    assert not any(letter in "0123456789" for letter in speakable(text))

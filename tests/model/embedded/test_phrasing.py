@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentaudio.model.embedded.speaking.phrasing import LONGEST_PHRASE, phrases, pieces, sentences
+from agentaudio.model.embedded.speaking.phrasing import LONGEST_PHRASE, phrases, pieces
 
 
 def test_opens_with_a_short_piece_and_goes_on_sentence_by_sentence() -> None:
@@ -23,25 +22,6 @@ def test_an_opening_of_few_words_is_not_chopped() -> None:
     assert phrases("Yes, it is open until six in the evening.") == ["Yes, it is open until six in the evening."]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The moon is 384,400 km away",
-        "It weighs 3.5 tons",
-        "Dr. Smith met J. S. Bach, e.g. in St. Louis",
-        "It opens at 7 p.m. on Jan. 5 for you",
-        "Symphony No. 5 was first heard then",
-    ],
-)
-def test_numbers_names_and_abbreviations_stay_whole(text: str) -> None:
-    assert sentences(text) == [text]
-
-
-@pytest.mark.parametrize("text", ["He said no. Then he left.", "We meet at 7 p.m. Then we eat.", "So am I. Good."])
-def test_words_that_look_abbreviated_still_end_a_sentence(text: str) -> None:
-    assert len(sentences(text)) == 2
-
-
 def test_nothing_gives_nothing() -> None:
     assert phrases("") == phrases(" \n ") == []
 
@@ -52,8 +32,8 @@ def test_an_endless_sentence_is_cut_between_words() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("abI .,;:!?\n-'12。é\"()"), max_size=400) | st.text(max_size=200))
-def test_every_word_is_kept_in_order(text: str) -> None:
-    assert " ".join(phrases(text)).split() == text.split()
+def test_no_character_is_lost(text: str) -> None:
+    assert "".join("".join(phrases(text)).split()) == "".join(text.split())
 
 
 @given(st.text(max_size=400), st.integers(1, 60))

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.embedded.language.sentence_embedder import SentenceEmbedder
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.router import Router
+from agentaudio.text.sentence_embedder import SentenceEmbedder
 
 TEXT = {"type": "string"}
 

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.embedded.routing.slots import expected_sentences, fill
+from agentaudio.model.embedded.routing.expectations import expected_sentences
+from agentaudio.model.embedded.routing.slots import fill
 
 
 def spec(name: str, description: str, phrases: tuple[str, ...] = (), **properties: Any) -> ToolSpec:

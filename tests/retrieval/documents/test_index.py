@@ -24,7 +24,7 @@ from agentaudio.retrieval.documents import index as module
 from agentaudio.retrieval.documents.corpus import Corpus, FileState
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.text.splitting import MAX_PASSAGE_CHARS, Document, split
-from agentaudio.retrieval.text.words import words
+from agentaudio.text.terms import search_terms
 
 
 class Letters:
@@ -155,7 +155,7 @@ def test_links_out_of_the_folder_and_hidden_files_are_left_out(folder: Path, tmp
 def test_meaning_and_words_are_searched_together(folder: Path) -> None:
     (folder / "zebra.txt").write_text("zzzz zz zzz")
     index = DocumentIndex.from_folder(folder, embed=Letters())
-    assert words("zzz zz") and index.search("zz zzz")[0].source == "zebra.txt"
+    assert search_terms("zzz zz") and index.search("zz zzz")[0].source == "zebra.txt"
     assert index.search("zzzzz")[0].source == "zebra.txt"  # no word in common
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentaudio.retrieval.text.blend import blend
-from agentaudio.retrieval.text.words import TextIndex
+from agentaudio.retrieval.text.bm25 import TextIndex
 from agentaudio.retrieval.vectors.faiss_index import VectorIndex
 
 TEXTS = ["Rivers flow to the sea.", "Xylander wrote a book.", "Boats sail the sea.", "Nothing of the kind."]

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.text.bm25 import TextIndex
 from agentaudio.retrieval.text.fusion import reciprocal_rank_fusion
-from agentaudio.retrieval.text.words import TextIndex, words
 from agentaudio.retrieval.vectors.faiss_index import VectorIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
+from agentaudio.text.terms import search_terms
 
 
 def filled(n: int = 200, dim: int = 16) -> tuple[VectorIndex, np.ndarray]:
@@ -91,7 +92,7 @@ def test_rare_words_and_short_texts_weigh_more() -> None:
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=8), st.text(max_size=30))
 def test_any_texts_can_be_indexed_and_asked(texts: list[str], query: str) -> None:
     found = TextIndex(texts).search(query, 3)
-    assert all(set(words(query)) & set(words(texts[i])) for i, _ in found)
+    assert all(set(search_terms(query)) & set(search_terms(texts[i])) for i, _ in found)
 
 
 def test_fusion_prefers_what_every_list_likes() -> None:

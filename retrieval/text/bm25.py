@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import threading
-import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,39 +11,9 @@ import numpy as np
 
 from agentaudio.errors import RetrievalError
 from agentaudio.retrieval.vectors.id_set import Ids, IdSet, as_ids
+from agentaudio.text.terms import search_terms
 
 K1, B = 1.5, 0.75
-
-_WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-_STOP = frozenset(
-    "a an and are as at be been by can could did do does for from had has have he her his how i if in into is it "
-    "its just like me my no not of on or our she so some such than that the their them then there these they this "
-    "to us was we were what when where which who why will with would you your please tell about".split()
-)
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words without accents, English stop words and plural endings; Chinese by character pairs."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
-    found: list[str] = []
-    for word in _WORD.findall(plain):
-        if _CJK.search(word):
-            found += [word[i : i + 2] for i in range(max(1, len(word) - 1))]
-        elif word not in _STOP:
-            found.append(_stem(word))
-    return found
-
-
-def _stem(word: str) -> str:
-    # Plurals and possessives only: a full stemmer confuses names, which is what people ask for.
-    word = word.removesuffix("'s")
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
 
 
 class TextIndex:
@@ -57,7 +25,7 @@ class TextIndex:
     the weight of a word as in Lucene, log(1 + (n - m + 0.5) / (m + 0.5)), which is never negative.
     """
 
-    def __init__(self, texts: Sequence[str] = (), *, split: Callable[[str], list[str]] = words) -> None:
+    def __init__(self, texts: Sequence[str] = (), *, split: Callable[[str], list[str]] = search_terms) -> None:
         self._split = split
         self._lock = threading.RLock()
         self._postings: dict[str, tuple[array[int], array[int]]] = {}  # word: positions, how often

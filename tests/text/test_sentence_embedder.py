@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from agentaudio.errors import ModelError
-from agentaudio.model.embedded.language.sentence_embedder import ASSET, SentenceEmbedder
-from agentaudio.model.embedded.language.wordpiece import WordPieces
+from agentaudio.text.sentence_embedder import ASSET, SentenceEmbedder
+from agentaudio.text.wordpiece import WordPieces
 
 EMBED = SentenceEmbedder()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentaudio.errors import MissingExtra, ModelError
-from agentaudio.model.embedded.language.wordpiece import WordPieces
+from agentaudio.text.wordpiece import WordPieces
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,10 +1,10 @@
-"""Written text made fit for a synthesiser, and for a recogniser that should hear it again."""
+"""English text as it is read aloud, for synthesisers and for the language models of recognisers."""
 
 from __future__ import annotations
 
 import re
 
-from agentaudio.model.embedded.language.numbers import number_words, ordinal_words, year_words
+from agentaudio.text.numbers import number_words, ordinal_words, year_words
 
 _MONTHS = ("January February March April May June July August September October November December").split()
 _UNITS = {
@@ -24,22 +24,23 @@ _SIGNS = {
 }  # fmt: skip
 _SHORT = {
     "Dr.": "Doctor", "Mr.": "Mister", "Mrs.": "Missus", "St.": "Saint", "e.g.": "for example", "i.e.": "that is",
-    "etc.": "and so on", "approx.": "about", "vs.": "versus", "No.": "number",
+    "etc.": "and so on", "approx.": "about", "vs.": "versus",
 }  # fmt: skip
 _YEAR_BEFORE = r"(?:in|since|by|until|till|from|to|before|after|around|of|year|between|and|during|late|early)"
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 
 
-def speakable(text: str) -> str:
-    """The text with numbers, dates, times, units and signs in words; markup and addresses are gone.
+def spoken_form(text: str) -> str:
+    """The text with numbers, dates, times, units and signs written as words, without markup and URLs.
 
-    "21,000 km" becomes "twenty one thousand kilometers", "in 1889" "in eighteen eighty nine", "17 * 23 = 391"
-    "seventeen times twenty three equals three hundred ninety one". Sentence punctuation stays,
-    as it gives the pauses.
+    "21,000 km" becomes "twenty one thousand kilometers", "in 1889" becomes "in eighteen eighty nine", and
+    "17 * 23 = 391" becomes "seventeen times twenty three equals three hundred ninety one". Sentence punctuation
+    stays, because synthesisers pause at it.
     """
     text = _without_markup(text)
     for short, full in _SHORT.items():
-        text = text.replace(f" {short}", f" {full}") if not text.startswith(short) else full + text[len(short) :]
+        text = re.sub(rf"(?<![\w.]){re.escape(short)}", full, text)
+    text = re.sub(r"\bNo\. ?(?=\d)", "number ", text)
     text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)(?:T[\d:.]+Z?)?\b", _date, text)
     text = re.sub(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\b(?: ?([ap])\.?m\b\.?)?", _time, text, flags=re.I)
     text = re.sub(rf"([$€£]) ?({_NUMBER})( (?:million|billion|thousand))?", _money, text)

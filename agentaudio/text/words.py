@@ -1,12 +1,14 @@
-"""Words of a request: split, stemmed, and told apart by how much they say."""
+"""The words of an English request, and how much each of them says."""
 
 from __future__ import annotations
 
 import functools
 import re
 
+from agentaudio.text.stems import stem
+
 _WORD = re.compile(r"[a-z]+/[a-z_/]+|\d[\d,]*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[+*/^%×÷()-]")
-_SHORT = {
+_CONTRACTIONS = {
     "what's": "what is", "who's": "who is", "where's": "where is", "when's": "when is", "how's": "how is",
     "it's": "it is", "that's": "that is", "i'm": "i am", "i'd": "i would", "i'll": "i will", "i've": "i have",
     "let's": "let us", "don't": "do not", "can't": "can not", "cannot": "can not", "won't": "will not",
@@ -23,41 +25,25 @@ STOP_WORDS = frozenset(
     "more most other some such own same let get got give make tell say please thanks thank okay ok oh well um "
     "uh hey hi like want need know".split()
 )
-"""Words that carry no topic."""
+"""Words that do not carry a topic."""
 
 LIGHT_WORDS = STOP_WORDS | frozenset(
     "now today tonight tomorrow currently right already something anything someone anyone thing things bit "
     "little lot really maybe perhaps kindly quickly would'nt look show find put take go come see hear listen "
     "help start begin try use going long much many far often kind sort quick".split()
 )
-"""Words that rarely belong to the value of an argument."""
+"""Words that are rarely part of the value of a tool's argument."""
 
 QUESTION_WORDS = frozenset("what which who whom whose when where why how".split())
 _ASKING_VERBS = frozenset("is are was were do does did can could will would has have had should".split())
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words, numbers and arithmetic signs of a text; contractions are spread out."""
+    """Lower-case words, numbers and arithmetic signs of a text; contractions are written out."""
     found: list[str] = []
     for word in _WORD.findall(text.lower().replace("’", "'")):
-        found.extend(_SHORT.get(word, word.removesuffix("'s")).split())
+        found.extend(_CONTRACTIONS.get(word, word.removesuffix("'s")).split())
     return found
-
-
-def stem(word: str) -> str:
-    """A crude stem: "opening", "opens" and "opened" are one word, "tallest" stays.
-
-    Enough to match what a person says with what a developer wrote; not a linguist's stem.
-    """
-    for ending, kept in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ied", "y"), ("ed", ""), ("es", ""), ("s", "")):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            if ending == "es" and not word.endswith(("ches", "shes", "xes", "oes", "zes")):
-                continue
-            word = word[: -len(ending)] + kept
-            break
-    if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "lsz":
-        word = word[:-1]
-    return word.removesuffix("e") if len(word) > 4 else word
 
 
 def content_words(text: str) -> list[str]:
@@ -72,7 +58,7 @@ def stems(text: str) -> frozenset[str]:
 
 
 def is_question(text: str) -> bool:
-    """Whether the words ask for a fact: by a question word or by a verb in front."""
+    """Whether the text asks for a fact: it starts with an auxiliary verb or holds a question word."""
     words = split_words(text)
     if not words:
         return False

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentaudio.model.embedded.language.numbers import (
+from agentaudio.model.embedded.routing.arithmetic import expression
+from agentaudio.text.numbers import (
     LARGEST,
     FoundNumber,
     find_numbers,
@@ -11,7 +12,6 @@ from agentaudio.model.embedded.language.numbers import (
     parse_number,
     year_words,
 )
-from agentaudio.model.embedded.routing.arithmetic import expression
 
 
 @given(st.integers(-LARGEST, LARGEST))

@@ -1,0 +1,123 @@
+"""Where sentences end, in a whole text and in one that arrives in pieces."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentaudio.text.sentences import SentenceStream, sentence_spans, sentences
+
+PUNCTUATED = st.text(alphabet=st.sampled_from("abIN .,;:!?…\n-'12。！é\"()你好。」•"), max_size=200)
+WRITTEN = st.lists(
+    st.sampled_from(
+        [
+            "Dr.",
+            "e.g.",
+            "etc.",
+            "U.S.",
+            "No.",
+            "5",
+            "3.5",
+            "St.",
+            "J.",
+            "I.",
+            "I",
+            "word",
+            "Word",
+            "wait...",
+            "so",
+            "1.",
+        ]
+        + ["\n\n", "\n-", "你好。", "吗？", "」", '"', '."', "!)", "好!", "...", "…", "?", "!"]
+    ),
+    max_size=30,
+).map(" ".join)
+TEXTS = PUNCTUATED | WRITTEN | st.text(max_size=200)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The moon is 384,400 km away",
+        "It weighs 3.5 tons",
+        "Dr. Smith met J. S. Bach, e.g. in St. Louis",
+        "It opens at 7 p.m. on Jan. 5 for you",
+        "Symphony No. 5 was first heard then",
+        "Well... perhaps not.",
+        "Wait… what?",
+        '"Really?" she asked.',
+        "(It rained!) and then it stopped.",
+        "1. Wash the rice.",
+        "See agentaudio.text for more.",
+    ],
+)
+def test_numbers_names_abbreviations_and_quotations_stay_whole(text: str) -> None:
+    assert sentences(text) == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He said no. Then he left.",
+        "We meet at 7 p.m. Then we eat.",
+        "So am I. Good.",
+        "Stop! Why?",
+        'He said "no." Then he left.',
+        "I waited... Nobody came.",
+        "A heading\n\nand its text",
+        "Two things:\n- the first",
+        "1. Wash the rice. 2. Boil it.",
+        "你好。我是小李。",
+        "「真的吗？」他问。",
+        "你好!我是小李",
+        "It ended。Then it began.",
+    ],
+)
+def test_sentences_end_at_stops_in_any_script(text: str) -> None:
+    assert len(sentences(text)) == 2
+
+
+def test_quotation_marks_and_brackets_belong_to_the_sentence_that_they_close() -> None:
+    assert sentences("他说：“你好。”然后走了。") == ["他说：“你好。”", "然后走了。"]
+    assert sentences('He asked "Why?" Nobody knew.') == ['He asked "Why?"', "Nobody knew."]
+
+
+def test_spans_leave_out_the_white_space_around_sentences() -> None:
+    text = "  One.  Two \n\n three! "
+    assert [text[start:end] for start, end in sentence_spans(text)] == ["One.", "Two", "three!"]
+    assert sentence_spans(" \n ") == [] and sentences("") == []
+
+
+@given(TEXTS)
+def test_no_character_is_lost(text: str) -> None:
+    assert "".join("".join(sentences(text)).split()) == "".join(text.split())
+    ends = [0, *(end for _, end in sentence_spans(text))]
+    for (start, end), previous in zip(sentence_spans(text), ends, strict=False):
+        assert previous <= start < end and not text[previous:start].strip()
+
+
+@given(TEXTS, st.data())
+def test_any_cut_of_the_text_gives_the_same_sentences(text: str, data: st.DataObject) -> None:
+    places = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=40)))
+    stream, found = SentenceStream(), []
+    for start, end in zip([0, *places], [*places, len(text)], strict=True):
+        found += stream.push(text[start:end])
+    assert found + stream.finish() == sentences(text)
+
+
+@given(TEXTS)
+def test_character_by_character_gives_the_same_sentences(text: str) -> None:
+    stream = SentenceStream()
+    found = [sentence for character in text for sentence in stream.push(character)]
+    assert found + stream.finish() == sentences(text)
+
+
+def test_a_sentence_is_given_out_before_the_next_one_begins() -> None:
+    stream = SentenceStream()
+    assert stream.push("It is late") == [] and stream.push(".") == []
+    assert stream.push(" ") == ["It is late."]
+    assert stream.push("Dr. ") == [] and stream.push("Who? ") == ["Dr. Who?"]
+    assert stream.push("好。") == [] and stream.push("的") == ["好。"]
+    assert stream.finish() == ["的"] and stream.finish() == []
+    assert stream.push("Another text. ") == ["Another text."]

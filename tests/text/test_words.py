@@ -1,0 +1,53 @@
+"""Words of requests, search terms, and the three stemmers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentaudio.text.stems import root, singular, stem
+from agentaudio.text.terms import search_terms
+from agentaudio.text.words import content_words, is_question, split_words
+
+
+def test_contractions_are_written_out_and_numbers_and_signs_stay() -> None:
+    assert split_words("What's 1,000 * 3.5 km/h?") == ["what", "is", "1,000", "*", "3.5", "km/h"]
+    assert content_words("Please tell me about the old towers") == ["old", "towers"]
+
+
+def test_search_terms_fold_case_accents_and_plurals_and_pair_chinese_characters() -> None:
+    assert search_terms("The Cafés of two Cities") == ["cafe", "two", "city"]
+    assert search_terms("长城很长") == ["长城", "城很", "很长"]
+    assert search_terms("茶") == ["茶"] and search_terms("the of") == []
+
+
+@pytest.mark.parametrize(
+    ("word", "in_singular", "stemmed", "rooted"),
+    [
+        ("cities", "city", "city", "citie"),
+        ("whispered", "whispered", "whisper", "whisper"),
+        ("higher", "higher", "higher", "high"),
+        ("james", "jame", "jame", "jame"),
+        ("paris", "paris", "pari", "pari"),
+        ("glass", "glass", "glass", "glas"),
+    ],
+)
+def test_stemmers_take_off_more_and_more(word: str, in_singular: str, stemmed: str, rooted: str) -> None:
+    assert (singular(word), stem(word), root(word)) == (in_singular, stemmed, rooted)
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", categories=["Ll"]), min_size=1, max_size=12))
+def test_a_stem_is_never_empty_and_never_longer_than_its_word(word: str) -> None:
+    for shortened in (singular(word), stem(word), root(word)):
+        assert 0 < len(shortened) <= len(word)
+
+
+@pytest.mark.parametrize("text", ["What is tea?", "is it open", "tell me how it works"])
+def test_questions_are_recognised(text: str) -> None:
+    assert is_question(text)
+
+
+@pytest.mark.parametrize("text", ["", "Can you play music?", "Play some music."])
+def test_requests_are_not_questions(text: str) -> None:
+    assert not is_question(text)
