@@ -1,15 +1,17 @@
-"""What happens in a turn, as its user sees it.
+"""The events of a turn, as the user of an agent sees them.
 
-A turn is `turn.started`, then any of the others, then `turn.finished`, or `error` in its place.
-`heard` comes before anything the agent says; each `tool.finished` after its `tool.started`, any
-`tool.progress` of the call between the two;
-`voice.changed` after the tool that found the voice, and before the sound in it.
+A turn begins with `turn.started` and ends with `turn.finished`, or with `turn.failed` in its place.
+Each generation lies between `step.started` and `step.finished`, which is missing when the turn is cut off;
+the calls that it made run after that. `heard` comes before anything the agent says. `tool.finished`
+comes after `tool.started` of the same call, and any `tool.progress` of the call lies between the two.
+`voice.changed` comes after the tool that found the voice, and before the sound in it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal
 
 from agentaudio.conversation import Citation, ToolCall
 from agentaudio.plain import plain
@@ -38,16 +40,29 @@ class TurnStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard(Event):
-    """The user's words. confidence: 0 to 1; None for text, or when the model does not tell."""
+class StepStarted(Event):
+    """The model begins to generate. step: its number in the turn, from 1."""
+
+    type = "step.started"
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechHeard(Event):
+    """The user's words.
+
+    confidence: 0 to 1; None for text, or when the model does not say
+    final: False for words recognised while the user still speaks; the next `heard` replaces them
+    """
 
     type = "heard"
     text: str
     confidence: float | None = None
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextDelta(Event):
+class TextSpoken(Event):
     """More words of the answer."""
 
     type = "text.delta"
@@ -55,11 +70,25 @@ class TextDelta(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AudioDelta(Event):
-    """More sound of the answer."""
+class AudioSpoken(Event):
+    """More sound of the answer, at the model's `sample_rate_hz`."""
 
     type = "audio.delta"
     audio: Audio
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """The model has ended a generation.
+
+    reason: "stop", "length" (a limit ended it) or "tool_calls"
+    usage: counts such as `input_tokens` and `output_tokens`
+    """
+
+    type = "step.finished"
+    step: int
+    reason: Literal["stop", "length", "tool_calls"]
+    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +99,7 @@ class ToolStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolProgress(Event):
-    """How far a tool is, for tools that tell. share: 0 to 1, None when unknown."""
+    """Progress that a tool reports. share: 0 to 1, None when unknown."""
 
     type = "tool.progress"
     call: ToolCall
@@ -85,6 +114,14 @@ class ToolFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRequested(Event):
+    """A call that the caller of the agent must run; its result is the input of the next turn."""
+
+    type = "tool.requested"
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceChanged(Event):
     """The agent speaks in this voice from now on; None is the model's own."""
 
@@ -93,7 +130,7 @@ class VoiceChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CitationUsed(Event):
+class PassageCited(Event):
     type = "citation"
     citation: Citation
 
@@ -106,7 +143,11 @@ class TurnFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFailed(Event):
-    """The turn broke off; the exception follows, out of the stream."""
+    """The turn broke off. The stream raises `error` after this event.
 
-    type = "error"
+    reply: what was done until then; its `stop` is "failed"
+    """
+
+    type = "turn.failed"
     error: Exception
+    reply: Reply

@@ -1,20 +1,23 @@
-"""What an agent reads from: its documents and its voices, made ready once."""
+"""The documents and voices of an agent, opened on first use."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import threading
 from importlib.resources import files
 
-from agentaudio.conversation import Conversation
-from agentaudio.model.speech_lm import SpeechLM
-from agentaudio.model.transcribe import transcribe
-from agentaudio.portal import portal
+from agentaudio.conversation import AudioPart, Conversation
+from agentaudio.errors import VoiceNotFound
+from agentaudio.model.speech_lm import GenerateOptions, Heard, SpeechLM, TextDelta
 from agentaudio.retrieval.documents.files import Transcribe
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.voices.search import VoiceSearch
+from agentaudio.sound.audio import Audio
 from agentaudio.text.embedding import default_embedder
 from agentaudio.tools.context import RunContext
+from agentaudio.tools.tool import Need
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.voice import Voice
@@ -23,22 +26,23 @@ Documents = str | os.PathLike[str] | DocumentIndex
 Voices = str | os.PathLike[str] | VoiceLibrary | VoiceSearch
 
 
-def open_documents(documents: Documents | None = None) -> DocumentIndex:
-    """A folder as a searchable index; None opens the documents that ship as a demo."""
+def open_documents(documents: Documents) -> DocumentIndex:
+    """A folder as a searchable index; "demo" opens the documents that ship with agentaudio."""
     if isinstance(documents, DocumentIndex):
         return documents
-    folder = documents if documents is not None else str(files("agentaudio.demo") / "documents")
+    folder = str(files("agentaudio.demo") / "documents") if documents == "demo" else documents
     return DocumentIndex.from_folder(folder, embed=default_embedder())
 
 
-def open_voices(voices: Voices | None = None, *, encoder: str | None = None) -> VoiceSearch:
-    """A library as a voice search; None opens the voices that ship as a demo.
+def open_voices(voices: Voices, *, encoder: str | None = None) -> VoiceSearch:
+    """A library as a voice search; "demo" opens the voices that ship with agentaudio.
 
-    encoder: for search by clip, as `load_encoder` names it; needless where the library has a default one
+    encoder: name of a speaker encoder for search by clip, as `load_encoder` takes it; None takes the
+        library's own, where it has one
     """
     if isinstance(voices, VoiceSearch):
         return voices
-    if voices is None:
+    if voices == "demo":
         voices = demo_voices()
     library = voices if isinstance(voices, VoiceLibrary) else VoiceLibrary(voices)
     named = library.encoder_name
@@ -47,38 +51,72 @@ def open_voices(voices: Voices | None = None, *, encoder: str | None = None) -> 
 
 
 def transcriber(model: SpeechLM) -> Transcribe:
-    """A blocking `transcribe` with this model, for `DocumentIndex.from_folder(..., transcribe=)`.
+    """What a model hears, for `DocumentIndex.from_folder(..., transcribe=)`; it blocks, outside any event loop."""
 
-    It raises OptionError inside an event loop, and what `transcribe` raises.
-    """
-    return lambda audio: portal().run(transcribe(model, audio))
+    async def heard(audio: Audio) -> str:
+        conversation = Conversation()
+        conversation.add("system", "Write down word for word what is said, and nothing else.")
+        conversation.add("user", AudioPart(audio))
+        written = []
+        deltas = model.generate(conversation, options=GenerateOptions(speak=False))
+        async with contextlib.aclosing(deltas) as stream:
+            async for delta in stream:
+                if isinstance(delta, Heard):
+                    return delta.text
+                if isinstance(delta, TextDelta):
+                    written.append(delta.text)
+        return "".join(written)
+
+    return lambda audio: asyncio.run(heard(audio))
 
 
 class Resources:
-    """Opens documents and voices once, on first use; the opening blocks, so it belongs in a thread."""
+    """Opens documents and voices once, on first use. Opening blocks, so it belongs in a thread.
+
+    documents, voices: None for an agent that has none
+    """
 
     def __init__(self, documents: Documents | None, voices: Voices | None) -> None:
         self._documents, self._voices = documents, voices
         self._lock = threading.Lock()
-        self._opened: tuple[DocumentIndex, VoiceSearch] | None = None
+        self._opened: tuple[DocumentIndex | None, VoiceSearch | None] | None = None
 
-    def open(self) -> tuple[DocumentIndex, VoiceSearch]:
+    @property
+    def given(self) -> frozenset[Need]:
+        """What there is to read from."""
+        given: dict[Need, object] = {"documents": self._documents, "voices": self._voices}
+        return frozenset(name for name, value in given.items() if value is not None)
+
+    def open(self) -> tuple[DocumentIndex | None, VoiceSearch | None]:
         """Raises RetrievalError or VoiceError when a folder cannot be read."""
         with self._lock:
             if self._opened is None:
-                self._opened = open_documents(self._documents), open_voices(self._voices)
+                self._opened = (
+                    None if self._documents is None else open_documents(self._documents),
+                    None if self._voices is None else open_voices(self._voices),
+                )
             return self._opened
 
     def prepare(self) -> None:
         """Open both and build their indexes."""
-        documents, voices = self.open()
-        documents.prepare()
-        voices.prepare()
+        for one in self.open():
+            if one is not None:
+                one.prepare()
 
     @property
     def ready(self) -> bool:
         return self._opened is not None
 
+    def find_voice(self, wanted: str | Voice) -> Voice:
+        """A voice that may be spoken in. Raises VoiceNotFound, or ConsentError when it may not."""
+        if isinstance(wanted, str):
+            voices = self.open()[1]
+            if voices is None:
+                raise VoiceNotFound(f"voice {wanted!r} cannot be found without voices; write Agent(voices=...)")
+            wanted = voices.library.get(wanted)
+        return wanted.require("synthesis")
+
     def context(self, conversation: Conversation, voice: Voice | None) -> RunContext:
+        """What a tool may use."""
         documents, voices = self.open()
         return RunContext(conversation, voice, documents, voices, default_embedder())

@@ -51,7 +51,7 @@ def _by_clip() -> dict[str, Any]:
 
 
 def _by_questions() -> dict[str, Any]:
-    search, figures = open_voices(), dict[str, Any]()
+    search, figures = open_voices("demo"), dict[str, Any]()
     for name in ("dev", "test", "fresh", "independent"):
         lines = (HERE / "voice_questions" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
         questions = [json.loads(line) for line in lines]

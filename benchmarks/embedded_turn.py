@@ -36,7 +36,7 @@ class Judge:
     def __init__(self) -> None:
         self.synthesiser = EspeakSynthesiser()
         self.encoder = EmbeddedSpeakerEncoder()
-        self.documents = open_documents().sentences
+        self.documents = open_documents("demo").sentences
 
     def wer(self, reply: Reply) -> float:
         """Percent, by a listener that knows the documents, and what was not taken from them."""

@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
-    search = open_voices()
+    search = open_voices("demo")
     figures: dict[str, object] = {}
     for name in ("dev", "test"):
         rows = [json.loads(line) for line in (REQUESTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -4,6 +4,7 @@ python examples/quickstart.py [QUESTION.wav] [ANSWER.wav]
 """
 
 import sys
+from pathlib import Path
 
 from agentaudio import Agent, tool
 
@@ -14,9 +15,12 @@ def opening_hours(museum: str) -> str:
     return f"The {museum} is open from nine to five."
 
 
-def main(question: str, answer: str = "answer.wav") -> None:
-    agent = Agent("embedded", tools=["search_documents", "audio_search", opening_hours])
-    reply = agent.run_sync(question)
+def main(question: str = "", answer: str = "answer.wav") -> None:
+    agent = Agent(
+        "embedded", tools=["search_documents", "audio_search", opening_hours], documents="demo", voices="demo"
+    )
+    # A str is always text; sound is a Path, bytes, a file or an Audio.
+    reply = agent.run_sync(Path(question) if question else "when is the national museum open today")
     print("heard:    ", reply.heard)
     print("answer:   ", reply.text)
     print("voice:    ", reply.voice)
@@ -27,4 +31,4 @@ def main(question: str, answer: str = "answer.wav") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3] or ["when is the national museum open today"])
+    main(*sys.argv[1:3])

@@ -9,7 +9,7 @@ from agentaudio import Agent, events
 
 
 async def main() -> None:
-    async with Agent("embedded", tools=["search_documents", "audio_search"]) as agent:
+    async with Agent("embedded", tools=["search_documents", "audio_search"], documents="demo", voices="demo") as agent:
         session = agent.session()
         for said in (
             "please answer in the voice of a little girl",

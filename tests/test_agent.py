@@ -133,8 +133,8 @@ def test_events_come_in_the_order_things_happen(library: VoiceLibrary) -> None:
         return [event.type async for event in agent.stream("x")]
 
     assert asyncio.run(listen()) == [
-        "turn.started", "heard", "tool.started", "tool.finished", "voice.changed",
-        "text.delta", "audio.delta", "turn.finished",
+        "turn.started", "step.started", "heard", "step.finished", "tool.started", "tool.finished", "voice.changed",
+        "step.started", "text.delta", "audio.delta", "step.finished", "turn.finished",
     ]  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def test_a_failing_model_leaves_no_trace_in_the_conversation() -> None:
                 seen.append(event.type)
         return seen
 
-    assert asyncio.run(listen()) == ["turn.started", "error"]
+    assert asyncio.run(listen()) == ["turn.started", "step.started", "turn.failed"]
     assert session.conversation == before
 
 
@@ -233,7 +233,7 @@ def test_text_without_sound_when_asked_not_to_speak() -> None:
 @pytest.mark.parametrize(
     ("user", "words"),
     [
-        ("missing.wav", "no such file: missing.wav"),
+        (Path("missing.wav"), "no such file: missing.wav"),
         ("   ", "the input is empty"),
         (Audio.silence(1, 16_000), "is silent"),
         (Audio.silence(0, 16_000), "holds no sound"),
@@ -333,7 +333,7 @@ def test_whatever_the_model_does_the_order_of_events_holds(steps: list[object], 
         begin = next(e for e in seen if isinstance(e, events.ToolStarted) and e.call.id == end.run.call.id)
         assert position[id(begin)] < position[id(end)]
     reply = seen[-1].reply  # type: ignore[attr-defined]
-    said = "".join(e.text for e in seen if isinstance(e, events.TextDelta))
+    said = "".join(e.text for e in seen if isinstance(e, events.TextSpoken))
     assert "".join(reply.text.split()) == "".join(said.split())
     assert not session.conversation.open_calls
     assert all(isinstance(e.to_dict(), dict) for e in seen)

@@ -1,4 +1,4 @@
-"""Run the calls of a turn: at the same time, each to exactly one end."""
+"""Run the tool calls of a turn concurrently. Each call ends exactly once."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ log = logging.getLogger(__name__)
 
 Status = Literal["done", "failed", "timed_out", "denied", "cancelled"]
 Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]
-"""Asked before a tool with `approval` runs, one call at a time; a plain function is asked in a thread."""
+"""Called before a tool with `approval` runs, for one call at a time; a plain function runs in a thread."""
 
 MAX_CONCURRENT_CALLS = 8
 MAX_ARGUMENT_CHARS = 1_000_000
 GRACE_S = 0.5
-"""How long a tool that was told to stop may take for cleaning up before it is left alone."""
+"""Time that a cancelled tool gets for cleaning up before the turn goes on without it."""
 
 _carrying_on: set[asyncio.Task[ToolRun]] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class ToolRun:
-    """A call and what became of it."""
+    """A call, its result and how it ended."""
 
     call: ToolCall
     status: Status
@@ -45,17 +45,17 @@ class ToolRun:
 
     @property
     def output(self) -> ToolOutput:
-        """The run as the model reads it."""
+        """The result as the model reads it."""
         return ToolOutput(self.call.id, self.call.name, self.result.text, self.result.passages, self.status != "done")
 
 
 class TurnCalls:
     """The tool calls of one turn.
 
-    approve: asked about calls of tools with `approval`; None denies them
-    started, finished: told of each call once, also of a cancelled one
-    progressed: told by a call how far it is, between its start and its end
-    late: told of a call that ended after its turn had been interrupted (tools with cancellable=False)
+    approve: decides about calls of tools with `approval`; None denies them
+    started, finished: called once for each call, also for one that is cancelled
+    progressed: called when a running call reports its progress
+    late: called when a call ends after its turn was interrupted (tools with cancellable=False)
     """
 
     def __init__(
@@ -76,14 +76,22 @@ class TurnCalls:
         self._done: dict[str, ToolRun] = {}
         self._unstoppable: set[asyncio.Task[ToolRun]] = set()
 
-    async def run(self, calls: Sequence[ToolCall], context: RunContext) -> list[ToolRun]:
-        """Run the calls concurrently and give their runs in the order of the calls.
+    async def run(
+        self, calls: Sequence[ToolCall], context: RunContext, *, problems: Mapping[str, str] | None = None
+    ) -> list[ToolRun]:
+        """Run the calls of one step concurrently; returns their runs in the order of the calls.
 
-        Nothing a tool does raises here: errors, timeouts and unknown names become runs whose text
-        tells the model what happened. A call that already ended well in this turn is not run again.
+        problems: why a call cannot run as it stands, by call id; such a call fails with that text
+
+        A tool's failure does not raise here: errors, timeouts and unknown names become runs whose text
+        explains them to the model. Identical calls of a step run once. A call of an idempotent tool that
+        succeeded earlier in this turn returns the same result without running again.
         """
         first_of: dict[str, asyncio.Task[ToolRun]] = {}
-        followers = [asyncio.ensure_future(self._follow(call, context, first_of)) for call in calls]
+        followers = [
+            asyncio.ensure_future(self._follow(call, context, first_of, (problems or {}).get(call.id)))
+            for call in calls
+        ]
         try:
             return await asyncio.gather(*followers)
         finally:
@@ -97,22 +105,28 @@ class TurnCalls:
                 task.cancel()
             await asyncio.gather(*leftover, return_exceptions=True)
 
-    async def _follow(self, call: ToolCall, context: RunContext, first_of: dict[str, asyncio.Task[ToolRun]]) -> ToolRun:
+    async def _follow(
+        self, call: ToolCall, context: RunContext, first_of: dict[str, asyncio.Task[ToolRun]], problem: str | None
+    ) -> ToolRun:
         begun = time.perf_counter()
         self._started(call)
+        if problem is not None:
+            run = ToolRun(call, "failed", ToolResult(problem), 0.0)
+            self._finished(run)
+            return run
         key = _identity(call)
         task = None
         try:
             if key in self._done:
                 outcome = replace(self._done[key], call=call, duration_s=0.0)
             else:
-                # An identical call waits for the first; the shield keeps one follower's end from ending all.
+                # Identical calls wait for the first of them; the shield keeps it alive when one of them is cancelled.
                 task = first_of.get(key) or asyncio.ensure_future(self._one(call, context, key))
                 first_of[key] = task
                 outcome = replace(await asyncio.shield(task), call=call)
         except asyncio.CancelledError:
             if task is not None and task.done() and not task.cancelled():
-                self._finished(replace(task.result(), call=call))  # it ended just before the interruption
+                self._finished(replace(task.result(), call=call))  # it had ended just before
                 raise
             text = "The call was cancelled."
             if task in self._unstoppable:
@@ -125,6 +139,7 @@ class TurnCalls:
     async def _one(self, call: ToolCall, context: RunContext, key: str) -> ToolRun:
         begun = time.perf_counter()
         status: Status = "failed"
+        tool: Tool | None = None
         try:
             if len(key) > MAX_ARGUMENT_CHARS:
                 raise ToolArgumentError(f"the arguments have {len(key)} characters; {MAX_ARGUMENT_CHARS} are enough")
@@ -144,7 +159,7 @@ class TurnCalls:
             log.warning("tool %s raised", call.name, exc_info=error)
             result = ToolResult(f"{call.name} failed: {type(error).__name__}: {_told(error)}")
         run = ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
-        if status == "done":
+        if status == "done" and tool is not None and tool.idempotent:
             self._done[key] = run
         return run
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from agentaudio.errors import OptionError
+from agentaudio.conversation import ToolCall
+from agentaudio.errors import AgentAudioError, ConversationError, OptionError
 from agentaudio.tools.arguments import OpenArguments
+from agentaudio.tools.execution import ToolRun
+from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import Tool
 
 
@@ -27,3 +30,28 @@ def external_tool(name: str, description: str, parameters: Mapping[str, Any], *,
     return Tool(
         name=name, description=description, arguments=OpenArguments(parameters), function=None, phrases=tuple(phrases)
     )
+
+
+def caller_runs(calls: Sequence[ToolCall], results: Mapping[str, Any]) -> list[ToolRun]:
+    """The runs of calls that the caller has carried out.
+
+    results: for each call, by its id, what a tool may return (see `ToolResult.of`), or an exception for one
+        that failed
+
+    Raises ConversationError when a call has no result or a result has no call.
+    """
+    ids = [call.id for call in calls]
+    if unknown := sorted(set(results) - set(ids)):
+        raise ConversationError(f"there is no open call {', '.join(unknown)}; open calls: {', '.join(ids) or 'none'}")
+    if missing := [call_id for call_id in ids if call_id not in results]:
+        raise ConversationError(f"the calls {', '.join(missing)} have no result; give one for every open call")
+    return [_caller_run(call, results[call.id]) for call in calls]
+
+
+def _caller_run(call: ToolCall, value: Any) -> ToolRun:
+    if isinstance(value, Exception):
+        return ToolRun(call, "failed", ToolResult(f"{call.name} failed: {value}").shortened(), 0.0)
+    try:
+        return ToolRun(call, "done", ToolResult.of(value).shortened(), 0.0)
+    except AgentAudioError as error:
+        return ToolRun(call, "failed", ToolResult(f"{call.name} failed: {error}"), 0.0)

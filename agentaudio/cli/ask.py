@@ -63,7 +63,14 @@ async def ask(
         ensure_writable(out_file)
     with progress(f"loading {model}"):
         given = find_tools(tools, allow_commands=allow_commands).values()
-        agent = Agent(model, tools=given, voice=voice, documents=documents, voices=voices, approve=approve_on_terminal)
+        agent = Agent(
+            model,
+            tools=given,
+            voice=voice,
+            documents=documents or "demo",
+            voices=voices or "demo",
+            approve=approve_on_terminal,
+        )
     narrator = Narrator()
     reply: Reply | None = None
     question = read_input(input, seconds)

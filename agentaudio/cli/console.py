@@ -36,7 +36,7 @@ class Narrator:
 
     def tell(self, event: Event) -> None:
         match event:
-            case events.Heard(text=text, confidence=confidence):
+            case events.SpeechHeard(text=text, confidence=confidence):
                 sure = "" if confidence is None else f" (confidence {confidence:.2f})"
                 self._line("heard", f"[bold]“{escape(text)}”[/]{sure}", event.at_s)
             case events.ToolStarted(call=call):
@@ -55,12 +55,12 @@ class Narrator:
                 card = voice.card
                 self._line("voice", f"[magenta]{escape(card.name)}[/]: {escape(card.description)}", event.at_s)
                 self._line("", f"[dim]{escape(_provenance(voice.to_dict()))}[/]")
-            case events.TextDelta(text=text):
+            case events.TextSpoken(text=text):
                 if not self._saying:
                     self._console.print("[green]   says[/] ", end="")
                     self._saying = True
                 self._console.print(escape(text), end="", style="bold")
-            case events.CitationUsed(citation=citation):
+            case events.PassageCited(citation=citation):
                 self._line("cites", f"{escape(citation.title)} [dim]({escape(citation.source)})[/]", event.at_s)
             case events.TurnFinished(reply=reply):
                 shown = [f"{name.replace('_', ' ')} {value:.2f} s" for name, value in reply.timings.items()]

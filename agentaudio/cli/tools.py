@@ -156,7 +156,7 @@ async def run(
             known = [*found, *installed_tools()]
             raise ToolNotFound(f"no tool {name!r} is here; {did_you_mean(name, known)}")
         found |= find_tools([name])
-    resources = Resources(documents, voices)
+    resources = Resources(documents or "demo", voices or "demo")
     context = await asyncio.to_thread(resources.context, Conversation(), None)
     calls = TurnCalls(found, started=lambda call: None, finished=lambda run: None, approve=approve_on_terminal)
     (ended,) = await calls.run([ToolCall("1", name, arguments)], context)

@@ -45,7 +45,7 @@ def list_voices(*, library: Library = None, json: bool = False) -> None:
     json
         Print the cards as JSON.
     """
-    held = list(open_voices(library).library)
+    held = list(open_voices(library or "demo").library)
     if json:
         print_json([voice.to_dict() for voice in held])
     else:
@@ -65,7 +65,7 @@ def show(voice: str, *, library: Library = None, json: bool = False) -> None:
     json
         Print card and log as JSON.
     """
-    opened = open_voices(library).library
+    opened = open_voices(library or "demo").library
     card = opened.card(voice)
     refusal = opened.refusal(voice, "synthesis")
     shown = card.model_dump(mode="json", exclude_none=True) | {
@@ -93,7 +93,7 @@ def export(voice: str, to: Path, *, library: Library = None) -> None:
     library
         Folder of the voice library, instead of the demo voices.
     """
-    out.print(f"wrote {in_home(export_voice(open_voices(library).library, voice, to))}")
+    out.print(f"wrote {in_home(export_voice(open_voices(library or 'demo').library, voice, to))}")
 
 
 @voices.command(name="check")
@@ -111,7 +111,7 @@ def check_library(*, library: Library = None, repair: bool = False, json: bool =
     json
         Print what was found as JSON.
     """
-    problems = check(open_voices(library).library, repair=repair)
+    problems = check(open_voices(library or "demo").library, repair=repair)
     if json:
         print_json([{"what": problem.what, "repaired": problem.repaired} for problem in problems])
     else:
@@ -132,7 +132,7 @@ def show_stats(*, library: Library = None, json: bool = False) -> None:
     json
         Print them as JSON.
     """
-    opened = open_voices(library)
+    opened = open_voices(library or "demo")
     figures = stats(opened.library) | {"index": opened.stats()}
     if json:
         print_json(figures)
@@ -193,7 +193,7 @@ def search(
         Print the cards with their scores as JSON.
     """
     sound = None if clip is None else Audio.load(clip)
-    matches = open_voices(library, encoder=encoder).search(
+    matches = open_voices(library or "demo", encoder=encoder).search(
         query, sound, k, gender=gender, age=age, language=language, accent=accent, tags=tag, exclude=exclude,
         min_score=min_score,
     )  # fmt: skip
@@ -223,7 +223,7 @@ def play_voice(
     out_file
         Write the clip here instead of playing it.
     """
-    chosen = open_voices(library).library.get(voice)
+    chosen = open_voices(library or "demo").library.get(voice)
     if out_file is None:
         play(chosen.clip)
         return

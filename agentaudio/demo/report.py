@@ -110,7 +110,7 @@ def _result(run: ToolRun) -> str:
 def _told(event: Event) -> str:
     """One event in a few words, as HTML; empty for those that say nothing new."""
     match event:
-        case events.Heard(text=text, confidence=confidence):
+        case events.SpeechHeard(text=text, confidence=confidence):
             sure = "" if confidence is None else f" · confidence {confidence:.2f}"
             return f"“{escape(text)}”{sure}"
         case events.ToolStarted(call=call):
@@ -120,11 +120,11 @@ def _told(event: Event) -> str:
             return f"{run.status} in {1000 * run.duration_s:.0f} ms: {escape(_result(run))}"
         case events.VoiceChanged(voice=voice):
             return escape(voice.name if voice else "the model's own voice")
-        case events.CitationUsed(citation=citation):
+        case events.PassageCited(citation=citation):
             return escape(f"{citation.title} ({citation.source})")
-        case events.TextDelta(text=text):
+        case events.TextSpoken(text=text):
             return escape(text)
-        case events.AudioDelta(audio=audio):
+        case events.AudioSpoken(audio=audio):
             return f"{audio.duration:.2f} s of sound"
         case events.TurnFinished(reply=reply):
             return escape(", ".join(f"{name} {value:.2f} s" for name, value in reply.timings.items()))

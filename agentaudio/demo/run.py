@@ -53,7 +53,7 @@ def questions_folder() -> Path:
 
 def demo_agent(model: str = "embedded") -> Agent:
     """The agent of the demo: the built-in tools that need no internet, and one of its own."""
-    return Agent(model, tools=[*TOOLS, opening_hours])
+    return Agent(model, tools=[*TOOLS, opening_hours], documents="demo", voices="demo")
 
 
 async def play(agent: Agent, folder: Path) -> AsyncIterator[DemoTurn | Event]:

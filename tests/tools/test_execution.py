@@ -218,27 +218,43 @@ def test_only_harmless_tools_are_tried_again() -> None:
     assert tries == {"safe": 3, "once": 1, "told": 1, "hopeless": 2}
 
 
-def test_identical_calls_of_a_turn_run_once_and_failed_ones_again() -> None:
-    ran: list[int] = []
+def test_identical_calls_run_once_in_a_step_and_again_in_the_next() -> None:
+    ran: list[str] = []
 
     @tool
-    async def book(seat: int, row: int = 1) -> str:
-        ran.append(seat)
+    async def job_status(job: int, verbose: bool = False) -> str:
+        ran.append("job_status")
         await asyncio.sleep(0)
-        if seat == 13 and len(ran) < 4:
-            raise OSError("busy")
-        return f"seat {seat}"
+        return f"{job}: {len(ran)}"
 
     async def turn() -> None:
-        made = Turn(book)
-        first = await made.run(("book", {"seat": 1, "row": 2}), ("book", {"row": 2, "seat": 1}), ("book", {"seat": 13}))
-        again = await made.run(("book", {"seat": 1, "row": 2}), ("book", {"seat": 13}), ("book", {"seat": 13}))
-        assert [run.status for run in first] == ["done", "done", "failed"]
-        assert [run.result.text for run in again[:1]] == ["seat 1"]
+        made = Turn(job_status)
+        first = await made.run(("job_status", {"job": 1, "verbose": True}), ("job_status", {"verbose": True, "job": 1}))
+        again = await made.run(("job_status", {"job": 1, "verbose": True}))
+        assert [run.result.text for run in (*first, *again)] == ["1: 1", "1: 1", "1: 2"]
         assert sorted(made.started) == sorted(run.call.id for run in made.finished)
 
     asyncio.run(turn())
-    assert ran == [1, 13, 13]
+
+
+def test_an_idempotent_call_that_succeeded_is_not_run_again_in_the_turn() -> None:
+    ran: list[int] = []
+
+    @tool(idempotent=True)
+    async def population(city: int) -> str:
+        ran.append(city)
+        if len(ran) == 1:
+            raise OSError("busy")
+        return f"{city} people"
+
+    async def turn() -> None:
+        made = Turn(population)
+        runs = [(await made.run(("population", {"city": 7})))[0] for _ in range(3)]
+        assert [run.status for run in runs] == ["failed", "done", "done"]
+        assert runs[2].result.text == "7 people" and runs[2].call.id != runs[1].call.id
+
+    asyncio.run(turn())
+    assert ran == [7, 7]
 
 
 def test_no_more_than_a_few_calls_run_at_the_same_time() -> None:

@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def demo() -> DocumentIndex:
-    return open_documents()
+    return open_documents("demo")
 
 
 def test_passages_keep_title_source_and_position(documents: DocumentIndex, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def toned(tmp_path: Path) -> VoiceLibrary:
 
 @pytest.fixture(scope="module")
 def demo() -> VoiceSearch:
-    return open_voices()
+    return open_voices("demo")
 
 
 @pytest.fixture(scope="module")

@@ -205,7 +205,7 @@ async def test_the_agent_answers_in_a_retrieved_voice(model: StepAudio2, folder:
     call = [IDS.tool_call, *vocabulary.encode('function\ntimbre_rag\n{"query": "Angus"}'), IDS.tool_call_end]
     codes = [(37 * k) % 6561 for k in range(20)]
     write(model, [IDS.tts_end, *call, IDS.eot, *spoken(folder, codes), *spoken(folder, codes)])
-    reply = await Agent(model, tools=["audio_search"]).run("speak like Angus")
+    reply = await Agent(model, tools=["audio_search"], voices="demo").run("speak like Angus")
     assert reply.voice is not None and reply.voice.id == "angus"
     assert reply.audio is not None and len(reply.audio) == SAMPLES_PER_TOKEN * len(codes)
     in_that_voice = sound(await answer(model, voice=demo_voices().get("angus")))

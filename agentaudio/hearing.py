@@ -1,0 +1,45 @@
+"""What a user may say in a turn, and how it enters the conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from agentaudio.conversation import AudioPart, TextPart
+from agentaudio.errors import AudioError, OptionError
+from agentaudio.model.speech_lm import SpeechLM
+from agentaudio.sound.audio import Audio
+
+Utterance = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Audio
+"""Text as `str`, and nothing but text; sound as Audio, or as a sound file: a Path, bytes or a binary file."""
+
+UserInput = Utterance | Mapping[str, Any]
+"""What begins a turn: an utterance, or the results of `Reply.open_calls` by call id."""
+
+
+async def hear(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
+    """An utterance as a part of the conversation.
+
+    Raises AudioError for input that is empty, silent, too long or not a sound, and OptionError for sound
+    that the model cannot hear.
+    """
+    if isinstance(said, str):
+        if not said.strip():
+            raise AudioError("the input is empty; say or write something")
+        return TextPart(said)
+    if not model.capabilities.hears:
+        raise OptionError(f"model {model.name!r} cannot hear; give it text, or use a model that hears")
+    audio = await asyncio.to_thread(Audio.load, said)
+    name = str(said) if isinstance(said, os.PathLike) else "the input"
+    if not len(audio):
+        raise AudioError(f"{name} holds no sound; record it again")
+    if audio.is_silent:
+        raise AudioError(f"{name} is silent (peak {audio.peak:.0e}); check the microphone and record it again")
+    if audio.duration > model.capabilities.max_audio_s:
+        raise AudioError(
+            f"{name} lasts {audio.duration:.0f} s, and model {model.name!r} takes at most "
+            f"{model.capabilities.max_audio_s:.0f} s; cut it first"
+        )
+    return AudioPart(audio)

@@ -1,0 +1,169 @@
+"""`Playback`: how much of a turn's speech reached the listener, and what the history keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentaudio.conversation import Conversation, SpeechPart, SpeechTokens
+from agentaudio.errors import OptionError
+from agentaudio.sound.audio import Audio
+
+SECONDS_PER_CHARACTER = 1 / 16
+"""How long a character takes to say where its sound is not made yet: brisk English, 16 characters a second."""
+
+UNHEARD_TAIL_S = 0.05
+"""A report this close to the end counts as the end: players round."""
+
+
+class SpokenStep:
+    """The speech of one generation while it is made: words and sound on one time line.
+
+    The words between two pieces of sound are taken to be spoken in the sound that follows them,
+    evenly by characters. Models give words shortly before their sound, so this is a close estimate.
+
+    part: what stands for this step in the conversation; None when nothing does
+    complete: the model came to its end
+    """
+
+    def __init__(self) -> None:
+        self.part: SpeechPart | None = None
+        self.complete = False
+        self.duration = 0.0
+        self._pieces: list[str | Audio] = []
+        self._tokens: SpeechTokens | None = None
+
+    def add(self, piece: str | Audio) -> None:
+        """The next words or the next sound."""
+        self._pieces.append(piece)
+        if isinstance(piece, Audio):
+            self.duration += piece.duration
+
+    def add_tokens(self, tokens: SpeechTokens) -> None:
+        """Raises ConversationError when the codec changes within a step."""
+        self._tokens = tokens if self._tokens is None else self._tokens + tokens
+
+    def take_back(self) -> None:
+        """Forget the newest piece: it was made, but never handed out."""
+        piece = self._pieces.pop()
+        if isinstance(piece, Audio):
+            self.duration -= piece.duration
+        self.complete = False
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def heard(self, seconds: float | None) -> SpeechPart | None:
+        """What was heard by the time the listener had heard `seconds` of the sound; None is all of it.
+
+        Returns None when nothing was heard.
+        """
+        sounds = [piece for piece in self._pieces if isinstance(piece, Audio)]
+        sound = Audio.concat(sounds) if sounds else None
+        complete = self.complete
+        if seconds is None or (complete and seconds >= self.duration - UNHEARD_TAIL_S):
+            text = "".join(piece for piece in self._pieces if isinstance(piece, str))
+        else:
+            text, complete = self._words_until(seconds), False
+            sound = None if sound is None else sound.slice(0.0, seconds)
+        text = text.strip()
+        if not text and (sound is None or not len(sound)):
+            return None
+        cut_s = None if complete or sound is None else sound.duration
+        tokens = self._tokens
+        if tokens is not None and cut_s is not None:
+            tokens = tokens.until(cut_s)
+        return SpeechPart(text, sound, tokens, interrupted=not complete, cut_s=cut_s)
+
+    def _words_until(self, seconds: float) -> str:
+        heard: list[str] = []
+        for text, start, end in self._segments():
+            if seconds < end - 1e-6:
+                share = max(0.0, seconds - start) / (end - start)
+                return "".join(heard) + _whole_words(text, share)
+            heard.append(text)
+        return "".join(heard)
+
+    def _segments(self) -> Iterator[tuple[str, float, float]]:
+        """Words, and the seconds of the sound at which they begin and end."""
+        text, start, now = "", 0.0, 0.0
+        for piece in self._pieces:
+            if isinstance(piece, Audio):
+                now += piece.duration
+            elif now > start and text:
+                yield text, start, now
+                text, start = piece, now
+            else:
+                text, start = text + piece, start if text else now
+        if not self.complete:  # the sound of the last words may still be missing
+            now = max(now, start + len(text) * SECONDS_PER_CHARACTER)
+        if text:
+            yield text, start, max(now, start + 1e-9)
+
+
+class Playback:
+    """The speech of one turn, and how far the listener has heard it.
+
+    plays: True when the reader of the events plays them and reports how far; False when it does not, and
+        everything it was given counts as heard; None while that is not known: then everything counts as
+        heard, until the first report
+    speaks: whether the words have sound; words that have none are read, and count as heard at once
+    """
+
+    def __init__(self, plays: bool | None, *, speaks: bool) -> None:
+        self.plays = plays
+        self._speaks = speaks
+        self.steps: list[SpokenStep] = []
+        self._reported_s = 0.0
+
+    def begin_step(self) -> SpokenStep:
+        self.steps.append(SpokenStep())
+        return self.steps[-1]
+
+    def report(self, seconds: float) -> None:
+        """The listener has heard this much of the turn's sound. Raises OptionError for a number below 0 or NaN."""
+        if not seconds >= 0:
+            raise OptionError(f"played({seconds!r}): give the seconds of this turn's sound that were played, 0 or more")
+        self.plays = True
+        self._reported_s = max(self._reported_s, seconds)  # reports may overtake each other
+
+    def take_back(self, count: int) -> None:
+        """Forget the newest `count` pieces of words and sound: nobody was given them."""
+        for step in reversed(self.steps):
+            while count and len(step):
+                step.take_back()
+                count -= 1
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything that was made was heard."""
+        made = sum(step.duration for step in self.steps)
+        return not self.plays or self._reported_s >= made - UNHEARD_TAIL_S
+
+    def heard(self) -> list[SpeechPart | None]:
+        """What was heard of each step."""
+        left = self._reported_s
+        parts = []
+        for step in self.steps:
+            read = not self.plays or not self._speaks or (step.complete and not step.duration)
+            parts.append(step.heard(None if read else left))
+            left = max(0.0, left - step.duration)
+        return parts
+
+    def settle(self, conversation: Conversation) -> None:
+        """Let the conversation hold what was heard, and no more."""
+        for step, part in zip(self.steps, self.heard(), strict=True):
+            if step.part is not None and part != step.part and conversation.replace(step.part, part):
+                step.part = part
+
+
+def _whole_words(text: str, share: float) -> str:
+    """The first `share` of the characters, less a word that would be cut."""
+    end = int(len(text) * share + 1e-6)
+    while 0 < end < len(text) and _in_word(text[end - 1]) and _in_word(text[end]):
+        end -= 1
+    return text[:end]
+
+
+def _in_word(character: str) -> bool:
+    # Scripts without blanks (Thai, Chinese, Japanese) may be cut between any two characters.
+    return character in "'’-" or (character.isalnum() and ord(character) < 0x0E00)

@@ -1,0 +1,72 @@
+"""`Setup` and `State`: what all turns of an agent share, and what the turns of a session change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agentaudio.conversation import Conversation, ToolSpec
+from agentaudio.errors import OptionError
+from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
+from agentaudio.resources import Resources
+from agentaudio.tools.context import RunContext
+from agentaudio.tools.execution import Approve
+from agentaudio.tools.tool import Tool
+from agentaudio.voice_library.voice import Voice
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all turns of an agent share. `Agent` checks it and describes its fields.
+
+    voice: the agent's own, which a tool asks for as "default"; None is the model's own
+    """
+
+    model: SpeechLM
+    tools: Mapping[str, Tool]
+    resources: Resources
+    voice: Voice | None
+    options: GenerateOptions
+    approve: Approve | None
+    max_steps: int
+    _specs: list[ToolSpec] = field(default_factory=list, compare=False, repr=False)
+
+    def check(self) -> None:
+        """Raises OptionError for what the model cannot do."""
+        model = self.model
+        if self.tools and not model.capabilities.calls_tools:
+            raise OptionError(f"model {model.name!r} cannot call tools; leave them out, or use a model that can")
+        if self.voice is not None:
+            self._check_speaks_in(self.voice)
+        self.options.check(model)
+
+    def find_voice(self, wanted: str | Voice) -> Voice | None:
+        """A voice by id or name, or the agent's own for "default"; it may read files.
+
+        Raises VoiceNotFound, ConsentError, and OptionError when the model cannot speak in it.
+        """
+        if wanted == "default":
+            return self.voice
+        voice = self.resources.find_voice(wanted)
+        self._check_speaks_in(voice)
+        return voice
+
+    def _check_speaks_in(self, voice: Voice) -> None:
+        speaks = self.model.capabilities.voices
+        if speaks != "any":
+            why = "makes no sound" if speaks == "none" else "speaks only in its own voice"
+            raise OptionError(f"model {self.model.name!r} {why}, so voice {voice.id!r} cannot be used; leave it out")
+
+    def specs(self, context: RunContext) -> list[ToolSpec]:
+        """The tools as the model sees them; made once, since phrases may take a look at every voice."""
+        if len(self._specs) < len(self.tools):
+            self._specs[:] = [tool.spec(context) for tool in self.tools.values()]
+        return self._specs
+
+
+@dataclass(slots=True)
+class State:
+    """What turns change: the conversation, and the voice in force (None is the model's own)."""
+
+    conversation: Conversation
+    voice: Voice | None
