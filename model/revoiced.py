@@ -1,4 +1,4 @@
-"""`Revoiced`: a model with a voice of its own, heard in the voice that was asked for."""
+"""`Revoiced`: a model with one voice of its own, converted into any other."""
 
 from __future__ import annotations
 
@@ -9,37 +9,50 @@ from dataclasses import replace
 from typing import Protocol
 
 from agentaudio.conversation import Conversation, ToolSpec
+from agentaudio.errors import ModelError
 from agentaudio.model.speech_lm import AudioDelta, Delta, End, GenerateOptions, ReferenceVoice, SpeechLM
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.stream import PcmStream
 
 
 class Revoicer(Protocol):
-    """Revoices one answer while it arrives."""
+    """Converts the speech of one answer into one voice, chunk by chunk."""
 
     def feed(self, audio: Audio) -> Audio:
-        """The next piece; returns the sound that is ready, often none."""
+        """Take the next chunk; return the converted sound that is ready, which may be empty."""
 
     def finish(self) -> Audio:
-        """The rest."""
+        """End the answer and return the rest of its sound."""
 
 
 class VoiceConverter(Protocol):
-    """What says any speech in another voice, such as the SpeechDecoder of Step-Audio 2."""
+    """Speaks any speech in another voice, such as the SpeechDecoder of Step-Audio 2.
+
+    sample_rate_hz: of the sound it makes
+    """
+
+    @property
+    def sample_rate_hz(self) -> int: ...
 
     def revoicer(self, voice: ReferenceVoice) -> Revoicer:
-        """Begin an answer in a voice."""
+        """Begin an answer in a voice. Raises VoiceError when the clip holds too little speech."""
 
 
 class Revoiced:
-    """A SpeechLM that speaks in any voice, made of one that speaks in its own.
+    """A SpeechLM that speaks in any voice: a model that speaks in its own, and a voice converter.
 
-    model: answers; where no voice is asked for, its sound stays as it is
-    converter: says it in the voice that is asked for, in threads, so that the event loop goes on
+    model: makes the answers. Without a voice, its sound is only resampled.
+    converter: converts the sound when a voice is given; it runs in threads, beside the event loop
+
+    All sound has the converter's rate, with or without a voice.
+    Raises ModelError when the model makes no sound.
     """
 
     def __init__(self, model: SpeechLM, converter: VoiceConverter) -> None:
+        if model.capabilities.voices == "none":
+            raise ModelError(f"model {model.name!r} makes no sound to convert; give one that speaks")
         self.name = model.name
-        self.capabilities = replace(model.capabilities, voices="any")
+        self.capabilities = replace(model.capabilities, voices="any", sample_rate_hz=converter.sample_rate_hz)
         self._model, self._converter = model, converter
 
     async def generate(
@@ -52,25 +65,29 @@ class Revoiced:
     ) -> AsyncGenerator[Delta, None]:
         """Answer as the model does; see SpeechLM. Its sound comes a little later than its words."""
         deltas = self._model.generate(conversation, tools=tools, options=options)
+        out = PcmStream(self.capabilities.sample_rate_hz)
         revoicer: Revoicer | None = None
         async with contextlib.aclosing(deltas) as stream:
             async for delta in stream:
-                sound = Audio.silence(0.0, 24_000)
-                if voice is not None and isinstance(delta, AudioDelta):
-                    if revoicer is None:
-                        revoicer = await asyncio.to_thread(self._converter.revoicer, voice)
-                    sound = await asyncio.to_thread(revoicer.feed, delta.audio)
-                elif isinstance(delta, End) and revoicer is not None:
-                    sound = await asyncio.to_thread(revoicer.finish)
-                if len(sound):
-                    yield AudioDelta(sound)
-                if revoicer is None or not isinstance(delta, AudioDelta):
-                    yield delta
+                if isinstance(delta, AudioDelta):
+                    speech = delta.audio
+                    if voice is not None:
+                        if revoicer is None:
+                            revoicer = await asyncio.to_thread(self._converter.revoicer, voice)
+                        speech = await asyncio.to_thread(revoicer.feed, speech)
+                    if len(sound := out.push(speech)):
+                        yield AudioDelta(sound)
+                    continue
+                if isinstance(delta, End):
+                    rest = [out.push(await asyncio.to_thread(revoicer.finish))] if revoicer else []
+                    if len(sound := Audio.concat([*rest, out.finish()])):
+                        yield AudioDelta(sound)
+                yield delta
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
-        """Load what the model's first answer would wait for."""
+        """Load what the first answer of the model would wait for. The converter loads with its first voice."""
         await self._model.warm_up(tools)
 
     async def aclose(self) -> None:
-        """Free what the model holds."""
+        """Free what the model holds. The converter stays open: others may use it."""
         await self._model.aclose()

@@ -32,6 +32,7 @@ from agentaudio.model.speech_lm import (
     TextDelta,
 )
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.stream import PcmStream
 from agentaudio.text.sentence_embedder import SentenceEmbedder
 from agentaudio.text.spoken_form import spoken_form
 
@@ -149,19 +150,21 @@ class Embedded:
         """Phrase by phrase: the words, then their sound, so that the first is heard while the rest is made."""
         for citation in composed.citations:
             yield CitationDelta(citation)
+        sound = PcmStream(SAMPLE_RATE_HZ)
         for number, piece in enumerate(phrases(composed.text)):
             yield TextDelta(piece if number == 0 else " " + piece)
             if options.speak:
-                audio = await asyncio.to_thread(self._speak, piece, voice)
+                audio = sound.push(await asyncio.to_thread(self._speak, piece, voice))
                 if len(audio):
                     yield AudioDelta(audio)
+        if len(rest := sound.finish()):
+            yield AudioDelta(rest)
 
     def _speak(self, piece: str, voice: ReferenceVoice | None) -> Audio:
         if voice is None:
-            return self._synthesiser.speak(spoken_form(piece)).resample(SAMPLE_RATE_HZ)
+            return self._synthesiser.speak(spoken_form(piece))
         timbre = self._timbre_of(voice)
-        speech = self._synthesiser.speak(spoken_form(piece), pitch_hz=timbre.pitch_hz)
-        return timbre.apply(speech).resample(SAMPLE_RATE_HZ)
+        return timbre.apply(self._synthesiser.speak(spoken_form(piece), pitch_hz=timbre.pitch_hz))
 
     def _timbre_of(self, voice: ReferenceVoice) -> TimbreTransfer:
         clip = voice.clip

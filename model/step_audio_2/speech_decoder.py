@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from agentaudio.errors import BackendError
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.step_audio_2.hub import located
+from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.prompt_cache import PromptCache
 from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker
 from agentaudio.model.step_audio_2.token2wav.revoicing import Revoicer, revoice
@@ -90,6 +91,9 @@ class SpeechDecoder:
     @cached_property
     def _loaded(self) -> Token2Wav:
         return self._load()
+
+    sample_rate_hz = SAMPLE_RATE
+    """Of all sound that it makes."""
 
     @property
     def token2wav(self) -> Token2Wav:

@@ -1,27 +1,68 @@
-"""A model with a voice of its own is heard in the voice that was asked for."""
+"""A model with one voice of its own speaks in any voice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+from support.sounds import tone
 
-pytest.importorskip("torch", reason="the voice converter needs torch")
-pytest.importorskip("onnxruntime", reason="the voice converter needs onnxruntime")
+from agentaudio import Agent, Audio
+from agentaudio.conversation import Conversation, TextPart
+from agentaudio.demo.run import questions_folder
+from agentaudio.errors import ModelError
+from agentaudio.model.revoiced import Revoiced
+from agentaudio.model.scripted import Scripted
+from agentaudio.model.speech_lm import AudioDelta, Capabilities, Delta, End, ReferenceVoice, TextDelta
 
-from agentaudio import Agent, Audio  # noqa: E402
-from agentaudio.conversation import Conversation, TextPart  # noqa: E402
-from agentaudio.demo.run import questions_folder  # noqa: E402
-from agentaudio.model.revoiced import Revoiced  # noqa: E402
-from agentaudio.model.scripted import Scripted  # noqa: E402
-from agentaudio.model.speech_lm import AudioDelta, Capabilities, Delta, End, TextDelta  # noqa: E402
-from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
-from agentaudio.model.step_audio_2.speech_decoder import OwnVoice, SpeechDecoder  # noqa: E402
+
+class Louder:
+    """A converter at 32 kHz that lends the peak of the voice's clip; it holds the last chunk back."""
+
+    sample_rate_hz = 32_000
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    def revoicer(self, voice: ReferenceVoice) -> _Louder:
+        self.begun.append(voice.id)
+        return _Louder(voice.clip.peak)
+
+
+class _Louder:
+    def __init__(self, peak: float) -> None:
+        self._peak = peak
+        self._held = Audio.silence(0, 16_000)
+
+    def feed(self, audio: Audio) -> Audio:
+        ready, self._held = self._held, audio
+        return self._raised(ready)
+
+    def finish(self) -> Audio:
+        return self._raised(self._held)
+
+    def _raised(self, audio: Audio) -> Audio:
+        return Audio(audio.samples * (self._peak / max(audio.peak, 1e-6)), audio.sample_rate)
+
+
+class Clip:
+    """A reference voice."""
+
+    id, transcript = "asked", ""
+
+    def __init__(self, clip: Audio) -> None:
+        self.clip = clip
 
 
 @pytest.fixture(scope="module")
-def decoder(tmp_path_factory: pytest.TempPathFactory) -> SpeechDecoder:
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    pytest.importorskip("torch", reason="the voice converter needs torch")
+    pytest.importorskip("onnxruntime", reason="the voice converter needs onnxruntime")
+    from agentaudio.model.step_audio_2.init_tiny import init_tiny
+    from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
+
     return SpeechDecoder.load(init_tiny(tmp_path_factory.mktemp("revoiced")), device="cpu")
 
 
@@ -30,49 +71,86 @@ def questions() -> list[Audio]:
     return [Audio.load(path) for path in sorted(questions_folder().glob("*.flac"))[:2]]
 
 
-def fixed_voice(speech: Audio) -> Scripted:
-    """A model that says one thing in its own voice, in pieces of 0.3 s."""
-    pieces = [speech.slice(0.3 * k, 0.3 * (k + 1)) for k in range(int(speech.duration / 0.3) + 1)]
-    deltas: list[Delta] = [TextDelta("words"), *(AudioDelta(piece) for piece in pieces if len(piece)), End()]
+def fixed_voice(speech: Audio, *, piece_s: float = 0.3, **can: Any) -> Scripted:
+    """A model that says one thing in its own voice, in pieces."""
+    pieces = speech.chunks(1000 * piece_s)
+    deltas: list[Delta] = [TextDelta("words"), *(AudioDelta(piece) for piece in pieces), End()]
     model = Scripted([deltas], loop=True)
-    model.capabilities = Capabilities(hears=True, voices="fixed", calls_tools=False)
+    model.capabilities = Capabilities(hears=True, **{"voices": "fixed", "calls_tools": False, **can})
     return model
 
 
-async def heard(model: Revoiced, voice: OwnVoice | None) -> Sequence[Delta]:
+async def heard(model: Revoiced, voice: ReferenceVoice | None) -> Sequence[Delta]:
     conversation = Conversation()
     conversation.add("user", TextPart("say it"))
     return [delta async for delta in model.generate(conversation, voice=voice)]
 
 
-async def test_what_it_says_comes_in_the_voice_that_was_asked_for(
-    decoder: SpeechDecoder, questions: list[Audio]
-) -> None:
-    speech, voice = questions[0], OwnVoice(questions[1], id="asked")
-    model = Revoiced(fixed_voice(speech), decoder)
-    assert model.capabilities.voices == "any"
-    deltas = await heard(model, voice)
+def sound_of(deltas: Sequence[Delta]) -> list[Audio]:
+    return [delta.audio for delta in deltas if isinstance(delta, AudioDelta)]
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 32_000, 44_100])
+@pytest.mark.parametrize("voice", [None, Clip(tone())])
+async def test_all_sound_has_the_declared_rate(rate: int, voice: ReferenceVoice | None) -> None:
+    model = Revoiced(fixed_voice(tone(440, 1.0, rate), piece_s=0.02, sample_rate_hz=rate), Louder())
+    assert model.capabilities.sample_rate_hz == 32_000
+    sounds = sound_of(await heard(model, voice))
+    assert {sound.sample_rate for sound in sounds} == {32_000}
+    assert sum(map(len, sounds)) == 32_000
+
+
+async def test_without_a_voice_its_sound_is_only_resampled() -> None:
+    speech, converter = tone(440, 1.0, 16_000), Louder()
+    deltas = await heard(Revoiced(fixed_voice(speech, piece_s=0.02), converter), None)
+    assert Audio.concat(sound_of(deltas)) == speech.resample(32_000)
     assert isinstance(deltas[0], TextDelta) and isinstance(deltas[-1], End)
-    sound = Audio.concat([delta.audio for delta in deltas if isinstance(delta, AudioDelta)])
-    assert sound.sample_rate == 24_000
+    assert converter.begun == []
+
+
+async def test_each_answer_is_converted_to_its_end_in_the_voice_asked_for() -> None:
+    converter = Louder()
+    model = Revoiced(fixed_voice(tone(440, 1.0, 32_000)), converter)
+    for peak in (0.9, 0.1):
+        deltas = await heard(model, Clip(Audio([peak, -peak], 16_000)))
+        sound = Audio.concat(sound_of(deltas))
+        assert isinstance(deltas[-1], End) and sound.duration == pytest.approx(1.0)
+        assert sound.peak == pytest.approx(peak, rel=0.01)
+    assert converter.begun == ["asked", "asked"]
+
+
+async def test_an_answer_without_sound_begins_no_conversion() -> None:
+    converter = Louder()
+    deltas = await heard(Revoiced(fixed_voice(Audio.silence(0, 16_000)), converter), Clip(tone()))
+    assert [type(delta) for delta in deltas] == [TextDelta, End] and converter.begun == []
+
+
+def test_a_model_without_sound_is_refused() -> None:
+    with pytest.raises(ModelError, match="'scripted' makes no sound"):
+        Revoiced(fixed_voice(tone(), voices="none"), Louder())
+
+
+def test_what_the_model_can_do_stays_as_it_is() -> None:
+    able = Revoiced(fixed_voice(tone(), calls_tools=True, cites=True, languages=("en",)), Louder()).capabilities
+    assert able.voices == "any" and able.calls_tools and able.cites and able.languages == ("en",)
+
+
+async def test_step_audio_2_converts_it(decoder: Any, questions: list[Audio]) -> None:
+    speech, voice = questions[0], Clip(questions[1])
+    model = Revoiced(fixed_voice(speech), decoder)
+    sound = Audio.concat(sound_of(await heard(model, voice)))
+    assert sound.sample_rate == model.capabilities.sample_rate_hz == 24_000
     assert sound.duration == pytest.approx(speech.duration, abs=0.05)
     assert not sound.is_silent
-    again = await heard(model, voice)
-    assert np.array_equal(Audio.concat([d.audio for d in again if isinstance(d, AudioDelta)]).samples, sound.samples)
+    assert np.array_equal(Audio.concat(sound_of(await heard(model, voice))).samples, sound.samples)
 
 
-async def test_without_a_voice_its_sound_stays_as_it_is(decoder: SpeechDecoder, questions: list[Audio]) -> None:
-    deltas = await heard(Revoiced(fixed_voice(questions[0]), decoder), None)
-    sound = Audio.concat([delta.audio for delta in deltas if isinstance(delta, AudioDelta)])
-    assert np.array_equal(sound.samples, questions[0].samples)
-
-
-async def test_the_agent_runs_on_it(decoder: SpeechDecoder, questions: list[Audio]) -> None:
+async def test_the_agent_runs_on_it(decoder: Any, questions: list[Audio]) -> None:
     async with Agent(Revoiced(fixed_voice(questions[0]), decoder), voice="angus") as agent:
         reply = await agent.run("say it")
     assert reply.audio is not None and reply.audio.duration == pytest.approx(questions[0].duration, abs=0.05)
 
 
-def test_a_sound_is_revoiced_whole_as_well(decoder: SpeechDecoder, questions: list[Audio]) -> None:
-    sound = decoder.revoice(questions[0], OwnVoice(questions[1]))
+def test_a_sound_is_converted_whole_as_well(decoder: Any, questions: list[Audio]) -> None:
+    sound = decoder.revoice(questions[0], Clip(questions[1]))
     assert len(sound) == 960 * len(decoder.tokenize(questions[0]))
