@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import threading
 from importlib.resources import files
 
-from agentaudio.conversation import AudioPart, Conversation
+from agentaudio.conversation import Conversation
 from agentaudio.errors import VoiceNotFound
-from agentaudio.model.speech_lm import GenerateOptions, Heard, SpeechLM, TextDelta
+from agentaudio.model.speech_lm import SpeechLM
+from agentaudio.model.transcribe import transcribe
+from agentaudio.portal import portal
 from agentaudio.retrieval.documents.files import Transcribe
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.voices.search import VoiceSearch
-from agentaudio.sound.audio import Audio
 from agentaudio.text.embedding import default_embedder
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.tool import Need
@@ -51,23 +50,11 @@ def open_voices(voices: Voices, *, encoder: str | None = None) -> VoiceSearch:
 
 
 def transcriber(model: SpeechLM) -> Transcribe:
-    """What a model hears, for `DocumentIndex.from_folder(..., transcribe=)`; it blocks, outside any event loop."""
+    """A blocking `transcribe` with this model, for `DocumentIndex.from_folder(..., transcribe=)`.
 
-    async def heard(audio: Audio) -> str:
-        conversation = Conversation()
-        conversation.add("system", "Write down word for word what is said, and nothing else.")
-        conversation.add("user", AudioPart(audio))
-        written = []
-        deltas = model.generate(conversation, options=GenerateOptions(speak=False))
-        async with contextlib.aclosing(deltas) as stream:
-            async for delta in stream:
-                if isinstance(delta, Heard):
-                    return delta.text
-                if isinstance(delta, TextDelta):
-                    written.append(delta.text)
-        return "".join(written)
-
-    return lambda audio: asyncio.run(heard(audio))
+    It raises OptionError inside an event loop, and what `transcribe` raises.
+    """
+    return lambda audio: portal().run(transcribe(model, audio))
 
 
 class Resources:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,10 +11,14 @@ from cyclopts import App, Parameter
 
 from agentaudio.cli.console import ensure_writable, in_home, out, print_json, progress
 from agentaudio.errors import OptionError
+from agentaudio.model.registry import load_model
+from agentaudio.model.speech_lm import SpeechLM
+from agentaudio.portal import portal
 from agentaudio.resources import open_voices
 from agentaudio.sound.audio import Audio
 
 if TYPE_CHECKING:
+    from agentaudio.model.step_audio_2.generate import StepAudio2
     from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 
 MODEL = "step-audio-2-mini"
@@ -51,13 +56,13 @@ def transcribe(file: Path, /, *, model: str = MODEL, json: bool = False) -> None
     file
         WAV, FLAC, MP3, Ogg or another sound file.
     model
-        `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+        Any model that hears, such as `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
     json
         Print one JSON object, and nothing else.
     """
-    from agentaudio.model.step_audio_2 import one_liners
+    from agentaudio.model.transcribe import transcribe
 
-    _tell(file, model, json, one_liners.transcribe)
+    _print_text(file, model, json, transcribe)
 
 
 def translate(file: Path, /, *, to: Literal["en", "zh"] = "en", model: str = MODEL, json: bool = False) -> None:
@@ -74,9 +79,7 @@ def translate(file: Path, /, *, to: Literal["en", "zh"] = "en", model: str = MOD
     json
         Print one JSON object, and nothing else.
     """
-    from agentaudio.model.step_audio_2 import one_liners
-
-    _tell(file, model, json, lambda name, audio: one_liners.translate(name, audio, to))
+    _print_text(file, model, json, lambda loaded, audio: _step_audio_2(loaded).translate(audio, to))
 
 
 def describe(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:
@@ -91,9 +94,7 @@ def describe(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:
     json
         Print one JSON object, and nothing else.
     """
-    from agentaudio.model.step_audio_2 import one_liners
-
-    _tell(file, model, json, one_liners.describe)
+    _print_text(file, model, json, lambda loaded, audio: _step_audio_2(loaded).describe(audio))
 
 
 def revoice(
@@ -164,9 +165,26 @@ def _decoder(model: str, steps: int = 10) -> SpeechDecoder:
     return SpeechDecoder.load(checkpoint or HUB_ID, steps=steps)
 
 
-def _tell(file: Path, model: str, json: bool, task: Callable[[str, Audio | Path], str]) -> None:
+def _step_audio_2(model: SpeechLM) -> StepAudio2:
+    from agentaudio.model.step_audio_2.generate import StepAudio2
+
+    if not isinstance(model, StepAudio2):
+        raise OptionError(f"model {model.name!r} does not have this task; give {MODEL} or {MODEL}:FOLDER")
+    return model
+
+
+def _print_text(file: Path, model: str, json: bool, task: Callable[[SpeechLM, Audio], Awaitable[str]]) -> None:
+    audio = Audio.load(file)
+
+    async def listen() -> str:
+        loaded = await asyncio.to_thread(load_model, model)
+        try:
+            return await task(loaded, audio)
+        finally:
+            await loaded.aclose()
+
     with progress(f"{model} is listening"):
-        text = task(model, file)
+        text = portal().run(listen())
     if json:
         print_json({"file": str(file), "model": model, "text": text})
     else:

@@ -23,7 +23,7 @@ class PcmStream:
     However the input is cut into chunks, empty ones and half samples included, the samples that
     come out are the same, bit by bit, as those of `Audio.resample` on the whole: n samples in give
     floor(n * sample_rate / from_hz + 1/2) out. Equal rates pass through at once. Otherwise soxr works
-    in blocks: sound leaves within 60 ms of its arrival, or 160 ms when a rate is below 16 kHz.
+    in blocks: sound leaves within 60 ms of its arrival, or 180 ms when a rate is below 16 kHz.
 
     An `Audio` may have any rate. When the rate changes, what came before is converted to its end first.
 

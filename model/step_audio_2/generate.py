@@ -16,6 +16,7 @@ from typing import Any
 from agentaudio.conversation import AudioPart, Conversation, Message, TextPart, ToolSpec
 from agentaudio.errors import AgentAudioError, AudioError, BackendError, MissingExtra, OptionError
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, ReferenceVoice
+from agentaudio.sound.audio import Audio
 
 try:
     import torch
@@ -35,6 +36,7 @@ from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint, re
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.network.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
+from agentaudio.model.step_audio_2.tasks import DESCRIBE, TRANSCRIBE, TRANSLATE, Target, written
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
 
 MAX_TOKENS, MAX_TOKENS_WITH_TOOLS = 2048, 4096
@@ -140,7 +142,7 @@ class StepAudio2:
             options["device_map"] = {"": placed}  # past the host's memory
         model = load_checkpoint(folder, **options)
         if "device_map" not in options:
-            model.to(placed)  # type: ignore[arg-type]
+            model.to(placed)  # type: ignore[arg-type, unused-ignore]
         model.config.pieces_together = pieces_together
         if think is None:
             think = any("mini-think" in part.lower() for part in folder.absolute().parts)
@@ -190,6 +192,35 @@ class StepAudio2:
                     yield delta
         finally:
             self._running.discard(delivery)
+
+    async def transcribe(self, audio: Audio, *, options: GenerateOptions | None = None) -> str:
+        """What is said in a sound, word for word, in its language.
+
+        options: None is greedy, at most 256 tokens, or more for more than 25 s of sound
+
+        Raises AudioError for a sound that is empty or silent, and what `generate` raises.
+        """
+        return await written(self, TRANSCRIBE, audio, options=options)
+
+    async def translate(self, audio: Audio, to: Target = "en", *, options: GenerateOptions | None = None) -> str:
+        """What is said in a sound, in English ("en") or Chinese ("zh").
+
+        options: None is temperature 0.1, and as in `transcribe`
+
+        Raises OptionError for another language, and what `transcribe` raises.
+        """
+        if to not in TRANSLATE:
+            raise OptionError(f"cannot translate to {to!r}; give one of: {', '.join(sorted(TRANSLATE))}")
+        return await written(self, TRANSLATE[to], audio, options=options)
+
+    async def describe(self, audio: Audio, *, options: GenerateOptions | None = None) -> str:
+        """What can be heard in a sound, in a few sentences.
+
+        options: None is temperature 0.1 and at most 256 tokens
+
+        Raises what `transcribe` raises.
+        """
+        return await written(self, DESCRIBE, audio, options=options)
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Read the system prompt and the tools' descriptions, so that the first answer need not."""

@@ -1,4 +1,4 @@
-"""A checkpoint of random weights in the official layout, so that tests and CI run the real code in seconds."""
+"""A small checkpoint of random weights in the official layout: tests and CI run the real code on it in seconds."""
 
 from __future__ import annotations
 
@@ -21,24 +21,17 @@ from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx
 from agentaudio.model.step_audio_2.token2wav.tiny_weights import write_tiny_token2wav
-from agentaudio.model.step_audio_2.tokens import TokenIds
+from agentaudio.model.step_audio_2.tokens import (
+    ADDED_TOKENS,
+    N_TEXT_TOKENS,
+    PUBLISHED_IDS,
+    QWEN_TOKENS,
+    STEP_TOKENS,
+    TokenIds,
+)
 
 VOCABULARY = 158_720
-TEXT_TOKENS = TokenIds().first_special
-
-_QWEN = (
-    "<|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|> <|box_end|> "
-    "<|quad_start|> <|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|> <|image_pad|> <|video_pad|> "
-    "<tool_call> </tool_call> <|fim_prefix|> <|fim_middle|> <|fim_suffix|> <|fim_pad|> <|repo_name|> <|file_sep|>"
-).split()
-_STEP = (
-    "<|EOT|> <|BOT|> <|CALL_START|> <|CALL_END|> <|THINK_START|> <|THINK_END|> <|IMG_START|> <|IMG_END|> "
-    "<|META_START|> <|META_END|> <im_patch> <im_start> <im_end> <dream> <dream_start> <dream_end> <|MASK_1e69f|> "
-    "<|UNMASK_1e69f|> <video_start> <video_end> <patch_start> <patch_end> <patch_newline> <audio_start> <audio_end> "
-    "<audio_patch> <audio_patch_pad> <|SC|> <tts_start> <tts_end> <tts_pad>"
-).split()
-ADDED_TOKENS = (*_QWEN, *_STEP, *(f"<audio_{n}>" for n in range(6656)))
-"""In the order of their ids, which begin behind Qwen2.5's text tokens."""
+"""Rows of the embedding, as in the official checkpoints: a multiple of 512 above the 158,352 tokens."""
 
 _TEXT = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -61,16 +54,16 @@ def init_tiny(
     text: Mapping[str, Any] = {},
     audio: Mapping[str, Any] = {},
 ) -> Path:
-    """Write a checkpoint that loads like Step-Audio 2 mini and speaks nonsense: 22 MB, real token ids.
+    """Write a checkpoint that loads like Step-Audio 2 mini and speaks nonsense: 22 MB, with the real token ids.
 
-    folder: made where it is missing; files of the same names in it are replaced
-    seed: the same weights for the same seed
-    shards: safetensors files; several come with an index, as the official ones do
+    folder: created if missing; files of the same names are replaced
+    seed: equal seeds give equal weights
+    shards: number of safetensors files; several get an index, as the official ones have
     dtype: of the weights: float32, bfloat16 or float16
-    text, audio: fields of text_config and audio_encoder_config to set, for other sizes
+    text, audio: fields of text_config and audio_encoder_config to override, for other sizes
     returns: the folder
 
-    Raises OptionError for a dtype, number of shards or sizes that cannot be.
+    Raises OptionError for an invalid dtype, number of shards or combination of sizes.
     """
     if shards < 1:
         raise OptionError(f"{shards} shards cannot hold a checkpoint; give 1 or more")
@@ -96,7 +89,7 @@ def init_tiny(
 
 
 def random_model(config: StepAudio2Config, seed: int = 0) -> StepAudio2ForCausalLM:
-    """A model of random weights, in evaluation mode; it leaves torch's random state alone."""
+    """A model of random weights in evaluation mode. It does not change torch's random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = StepAudio2ForCausalLM(config)
@@ -124,28 +117,28 @@ def _write_weights(folder: Path, model: StepAudio2ForCausalLM, shards: int, dtyp
 
 def _save(weights: Mapping[str, torch.Tensor], path: Path) -> None:
     save_file(dict(weights), path, metadata={"format": "pt"})
-    path.chmod(0o644)  # safetensors leaves it to its owner alone
+    path.chmod(0o644)  # safetensors makes it readable by the owner only
 
 
 def _write_tokenizer(folder: Path) -> None:
-    """Bytes are tokens and nothing is merged; letters fill the ids up to where the special tokens begin."""
+    """One token for each byte and no merges; unused letter tokens fill the ids up to the first added token."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     filler = ("".join(word) for length in (2, 3, 4) for word in itertools.product(letters, repeat=length))
     pieces = [*sorted(pre_tokenizers.ByteLevel.alphabet()), *filler]
-    vocabulary = {piece: number for number, piece in enumerate(pieces[:TEXT_TOKENS])}
+    vocabulary = {piece: number for number, piece in enumerate(pieces[:N_TEXT_TOKENS])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_tokens([AddedToken(name, special=name in _STEP, normalized=False) for name in ADDED_TOKENS])
+    tokenizer.add_tokens([AddedToken(name, special=name in STEP_TOKENS, normalized=False) for name in ADDED_TOKENS])
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    ids = {name: TEXT_TOKENS + n for n, name in enumerate(ADDED_TOKENS)}
-    _write_json(folder / "added_tokens.json", ids)
-    _write_json(folder / "special_tokens_map.json", {"additional_special_tokens": _STEP, "pad_token": _QWEN[0]})
+    end = QWEN_TOKENS[0]
+    _write_json(folder / "added_tokens.json", PUBLISHED_IDS)
+    _write_json(folder / "special_tokens_map.json", {"additional_special_tokens": STEP_TOKENS, "pad_token": end})
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": _TEXT["max_position_embeddings"],
-        "eos_token": _QWEN[0],
-        "pad_token": _QWEN[0],
+        "eos_token": end,
+        "pad_token": end,
         "clean_up_tokenization_spaces": False,
     }
     _write_json(folder / "tokenizer_config.json", settings)

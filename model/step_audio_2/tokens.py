@@ -1,4 +1,4 @@
-"""The special tokens, and plain text that can never be taken for one."""
+"""The tokenizer of Step-Audio 2: its added tokens, and text that cannot be mistaken for one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,35 @@ from agentaudio.errors import MissingExtra, ModelError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-N_CODES = 6561
-"""Speech codes of one frame: 3 levels in 8 dimensions."""
-
 CODEC = "cosyvoice2"
+"""The codec of the speech codes: CosyVoice 2's S3 tokenizer (arXiv:2412.10117)."""
 CODE_RATE_HZ = 25.0
+N_CODES = 3**8
+"""Speech codes: finite scalar quantization in 8 dimensions of 3 levels."""
+N_CODE_TOKENS = 6656
+"""`<audio_N>` in the tokenizer: 6561 codes, the pad `<audio_6561>`, and unused ones that fill up to 13 * 512."""
+
+N_TEXT_TOKENS = 151_643
+"""Text tokens of Qwen2.5; the added tokens follow them."""
+QWEN_TOKENS = tuple(
+    """
+    <|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|> <|box_end|>
+    <|quad_start|> <|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|> <|image_pad|> <|video_pad|>
+    <tool_call> </tool_call> <|fim_prefix|> <|fim_middle|> <|fim_suffix|> <|fim_pad|> <|repo_name|> <|file_sep|>
+    """.split()
+)
+STEP_TOKENS = tuple(
+    """
+    <|EOT|> <|BOT|> <|CALL_START|> <|CALL_END|> <|THINK_START|> <|THINK_END|> <|IMG_START|> <|IMG_END|>
+    <|META_START|> <|META_END|> <im_patch> <im_start> <im_end> <dream> <dream_start> <dream_end>
+    <|MASK_1e69f|> <|UNMASK_1e69f|> <video_start> <video_end> <patch_start> <patch_end> <patch_newline>
+    <audio_start> <audio_end> <audio_patch> <audio_patch_pad> <|SC|> <tts_start> <tts_end> <tts_pad>
+    """.split()
+)
+SPECIAL_TOKENS = (*QWEN_TOKENS, *STEP_TOKENS)
+ADDED_TOKENS = (*SPECIAL_TOKENS, *(f"<audio_{code}>" for code in range(N_CODE_TOKENS)))
+"""All added tokens of the published tokenizer, in the order of their ids."""
+PUBLISHED_IDS: Mapping[str, int] = {name: N_TEXT_TOKENS + n for n, name in enumerate(ADDED_TOKENS)}
 
 _SPELLED = {
     "endoftext": "<|endoftext|>", "im_end": "<|im_end|>", "eot": "<|EOT|>", "bot": "<|BOT|>",
@@ -25,23 +49,11 @@ _SPELLED = {
     "audio_start": "<audio_start>", "audio_end": "<audio_end>", "audio_patch": "<audio_patch>",
     "tts_start": "<tts_start>", "tts_end": "<tts_end>", "tts_pad": "<tts_pad>", "audio_0": "<audio_0>",
 }  # fmt: skip
-
-SPECIAL_TOKENS = tuple(
-    """
-    <|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|> <|box_end|>
-    <|quad_start|> <|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|> <|image_pad|> <|video_pad|>
-    <tool_call> </tool_call> <|fim_prefix|> <|fim_middle|> <|fim_suffix|> <|fim_pad|> <|repo_name|> <|file_sep|>
-    <|EOT|> <|BOT|> <|CALL_START|> <|CALL_END|> <|THINK_START|> <|THINK_END|> <|IMG_START|> <|IMG_END|>
-    <|META_START|> <|META_END|> <im_patch> <im_start> <im_end> <dream> <dream_start> <dream_end>
-    <|MASK_1e69f|> <|UNMASK_1e69f|> <video_start> <video_end> <patch_start> <patch_end> <patch_newline>
-    <audio_start> <audio_end> <audio_patch> <audio_patch_pad> <|SC|> <tts_start> <tts_end> <tts_pad>
-    """.split()
-)
-"""The published tokenizer's added tokens, from id 151643 on; `<audio_0>` to `<audio_6655>` follow them."""
+"""The fields of TokenIds, and how the tokenizer spells them."""
 
 
 def _opening(tokens: Iterable[str]) -> re.Pattern[str]:
-    """Matches the first character of each occurrence of a special token, overlapping ones too."""
+    """A pattern of the first character of each added token that occurs in a text, overlapping ones too."""
     tails: dict[str, list[str]] = {"<": [r"audio_\d+>"]}
     for token in tokens:
         if len(token) > 1 and not re.fullmatch(r"<audio_\d+>", token):
@@ -53,10 +65,10 @@ _OPENING = _opening(SPECIAL_TOKENS)
 
 
 def escape(text: str) -> str:
-    """Text in which nothing reads as a special token: `<|EOT|>` becomes `< |EOT|>`.
+    """Text without special tokens: `<|EOT|>` becomes `< |EOT|>`.
 
-    For prompts that travel as text, to a server. Where token ids are made here, `Vocabulary.encode`
-    keeps the very characters instead.
+    For prompts that are sent to a server as text. `Vocabulary.encode` needs no escaping: it keeps all
+    characters and makes ids of plain text from them.
     """
     return _OPENING.sub(lambda match: match.group() + " ", text)
 
@@ -65,35 +77,35 @@ def escape(text: str) -> str:
 class TokenIds:
     """Ids of the tokens that structure prompts and answers.
 
-    The defaults are those of Step-Audio 2 mini, mini-Base and mini-Think. `read` prefers what a
-    tokenizer says.
+    The defaults are those of Step-Audio 2 mini, mini-Base and mini-Think; `read` takes them from a
+    tokenizer.
     Source: Step-Audio2 stepaudio2.py and the checkpoint's special_tokens_map.json.
 
+    audio_0: the token of speech code n is audio_0 + n
     first_special: ids below it are text
-    audio_0: speech code n is the token audio_0 + n
     """
 
-    endoftext: int = 151_643
-    im_end: int = 151_645
-    tool_call: int = 151_657
-    tool_call_end: int = 151_658
-    eot: int = 151_665
-    bot: int = 151_666
-    audio_start: int = 151_688
-    audio_end: int = 151_689
-    audio_patch: int = 151_690
-    tts_start: int = 151_693
-    tts_end: int = 151_694
-    tts_pad: int = 151_695
-    audio_0: int = 151_696
-    first_special: int = 151_643
+    endoftext: int = PUBLISHED_IDS["<|endoftext|>"]
+    im_end: int = PUBLISHED_IDS["<|im_end|>"]
+    tool_call: int = PUBLISHED_IDS["<tool_call>"]
+    tool_call_end: int = PUBLISHED_IDS["</tool_call>"]
+    eot: int = PUBLISHED_IDS["<|EOT|>"]
+    bot: int = PUBLISHED_IDS["<|BOT|>"]
+    audio_start: int = PUBLISHED_IDS["<audio_start>"]
+    audio_end: int = PUBLISHED_IDS["<audio_end>"]
+    audio_patch: int = PUBLISHED_IDS["<audio_patch>"]
+    tts_start: int = PUBLISHED_IDS["<tts_start>"]
+    tts_end: int = PUBLISHED_IDS["<tts_end>"]
+    tts_pad: int = PUBLISHED_IDS["<tts_pad>"]
+    audio_0: int = PUBLISHED_IDS["<audio_0>"]
+    first_special: int = N_TEXT_TOKENS
 
     @classmethod
     def read(cls, special: Mapping[str, int]) -> TokenIds:
-        """From a tokenizer's added tokens by name; a name it lacks takes its usual number.
+        """From the added tokens of a tokenizer, by name. A token that it lacks takes its published id.
 
-        Raises ModelError when the tokenizer is of another model: it lacks names and numbers its
-        tokens differently, or its speech codes are not consecutive.
+        Raises ModelError when the tokenizer belongs to another model: tokens are missing and its ids
+        differ from the published ones, or its speech codes are not consecutive.
         """
         usual = cls()
         found = {field: special[name] for field, name in _SPELLED.items() if name in special}
@@ -120,24 +132,25 @@ class TokenIds:
 
     @property
     def audio_pad(self) -> int:
-        """Fills the audio slots of a group when the sound is over."""
+        """Fills the audio places of a group after the last speech code."""
         return self.audio_0 + N_CODES
 
     @property
     def stop(self) -> tuple[int, ...]:
-        """Ids after which nothing of an answer follows."""
+        """Ids that end an answer."""
         return (self.eot, self.endoftext, self.im_end)
 
     def is_text(self, token_id: int) -> bool:
+        """Whether an id is plain text."""
         return 0 <= token_id < self.first_special
 
     def code_of(self, token_id: int) -> int | None:
-        """The speech code, 0 to 6560; None for the pad and everything else."""
+        """The speech code of a token, 0 to 6560; None for the pad and all other tokens."""
         code = token_id - self.audio_0
         return code if 0 <= code < N_CODES else None
 
     def spelled(self, token_id: int) -> str | None:
-        """`<tts_start>` and the like; None for an id that has no name here."""
+        """The spelling of a special token, such as `<tts_start>`; None for other ids."""
         for field in fields(self):
             if field.name in _SPELLED and getattr(self, field.name) == token_id:
                 return _SPELLED[field.name]
@@ -146,24 +159,24 @@ class TokenIds:
 
 
 class Vocabulary(Protocol):
-    """What prompts and answers need of a tokenizer."""
+    """The tokenizer, as prompts and answers use it."""
 
     @property
     def ids(self) -> TokenIds: ...
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text. None of them is special, whatever the text spells."""
+        """Ids of plain text. All of them are text ids, whatever the text spells."""
 
     def token_bytes(self, token_id: int) -> bytes:
-        """UTF-8 bytes of a token, often a part of a character; empty for an id without a token."""
+        """UTF-8 bytes of a token, possibly a part of a character; empty for an unknown id."""
 
 
 class BpeVocabulary:
-    """The checkpoint's byte-level BPE.
+    """The checkpoint's byte-level BPE tokenizer.
 
     tokenizer: a `tokenizers.Tokenizer`, or a fast tokenizer of `transformers`
 
-    Raises ModelError when it is not Step-Audio 2's.
+    Raises ModelError when it belongs to another model.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -176,7 +189,7 @@ class BpeVocabulary:
 
     @classmethod
     def load(cls, path: str) -> BpeVocabulary:
-        """From a `tokenizer.json`. Raises ModelError when it cannot be read."""
+        """Read a `tokenizer.json`. Raises ModelError when it cannot be read or belongs to another model."""
         try:
             from tokenizers import Tokenizer
         except ImportError:
@@ -188,7 +201,7 @@ class BpeVocabulary:
         return cls(tokenizer)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text; a special token that occurs in it is split, so that it stays text."""
+        """Ids of plain text; an added token that occurs in it is split, so that it stays text."""
         text = text.encode("utf-8", "replace").decode("utf-8")
         ids: list[int] = []
         start = 0
@@ -201,7 +214,7 @@ class BpeVocabulary:
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         if self._special_ids.isdisjoint(ids):
             return ids
-        # Normalisation may compose a special token out of characters that did not spell one.
+        # Unicode normalisation may turn other characters into an added token.
         return [] if len(text) <= 1 else [number for character in text for number in self._plain(character)]
 
     def token_bytes(self, token_id: int) -> bytes:
@@ -222,14 +235,15 @@ class BpeVocabulary:
 
     @cached_property
     def _alphabet(self) -> dict[str, int]:
-        """Byte-level BPE writes bytes as printable characters: most as themselves, the rest from U+0100 on."""
+        """Byte of each printable character that byte-level BPE writes for it: most stand for themselves, the rest
+        begin at U+0100. Source: GPT-2's bytes_to_unicode."""
         printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
         others = [byte for byte in range(256) if byte not in printable]
         return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
 
 
 def text_of(vocabulary: Vocabulary, ids: Iterable[int]) -> str:
-    """The words of the text ids among these; bytes that are no UTF-8 become U+FFFD."""
+    """The text of the text ids among `ids`; invalid UTF-8 becomes U+FFFD."""
     known = vocabulary.ids
     return b"".join(vocabulary.token_bytes(number) for number in ids if known.is_text(number)).decode(
         "utf-8", "replace"

@@ -42,7 +42,7 @@ def read_documents(path: Path, source: str, transcribe: Transcribe | None = None
         if suffix in TEXT:
             yield Document(_text(path, source), _named(path), source)
         elif suffix in PAGES:
-            from agentaudio.retrieval.web.extract import article
+            from agentaudio.retrieval.documents.html import article
 
             found = article(path.read_bytes())
             yield Document(found.text, found.title or _named(path), source)

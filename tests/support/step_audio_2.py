@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from agentaudio.conversation import SpeechTokens, ToolSpec
 from agentaudio.model.step_audio_2.language.interleave import CallText, Code, Ended, OutputReader, Piece, Text, Thought
 from agentaudio.model.step_audio_2.language.tool_calls import ReadCall
-from agentaudio.model.step_audio_2.tokens import CODE_RATE_HZ, CODEC, SPECIAL_TOKENS, BpeVocabulary, TokenIds
+from agentaudio.model.step_audio_2.tokens import ADDED_TOKENS, CODE_RATE_HZ, CODEC, BpeVocabulary, TokenIds
 from agentaudio.sound.audio import Audio
 
 SHARED = Path(__file__).parents[3] / "shared" / "step_audio_2" / "vectors"
@@ -43,8 +43,7 @@ def byte_vocabulary() -> BpeVocabulary:
     tokenizer = Tokenizer(models.BPE({word: number for number, word in enumerate(words)}, merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    codes = [f"<audio_{code}>" for code in range(6656)]
-    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in (*SPECIAL_TOKENS, *codes)])
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in ADDED_TOKENS])
     return BpeVocabulary(tokenizer)
 
 

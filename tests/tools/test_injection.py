@@ -19,9 +19,9 @@ from agentaudio.model.speech_lm import Delta, GenerateOptions, TextDelta
 from agentaudio.model.step_audio_2.language.interleave import CallText, Code, Ended, OutputReader
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder
 from agentaudio.model.step_audio_2.tokens import SPECIAL_TOKENS, escape
+from agentaudio.retrieval.documents.html import article
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.text.splitting import Document
-from agentaudio.retrieval.web.extract import article
 from agentaudio.retrieval.web.fetch import Fetcher
 from agentaudio.retrieval.web.passage import WebPassage
 from agentaudio.retrieval.web.web import Web

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 from support.step_audio_2 import byte_vocabulary
 
 from agentaudio.errors import ModelError
-from agentaudio.model.step_audio_2.tokens import SPECIAL_TOKENS, BpeVocabulary, TokenIds, escape, text_of
+from agentaudio.model.step_audio_2.tokens import (
+    CODE_RATE_HZ,
+    N_CODES,
+    PUBLISHED_IDS,
+    SPECIAL_TOKENS,
+    BpeVocabulary,
+    TokenIds,
+    escape,
+    text_of,
+)
 
 PUBLISHED = {"<|endoftext|>": 151_643, "<|EOT|>": 151_665, "<tool_call>": 151_657}
 hostile = st.lists(
@@ -28,9 +38,25 @@ def test_ids_come_from_the_tokenizer() -> None:
     assert ids.spelled(ids.audio_0 + 12) == "<audio_12>"
 
 
-def test_published_ids_are_consecutive() -> None:
-    published = {token: 151_643 + number for number, token in enumerate((*SPECIAL_TOKENS, "<audio_0>"))}
-    assert TokenIds.read(published) == TokenIds()
+def test_published_ids_are_those_of_the_checkpoint() -> None:
+    # Source: added_tokens.json of stepfun-ai/Step-Audio-2-mini.
+    assert asdict(TokenIds()) == {
+        "endoftext": 151_643, "im_end": 151_645, "tool_call": 151_657, "tool_call_end": 151_658,
+        "eot": 151_665, "bot": 151_666, "audio_start": 151_688, "audio_end": 151_689, "audio_patch": 151_690,
+        "tts_start": 151_693, "tts_end": 151_694, "tts_pad": 151_695, "audio_0": 151_696, "first_special": 151_643,
+    }  # fmt: skip
+    assert TokenIds.read(PUBLISHED_IDS) == TokenIds()
+    assert len(PUBLISHED_IDS) == 53 + 6656
+
+
+def test_the_rate_and_number_of_codes_are_those_of_cosyvoice_2() -> None:
+    assert (N_CODES, CODE_RATE_HZ) == (6561, 25.0)
+    ids = TokenIds()
+    assert [ids.code_of(ids.audio_0 + code) for code in (-1, 0, 6560, 6561)] == [None, 0, 6560, None]
+    assert [ids.is_text(number) for number in (-1, 0, 151_642, 151_643)] == [False, True, True, False]
+    assert ids.spelled(ids.audio_pad) == "<audio_6561>"
+    assert ids.spelled(ids.audio_pad + 1) is ids.spelled(0) is None
+    assert ids.stop == (151_665, 151_643, 151_645)
 
 
 def test_published_ids_fill_what_a_tokenizer_lacks() -> None:

@@ -14,7 +14,7 @@ from support.local_http import LocalServer, local_server
 
 from agentaudio.errors import NetworkError, RefusedAddress, RetrievalError
 from agentaudio.http import Guard
-from agentaudio.retrieval.web.extract import article, decoded
+from agentaudio.retrieval.documents.html import article, decoded
 from agentaudio.retrieval.web.fetch import Fetcher, Page
 
 Write = Callable[[asyncio.StreamWriter], Awaitable[None]]

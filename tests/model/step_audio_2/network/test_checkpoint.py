@@ -15,11 +15,11 @@ transformers = pytest.importorskip("transformers", reason="the model needs trans
 from support.step_audio_2_tiny import AUDIO, TEXT, config, fresh, mel, prompt  # noqa: E402
 
 from agentaudio.errors import BackendError, OptionError  # noqa: E402
-from agentaudio.model.step_audio_2.init_tiny import ADDED_TOKENS, init_tiny  # noqa: E402
+from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
 from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint  # noqa: E402
 from agentaudio.model.step_audio_2.network.config import STOP_IDS, StepAudio2Config  # noqa: E402
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM  # noqa: E402
-from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
+from agentaudio.model.step_audio_2.tokens import ADDED_TOKENS, BpeVocabulary, TokenIds  # noqa: E402
 
 STATUS = Path("/proc/self/status")
 

@@ -1,9 +1,10 @@
-"""Transcribe, translate, describe: from Python and from the command line."""
+"""Transcribe, translate, describe: in the words that the model was trained on, and from the command line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ from support.sounds import tone  # noqa: E402
 
 from agentaudio import Audio  # noqa: E402
 from agentaudio.cli import main  # noqa: E402
+from agentaudio.conversation import Conversation  # noqa: E402
 from agentaudio.errors import AudioError, OptionError  # noqa: E402
-from agentaudio.model.embedded.engine import Embedded  # noqa: E402
-from agentaudio.model.speech_lm import GenerateOptions  # noqa: E402
-from agentaudio.model.step_audio_2 import one_liners  # noqa: E402
+from agentaudio.model.speech_lm import Delta, End, GenerateOptions, TextDelta  # noqa: E402
+from agentaudio.model.step_audio_2 import generate, tasks  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
 from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
-from agentaudio.model.step_audio_2.one_liners import describe, transcribe, transcribe_async, translate  # noqa: E402
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
+from agentaudio.model.transcribe import transcribe  # noqa: E402
 
 IDS = TokenIds()
 
@@ -75,21 +76,20 @@ class Prompts:
 @pytest.mark.parametrize(
     ("task", "instruction"),
     [
-        (transcribe, one_liners.TRANSCRIBE),
-        (translate, one_liners.TRANSLATE["en"]),
-        (lambda model, audio: translate(model, audio, "zh"), one_liners.TRANSLATE["zh"]),
-        (describe, one_liners.DESCRIBE),
-        (lambda model, audio: transcribe(model, audio, prompt="Write."), "Write."),
+        (transcribe, tasks.TRANSCRIBE.prompt),
+        (lambda model, audio: model.translate(audio), tasks.TRANSLATE["en"].prompt),
+        (lambda model, audio: model.translate(audio, "zh"), tasks.TRANSLATE["zh"].prompt),
+        (lambda model, audio: model.describe(audio), tasks.DESCRIBE.prompt),
     ],
-    ids=["transcribe", "to English", "to Chinese", "describe", "own prompt"],
+    ids=["transcribe", "to English", "to Chinese", "describe"],
 )
-def test_task_goes_into_the_system_message_and_the_words_come_back(
+async def test_task_goes_into_the_system_message_and_the_words_come_back(
     model: StepAudio2, folder: Path, task: Any, instruction: str
 ) -> None:
     model._kept.clear()
     prompts = Prompts(model, BpeVocabulary.load(str(folder / "tokenizer.json")), " the words \n")
     try:
-        assert task(model, tone(duration_s=0.1)) == "the words"
+        assert await task(model, tone(duration_s=0.1)) == "the words"
     finally:
         for hook in prompts.hooks:
             hook.remove()
@@ -98,40 +98,56 @@ def test_task_goes_into_the_system_message_and_the_words_come_back(
     assert read == f"<|BOT|>system\n{instruction}<|EOT|><|BOT|>human\n{heard}<|EOT|><|BOT|>assistant\n"
 
 
-def test_settings_are_those_of_the_authors() -> None:
-    assert (one_liners.EXACT.temperature, one_liners.EXACT.max_tokens) == (0, 256)
-    assert (one_liners.CLOSE.temperature, one_liners.CLOSE.max_tokens) == (0.1, 256)
-    assert one_liners.EXACT.repetition_penalty == one_liners.CLOSE.repetition_penalty == 1
+class Recording:
+    """Takes a task as StepAudio2 does, and keeps how it was asked."""
+
+    def __init__(self) -> None:
+        self.options: list[GenerateOptions] = []
+
+    async def generate(
+        self, conversation: Conversation, *, options: GenerateOptions = GenerateOptions(), verbatim: bool = False
+    ) -> AsyncGenerator[Delta, None]:
+        assert verbatim
+        self.options.append(options)
+        yield TextDelta("words")
+        yield End()
 
 
-def test_text_that_is_cut_off_is_reported(model: StepAudio2, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("task", "seconds", "temperature", "max_tokens"),
+    [
+        (tasks.TRANSCRIBE, 25.6, 0.0, 256),
+        (tasks.TRANSCRIBE, 30.0, 0.0, 300),
+        (tasks.TRANSLATE["en"], 25.0, 0.1, 256),
+        (tasks.TRANSLATE["zh"], 60.0, 0.1, 600),
+        (tasks.DESCRIBE, 60.0, 0.1, 256),
+    ],
+)
+async def test_settings_are_those_of_the_authors_and_longer_sound_may_take_more_tokens(
+    task: tasks.Task, seconds: float, temperature: float, max_tokens: int
+) -> None:
+    model = Recording()
+    assert await tasks.written(model, task, tone(duration_s=seconds)) == "words"
+    (used,) = model.options
+    assert used == GenerateOptions(
+        speak=False, temperature=temperature, top_p=1.0, repetition_penalty=1.0, max_tokens=max_tokens
+    )
+
+
+async def test_text_that_is_cut_off_is_reported(model: StepAudio2, caplog: pytest.LogCaptureFixture) -> None:
     short = GenerateOptions(speak=False, temperature=0, max_tokens=3)
-    transcribe(model, tone(duration_s=0.1), options=short)
+    await model.transcribe(tone(duration_s=0.1), options=short)
     assert "cut off after 3 tokens" in caplog.text
 
 
-async def test_inside_an_event_loop_there_is_an_async_twin(model: StepAudio2) -> None:
-    short = GenerateOptions(speak=False, temperature=0, max_tokens=2)
-    assert isinstance(await transcribe_async(model, tone(duration_s=0.1), options=short), str)
-    with pytest.raises(OptionError, match="await transcribe_async"):
-        transcribe(model, tone())
-
-
-def test_bad_input_gives_one_clear_error(model: StepAudio2, tmp_path: Path) -> None:
-    fake = tmp_path / "words.wav"
-    fake.write_text("these are words")
-    with pytest.raises(AudioError, match="words.wav is not a sound file"):
-        transcribe(model, fake)
-    with pytest.raises(AudioError, match="holds no sound"):
-        describe(model, Audio(np.zeros(0), 16_000))
-    with pytest.raises(AudioError, match="is silent"):
-        transcribe(model, Audio(np.zeros(16_000), 16_000))
+async def test_bad_input_gives_one_clear_error(model: StepAudio2) -> None:
+    for task in (model.transcribe, model.translate, model.describe):
+        with pytest.raises(AudioError, match="holds no samples"):
+            await task(Audio(np.zeros(0), 16_000))
+        with pytest.raises(AudioError, match="is silent"):
+            await task(Audio(np.zeros(16_000), 16_000))
     with pytest.raises(OptionError, match="cannot translate to 'fr'"):
-        translate(model, tone(), "fr")  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="'scripted' takes no such task"):
-        transcribe("scripted", tone())
-    with pytest.raises(OptionError, match="'embedded' takes no such task"):
-        transcribe(Embedded.__new__(Embedded), tone())  # type: ignore[arg-type]
+        await model.translate(tone(), "fr")  # type: ignore[arg-type]
 
 
 def test_commands_make_a_checkpoint_and_use_it(
@@ -143,8 +159,10 @@ def test_commands_make_a_checkpoint_and_use_it(
         return int(ended.value.code or 0), *capfd.readouterr()
 
     short = GenerateOptions(speak=False, temperature=0, max_tokens=2)
-    monkeypatch.setattr(one_liners, "EXACT", short)
-    monkeypatch.setattr(one_liners, "CLOSE", short)
+    for name in ("TRANSCRIBE", "DESCRIBE"):
+        monkeypatch.setattr(generate, name, replace(getattr(tasks, name), options=short, scales=False))
+    monkeypatch.setitem(tasks.TRANSLATE, "zh", replace(tasks.TRANSLATE["zh"], options=short, scales=False))
+    monkeypatch.setattr(tasks, "MAX_TOKENS", 2)
     made, sound = tmp_path / "tiny", tmp_path / "question.wav"
     tone(duration_s=0.2).save(sound)
     code, told, _ = run("model", "init-tiny", made, "--shards", 2)
@@ -158,6 +176,7 @@ def test_commands_make_a_checkpoint_and_use_it(
     for arguments, words in (
         (["transcribe", tmp_path / "none.wav", "--model", name], "no such file"),
         (["describe", sound, "--model", f"step-audio-2-mini:{tmp_path / 'none'}"], "no folder"),
+        (["describe", sound, "--model", "scripted"], "does not have this task"),
         (["model", "init-tiny", made, "--dtype", "int8"], "cannot be 'int8'"),
     ):
         code, _, told = run(*arguments)

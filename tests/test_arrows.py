@@ -1,0 +1,186 @@
+"""Which module of agentaudio may import which: rooms in one direction, no circles, no private names.
+
+Imports count wherever they stand: at the top, inside functions (they only hide a circle until the call), and under
+TYPE_CHECKING (a type is a dependency too). What a package's `__init__` runs because one of its modules is imported
+does not count: only naming the package does.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator, Mapping, Set
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "agentaudio"
+ROOMS = ("tools", "retrieval", "voice_library", "model")
+
+# The ground floor: modules that all rooms may import, and that import only each other.
+GROUND = ("sound", "text", "conversation", "errors", "files", "http", "onnx", "portal", "retry")
+ABOVE = {
+    "voice_library": ("voice_library",),
+    "retrieval": ("retrieval", "voice_library"),
+    "tools": ("tools", "retrieval", "voice_library"),
+    "model": ("model",),
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module by the name it is imported by, with its real path: the rooms inside the package are links."""
+    found = {}
+    for folder, _, names in os.walk(PACKAGE, followlinks=True):
+        for file in (Path(folder) / name for name in names if name.endswith(".py")):
+            parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+            found[".".join(parts).removesuffix(".__init__")] = file.resolve()
+    return found
+
+
+MODULES = modules()
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def from_imports(file: Path) -> Iterator[tuple[str, str]]:
+    """(module, name) for each `from module import name`."""
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def imports(file: Path) -> set[str]:
+    """The modules of agentaudio that a file imports.
+
+    `import agentaudio` alone and `__version__` are left out: neither loads anything else.
+    """
+    found = set()
+    for module, name in from_imports(file):
+        if module.partition(".")[0] == "agentaudio" and name != "__version__":
+            found.add(f"{module}.{name}" if f"{module}.{name}" in MODULES else module)
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names if alias.name.startswith("agentaudio."))
+    return found
+
+
+GRAPH = {name: imports(file) for name, file in MODULES.items()}
+
+
+def within(name: str, places: tuple[str, ...]) -> bool:
+    return any(f"{name}.".startswith(f"agentaudio.{place}.") for place in places)
+
+
+def circles(graph: Mapping[str, Set[str]]) -> list[list[str]]:
+    """The strongly connected components of more than one node.
+
+    Source: Tarjan 1972, "Depth-first search and linear graph algorithms".
+    """
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        order[node] = lowest[node] = len(order)
+        path.append(node)
+        for other in graph[node]:
+            if other not in order:
+                visit(other)
+                lowest[node] = min(lowest[node], lowest[other])
+            elif other in path:
+                lowest[node] = min(lowest[node], order[other])
+        if lowest[node] == order[node]:
+            component = path[path.index(node) :]
+            del path[path.index(node) :]
+            if len(component) > 1:
+                found.append(sorted(component))
+
+    for node in graph:
+        if node not in order:
+            visit(node)
+    return found
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
+    assert circles({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()}) == []
+
+
+def test_each_room_is_a_link_to_its_folder_at_the_top() -> None:
+    for room in ROOMS:
+        assert (PACKAGE / room).is_symlink()
+        assert (PACKAGE / room).resolve() == PACKAGE.parent / room
+    assert {name.split(".")[1] for name in GRAPH if name.count(".") > 1} >= {*ROOMS, "sound", "text"}
+
+
+def test_every_import_of_ours_names_a_module_that_exists() -> None:
+    missing = [f"{name} imports {other}" for name, needed in GRAPH.items() for other in needed if other not in MODULES]
+    assert missing == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_between_rooms_point_one_way(room: str) -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name in GRAPH
+        if within(name, (room,))
+        for other in GRAPH[name]
+        if not within(other, ABOVE[room] + GROUND)
+    ]
+    assert wrong == []
+
+
+def test_the_ground_floor_stands_on_nothing_of_ours() -> None:
+    ground = [name for name in GRAPH if within(name, GROUND)]
+    wrong = [f"{name} imports {other}" for name in ground for other in GRAPH[name] if not within(other, GROUND)]
+    assert {name.split(".")[1] for name in ground} == set(GROUND) and wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(GRAPH) == []
+
+
+def test_no_rooms_within_a_room_import_each_other_in_a_circle() -> None:
+    """Packages beside each other; the modules beside them may serve them (`tokens`) or stand on them (`engine`)."""
+    packages = {name for name, file in MODULES.items() if file.name == "__init__.py"} - {"agentaudio"}
+    graph: dict[str, set[str]] = {package: set() for package in packages}
+    for name, needed in GRAPH.items():
+        for other in needed:
+            parents, others = name.split("."), other.split(".")
+            shared = next((n for n, (a, b) in enumerate(zip(parents, others, strict=False)) if a != b), None)
+            if shared is None:
+                continue
+            mine, theirs = ".".join(parents[: shared + 1]), ".".join(others[: shared + 1])
+            if mine in packages and theirs in packages:
+                graph[mine].add(theirs)
+    assert circles(graph) == []
+
+
+def test_no_module_imports_a_private_name_of_another() -> None:
+    wrong = [
+        f"{name} imports {private} of {module}"
+        for name, file in MODULES.items()
+        for module, private in from_imports(file)
+        if module.split(".")[0] == "agentaudio" and private.startswith("_") and not private.startswith("__")
+    ]
+    for name, file in MODULES.items():
+        tree = parsed(file)
+        imported = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+            if f"{node.module}.{alias.name}" in MODULES
+        }
+        wrong += [
+            f"{name} takes {node.attr} of {imported[node.value.id]}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported
+            if node.attr.startswith("_") and not node.attr.startswith("__")
+        ]
+    assert wrong == []
