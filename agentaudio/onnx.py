@@ -1,61 +1,83 @@
-"""A neural network in an ONNX file: opened on first use, and what is wrong with the file said plainly."""
+"""`OnnxNetwork`: a neural network in an ONNX file, opened on first use and checked."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from agentaudio.errors import BackendError, MissingExtra
 
-Size = int | None
-Shape = tuple[Size, ...]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Shape = tuple[int | None, ...]
+
+DOWNLOAD_AGAIN = "download it again"
+INSTALL_AGAIN = "install agentaudio again"
+"""What to do about a broken file, for files of a checkpoint and for files that agentaudio ships."""
 
 FINGERPRINT_BYTES = 1 << 20
 
 
 class OnnxNetwork:
-    """What ONNX Runtime needs to run one file. One instance may serve several threads.
+    """One ONNX file and the ONNX Runtime session that runs it. Several threads may share an instance.
 
-    path: the file; it is not read before the first `run`
-    purpose: what needs the network, for the message when ONNX Runtime is missing
-    inputs: shape of each input, None where it varies; a file that takes others is refused
-    threads: of one run; 0 leaves it to ONNX Runtime, which takes every core
+    path: the file, not read before the first `run`; a name that ends in .gz is decompressed
+    purpose: what needs the network, for the error message when ONNX Runtime is missing
+    inputs: shape of each input in the order of the file, None where a size varies; other files are refused
+    extra: the extra of agentaudio that installs ONNX Runtime for this purpose
+    remedy: what to do about a broken file, for error messages
+    threads: of one run; 0 leaves the number to ONNX Runtime, which takes every core
     gpu: run on CUDA where the installed ONNX Runtime can, else on the CPU
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], purpose: str, *, inputs: tuple[Shape, ...], threads: int, gpu: bool = False
+        self,
+        path: str | os.PathLike[str],
+        purpose: str,
+        *,
+        inputs: tuple[Shape, ...],
+        extra: str,
+        remedy: str = DOWNLOAD_AGAIN,
+        threads: int = 1,
+        gpu: bool = False,
     ) -> None:
         self.path = Path(path)
-        self._purpose, self._inputs, self._threads, self._gpu = purpose, inputs, threads, gpu
+        self._purpose, self._inputs, self._extra, self._remedy = purpose, inputs, extra, remedy
+        self._threads, self._gpu = threads, gpu
         self._session: Any = None
         self._loading = threading.Lock()
 
-    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """The first output for these inputs, given in the order of the file.
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """All outputs, in the order of the file, for these inputs, given in the order of the file.
 
-        Raises BackendError naming the file when it is missing, cut short or another network, and
-        MissingExtra without ONNX Runtime.
+        Raises BackendError naming the file when it is missing, truncated or another network, or
+        when the run fails, and MissingExtra without ONNX Runtime.
         """
         session = self._loaded()
         names = [one.name for one in session.get_inputs()]
         try:
-            output: NDArray[Any] = session.run(None, dict(zip(names, inputs, strict=True)))[0]
+            outputs: list[NDArray[Any]] = session.run(None, dict(zip(names, inputs, strict=True)))
         except Exception as error:
             raise BackendError(
-                f"{self.path} failed on inputs of {[i.shape for i in inputs]}: {_first(error)}"
+                f"{self.path} failed on inputs of {[i.shape for i in inputs]}: {_first_line(error)}"
             ) from error
-        return output
+        return outputs
+
+    def metadata(self) -> Mapping[str, str]:
+        """What the exporter wrote into the file, by name. Opens the file; raises what `run` raises then."""
+        metadata: dict[str, str] = self._loaded().get_modelmeta().custom_metadata_map
+        return metadata
 
     def fingerprint(self) -> str:
-        """What tells this file from another: 16 hexadecimal digits over its size, first and last megabyte.
+        """16 hexadecimal digits that identify the file: a digest of its size, first and last megabyte.
 
-        Half a gigabyte would take a second to hash whole, at every start.
+        Hashing half a gigabyte whole would take a second at every start.
         Raises BackendError when the file is missing.
         """
         size = self._checked_size()
@@ -72,7 +94,7 @@ class OnnxNetwork:
                 start = file.read(8)
                 size = os.fstat(file.fileno()).st_size
         except FileNotFoundError:
-            raise BackendError(f"{self.path} is missing; download it again") from None
+            raise BackendError(f"{self.path} is missing; {self._remedy}") from None
         except OSError as error:
             raise BackendError(f"cannot read {self.path}: {error.strerror}; check its permissions") from None
         if start == b"version ":
@@ -89,7 +111,7 @@ class OnnxNetwork:
         try:
             import onnxruntime
         except ImportError:
-            raise MissingExtra(self._purpose, "local") from None
+            raise MissingExtra(self._purpose, self._extra) from None
         size = self._checked_size()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
@@ -98,16 +120,17 @@ class OnnxNetwork:
         wanted = ["CUDAExecutionProvider"] if self._gpu else []
         providers = [*(p for p in wanted if p in onnxruntime.get_available_providers()), "CPUExecutionProvider"]
         try:
-            session = onnxruntime.InferenceSession(str(self.path), options, providers=providers)
-        except Exception as error:  # its errors share no base class
+            content = gzip.decompress(self.path.read_bytes()) if self.path.suffix == ".gz" else str(self.path)
+            session = onnxruntime.InferenceSession(content, options, providers=providers)
+        except Exception as error:  # ONNX Runtime's errors share no base class
             raise BackendError(
-                f"{self.path} is cut short or no ONNX file ({size} bytes); download it again [{_first(error)}]"
+                f"{self.path} is truncated or not an ONNX file ({size} bytes); {self._remedy} [{_first_line(error)}]"
             ) from error
         found = tuple(tuple(one.shape) for one in session.get_inputs())
         if not _fits(found, self._inputs):
             raise BackendError(
-                f"{self.path} is another network: it takes {_told(found)}, not {_told(self._inputs)}; "
-                "give the file of the checkpoint"
+                f"{self.path} is another network: it takes {_spelled(found)}, not {_spelled(self._inputs)}; "
+                f"{self._remedy}"
             )
         return session
 
@@ -120,9 +143,10 @@ def _fits(found: tuple[tuple[Any, ...], ...], wanted: tuple[Shape, ...]) -> bool
     )
 
 
-def _told(shapes: tuple[tuple[Any, ...], ...]) -> str:
+def _spelled(shapes: tuple[tuple[Any, ...], ...]) -> str:
+    """Shapes as in "1x128x? and 1"; a question mark is a size that varies."""
     return " and ".join("x".join(str(size) if isinstance(size, int) else "?" for size in shape) for shape in shapes)
 
 
-def _first(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:200]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.errors import MissingExtra, VoiceError
+from agentaudio.errors import VoiceError
+from agentaudio.onnx import INSTALL_AGAIN, OnnxNetwork
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import from_dbfs, gain_to
 from agentaudio.sound.mel import mel_filters
 
 Samples = NDArray[np.float32]
 Embedding = NDArray[np.float32]
+
+SHIPPED = Path(__file__).parent / "assets" / "speaker_encoder.onnx"
 
 SAMPLE_RATE_HZ = 16_000
 WINDOW = 400  # 25 ms
@@ -92,9 +93,12 @@ class EmbeddedSpeakerEncoder:
     one_speaker_above = 0.78
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self._path = None if path is None else Path(path)
-        self._session: Any = None
-        self._loading = threading.Lock()
+        # One thread: a recurrent network of this size gains nothing from more, and the caller's own would starve.
+        self._network = OnnxNetwork(
+            SHIPPED if path is None else path, "the embedded speaker encoder",
+            inputs=((None, None, MEL_BANDS),), extra="embedded",
+            remedy=INSTALL_AGAIN if path is None else "leave the path out to use the shipped one", threads=1,
+        )  # fmt: skip
 
     def encode(self, audio: Audio) -> Embedding:
         """The speaker embedding of a clip.
@@ -102,8 +106,8 @@ class EmbeddedSpeakerEncoder:
         audio: any rate, at least SHORTEST_SPEECH_S of speech, better 3 s or more
         returns: (256,) float32, unit length, no negative components
 
-        Raises VoiceError when the audio is silent or holds too little speech, and MissingExtra
-        when onnxruntime is not installed.
+        Raises VoiceError when the audio is silent or holds too little speech, BackendError
+        naming the file when `path` is missing or another network, and MissingExtra without ONNX Runtime.
         """
         return _mean(self.encode_windows(audio))
 
@@ -140,7 +144,7 @@ class EmbeddedSpeakerEncoder:
         needed = (starts[-1] + PARTIAL_FRAMES) * HOP
         mel = mel_spectrogram(np.pad(speech, (0, max(0, needed - len(speech)))))
         batch = np.stack([mel[start : start + PARTIAL_FRAMES] for start in starts])
-        (windows,) = self._loaded().run(["embedding"], {"mel": batch})
+        (windows,) = self._network.run(batch)
         lengths = np.linalg.norm(windows, axis=1, keepdims=True)
         if not np.isfinite(lengths).all() or not lengths.all():
             raise VoiceError(
@@ -149,37 +153,10 @@ class EmbeddedSpeakerEncoder:
             )
         return np.asarray(windows / lengths, np.float32)
 
-    def _loaded(self) -> Any:
-        with self._loading:
-            if self._session is None:
-                self._session = _load(self._path)
-            return self._session
-
 
 def _mean(windows: Embedding) -> Embedding:
     mean = windows.mean(axis=0, dtype=np.float64)
     return np.asarray(mean / np.linalg.norm(mean), np.float32)
-
-
-def _load(path: Path | None) -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise MissingExtra("the embedded speaker encoder", "embedded") from None
-    if path is None:
-        content = files("agentaudio.voice_library").joinpath("assets/speaker_encoder.onnx").read_bytes()
-    else:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise VoiceError(
-                f"cannot read the speaker encoder {path}: {error.strerror}; leave the path out to use the shipped one"
-            ) from None
-    options = onnxruntime.SessionOptions()
-    # A recurrent network of this size is not faster with more threads, and they would compete with the caller's.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def normalise_level(samples: Samples) -> Samples:

@@ -38,7 +38,9 @@ class CamPlusPlus:
     same_speaker_above = 0.31
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
-        self._network = OnnxNetwork(path, "the CAM++ speaker encoder", inputs=((1, None, MEL_BANDS),), threads=threads)
+        self._network = OnnxNetwork(
+            path, "the CAM++ speaker encoder", inputs=((1, None, MEL_BANDS),), extra="local", threads=threads
+        )
 
     def encode(self, audio: Audio) -> Float:
         """The speaker embedding of a clip.
@@ -59,7 +61,7 @@ class CamPlusPlus:
             )
         features = fbank(audio.resample(SAMPLE_RATE).samples)
         features -= features.mean(axis=0)
-        output = self._network.run(features[None])
+        output = self._network.run(features[None])[0]
         if output.size != self.dim or not np.isfinite(output).all():
             raise BackendError(
                 f"{self._network.path} gave {output.dtype} of shape {output.shape}, not {self.dim} finite numbers; "

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from importlib.resources import files
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.errors import MissingExtra
+from agentaudio.onnx import INSTALL_AGAIN, OnnxNetwork
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import from_dbfs, peak
 
@@ -26,6 +24,13 @@ QUIETEST_PEAK, RAISED_PEAK = from_dbfs(-50), 0.3  # a clip that peaks between th
 STARTS_ABOVE, ENDS_BELOW = 0.5, 0.35
 SHORTEST_SPEECH_S = 0.1
 LONGEST_GAP_S = 0.3
+
+_STATE = (1, 1, 128)
+_NETWORK = OnnxNetwork(
+    Path(__file__).parents[1] / "assets" / "silero_vad.onnx", "finding speech in sound",
+    inputs=((None, CONTEXT + FRAME), _STATE, _STATE), extra="embedded", remedy=INSTALL_AGAIN,
+)  # fmt: skip
+"""Takes frames, hidden state and cell state; gives probabilities and both states."""
 
 
 class VoiceActivity:
@@ -82,8 +87,8 @@ class VoiceActivityStream:
     """The same decisions for sound that arrives bit by bit. It belongs to one stream: not thread-safe."""
 
     def __init__(self) -> None:
-        self._hidden = np.zeros((1, 1, 128), np.float32)
-        self._cell = np.zeros((1, 1, 128), np.float32)
+        self._hidden = np.zeros(_STATE, np.float32)
+        self._cell = np.zeros(_STATE, np.float32)
         self._waiting = np.zeros(CONTEXT, np.float32)  # the context, then samples of no full frame yet
 
     def push(self, samples: Samples) -> Samples:
@@ -100,21 +105,6 @@ class VoiceActivityStream:
         parts = []
         for start in range(0, frames, BLOCK_FRAMES):
             block = np.ascontiguousarray(windows[start : start + BLOCK_FRAMES])
-            values, self._hidden, self._cell = _network().run(
-                ["speech_probs", "hn", "cn"], {"input": block, "h": self._hidden, "c": self._cell}
-            )
+            values, self._hidden, self._cell = _NETWORK.run(block, self._hidden, self._cell)
             parts.append(np.asarray(values, np.float32).reshape(-1))
         return np.concatenate(parts)
-
-
-@functools.cache
-def _network() -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise MissingExtra("finding speech in sound", "embedded") from None
-    options = onnxruntime.SessionOptions()
-    options.inter_op_num_threads = options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    model = files("agentaudio").joinpath("assets", "silero_vad.onnx").read_bytes()
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

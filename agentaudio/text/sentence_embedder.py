@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agentaudio.errors import MissingExtra, ModelError
+from agentaudio.errors import BackendError
+from agentaudio.onnx import INSTALL_AGAIN, OnnxNetwork
 from agentaudio.text.wordpiece import WordPieces
 
 if TYPE_CHECKING:
@@ -19,43 +18,6 @@ if TYPE_CHECKING:
 ASSET = Path(__file__).parents[1] / "assets" / "sentence_embedder.onnx.gz"
 MOST_PIECES = 128
 SENTENCES_AT_ONCE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """What the asset holds: an onnxruntime session and the word pieces it was trained on."""
-
-    session: Any
-    pieces: WordPieces
-
-
-def read_network(path: Path = ASSET) -> Network:
-    """Read the asset that scripts/export_sentence_embedder.py wrote.
-
-    Raises MissingExtra without numpy or onnxruntime, ModelError when the file cannot be used.
-    """
-    try:
-        import numpy  # noqa: F401
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtra("the sentence embedder", "embedded") from error
-    settings = onnxruntime.SessionOptions()
-    # One thread: for ten words a second one gains nothing, and beside a recogniser and a
-    # synthesiser on two cores it costs tenfold. Callers may embed in threads of their own.
-    settings.intra_op_num_threads = 1
-    settings.inter_op_num_threads = 1
-    settings.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(
-            gzip.decompress(path.read_bytes()), settings, providers=["CPUExecutionProvider"]
-        )
-        vocabulary = session.get_modelmeta().custom_metadata_map["vocabulary"].split("\n")
-        return Network(session, WordPieces(vocabulary))
-    except Exception as error:  # onnxruntime raises errors of many modules
-        raise ModelError(
-            f"cannot read the sentence embedder {path}: {error}; install agentaudio again, or run "
-            "scripts/export_sentence_embedder.py"
-        ) from error
 
 
 class SentenceEmbedder:
@@ -70,19 +32,29 @@ class SentenceEmbedder:
     dim = 384
 
     def __init__(self, path: Path = ASSET) -> None:
-        self._path = path
+        # One thread: for ten words a second one gains nothing, and beside a recogniser and a
+        # synthesiser on two cores it costs tenfold. Callers may embed in threads of their own.
+        self._network = OnnxNetwork(
+            path, "the sentence embedder", inputs=((None, None), (None, None)), extra="embedded",
+            remedy=f"{INSTALL_AGAIN}, or run scripts/export_sentence_embedder.py", threads=1,
+        )  # fmt: skip
         self._lock = threading.Lock()
-        self._network: Network | None = None
+        self._pieces: WordPieces | None = None
 
-    def load(self) -> Network:
-        """Read the weights now instead of on the first call.
+    def load(self) -> WordPieces:
+        """Read the weights now instead of on the first call; returns the word pieces they were trained on.
 
-        Raises MissingExtra without onnxruntime, ModelError for an unreadable file.
+        Raises MissingExtra without ONNX Runtime, BackendError for an unreadable file.
         """
         with self._lock:
-            if self._network is None:
-                self._network = read_network(self._path)
-            return self._network
+            if self._pieces is None:
+                vocabulary = self._network.metadata().get("vocabulary")
+                if vocabulary is None:
+                    raise BackendError(
+                        f"{self._network.path} is another network: it has no vocabulary; {INSTALL_AGAIN}"
+                    )
+                self._pieces = WordPieces(vocabulary.split("\n"))
+            return self._pieces
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of sentences or short passages, in the order given.
@@ -90,11 +62,11 @@ class SentenceEmbedder:
         texts: English; words past about 126 pieces (90 words) are not read
         returns: (len(texts), 384) float32 rows of length 1; the row of an empty text is zero
         """
-        network = self.load()
+        pieces = self.load()
         import numpy as np
 
         vectors = np.zeros((len(texts), self.dim), np.float32)
-        ids = [network.pieces(text, MOST_PIECES) for text in texts]
+        ids = [pieces(text, MOST_PIECES) for text in texts]
         # Neighbours in length are padded least.
         order = sorted((row for row in range(len(ids)) if ids[row]), key=lambda row: len(ids[row]))
         for start in range(0, len(order), SENTENCES_AT_ONCE):
@@ -104,5 +76,5 @@ class SentenceEmbedder:
             for place, row in enumerate(rows):
                 padded[place, : len(ids[row])] = ids[row]
                 seen[place, : len(ids[row])] = 1
-            vectors[rows] = network.session.run(None, {"ids": padded, "seen": seen})[0]
+            vectors[rows] = self._network.run(padded, seen)[0]
         return vectors

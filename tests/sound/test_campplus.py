@@ -102,7 +102,7 @@ def test_the_file_is_opened_on_first_use(tmp_path: Path) -> None:
 def test_a_truncated_file_is_named(weights: Path, tmp_path: Path, size: int) -> None:
     path = tmp_path / "campplus.onnx"
     path.write_bytes(weights.read_bytes()[:size])
-    with pytest.raises(BackendError, match=r"campplus\.onnx is cut short .*download it again"):
+    with pytest.raises(BackendError, match=r"campplus\.onnx is truncated .*download it again"):
         CamPlusPlus(path).encode(tone())
 
 

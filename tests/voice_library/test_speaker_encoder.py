@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentaudio.errors import VoiceError
+from agentaudio.errors import BackendError, VoiceError
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import demo_voices
 from agentaudio.voice_library.speaker_encoder import (
@@ -101,7 +101,7 @@ def test_a_click_in_long_silence_is_refused(encoder: EmbeddedSpeakerEncoder) -> 
 
 
 def test_a_missing_export_is_named(speech: Audio) -> None:
-    with pytest.raises(VoiceError, match="nowhere.onnx"):
+    with pytest.raises(BackendError, match="nowhere.onnx is missing; leave the path out"):
         EmbeddedSpeakerEncoder("nowhere.onnx").encode(speech)
 
 

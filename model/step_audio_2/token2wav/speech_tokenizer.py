@@ -46,7 +46,7 @@ class SpeechTokenizer:
 
     def __init__(self, path: str | os.PathLike[str], *, gpu: bool = True) -> None:
         shapes = ((1, N_MELS, None), (1,))
-        self._network = OnnxNetwork(path, "the speech tokenizer", inputs=shapes, threads=0, gpu=gpu)
+        self._network = OnnxNetwork(path, "the speech tokenizer", inputs=shapes, extra="local", threads=0, gpu=gpu)
 
     def tokenize(self, audio: Audio) -> Tokens:
         """The speech tokens of a sound.
@@ -67,7 +67,7 @@ class SpeechTokenizer:
         frames = mel.shape[1]
         if not frames:
             return np.zeros(0, np.int32)
-        tokens = self._network.run(np.ascontiguousarray(mel[None]), np.array([frames], np.int32)).reshape(-1)
+        tokens = self._network.run(np.ascontiguousarray(mel[None]), np.array([frames], np.int32))[0].reshape(-1)
         if len(tokens) != -(-frames // FRAMES_PER_TOKEN) or tokens.min() < 0 or tokens.max() >= CODEBOOK:
             raise BackendError(
                 f"{self._network.path} gave {len(tokens)} tokens up to {tokens.max(initial=0)} for {frames} frames; "

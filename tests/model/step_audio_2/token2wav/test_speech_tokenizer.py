@@ -133,7 +133,7 @@ def test_a_truncated_or_foreign_file_is_named(tokenizer: SpeechTokenizer, tmp_pa
         SpeechTokenizer(folder / "campplus.onnx").tokenize(tone())
     path = folder / "speech_tokenizer_v2_25hz.onnx"
     path.write_bytes(path.read_bytes()[:9000])
-    with pytest.raises(BackendError, match=r"speech_tokenizer_v2_25hz\.onnx is cut short"):
+    with pytest.raises(BackendError, match=r"speech_tokenizer_v2_25hz\.onnx is truncated"):
         SpeechTokenizer(path).tokenize(tone())
     with pytest.raises(BackendError, match="missing"):
         SpeechTokenizer(tmp_path / "absent").tokenize(tone())

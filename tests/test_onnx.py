@@ -1,0 +1,113 @@
+"""Networks in ONNX files: opened once, checked, shared by threads, and their faults named."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
+
+from agentaudio.errors import BackendError  # noqa: E402
+from agentaudio.onnx import INSTALL_AGAIN, OnnxNetwork, Shape  # noqa: E402
+
+VAD = Path(__file__).parents[1] / "agentaudio" / "assets" / "silero_vad.onnx"
+INPUTS: tuple[Shape, ...] = ((None, 576), (1, 1, 128), (1, 1, 128))
+
+
+def network(path: Path, inputs: tuple[Shape, ...] = INPUTS, **options: Any) -> OnnxNetwork:
+    return OnnxNetwork(path, "a test", inputs=inputs, extra="embedded", **options)
+
+
+def frames(count: int, seed: int = 0) -> list[NDArray[np.float32]]:
+    state = np.zeros((1, 1, 128), np.float32)
+    return [np.random.default_rng(seed).standard_normal((count, 576)).astype(np.float32), state, state]
+
+
+def test_all_outputs_come_in_the_order_of_the_file() -> None:
+    probabilities, hidden, cell = network(VAD).run(*frames(3))
+    assert probabilities.reshape(-1).shape == (3,) and hidden.shape == cell.shape == (1, 1, 128)
+
+
+def test_a_compressed_file_is_the_same_network(tmp_path: Path) -> None:
+    packed = tmp_path / "vad.onnx.gz"
+    packed.write_bytes(gzip.compress(VAD.read_bytes()))
+    for plain, other in zip(network(VAD).run(*frames(2)), network(packed).run(*frames(2)), strict=True):
+        np.testing.assert_array_equal(plain, other)
+
+
+def test_threads_share_one_session_and_get_the_same_numbers() -> None:
+    shared = network(VAD)
+    alone = [network(VAD).run(*frames(4, seed))[0] for seed in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda seed: shared.run(*frames(4, seed))[0], range(8)))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_missing_file_fails_on_first_use_with_the_remedy(tmp_path: Path) -> None:
+    absent = network(tmp_path / "absent.onnx", remedy=INSTALL_AGAIN)
+    for use in (lambda: absent.run(*frames(1)), absent.metadata, absent.fingerprint):
+        with pytest.raises(BackendError, match=r"absent\.onnx is missing; install agentaudio again"):
+            use()
+
+
+def test_a_file_that_appears_later_is_opened_then(tmp_path: Path) -> None:
+    late = network(tmp_path / "late.onnx")
+    with pytest.raises(BackendError, match="missing"):
+        late.run(*frames(1))
+    late.path.write_bytes(VAD.read_bytes())
+    assert len(late.run(*frames(1))) == 3
+
+
+@pytest.mark.parametrize("name", ["a.onnx", "a.onnx.gz"])
+@pytest.mark.parametrize("content", [b"", b"not a network", VAD.read_bytes()[:100_000]])
+def test_a_file_that_holds_no_network_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BackendError, match=rf"{name} is truncated or not an ONNX file \({len(content)} bytes\)"):
+        network(tmp_path / name).run(*frames(1))
+
+
+@pytest.mark.parametrize("inputs", [((None, 512), *INPUTS[1:]), INPUTS[:2], ((None, 576, None), *INPUTS[1:])])
+def test_a_network_with_other_inputs_is_refused(inputs: tuple[Shape, ...]) -> None:
+    with pytest.raises(BackendError, match=r"another network: it takes \?x576 and 1x1x128 and 1x1x128, not"):
+        network(VAD, inputs).run(*frames(1))
+
+
+def test_inputs_of_the_wrong_size_are_named() -> None:
+    with pytest.raises(BackendError, match=r"silero_vad\.onnx failed on inputs of \[\(2, 3\)"):
+        network(VAD).run(np.zeros((2, 3), np.float32), *frames(1)[1:])
+
+
+USERS = {
+    "VoiceActivity().speech(sound)": ("agentaudio.sound.vad", "VoiceActivity", "embedded"),
+    "CamPlusPlus('x.onnx').encode(sound)": ("agentaudio.sound.campplus", "CamPlusPlus", "local"),
+    "SpeechTokenizer('x.onnx').tokenize(sound)": (
+        "agentaudio.model.step_audio_2.token2wav.speech_tokenizer", "SpeechTokenizer", "local",
+    ),
+    "SentenceEmbedder()(['a'])": ("agentaudio.text.sentence_embedder", "SentenceEmbedder", "embedded"),
+    "EmbeddedSpeakerEncoder().encode(sound)": (
+        "agentaudio.voice_library.speaker_encoder", "EmbeddedSpeakerEncoder", "embedded",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("use", USERS)
+def test_every_user_names_the_extra_that_brings_onnx_runtime(use: str) -> None:
+    module, name, extra = USERS[use]
+    code = (
+        "import sys; sys.modules['onnxruntime'] = None\n"
+        "import numpy as np\nfrom agentaudio import Audio\nfrom agentaudio.errors import MissingExtra\n"
+        f"from {module} import {name}\n"
+        "sound = Audio(0.3 * np.sin(np.arange(32000) / 9), 16000)\n"
+        f"try: {use}\nexcept MissingExtra as error: print(error.extra)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == extra
