@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from cyclopts import Parameter
+from rich.markup import escape
 
 from agentaudio.agent import Agent
-from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress, read_input
+from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress
+from agentaudio.cli.models import ModelOptions, load_for_command
+from agentaudio.cli.question import Kind, read_question
 from agentaudio.cli.tools import approve_on_terminal
 from agentaudio.errors import OptionError
 from agentaudio.events import TurnFinished, TurnStarted
 from agentaudio.reply import Reply
 from agentaudio.tools.discovery import find_tools
+from agentaudio.tools.tool import Need
 
 DEFAULT_TOOLS = ("search_documents", "audio_search", "get_date_time", "calculate")
 
@@ -22,65 +26,91 @@ DEFAULT_TOOLS = ("search_documents", "audio_search", "get_date_time", "calculate
 async def ask(
     input: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
+    text: bool = False,
+    audio: bool = False,
     out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     model: str = "embedded",
+    option: ModelOptions = (),
     tools: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = DEFAULT_TOOLS,
     voice: str | None = None,
-    documents: Path | None = None,
-    voices: Path | None = None,
+    documents: str = "demo",
+    voices: str = "demo",
     seconds: float = 5.0,
     allow_commands: bool = False,
     json: bool = False,
 ) -> None:
-    """Ask by voice or in writing, and hear the answer.
+    """Ask a spoken or written question and get a spoken answer.
+
+    The input is taken for a sound file if a file of that name exists, for text otherwise; the first line of
+    the output says which. --text and --audio decide it.
 
     Parameters
     ----------
     input
-        A sound file, a text in quotes, `-` for either on standard input, or `mic`.
+        A sound file, a text in quotes, `-` for either on standard input, or `mic` for the microphone.
+    text
+        The input is text, even if a file has that name.
+    audio
+        The input is sound.
     out_file
-        Write the spoken answer here: WAV, FLAC, Ogg, Opus or MP3, by its suffix.
+        Write the spoken answer to this file. The suffix gives the format: WAV, FLAC, Ogg, Opus or MP3.
     model
-        Which speech model answers; `agentaudio models list` shows them.
+        Speech model, as NAME or NAME:ARGUMENT; `agentaudio models list` shows them.
+    option
+        Option of the model, as NAME=VALUE; repeat it for more.
     tools
-        Tools it may call: names (`agentaudio tools list` shows them), files and folders.
+        Tools the model may call: names (`agentaudio tools list` shows them), files and folders.
     voice
         Id or name of the voice to start with; `agentaudio voices list` shows them.
     documents
-        A folder of text, Markdown, HTML, PDF and Word files for search_documents, instead of the demo documents.
+        Folder of text, Markdown, HTML, PDF and Word files for search_documents. `demo` stands for the documents
+        that ship with agentaudio.
     voices
-        A voice library for audio_search, instead of the demo voices.
+        Folder of a voice library for audio_search and --voice. `demo` stands for the voices that ship with
+        agentaudio.
     seconds
-        How long to listen to the microphone.
+        How long to record from the microphone.
     allow_commands
-        Let tools in files run programs.
+        Allow tools in files to run programs.
     json
-        Print the reply as one JSON object, and nothing else.
+        Print only the reply, as one JSON object. `input` in it says what the input was taken for.
     """
-    if input.startswith("-") and input != "-":
-        raise OptionError(f"there is no option {input!r}; see `agentaudio ask --help`")
+    if input.startswith("-") and input != "-" and not text:
+        raise OptionError(f"there is no option {input!r}; see `agentaudio ask --help`, or add --text to ask it")
+    if text and audio:
+        raise OptionError("--text and --audio exclude each other; give one of them")
     if out_file is not None:
         ensure_writable(out_file)
+    kind: Kind | None = "text" if text else "sound" if audio else None
+    question = read_question(input, kind=kind, seconds=seconds)
+    given = find_tools(tools, allow_commands=allow_commands).values()
+    if not json:
+        shown = f"“{escape(input)}”" if question.place == "command line" else escape(question.place)
+        out.print(f"[green]  input[/] {shown} [dim](taken for {question.kind})[/]")
+        needed: set[Need] = {need for tool in given for need in tool.needs}
+        chosen = {"documents": documents, "voices": voices}
+        demo = [need for need in get_args(Need) if need in needed and chosen[need] == "demo"]
+        if demo:
+            options = " and ".join(f"--{need} FOLDER" for need in demo)
+            out.print(f"[green]   demo[/] {' and '.join(demo)} [dim](use others with {options})[/]")
     with progress(f"loading {model}"):
-        given = find_tools(tools, allow_commands=allow_commands).values()
         agent = Agent(
-            model,
+            load_for_command(model, option),
             tools=given,
             voice=voice,
-            documents=documents or "demo",
-            voices=voices or "demo",
+            documents=documents,
+            voices=voices,
             approve=approve_on_terminal,
         )
     narrator = Narrator()
     reply: Reply | None = None
-    question = read_input(input, seconds)
     async with agent, contextlib.AsyncExitStack() as waiting:
         waiting.enter_context(progress("getting ready"))
-        async for event in agent.stream(question):
+        async for event in agent.stream(question.content):
             if not isinstance(event, TurnStarted):
                 await waiting.aclose()
             if not json:
-                narrator.tell(event)
+                narrator.show(event)
             if isinstance(event, TurnFinished):
                 reply = event.reply
     if reply is not None and out_file is not None and reply.audio is not None:
@@ -88,4 +118,4 @@ async def ask(
         if not json:
             out.print(f"  [green]saved[/] {in_home(out_file)} ({reply.audio.duration:.1f} s)")
     if reply is not None and json:
-        print_json(reply.to_dict())
+        print_json({"input": {"kind": question.kind, "place": question.place}} | reply.to_dict())

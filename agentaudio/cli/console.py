@@ -1,4 +1,4 @@
-"""What the commands share: telling a turn as it happens, sound in and out, checked output places."""
+"""What the commands share: printing a turn as it happens, playing sound, checking output paths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,24 +16,22 @@ from rich.console import Console
 from rich.markup import escape
 
 from agentaudio import events
-from agentaudio.errors import AudioError, MissingExtra, OptionError
+from agentaudio.errors import AudioError, OptionError
 from agentaudio.events import Event
 from agentaudio.sound.audio import Audio
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-RECORD_RATE_HZ = 16_000
-
 
 class Narrator:
-    """Prints the events of a turn as people want to read them, one line each."""
+    """Prints the events of a turn for people, one line each."""
 
     def __init__(self, console: Console = out) -> None:
         self._console = console
-        self._saying = False
+        self._in_answer = False
 
-    def tell(self, event: Event) -> None:
+    def show(self, event: Event) -> None:
         match event:
             case events.SpeechHeard(text=text, confidence=confidence):
                 sure = "" if confidence is None else f" (confidence {confidence:.2f})"
@@ -56,9 +53,9 @@ class Narrator:
                 self._line("voice", f"[magenta]{escape(card.name)}[/]: {escape(card.description)}", event.at_s)
                 self._line("", f"[dim]{escape(_provenance(voice.to_dict()))}[/]")
             case events.TextSpoken(text=text):
-                if not self._saying:
+                if not self._in_answer:
                     self._console.print("[green]   says[/] ", end="")
-                    self._saying = True
+                    self._in_answer = True
                 self._console.print(escape(text), end="", style="bold")
             case events.PassageCited(citation=citation):
                 self._line("cites", f"{escape(citation.title)} [dim]({escape(citation.source)})[/]", event.at_s)
@@ -69,9 +66,9 @@ class Narrator:
                 pass
 
     def _line(self, label: str, text: str, at_s: float | None = None) -> None:
-        if self._saying:
+        if self._in_answer:
             self._console.print()
-            self._saying = False
+            self._in_answer = False
         when = "" if at_s is None else f" [dim]{at_s:.2f} s[/]"
         self._console.print(f"[green]{label:>7}[/] {text}{when}")
 
@@ -82,7 +79,7 @@ def print_json(value: Any) -> None:
 
 
 def ensure_writable(path: Path) -> None:
-    """Find out before the work, not after it, that a result cannot be saved. Raises OptionError."""
+    """Check before the work begins that a result can be saved there. Raises OptionError if it cannot."""
     folder = path if path.is_dir() else path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,22 +99,8 @@ def progress(what: str) -> Iterator[None]:
         yield
 
 
-def record(seconds: float) -> Audio:
-    """The default microphone for so many seconds. Raises AudioError where there is none."""
-    try:
-        import sounddevice
-    except (ImportError, OSError):  # OSError: the system has no PortAudio library
-        raise MissingExtra("the microphone (it also takes the system library PortAudio)", "microphone") from None
-    try:
-        with progress(f"listening for {seconds:g} s"):
-            frames = sounddevice.rec(round(seconds * RECORD_RATE_HZ), RECORD_RATE_HZ, 1, "float32", blocking=True)
-    except sounddevice.PortAudioError as error:
-        raise AudioError(f"no microphone can be read here ({error}); give a sound file instead") from None
-    return Audio(frames, RECORD_RATE_HZ, channels_first=False)
-
-
 def play(audio: Audio) -> None:
-    """Let it be heard on this machine. Raises AudioError where nothing can play."""
+    """Play a sound with the first player program found. Raises AudioError when none works."""
     for player in (["paplay"], ["aplay", "-q"], ["afplay"], ["ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"]):
         if shutil.which(player[0]):
             with tempfile.NamedTemporaryFile(suffix=".wav") as file:
@@ -125,28 +108,11 @@ def play(audio: Audio) -> None:
                 file.flush()
                 if subprocess.run([*player, file.name], stderr=subprocess.DEVNULL, check=False).returncode == 0:
                     return
-    raise AudioError("nothing on this machine can play sound; write a file instead with --out FILE.wav")
-
-
-def read_input(given: str, seconds: float) -> str | bytes | Audio:
-    """What INPUT of a command stands for: `-` is standard input, `mic` the microphone."""
-    if given == "mic":
-        return record(seconds)
-    if given != "-":
-        return given
-    content = sys.stdin.buffer.read()
-    if not content:
-        raise AudioError("standard input is empty; pipe a sound file or a text into it")
-    if content[:4] in (b"RIFF", b"fLaC", b"OggS", b"FORM", b"\x1aE\xdf\xa3") or content[:3] == b"ID3":
-        return content
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return content
+    raise AudioError("no program on this machine can play sound; write a file instead with --out FILE.wav")
 
 
 def in_home(path: Path) -> str:
-    """A path as people write it: relative when it is below the working folder."""
+    """A path for people: relative when it is below the working folder."""
     with contextlib.suppress(ValueError):
         return os.path.join(".", str(path.resolve().relative_to(Path.cwd())))
     return str(path)

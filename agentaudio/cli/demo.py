@@ -1,4 +1,4 @@
-"""`agentaudio demo`: three spoken turns, told as they happen."""
+"""`agentaudio demo`: three spoken turns, printed as they happen."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress
+from agentaudio.cli.models import ModelOptions, load_for_command
 from agentaudio.demo.report import write_report
 from agentaudio.demo.run import DemoTurn, demo_agent, play
 
@@ -19,22 +20,25 @@ async def demo(
     *,
     out_folder: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("demo-output"),
     model: str = "embedded",
+    option: ModelOptions = (),
     json: bool = False,
 ) -> None:
-    """Hear three turns of a spoken conversation, and see how they came about.
+    """Run three turns of a spoken conversation and write a report with their sound and their steps.
 
     Parameters
     ----------
     out_folder
-        Where the questions, the answers and report.html go.
+        Folder for the questions, the answers and report.html.
     model
-        Which speech model answers; `agentaudio models list` shows them.
+        Speech model, as NAME or NAME:ARGUMENT; `agentaudio models list` shows them.
+    option
+        Option of the model, as NAME=VALUE; repeat it for more.
     json
-        Print the replies as JSON, and nothing else.
+        Print only the replies, as JSON.
     """
     ensure_writable(out_folder / "report.html")
     begun = time.perf_counter()
-    agent = demo_agent(model)
+    agent = demo_agent(load_for_command(model, option))
     narrator, turns = Narrator(), list[DemoTurn]()
     async with agent:
         with progress("loading models, documents and voices"):
@@ -47,7 +51,7 @@ async def demo(
                 if not json:
                     out.print(f"\n[bold]turn {len(turns)}[/]  [dim]{in_home(item.question_file)}[/]")
             elif not json:
-                narrator.tell(item)
+                narrator.show(item)
     report = write_report(turns, out_folder / "report.html")
     if json:
         print_json([turn.reply.to_dict() for turn in turns if turn.reply is not None])

@@ -1,4 +1,4 @@
-"""`agentaudio doctor`: what is installed, what is missing, and how to get it."""
+"""`agentaudio doctor`: what is installed, what is missing and how to install it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from agentaudio.cli.console import out, print_json
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that may be there. remedy: how to get it."""
+    """A package or program that may be installed.
+
+    found: its version or name, None if missing
+    remedy: how to install it
+    """
 
     what: str
     found: str | None
@@ -25,7 +29,7 @@ class Check:
     remedy: str
 
 
-# (import name, distribution, extra, what it is for); extra "" is the core
+# (import name, distribution, extra, purpose); the extra "" is the core
 _PACKAGES = (
     ("numpy", "numpy", "", "everything"),
     ("soundfile", "soundfile", "", "sound files"),
@@ -46,7 +50,7 @@ _PACKAGES = (
 
 
 def checks() -> list[Check]:
-    """Everything that is looked for on this machine."""
+    """All packages and programs that agentaudio can use, with what this machine has of them."""
     found = []
     for module, distribution, extra, purpose in _PACKAGES:
         there: str | None = None
@@ -63,9 +67,9 @@ def checks() -> list[Check]:
 
 
 def doctor(*, json: bool = False) -> int:
-    """Show what is installed, what is missing, and how to get it.
+    """Show what is installed, what is missing and how to install it.
 
-    Exits with 1 when something that the core or the embedded engine needs is missing.
+    Exits with 1 when a package is missing that the core or the embedded engine needs.
 
     Parameters
     ----------
@@ -85,7 +89,7 @@ def doctor(*, json: bool = False) -> int:
         return 1 if broken else 0
     out.print(f"agentaudio {__version__}, Python {platform.python_version()}, {platform.platform()}")
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("", "what", "found", "for", "how to get it"):
+    for title in ("", "what", "found", "for", "how to install it"):
         table.add_column(title, overflow="fold")
     for check in findings:
         mark = "[green]✓[/]" if check.found else "[red]✗[/]"

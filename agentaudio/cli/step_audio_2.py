@@ -1,19 +1,20 @@
-"""`agentaudio transcribe`, `translate`, `describe`, `revoice`, `tokenize`: what Step-Audio 2 does besides talking."""
+"""`agentaudio transcribe`, `translate`, `describe`, `revoice`, `tokenize`: tasks of Step-Audio 2 besides dialogue."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from agentaudio.cli.console import ensure_writable, in_home, out, print_json, progress
+from agentaudio.cli.models import ModelOptions, load_for_command, read_options
 from agentaudio.errors import OptionError
-from agentaudio.model.registry import load_model
+from agentaudio.model.options import Signature
+from agentaudio.model.registry import call_loader
 from agentaudio.model.speech_lm import SpeechLM
-from agentaudio.portal import portal
 from agentaudio.resources import open_voices
 from agentaudio.sound.audio import Audio
 
@@ -23,23 +24,23 @@ if TYPE_CHECKING:
 
 MODEL = "step-audio-2-mini"
 
-model = App(name="model", help="Make a checkpoint of Step-Audio 2.")
+model = App(name="model", help="Make a small random checkpoint of Step-Audio 2 for tests.")
 
 
 @model.command(name="init-tiny")
 def init_tiny(folder: Path, /, *, seed: int = 0, shards: int = 1, dtype: str = "bfloat16") -> None:
-    """Write a small checkpoint of random weights, which runs the real code and speaks nonsense: for tests and CI.
+    """Write a small checkpoint with random weights. It runs the real code and answers at random; for tests.
 
     Parameters
     ----------
     folder
-        Where to; files of the same names in it are replaced.
+        Folder to write; files of the same names in it are replaced.
     seed
         The same seed gives the same weights.
     shards
-        How many files the weights are spread over.
+        Number of files that hold the weights.
     dtype
-        Of the weights: float32, bfloat16 or float16.
+        Type of the weights: float32, bfloat16 or float16.
     """
     from agentaudio.model.step_audio_2.init_tiny import init_tiny
 
@@ -48,8 +49,8 @@ def init_tiny(folder: Path, /, *, seed: int = 0, shards: int = 1, dtype: str = "
     out.print(f"[green]made[/] {in_home(folder)}; try: agentaudio transcribe FILE --model {MODEL}:{in_home(folder)}")
 
 
-def transcribe(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:
-    """Write down what is said in a sound file.
+async def transcribe(file: Path, /, *, model: str = MODEL, option: ModelOptions = (), json: bool = False) -> None:
+    """Transcribe a sound file.
 
     Parameters
     ----------
@@ -57,33 +58,45 @@ def transcribe(file: Path, /, *, model: str = MODEL, json: bool = False) -> None
         WAV, FLAC, MP3, Ogg or another sound file.
     model
         Any model that hears, such as `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+    option
+        Option of the model, as NAME=VALUE; repeat it for more.
     json
-        Print one JSON object, and nothing else.
+        Print only the result, as one JSON object.
     """
     from agentaudio.model.transcribe import transcribe
 
-    _print_text(file, model, json, transcribe)
+    await _print_text(file, model, option, json, transcribe)
 
 
-def translate(file: Path, /, *, to: Literal["en", "zh"] = "en", model: str = MODEL, json: bool = False) -> None:
-    """Write down what is said in a sound file in English or Chinese.
+async def translate(
+    file: Path,
+    /,
+    *,
+    to: Literal["en", "zh"] = "en",
+    model: str = MODEL,
+    option: ModelOptions = (),
+    json: bool = False,
+) -> None:
+    """Translate the speech of a sound file into English or Chinese.
 
     Parameters
     ----------
     file
         WAV, FLAC, MP3, Ogg or another sound file.
     to
-        The language to write.
+        Language of the translation.
     model
         `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+    option
+        Option of the model, as NAME=VALUE; repeat it for more.
     json
-        Print one JSON object, and nothing else.
+        Print only the result, as one JSON object.
     """
-    _print_text(file, model, json, lambda loaded, audio: _step_audio_2(loaded).translate(audio, to))
+    await _print_text(file, model, option, json, lambda loaded, audio: _step_audio_2(loaded).translate(audio, to))
 
 
-def describe(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:
-    """Say in a few sentences what can be heard in a sound file.
+async def describe(file: Path, /, *, model: str = MODEL, option: ModelOptions = (), json: bool = False) -> None:
+    """Describe in a few sentences what can be heard in a sound file.
 
     Parameters
     ----------
@@ -91,10 +104,12 @@ def describe(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:
         WAV, FLAC, MP3, Ogg or another sound file.
     model
         `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+    option
+        Option of the model, as NAME=VALUE; repeat it for more.
     json
-        Print one JSON object, and nothing else.
+        Print only the result, as one JSON object.
     """
-    _print_text(file, model, json, lambda loaded, audio: _step_audio_2(loaded).describe(audio))
+    await _print_text(file, model, option, json, lambda loaded, audio: _step_audio_2(loaded).describe(audio))
 
 
 def revoice(
@@ -103,11 +118,12 @@ def revoice(
     *,
     voice: str,
     out_file: Annotated[Path, Parameter(name=["--out", "-o"])],
-    voices: Path | None = None,
+    voices: str = "demo",
     model: str = MODEL,
+    option: ModelOptions = (),
     steps: int = 10,
 ) -> None:
-    """Say what a sound file says in another voice.
+    """Change the voice of the speech in a sound file.
 
     Parameters
     ----------
@@ -116,19 +132,21 @@ def revoice(
     voice
         Id or name of the voice; `agentaudio voices list` shows them.
     out_file
-        Write the sound here: WAV, FLAC, Ogg, Opus or MP3, by its suffix.
+        Write the sound to this file. The suffix gives the format: WAV, FLAC, Ogg, Opus or MP3.
     voices
-        A voice library, instead of the demo voices.
+        Folder of a voice library. `demo` stands for the voices that ship with agentaudio.
     model
         `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+    option
+        Option of the speech decoder, as NAME=VALUE; repeat it for more: device, dtype, compiled.
     steps
-        Of the decoder: fewer are faster and rougher.
+        Flow matching steps of the decoder. Fewer are faster and sound worse.
     """
     ensure_writable(out_file)
-    wanted = open_voices(voices or "demo").library.get(voice).require("synthesis")
+    wanted = open_voices(voices).library.get(voice).require("synthesis")
     speech = Audio.load(file)
-    decoder = _decoder(model, steps)
-    with progress(f"saying it in the voice of {wanted.name}"):
+    decoder = _decoder(model, option, steps)
+    with progress(f"changing the voice to {wanted.name}"):
         sound = decoder.revoice(speech, wanted)
     for warning in decoder.prompt(wanted).warnings:
         out.print(f"[yellow]{wanted.name}:[/] {warning}")
@@ -136,8 +154,8 @@ def revoice(
     out.print(f"[green]wrote[/] {in_home(out_file)}: {sound.duration:.1f} s in the voice of {wanted.name}")
 
 
-def tokenize(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:
-    """Write down the speech tokens of a sound file: 25 a second, 0 to 6560.
+def tokenize(file: Path, /, *, model: str = MODEL, option: ModelOptions = (), json: bool = False) -> None:
+    """Print the speech tokens of a sound file: 25 per second, 0 to 6560.
 
     Parameters
     ----------
@@ -145,24 +163,37 @@ def tokenize(file: Path, /, *, model: str = MODEL, json: bool = False) -> None:
         WAV, FLAC, MP3, Ogg or another sound file.
     model
         `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+    option
+        Option of the speech decoder, as NAME=VALUE; repeat it for more: device, dtype, compiled.
     json
-        Print one JSON object, and nothing else.
+        Print only the result, as one JSON object.
     """
-    tokens = _decoder(model).tokenize(Audio.load(file)).tolist()
+    tokens = _decoder(model, option).tokenize(Audio.load(file)).tolist()
     if json:
         print_json({"file": str(file), "model": model, "tokens": tokens})
     else:
         out.print(" ".join(map(str, tokens)), markup=False, highlight=False, soft_wrap=True)
 
 
-def _decoder(model: str, steps: int = 10) -> SpeechDecoder:
+def _decoder(model: str, options: Sequence[str], steps: int = 10) -> SpeechDecoder:
     from agentaudio.model.step_audio_2.hub import HUB_ID
     from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 
     name, _, checkpoint = model.partition(":")
     if name != MODEL:
         raise OptionError(f"model {model!r} has no speech decoder; give {MODEL} or {MODEL}:FOLDER")
-    return SpeechDecoder.load(checkpoint or HUB_ID, steps=steps)
+
+    def load(
+        checkpoint: str | None,
+        *,
+        device: str | None = None,
+        dtype: Literal["float32", "float16", "bfloat16"] | None = None,
+        compiled: bool = False,
+    ) -> Any:
+        return SpeechDecoder.load(checkpoint or HUB_ID, device=device, dtype=dtype, compiled=compiled, steps=steps)
+
+    decoder: SpeechDecoder = call_loader(name, load, checkpoint or None, read_options(options, Signature.of(load)))
+    return decoder
 
 
 def _step_audio_2(model: SpeechLM) -> StepAudio2:
@@ -173,18 +204,16 @@ def _step_audio_2(model: SpeechLM) -> StepAudio2:
     return model
 
 
-def _print_text(file: Path, model: str, json: bool, task: Callable[[SpeechLM, Audio], Awaitable[str]]) -> None:
-    audio = Audio.load(file)
-
-    async def listen() -> str:
-        loaded = await asyncio.to_thread(load_model, model)
+async def _print_text(
+    file: Path, model: str, options: Sequence[str], json: bool, task: Callable[[SpeechLM, Audio], Awaitable[str]]
+) -> None:
+    with progress(f"{model} is listening"):
+        audio = await asyncio.to_thread(Audio.load, file)
+        loaded = await asyncio.to_thread(load_for_command, model, options)
         try:
-            return await task(loaded, audio)
+            text = await task(loaded, audio)
         finally:
             await loaded.aclose()
-
-    with progress(f"{model} is listening"):
-        text = portal().run(listen())
     if json:
         print_json({"file": str(file), "model": model, "text": text})
     else:

@@ -1,4 +1,4 @@
-"""`agentaudio tools`: list, check and run what an agent can do."""
+"""`agentaudio tools`: list, check and run tools."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from agentaudio.tools.discovery import FILE_SUFFIXES, crowded_names, find_tools,
 from agentaudio.tools.execution import ToolRun, TurnCalls
 from agentaudio.tools.tool import Tool
 
-tools = App(name="tools", help="List, check and run the tools that agents can be given.")
+tools = App(name="tools", help="List, check and run the tools that an agent can use.")
 
 Places = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
 
 
 @tools.command(name="list")
 def list_tools(*places: str, json: bool = False) -> None:
-    """Show the tools that agents can be given: the installed ones, or those of files and folders.
+    """Show the tools that an agent can use: the installed ones, or those of files and folders.
 
     Parameters
     ----------
     places
-        Files, folders or names; nothing shows every installed tool.
+        Files, folders or names; without any, all installed tools are shown.
     json
         Print names, descriptions and schemas as JSON.
     """
@@ -45,7 +45,7 @@ def list_tools(*places: str, json: bool = False) -> None:
         plugin = {"plugin": installed[place].value} if place in installed else {}
         rows += [{"name": place, "error": str(problem), **plugin} for problem in problems]
     for name, packages in crowded_names().items():
-        err.print(f"[yellow]{escape(name)}[/] is offered by {escape(' and '.join(packages))}; the first is taken")
+        err.print(f"[yellow]{escape(name)}[/] is offered by {escape(' and '.join(packages))}; the first is used")
     if json:
         print_json(rows)
         return
@@ -54,7 +54,7 @@ def list_tools(*places: str, json: bool = False) -> None:
         table.add_column(title, no_wrap=title == "name")
     for row in rows:
         if "error" in row:
-            err.print(f"[red]wrong[/] {escape(row['error'])}")
+            err.print(f"[red]error[/] {escape(row['error'])}")
             continue
         arguments = ", ".join(row["parameters"].get("properties", {}))
         table.add_row(row["name"], escape(arguments), escape(row["description"].split("\n")[0]))
@@ -62,7 +62,7 @@ def list_tools(*places: str, json: bool = False) -> None:
 
 
 def _look(place: str) -> tuple[list[Tool], list[AgentAudioError]]:
-    """The tools of a file, a folder or a name, and what is wrong with the others. Looking runs no command."""
+    """The tools of a file, a folder or a name, and the errors of the others. Runs no command."""
     from agentaudio.tools.declarative.load import read_tools
 
     try:
@@ -77,14 +77,14 @@ def _look(place: str) -> tuple[list[Tool], list[AgentAudioError]]:
 
 @tools.command
 def check(*files: str) -> int:
-    """Say what is wrong with files of tools, line by line.
+    """Check files of tools and print each error with its line.
 
-    Exits with 1 when anything is.
+    Exits with 1 when a file has errors.
 
     Parameters
     ----------
     files
-        YAML or TOML files, or folders of them; servers that they name are started or asked.
+        YAML or TOML files, or folders of them. MCP servers that they name are started or connected to.
     """
     if not files:
         raise OptionError("give at least one file to check")
@@ -92,16 +92,16 @@ def check(*files: str) -> int:
     for file in files:
         made, problems = _look(file)
         for problem in problems:
-            err.print(f"[red]wrong[/] {escape(str(problem))}")
+            err.print(f"[red]error[/] {escape(str(problem))}")
         if not problems:
-            out.print(f"[green]fine[/] {escape(file)}: {', '.join(tool.name for tool in made)}")
+            out.print(f"[green]ok[/] {escape(file)}: {', '.join(tool.name for tool in made)}")
         wrong = wrong or bool(problems)
     return int(wrong)
 
 
 @tools.command
 def schema() -> None:
-    """Print the JSON Schema of the files, for editors to complete and check them."""
+    """Print the JSON Schema of tool files, so that editors can complete and check them."""
     from agentaudio.tools.declarative.format import json_schema
 
     out.out(json_schema(), end="", highlight=False)
@@ -113,50 +113,50 @@ async def run(
     *,
     args: str = "{}",
     tools: Places = (),
-    documents: Path | None = None,
-    voices: Path | None = None,
+    documents: str = "demo",
+    voices: str = "demo",
     allow_commands: bool = False,
     out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     json: bool = False,
 ) -> int:
     """Call one tool, as an agent would.
 
-    Exits with 1 when the call does not end well.
+    Exits with 1 when the call fails.
 
     Parameters
     ----------
     name
-        Which tool; `agentaudio tools list` shows them.
+        Name of the tool; `agentaudio tools list` shows them.
     args
-        Its arguments, as a JSON object.
+        Arguments of the tool, as a JSON object.
     tools
-        Files and folders to look for it, before the installed ones.
+        Files and folders in which to look for the tool before the installed ones.
     documents
-        A folder for search_documents, instead of the demo documents.
+        Folder for search_documents. `demo` stands for the documents that ship with agentaudio.
     voices
-        A voice library for audio_search, instead of the demo voices.
+        Folder of a voice library for audio_search. `demo` stands for the voices that ship with agentaudio.
     allow_commands
-        Let tools in files run programs.
+        Allow tools in files to run programs.
     out_file
-        Write the sound that it gives here.
+        Write the sound that the tool returns to this file.
     json
         Print the call and its result as JSON.
     """
     try:
         arguments = json_format.loads(args)
     except (ValueError, RecursionError) as error:
-        raise OptionError(f'--args is no JSON: {error}; write it like --args \'{{"city": "Rome"}}\'') from None
+        raise OptionError(f'--args is not JSON: {error}; write it like --args \'{{"city": "Rome"}}\'') from None
     if not isinstance(arguments, dict):
-        raise OptionError(f'--args is a JSON object, such as \'{{"city": "Rome"}}\', not {args[:60]}')
+        raise OptionError(f'--args must be a JSON object, such as \'{{"city": "Rome"}}\', not {args[:60]}')
     if out_file is not None:
         ensure_writable(out_file)
     found = await asyncio.to_thread(find_tools, tools, allow_commands=allow_commands)
     if name not in found:
         if name not in installed_tools():
             known = [*found, *installed_tools()]
-            raise ToolNotFound(f"no tool {name!r} is here; {did_you_mean(name, known)}")
+            raise ToolNotFound(f"there is no tool {name!r}; {did_you_mean(name, known)}")
         found |= find_tools([name])
-    resources = Resources(documents or "demo", voices or "demo")
+    resources = Resources(documents, voices)
     context = await asyncio.to_thread(resources.context, Conversation(), None)
     calls = TurnCalls(found, started=lambda call: None, finished=lambda run: None, approve=approve_on_terminal)
     (ended,) = await calls.run([ToolCall("1", name, arguments)], context)
@@ -168,7 +168,7 @@ async def run(
 
 
 def approve_on_terminal(tool: Tool, call: ToolCall) -> bool:
-    """Ask the person at the terminal; without a terminal the answer is no."""
+    """Ask on the terminal whether a call may run. Without a terminal it may not."""
     if not sys.stdin.isatty():
         return False
     given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())

@@ -36,22 +36,22 @@ POLICIES = {
 @Parameter(name="*")
 @dataclass
 class Rights:
-    """What permits the use of the voices; without a licence and a consent they are kept, and not used.
+    """Licence and consent of the voices. Voices without both are stored, and the library does not let them be used.
 
     Parameters
     ----------
     licence
         Licence of the recordings, by its SPDX name.
     basis
-        Why they may be used: the speaker agreed, the licence permits it, or there is no speaker.
+        Basis of the consent: the speaker agreed, the licence permits it, or the voice is synthetic.
     holder
-        Who gave the consent, or holds the rights.
+        Person or organisation that gave the consent or holds the rights.
     scope
-        What for; say it again for another purpose.
+        Permitted purpose; repeat it for more.
     until
         Last day of the consent.
     evidence
-        Where that can be checked.
+        Where the consent can be checked.
     """
 
     licence: str | None = None
@@ -62,7 +62,7 @@ class Rights:
     evidence: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        """As fields of a card. Raises OptionError for half a consent."""
+        """The fields of a voice card. Raises OptionError for an incomplete consent."""
         fields: dict[str, Any] = {} if self.licence is None else {"licence": self.licence}
         if self.basis is None and self.holder is None:
             if self.until is not None or self.evidence is not None:
@@ -93,33 +93,33 @@ def add(
     encoder: str | None = None,
     json: bool = False,
 ) -> int:
-    """Take the best 3 to 15 seconds of a recording in as a voice.
+    """Add the best 3 to 15 seconds of a recording as a voice.
 
     Parameters
     ----------
     clip
-        The recording: one person, alone.
+        The recording, of a single speaker.
     library
-        Folder of the voice library; a new one is made where there is none.
+        Folder of the voice library; it is created if it does not exist.
     id
-        What the voice is called in programs; made from the file's name if not given.
+        Id of the voice; the default is made from the file name.
     name
-        What it is called among people.
+        Display name of the voice.
     description
-        How it sounds, in words that people would search for; made by rule if not given.
+        How the voice sounds, in words that people would search for; the default is made from the recording.
     transcript
-        What is said.
+        The words of the recording.
     language
         Language of the recording, such as en-GB.
     tag
-        A word to find it by; say it again for another one.
+        A word to find the voice by; repeat it for more.
     gender
-        Of the speaker.
+        Gender of the speaker.
     age
-        Of the speaker.
+        Age of the speaker.
     encoder
-        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa. CAM++ if not given
-        where Step-Audio 2 mini was downloaded, else the embedded one.
+        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa. The default is
+        CAM++ if Step-Audio 2 mini has been downloaded, else the embedded encoder.
     json
         Print the report as JSON.
     """
@@ -142,9 +142,9 @@ def ingest(
     ray: bool = False,
     json: bool = False,
 ) -> int:
-    """Take recordings in as voices; again, to go on after an interruption.
+    """Add recordings as voices. Run it again to continue after an interruption.
 
-    Exits with 1 when a row was refused; the others are taken in all the same.
+    Exits with 1 when a row was refused; the other rows are added.
 
     Parameters
     ----------
@@ -152,22 +152,22 @@ def ingest(
         A folder of recordings; a manifest (.csv, .jsonl, .parquet) with a column `file` and fields of voice
         cards; or a list (.txt) of lines `file.wav, description`.
     library
-        Folder of the voice library; a new one is made where there is none.
+        Folder of the voice library; it is created if it does not exist.
     language
-        Language of recordings for which the manifest says none, such as en-GB.
+        Language of recordings without one in the manifest, such as en-GB.
     encoder
-        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa. CAM++ if not given
-        where Step-Audio 2 mini was downloaded, else the embedded one.
+        Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa. The default is
+        CAM++ if Step-Audio 2 mini has been downloaded, else the embedded encoder.
     workers
-        Threads, or processes of the cluster; one per core if not given.
+        Number of threads, or of processes on the cluster; the default is one per core.
     ray
-        Embed on a Ray cluster: the one that RAY_ADDRESS names, or else one on this machine.
+        Compute the embeddings on a Ray cluster: the one at RAY_ADDRESS, or else one on this machine.
     json
         Print the report as JSON.
     """
     common = rights.fields() | ({"language": language} if language else {})
     opened = _opened(library, encoder)
-    with _bar("taking in") as advance:
+    with _bar("adding") as advance:
         if ray:
             make = partial(load_encoder, encoder or "embedded")
             report = ingest_with_ray(opened, source, encoder=make, common=common, workers=workers, on_progress=advance)
@@ -177,7 +177,7 @@ def ingest(
 
 
 def revoke(voice: str, *, library: Library) -> None:
-    """Take a voice back, at once and for every process: only its card stays, marked as revoked.
+    """Revoke a voice, with immediate effect in every process. Only its card stays, marked as revoked.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def revoke(voice: str, *, library: Library) -> None:
 
 
 def remove(voice: str, *, library: Library, yes: bool = False) -> None:
-    """Delete a voice for good: card, clip, embeddings, prompts and log.
+    """Delete a voice permanently: card, clip, embeddings, prompts and log.
 
     Parameters
     ----------
@@ -200,20 +200,20 @@ def remove(voice: str, *, library: Library, yes: bool = False) -> None:
     library
         Folder of the voice library.
     yes
-        Really: it cannot be undone.
+        Confirm the deletion, which cannot be undone.
     """
     opened = VoiceLibrary(library)
     card = opened.card(voice)
     if not yes:
-        raise OptionError(f"{card.id!r} ({card.name}) would be deleted for good; say --yes to do it")
+        raise OptionError(f"{card.id!r} ({card.name}) would be deleted permanently; add --yes to confirm")
     opened.remove(card.id)
     out.print(f"deleted {card.id}")
 
 
 def reindex(*, library: Library, encoder: str | None = None) -> int:
-    """Embed all voices again, and drop the search indexes, which are made again when they are needed.
+    """Compute all speaker embeddings again and drop the search indexes, which are rebuilt on the next search.
 
-    Exits with 1 when a voice could not be embedded.
+    Exits with 1 when a voice has no embedding.
 
     Parameters
     ----------
@@ -227,20 +227,20 @@ def reindex(*, library: Library, encoder: str | None = None) -> int:
         refused = embed_again(opened, on_progress=advance)
     for id, reason in refused.items():
         out.print(f"[red]refused[/] {id}: {escape(reason)}")
-    out.print(f"{len(opened) - len(refused)} voices are embedded by {opened.encoder_name}")
+    out.print(f"{len(opened) - len(refused)} voices have embeddings of {opened.encoder_name}")
     return int(bool(refused))
 
 
 def policy(
     change: Literal["strict", "without-licence", "without-consent", "without-both"] | None = None, *, library: Library
 ) -> None:
-    """Show, or set, what the library permits beyond the cards of its voices.
+    """Show or set whether voices without a licence or a consent may be used.
 
     Parameters
     ----------
     change
-        Let voices be used whose cards hold no licence, no consent, or neither; `strict` lets none. A consent
-        that ended, or that does not cover the purpose, is respected all the same.
+        Permit voices whose cards have no licence, no consent, or neither; `strict` permits none of them. No
+        policy permits a voice whose consent has ended or does not cover the purpose.
     library
         Folder of the voice library.
     """
@@ -252,7 +252,7 @@ def policy(
 
 
 def _opened(folder: Path, encoder: str | None, *, migrate: bool = False) -> VoiceLibrary:
-    """The library with the encoder that was asked for, or else the one it has, or else the default."""
+    """The library with the given encoder, else with the encoder of its embeddings, else with the default one."""
     fresh = not migrate and (not folder.exists() or (folder.is_dir() and not any(folder.iterdir())))
     library = VoiceLibrary.create(folder) if fresh else VoiceLibrary(folder)
     if encoder is not None:
@@ -260,7 +260,7 @@ def _opened(folder: Path, encoder: str | None, *, migrate: bool = False) -> Voic
     else:
         library.encoder = default_encoder(library.encoder_name)
     if library.encoder is None:
-        raise OptionError(f"{folder} is embedded by {library.encoder_name!r}; name that encoder with --encoder")
+        raise OptionError(f"{folder} has embeddings of {library.encoder_name!r}; name that encoder with --encoder")
     return library
 
 
@@ -285,6 +285,6 @@ def _report(report: IngestReport, json: bool) -> int:
             for note in getattr(report, name):
                 where = f"row {note.row}, {in_home(Path(note.file))}"
                 out.print(f"[{colour}]{name}[/] {escape(where)}: {escape(note.what)}")
-        out.print(f"{len(report.added)} voices added, {len(report.skipped)} there already, "
-                  f"{len(report.flagged)} to look at, {len(report.refused)} refused")  # fmt: skip
+        out.print(f"{len(report.added)} voices added, {len(report.skipped)} already present, "
+                  f"{len(report.flagged)} to check, {len(report.refused)} refused")  # fmt: skip
     return int(bool(report.refused))

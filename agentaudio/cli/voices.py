@@ -1,4 +1,4 @@
-"""`agentaudio voices`: look into a voice library, and change it."""
+"""`agentaudio voices`: list, search and change a voice library."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from agentaudio.voice_library.export import export_voice
 from agentaudio.voice_library.stats import stats
 from agentaudio.voice_library.voice import Voice
 
-voices = App(name="voices", help="Look into a voice library, and change it.")
+voices = App(name="voices", help="List, search and change a voice library.")
 for _command, _help in {
-    "add": "Take one recording in as a voice.",
-    "ingest": "Take many recordings in as voices: a folder or a manifest.",
-    "revoke": "Take a voice back: nobody finds or uses it any more.",
+    "add": "Add one recording as a voice.",
+    "ingest": "Add many recordings as voices, from a folder or a manifest.",
+    "revoke": "Revoke a voice, so that it is no longer found or used.",
     "remove": "Delete a voice for good.",
-    "reindex": "Embed all voices again, with the same speaker encoder or another one.",
-    "policy": "Show, or set, what the library permits beyond the cards of its voices.",
+    "reindex": "Compute all speaker embeddings again, with the same speaker encoder or another one.",
+    "policy": "Show or set whether voices without a licence or a consent may be used.",
 }.items():
     voices.command(f"agentaudio.cli.voice_changes:{_command}", help=_help)
 
 Gender = Literal["female", "male", "neutral"]
 Age = Literal["child", "young", "adult", "old"]
-Library = Annotated[Path | None, Parameter(name=["--library", "-l"])]
+Library = Annotated[str, Parameter(name=["--library", "-l"])]
 
 
 @voices.command(name="list")
-def list_voices(*, library: Library = None, json: bool = False) -> None:
+def list_voices(*, library: Library = "demo", json: bool = False) -> None:
     """Show every voice of a library.
 
     Parameters
     ----------
     library
-        Folder of the voice library, instead of the demo voices.
+        Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     json
         Print the cards as JSON.
     """
-    held = list(open_voices(library or "demo").library)
+    held = list(open_voices(library).library)
     if json:
         print_json([voice.to_dict() for voice in held])
     else:
@@ -53,19 +53,19 @@ def list_voices(*, library: Library = None, json: bool = False) -> None:
 
 
 @voices.command
-def show(voice: str, *, library: Library = None, json: bool = False) -> None:
-    """Show all that is known of a voice, be it revoked or not, and what happened to it.
+def show(voice: str, *, library: Library = "demo", json: bool = False) -> None:
+    """Show the card of a voice, revoked or not, and its log.
 
     Parameters
     ----------
     voice
         Id of the voice.
     library
-        Folder of the voice library, instead of the demo voices.
+        Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     json
         Print card and log as JSON.
     """
-    opened = open_voices(library or "demo").library
+    opened = open_voices(library).library
     card = opened.card(voice)
     refusal = opened.refusal(voice, "synthesis")
     shown = card.model_dump(mode="json", exclude_none=True) | {
@@ -81,8 +81,8 @@ def show(voice: str, *, library: Library = None, json: bool = False) -> None:
 
 
 @voices.command
-def export(voice: str, to: Path, *, library: Library = None) -> None:
-    """Write everything that is held on a voice: card, clip, embeddings, prompts and log.
+def export(voice: str, to: Path, *, library: Library = "demo") -> None:
+    """Write everything the library stores about a voice: card, clip, embeddings, prompts and log.
 
     Parameters
     ----------
@@ -91,48 +91,48 @@ def export(voice: str, to: Path, *, library: Library = None) -> None:
     to
         A new folder, or a new file that ends in .zip.
     library
-        Folder of the voice library, instead of the demo voices.
+        Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     """
-    out.print(f"wrote {in_home(export_voice(open_voices(library or 'demo').library, voice, to))}")
+    out.print(f"wrote {in_home(export_voice(open_voices(library).library, voice, to))}")
 
 
 @voices.command(name="check")
-def check_library(*, library: Library = None, repair: bool = False, json: bool = False) -> int:
+def check_library(*, library: Library = "demo", repair: bool = False, json: bool = False) -> int:
     """Compare every file of a library with its cards.
 
-    Exits with 1 when something is wrong that was not mended.
+    Exits with 1 when a problem was found and not repaired.
 
     Parameters
     ----------
     library
-        Folder of the voice library, instead of the demo voices.
+        Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     repair
         Delete files that belong to no voice, and finish deletions that were interrupted.
     json
-        Print what was found as JSON.
+        Print the problems as JSON.
     """
-    problems = check(open_voices(library or "demo").library, repair=repair)
+    problems = check(open_voices(library).library, repair=repair)
     if json:
         print_json([{"what": problem.what, "repaired": problem.repaired} for problem in problems])
     else:
         for problem in problems:
             out.print(f"{'[green]repaired[/]' if problem.repaired else '[red]problem[/] '} {escape(problem.what)}")
-        out.print("all is well" if not problems else f"{len(problems)} problems")
+        out.print("no problems" if not problems else f"{len(problems)} problems")
     return int(any(not problem.repaired for problem in problems))
 
 
 @voices.command(name="stats")
-def show_stats(*, library: Library = None, json: bool = False) -> None:
-    """Show a library in figures.
+def show_stats(*, library: Library = "demo", json: bool = False) -> None:
+    """Show statistics of a library.
 
     Parameters
     ----------
     library
-        Folder of the voice library, instead of the demo voices.
+        Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     json
-        Print them as JSON.
+        Print the statistics as JSON.
     """
-    opened = open_voices(library or "demo")
+    opened = open_voices(library)
     figures = stats(opened.library) | {"index": opened.stats()}
     if json:
         print_json(figures)
@@ -154,46 +154,46 @@ def search(
     exclude: tuple[str, ...] = (),
     k: int = 3,
     min_score: float | None = None,
-    library: Library = None,
+    library: Library = "demo",
     encoder: str | None = None,
     json: bool = False,
 ) -> int:
-    """Find the voices that fit a description such as "a calm old man", sound like a clip, or both.
+    """Find voices that fit a description such as "a calm old man", that sound like a clip, or both.
 
-    Exits with 1 when nothing fits.
+    Exits with 1 when no voice fits.
 
     Parameters
     ----------
     query
         A description, or a name.
     clip
-        A sound file: voices that sound like it.
+        A sound file; finds voices that sound like it.
     gender
-        Only such voices.
+        Only voices of this gender.
     age
-        Only such voices.
+        Only voices of this age.
     language
-        Only voices whose recording is in it, such as en or en-GB.
+        Only voices recorded in this language, such as en or en-GB.
     accent
-        Only voices with it.
+        Only voices with this accent.
     tag
-        Only voices with this word on their card; say it again for another one.
+        Only voices with this tag on their card; repeat it for more tags.
     exclude
-        Id of a voice that is not wanted; say it again for another one.
+        Id of a voice to leave out; repeat it for more voices.
     k
-        How many to show at most.
+        Maximum number of voices to show.
     min_score
-        What a match must reach; measured if not given.
+        Lowest score of a match. The default was measured; see docs/voices.md.
     library
-        Folder of the voice library, instead of the demo voices.
+        Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     encoder
-        Speaker encoder of the library, for --clip: campplus:FOLDER, wavlm:FOLDER or ecapa; needless for the
-        embedded one.
+        Speaker encoder of the library, for --clip: campplus:FOLDER, wavlm:FOLDER or ecapa. Not needed for the
+        embedded encoder.
     json
         Print the cards with their scores as JSON.
     """
     sound = None if clip is None else Audio.load(clip)
-    matches = open_voices(library or "demo", encoder=encoder).search(
+    matches = open_voices(library, encoder=encoder).search(
         query, sound, k, gender=gender, age=age, language=language, accent=accent, tags=tag, exclude=exclude,
         min_score=min_score,
     )  # fmt: skip
@@ -210,20 +210,20 @@ def search(
 
 @voices.command(name="play")
 def play_voice(
-    voice: str, *, library: Library = None, out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None
+    voice: str, *, library: Library = "demo", out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None
 ) -> None:
-    """Let a voice be heard, or write its clip to a file.
+    """Play the clip of a voice, or write it to a file.
 
     Parameters
     ----------
     voice
         Id or name of the voice.
     library
-        Folder of the voice library, instead of the demo voices.
+        Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     out_file
-        Write the clip here instead of playing it.
+        Write the clip to this file instead of playing it.
     """
-    chosen = open_voices(library or "demo").library.get(voice)
+    chosen = open_voices(library).library.get(voice)
     if out_file is None:
         play(chosen.clip)
         return

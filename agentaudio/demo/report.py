@@ -1,4 +1,4 @@
-"""The demo as a page: waveforms, players and the trace, in one HTML file beside the sound."""
+"""`write_report`: the demo as an HTML page with waveforms, audio players and the trace of each turn."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ WAVE_WIDTH, WAVE_HEIGHT = 640, 56
 
 
 def write_report(turns: Sequence[DemoTurn], path: Path) -> Path:
-    """Write the page; the sound files must be in its folder.
+    """Write the page to `path`. The sound files of the turns must be in its folder.
 
-    Raises AudioError when it cannot be written.
+    Raises AudioError when the page cannot be written.
     """
     template = Template((files("agentaudio.demo") / "report.html").read_text(encoding="utf-8"))
     body = "\n".join(_turn(number, turn, path.parent) for number, turn in enumerate(turns, start=1))
@@ -34,7 +34,7 @@ def write_report(turns: Sequence[DemoTurn], path: Path) -> Path:
 
 
 def waveform(audio: Audio) -> str:
-    """The sound as an inline SVG: the loudest sample of each column."""
+    """An inline SVG of the sound: one bar per column, as high as the column's peak."""
     columns = np.array_split(np.abs(audio.samples), WAVE_WIDTH // 3)
     peaks = np.array([column.max(initial=0.0) for column in columns])
     heights = np.maximum(1.0, peaks / max(float(peaks.max(initial=0.0)), 1e-6) * (WAVE_HEIGHT - 4))
@@ -89,12 +89,12 @@ def _card(voice: Voice, folder: Path) -> str:
 
 
 def _trace(happened: Sequence[Event]) -> str:
-    shown = [event for event in happened if _told(event)]
+    shown = [event for event in happened if _summary(event)]
     total = max((event.at_s for event in happened), default=1.0) or 1.0
     rows = "".join(
         f'<tr><td class="time">{event.at_s:.2f} s</td>'
         f'<td class="line"><i style="left:{92 * event.at_s / total:.1f}%"></i></td>'
-        f"<td><code>{event.type}</code></td><td>{_told(event)}</td></tr>"
+        f"<td><code>{event.type}</code></td><td>{_summary(event)}</td></tr>"
         for event in shown
     )
     return f"<details open><summary>trace</summary><table>{rows}</table></details>"
@@ -107,8 +107,8 @@ def _result(run: ToolRun) -> str:
     return run.result.text[:160]
 
 
-def _told(event: Event) -> str:
-    """One event in a few words, as HTML; empty for those that say nothing new."""
+def _summary(event: Event) -> str:
+    """One event in a few words, as HTML; empty for events that the trace leaves out."""
     match event:
         case events.SpeechHeard(text=text, confidence=confidence):
             sure = "" if confidence is None else f" · confidence {confidence:.2f}"

@@ -1,4 +1,4 @@
-"""Three turns of one spoken conversation: a fact, a voice, and a tool of the user's own."""
+"""Three turns of one spoken conversation: a fact, a change of voice, and a custom tool."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agentaudio.agent import Agent
 from agentaudio.events import Event, TurnFinished
+from agentaudio.model.speech_lm import SpeechLM
 from agentaudio.reply import Reply
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.tool import tool
@@ -37,7 +38,7 @@ def opening_hours(museum: str) -> str:
 
 @dataclass(slots=True)
 class DemoTurn:
-    """A turn of the demo: what was asked, what happened, and where the sound is."""
+    """A turn of the demo: its question, its events, its reply, and the files with the sound."""
 
     question: Audio
     question_file: Path
@@ -47,20 +48,21 @@ class DemoTurn:
 
 
 def questions_folder() -> Path:
-    """Where the recorded questions are."""
+    """Folder of the recorded questions."""
     return Path(str(files("agentaudio.demo") / "questions"))
 
 
-def demo_agent(model: str = "embedded") -> Agent:
-    """The agent of the demo: the built-in tools that need no internet, and one of its own."""
+def demo_agent(model: str | SpeechLM = "embedded") -> Agent:
+    """The agent of the demo: demo documents and voices, the built-in tools that need no internet, and
+    `opening_hours`."""
     return Agent(model, tools=[*TOOLS, opening_hours], documents="demo", voices="demo")
 
 
 async def play(agent: Agent, folder: Path) -> AsyncIterator[DemoTurn | Event]:
     """Run the turns in one session and save their sound.
 
-    Yields a DemoTurn when its question is about to be asked, then its events; the DemoTurn is
-    complete when the next one comes, or the iterator ends.
+    Yields a DemoTurn before its question is asked, then the events of the turn. A DemoTurn is complete
+    when the next one is yielded, or the iterator ends.
     """
     session = agent.session()
     for number, name in enumerate(TURNS, start=1):

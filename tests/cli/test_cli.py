@@ -18,6 +18,7 @@ from support.sounds import tone
 
 from agentaudio import Audio
 from agentaudio.cli import main
+from agentaudio.cli.question import Kind, read_question
 
 COMMAND = [sys.executable, "-m", "agentaudio"]
 
@@ -73,7 +74,17 @@ def test_a_spoken_question_is_answered_into_a_file(run: Run, tmp_path: Path, scr
     question = tone().save(tmp_path / "question.wav")
     done = run("ask", question, "--model", f"scripted:{script}", "--tools", "calculate", "--out", tmp_path / "a.flac")
     assert done.returncode == 0, done.stderr
-    for told in ("what is two and two", "calculate(expression='2+2')", "2+2 = 4", "Four.", "saved", "a.flac"):
+    for told in (
+        "input",
+        "question.wav",
+        "(taken for sound)",
+        "what is two and two",
+        "calculate(expression='2+2')",
+        "2+2 = 4",
+        "Four.",
+        "saved",
+        "a.flac",
+    ):
         assert told in done.stdout
     assert Audio.load(tmp_path / "a.flac").duration > 0.1
 
@@ -84,6 +95,7 @@ def test_standard_input_may_be_sound_or_text(run: Run, text: bool) -> None:
     done = run("ask", "-", "--model", "scripted", "--json", input=given)
     reply = json.loads(done.stdout)
     assert reply["text"].startswith("I am a script") and reply["stop"] == "answered"
+    assert reply["input"] == {"kind": "text" if text else "sound", "place": "standard input"}
     failed(run("ask", "-", "--model", "scripted", input=b""), "standard input is empty")
 
 
@@ -99,7 +111,7 @@ BAD_FILES = {
 @pytest.mark.parametrize("name", [*BAD_FILES, "missing.wav", "nan.wav"])
 def test_files_that_cannot_be_heard_end_in_one_line(run: Run, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    words = "no such file"
+    words = "there is no file"
     if name == "nan.wav":
         soundfile.write(path, np.full(100, np.nan), 16_000, subtype="FLOAT")
         words = "NaN"
@@ -121,6 +133,21 @@ def test_files_that_cannot_be_heard_end_in_one_line(run: Run, tmp_path: Path, na
         (("ask", "hi", "--model", "scripted", "--out", "/proc/a.wav"), "cannot write to /proc"),
         (("ask", "hi", "--model", "scripted", "--out", "answer.doc"), "cannot write '.doc' files"),
         (("ask", "hi", "--model", "scripted:missing.json"), "cannot read the script"),
+        (("ask", "hi", "--model", "scripted", "--option", "delays=1"), "did you mean 'delay_s'"),
+        (
+            ("ask", "hi", "--model", "scripted", "--option", "delay_s=soon"),
+            "delay_s 'soon' does not fit; it must be float",
+        ),
+        (("ask", "hi", "--model", "scripted", "--option", "loop"), "--option loop has no value; write it like"),
+        (("transcribe", "x.wav", "--model", "scripted", "--option", "x=1"), "no such file"),
+        (
+            ("ask", "question.wav", "--model", "scripted"),
+            "there is no file question.wav; check the path, or add --text",
+        ),
+        (("ask", "./my songs/a.mp3", "--model", "scripted"), "there is no file ./my songs/a.mp3"),
+        (("ask", "hello", "--audio", "--model", "scripted"), "no such file"),
+        (("ask", "hello", "--audio", "--text", "--model", "scripted"), "--text and --audio exclude each other"),
+        (("ask", "--hello", "--model", "scripted"), "there is no option '--hello'"),
         (("voices", "play", "nobody"), "no voice 'nobody'"),
     ],
 )
@@ -168,8 +195,71 @@ def test_voices_are_listed_searched_and_exported(run: Run, tmp_path: Path) -> No
     assert Audio.load(tmp_path / "lily.wav").duration > 2
 
 
-def test_what_is_installed_is_told(run: Run) -> None:
-    assert "embedded" in run("models", "list").stdout
+def test_models_are_listed_with_their_options(run: Run) -> None:
+    listed = run("models", "list")
+    assert listed.returncode == 0 and "embedded" in listed.stdout and "delay_s" in listed.stdout
+    models = {row["name"]: row for row in json.loads(run("models", "list", "--json").stdout)}
+    assert models["scripted"]["options"] == [
+        {"name": "delay_s", "type": "float", "required": False, "default": 0.0, "variable": None},
+        {"name": "loop", "type": "bool", "required": False, "default": True, "variable": None},
+    ]
+    assert models["embedded"]["options"] == []
+    assert "options" in models["step-audio-2-mini"] or "'local'" in models["step-audio-2-mini"]["unavailable"]
+
+
+def test_options_reach_the_model(run: Run, script: Path) -> None:
+    ask = ("ask", "hi", "--model", f"scripted:{script}", "--tools", "calculate", "--json")
+    assert run(*ask, "--option", "delay_s=0.0", "--option", "loop=no").returncode == 0
+    script.write_text('[{"calls": [{"name": "calculate", "arguments": {"expression": "2+2"}}]}]')
+    failed(run(*ask, "--option", "loop=no"), "the script has 1 steps")
+    demo = run("demo", "--model", "scripted", "--option", "x=1", "--out", script.parent / "demo")
+    failed(demo, "there is no option 'x'")
+
+
+def test_the_demo_data_is_used_by_default_and_named(run: Run, tmp_path: Path) -> None:
+    ask = ("ask", "hi", "--model", "scripted")
+    assert "demo documents and voices (use others with --documents FOLDER" in run(*ask).stdout
+    (tmp_path / "a.txt").write_text("Some text.")
+    assert "demo voices (use others with --voices FOLDER)" in run(*ask, "--documents", tmp_path).stdout
+    assert "demo" not in run(*ask, "--tools", "calculate").stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "forced", "kind"),
+    [
+        ("hello there", None, "text"),
+        ("please play song.wav", None, "text"),
+        ("what is\nsong.wav", None, "text"),
+        ("x" * 5_000, None, "text"),
+        ("null \0 byte", None, "text"),
+        ("question.wav", None, "sound"),
+        ("a sound", None, "sound"),
+        ("question.wav", "text", "text"),
+        ("missing.wav", "text", "text"),
+        ("mic", "text", "text"),
+        ("-5 plus 3", "text", "text"),
+        ("a sound", "sound", "sound"),
+    ],
+)
+def test_the_input_is_taken_for_a_sound_file_where_one_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, forced: Kind | None, kind: Kind
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("question.wav", "a sound.wav"):
+        tone().save(tmp_path / name)
+    (tmp_path / "a sound.wav").rename(tmp_path / "a sound")
+    question = read_question(given, kind=forced)
+    assert question.kind == kind
+    assert question.content == (given if kind == "text" else Path(given))
+
+
+def test_the_kind_of_standard_input_can_be_forced(run: Run) -> None:
+    ask = ("ask", "-", "--model", "scripted", "--json")
+    failed(run(*ask, "--text", input=b"\xff\xfe"), "standard input is not UTF-8 text")
+    failed(run(*ask, "--audio", input=b"hello there"), "not a sound file")
+
+
+def test_what_is_installed_is_shown(run: Run) -> None:
     assert {"calculate", "audio_search"} <= {row["name"] for row in json.loads(run("tools", "list", "--json").stdout)}
     checks = json.loads(run("doctor", "--json").stdout)["checks"]
     assert next(check for check in checks if check["what"] == "numpy")["found"]

@@ -63,9 +63,9 @@ def test_a_tool_is_run_with_its_arguments(capfd: pytest.CaptureFixture[str], fol
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("calculate", "--args", "{"), "error: --args is no JSON"),
-        (("calculate", "--args", "[1]"), "error: --args is a JSON object"),
-        (("calculte",), "error: no tool 'calculte' is here; did you mean 'calculate'"),
+        (("calculate", "--args", "{"), "error: --args is not JSON"),
+        (("calculate", "--args", "[1]"), "error: --args must be a JSON object"),
+        (("calculte",), "error: there is no tool 'calculte'; did you mean 'calculate'"),
         (("calculate", "--args", '{"expression": "1/0"}'), "failed: calculate failed: 1/0 divides by zero"),
         (("calculate",), "failed: calculate failed: calculate cannot take these arguments: expression: Field required"),
         (("say", "--tools", "say.yaml"), "error: say.yaml:3: commands are off; allow them with"),

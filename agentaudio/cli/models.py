@@ -1,0 +1,95 @@
+"""`agentaudio models list`, and the options `--model` and `--option` that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.markup import escape
+from rich.table import Table
+
+from agentaudio.cli.console import err, out, print_json
+from agentaudio.errors import AgentAudioError, OptionError
+from agentaudio.model.options import Option, Signature
+from agentaudio.model.registry import find_loader, installed_backends, load_model
+from agentaudio.model.speech_lm import SpeechLM
+from agentaudio.plain import plain
+
+models = App(name="models", help="Show the installed speech models and their options.")
+
+ModelOptions = Annotated[tuple[str, ...], Parameter(name="--option")]
+
+
+@models.command(name="list")
+def list_models(*, json: bool = False) -> None:
+    """Show the speech models that can be loaded by name, and the options of each.
+
+    Parameters
+    ----------
+    json
+        Print the models as JSON.
+    """
+    rows = [_described(name) for name in sorted(installed_backends())]
+    if json:
+        print_json(rows)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("model", "option", "type", "default", "environment"):
+        table.add_column(title, no_wrap=title in ("model", "option"))
+    for row in rows:
+        table.add_row(f"[bold]{escape(row['name'])}[/]", f"[dim]{escape(row['package'])}[/]")
+        for option in row.get("options", ()):
+            default = "[dim]required[/]" if option["required"] else escape(_default(option["default"]))
+            table.add_row("", option["name"], escape(option["type"]), default, option["variable"] or "")
+    out.print(table)
+    for row in rows:
+        if "unavailable" in row:
+            err.print(f"[yellow]{escape(row['name'])}[/] cannot be loaded: {escape(row['unavailable'])}")
+
+
+def load_for_command(spec: str, options: Sequence[str]) -> SpeechLM:
+    """The model of `--model NAME:ARGUMENT --option NAME=VALUE ...`.
+
+    Raises OptionError for an option that is not NAME=VALUE, and what `load_model` raises.
+    """
+    return load_model(spec, **read_options(options, Signature.of(find_loader(spec.partition(":")[0]))))
+
+
+def read_options(options: Sequence[str], signature: Signature) -> dict[str, Any]:
+    """Options as typed, by name. `none` stands for None where an option may be None.
+
+    Raises OptionError for one that is not NAME=VALUE.
+    """
+    known = {option.name: option for option in signature.options}
+    given: dict[str, Any] = {}
+    for item in options:
+        name, separator, value = item.partition("=")
+        if not separator:
+            raise OptionError(f"--option {name[:40]} has no value; write it like --option device=cpu")
+        option = known.get(name)
+        given[name] = None if option is not None and option.may_be_none and value.lower() == "none" else value
+    return given
+
+
+def _described(name: str) -> dict[str, Any]:
+    point = installed_backends()[name]
+    row: dict[str, Any] = {"name": name, "package": point.dist.name if point.dist else "", "plugin": point.value}
+    try:
+        return row | {"options": [_option(option) for option in Signature.of(find_loader(name)).options]}
+    except AgentAudioError as error:
+        return row | {"unavailable": str(error)}
+
+
+def _option(option: Option) -> dict[str, Any]:
+    return {
+        "name": option.name,
+        "type": option.type,
+        "required": option.required,
+        "default": None if option.secret else plain(option.default),
+        "variable": option.variable,
+    }
+
+
+def _default(value: Any) -> str:
+    return {None: "none", True: "yes", False: "no"}[value] if isinstance(value, bool | None) else str(value)

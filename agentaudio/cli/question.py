@@ -1,0 +1,97 @@
+"""The question given to `agentaudio ask`: a sound file, text, standard input or the microphone."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from agentaudio.cli.console import progress
+from agentaudio.errors import AudioError, MissingExtra, OptionError
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.formats import has_sound_suffix, starts_like_sound
+
+RECORD_RATE_HZ = 16_000
+
+Kind = Literal["text", "sound"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the agent is asked.
+
+    kind: what the input was taken for
+    place: file name, "standard input", "microphone" or "command line"
+    """
+
+    content: str | Path | bytes | Audio
+    kind: Kind
+    place: str
+
+
+def read_question(given: str, *, kind: Kind | None = None, seconds: float = 5.0) -> Question:
+    """Find out what an INPUT of the command line stands for.
+
+    given: `-` is standard input and `mic` the microphone, unless kind is "text"; otherwise the path of
+        a sound file, or the text itself
+    kind: what it must be; None decides by its looks
+    seconds: how long to record
+
+    Raises AudioError when standard input is empty, when nothing can be recorded, and for the path of a
+    sound file that does not exist.
+    """
+    if given == "-":
+        return _standard_input(kind)
+    if kind == "text":
+        return Question(given, "text", "command line")
+    if given == "mic":
+        return Question(record(seconds), "sound", "microphone")
+    path = Path(given).expanduser()
+    if kind == "sound" or _is_file(path):
+        return Question(path, "sound", str(path))
+    if _looks_like_sound_file(given):
+        raise AudioError(f"there is no file {given}; check the path, or add --text to ask these words")
+    return Question(given, "text", "command line")
+
+
+def record(seconds: float) -> Audio:
+    """`seconds` of the default microphone, 16 kHz mono. Raises AudioError where there is none."""
+    try:
+        import sounddevice
+    except (ImportError, OSError):  # OSError: the system has no PortAudio library
+        raise MissingExtra("the microphone (it also needs the system library PortAudio)", "microphone") from None
+    try:
+        with progress(f"listening for {seconds:g} s"):
+            frames = sounddevice.rec(round(seconds * RECORD_RATE_HZ), RECORD_RATE_HZ, 1, "float32", blocking=True)
+    except sounddevice.PortAudioError as error:
+        raise AudioError(f"cannot record from a microphone ({error}); give a sound file instead") from None
+    return Audio(frames, RECORD_RATE_HZ, channels_first=False)
+
+
+def _standard_input(kind: Kind | None) -> Question:
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise AudioError("standard input is empty; pipe a sound file or a text into it")
+    if kind == "sound" or (kind is None and starts_like_sound(content)):
+        return Question(content, "sound", "standard input")
+    try:
+        return Question(content.decode("utf-8"), "text", "standard input")
+    except UnicodeDecodeError:
+        if kind == "text":
+            raise OptionError("standard input is not UTF-8 text; convert it, or leave --text out") from None
+        return Question(content, "sound", "standard input")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long for a path, or with a null byte
+        return False
+
+
+def _looks_like_sound_file(given: str) -> bool:
+    """Whether it ends like a sound file and is one word, or a path that begins at some folder."""
+    if "\n" in given or not has_sound_suffix(given):
+        return False
+    return not any(letter.isspace() for letter in given) or given.startswith(("/", "./", "../", "~"))
