@@ -17,7 +17,8 @@ test: $(VENV)/.ready-dev    ## run the tests
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in an environment of their own
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/test_revoiced.py \
-	    tests/sound/test_campplus.py tests/voice_library/test_encoders.py tests/retrieval/text/test_rerank.py
+	    tests/sound/test_campplus.py tests/voice_library/test_encoders.py tests/retrieval/text/test_rerank.py \
+	    tests/text/test_embedding.py
 	$(LOCAL)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
 
 test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encoder, which needs a torch of its own
@@ -59,7 +60,7 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 	@echo "installing agentaudio with torch (a CPU build is enough)"
-	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,dev]'
+	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,embedders,dev]'
 	@touch $@
 
 $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python

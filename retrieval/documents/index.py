@@ -15,10 +15,10 @@ from agentaudio.errors import RetrievalError
 from agentaudio.retrieval.documents.corpus import Corpus, FileState, embedded_text
 from agentaudio.retrieval.documents.files import SUFFIXES, Transcribe
 from agentaudio.retrieval.documents.folder import Changes, Folder
-from agentaudio.retrieval.text.blend import blend
 from agentaudio.retrieval.text.bm25 import TextIndex
+from agentaudio.retrieval.text.hybrid import hybrid_search
 from agentaudio.retrieval.text.splitting import Document, split
-from agentaudio.retrieval.vectors.faiss_index import VectorIndex
+from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
 from agentaudio.retrieval.vectors.plan import EXACT_UP_TO, ID_BYTES
 from agentaudio.text.embedding import Embed
@@ -58,7 +58,7 @@ class DocumentIndex:
         self._refreshing = threading.Lock()
         self._looked = time.monotonic()
         self._words: TextIndex | None = None
-        self._vectors: VectorIndex | None = None
+        self._vectors: FaissIndex | None = None
         if isinstance(documents, Folder):
             self._corpus = documents.corpus
             changes = documents.refresh()
@@ -123,7 +123,7 @@ class DocumentIndex:
         passages, words, pool = self._passages, self._words, max(POOL, 3 * k)
         assert words is not None
         vector = None if self._embed is None or self._vectors is None else self._embed([query])[0]
-        scored = blend(query, words, vector, self._vectors, pool)
+        scored = hybrid_search(query, words, vector, self._vectors, pool)
         found = [replace(passages[id], score=round(score, 4)) for id, score in scored if id in passages]
         return found[:k] if self._rerank is None else _reranked(query, found[:pool], self._rerank)[:k]
 
@@ -152,7 +152,7 @@ class DocumentIndex:
         words.add(new, [f"{passages[id].title} {passages[id].text}" for id in new])
         self._words, self._passages, self._writes = words, passages, writes
 
-    def _embedded(self, embed: Embed, wanted: IdSet) -> VectorIndex:
+    def _embedded(self, embed: Embed, wanted: IdSet) -> FaissIndex:
         probe = embed([_PROBE])[0]
         embedder = self._corpus.embedded_by(probe)
         waiting = self._corpus.without_vector()
@@ -160,7 +160,7 @@ class DocumentIndex:
             some = waiting[start : start + EMBEDDED_AT_ONCE]
             self._corpus.put_vectors(some, embed([embedded_text(passage) for passage in some]))
         dim = len(probe)
-        vectors = self._vectors or self._kept(dim, embedder) or VectorIndex(dim, bytes_per_vector=_bytes(dim))
+        vectors = self._vectors or self._kept(dim, embedder) or FaissIndex(dim, bytes_per_vector=_bytes(dim))
         held = vectors.ids()
         vectors.remove(held - wanted)
         for ids, rows in self._corpus.vectors((wanted - held).ids()):
@@ -171,10 +171,10 @@ class DocumentIndex:
             vectors.save(self._index_path(self._corpus.path), embedder=embedder)
         return vectors
 
-    def _kept(self, dim: int, embedder: str) -> VectorIndex | None:
+    def _kept(self, dim: int, embedder: str) -> FaissIndex | None:
         if self._corpus.path is None:
             return None
-        opened = VectorIndex.open(self._index_path(self._corpus.path), dim, bytes_per_vector=_bytes(dim))
+        opened = FaissIndex.open(self._index_path(self._corpus.path), dim, bytes_per_vector=_bytes(dim))
         return opened[0] if opened and opened[1].get("embedder") == embedder else None
 
     @staticmethod

@@ -1,1 +1,1 @@
-"""Search in text: embedding, splitting, words, and ranking by both."""
+"""Search in text: splitting into passages, BM25, hybrid ranking, reranking."""

@@ -1,7 +1,8 @@
-"""`TextIndex`: lexical search by BM25, over texts that come and go."""
+"""`TextIndex`: search by words with BM25, over texts that can be added and removed."""
 
 from __future__ import annotations
 
+import math
 import threading
 from array import array
 from collections import Counter
@@ -17,12 +18,13 @@ K1, B = 1.5, 0.75
 
 
 class TextIndex:
-    """BM25 over texts with whole numbers as ids; texts may be added and removed, several threads may share it.
+    """BM25 over texts with integer ids. Several threads may share one.
 
-    texts: to begin with, numbered from 0; split: a text to its words
+    texts: the first texts, with the ids 0, 1, ...
+    split: returns the terms of a text or a query
 
     Source: Robertson and Zaragoza 2009, "The probabilistic relevance framework: BM25 and beyond";
-    the weight of a word as in Lucene, log(1 + (n - m + 0.5) / (m + 0.5)), which is never negative.
+    the weight of a term that m of n texts hold is log(1 + (n - m + 0.5) / (m + 0.5)) as in Lucene, never negative.
     """
 
     def __init__(self, texts: Sequence[str] = (), *, split: Callable[[str], list[str]] = search_terms) -> None:
@@ -37,18 +39,20 @@ class TextIndex:
         return len(self._members)
 
     def ids(self) -> IdSet:
-        """What it holds."""
+        """Ids of the texts in the index."""
         return self._members
 
     def add(self, ids: Sequence[int] | Ids, texts: Sequence[str]) -> None:
-        """ids: one for each text, each for the first time. Raises RetrievalError when one was used before."""
+        """Add texts. Raises RetrievalError when the counts differ, or an id is repeated or already in the index."""
         given = as_ids(ids)
         added = IdSet(given)
         if len(given) != len(texts):
             raise RetrievalError(f"{len(given)} ids for {len(texts)} texts; give one id per text")
         with self._lock:
             if len(added) != len(given) or len(self._members & added):
-                raise RetrievalError("an id is given twice, or is in the index already; number the texts anew")
+                raise RetrievalError(
+                    "an id is given twice, or is already in the index; give each text an id of its own"
+                )
             for id, text in zip(given.tolist(), texts, strict=True):
                 found = self._split(text)
                 position = len(self._ids)
@@ -61,22 +65,29 @@ class TextIndex:
             self._members |= added
 
     def remove(self, ids: Iterable[int] | IdSet) -> None:
-        """Find these no more; unknown ones are ignored."""
+        """Remove texts by id; unknown ids are ignored."""
         given = ids if isinstance(ids, IdSet) else IdSet(ids)
         with self._lock:
             self._members -= given
 
     def holding(self, word: str) -> IdSet:
-        """The texts that hold a word, as `split` spells it."""
+        """Ids of the texts that hold a term, as `split` returns it."""
         with self._lock:
             if word not in self._postings:
                 return IdSet()
             return IdSet(np.array(self._ids)[np.array(self._postings[word][0])]) & self._members
 
-    def search(self, query: str, k: int, *, among: IdSet | None = None) -> list[tuple[int, float]]:
-        """The k best (id, score) that share a word with the query, best first.
+    def highest_possible(self, query: str) -> float:
+        """A bound above every score for this query: the sum of the weights of its terms, or 1 when it has none."""
+        with self._lock:
+            count = len(self)
+            held = [len(self.holding(term)) for term in dict.fromkeys(self._split(query))]
+        return sum(math.log1p((count - number + 0.5) / (number + 0.5)) for number in held) or 1.0
 
-        among: only these ids, applied before ranking
+    def search(self, query: str, k: int, *, among: IdSet | None = None) -> list[tuple[int, float]]:
+        """(id, score) of the k best texts that share a term with the query, best first.
+
+        among: only these ids, filtered before the ranking
         """
         with self._lock:
             lists = [

@@ -1,4 +1,4 @@
-"""Join ranked lists of different kinds into one."""
+"""One ranking from several whose scores cannot be compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ RANK_CONSTANT = 60
 
 
 def reciprocal_rank_fusion(*rankings: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Each list votes 1 / (60 + rank) for its members; best first, scores scaled so that 1 is best in all.
+    """(item, score) of every item in any ranking, best first; 1 is the score of an item that leads all rankings.
+
+    The score is the sum of 1 / (RANK_CONSTANT + rank) over the rankings that hold the item, scaled.
 
     Source: Cormack, Clarke and Büttcher, "Reciprocal rank fusion", SIGIR 2009.
     """

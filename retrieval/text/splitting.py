@@ -1,4 +1,4 @@
-"""Text cut into passages: paragraphs, and sentences where a paragraph is long."""
+"""Splits documents into passages: at paragraphs, and at sentences where a paragraph is long."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _HEADING = re.compile(r"(#{1,6})\s+(\S.*)")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Text of one source, with Markdown headings or none.
+    """The text of one source, as Markdown or plain text.
 
-    source: a path or URL; a fragment tells which part of it, such as `#page=3` (RFC 8118) or
-        `#t=12.5,18` in seconds (W3C Media Fragments)
+    source: a path or URL; a fragment names a part of it, such as `#page=3` (RFC 8118) or `#t=12.5,18` in
+        seconds (W3C Media Fragments)
     """
 
     text: str
@@ -29,10 +29,10 @@ class Document:
 
 
 def split(document: Document) -> Iterator[Passage]:
-    """Passages of at most MAX_PASSAGE_CHARS with white space made even, in order.
+    """Passages of at most MAX_PASSAGE_CHARS in order, with white space reduced to single spaces.
 
-    The first heading of the highest rank names the document, those below it are added to that name:
-    a passage can be understood, and found, by itself. Positions count characters of the document's text.
+    A passage's title is the last first-level heading and the last heading below it, so that the passage can be
+    found and understood by itself. Its position is a character offset in the document's text.
     """
     title, section = document.title, ""
     for found in _PARAGRAPH.finditer(document.text):
@@ -51,7 +51,7 @@ def split(document: Document) -> Iterator[Passage]:
 
 
 def _pieces(paragraph: str) -> Iterator[tuple[int, str]]:
-    """Whole sentences joined up to the limit: where each piece starts, and its text."""
+    """(start, text) of pieces made of as many whole sentences as fit."""
     begun, piece = 0, ""
     for place, sentence in _sentences(paragraph):
         if piece and len(piece) + 1 + len(sentence) > MAX_PASSAGE_CHARS:
@@ -67,7 +67,7 @@ def _pieces(paragraph: str) -> Iterator[tuple[int, str]]:
 def _sentences(paragraph: str) -> Iterator[tuple[int, str]]:
     for start, end in sentence_spans(paragraph):
         while start < end:
-            # A sentence without an end, a table or a wall of letters: cut between words if there are any.
+            # Tables and unbroken text can be longer than a passage: cut them between words where possible.
             cut = end
             if end - start > MAX_PASSAGE_CHARS:
                 cut = paragraph.rfind(" ", start + 1, start + MAX_PASSAGE_CHARS) + 1 or start + MAX_PASSAGE_CHARS

@@ -1,1 +1,1 @@
-"""Nearest vectors: exact while they are few, compressed or remote when they are many."""
+"""Nearest-neighbour search: exact for few vectors, compressed or in a database for many."""

@@ -1,4 +1,4 @@
-"""`build`: train a FAISS index on a sample, fill it, and measure what it finds."""
+"""`build`: train a FAISS index on a sample, fill it, and measure its recall."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from agentaudio.retrieval.vectors.plan import ID_BYTES, Plan
 
 Vectors = NDArray[np.float32]
 Source = Callable[[], Iterable[tuple[Ids, Vectors]]]
-"""Gives all vectors anew whenever it is called: batches of (n,) int64 and (n, dim) float32 of unit length."""
+"""Returns all vectors each time it is called, in batches of (n,) int64 ids and (n, dim) float32 unit rows."""
 
 NEIGHBOURS = 10
 TIES = 100
 QUERIES = 500
 LEAST_PROBES = 8
-SAMPLE_ERROR = 0.01  # of a recall measured with so many queries
+SAMPLE_ERROR = 0.01  # standard error of a recall near 0.95 that QUERIES queries measure
 DECODED_AT_ONCE = 4096
 
 
@@ -28,8 +28,10 @@ DECODED_AT_ONCE = 4096
 class Built:
     """A filled index.
 
-    index: FAISS, with ids; ids: what it holds; probes: lists that a search looks into, 0 in an exact one
-    recall: share of the ten true neighbours that are found, measured on vectors of the index
+    index: the FAISS index, with ids
+    ids: all ids in it
+    probes: number of inverted lists that a search reads; 0 in an exact index
+    recall: share of the ten true nearest neighbours that are found, measured on vectors of the index
     """
 
     index: Any
@@ -39,9 +41,9 @@ class Built:
     recall: float
 
     def search(self, rows: Vectors, k: int, allowed: IdSet | None = None) -> tuple[NDArray[np.float32], Ids]:
-        """(n, k) cosines and ids of the nearest, best first; -1 where there are fewer.
+        """(n, k) cosines and (n, k) ids of the nearest vectors, best first; id -1 where there are fewer than k.
 
-        allowed: only these. Few of them lie in few lists, so the fewer there are, the more lists are searched.
+        allowed: only these ids. The fewer they are, the more lists are read, because each list holds fewer of them.
         """
         import faiss
 
@@ -57,7 +59,7 @@ class Built:
         return scores, ids
 
     def vectors(self) -> Iterator[tuple[Ids, Vectors]]:
-        """What was put in, as exact as its codes are."""
+        """All vectors, decoded: as exact as the code of the index."""
         import faiss
 
         if not self.plan.lists:
@@ -79,9 +81,12 @@ class Built:
 
 
 def build(source: Source, dim: int, plan: Plan, *, count: int, recall: float) -> Built:
-    """Two passes over the vectors: a sample to train on and to ask for, then all. It holds one batch at a time.
+    """Build an index in two passes over the source: a sample for training and queries, then all vectors.
 
-    count: about how many there are; recall: lists are probed until this share is found
+    Holds the sample and one batch in memory.
+
+    count: approximate number of vectors
+    recall: the number of probed lists is doubled until this share of the true neighbours is found
     """
     import faiss
 
@@ -93,9 +98,9 @@ def build(source: Source, dim: int, plan: Plan, *, count: int, recall: float) ->
     index = faiss.index_factory(dim, plan.factory, faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = 1
     sample_ids, sample = _sample(source, (plan.sample + QUERIES) / max(1, count))
-    if len(sample) < QUERIES + plan.lists:  # most of them went since they were counted
+    if len(sample) < QUERIES + plan.lists:  # most vectors were removed since they were counted
         return build(source, dim, Plan("Flat", 0, 0, 4.0 * dim + ID_BYTES), count=len(sample), recall=recall)
-    # What an index was trained on it finds more easily than what it never saw.
+    # The queries are left out of the training: an index finds its training vectors more easily.
     index.train(sample[QUERIES:])
     truth = _Truth(sample_ids[:QUERIES], sample[:QUERIES])
     held = []
@@ -128,7 +133,7 @@ def _sample(source: Source, share: float) -> tuple[Ids, Vectors]:
 
 
 class _Truth:
-    """The true neighbours of some vectors, collected while all vectors pass by."""
+    """The exact nearest neighbours of some queries, collected batch by batch."""
 
     def __init__(self, own: Ids, queries: Vectors) -> None:
         self._own, self._queries = own, queries
@@ -145,7 +150,7 @@ class _Truth:
         self._ids, self._scores = np.take_along_axis(both, best, 1), np.take_along_axis(scores, best, 1)
 
     def recall(self, built: Built) -> float:
-        """Share of the true neighbours that a search finds; of equally near ones any counts."""
+        """Share of the true neighbours that a search finds; ties with the tenth count as true."""
         _, answers = built.search(self._queries, NEIGHBOURS + 1)
         hits = 0
         for own, near, scores, answer in zip(self._own, self._ids, self._scores, answers, strict=True):

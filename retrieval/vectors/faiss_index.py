@@ -1,4 +1,4 @@
-"""`VectorIndex`: nearest vectors by cosine in FAISS, exact while they are few, compressed when they are many."""
+"""`FaissIndex`: a `VectorIndex` in this process, exact for few vectors and compressed for many."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ RECALL = 0.95
 TAIL_SHARE = 0.05
 
 
-class VectorIndex:
-    """Cosine search over unit vectors, with integer ids, deletes and filters, from one vector to millions.
+class FaissIndex:
+    """Cosine search over unit vectors with integer ids, removal and filters, for up to millions of vectors.
 
-    New vectors join a tail that is searched exactly. `compact` makes one index of everything, chosen
-    by `plan.plan`, and can be saved; the tail goes on from there. Several threads may share it.
+    Added vectors go to a tail that is searched exactly. `compact` merges the tail into one index, chosen by
+    `plan.plan`, which can be saved. Several threads may share an index.
 
     dim: width of the vectors
-    bytes_per_vector: memory that one may take, with its id, where there are more than EXACT_UP_TO
-    recall: share of the ten true neighbours that a search must find
+    bytes_per_vector: memory allowed for one vector and its id when there are more than EXACT_UP_TO
+    recall: share of the ten true nearest neighbours that a search must find
 
     Raises RetrievalError for vectors of another width, with NaN, or ids given twice.
     """
@@ -43,18 +43,18 @@ class VectorIndex:
         self._compacting = threading.Lock()
         self._members = IdSet()
         self._main: Built | None = None
-        self._hidden = IdSet()  # in the main part, but removed or replaced since
+        self._hidden = IdSet()  # in the main index, but removed or replaced since it was built
         self._tail: Any = self._new_tail()
-        self._added_meanwhile: IdSet | None = None  # while a compaction runs
+        self._added_meanwhile: IdSet | None = None  # ids added while a compaction runs
 
     @classmethod
     def open(
         cls, path: str | os.PathLike[str], dim: int, *, bytes_per_vector: float = BYTES_PER_VECTOR,
         recall: float = RECALL,
-    ) -> tuple[VectorIndex, dict[str, Any]] | None:  # fmt: skip
-        """What `save` kept, and its `about`; None when there is nothing, or not of this width, that can be read.
+    ) -> tuple[FaissIndex, dict[str, Any]] | None:  # fmt: skip
+        """The saved index and its `about`; None when there is none that can be read, or it has another width.
 
-        It is mapped into memory: it opens in milliseconds and takes the memory of what is searched.
+        The file is memory-mapped: it opens in milliseconds, and only the parts that are searched take memory.
         """
         kept = read_index(Path(path))
         if kept is None or kept[0].index.d != dim:
@@ -66,10 +66,10 @@ class VectorIndex:
     @classmethod
     def of(
         cls, source: Source, dim: int, *, count: int, bytes_per_vector: float = BYTES_PER_VECTOR, recall: float = RECALL
-    ) -> VectorIndex:
-        """One that holds all vectors of a source from the start, and never all of them uncompressed.
+    ) -> FaissIndex:
+        """An index of all vectors of a source, built without holding them all uncompressed.
 
-        count: about how many there are. Raises RetrievalError as `compact` does.
+        count: approximate number of vectors. Raises RetrievalError like `compact`.
         """
         made = cls(dim, bytes_per_vector=bytes_per_vector, recall=recall)
         chosen = plan(count, dim, bytes_per_vector=bytes_per_vector, recall=recall)
@@ -78,7 +78,7 @@ class VectorIndex:
         return made
 
     def save(self, path: str | os.PathLike[str], **about: Any) -> None:
-        """Keep it on the disk, in one step; compacts first. about: plain data for whoever opens it.
+        """Write the index to disk atomically, after compacting it. about: plain data that `open` returns.
 
         Raises RetrievalError when it cannot be written.
         """
@@ -91,25 +91,25 @@ class VectorIndex:
         return len(self._members)
 
     def ids(self) -> IdSet:
-        """What it holds."""
+        """Ids of the vectors in the index."""
         return self._members
 
     def add(self, ids: Sequence[int] | Ids, vectors: Vectors) -> None:
-        """ids: n whole numbers from 0; vectors: (n, dim) float32, scaled to unit length here."""
+        """Add vectors: n ids from 0 and (n, dim) float32, which are scaled to unit length."""
         if len(ids) != len(vectors):
             raise RetrievalError(f"{len(ids)} ids for {len(vectors)} vectors; give one id per vector")
         given, rows = as_ids(ids), self._unit(vectors)
         added = IdSet(given)
         with self._lock:
             if len(added) != len(given) or len(self._members & added):
-                raise RetrievalError("an id is given twice, or is in the index already; remove it first")
+                raise RetrievalError("an id is given twice, or is already in the index; remove it first")
             self._tail.add_with_ids(rows, given)
             self._members |= added
             if self._added_meanwhile is not None:
                 self._added_meanwhile |= added
 
     def remove(self, ids: Iterable[int] | IdSet) -> None:
-        """Forget these ids; unknown ones are ignored."""
+        """Remove vectors by id; unknown ids are ignored."""
         import faiss
 
         given = ids if isinstance(ids, IdSet) else IdSet(ids)
@@ -125,7 +125,7 @@ class VectorIndex:
     def search(
         self, vector: NDArray[np.float32], k: int, *, among: Iterable[int] | IdSet | None = None
     ) -> list[tuple[int, float]]:
-        """The k nearest (id, cosine), best first. among: only these ids, applied before ranking."""
+        """(id, cosine) of the k nearest, best first. among: only these ids, filtered before the ranking."""
         import faiss
 
         row = self._unit(np.asarray(vector)[None])
@@ -155,26 +155,26 @@ class VectorIndex:
 
     @property
     def compacted(self) -> bool:
-        """Whether nothing came or went since the last compaction, so that `save` only writes."""
+        """Whether no vector was added or removed since the last compaction."""
         with self._lock:
             return self._main is not None and not len(self._hidden) and not self._tail.ntotal
 
     @property
     def needs_compaction(self) -> bool:
-        """Whether the tail, or what was removed, has grown so much that searches take longer for it."""
+        """Whether so many vectors were added or removed since the last compaction that searches are slower."""
         with self._lock:
             loose = self._tail.ntotal + len(self._hidden)
             return bool(loose > max(EXACT_UP_TO, TAIL_SHARE * len(self)))
 
     def compact(self, source: Source | None = None, *, background: bool = False,
                 then: Callable[[], None] | None = None) -> None:  # fmt: skip
-        """Build one index of everything; searches, adds and removals go on meanwhile.
+        """Build one index of all vectors; other threads may search, add and remove at the same time.
 
-        source: where the exact vectors are kept; without it those of the index are taken, as exact as their codes
-        background: return at once and do it in a thread; nothing is done when one is at it already
-        then: is called afterwards, in the same thread
+        source: the exact vectors; None takes those of the index, which are as exact as its code
+        background: return at once and compact in a thread, unless a compaction is already running
+        then: called afterwards in the same thread
 
-        Raises RetrievalError when no index fits `bytes_per_vector` and `recall`.
+        Raises RetrievalError when no index fits `bytes_per_vector` and `recall`; the old index stays in use.
         """
         if background:
             threading.Thread(
@@ -192,7 +192,7 @@ class VectorIndex:
         if not self._compacting.acquire(blocking=False):
             return
         try:
-            faiss.omp_set_num_threads(1)  # of this thread alone: the other cores are for those who search
+            faiss.omp_set_num_threads(1)  # for this thread only, so that searches keep the other cores
             self._compact(source)
         finally:
             self._compacting.release()
@@ -210,7 +210,7 @@ class VectorIndex:
             self._added_meanwhile = None
 
     def stats(self) -> dict[str, Any]:
-        """What it is, as plain data: how many vectors, which FAISS index, its recall@10, memory a vector."""
+        """Plain data: number of vectors, FAISS index, recall@10, memory per vector, tail and removals."""
         with self._lock:
             main = self._main
             return {
@@ -224,7 +224,7 @@ class VectorIndex:
             }
 
     def _take(self, built: Built) -> None:
-        """Go on with a new main part and the tail of what came while it was built."""
+        """Replace the main index, and keep in the tail what was added while it was built."""
         with self._lock:
             assert self._added_meanwhile is not None
             newer, tail = self._added_meanwhile, self._new_tail()
@@ -258,7 +258,7 @@ class VectorIndex:
     def _unit(self, vectors: Vectors) -> Vectors:
         rows = np.ascontiguousarray(vectors, np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.dim:
-            raise RetrievalError(f"vectors of shape {rows.shape} in an index of width {self.dim}")
+            raise RetrievalError(f"vectors of shape {rows.shape} do not fit an index of width {self.dim}")
         if not np.isfinite(rows).all():
             raise RetrievalError("a vector holds NaN or infinity; check what was embedded")
         norms = np.linalg.norm(rows, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""A built index on the disk: written at once or not at all, read without being loaded."""
+"""A built index on disk: replaced atomically, and memory-mapped when it is opened."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FORMAT = 1
 def write_index(path: Path, built: Built, about: dict[str, Any]) -> None:
     """Save an index as PATH, a JSON file, and a data file beside it, which the JSON names.
 
-    A process that reads meanwhile gets the old index or the new one. When this raises, or is
-    killed, the old one stays.
+    A process that reads at the same time gets the old index or the new one. The old one stays when this raises or
+    the process is killed.
 
     about: plain data that `read_index` returns
     Raises RetrievalError when the index cannot be written.
@@ -41,7 +41,9 @@ def write_index(path: Path, built: Built, about: dict[str, Any]) -> None:
     except (RetrievalError, RuntimeError) as error:  # FAISS raises RuntimeError when a disk is full
         with suppress(OSError):
             data.unlink()
-        raise RetrievalError(f"cannot write the index {path}: {error}; free some space, or make it writable") from None
+        raise RetrievalError(
+            f"cannot write the index {path}: {error}; free disk space or make the folder writable"
+        ) from None
     for file in path.parent.glob(f"{path.stem}-*.faiss"):
         if file != data:
             with suppress(OSError):  # another process was faster
@@ -49,9 +51,9 @@ def write_index(path: Path, built: Built, about: dict[str, Any]) -> None:
 
 
 def read_index(path: Path) -> tuple[Built, dict[str, Any]] | None:
-    """The index kept as PATH, mapped into memory, and what was told about it; None when there is none.
+    """The memory-mapped index that was saved as PATH, and its `about`; None when there is none.
 
-    One that was damaged, or written by another version, counts as none: it can be built again.
+    Returns None for a damaged index or another format too, because an index can be built again.
     """
     import faiss
 

@@ -1,4 +1,4 @@
-"""`IdSet`: a set of row numbers as a bitmap, small enough to hold and to pass on for a million rows."""
+"""`IdSet`: an immutable set of row numbers, stored as a bitmap."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ HIGHEST = 2**32 - 1
 
 
 class IdSet:
-    """Whole numbers from 0 to HIGHEST; one bit for each up to the largest. It never changes.
+    """Integers from 0 to HIGHEST; takes one bit for each integer up to the largest member.
 
-    Raises RetrievalError for numbers out of that range.
+    Raises RetrievalError for numbers outside that range.
     """
 
     __slots__ = ("__dict__", "_bits")
@@ -48,7 +48,7 @@ class IdSet:
         return bool(self.holds(np.array([id], np.int64))[0])
 
     def holds(self, ids: Ids) -> NDArray[np.bool_]:
-        """Which of these are in the set: (n,) bool."""
+        """Which of `ids` are in the set, (n,) bool."""
         byte = ids >> 3
         known = (byte >= 0) & (byte < len(self._bits))
         found = np.zeros(len(ids), bool)
@@ -57,7 +57,7 @@ class IdSet:
         return found
 
     def ids(self) -> Ids:
-        """The members, ascending: (n,) int64."""
+        """The members in ascending order, (n,) int64."""
         return np.flatnonzero(np.unpackbits(self._bits, bitorder="little")).astype(np.int64)
 
     def __or__(self, other: IdSet) -> IdSet:
@@ -87,16 +87,18 @@ class IdSet:
 
     @cached_property
     def selector(self) -> Any:
-        """The set as FAISS takes it."""
+        """The set as a FAISS id selector."""
         import faiss
 
-        selector: Any = faiss.IDSelectorBitmap  # its stubs know the C++ arguments alone
+        selector: Any = faiss.IDSelectorBitmap  # its stubs only declare the C++ arguments
         return selector(self._bits if len(self._bits) else np.zeros(1, np.uint8))
 
 
 def as_ids(ids: Iterable[int] | Ids) -> Ids:
-    """Any whole numbers as (n,) int64. Raises RetrievalError below 0 or above HIGHEST."""
+    """Integers as (n,) int64. Raises RetrievalError below 0 or above HIGHEST."""
     given = ids.astype(np.int64) if isinstance(ids, np.ndarray) else np.fromiter(ids, np.int64)
     if len(given) and not (given.min() >= 0 and given.max() <= HIGHEST):
-        raise RetrievalError(f"ids go from 0 to {HIGHEST}, here from {given.min()} to {given.max()}; number the rows")
+        raise RetrievalError(
+            f"ids must lie between 0 and {HIGHEST}, not {given.min()} and {given.max()}; number the rows"
+        )
     return given

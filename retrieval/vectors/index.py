@@ -1,4 +1,4 @@
-"""What a search needs of an index of vectors, wherever it is kept."""
+"""`VectorIndex`: the interface of every index of vectors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from agentaudio.retrieval.vectors.id_set import IdSet
 
 
-class Index(Protocol):
-    """Cosine search over unit vectors with whole numbers as ids: in this process, or on a cluster."""
+class VectorIndex(Protocol):
+    """Cosine search over unit vectors with integer ids, in this process or in a database."""
 
     @property
     def dim(self) -> int: ...
@@ -20,19 +20,22 @@ class Index(Protocol):
     def __len__(self) -> int: ...
 
     def ids(self) -> IdSet:
-        """What it holds."""
+        """Ids of the vectors in the index."""
         ...
 
     def add(self, ids: Sequence[int] | NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """ids: n whole numbers; vectors: (n, dim) float32. Raises RetrievalError for what it cannot hold."""
+        """Add vectors: n ids from 0 and (n, dim) float32.
+
+        Raises RetrievalError for another width, NaN, infinity, or an id that is repeated or already in the index.
+        """
         ...
 
     def remove(self, ids: Iterable[int] | IdSet) -> None:
-        """Forget these ids; unknown ones are ignored."""
+        """Remove vectors by id; unknown ids are ignored."""
         ...
 
     def search(
         self, vector: NDArray[np.float32], k: int, *, among: Iterable[int] | IdSet | None = None
     ) -> list[tuple[int, float]]:
-        """The k nearest (id, cosine), best first. among: only these ids, applied before ranking."""
+        """(id, cosine) of the k nearest, best first. among: only these ids, filtered before the ranking."""
         ...

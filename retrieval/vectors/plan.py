@@ -1,4 +1,4 @@
-"""`plan`: which FAISS index suits a number of vectors, a memory budget and a wanted recall."""
+"""`plan`: the FAISS index for a number of vectors, a memory budget and a recall."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ EXACT_UP_TO = 20_000
 ID_BYTES = 8
 SAMPLE_PER_LIST = 40  # FAISS asks for 39
 
-# Codes, the most faithful first: FAISS's name, bytes a vector takes per dimension, and the recall@10
-# beyond which a code of that kind cannot be counted on, however many lists are searched
-# (192 dimensions, clustered like voices; benchmarks/voice_search.py measures it).
+# Codes, the most accurate first: FAISS's name, bytes per dimension, and the highest recall@10 that the code reaches
+# even when all lists are searched (measured by benchmarks/voice_search.py on 192 dimensions, clustered like voices).
 CODES = (("Flat", 4.0, 1.0), ("SQ8", 1.0, 0.98), ("SQ6", 0.75, 0.92), ("SQ4", 0.5, 0.75))
 
 
@@ -21,8 +20,10 @@ CODES = (("Flat", 4.0, 1.0), ("SQ8", 1.0, 0.98), ("SQ6", 0.75, 0.92), ("SQ4", 0.
 class Plan:
     """How to build an index.
 
-    factory: as `faiss.index_factory` takes it; lists: inverted lists, 0 searches all vectors
-    sample: how many vectors to train on; bytes_per_vector: memory for a vector and its id
+    factory: description for `faiss.index_factory`
+    lists: number of inverted lists; with 0 every search compares all vectors
+    sample: number of vectors to train on
+    bytes_per_vector: memory for one vector and its id
     """
 
     factory: str
@@ -32,19 +33,20 @@ class Plan:
 
 
 def plan(count: int, dim: int, *, bytes_per_vector: float, recall: float) -> Plan:
-    """Exact search for up to EXACT_UP_TO vectors; beyond, inverted lists with the best code that fits.
+    """Exact search for up to EXACT_UP_TO vectors; above that, inverted lists with the most accurate code that fits.
 
-    HNSW is no choice here: it takes 90 times as long to build, cannot forget a vector, and does not
-    search faster than lists do under a filter.
+    HNSW is not offered: it takes 90 times as long to build, cannot remove a vector, and is not faster than inverted
+    lists when a filter applies.
 
-    count: how many vectors; dim: their width
-    bytes_per_vector: memory for a vector and its id; small indexes may take more
-    recall: share of the ten true neighbours that a search must find, 0 to 1
+    count: number of vectors
+    dim: their width
+    bytes_per_vector: memory for one vector and its id; exact indexes may take more
+    recall: share of the ten true nearest neighbours that a search must find, above 0 and up to 1
 
-    Raises RetrievalError when no code both fits the memory and can reach the recall.
+    Raises RetrievalError when no code fits the memory and reaches the recall.
     """
     if not 0 < recall <= 1:
-        raise RetrievalError(f"recall is {recall}; it is a share, above 0 and up to 1")
+        raise RetrievalError(f"recall is {recall}; give a share above 0 and up to 1")
     if count <= EXACT_UP_TO:
         return Plan("Flat", 0, 0, 4.0 * dim + ID_BYTES)
     for code, size, reach in CODES:
@@ -54,6 +56,6 @@ def plan(count: int, dim: int, *, bytes_per_vector: float, recall: float) -> Pla
             return Plan(f"IVF{lists},{code}", lists, min(count, SAMPLE_PER_LIST * lists), needed)
     least = min(size * dim + ID_BYTES for _, size, reach in CODES if recall <= reach)
     raise RetrievalError(
-        f"recall {recall:g} over {count} vectors of width {dim} takes {least:g} bytes each, and "
-        f"{bytes_per_vector:g} are allowed; allow more memory, or a lower recall"
+        f"recall {recall:g} over {count} vectors of width {dim} needs {least:g} bytes per vector, but "
+        f"{bytes_per_vector:g} are allowed; allow more memory or a lower recall"
     )

@@ -16,9 +16,9 @@ import numpy as np
 from agentaudio.errors import RetrievalError, VoiceError
 from agentaudio.retrieval.text.bm25 import TextIndex
 from agentaudio.retrieval.vectors.build import Vectors
-from agentaudio.retrieval.vectors.faiss_index import BYTES_PER_VECTOR, VectorIndex
+from agentaudio.retrieval.vectors.faiss_index import BYTES_PER_VECTOR, FaissIndex
 from agentaudio.retrieval.vectors.id_set import Ids, IdSet
-from agentaudio.retrieval.vectors.index import Index
+from agentaudio.retrieval.vectors.index import VectorIndex
 from agentaudio.retrieval.vectors.plan import EXACT_UP_TO, ID_BYTES
 from agentaudio.retrieval.voices.query import card_prose, card_terms
 from agentaudio.text.embedding import Embed
@@ -41,15 +41,15 @@ class VoiceIndexes:
     where that can be written. Several threads may share it.
 
     embed: texts to unit vectors, for meanings
-    speakers: where speaker embeddings are searched; None takes a VectorIndex
+    speakers: where speaker embeddings are searched; None takes a FaissIndex
     """
 
-    def __init__(self, library: VoiceLibrary, embed: Embed | None, speakers: Index | None) -> None:
+    def __init__(self, library: VoiceLibrary, embed: Embed | None, speakers: VectorIndex | None) -> None:
         self.library = library
         self.usable = IdSet()
         self.words = TextIndex(split=str.split)
         self._embed = embed
-        self._meanings: VectorIndex | None = None
+        self._meanings: FaissIndex | None = None
         self._speakers = speakers
         self._speakers_of: str | None = None
         self._own_speakers = speakers is None
@@ -80,7 +80,7 @@ class VoiceIndexes:
                 self._filters[key] = usable & IdSet(self.library.select(**conditions))
             return self._filters[key]
 
-    def texts(self) -> tuple[TextIndex, VectorIndex | None]:
+    def texts(self) -> tuple[TextIndex, FaissIndex | None]:
         """Words and meanings of the cards. New cards are embedded first, which takes about 10 ms for each."""
         with self._lock:
             usable = self.refresh()
@@ -116,7 +116,7 @@ class VoiceIndexes:
                 background=len(meanings) > EXACT_UP_TO, then=lambda: self._keep(meanings, DESCRIPTIONS, about)
             )
 
-    def speakers(self) -> Index:
+    def speakers(self) -> VectorIndex:
         """Speaker embeddings. Raises RetrievalError when the library has none."""
         library = self.library
         with self._lock:
@@ -137,7 +137,7 @@ class VoiceIndexes:
                     kept = new.holds(rows)
                     if kept.any():
                         index.add(rows[kept], vectors[kept])
-            if isinstance(index, VectorIndex):
+            if isinstance(index, FaissIndex):
                 # Whoever takes a voice back deletes the files, because its embedding is in them.
                 lost = len(index) > EXACT_UP_TO and not self._path(SPEAKERS).is_file()
                 if index.needs_compaction or lost:
@@ -174,23 +174,23 @@ class VoiceIndexes:
     def _embedder(self) -> str | None:
         return getattr(self._embed, "name", None)
 
-    def _opened_meanings(self, embed: Embed) -> VectorIndex | None:
+    def _opened_meanings(self, embed: Embed) -> FaissIndex | None:
         if self._embedder is None or not (path := self._path(DESCRIPTIONS)).is_file():
             return None
         dim = embed(["one"]).shape[1]
-        opened = VectorIndex.open(path, dim, bytes_per_vector=_meanings(dim).bytes_per_vector)
+        opened = FaissIndex.open(path, dim, bytes_per_vector=_meanings(dim).bytes_per_vector)
         return opened[0] if opened is not None and opened[1].get("embedder") == self._embedder else None
 
-    def _opened_speakers(self, encoder: str, usable: IdSet) -> VectorIndex:
+    def _opened_speakers(self, encoder: str, usable: IdSet) -> FaissIndex:
         dim = self.library.dim
         budget = max(BYTES_PER_VECTOR, dim + ID_BYTES)
-        opened = VectorIndex.open(self._path(SPEAKERS), dim, bytes_per_vector=budget)
+        opened = FaissIndex.open(self._path(SPEAKERS), dim, bytes_per_vector=budget)
         if opened is not None and opened[1].get("encoder") == encoder:
             return opened[0]
         count = len(self.select(embedded=True)) if len(usable) > EXACT_UP_TO else len(usable)
         if count <= EXACT_UP_TO:
-            return VectorIndex(dim, bytes_per_vector=budget)
-        index = VectorIndex.of(self._embeddings, dim, count=count, bytes_per_vector=budget)
+            return FaissIndex(dim, bytes_per_vector=budget)
+        index = FaissIndex.of(self._embeddings, dim, count=count, bytes_per_vector=budget)
         self._keep(index, SPEAKERS, {"encoder": encoder})
         return index
 
@@ -200,7 +200,7 @@ class VoiceIndexes:
             kept = usable.holds(rows)
             yield rows[kept], vectors[kept]
 
-    def _keep(self, index: VectorIndex, name: str, about: dict[str, str]) -> None:
+    def _keep(self, index: FaissIndex, name: str, about: dict[str, str]) -> None:
         """Write a compacted index into the library's folder, if that can be written and everything in it may stay."""
         with suppress(VoiceError), self.library.database.alone():
             # Nobody takes a voice back while the block runs, and what was taken back before is not written again.
@@ -216,8 +216,8 @@ class VoiceIndexes:
         return self.library.folder / "index" / f"{name}.json"
 
 
-def _meanings(dim: int) -> VectorIndex:
-    return VectorIndex(dim, bytes_per_vector=max(BYTES_PER_VECTOR, dim + ID_BYTES))
+def _meanings(dim: int) -> FaissIndex:
+    return FaissIndex(dim, bytes_per_vector=max(BYTES_PER_VECTOR, dim + ID_BYTES))
 
 
 def _parts(rows: Ids) -> Iterator[Ids]:

@@ -11,9 +11,9 @@ import numpy as np
 from agentaudio.errors import RetrievalError
 from agentaudio.retrieval.text.fusion import reciprocal_rank_fusion
 from agentaudio.retrieval.vectors.build import Vectors
-from agentaudio.retrieval.vectors.faiss_index import VectorIndex
+from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
-from agentaudio.retrieval.vectors.index import Index
+from agentaudio.retrieval.vectors.index import VectorIndex
 from agentaudio.retrieval.voices.indexes import VoiceIndexes
 from agentaudio.retrieval.voices.query import Wish, names_in, read_wish, trait_term
 from agentaudio.retrieval.voices.score import LEAST_TEXT_SCORE, likelihood, weigh
@@ -65,7 +65,7 @@ class VoiceSearch:
         *,
         embed: Embed | None = None,
         encoder: SpeakerEncoder | None = None,
-        speakers: Index | None = None,
+        speakers: VectorIndex | None = None,
         may_copy_talker: bool = False,
     ) -> None:
         self.library = library
@@ -79,14 +79,14 @@ class VoiceSearch:
         self._indexes.texts()
 
     def stats(self) -> dict[str, Any]:
-        """The index of speaker embeddings in figures, as `VectorIndex.stats` gives them; empty when there is none.
+        """The index of speaker embeddings in figures, as `FaissIndex.stats` gives them; empty when there is none.
 
         Its recall was measured against exact search when it was built.
         """
         if self.library.encoder_name is None:
             return {}
         index = self._indexes.speakers()
-        return index.stats() if isinstance(index, VectorIndex) else {"vectors": len(index)}
+        return index.stats() if isinstance(index, FaissIndex) else {"vectors": len(index)}
 
     def search(
         self,

@@ -12,9 +12,9 @@ from support.sounds import tone
 from support.voices import Bands
 
 from agentaudio.errors import MissingExtra, RetrievalError
-from agentaudio.retrieval.vectors.faiss_index import VectorIndex
+from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
-from agentaudio.retrieval.vectors.index import Index
+from agentaudio.retrieval.vectors.index import VectorIndex
 from agentaudio.retrieval.vectors.milvus import MilvusIndex
 from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.voice_library.library import VoiceLibrary
@@ -48,7 +48,7 @@ def test_the_extra_is_named(tmp_path: Path) -> None:
 @quiet
 def test_milvus_answers_as_the_index_of_one_machine_does(index: MilvusIndex) -> None:
     vectors = rows(300)
-    both: list[Index] = [index, VectorIndex(DIM)]
+    both: list[VectorIndex] = [index, FaissIndex(DIM)]
     for one in both:
         one.add(range(10, 310), vectors)
         one.remove([12, 99, 5000])

@@ -20,7 +20,7 @@ from support.voices import Bands, in_another_process
 
 from agentaudio.errors import RetrievalError, VoiceError
 from agentaudio.resources import open_voices
-from agentaudio.retrieval.vectors.faiss_index import VectorIndex
+from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 from agentaudio.retrieval.voices import indexes
 from agentaudio.retrieval.voices.query import asks_for_default, asks_for_talker, read_wish
 from agentaudio.retrieval.voices.search import VoiceMatch, VoiceSearch
@@ -271,7 +271,7 @@ def test_what_was_embedded_is_kept_in_the_library(toned: VoiceLibrary, monkeypat
     monkeypatch.setattr(indexes, "KEPT_FROM", 3)
     assert ids(again.search("a warm woman")) == ["middle"]
     assert embed.texts == before + 1  # the question
-    kept = VectorIndex.open(toned.folder / "index" / "descriptions.json", 4)
+    kept = FaissIndex.open(toned.folder / "index" / "descriptions.json", 4)
     assert kept is not None and len(kept[0]) == 3
 
 
@@ -302,7 +302,7 @@ def test_a_large_library_is_searched_by_an_index_on_the_disk(
     for thread in threading.enumerate():
         if thread.name == "index-compaction":
             thread.join(30)
-    reopened = VectorIndex.open(kept, 32)
+    reopened = FaissIndex.open(kept, 32)
     assert reopened is not None and len(reopened[0]) == 4 and toned.select(embedded=True).tolist() == [1, 2, 3, 4]
 
 
