@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 LOCAL := .venvs/local
 SPEECHBRAIN := .venvs/speechbrain
 SCALE := .venvs/scale
+MUTATE := .venvs/mutate
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-local test-speechbrain test-scale check bench format clean
+.PHONY: demo test test-local test-speechbrain test-scale mutate check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -28,6 +29,9 @@ test-scale: $(SCALE)/.ready ## run the tests of Milvus (on a file) and of a Ray 
 	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/vectors/test_milvus.py
 	$(SCALE)/bin/python -m pytest -x -q tests/voice_library/test_ray_ingest.py
 
+mutate: $(VENV)/.ready-dev $(MUTATE)/.ready ## plant faults in TARGET=file (by default every file that the script names) and see which ones the tests miss
+	$(MUTATE)/bin/python scripts/mutate.py $(TARGET)
+
 check: $(VENV)/.ready-dev   ## lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,7 +47,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(MUTATE)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -66,6 +70,11 @@ $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python
 	@echo "installing agentaudio with Milvus and Ray"
 	@$(SCALE)/bin/python $(INSTALL) --editable '.[scale,embedded,dev]'
+	@touch $@
+
+$(MUTATE)/.ready: constraints.txt | $(MUTATE)/bin/python
+	@echo "installing cosmic-ray"
+	@$(MUTATE)/bin/python $(INSTALL) cosmic-ray
 	@touch $@
 
 # The newest torch that torchaudio follows is not the one of constraints.txt.

@@ -86,6 +86,15 @@ def test_a_service_is_left_alone_for_as_long_as_it_asks(seconds: float, pauses: 
     assert run(Attempts(ServiceUnavailable("busy", seconds))) == "done" and pauses == [seconds]
 
 
+def test_pauses_are_two_seconds_at_most_by_default(pauses: list[float]) -> None:
+    async def busy(seconds: float) -> str:
+        return await retry(Attempts(ServiceUnavailable("busy", seconds)), retries=1, label="a test")
+
+    assert asyncio.run(busy(2.0)) == "done"
+    with pytest.raises(ServiceUnavailable):
+        asyncio.run(busy(2.01))
+
+
 def test_a_service_that_asks_for_too_long_is_given_up(pauses: list[float]) -> None:
     attempts = Attempts(ServiceUnavailable("busy", 2.1))
     with pytest.raises(ServiceUnavailable, match="busy"):
