@@ -1,4 +1,4 @@
-"""Which passages an answer used, and how servers and speakers tell it."""
+"""Which passages an answer used, and the form in which servers report them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from agentaudio.text.sentences import sentence_spans
 from agentaudio.text.terms import search_terms
 
 LEAST_SHARE = 0.5
-"""Of the words of an answer's sentence, how many a passage's sentence must have to count as its source."""
+"""Share of the words of an answer's sentence that a passage's sentence must contain to be its source."""
 
 
 def cite(answer: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
-    """The passages that an answer used, in the order of the answer, with the sentence that it rests on.
+    """The passages that an answer used, in the order of the answer, each with the sentence it relies on.
 
-    Told by the words they share. Where none can be told, as when the answer is in another language,
-    every passage is named: the model was given them to read.
+    Sentences are compared by their words. When no passage shares enough of them, as with an answer in
+    another language, every passage is cited, because the model has read them all.
     """
     read = [
         (passage, place, sentence, f"{passage.title} {sentence}")
@@ -37,7 +37,10 @@ def cite(answer: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
 
 
 def url_citations(answer: str, citations: Sequence[Citation]) -> list[dict[str, Any]]:
-    """OpenAI's `annotations` for citations of the web: which characters of the answer rest on which URL."""
+    """OpenAI's `annotations` of type url_citation: which characters of the answer rely on which URL.
+
+    Citations of local documents are left out.
+    """
     return [
         {
             "type": "url_citation",
@@ -45,12 +48,12 @@ def url_citations(answer: str, citations: Sequence[Citation]) -> list[dict[str, 
         }
         for item in citations
         if _is_web(item.source)
-        for start, end in [_resting(answer, item.quote)]
+        for start, end in [_supported(answer, item.quote)]
     ]
 
 
-def _resting(answer: str, quote: str) -> tuple[int, int]:
-    """Where the sentence is that shares the most with the quote; all of the answer when none does."""
+def _supported(answer: str, quote: str) -> tuple[int, int]:
+    """Start and end of the sentence that shares the most words with the quote; of the whole answer when none does."""
     places = [(_share(said, quote), place, place + len(said)) for place, said in _sentences(answer)]
     share, start, end = max(places, key=lambda item: item[0], default=(0.0, 0, 0))
     return (start, end) if share > 0 else (0, len(answer))

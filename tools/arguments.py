@@ -1,4 +1,4 @@
-"""What a tool takes: a JSON Schema for models, and the check of what they pass."""
+"""The arguments of a tool: their JSON Schema, for models, and their validation."""
 
 from __future__ import annotations
 
@@ -26,21 +26,25 @@ class Arguments(Protocol):
         """JSON Schema of an object."""
 
     def check(self, tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The values to call with. Raises ToolArgumentError in words that a model can act on."""
+        """The values to call the function with.
+
+        Raises ToolArgumentError, whose message lets a model correct the arguments.
+        """
 
 
 class TypedArguments:
-    """Arguments described by Python types, checked and converted by pydantic.
+    """Arguments described by Python types; pydantic validates and converts them.
 
-    fields: by name, the annotation and the default (`...` for none, or a pydantic `Field`)
+    tool: the tool's name, for messages
+    fields: by name, the annotation and the default (`...` where it is required, or a pydantic `Field`)
 
     Raises OptionError when a type has no JSON Schema.
     """
 
     def __init__(self, tool: str, fields: Mapping[str, tuple[Any, Any]]) -> None:
         self._names = tuple(fields)
-        # Fields are numbered and carry their names as aliases: a parameter may be called `copy`,
-        # `json` or `_x`, names that a pydantic model keeps for itself.
+        # Fields get numbers, and their names as aliases: pydantic reserves names such as `copy`, `json`
+        # and `_x`, which a parameter may have.
         numbered: dict[str, Any] = {}
         for number, (name, (annotation, default)) in enumerate(fields.items()):
             if isinstance(default, FieldInfo):
@@ -54,21 +58,21 @@ class TypedArguments:
 
     @functools.cached_property
     def schema(self) -> dict[str, Any]:
-        """JSON Schema: a closed object, without pydantic's titles."""
+        """JSON Schema of an object without additional properties, without pydantic's titles."""
         return cast(dict[str, Any], _without_titles(self._model.model_json_schema()))
 
     def check(self, tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
             checked = self._model.model_validate(dict(given))
         except ValidationError as error:
-            raise ToolArgumentError(f"{tool} cannot take these arguments: {self._told(error)}") from None
+            raise ToolArgumentError(f"{tool} cannot take these arguments: {self._problems(error)}") from None
         except RecursionError:
             raise ToolArgumentError(f"{tool} cannot take these arguments: they are nested too deeply") from None
         return {name: getattr(checked, f"p{number}") for number, name in enumerate(self._names)}
 
-    def _told(self, error: ValidationError) -> str:
+    def _problems(self, error: ValidationError) -> str:
         items = error.errors(include_url=False)
-        told = []
+        problems = []
         for item in items[:MAX_PROBLEMS]:
             place = ".".join(str(step) for step in item["loc"]) or "arguments"
             hint = ""
@@ -77,14 +81,17 @@ class TypedArguments:
                 hint = f" (did you mean {close[0]!r}?)" if close else f" (it takes {', '.join(self._names) or 'none'})"
             elif item["type"] not in ("missing", "extra_forbidden"):
                 hint = f", not {_shown(item['input'])}"
-            told.append(f"{place[:MAX_SHOWN_CHARS]}: {item['msg']}{hint}")
+            problems.append(f"{place[:MAX_SHOWN_CHARS]}: {item['msg']}{hint}")
         if len(items) > MAX_PROBLEMS:
-            told.append(f"and {len(items) - MAX_PROBLEMS} more")
-        return "; ".join(told)
+            problems.append(f"and {len(items) - MAX_PROBLEMS} more")
+        return "; ".join(problems)
 
 
 class OpenArguments:
-    """Arguments described by someone else's JSON Schema, who also checks them (an MCP server)."""
+    """Arguments with an external JSON Schema, such as an MCP server's; its provider validates them.
+
+    Only missing required arguments are refused here.
+    """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.schema = dict(schema)
@@ -105,7 +112,7 @@ def _shown(value: Any) -> str:
 
 
 def _without_titles(schema: Any, *, names: bool = False) -> Any:
-    # Pydantic repeats every field name as a title; a model only pays tokens for it.
+    # Pydantic repeats every field name as a title, which only costs a model tokens.
     if isinstance(schema, dict):
         return {
             key: _without_titles(value, names=key in ("properties", "$defs") and not names)

@@ -1,4 +1,4 @@
-"""`RunContext`: what a running tool may know and use."""
+"""`RunContext`: what a running tool can read and use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentaudio.voice_library.voice import Voice
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, float | None], None]
-"""Told how far a tool is: a message, and the share that is done, 0 to 1 or None when unknown."""
+"""Reports progress: a message, and the share that is done, from 0 to 1, or None when unknown."""
 
 
 def _log_progress(message: str, share: float | None) -> None:
@@ -25,12 +25,14 @@ def _log_progress(message: str, share: float | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """Given to a tool whose first parameter is annotated with it.
+    """Passed to tools whose first parameter is annotated with it.
 
-    conversation: what was said so far (a copy)
+    conversation: a copy of the conversation so far
     voice: the voice that the agent speaks in now; None is the model's own
+    documents: the agent's documents, None without any
+    voices: the agent's voices, None without any
     embed: texts to unit vectors, for tools that search by meaning
-    progress: tell how far the tool is, from any thread
+    progress: report progress, from any thread
     """
 
     conversation: Conversation

@@ -1,4 +1,4 @@
-"""Retrieved text as a model reads it: numbered, quoted, and marked as data."""
+"""Retrieved text as a model receives it: numbered, quoted, and marked as data."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from agentaudio.retrieval.web.passage import WebPassage
 MAX_TITLE_CHARS = 200
 MAX_SOURCE_CHARS = 500
 
-_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+_INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def quoted(passages: Sequence[Passage], *, attribute: bool = False) -> str:
-    """Passages with their numbers, sources and dates; the model is told that they are not instructions.
+    """Passages with their numbers, sources and dates, introduced as "not instructions".
 
-    What cannot be seen (control and format characters, text that runs backwards, private characters)
-    becomes spaces, so that people and models read the same; a host in letters that may look like
-    others is spelled in ASCII.
+    Invisible characters (control, format and private-use characters, changes of writing direction) become
+    spaces, so that people and models read the same. Host names with letters outside ASCII, which may look
+    like others, are shown in their ASCII form.
 
-    attribute: ask the model to name what it used
+    attribute: ask the model to name the sources that it used
     """
     blocks = [
         f"[{number}] {_line(passage.title, MAX_TITLE_CHARS)} ({_origin(passage)})\n"
@@ -35,22 +35,22 @@ def quoted(passages: Sequence[Passage], *, attribute: bool = False) -> str:
 
 
 def visible(text: str) -> str:
-    """The same text without characters that cannot be seen, other than line breaks."""
+    """The text with spaces in place of invisible characters; line breaks remain."""
     return "".join(
-        char if char == "\n" or unicodedata.category(char) not in _UNSEEN else " "
+        char if char == "\n" or unicodedata.category(char) not in _INVISIBLE else " "
         for char in text.replace("\u2028", "\n").replace("\u2029", "\n")
     )
 
 
 def ascii_host(source: str) -> str:
-    """A URL with its host as the network spells it (`xn--...`), so that look-alike letters show; else unchanged."""
+    """A URL with its host in ASCII (`xn--...`), which reveals look-alike letters; other text is unchanged."""
     if source.isascii():
         return source
     try:
         parts = urlsplit(source)
         host = (parts.hostname or "").encode("idna").decode("ascii")
         port = f":{parts.port}" if parts.port else ""
-    except ValueError:  # UnicodeError too: a host that no network can spell
+    except ValueError:  # also UnicodeError: a host without an ASCII form
         return source.encode("ascii", "backslashreplace").decode("ascii")
     return urlunsplit(parts._replace(netloc=f"{host}{port}")) if parts.scheme and host else source
 

@@ -1,4 +1,4 @@
-"""What a tool gives back: words for the model, and a voice or sound for the loop."""
+"""`ToolResult`: what a tool returns: text for the model, and a voice or a sound for the agent."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from agentaudio.voice_library.voice import Voice
 Returns = Literal["text", "data", "audio", "voice"]
 
 MAX_TEXT_CHARS = 8_000
-"""Longest text of one result that a model is given."""
+"""Longest text of one result that a model receives."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """A tool may return this, or a plain value that `ToolResult.of` turns into it.
+    """The result of a call. A tool may also return a plain value, which `ToolResult.of` converts.
 
-    text: what the model reads
+    text: for the model
     passages: retrieved text with its sources, for citations
-    voice: speak in this voice from now on; "default" goes back to the session's own
-    audio: sound for the caller, carried in the event
+    voice: the voice to speak in from now on; "default" is the session's own
+    audio: sound for the caller, passed on in the event
+
+    Raises ToolError for a field of another type.
     """
 
     text: str
@@ -39,25 +41,27 @@ class ToolResult:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise ToolError(f"the text of a ToolResult is {type(self.text).__name__}; write it as a str")
-        # Halves of surrogate pairs, which JSON may hold, can be neither printed nor sent.
+            raise ToolError(f"the text of a ToolResult is {type(self.text).__name__}; give a str")
+        # Lone surrogates, which JSON may contain, can be neither printed nor sent.
         object.__setattr__(self, "text", self.text.encode("utf-8", "replace").decode())
         if not (self.audio is None or isinstance(self.audio, Audio)):
             raise ToolError(f"the audio of a ToolResult is {type(self.audio).__name__}; give an Audio")
         if not all(isinstance(passage, Passage) for passage in self.passages):
-            raise ToolError("the passages of a ToolResult are Passage objects")
+            raise ToolError("the passages of a ToolResult contain something else; give Passage objects")
         if not (self.voice is None or self.voice == "default" or isinstance(self.voice, Voice)):
             raise ToolError(f"the voice of a ToolResult is {type(self.voice).__name__}; give a Voice or 'default'")
 
     @classmethod
     def of(cls, value: Any, *, returns: Returns | None = None, context: RunContext | None = None) -> ToolResult:
-        """Wrap what a function returned: str, bytes, None, Voice, Audio, passages or citations,
-        ToolResult, or anything JSON can hold.
+        """Convert the value that a function returned: str, bytes, None, Voice, Audio, passages or
+        citations, ToolResult, or anything with a JSON form.
 
-        returns: what the value stands for, where its type does not tell: "text" writes it down,
-            "data" as JSON, "audio" reads a sound file, "voice" takes the id or name of a voice
+        returns: how to read the value: as "text", as "data" (written as JSON), as "audio" (a sound file) or
+            as "voice" (the id or name of one); None decides by its type
+        context: of the call; its voice library resolves ids and names
 
-        Raises ToolError for a value that has none of these forms.
+        Raises ToolError for a value that cannot be converted, VoiceNotFound for an unknown voice,
+        ConsentError for a voice that may not be used, AudioError for a broken sound file.
         """
         if isinstance(value, ToolResult):
             return value
@@ -88,11 +92,11 @@ class ToolResult:
         if isinstance(value, str) and context is not None:
             value = context.need_voices().library.get(value)
         if not isinstance(value, Voice):
-            raise ToolError(f"the tool returned {type(value).__name__}, not a voice nor the id of one")
+            raise ToolError(f"the tool returned {type(value).__name__}, not a voice or the id of one")
         return cls.of(value.require("synthesis"))
 
     def shortened(self) -> ToolResult:
-        """The same with a text that a model can read: cut, and saying so, when it is longer."""
+        """This result with at most MAX_TEXT_CHARS of text; the model is told how much is missing."""
         dropped = len(self.text) - MAX_TEXT_CHARS
         if dropped <= 0:
             return self
@@ -104,12 +108,12 @@ def _decoded(content: bytes) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         raise ToolError(
-            f"the tool returned {len(content)} bytes that are no text; return Audio, or say returns='audio'"
+            f"the tool returned {len(content)} bytes that are not UTF-8 text; return Audio, or add returns='audio'"
         ) from None
 
 
 def _passages(value: Any) -> tuple[Passage, ...]:
-    """Passages and citations, one or several, as passages; empty for anything else."""
+    """The passages in a passage, a citation, or a list of them; none for any other value."""
     items = value if isinstance(value, list | tuple) else [value]
     if not all(isinstance(item, Passage | Citation) for item in items):
         return ()
@@ -121,9 +125,9 @@ def _passages(value: Any) -> tuple[Passage, ...]:
 
 def _json(value: Any) -> str:
     if isinstance(value, Iterator | AsyncIterator):
-        # It may have no end.
+        # It may be infinite.
         raise ToolError(f"the tool returned a {type(value).__name__}; collect its items in a list and return that")
     try:
         return json.dumps(to_jsonable_python(value), ensure_ascii=False)
     except (ValueError, TypeError, RecursionError, PydanticSerializationError) as error:
-        raise ToolError(f"the tool returned {type(value).__name__}, which is not JSON: {error}") from None
+        raise ToolError(f"the tool returned {type(value).__name__}, which has no JSON form: {error}") from None

@@ -1,4 +1,4 @@
-"""Read a typed function: its parameters, and what its docstring says of them."""
+"""Read the parameters of a typed function, and their descriptions in its docstring."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ _SECTION = re.compile(r"^\s*[A-Z][A-Za-z ]+:\s*$|^\s*-{3,}\s*$|^\s*:\w+", re.MUL
 
 
 def read_parameters(function: Function, tool: str, documented: dict[str, str]) -> tuple[TypedArguments, bool]:
-    """What a function takes, and whether its first parameter is a RunContext.
+    """The arguments of a function, and whether its first parameter is a RunContext.
 
-    documented: descriptions by parameter name; one in the annotation comes first
+    tool: the tool's name, for messages
+    documented: descriptions by parameter name, used where the annotation has none
 
-    Raises OptionError for a parameter without annotation, or one that cannot be given by name.
+    Raises OptionError for a parameter without annotation, or one that cannot be passed by name.
     """
     try:
         hints = typing.get_type_hints(function, include_extras=True)
@@ -40,7 +41,9 @@ def read_parameters(function: Function, tool: str, documented: dict[str, str]) -
             takes_context = True
             continue
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise OptionError(f"tool {tool!r}: parameter {parameter} cannot be given by name; name each one")
+            raise OptionError(
+                f"tool {tool!r}: parameter {parameter} cannot be passed by name; list the parameters one by one"
+            )
         if annotation is None:
             raise OptionError(f"tool {tool!r}: parameter {parameter.name!r} has no type; annotate it")
         if parameter.name in documented:
@@ -50,7 +53,7 @@ def read_parameters(function: Function, tool: str, documented: dict[str, str]) -
 
 
 def _described(annotation: Any, description: str) -> Any:
-    # The outermost description would win; the one in the annotation was written for the model.
+    # Pydantic uses the outermost description, but the one in the annotation is meant for the model.
     for extra in getattr(annotation, "__metadata__", ()):
         if getattr(extra, "description", None):
             return annotation
@@ -58,7 +61,7 @@ def _described(annotation: Any, description: str) -> Any:
 
 
 def read_docstring(function: Function) -> tuple[str, dict[str, str]]:
-    """The text of a docstring in Google, NumPy or Sphinx style, and its descriptions of parameters."""
+    """The text of a docstring in Google, NumPy or Sphinx style, and the descriptions of parameters by name."""
     text = inspect.getdoc(function) or ""
     if not _SECTION.search(text):
         return text.strip(), {}

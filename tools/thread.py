@@ -1,4 +1,4 @@
-"""Run a blocking function beside the event loop."""
+"""Run a blocking function without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 
 
 async def in_thread(function: Callable[[], Any]) -> Any:
-    """Run it in a thread of its own that dies with the process.
+    """The result of the function, run in a daemon thread of its own and in the caller's context variables.
 
-    Not the loop's shared pool: a tool that hangs would keep one of its few threads, and the
-    interpreter, waiting for ever.
+    The event loop's pool is not used: a function that never returns would occupy one of its few threads
+    and keep the interpreter from exiting. Cancellation abandons the thread; its result is dropped.
+
+    Raises what the function raises; StopIteration, KeyboardInterrupt and SystemExit as RuntimeError.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
@@ -28,17 +30,17 @@ async def in_thread(function: Callable[[], Any]) -> Any:
         try:
             value = surroundings.run(function)
         except StopIteration as error:
-            # A future cannot carry StopIteration.
+            # A future cannot hold StopIteration.
             setter, value = "set_exception", RuntimeError(f"the tool raised StopIteration: {error.value!r}")
         except (KeyboardInterrupt, SystemExit) as error:
-            # `exit()` in a tool ends the tool, not the agent.
+            # `exit()` in a tool must not end the process.
             setter, value = "set_exception", RuntimeError(f"the tool raised {type(error).__name__}: {error}")
         except BaseException as error:
             setter, value = "set_exception", error
         try:
             loop.call_soon_threadsafe(deliver, setter, value)
         except RuntimeError:
-            pass  # the loop is closed: nobody listens any more
+            pass  # the loop is closed; the result has no receiver
 
     threading.Thread(target=work, name="agentaudio-tool", daemon=True).start()
     return await future

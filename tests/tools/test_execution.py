@@ -62,11 +62,11 @@ CIRCULAR["me"] = CIRCULAR
 @pytest.mark.parametrize(
     ("value", "status", "words"),
     [
-        (b"\xff\x00", "failed", "2 bytes that are no text"),
+        (b"\xff\x00", "failed", "2 bytes that are not UTF-8 text"),
         (endless(), "failed", "returned a generator; collect its items in a list"),
         (itertools.count(), "failed", "returned a count"),
-        (CIRCULAR, "failed", "returned dict, which is not JSON"),
-        (object(), "failed", "returned object, which is not JSON"),
+        (CIRCULAR, "failed", "returned dict, which has no JSON form"),
+        (object(), "failed", "returned object, which has no JSON form"),
         ("x" * 50_000_000, "done", "[shortened: 49992000 more characters]"),
         ([0] * 5_000_000, "done", "more characters]"),
     ],
@@ -135,7 +135,7 @@ def test_an_async_tool_ends_neither_the_turn_nor_the_program(error: BaseExceptio
     ("fields", "words"),
     [
         ({"text": 5}, "the text of a ToolResult is int"),
-        ({"text": "", "passages": ("a",)}, "passages of a ToolResult are Passage objects"),
+        ({"text": "", "passages": ("a",)}, "passages of a ToolResult contain something else"),
         ({"text": "", "voice": "robot"}, "the voice of a ToolResult is str"),
         ({"text": "", "audio": b"x"}, "the audio of a ToolResult is bytes"),
     ],

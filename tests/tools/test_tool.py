@@ -137,9 +137,9 @@ def test_values_without_a_json_form_are_refused() -> None:
     circular: list[Any] = []
     circular.append(circular)
     for value in (circular, object()):
-        with pytest.raises(ToolError, match="not JSON"):
+        with pytest.raises(ToolError, match="has no JSON form"):
             ToolResult.of(value)
-    with pytest.raises(ToolError, match="2 bytes that are no text"):
+    with pytest.raises(ToolError, match="2 bytes that are not UTF-8 text"):
         ToolResult.of(b"\xff\xfe")
     with pytest.raises(ToolError, match="returned a count; collect its items in a list"):
         ToolResult.of(itertools.count())
@@ -181,7 +181,7 @@ def test_functions_that_cannot_be_tools_are_refused_at_once() -> None:
     def variadic(*words: str) -> str:
         return ""
 
-    with pytest.raises(OptionError, match="cannot be given by name"):
+    with pytest.raises(OptionError, match="cannot be passed by name"):
         tool(variadic)
     with pytest.raises(OptionError, match="is not a tool name"):
         tool(name="two words")(test_values_without_a_json_form_are_refused)
