@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agentaudio.errors import VoiceError
 from agentaudio.onnx import INSTALL_AGAIN, OnnxNetwork
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.levels import from_dbfs, gain_to
+from agentaudio.sound.levels import frame_powers, from_dbfs, gain_to
 from agentaudio.sound.mel import mel_filters
 
 Samples = NDArray[np.float32]
@@ -181,7 +181,7 @@ def trim_silence(samples: Samples) -> Samples:
     frames = samples[: len(samples) // SILENCE_FRAME * SILENCE_FRAME].reshape(-1, SILENCE_FRAME)
     if not len(frames):
         return samples[:0]
-    power = np.square(frames, dtype=np.float64).mean(axis=1)
+    power = frame_powers(samples, SILENCE_FRAME)
     sound = power > power.mean() * 10 ** (-SILENCE_BELOW_MEAN_DB / 10)
     smooth = np.convolve(sound, np.full(8, 1 / 8))[4 : 4 + len(sound)] > 0.5
     kept = np.convolve(smooth, np.ones(7))[3 : 3 + len(smooth)] > 0.5

@@ -1,4 +1,4 @@
-"""CAM++: the speaker embedding that Step-Audio 2's decoder was trained with, run by ONNX Runtime."""
+"""CAM++ on ONNX Runtime: the speaker embedding that Step-Audio 2's decoder was trained with."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SHORTEST_S = 0.5
 
 
 class CamPlusPlus:
-    """The CAM++ speaker encoder of a checkpoint (`token2wav/campplus.onnx`). One instance may serve several threads.
+    """The CAM++ speaker encoder of a checkpoint (`token2wav/campplus.onnx`). Several threads may share one instance.
 
     path: the ONNX file; it is opened when the first clip is encoded
     threads: of one encoding; a network of 7 million weights gains little from more than one
 
-    name: which encoder; embeddings of other encoders do not compare with its own
-    dim: how many numbers an embedding has
-    same_speaker_above: cosine from which two whole clips count as one speaker's, the authors' own
-        default (ModelScope, speech_campplus_sv_zh-cn_16k-common); not calibrated here
+    name: of the encoder; embeddings of different encoders cannot be compared
+    dim: length of an embedding
+    same_speaker_above: cosine from which two whole clips count as one speaker's. The authors' default
+        (ModelScope, speech_campplus_sv_zh-cn_16k-common), not calibrated here.
 
     Source: Wang et al. 2023, "CAM++: A fast and efficient network for speaker verification using
     context-aware masking".
@@ -45,12 +45,12 @@ class CamPlusPlus:
     def encode(self, audio: Audio) -> Float:
         """The speaker embedding of a clip.
 
-        audio: any rate; 16 kHz is taken as it is, which spares the decoder's prompt a second resampler
-        returns: (192,) float32, as the network gives it and NOT of unit length: the decoder divides
-            by the length itself, and so must whoever compares by dot product
+        audio: any rate; 16 kHz is used without resampling
+        returns: (192,) float32 as the network gives it, NOT of unit length: the decoder divides by the
+            length itself, and so must code that compares embeddings by dot product
 
         Raises VoiceError for silence or less than SHORTEST_S of sound, BackendError naming the file
-        when it is missing, cut short or another network, and MissingExtra without ONNX Runtime.
+        when it is missing, truncated or another network, and MissingExtra without ONNX Runtime.
         """
         if audio.is_silent:
             raise VoiceError(f"this clip of {audio.duration:.1f} s is silent; record it again with the microphone on")
@@ -70,12 +70,12 @@ class CamPlusPlus:
         return output.reshape(self.dim).astype(np.float32)
 
     def fingerprint(self) -> str:
-        """What tells these weights from others, see `OnnxNetwork.fingerprint`."""
+        """Digest that identifies these weights, see `OnnxNetwork.fingerprint`."""
         return self._network.fingerprint()
 
 
 def fbank(samples: Float) -> Float:
-    """Kaldi's log-mel filterbank energies, as CAM++ takes them before their mean over time is subtracted.
+    """Kaldi's log-mel filterbank energies. CAM++ takes them after their mean over time is subtracted.
 
     samples: (n,) float32, 16 kHz mono in [-1, 1] (not scaled to 16 bits), n >= 400
     returns: (1 + (n - 400) // 160, 80) float32: natural logarithms, frames of 25 ms every 10 ms

@@ -45,6 +45,12 @@ def gain_to(target_rms: float, measured: Floats, *, highest_peak: float = math.i
     return min(target_rms / level, highest_peak / peak(measured)) if level > 0 else 1.0
 
 
+def frame_powers(samples: Floats, size: int) -> NDArray[np.float64]:
+    """Mean square of consecutive frames of `size` samples: (n // size,) float64. The rest is left out."""
+    frames = samples[: len(samples) // size * size].reshape(-1, size)
+    return np.asarray(np.square(frames, dtype=np.float64).mean(axis=1))
+
+
 def fade_edges(samples: Floats, count: int) -> NDArray[np.float32]:
     """Ramp the first and the last `count` samples linearly from and to 0, so that cut sound does not click.
 

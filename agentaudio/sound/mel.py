@@ -1,4 +1,4 @@
-"""The mel scale as speech models use it."""
+"""Mel filterbanks as speech models use them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 @cache
 def mel_filters(bands: int, window: int, sample_rate: int) -> NDArray[np.float32]:
-    """A mel filterbank, read-only: (bands, window // 2 + 1) float32, 0 to 8000 Hz.
+    """A mel filterbank from 0 to 8000 Hz: (bands, window // 2 + 1) float32, read-only.
 
-    bands: triangles of equal area (in Hz), evenly spaced on Slaney's scale: linear to 1 kHz in steps
-        of 200/3 Hz, then 27 steps per factor 6.4
-    window: samples of the Fourier transform; sample_rate: in Hz
+    bands: number of triangles, of equal area in Hz and evenly spaced on Slaney's mel scale: linear up
+        to 1 kHz in steps of 200/3 Hz, then 27 steps per factor of 6.4
+    window: length of the Fourier transform in samples
+    sample_rate: of the sound, in Hz
 
     Source: Slaney, Auditory Toolbox (1998); librosa.filters.mel with its defaults is the same.
     """

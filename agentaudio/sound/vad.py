@@ -1,4 +1,4 @@
-"""Is anyone speaking? Silero VAD on onnxruntime."""
+"""Voice activity detection: where in a sound someone speaks. Silero VAD on ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SAMPLE_RATE_HZ = 16_000
 FRAME = 512
 """Samples of one decision: 32 ms."""
 
-CONTEXT = 64  # without the last 64 samples before each frame the network answers, wrongly
-BLOCK_FRAMES = 512  # frames of one network call: bounds the memory a long sound takes
-QUIETEST_PEAK, RAISED_PEAK = from_dbfs(-50), 0.3  # a clip that peaks between them is raised to the second
+CONTEXT = 64  # samples before each frame that the network also takes; without them its answers are wrong
+BLOCK_FRAMES = 512  # frames of one run, so that a long sound takes little memory
+QUIETEST_PEAK, RAISED_PEAK = from_dbfs(-50), 0.3  # a clip that peaks between the two is raised to the second
 
 STARTS_ABOVE, ENDS_BELOW = 0.5, 0.35
 SHORTEST_SPEECH_S = 0.1
@@ -34,18 +34,19 @@ _NETWORK = OnnxNetwork(
 
 
 class VoiceActivity:
-    """Finds speech in sound. One instance may serve several threads.
+    """Finds speech in whole sounds. Several threads may share one instance.
 
-    margin_s: what `trim` leaves before and after the speech
+    margin_s: seconds that `trim` keeps before and after the speech
 
-    Raises MissingExtra at first use without the extra `embedded`.
+    Raises MissingExtra on first use without the extra `embedded`.
+    Source: the Silero VAD network, version 6.2.3 (see assets/NOTICE).
     """
 
     def __init__(self, *, margin_s: float = 0.2) -> None:
         self.margin_s = margin_s
 
     def probabilities(self, audio: Audio) -> Samples:
-        """How likely each frame is speech: (ceil(n / 512),) float32 in [0, 1], n samples at 16 kHz."""
+        """Probability that each frame is speech: (ceil(n / 512),) float32 in [0, 1] for n samples at 16 kHz."""
         stream = VoiceActivityStream()
         samples = audio.resample(SAMPLE_RATE_HZ).samples
         loudest = peak(samples)
@@ -55,7 +56,12 @@ class VoiceActivity:
         return stream.push(np.concatenate([samples, padding]))
 
     def speech(self, audio: Audio) -> list[tuple[float, float]]:
-        """When someone speaks: (start, end) in seconds, in order, apart by more than LONGEST_GAP_S."""
+        """Stretches of speech: (start, end) in seconds, in order.
+
+        A stretch begins where the probability reaches STARTS_ABOVE and ends where it falls below
+        ENDS_BELOW. Stretches up to LONGEST_GAP_S apart are joined; those shorter than
+        SHORTEST_SPEECH_S are dropped.
+        """
         frame_s = FRAME / SAMPLE_RATE_HZ
         stretches: list[tuple[float, float]] = []
         start: int | None = None
@@ -75,7 +81,7 @@ class VoiceActivity:
         return [(begin, end) for begin, end in joined if end - begin >= SHORTEST_SPEECH_S]
 
     def trim(self, audio: Audio) -> Audio:
-        """From the first to the last speech with `margin_s` on both sides; empty when there is none."""
+        """The sound from the first to the last speech, with `margin_s` on both sides; empty without speech."""
         stretches = self.speech(audio)
         if not stretches:
             return Audio.silence(0.0, audio.sample_rate)
@@ -84,15 +90,18 @@ class VoiceActivity:
 
 
 class VoiceActivityStream:
-    """The same decisions for sound that arrives bit by bit. It belongs to one stream: not thread-safe."""
+    """Probabilities of speech for sound that arrives in chunks; any cut gives the same within 1e-4.
+
+    Not thread-safe: one instance serves one stream. `PcmStream` brings other rates to 16 kHz.
+    """
 
     def __init__(self) -> None:
         self._hidden = np.zeros(_STATE, np.float32)
         self._cell = np.zeros(_STATE, np.float32)
-        self._waiting = np.zeros(CONTEXT, np.float32)  # the context, then samples of no full frame yet
+        self._waiting = np.zeros(CONTEXT, np.float32)  # the context, then the samples of an incomplete frame
 
     def push(self, samples: Samples) -> Samples:
-        """Probabilities of the frames that are now complete: (frames,) float32.
+        """Take more samples; return the probabilities of the frames that are complete now: (frames,) float32.
 
         samples: (n,) float32, 16 kHz
         """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from support.sounds import tone
 
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.levels import dbfs, fade_edges, from_dbfs, gain_to, peak, rms
+from agentaudio.sound.levels import dbfs, fade_edges, frame_powers, from_dbfs, gain_to, peak, rms
 
 EMPTY = np.zeros(0, np.float32)
 
@@ -38,6 +38,12 @@ def test_gain_reaches_the_level_or_stops_at_the_highest_peak(samples: NDArray[np
     if rms(samples) > 1e-20:
         assert rms(raised) == pytest.approx(target, rel=1e-5) or peak(raised) == pytest.approx(0.9, rel=1e-5)
         assert peak(raised) < 0.9001 and rms(raised) < target * 1.0001
+
+
+def test_frame_powers_are_those_of_whole_frames() -> None:
+    samples = np.array([1, -1, 0.5, 0.5, 0.25], np.float32)
+    assert frame_powers(samples, 2).tolist() == [1.0, 0.25]
+    assert len(frame_powers(samples, 6)) == len(frame_powers(EMPTY, 2)) == 0
 
 
 def test_silence_is_not_raised() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agentaudio.errors import VoiceError
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.levels import from_dbfs, rms
+from agentaudio.sound.levels import frame_powers, from_dbfs, rms
 from agentaudio.sound.vad import FRAME, SAMPLE_RATE_HZ, VoiceActivity
 
 Float = NDArray[np.float32]
@@ -117,8 +117,7 @@ def _speech(clip: Audio) -> list[Stretch]:
 def _quietest(audio: Audio, after_s: float, before_s: float) -> float:
     """The instant in the middle of the quietest 200 ms between two instants, the last of several."""
     hop = max(1, audio.sample_rate // 100)
-    part = audio.slice(after_s, before_s).samples.astype(np.float64)
-    power = np.square(part[: len(part) // hop * hop]).reshape(-1, hop).mean(axis=1)
+    power = frame_powers(audio.slice(after_s, before_s).samples, hop)
     smooth = np.convolve(power, np.full(20, 1 / 20), mode="valid")
     last = len(smooth) - 1 - int(smooth[::-1].argmin())
     return after_s + (last + 10) * hop / audio.sample_rate
