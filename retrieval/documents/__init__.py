@@ -1,1 +1,1 @@
-"""Documents: read from a folder, kept as passages, searched by meaning and by words."""
+"""Documents: read from files, split into passages, searched by meaning and by words."""

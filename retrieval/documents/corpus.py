@@ -21,11 +21,11 @@ from agentaudio.errors import RetrievalError
 from agentaudio.retrieval.vectors.id_set import Ids, IdSet
 
 FORMAT = 1
-APPLICATION = 0x61674443  # "agDC": told from other SQLite files by this
+APPLICATION = 0x61674443  # "agDC": marks the SQLite files of a corpus
 WAIT_S = 30.0
 
-# Ids are never used twice and a passage never changes, so an index is brought up to date by its ids.
-# A vector belongs to a text, whichever passages have it: what was moved or mended is not embedded again.
+# Ids are never reused and a passage never changes, so comparing ids is enough to update an index.
+# Vectors are stored by text, not by passage: text that only moved to another passage is not embedded again.
 SCHEMA = f"""
 BEGIN IMMEDIATE;
 PRAGMA application_id = {APPLICATION};
@@ -45,7 +45,7 @@ COMMIT;
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file as it was when it was read: bytes, nanoseconds since 1970, hex digest of its content."""
+    """A file when it was read: size in bytes, nanoseconds since 1970, hex SHA-256 of its content."""
 
     name: str
     size: int
@@ -54,14 +54,14 @@ class FileState:
 
 
 def embedded_text(passage: Passage) -> str:
-    """What is embedded of a passage."""
+    """The text of a passage that is embedded and reranked: its title and its text."""
     return f"{passage.title}. {passage.text}"
 
 
 class Corpus:
-    """Each change is kept whole or not at all. Several threads may share one; processes may share its file.
+    """Passages in SQLite. Every change is atomic; threads may share a corpus, and processes its file.
 
-    path: an SQLite file, made when it is missing; None keeps the corpus in memory
+    path: an SQLite file, created when it is missing; None keeps the corpus in memory
 
     Raises RetrievalError when the file cannot be used.
     """
@@ -70,7 +70,7 @@ class Corpus:
         self.path = None if path is None else Path(path)
         self._lock = threading.RLock()
         self._name = ":memory:" if self.path is None else str(self.path)
-        with self._told():
+        with self._database_errors():
             if self.path is not None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self._name, timeout=WAIT_S, check_same_thread=False, isolation_level=None)
@@ -84,15 +84,15 @@ class Corpus:
             db.execute("PRAGMA journal_mode = WAL")
             db.executescript(SCHEMA)
         elif kind != (APPLICATION, FORMAT):
-            raise RetrievalError(f"{self._name} is no corpus of this version; name another file, or remove it")
+            raise RetrievalError(f"{self._name} is not a corpus of this version; name another file or delete it")
         db.execute("PRAGMA foreign_keys = ON")
 
     def files(self) -> dict[str, FileState]:
-        """What was read, by name."""
+        """The files that were read, by name."""
         return {row[0]: FileState(*row) for row in self._rows("SELECT name, size, mtime_ns, sha256 FROM files")}
 
     def put(self, file: FileState, passages: Iterable[Passage]) -> None:
-        """Keep a file's passages in place of those it had, unless another process has read the same by now."""
+        """Replace the passages of a file, unless the corpus already holds this content."""
         rows = [(file.name, p.text, p.title, p.source, p.position, _digest(p)) for p in map(_storable, passages)]
         with self._change() as db:
             known = db.execute("SELECT sha256 FROM files WHERE name = ?", (file.name,)).fetchone()
@@ -105,18 +105,18 @@ class Corpus:
             )
 
     def touch(self, file: FileState) -> None:
-        """Remember a file's new date; its content is as it was."""
+        """Update the size and date of a file whose content is unchanged."""
         with self._change() as db:
             db.execute("UPDATE files SET size = ?, mtime_ns = ? WHERE name = ?", (file.size, file.mtime_ns, file.name))
 
     def drop(self, names: Iterable[str]) -> None:
-        """Forget files, and the vectors of texts that no passage has any more."""
+        """Remove files, and the vectors of texts that no passage holds any more."""
         with self._change() as db:
             db.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in names])
             db.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)")
 
     def changed_elsewhere(self) -> int:
-        """A number that another process changes, or another Corpus of the same file, when it writes."""
+        """A number that changes when another process, or another Corpus of the same file, writes."""
         return int(self._rows("PRAGMA data_version")[0][0])
 
     def passages(self) -> dict[int, Passage]:
@@ -125,11 +125,11 @@ class Corpus:
         return {row[0]: Passage(*row[1:]) for row in rows}
 
     def ids(self) -> IdSet:
-        """Of all passages."""
+        """Ids of all passages."""
         return IdSet(row[0] for row in self._rows("SELECT id FROM passages"))
 
     def without_vector(self) -> list[Passage]:
-        """Passages that are not embedded yet, one for each text."""
+        """One passage for each text that is not embedded yet."""
         rows = self._rows(
             "SELECT text, title, source, position FROM passages"
             " WHERE digest NOT IN (SELECT digest FROM vectors) GROUP BY digest"
@@ -137,15 +137,15 @@ class Corpus:
         return [Passage(*row) for row in rows]
 
     def put_vectors(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
-        """vectors: (n, dim) float32, the embeddings of the passages' `embedded_text`."""
+        """Store (n, dim) float32 embeddings of the passages' `embedded_text`."""
         rows = [(_digest(p), np.float32(v).tobytes()) for p, v in zip(passages, vectors, strict=True)]
         with self._change() as db:
             db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
 
     def vectors(self, ids: Ids | None = None) -> Iterator[tuple[Ids, NDArray[np.float32]]]:
-        """Ids, (n,) int64, with their vectors, (n, dim) float32, some at a time; ids: only these."""
+        """Batches of ids, (n,) int64, and their vectors, (n, dim) float32. ids: only these; None takes all."""
         known = (self.ids().ids() if ids is None else ids).tolist()
-        for start in range(0, len(known), 500):  # SQLite takes so many values for one statement
+        for start in range(0, len(known), 500):  # SQLite limits the number of values in a statement
             some = known[start : start + 500]
             rows = self._rows(
                 "SELECT passages.id, vector FROM passages JOIN vectors USING (digest)"
@@ -156,9 +156,11 @@ class Corpus:
                 yield found, np.stack([np.frombuffer(row[1], np.float32) for row in rows])
 
     def embedded_by(self, probe: NDArray[np.float32]) -> str:
-        """The name of the embedder; the vectors of another one, which embeds a known text differently, are forgotten.
+        """A name for the embedder, made of how it embeds a fixed text.
 
-        probe: (dim,) what the embedder of now makes of that text
+        When the stored vectors come from another embedder, they are deleted.
+
+        probe: (dim,) the current embedder's vector of the fixed text
         """
         kept = self._rows("SELECT value FROM about WHERE key = 'probe'")
         before = np.frombuffer(kept[0][0], np.float32) if kept else np.zeros(0, np.float32)
@@ -171,7 +173,7 @@ class Corpus:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._told():
+        with self._lock, self._database_errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -182,15 +184,15 @@ class Corpus:
                 raise
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock, self._told():
+        with self._lock, self._database_errors():
             return self._db.execute(sql, values).fetchall()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _database_errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise RetrievalError(f"the corpus {self._name} cannot be used: {error}; name another file") from None
+            raise RetrievalError(f"corpus {self._name} cannot be used: {error}; name another file") from None
 
 
 def _digest(passage: Passage) -> bytes:
@@ -198,7 +200,7 @@ def _digest(passage: Passage) -> bytes:
 
 
 def _storable(passage: Passage) -> Passage:
-    """Without the halves of surrogate pairs that JSON and broken pages hold; no file takes them."""
+    """The passage with unpaired surrogates, which SQLite cannot store, replaced by question marks."""
     text, title, source = (
         part.encode("utf-8", "replace").decode() for part in (passage.text, passage.title, passage.source)
     )

@@ -1,4 +1,4 @@
-"""Files that documents come in: text, Markdown, HTML, PDF, Word and recordings."""
+"""Reads documents from files: text, Markdown, HTML, PDF, Word and recordings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentaudio.sound.formats import SOUND_SUFFIXES
 from agentaudio.sound.vad import VoiceActivity
 
 Transcribe = Callable[[Audio], str]
-"""The words of an utterance, at most LONGEST_UTTERANCE_S seconds of sound; empty when there are none."""
+"""The transcript of at most LONGEST_UTTERANCE_S seconds of sound; empty when no word was heard."""
 
 TEXT, PAGES, PAPERS = (".txt", ".md"), (".html", ".htm"), (".pdf", ".docx")
 SUFFIXES = (*TEXT, *PAGES, *PAPERS)
@@ -27,9 +27,9 @@ LONGEST_UTTERANCE_S = 25.0
 
 
 def read_documents(path: Path, source: str, transcribe: Transcribe | None = None) -> Iterator[Document]:
-    """What a file says: one document, or one for each page of a PDF or stretch of a recording.
+    """The documents in a file: one, or one for each page of a PDF and each passage of a recording.
 
-    source: what its documents are called, to which pages and times are added
+    source: the source of its documents; pages and times are added as fragments
 
     Raises RetrievalError for a file that is too large or cannot be read, MissingExtra without the extra
     `documents` (PDF, Word) or `web` (HTML).
@@ -53,7 +53,7 @@ def read_documents(path: Path, source: str, transcribe: Transcribe | None = None
         elif suffix in SOUND_SUFFIXES and transcribe is not None:
             yield from _recording(path, source, transcribe)
         else:
-            raise RetrievalError(f"{source} is no document; take {', '.join(SUFFIXES)}, or recordings to transcribe")
+            raise RetrievalError(f"{source} is not a document; use {', '.join(SUFFIXES)}, or recordings to transcribe")
     except OSError as error:
         raise RetrievalError(f"cannot read {source}: {error.strerror}; check its permissions") from None
 
@@ -74,7 +74,7 @@ def _pdf(path: Path, source: str) -> Iterator[Document]:
         from pypdf import PdfReader
     except ImportError:
         raise MissingExtra("reading PDF files", "documents") from None
-    logging.getLogger("pypdf").setLevel(logging.ERROR)  # it warns of each oddity that it can mend
+    logging.getLogger("pypdf").setLevel(logging.ERROR)  # it warns about every oddity that it can repair
     try:
         reader = PdfReader(path)
         title = str((reader.metadata and reader.metadata.title) or "").strip() or _named(path)
@@ -82,14 +82,14 @@ def _pdf(path: Path, source: str) -> Iterator[Document]:
         if pages <= MAX_PAGES:
             for number, page in enumerate(reader.pages, start=1):
                 yield Document(_unwrapped(page.extract_text()), title, f"{source}#page={number}")
-    except Exception as error:  # a damaged file makes the parser fail in any way it can
-        raise RetrievalError(f"{source} cannot be read as PDF ({error}); repair it, or take its password off") from None
+    except Exception as error:  # damaged files make the parser raise exceptions of any type
+        raise RetrievalError(f"{source} cannot be read as PDF ({error}); repair it or remove its password") from None
     if pages > MAX_PAGES:
         raise RetrievalError(f"{source} has {pages:,} pages, more than {MAX_PAGES:,}; split it")
 
 
 def _unwrapped(text: str) -> str:
-    """Words that were broken at the end of a line, whole again."""
+    """The text with words that were hyphenated at line ends joined again."""
     return re.sub(r"(?<=\w)-\n(?=[a-z])", "", text)
 
 
@@ -106,13 +106,13 @@ def _docx(path: Path, source: str) -> Document:
         opened = docx.Document(str(path))
         blocks = [_block(item) for item in opened.iter_inner_content()]
         title = opened.core_properties.title.strip()
-    except Exception as error:  # likewise
+    except Exception as error:  # as with PDF
         raise RetrievalError(f"{source} cannot be read as a Word file ({error}); save it again as .docx") from None
     return Document("\n\n".join(filter(None, blocks)), title or _named(path), source)
 
 
 def _block(item: Any) -> str:
-    """A paragraph, a heading as in Markdown, or a table with a line for each row."""
+    """Markdown of a paragraph or heading, or a table with one line for each row."""
     if hasattr(item, "rows"):
         return "\n".join(" | ".join(cell.text.strip() for cell in row.cells) for row in item.rows)
     style = item.style.name if item.style is not None else ""
@@ -122,11 +122,11 @@ def _block(item: Any) -> str:
 
 
 def _recording(path: Path, source: str, transcribe: Transcribe) -> Iterator[Document]:
-    """Utterances between pauses, joined while they are short, each with its time."""
+    """Transcripts of utterances, joined up to MAX_PASSAGE_CHARS, with their times in the source."""
     try:
         audio = Audio.load(path)
     except AudioError as error:
-        raise RetrievalError(f"{source} cannot be heard: {error}") from None
+        raise RetrievalError(f"{source} cannot be decoded: {error}") from None
     begun, ended, said = 0.0, 0.0, ""
     for start, end in _utterances(audio):
         words = " ".join(transcribe(audio.slice(start, end)).split())

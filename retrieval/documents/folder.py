@@ -1,4 +1,4 @@
-"""`Folder`: the documents under a folder, kept in step with a corpus."""
+"""`Folder`: keeps a corpus in step with the documents in a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Names of files, relative to the folder. problems: what could not be read, and why."""
+    """What a refresh changed: names of files, relative to the folder.
+
+    problems: files that could not be read, and why
+    """
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -32,12 +35,12 @@ class Changes:
 
 
 class Folder:
-    """What is in a folder, told by sizes and dates, then by content.
+    """A folder of documents. Changed files are noticed by size and date, and confirmed by content.
 
-    store: SQLite file that keeps what was read and embedded; None reads everything each time
-    transcribe: for recordings, which are left out without it
+    store: SQLite file that keeps texts and vectors; None reads and embeds everything each time
+    transcribe: returns the words of recordings; without it recordings are skipped
 
-    Raises RetrievalError when there is no such folder, or the store cannot be used.
+    Raises RetrievalError when the folder does not exist or the store cannot be used.
     """
 
     def __init__(
@@ -46,21 +49,21 @@ class Folder:
     ) -> None:  # fmt: skip
         self.path = Path(path)
         if not self.path.is_dir():
-            raise RetrievalError(f"no such folder of documents: {self.path}")
+            raise RetrievalError(f"no such folder of documents: {self.path}; check the path")
         self.suffixes = SUFFIXES + SOUND_SUFFIXES if transcribe else SUFFIXES
         self.corpus = Corpus(store)
         self._transcribe = transcribe
         self._refused: dict[FileState, str] = {}
 
     def refresh(self) -> Changes:
-        """Read what is new or changed, forget what is gone. A file that cannot be read is told and left out."""
+        """Read new and changed files and remove deleted ones; a file that cannot be read is logged and skipped."""
         before, refused = self.corpus.files(), self._refused
         added: list[str] = []
         changed: list[str] = []
         seen: set[str] = set()
         still_refused: dict[FileState, str] = {}
         for name, status in self._found():
-            if not _can_be_written(name):
+            if not _is_utf8(name):
                 state = FileState(ascii(name), status.st_size, status.st_mtime_ns, "")
                 still_refused[state] = f"the name {ascii(name)} is not UTF-8; rename the file"
                 continue
@@ -81,23 +84,23 @@ class Folder:
                 documents = read_documents(self.path / name, name, self._transcribe)
                 self.corpus.put(hashed, [passage for document in documents for passage in split(document)])
             except FileNotFoundError:
-                continue  # gone since it was listed
+                continue  # deleted since it was listed
             except (AgentAudioError, OSError) as error:
                 still_refused[state] = str(error)
                 continue
             seen.add(name)
             (changed if known else added).append(name)
         removed = sorted(set(before) - seen)
-        if removed or changed:  # texts that were edited away leave vectors too
+        if removed or changed:  # texts that were edited out leave vectors behind
             self.corpus.drop(removed)
         for state in set(still_refused) - set(refused):
-            log.warning("left out: %s", still_refused[state])
+            log.warning("skipped: %s", still_refused[state])
         self._refused = still_refused
         problems = {state.name: reason for state, reason in still_refused.items()}
         return Changes(tuple(added), tuple(changed), tuple(removed), problems)
 
     def _found(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Visible files of the kinds we read, in order, links to elsewhere left out."""
+        """Name and status of readable files in order, without hidden files and links that lead out of the folder."""
         root = self.path.resolve()
         for path in sorted(self.path.rglob("*")):
             name = path.relative_to(self.path)
@@ -114,7 +117,7 @@ class Folder:
             return file_digest(file, "sha256").hexdigest()
 
 
-def _can_be_written(name: str) -> bool:
+def _is_utf8(name: str) -> bool:
     try:
         name.encode()
     except UnicodeEncodeError:

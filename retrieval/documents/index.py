@@ -1,4 +1,4 @@
-"""`DocumentIndex`: documents that can be searched by meaning and by words."""
+"""`DocumentIndex`: search in documents by meaning and by words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from agentaudio.text.sentences import sentences
 log = logging.getLogger(__name__)
 
 Rerank = Callable[[str, Sequence[str]], Sequence[float]]
-"""A query and n texts to n scores, higher is better: a cross-encoder, say."""
+"""A query and n texts to n scores, higher is better; such as a cross-encoder."""
 
 LOOK_EVERY_S = 2.0
 EMBEDDED_AT_ONCE = 64
@@ -36,16 +36,16 @@ _PROBE = "The quick brown fox jumps over the lazy dog."
 
 
 class DocumentIndex:
-    """Passages of documents, searched by BM25 and, with an embedder, by meaning too.
+    """Passages of documents, searched by BM25 and, with an embedder, by meaning.
 
-    A folder is watched: a search that finds it changed has it read again, and the searches after that
-    know. Several threads may share an index.
+    A folder is watched: every LOOK_EVERY_S seconds a search has it checked in the background, and later searches
+    see what changed. Several threads may share an index.
 
-    documents: passages, documents to be split, or a Folder
-    embed: texts to unit vectors; None searches by words only
-    rerank: puts the best passages of both searches in order
+    documents: passages, documents to split, or a Folder
+    embed: text embedder; None searches by words only
+    rerank: orders the best passages of the search
 
-    Raises RetrievalError when there is no text at all.
+    Raises RetrievalError when there is no text to index.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class DocumentIndex:
     ) -> DocumentIndex:  # fmt: skip
         """The documents under a folder: text, Markdown, HTML, PDF, Word, and recordings with `transcribe`.
 
-        store: SQLite file that keeps what was read and embedded for the next time
-        transcribe: the words of a stretch of sound; passages then tell when they were said
+        store: SQLite file that keeps texts and vectors for the next time
+        transcribe: returns the words of recordings; their passages carry times in their source
 
-        Raises RetrievalError when the folder is missing, or holds no text.
+        Raises RetrievalError when the folder is missing or has no text.
         """
         return cls(Folder(folder, store=store, transcribe=transcribe), embed=embed, rerank=rerank)
 
@@ -91,7 +91,7 @@ class DocumentIndex:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Every title and sentence: what people may talk about, for recognisers."""
+        """All titles and sentences, without repetitions: vocabulary for speech recognisers."""
         passages = self.passages
         found = dict.fromkeys(passage.title for passage in passages)
         for passage in passages:
@@ -99,24 +99,24 @@ class DocumentIndex:
         return tuple(found)
 
     def prepare(self) -> None:
-        """Build the indexes now instead of at the first search; it blocks for about 10 ms a new passage."""
+        """Build the indexes now instead of at the first search; blocks for about 10 ms per new passage."""
         with self._refreshing:
             if self._words is None:
-                self._take()
+                self._update_indexes()
 
     def refresh(self) -> Changes:
-        """Read what changed in the folder, and search that from now on."""
+        """Read what changed in the folder and update the indexes; blocks."""
         if self._folder is None:
             return Changes()
         with self._refreshing:
             changes = self._folder.refresh()
             if changes or self._corpus.changed_elsewhere() != self._writes:
-                self._take()
+                self._update_indexes()
             self._looked = time.monotonic()
         return changes
 
     def search(self, query: str, k: int = 4) -> list[Passage]:
-        """The k best passages, best first; the score is 1 where meaning and all words are the query's."""
+        """The k best passages, best first. Scores are 0 to 1 without a reranker, else the reranker's."""
         self._look()
         if self._words is None:
             self.prepare()
@@ -128,20 +128,20 @@ class DocumentIndex:
         return found[:k] if self._rerank is None else _reranked(query, found[:pool], self._rerank)[:k]
 
     def _look(self) -> None:
-        """See in a thread whether the folder has changed; this search need not wait for it."""
+        """Check for changes in a thread when the last check is old enough; the search does not wait for it."""
         if self._folder is None or time.monotonic() - self._looked < LOOK_EVERY_S or self._refreshing.locked():
             return
         self._looked = time.monotonic()
-        threading.Thread(target=self._refresh_or_tell, name="refresh documents", daemon=True).start()
+        threading.Thread(target=self._refresh_and_log, name="refresh documents", daemon=True).start()
 
-    def _refresh_or_tell(self) -> None:
+    def _refresh_and_log(self) -> None:
         try:
             self.refresh()
         except Exception:
-            log.exception("the documents could not be read again; they are searched as they were")
+            log.exception("cannot read the documents again; searching their last state")
 
-    def _take(self) -> None:
-        """Search what is in the corpus from now on. The lock is held."""
+    def _update_indexes(self) -> None:
+        """Bring the indexes in step with the corpus. The caller holds the lock."""
         writes, passages = self._corpus.changed_elsewhere(), self._corpus.passages()
         wanted = IdSet(passages)
         if self._embed is not None:
@@ -165,7 +165,7 @@ class DocumentIndex:
         vectors.remove(held - wanted)
         for ids, rows in self._corpus.vectors((wanted - held).ids()):
             vectors.add(ids, rows)
-        # A few vectors are read from the corpus as fast; many take minutes to arrange.
+        # Few vectors load from the corpus just as fast; an index of many takes minutes to build.
         if self._corpus.path is not None and len(vectors) > EXACT_UP_TO and vectors.needs_compaction:
             vectors.compact(self._corpus.vectors)
             vectors.save(self._index_path(self._corpus.path), embedder=embedder)
@@ -179,17 +179,17 @@ class DocumentIndex:
 
     @staticmethod
     def _index_path(store: Path) -> Path:
-        # Not STORE.json: the index clears away its old files STEM-*, and STORE-wal is SQLite's.
+        # Not STORE.json: an index deletes its old files STEM-*, and STORE-wal belongs to SQLite.
         return store.with_name(f"{store.name}.vectors.json")
 
 
 def _bytes(dim: int) -> float:
-    """Memory for a vector and its id where they are many: a byte for each dimension."""
+    """Memory for a vector and its id in a large index: one byte per dimension."""
     return dim + ID_BYTES
 
 
 def _reranked(query: str, passages: Sequence[Passage], rerank: Rerank) -> list[Passage]:
-    """Passages by the scores of a reranker, best first."""
+    """Passages with the scores of a reranker, best first."""
     scores = rerank(query, [embedded_text(p) for p in passages]) if passages else []
     scored = (replace(p, score=round(float(score), 4)) for p, score in zip(passages, scores, strict=True))
     return sorted(scored, key=lambda passage: -passage.score)
@@ -205,9 +205,9 @@ def _passages(items: Iterable[Passage | Document]) -> Iterable[Passage]:
 
 def _nothing(folder: Folder | None, changes: Changes) -> str:
     if folder is None:
-        return "there is not one passage to index; give it some text"
+        return "there is no passage to index; give it some text"
     if changes.problems:
-        return "; ".join([f"there is not one passage in {folder.path}", *list(changes.problems.values())[:5]])
+        return "; ".join([f"there is no passage in {folder.path}", *list(changes.problems.values())[:5]])
     if changes.added:
-        return f"there is not one passage to index in {folder.path}; its files are empty"
-    return f"{folder.path} holds no documents; add files ending in {', '.join(SUFFIXES)}"
+        return f"there is no passage to index in {folder.path}: its files are empty; add some text"
+    return f"{folder.path} has no documents; add files ending in {', '.join(SUFFIXES)}"

@@ -1,1 +1,1 @@
-"""Find the voice that was asked for: by words, by sound, by attributes."""
+"""Search for voices: by words, by sound, by attributes."""

@@ -1,4 +1,4 @@
-"""`VoiceIndexes`: what a library's voices are searched by, kept in step with the library."""
+"""`VoiceIndexes`: the search indexes of a voice library, kept in step with it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from agentaudio.text.embedding import Embed
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Voice
 
-KEPT_FROM = 200
-AT_ONCE = 256
+SAVED_FROM = 200
+CARDS_AT_ONCE = 256
 MOST_FILTERS = 64
 DESCRIPTIONS, SPEAKERS = "descriptions", "speakers"
 
@@ -34,14 +34,13 @@ log = logging.getLogger(__name__)
 
 
 class VoiceIndexes:
-    """Words, meanings and sound of the voices of a library that may be used for synthesis.
+    """Indexes of words, meaning and sound of the voices that may be used for synthesis.
 
-    Each index is made when it is first needed; afterwards it takes in what came, and finds no more
-    what went, without being made again. What takes long to make is kept in the library's folder
-    where that can be written. Several threads may share it.
+    Each index is built when it is first needed, and then updated as voices are added and removed. Indexes that take
+    long to build are saved in the library's folder when it is writable. Several threads may share one instance.
 
-    embed: texts to unit vectors, for meanings
-    speakers: where speaker embeddings are searched; None takes a FaissIndex
+    embed: text embedder, for the meaning of cards; None leaves it out
+    speakers: index of speaker embeddings; None makes a FaissIndex
     """
 
     def __init__(self, library: VoiceLibrary, embed: Embed | None, speakers: VectorIndex | None) -> None:
@@ -60,7 +59,7 @@ class VoiceIndexes:
         self._filters: dict[Any, IdSet] = {}
 
     def refresh(self) -> IdSet:
-        """See what the library holds now: the rows of all voices that may be used."""
+        """Read the state of the library; returns the rows of all voices that may be used."""
         with self._lock:
             now = self.library.generation, date.today()
             if now != self._seen:
@@ -70,7 +69,7 @@ class VoiceIndexes:
             return self.usable
 
     def select(self, **conditions: Any) -> IdSet:
-        """Rows of the usable voices that meet the conditions of `VoiceLibrary.select`."""
+        """Rows of the usable voices that meet conditions, given as `VoiceLibrary.select` takes them."""
         key = tuple((name, tuple(v) if isinstance(v, list | tuple | set) else v) for name, v in conditions.items())
         with self._lock:
             usable = self.refresh()
@@ -81,7 +80,7 @@ class VoiceIndexes:
             return self._filters[key]
 
     def texts(self) -> tuple[TextIndex, FaissIndex | None]:
-        """Words and meanings of the cards. New cards are embedded first, which takes about 10 ms for each."""
+        """The indexes of words and of meaning. New cards are embedded first, about 10 ms each."""
         with self._lock:
             usable = self.refresh()
             if self._texts_seen == self._seen:
@@ -110,14 +109,14 @@ class VoiceIndexes:
         if meanings is None or self._embedder is None:
             return
         meanings.remove(meanings.ids() - usable)
-        if len(new) >= KEPT_FROM or (len(meanings) >= KEPT_FROM and not self._path(DESCRIPTIONS).is_file()):
+        if len(new) >= SAVED_FROM or (len(meanings) >= SAVED_FROM and not self._path(DESCRIPTIONS).is_file()):
             about = {"embedder": self._embedder}
             meanings.compact(
                 background=len(meanings) > EXACT_UP_TO, then=lambda: self._keep(meanings, DESCRIPTIONS, about)
             )
 
     def speakers(self) -> VectorIndex:
-        """Speaker embeddings. Raises RetrievalError when the library has none."""
+        """The index of speaker embeddings. Raises RetrievalError when the library has none."""
         library = self.library
         with self._lock:
             usable, encoder = self.refresh(), library.encoder_name
@@ -138,7 +137,7 @@ class VoiceIndexes:
                     if kept.any():
                         index.add(rows[kept], vectors[kept])
             if isinstance(index, FaissIndex):
-                # Whoever takes a voice back deletes the files, because its embedding is in them.
+                # Revoking a voice deletes the saved files, because they contain its embedding.
                 lost = len(index) > EXACT_UP_TO and not self._path(SPEAKERS).is_file()
                 if index.needs_compaction or lost:
                     about = {"encoder": encoder}
@@ -147,9 +146,9 @@ class VoiceIndexes:
             return index
 
     def embeddings(self, rows: Iterable[int]) -> dict[int, Vectors]:
-        """The exact speaker embeddings of a few rows: (dim,) float32 each; rows without one are left out."""
+        """Exact speaker embeddings by row, (dim,) float32 each; rows without one are left out."""
         wanted = [int(row) for row in rows]
-        # One bind variable for all rows: SQLite limits how many there may be.
+        # One bind variable for all rows, because SQLite limits their number.
         found = self.library.database.rows(
             "SELECT voice, vector FROM embeddings WHERE encoder = (SELECT value FROM about WHERE key = 'encoder') "
             "AND voice IN (SELECT value FROM json_each(?))", str(wanted),
@@ -157,16 +156,16 @@ class VoiceIndexes:
         return {row: np.frombuffer(vector, np.float32) for row, vector in found}
 
     def voices(self, rows: Iterable[int]) -> list[tuple[int, Voice]]:
-        """The voices of these rows, in this order; those that are gone are left out."""
+        """(row, voice) in the given order; rows without a voice are left out."""
         wanted = [int(row) for row in rows]
         voices = self.library.at(wanted)
         if len(voices) == len(wanted):
             return list(zip(wanted, voices, strict=True))
-        # One went meanwhile: ask for each, so that none takes another one's row.
+        # A voice was removed in between: ask for each row, so that every voice keeps its own.
         return [(row, voice) for row in wanted for voice in self.library.at([row])]
 
     def rows_of(self, ids: Iterable[str]) -> IdSet:
-        """The rows of the voices with these ids; unknown ones are left out."""
+        """Rows of the voices with these ids; unknown ids are left out."""
         sql = "SELECT row FROM voices WHERE id IN (SELECT value FROM json_each(?))"
         return IdSet(row for (row,) in self.library.database.rows(sql, json.dumps(list(ids))))
 
@@ -201,9 +200,9 @@ class VoiceIndexes:
             yield rows[kept], vectors[kept]
 
     def _keep(self, index: FaissIndex, name: str, about: dict[str, str]) -> None:
-        """Write a compacted index into the library's folder, if that can be written and everything in it may stay."""
+        """Save a compacted index in the library's folder, when it is writable and holds only usable voices."""
         with suppress(VoiceError), self.library.database.alone():
-            # Nobody takes a voice back while the block runs, and what was taken back before is not written again.
+            # No voice can be revoked while the block runs; one that was revoked before must not be written again.
             gone = index.ids() - IdSet(self.library.select(purpose="synthesis"))
             if len(gone) or not index.compacted:
                 return
@@ -221,5 +220,5 @@ def _meanings(dim: int) -> FaissIndex:
 
 
 def _parts(rows: Ids) -> Iterator[Ids]:
-    for start in range(0, len(rows), AT_ONCE):
-        yield rows[start : start + AT_ONCE]
+    for start in range(0, len(rows), CARDS_AT_ONCE):
+        yield rows[start : start + CARDS_AT_ONCE]

@@ -1,4 +1,4 @@
-"""`Wish`: what words about a voice come down to, in a request and on a card alike."""
+"""`Wish`: the traits that a request for a voice, or the text of a card, names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from agentaudio.retrieval.voices.words import (
+from agentaudio.retrieval.voices.vocabulary import (
     AGES,
     ASKING,
     CHILD_ONLY,
@@ -46,11 +46,13 @@ _LONGEST_CHINESE = max(map(len, (*CHINESE, *CHINESE_ASKING)))
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for, or what a text says.
+    """The traits in a text.
 
-    genders, ages, places: a voice must have one of each that is not empty; contradictory: none can
-    manners: how it should sound, as MANNERS names it; rest: other content words
-    english: all of it in English, for an embedder that reads nothing else
+    genders, ages, places: a voice must have one of each group that is not empty
+    manners: how the voice should sound, as keys of MANNERS
+    rest: roots of the other content words
+    english: the request in English, for embedders that only know English
+    contradictory: whether no voice can have all traits
     """
 
     genders: frozenset[str] = frozenset()
@@ -63,22 +65,22 @@ class Wish:
 
     @property
     def attributes(self) -> tuple[frozenset[str], ...]:
-        """Groups of traits; a voice must have one of every group."""
+        """Groups of traits; a voice must have one trait of each group."""
         return tuple(group for group in (self.genders, self.ages, *self.places) if group)
 
 
 def asks_for_default(query: str) -> bool:
-    """Whether the words ask for the voice that the agent started with."""
+    """Whether the query asks for the voice that the agent started with."""
     return _DEFAULT.search(query.lower()) is not None and not asks_for_talker(query)
 
 
 def asks_for_talker(query: str) -> bool:
-    """Whether the words ask for the voice of the person who is talking now."""
+    """Whether the query asks for the voice of the person who is speaking."""
     return _TALKER.search(query.lower()) is not None
 
 
 def read_wish(text: str) -> Wish:
-    """What a request or a description says, in English, Chinese, or both."""
+    """The traits in a request or a description, in English, Chinese or both."""
     english, unknown = _translate(text.lower())
     english, age = _age_in_years(english)
     tokens = _WORD.findall(english.replace("’", "'"))
@@ -112,15 +114,15 @@ def read_wish(text: str) -> Wish:
 
 
 def card_prose(card: VoiceCard) -> str:
-    """What a card says in words, its transcript left out."""
+    """The text of a card without its transcript."""
     extras = " ".join(part for part in (card.style, card.accent, *card.tags) if part)
     return f"{card.name}. {card.description} {extras}"
 
 
 def card_terms(card: VoiceCard) -> list[str]:
-    """What a card is found by: words of card and transcript, `@trait`, `~root` and `=name`.
+    """The search terms of a card: words of its text and transcript, `@trait`, `~root` and `=name`.
 
-    What its fields say of gender, age and place counts before its prose.
+    The fields for gender and age take precedence over the text.
     """
     prose = card_prose(card)
     described = read_wish(prose)
@@ -142,15 +144,17 @@ def card_terms(card: VoiceCard) -> list[str]:
 
 
 def trait_term(trait: str) -> str:
+    """The search term of a trait."""
     return f"@{trait.replace(' ', '-')}"
 
 
 def name_term(name: str) -> str:
+    """The search term of a voice's name or id."""
     return f"={'-'.join(name.casefold().split())}"
 
 
 def names_in(query: str) -> list[str]:
-    """Terms of every name that the query could hold, the longest first."""
+    """Name terms of all runs of up to four words in the query, the longest first."""
     said = re.findall(r"[\w'-]+", query.casefold())[:30]
     spans = ((at, at + length) for length in (4, 3, 2, 1) for at in range(len(said) - length + 1))
     return [name_term(" ".join(said[start:end])) for start, end in spans]
@@ -158,7 +162,7 @@ def names_in(query: str) -> list[str]:
 
 @cache
 def _vocabulary() -> dict[str, tuple[frozenset[str], ...]]:
-    """Every word and phrase, and its groups of traits."""
+    """The groups of traits of each known word and phrase."""
     found: dict[str, dict[str, set[str]]] = {}
     names = {place: names for place, (names, _) in PLACES.items()}
     for kind, table in (("gender", GENDERS), ("age", AGES), ("place", names), ("manner", MANNERS)):
@@ -184,7 +188,7 @@ def _roots() -> dict[str, tuple[frozenset[str], ...]]:
 
 
 def _at(tokens: list[str], at: int) -> tuple[int, tuple[frozenset[str], ...] | None]:
-    """The longest phrase of the vocabulary that begins here: how many words, and its traits."""
+    """Length in words and traits of the longest known phrase at this position; None for unknown words."""
     known = _vocabulary()
     for length in (3, 2):
         phrase = " ".join(tokens[at : at + length])
@@ -199,7 +203,7 @@ def _at(tokens: list[str], at: int) -> tuple[int, tuple[frozenset[str], ...] | N
 
 
 def _all_of(said: list[frozenset[str]], known: frozenset[str]) -> frozenset[str] | None:
-    """What every group of one kind allows; empty when none was said, None when they exclude each other."""
+    """The traits that all groups of one kind share; empty without groups, None when they exclude each other."""
     groups = [group for group in said if group <= known]
     if not groups:
         return frozenset()
@@ -207,7 +211,7 @@ def _all_of(said: list[frozenset[str]], known: frozenset[str]) -> frozenset[str]
 
 
 def _translate(text: str) -> tuple[str, list[str]]:
-    """The text with its Chinese in English, and the Chinese that is not known, in pairs of characters."""
+    """The text with known Chinese words in English, and the unknown rest as pairs of characters."""
     unknown: list[str] = []
 
     def english(match: re.Match[str]) -> str:

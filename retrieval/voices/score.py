@@ -1,4 +1,4 @@
-"""How likely a voice fits what was asked for in words, and from where on it does."""
+"""The probability that a voice fits a request in words, and the threshold to accept it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from agentaudio.voice_library.voice import VoiceCard
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How likely a voice fits a wish: a logistic function of what was asked for and is there.
+    """Weights of a logistic function: the probability that a voice fits a wish.
 
-    place, age, gender: the wish names one, and the voice has it; found, missed: for each manner or other
-    word of the wish that the card has (at most 2), or lacks (manners, at most 3); whole: it lacks nothing
-    meaning: times the cosine
+    place, age, gender: the wish names one (the voice has it, or it would not be scored)
+    found: per manner or other word of the wish that the card has, at most 2
+    missed: per manner of the wish that the card lacks, at most 3
+    whole: the card has everything that the wish names
+    meaning: multiplied by the cosine of the texts
     """
 
     place: float
@@ -28,8 +30,8 @@ class Weights:
     bias: float
 
 
-# Fitted by benchmarks/voice_calibration.py to benchmarks/voice_questions/dev.jsonl, and so is LEAST_TEXT_SCORE:
-# the score that parts voices that fit from strangers.
+# Fitted by benchmarks/voice_calibration.py on benchmarks/voice_questions/dev.jsonl, and so is LEAST_TEXT_SCORE, the
+# threshold between voices that fit and voices that do not.
 WITH_MEANING = Weights(place=2.0, age=2.1, gender=1.2, found=2.8, missed=-1.2, whole=0.6, meaning=5.3, bias=-3.8)
 WORDS_ALONE = Weights(place=3.4, age=2.8, gender=1.7, found=3.4, missed=-1.3, whole=1.1, meaning=0.0, bias=-3.6)
 LEAST_TEXT_SCORE = 0.3
@@ -37,7 +39,7 @@ LEAST_TEXT_SCORE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a card says to a wish: attributes met, manners and words found, manners missed, words it does not know."""
+    """How a card meets a wish: attributes met, manners and words found, manners missed, other words missing."""
 
     met: list[str]
     found: list[str]
@@ -46,7 +48,7 @@ class Evidence:
 
 
 def weigh(card: VoiceCard, wish: Wish) -> Evidence:
-    """Compare a card with a wish."""
+    """Compare a card with a wish whose attributes it may have."""
     known = set(card_terms(card))
     met = [trait for group in wish.attributes for trait in sorted(group) if trait_term(trait) in known]
     manners, rest = sorted(wish.manners), sorted(wish.rest)
@@ -59,13 +61,13 @@ def weigh(card: VoiceCard, wish: Wish) -> Evidence:
 
 
 def likelihood(wish: Wish, evidence: Evidence, meaning: float | None) -> float:
-    """That the voice fits, 0 to 1."""
+    """Probability that the voice fits, 0 to 1. meaning: cosine of the texts; None uses WORDS_ALONE."""
     weights = WORDS_ALONE if meaning is None else WITH_MEANING
     return 1 / (1 + math.exp(-sum(getattr(weights, name) * value for name, value in features(wish, evidence, meaning))))
 
 
 def features(wish: Wish, evidence: Evidence, meaning: float | None) -> list[tuple[str, float]]:
-    """What `Weights` weigh, by name."""
+    """(name in `Weights`, value) of each feature."""
     whole = bool(evidence.met or evidence.found) and not evidence.missed and not evidence.unknown
     return [
         ("place", float(bool(wish.places))), ("age", float(bool(wish.ages))), ("gender", float(bool(wish.genders))),

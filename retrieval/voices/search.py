@@ -1,4 +1,4 @@
-"""`VoiceSearch`: find the voice that was asked for, by words, by sound or by attributes, or say that none fits."""
+"""`VoiceSearch`: voices by words, by sound or by attributes, or none when none fits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from agentaudio.voice_library.voice import Voice
 
 POOL = 50
 SAME_SPEAKER_ABOVE = 0.9
-"""Cosine from which two voices count as one where no encoder says better."""
+"""Cosine at which two voices count as the same speaker when the encoder does not define one."""
 
 OneOf = str | Iterable[str] | None
 
@@ -35,10 +35,10 @@ OneOf = str | Iterable[str] | None
 class VoiceMatch:
     """A voice that was found.
 
-    score: 0 to 1, the mean of `text` and `speaker` where both were asked for
-    signals: what it is made of: `name` (1 when the words say it), `words` (share of the traits and words of the
-        wish that the voice has), `meaning` (cosine of the texts), `text` (how likely it fits the words, by these),
-        `speaker` (cosine of the clips)
+    score: 0 to 1; the mean of `text` and `speaker` when both words and a clip were given
+    signals: the parts of the score: `name` (1 when the query names the voice), `words` (share of the wish's traits
+        and words that the voice has), `meaning` (cosine of the texts), `text` (probability that the voice fits the
+        words), `speaker` (cosine of the clips)
     reason: one line for people
     """
 
@@ -51,12 +51,12 @@ class VoiceMatch:
 class VoiceSearch:
     """Search over the voices of a library that may be used for synthesis.
 
-    What other processes add to the library, or take from it, is seen by the next search.
+    Changes that other processes make to the library are seen by the next search.
 
-    embed: texts to unit vectors; None searches by words only
-    encoder: clips to speaker embeddings, to search by clip; None takes the library's
-    speakers: where speaker embeddings are searched; None keeps an index of the library in this process
-    may_copy_talker: whether tools may take the sound of the person who is talking as a reference
+    embed: text embedder; None searches by words only
+    encoder: speaker encoder for search by clip; None takes the library's
+    speakers: index of speaker embeddings; None builds one in this process
+    may_copy_talker: whether tools may use the voice of the person who is speaking as a reference
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class VoiceSearch:
         self._indexes = VoiceIndexes(library, embed, speakers)
 
     def prepare(self) -> None:
-        """Build the indexes of the cards now instead of at the first search; it blocks for about 10 ms a voice."""
+        """Build the indexes of the cards now instead of at the first search; blocks for about 10 ms per voice."""
         self._indexes.texts()
 
     def stats(self) -> dict[str, Any]:
-        """The index of speaker embeddings in figures, as `FaissIndex.stats` gives them; empty when there is none.
+        """`FaissIndex.stats` of the index of speaker embeddings; empty when the library has none.
 
-        Its recall was measured against exact search when it was built.
+        Its recall was measured against exact search when the index was built.
         """
         if self.library.encoder_name is None:
             return {}
@@ -105,17 +105,17 @@ class VoiceSearch:
     ) -> list[VoiceMatch]:
         """The voices that fit, best first; empty when none does.
 
-        text: a description or a name, in English, or in Chinese as far as `voice_words` knows it. What it
-            says of gender, age and place is a filter before the ranking.
-        clip: sounds like this: Audio, or a speaker embedding (dim,) float32
-        gender, age, language, accent, tags: as `VoiceLibrary.select` takes them, also before the ranking
-        exclude: voices, or their ids, that are not wanted
-        min_score: what a match must reach. None takes what was measured: LEAST_TEXT_SCORE for words, and
-            without words the cosine from which the encoder says that one person speaks
-        diverse: of voices that sound alike only the best
+        text: a description or a name in English, or in Chinese words that retrieval/voices/vocabulary.py lists. Gender,
+            age and place in it filter before the ranking.
+        clip: a voice to sound like: Audio, or a speaker embedding (dim,) float32
+        gender, age, language, accent, tags: as `VoiceLibrary.select` takes them; they filter before the ranking
+        exclude: voices, or ids of voices, to leave out
+        min_score: lowest score of a match. None takes the measured one: LEAST_TEXT_SCORE for words, and for a clip
+            alone the cosine at which the encoder assumes the same speaker
+        diverse: return only the best of several voices that sound alike
 
-        With words and a clip the words decide what fits, and both how well. With neither, what meets the
-        attributes comes in the order it was added.
+        With words and a clip, the words decide which voices fit and both decide the order. With neither, the voices
+        that have the attributes come in the order they were added.
 
         Raises RetrievalError when a clip is given and the library has no speaker embeddings, or those of
         another encoder; VoiceError when the clip holds too little speech.
@@ -161,7 +161,7 @@ class VoiceSearch:
     # By words
 
     def _by_text(self, text: str, allowed: IdSet, pool: int, vector: Vectors | None) -> dict[int, VoiceMatch]:
-        """Candidates that the words name, mean or cover, and with a vector those that sound like it too."""
+        """Candidates by name, words and meaning, and with a vector also by sound, each with its row."""
         wish = read_wish(text)
         if wish.contradictory:
             return {}
@@ -205,8 +205,8 @@ class VoiceSearch:
         if isinstance(clip, np.ndarray):
             if clip.shape != (library.dim,) or not np.isfinite(clip).all():
                 raise RetrievalError(
-                    f"a speaker embedding of shape {clip.shape} for a library of width {library.dim}; "
-                    f"make it with the encoder {library.encoder_name!r}"
+                    f"a speaker embedding of shape {clip.shape} does not fit a library of width {library.dim}; "
+                    f"compute it with the encoder {library.encoder_name!r}"
                 )
             return clip
         if self._encoder is None or library.encoder_name is None:
@@ -216,8 +216,8 @@ class VoiceSearch:
             )
         if self._encoder.name != library.encoder_name:
             raise RetrievalError(
-                f"the library is embedded by {library.encoder_name!r}, the search by {self._encoder.name!r}; take that "
-                "encoder, or migrate the library with `agentaudio voices reindex --encoder`"
+                f"the library is embedded by {library.encoder_name!r}, the search by {self._encoder.name!r}; use the "
+                "library's encoder, or embed the library again with `agentaudio voices reindex --encoder`"
             )
         return self._encoder.encode(clip)
 
@@ -252,11 +252,11 @@ class VoiceSearch:
     # Both
 
     def _at(self, rows: Iterable[int]) -> list[tuple[int, Voice]]:
-        """The voices of these rows that may still be used: one may have gone since the index was asked."""
+        """The voices of these rows that are still usable: one may be revoked after the index was read."""
         return [(row, voice) for row, voice in self._indexes.voices(rows) if voice.card.revoked is None]
 
     def _distinct(self, ranked: list[tuple[int, VoiceMatch]], k: int) -> list[VoiceMatch]:
-        """The k best of which no two sound like one speaker."""
+        """The k best matches, of which no two sound like the same speaker."""
         vectors = self._indexes.embeddings(row for row, _ in ranked)
         kept: list[VoiceMatch] = []
         heard: list[Vectors] = []
@@ -276,7 +276,7 @@ class VoiceSearch:
 
 
 def _judged(voice: Voice, wish: Wish, meaning: float | None, named: bool) -> VoiceMatch:
-    """How well a card answers a wish whose attributes it has."""
+    """The match of a voice that has the attributes of a wish."""
     evidence = weigh(voice.card, wish)
     covered = evidence.met + evidence.found
     asked = len(covered) + len(evidence.missed) + len(evidence.unknown)

@@ -1,4 +1,4 @@
-"""Files of every kind become documents that tell where their words stand."""
+"""Files of every kind become documents whose source says where their text is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agentaudio.sound.audio import Audio
 
 
 def pdf(*pages: str) -> bytes:
-    """A PDF of 1.4 with a line of text on each page."""
+    """A PDF 1.4 file with one line of text on each page."""
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(pages)))
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
@@ -42,7 +42,7 @@ def pdf(*pages: str) -> bytes:
     ).encode("ascii")
 
 
-def test_a_pdf_tells_its_pages(tmp_path: Path) -> None:
+def test_documents_of_a_pdf_name_their_page(tmp_path: Path) -> None:
     pytest.importorskip("pypdf", reason="needs the extra 'documents'")
     (tmp_path / "annual_report.pdf").write_bytes(pdf("Sales grew by ten percent.", "Costs fell a little."))
     index = DocumentIndex.from_folder(tmp_path)
@@ -51,7 +51,7 @@ def test_a_pdf_tells_its_pages(tmp_path: Path) -> None:
     assert passage.text == "Costs fell a little."
 
 
-def test_a_word_file_tells_its_headings_and_tables(tmp_path: Path) -> None:
+def test_headings_and_tables_of_a_word_file_are_kept(tmp_path: Path) -> None:
     docx = pytest.importorskip("docx", reason="needs the extra 'documents'")
     made = docx.Document()
     made.add_heading("Staff rules", level=1)
@@ -77,7 +77,7 @@ def test_a_saved_web_page_is_read_without_its_menus(tmp_path: Path) -> None:
     assert passage.title == "Bells" and passage.text.startswith("A bell is cast") and "Home" not in passage.text
 
 
-def test_a_recording_tells_when_it_was_said(tmp_path: Path) -> None:
+def test_documents_of_a_recording_name_their_time(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra 'embedded'")
     folder = files("agentaudio.demo") / "questions"
     first, second = (Audio.load(str(folder / name)) for name in ("great-wall.flac", "distance-of-the-moon.flac"))
@@ -88,7 +88,7 @@ def test_a_recording_tells_when_it_was_said(tmp_path: Path) -> None:
     (moon,) = index.search("moon", 1)
     begin, end = map(float, moon.source.removeprefix("interview.wav#t=").split(","))
     assert moon.title == "Interview" and 0 < begin < end < first.duration + 60 + second.duration
-    with pytest.raises(RetrievalError, match="holds no documents"):
+    with pytest.raises(RetrievalError, match="has no documents"):
         DocumentIndex.from_folder(tmp_path)
 
 
@@ -97,7 +97,7 @@ def test_a_model_may_transcribe(step: ScriptStep) -> None:
     assert transcriber(Scripted([step]))(Audio.silence(1.0, 16_000)) == "How far is the moon?"
 
 
-def test_a_word_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> None:
+def test_a_word_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("docx", reason="needs the extra 'documents'")
     with zipfile.ZipFile(tmp_path / "bomb.docx", "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("word/document.xml", "w", force_zip64=True) as member:
@@ -122,7 +122,7 @@ def test_large_and_unknown_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RetrievalError, match="more than 10 MB; split it"):
         list(read_documents(tmp_path / "large.txt", "large.txt"))
     (tmp_path / "image.png").write_bytes(b"x")
-    with pytest.raises(RetrievalError, match="is no document; take .txt"):
+    with pytest.raises(RetrievalError, match="is not a document; use .txt"):
         list(read_documents(tmp_path / "image.png", "image.png"))
     with pytest.raises(RetrievalError, match="cannot read gone.txt"):
         list(read_documents(tmp_path / "gone.txt", "gone.txt"))

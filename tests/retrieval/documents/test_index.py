@@ -1,4 +1,4 @@
-"""Documents, searched: split, kept, kept up to date."""
+"""Documents are split, stored, kept up to date and searched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from agentaudio.text.terms import search_terms
 
 
 class Letters:
-    """An embedder: how often each letter occurs. It remembers what it was asked."""
+    """An embedder that counts letters, and records what it was asked."""
 
     def __init__(self, dim: int = 26) -> None:
         self.dim, self.asked = dim, list[str]()
@@ -98,14 +98,14 @@ def test_documents_may_come_from_anywhere() -> None:
     index = DocumentIndex([Passage("Tea is green.", "Tea", "a"), Document("Coffee is black.", "Coffee", "b")])
     assert [p.source for p in index.search("black coffee")] == ["b"]
     assert index.search("") == []
-    with pytest.raises(RetrievalError, match="not one passage"):
+    with pytest.raises(RetrievalError, match="no passage"):
         DocumentIndex([])
 
 
-def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
+def test_folders_without_text_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(RetrievalError, match="no such folder"):
         DocumentIndex.from_folder(tmp_path / "missing")
-    with pytest.raises(RetrievalError, match=r"holds no documents; add files ending in \.txt, \.md"):
+    with pytest.raises(RetrievalError, match=r"has no documents; add files ending in \.txt, \.md"):
         DocumentIndex.from_folder(tmp_path)
     (tmp_path / "empty.txt").write_text("  \n\n ")
     with pytest.raises(RetrievalError, match="files are empty"):
@@ -115,7 +115,7 @@ def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
         DocumentIndex.from_folder(tmp_path)
 
 
-def test_one_unreadable_file_is_told_and_the_others_are_searched(
+def test_an_unreadable_file_is_reported_and_the_others_are_searched(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("pypdf", reason="needs the extra 'documents'")
@@ -129,7 +129,7 @@ def test_one_unreadable_file_is_told_and_the_others_are_searched(
     assert caplog.text == ""  # once is enough
 
 
-def test_a_name_that_is_no_text_is_told_and_the_others_are_searched(folder: Path) -> None:
+def test_a_file_name_that_is_not_utf8_is_reported_and_the_others_are_searched(folder: Path) -> None:
     try:
         Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.txt")).write_text("Coffee is roasted.")
     except OSError:
@@ -140,7 +140,7 @@ def test_a_name_that_is_no_text_is_told_and_the_others_are_searched(folder: Path
     assert "is not UTF-8; rename the file" in problem
 
 
-def test_half_characters_are_kept_as_question_marks() -> None:
+def test_unpaired_surrogates_become_question_marks() -> None:
     index = DocumentIndex([Passage("Tea \ud83d is green.", "T", "t")])
     assert index.search("green tea")[0].text == "Tea ? is green."
 
@@ -159,7 +159,7 @@ def test_meaning_and_words_are_searched_together(folder: Path) -> None:
     assert index.search("zzzzz")[0].source == "zebra.txt"  # no word in common
 
 
-def test_a_reranker_has_the_last_word(folder: Path) -> None:
+def test_a_reranker_orders_the_results(folder: Path) -> None:
     index = DocumentIndex.from_folder(folder, rerank=lambda query, texts: [float("sleep" in text) for text in texts])
     assert [p.text for p in index.search("cats", 1)] == ["Cats sleep."]
 
@@ -213,7 +213,7 @@ def test_only_new_texts_are_embedded(folder: Path, tmp_path: Path) -> None:
     assert {p.source for p in index.search("purr sleep bark", 10)} == {"pet.txt", "dog.md"}
 
 
-def test_what_another_process_read_is_searched_too(folder: Path, tmp_path: Path) -> None:
+def test_changes_of_another_process_are_searched(folder: Path, tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite3"
     one, other = (DocumentIndex.from_folder(folder, embed=Letters(), store=store) for _ in range(2))
     assert one.search("bark")[0].source == other.search("bark")[0].source == "dog.md"
@@ -240,7 +240,7 @@ def test_a_touched_file_is_not_read_again(folder: Path, tmp_path: Path) -> None:
     assert not index.refresh() and not index.refresh()
 
 
-def test_another_embedder_embeds_anew(folder: Path, tmp_path: Path) -> None:
+def test_another_embedder_replaces_the_stored_vectors(folder: Path, tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite3"
     DocumentIndex.from_folder(folder, embed=Letters(), store=store).prepare()
     other = Letters(52)
@@ -279,7 +279,7 @@ def test_an_interrupted_change_leaves_the_corpus_whole(tmp_path: Path) -> None:
     assert [p.text for p in kept.passages().values()] == ["one", "two"] and kept.files()["a"].sha256 == "x"
 
 
-def test_a_file_that_is_no_corpus_is_left_alone(folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_corpus_is_not_touched(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_text("my notes")
     with pytest.raises(RetrievalError, match=r"notes\.db cannot be used: .*; name another file"):
         DocumentIndex.from_folder(folder, store=tmp_path / "notes.db")

@@ -258,7 +258,7 @@ def test_what_cannot_be_compared_is_refused(toned: VoiceLibrary, library: VoiceL
 
 
 def test_what_was_embedded_is_kept_in_the_library(toned: VoiceLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexes, "KEPT_FROM", 4)
+    monkeypatch.setattr(indexes, "SAVED_FROM", 4)
     VoiceSearch(toned, embed=Counted()).prepare()
     assert json.loads((toned.folder / "index" / "descriptions.json").read_text())["about"] == {"embedder": "counted"}
     embed = Counted()
@@ -268,7 +268,7 @@ def test_what_was_embedded_is_kept_in_the_library(toned: VoiceLibrary, monkeypat
     toned.revoke("top")
     assert not (toned.folder / "index").exists()
     before = embed.texts
-    monkeypatch.setattr(indexes, "KEPT_FROM", 3)
+    monkeypatch.setattr(indexes, "SAVED_FROM", 3)
     assert ids(again.search("a warm woman")) == ["middle"]
     assert embed.texts == before + 1  # the question
     kept = FaissIndex.open(toned.folder / "index" / "descriptions.json", 4)
@@ -278,7 +278,7 @@ def test_what_was_embedded_is_kept_in_the_library(toned: VoiceLibrary, monkeypat
 def test_a_library_that_cannot_be_written_is_searched_all_the_same(
     toned: VoiceLibrary, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(indexes, "KEPT_FROM", 1)
+    monkeypatch.setattr(indexes, "SAVED_FROM", 1)
     (toned.folder / "index").write_text("a file is in the way")
     with caplog.at_level(logging.WARNING):
         assert ids(VoiceSearch(toned, embed=Counted()).search("a warm woman")) == ["middle"]

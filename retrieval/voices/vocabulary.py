@@ -1,7 +1,7 @@
-"""How people speak of voices: the words for each trait, in English and Chinese.
+"""Words that describe voices, in English and Chinese, grouped by trait.
 
-A trait is what a description or a wish comes down to, so that "a gravelly seaman" and a card that says
-"hoarse old sailor" meet. GENDERS, AGES and PLACES are exclusive, and filter; MANNERS only rank.
+Traits let "a gravelly seaman" match a card that says "hoarse old sailor". GENDERS, AGES and PLACES exclude each other
+and filter the results; MANNERS only rank them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ GENDERS = {
     "father dad uncle king actor brother prince he him",
 }
 
-# "girl" and "boy" may be children or young people, so they stand in both.
+# "girl" and "boy" can mean children or young people, so they are in both groups.
 AGES = {
     "child": "child children kid toddler infant girl boy lad schoolgirl schoolboy|little girl|little boy|small girl|"
     "small boy|tiny girl|tiny boy|little kid|little child",
@@ -24,7 +24,7 @@ AGES = {
 }
 CHILD_ONLY = frozenset("little small tiny wee".split())
 
-# Names, places, then the BCP-47 tags of the language. A card from a place inside another is from both.
+# Names of people and places, then BCP 47 tags of the language. WITHIN lists the larger places that a place is part of.
 PLACES = {
     "american": ("american america usa states|united states|new york|californian", "en-us"),
     "arabic": ("arabic arab arabian egyptian egypt cairo moroccan lebanese saudi", "ar"),
@@ -142,7 +142,7 @@ MANNERS = {
 COMPOUND = {"manservant": ("male",), "seaman": ("male",), "grandfather": (), "schoolgirl": ("female",),
             "schoolboy": ("male",)}  # fmt: skip
 
-# Longest first; each stands for the English words that say the same.
+# Chinese words and their English equivalents; longer words are tried first.
 CHINESE = {
     "老爷爷": "old grandfather", "爷爷": "old grandfather", "老大爷": "old man", "大爷": "old man",
     "老头": "old man", "老人": "old", "老奶奶": "old grandmother", "奶奶": "old grandmother", "老太太": "old woman",
