@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from agentaudio.conversation import Citation, Conversation, SpeechTokens, ToolCall, ToolSpec
 from agentaudio.errors import OptionError
 from agentaudio.sound.audio import Audio
+
+
+class VoicePermit(Protocol):
+    """Whether a voice may be spoken in, asked anew before each use. It does not hold the clip."""
+
+    def refusal(self) -> str | None:
+        """Why the voice may not be used now; None when it may. Raises VoiceError when that cannot be read."""
+
+    def state_path(self, model: str, version: str, suffix: str) -> Path | None:
+        """The file in which what (model, version) makes of the clip may be kept; None for memory only.
+
+        It is deleted when the voice is revoked. Raises VoiceError when the arguments cannot name a file.
+        """
 
 
 class ReferenceVoice(Protocol):
@@ -19,11 +33,15 @@ class ReferenceVoice(Protocol):
 
     @property
     def transcript(self) -> str:
-        """The words of the clip; empty when nobody wrote them down."""
+        """The words of the clip; empty when unknown."""
 
     @property
     def clip(self) -> Audio:
         """A few seconds of the voice."""
+
+    @property
+    def permit(self) -> VoicePermit:
+        """Whether the voice may be used, and where what is made of its clip may be kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def revoice(
     decoder = _decoder(model, option, steps)
     with progress(f"changing the voice to {wanted.name}"):
         sound = decoder.revoice(speech, wanted)
-    for warning in decoder.prompt(wanted).warnings:
+    for warning in decoder.prepare(wanted).warnings:
         out.print(f"[yellow]{wanted.name}:[/] {warning}")
     sound.save(out_file)
     out.print(f"[green]wrote[/] {in_home(out_file)}: {sound.duration:.1f} s in the voice of {wanted.name}")

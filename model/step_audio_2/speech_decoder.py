@@ -1,11 +1,10 @@
-"""`SpeechDecoder`: speech tokens to sound in any voice, and any voice to any other."""
+"""`SpeechDecoder`: speech tokens to sound in any voice, and speech of one voice to another."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -15,44 +14,37 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agentaudio.errors import BackendError
+from agentaudio.model.clip_voice import ClipVoice
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.step_audio_2.hub import located
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
-from agentaudio.model.step_audio_2.token2wav.prompt_cache import PromptCache
 from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker
 from agentaudio.model.step_audio_2.token2wav.revoicing import Revoicer, revoice
 from agentaudio.model.step_audio_2.token2wav.stream import SpeechStream
 from agentaudio.model.step_audio_2.token2wav.synthesis import Token2Wav
-from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt
+from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt, TimbrePromptFormat
+from agentaudio.model.voice_states import VoiceStates
 from agentaudio.sound.audio import Audio
 
 FILES = ("flow.yaml", "flow.pt", "hift.pt", "campplus.onnx", "speech_tokenizer_v2_25hz.onnx")
 
 
-@dataclass(frozen=True, slots=True)
-class OwnVoice:
-    """The voice of a model that was not given another."""
-
-    clip: Audio
-    transcript: str = ""
-    id: str = "step-audio-2"
-
-
-def shipped_voice() -> OwnVoice:
-    """A plain American woman, synthetic: see assets/NOTICE."""
+def shipped_voice() -> ClipVoice:
+    """The voice used when none is asked for: a synthetic American woman; see assets/NOTICE."""
     clip = Audio.load(files("agentaudio.model.step_audio_2").joinpath("assets/own_voice.flac").read_bytes())
     words = "Hello, it is good to hear you. Ask me anything you like, and I will look it up and tell you what I found, "
-    return OwnVoice(clip, words + "in a few plain words.")
+    return ClipVoice(clip, words + "in a few plain words.", id="step-audio-2")
 
 
 class SpeechDecoder:
-    """Token2Wav, the speech tokenizer and the timbre prompts of voices. Weights load on first use.
+    """Token2Wav, the speech tokenizer and the timbre prompts of voices. Thread-safe; weights load on first use.
+
+    It prepares a voice as a Synthesiser (agentaudio.model.parts) does, but speaks tokens, not text.
 
     folder: the `token2wav` folder of a checkpoint
     device, dtype, steps: see Token2Wav.load; compiled: its `compile`
-    own_voice: where none is asked for; None is a plain synthetic one
+    own_voice: the voice when none is asked for; None is `shipped_voice`
 
-    Any number of threads may use one object.
     Raises BackendError when one of the folder's files is missing.
     """
 
@@ -76,15 +68,13 @@ class SpeechDecoder:
         )
         self._loading = threading.Lock()
         self._maker = PromptMaker.load(self._folder, gpu=device is None or device.startswith("cuda"))
-        self._prompts = PromptCache(
-            self._maker, lambda voice: getattr(voice, "prompt_path", None), dropped=self._forget
-        )
+        self._prompts = VoiceStates(self._maker, TimbrePromptFormat(), dropped=self._forget)
 
     @classmethod
     def load(cls, checkpoint: str | os.PathLike[str], **options: Any) -> Self:
-        """Of a checkpoint folder, or of one of the authors' on the hub, of which only this part is downloaded.
+        """Load from a checkpoint folder, or from one of the authors' repositories on the hub.
 
-        options: as above
+        Of a repository only `token2wav` is downloaded. options: those of the class
         """
         return cls(located(checkpoint, only="token2wav/*") / "token2wav", **options)
 
@@ -93,43 +83,43 @@ class SpeechDecoder:
         return self._load()
 
     sample_rate_hz = SAMPLE_RATE
-    """Of all sound that it makes."""
+    """Of all its sound."""
 
     @property
     def token2wav(self) -> Token2Wav:
-        """The decoder proper. Raises what Token2Wav.load raises."""
+        """The decoder. Raises what Token2Wav.load raises."""
         with self._loading:
             return self._loaded
 
-    def prompt(self, voice: ReferenceVoice | None = None) -> TimbrePrompt:
+    def prepare(self, voice: ReferenceVoice | None = None) -> TimbrePrompt:
         """What the decoder needs to speak in a voice; None is the own voice.
 
-        It is made once, and kept where the voice says with a `prompt_path`, as those of a library do.
+        It is made once for each clip, and kept in memory and where the voice permits it.
 
-        Raises VoiceError for a clip without enough speech.
+        Raises ConsentError when the voice may not be used, VoiceError for a clip without enough speech.
         """
         return self._prompts.get(self._own_voice if voice is None else voice)
 
     def _forget(self, prompt: TimbrePrompt) -> None:
-        if "_loaded" in self.__dict__:  # or there is nothing to forget
+        if "_loaded" in self.__dict__:  # without weights there is no cache of the prompt
             self._loaded.forget(prompt)
 
     def tokenize(self, audio: Audio) -> NDArray[np.int32]:
-        """Speech tokens of a sound of any length: (n,) int32, 0 to 6560, 25 a second."""
+        """Speech tokens of a sound of any length: (n,) int32, 0 to 6560, 25 per second."""
         return self._maker.tokenizer.tokenize(audio)
 
     def synthesize(self, tokens: ArrayLike, voice: ReferenceVoice | None = None, *, seed: int = 0) -> Audio:
-        """Speak tokens in a voice: 24 kHz, 960 samples for each; see Token2Wav.synthesize."""
-        return self.token2wav.synthesize(tokens, self.prompt(voice), seed=seed)
+        """Speak tokens in a voice: 24 kHz, 960 samples per token; see Token2Wav.synthesize."""
+        return self.token2wav.synthesize(tokens, self.prepare(voice), seed=seed)
 
     def stream(self, voice: ReferenceVoice | None = None, *, seed: int = 0) -> SpeechStream:
-        """Begin to speak tokens that are still to come."""
-        return self.token2wav.stream(self.prompt(voice), seed=seed)
+        """Begin to speak tokens that are yet to be generated."""
+        return self.token2wav.stream(self.prepare(voice), seed=seed)
 
     def revoice(self, audio: Audio, voice: ReferenceVoice, *, seed: int = 0) -> Audio:
         """The same words in another voice: 24 kHz; see `token2wav.revoicing`."""
-        return revoice(self.token2wav, self._maker.tokenizer, audio, self.prompt(voice), seed=seed)
+        return revoice(self.token2wav, self._maker.tokenizer, audio, self.prepare(voice), seed=seed)
 
     def revoicer(self, voice: ReferenceVoice, *, seed: int = 0) -> Revoicer:
-        """Begin to revoice sound that is still to come."""
-        return Revoicer(self.token2wav, self._maker.tokenizer, self.prompt(voice), seed=seed)
+        """Begin to revoice sound that is yet to arrive."""
+        return Revoicer(self.token2wav, self._maker.tokenizer, self.prepare(voice), seed=seed)

@@ -13,6 +13,7 @@ from agentaudio import Agent, Audio
 from agentaudio.conversation import Conversation, TextPart
 from agentaudio.demo.run import questions_folder
 from agentaudio.errors import ModelError
+from agentaudio.model.clip_voice import ClipVoice
 from agentaudio.model.revoiced import Revoiced
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import AudioDelta, Capabilities, Delta, End, ReferenceVoice, TextDelta
@@ -45,15 +46,6 @@ class _Louder:
 
     def _raised(self, audio: Audio) -> Audio:
         return Audio(audio.samples * (self._peak / max(audio.peak, 1e-6)), audio.sample_rate)
-
-
-class Clip:
-    """A reference voice."""
-
-    id, transcript = "asked", ""
-
-    def __init__(self, clip: Audio) -> None:
-        self.clip = clip
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +83,7 @@ def sound_of(deltas: Sequence[Delta]) -> list[Audio]:
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 32_000, 44_100])
-@pytest.mark.parametrize("voice", [None, Clip(tone())])
+@pytest.mark.parametrize("voice", [None, ClipVoice(tone())])
 async def test_all_sound_has_the_declared_rate(rate: int, voice: ReferenceVoice | None) -> None:
     model = Revoiced(fixed_voice(tone(440, 1.0, rate), piece_s=0.02, sample_rate_hz=rate), Louder())
     assert model.capabilities.sample_rate_hz == 32_000
@@ -112,7 +104,7 @@ async def test_each_answer_is_converted_to_its_end_in_the_voice_asked_for() -> N
     converter = Louder()
     model = Revoiced(fixed_voice(tone(440, 1.0, 32_000)), converter)
     for peak in (0.9, 0.1):
-        deltas = await heard(model, Clip(Audio([peak, -peak], 16_000)))
+        deltas = await heard(model, ClipVoice(Audio([peak, -peak], 16_000), id="asked"))
         sound = Audio.concat(sound_of(deltas))
         assert isinstance(deltas[-1], End) and sound.duration == pytest.approx(1.0)
         assert sound.peak == pytest.approx(peak, rel=0.01)
@@ -121,7 +113,7 @@ async def test_each_answer_is_converted_to_its_end_in_the_voice_asked_for() -> N
 
 async def test_an_answer_without_sound_begins_no_conversion() -> None:
     converter = Louder()
-    deltas = await heard(Revoiced(fixed_voice(Audio.silence(0, 16_000)), converter), Clip(tone()))
+    deltas = await heard(Revoiced(fixed_voice(Audio.silence(0, 16_000)), converter), ClipVoice(tone()))
     assert [type(delta) for delta in deltas] == [TextDelta, End] and converter.begun == []
 
 
@@ -136,7 +128,7 @@ def test_what_the_model_can_do_stays_as_it_is() -> None:
 
 
 async def test_step_audio_2_converts_it(decoder: Any, questions: list[Audio]) -> None:
-    speech, voice = questions[0], Clip(questions[1])
+    speech, voice = questions[0], ClipVoice(questions[1])
     model = Revoiced(fixed_voice(speech), decoder)
     sound = Audio.concat(sound_of(await heard(model, voice)))
     assert sound.sample_rate == model.capabilities.sample_rate_hz == 24_000
@@ -152,5 +144,5 @@ async def test_the_agent_runs_on_it(decoder: Any, questions: list[Audio]) -> Non
 
 
 def test_a_sound_is_converted_whole_as_well(decoder: Any, questions: list[Audio]) -> None:
-    sound = decoder.revoice(questions[0], Clip(questions[1]))
+    sound = decoder.revoice(questions[0], ClipVoice(questions[1]))
     assert len(sound) == 960 * len(decoder.tokenize(questions[0]))

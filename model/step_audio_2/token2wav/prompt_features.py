@@ -1,4 +1,4 @@
-"""The two spectrograms of a timbre prompt: what the speech tokenizer hears, and what the decoder continues."""
+"""The two spectrograms of a timbre prompt: one for the speech tokenizer, one for the flow-matching decoder."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ DECODER_HOP = 480
 DECODER_WINDOW = 1920
 DECODER_FLOOR = 1e-5
 BLOCK_FRAMES = 1000
-"""Frames transformed at once: bounds the memory that a long recording takes."""
+"""Frames per FFT batch; it bounds the memory for a long recording."""
 
 
 def tokenizer_mel(samples: Float) -> Float:
-    """Log-mel spectrogram as the speech tokenizer takes it: the audio encoder's, without zeros at the end.
+    """Log-mel spectrogram for the speech tokenizer: the audio encoder's, without zero padding.
 
     samples: (n,) float, 16 kHz mono in [-1, 1]
-    returns: (128, n // 160) float32; both ends are mirrored
+    returns: (128, n // 160) float32; both ends are padded by reflection
 
     Source: Whisper's log_mel_spectrogram with 128 bands, computed in float64.
     """
@@ -41,10 +41,10 @@ def tokenizer_mel(samples: Float) -> Float:
 
 
 def decoder_mel(samples: Float) -> Float:
-    """Log-mel spectrogram of the prompt, as the flow-matching decoder continues it and the vocoder voices it.
+    """Log-mel spectrogram that the flow-matching decoder continues and the vocoder takes.
 
     samples: (n,) float, 24 kHz mono in [-1, 1]
-    returns: (n // 480, 80) float32: natural logarithms, 50 frames a second
+    returns: (n // 480, 80) float32: natural logarithms, 50 frames per second
 
     Source: HiFi-GAN's mel_spectrogram with n_fft 1920, hop 480, 0 to 8000 Hz; Slaney mels of magnitudes.
     """
@@ -65,7 +65,7 @@ def decoder_mel(samples: Float) -> Float:
 
 
 def fitted(mel: Float, frames: int) -> Float:
-    """As many frames as are wanted: cut, or the last one repeated.
+    """Cut a spectrogram to a number of frames, or repeat its last frame.
 
     mel: (t, bands), t >= 1; returns (frames, bands)
     """
@@ -75,13 +75,13 @@ def fitted(mel: Float, frames: int) -> Float:
 
 
 def _mirrored(samples: Float, reach: int) -> Float:
-    # Nothing shorter than the reach can be mirrored; silence makes it long enough.
+    # Reflection needs more samples than `reach`, so pad with silence first.
     samples = np.pad(samples, (0, max(0, reach + 1 - len(samples))))
     return np.pad(samples, reach, mode="reflect")
 
 
 def _mel_energy(padded: Float, window: int, hop: int, filters: Float, count: int, *, magnitude: bool = False) -> Double:
-    """(count, bands): mel bands of the power spectrum, or of its root."""
+    """(count, bands) float64: mel bands of the power spectrum, or with `magnitude` of its square root."""
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop][:count]
     parts = []
     for start in range(0, count, BLOCK_FRAMES):

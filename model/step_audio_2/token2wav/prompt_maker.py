@@ -1,8 +1,9 @@
-"""From a voice's clip to its timbre prompt: speech tokens, speaker embedding and mel."""
+"""`PromptMaker`: from a reference clip to its timbre prompt (speech tokens, speaker embedding, mel)."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from functools import cached_property
 from pathlib import Path
@@ -12,26 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import OptionError, VoiceError
+from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.step_audio_2.network.features import SAMPLE_RATE
 from agentaudio.model.step_audio_2.network.resample import resample
 from agentaudio.model.step_audio_2.token2wav.prompt_features import DECODER_RATE, decoder_mel, fitted
-from agentaudio.model.step_audio_2.token2wav.reference_clip import LONGEST_S, SHORTEST_S, prepare, two_speakers
+from agentaudio.model.step_audio_2.token2wav.reference_clip import LONGEST_S, SHORTEST_S, ready_clip
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import SpeechTokenizer
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import MEL_FRAMES_PER_TOKEN, TimbrePrompt
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.campplus import CamPlusPlus
+from agentaudio.sound.clustering import cosine_of_two_clusters
+
+log = logging.getLogger(__name__)
 
 Float = NDArray[np.float32]
 
 MAKING = 1
-"""Raised whenever the same clip and networks give another prompt, so that kept ones are made again."""
+"""Increase it whenever the same clip and networks give another prompt, so that kept prompts are made again."""
 
 SPEAKER_WINDOW_S, SPEAKER_STEP_S = 1.5, 0.75
-"""As in 3D-Speaker's diarization with CAM++."""
+"""Windows in which speakers are compared, as in 3D-Speaker's diarization with CAM++."""
 
 
 class SpeakerEncoder(Protocol):
-    """What CAM++ is to a prompt; see `CamPlusPlus`."""
+    """The speaker encoder of a prompt; see `CamPlusPlus`."""
 
     same_speaker_above: float
 
@@ -39,16 +44,20 @@ class SpeakerEncoder(Protocol):
         """(192,) float32 of 16 kHz sound."""
 
     def fingerprint(self) -> str:
-        """What tells its weights from others."""
+        """A hash of its weights."""
 
 
 class PromptMaker:
-    """Makes timbre prompts. One instance may serve several threads.
+    """Makes timbre prompts: the StateMaker of `SpeechDecoder`. Thread-safe.
 
     tokenizer, speaker_encoder: the two networks of a checkpoint
-    longest_s: of a clip that is used, 2 to 30. A decoder of full size keeps 65 MB for each second of a
-        prompt, and attends to all of it in every step: give less where memory or time is short.
+    longest_s: how much of a clip is used at most, 2 to 30 s. A decoder of full size needs 65 MB for each
+        second of a prompt and attends to all of it in every step, so less saves memory and time.
+
+    Raises OptionError for another `longest_s`.
     """
+
+    model = "step-audio-2-token2wav"
 
     def __init__(
         self, tokenizer: SpeechTokenizer, speaker_encoder: SpeakerEncoder, *, longest_s: float = LONGEST_S
@@ -63,7 +72,7 @@ class PromptMaker:
     def load(cls, folder: str | os.PathLike[str], *, gpu: bool = True) -> Self:
         """From the `token2wav` folder of a checkpoint; its two ONNX files are opened on first use.
 
-        gpu: of the tokenizer
+        gpu: run the tokenizer on a GPU where there is one
         """
         folder = Path(folder)
         return cls(
@@ -71,19 +80,20 @@ class PromptMaker:
             CamPlusPlus(folder / "campplus.onnx"),
         )
 
-    def make(self, clip: Audio, *, transcript: str = "", voice_id: str = "") -> TimbrePrompt:
-        """The timbre prompt of a clip.
+    def make(self, voice: ReferenceVoice) -> TimbrePrompt:
+        """The timbre prompt of a voice's clip.
 
-        clip: any rate and length, 2 s of speech or more; see `prepare` for what becomes of it
+        voice: its clip has any rate and length, with 2 s of speech or more; see `ready_clip`
 
-        Doubts about the clip (clipped, cut, two speakers) are the prompt's `warnings`.
+        Problems of the clip (clipped, shortened, two speakers) are logged, and kept as `warnings`.
         Raises VoiceError for silence, noise or too little speech, BackendError for a network's file
         that is missing or broken, and MissingExtra.
         """
+        clip = voice.clip
         try:
-            ready = prepare(clip, longest_s=self.longest_s)
+            ready = ready_clip(clip, longest_s=self.longest_s)
         except VoiceError as error:
-            raise VoiceError(f"voice {voice_id!r}: {error}" if voice_id else str(error)) from None
+            raise VoiceError(f"voice {voice.id!r}: {error}") from None
         samples, rate = ready.audio.samples, ready.audio.sample_rate
         heard = Audio(resample(samples, rate, SAMPLE_RATE), SAMPLE_RATE)
         tokens = self.tokenizer.tokenize(heard)
@@ -91,20 +101,20 @@ class PromptMaker:
         warnings = ready.warnings
         if self._two_speakers(heard):
             warnings += ("two people seem to speak in it, so the voice may be a mixture; use a clip of one",)
+        for warning in warnings:
+            log.warning("voice %r: %s", voice.id, warning)
         return TimbrePrompt(
             tokens=tokens,
             embedding=self.speaker_encoder.encode(heard),
             mel=fitted(mel, MEL_FRAMES_PER_TOKEN * len(tokens)),
-            transcript=transcript,
-            voice_id=voice_id,
             clip_hash=clip.sha256,
-            made_by=self.fingerprint,
+            made_by=self.version,
             warnings=warnings,
         )
 
     @cached_property
-    def fingerprint(self) -> str:
-        """What a kept prompt must have been made by: 16 hexadecimal digits over networks and settings.
+    def version(self) -> str:
+        """A fingerprint of networks and settings: 16 hexadecimal digits.
 
         Raises BackendError when a network's file is missing.
         """
@@ -115,4 +125,6 @@ class PromptMaker:
         starts = np.arange(0.0, heard.duration - SPEAKER_WINDOW_S, SPEAKER_STEP_S)
         windows = [heard.slice(start, start + SPEAKER_WINDOW_S) for start in starts]
         embeddings = [self.speaker_encoder.encode(window) for window in windows if not window.is_silent]
-        return two_speakers(embeddings, self.speaker_encoder.same_speaker_above)
+        if not embeddings:
+            return False
+        return cosine_of_two_clusters(np.stack(embeddings)) < self.speaker_encoder.same_speaker_above

@@ -1,8 +1,7 @@
-"""A recording made ready to be a timbre prompt: speech found, silence trimmed, cut at a pause, level set."""
+"""`ready_clip`: find the speech in a recording, trim, shorten and level it for a timbre prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,42 +17,42 @@ Stretch = tuple[float, float]
 
 SHORTEST_S, LONGEST_S = 2.0, 30.0
 SEARCHED_S = 300.0
-"""Speech that begins later than that is not found: an hour would take a minute to search."""
+"""Only this much of a recording is searched for speech: an hour would take a minute."""
 MARGIN_S = 0.1
-"""Left before the first and after the last speech, and counted as speech: its edges are found late."""
+"""Kept before the first and after the last speech, and counted as speech, because onsets are detected late."""
 
-SURELY, PERHAPS = 0.5, 0.1
-"""Probabilities of speech. A whisper reaches 0.5 here and there and stays above 0.1; noise stays below 0.05."""
+CERTAIN, POSSIBLE = 0.5, 0.1
+"""Probabilities of speech. A whisper reaches 0.5 at times and stays above 0.1; noise stays below 0.05."""
 EVIDENCE_S = 0.3
 LONGEST_GAP_S = 0.3
 
 LEVEL_DBFS = -23.0
-"""EBU R 128's programme loudness, taken as root mean square over the speech; the K-weighting would
-change that of a voice by about 1 dB."""
+"""EBU R 128's programme loudness, taken as the root mean square of the speech; K-weighting would change
+that of a voice by about 1 dB."""
 HIGHEST_PEAK = 0.99
 
 CLIPPED_RUN = 3
 CLIPPED_SHARE = 0.0005
-"""Of samples that lie in runs of three at the peak. None of the unclipped demo voices has any; 6 dB of
-overload leave 0.001 to 0.2."""
+"""Share of samples in runs of three or more at the peak. Unclipped demo voices have 0; 6 dB of overload
+give 0.001 to 0.2."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceClip:
-    """audio: 2 to 30 s of speech at the rate it was recorded in; warnings: what is doubtful about it."""
+    """audio: 2 to 30 s of speech, at the rate of the recording; warnings: problems of the recording."""
 
     audio: Audio
     warnings: tuple[str, ...] = ()
 
 
-def prepare(clip: Audio, longest_s: float = LONGEST_S) -> ReferenceClip:
-    """Make a recording ready to be a prompt.
+def ready_clip(clip: Audio, longest_s: float = LONGEST_S) -> ReferenceClip:
+    """The part of a recording that a timbre prompt is made of.
 
-    clip: any rate and length; of a recording longer than SEARCHED_S, only that much is looked at
-    longest_s: what is longer is cut in the quietest place of its second half
+    clip: any rate and length; only its first SEARCHED_S are searched
+    longest_s: a longer part is cut at the quietest place between half of this and this
 
-    The speech is set to LEVEL_DBFS, less where its peaks would clip. The recording is warned about
-    when it was clipped before, and when it is cut.
+    The speech is levelled to LEVEL_DBFS, or lower where its peaks would clip. There is a warning when
+    the recording is clipped, and when it is shortened.
     Raises VoiceError for silence, for sound without speech, and for less than SHORTEST_S of speech.
     """
     if clip.is_silent:
@@ -87,9 +86,9 @@ def prepare(clip: Audio, longest_s: float = LONGEST_S) -> ReferenceClip:
 
 
 def clipped_share(samples: Float) -> float:
-    """How much of a sound was cut off at its peak: the share of samples in flat runs there, 0 to 1.
+    """The share of samples in flat runs at the peak, 0 to 1: high when the sound was clipped.
 
-    samples: (n,) float32; a clipped recording made quieter still has its flat tops
+    samples: (n,) float32; clipping is found in a recording that was made quieter afterwards, too
     """
     magnitude = np.abs(samples)
     at_peak = magnitude >= 0.999 * magnitude.max(initial=np.finfo(np.float32).tiny)
@@ -99,13 +98,13 @@ def clipped_share(samples: Float) -> float:
 
 
 def _speech(clip: Audio) -> list[Stretch]:
-    """When someone speaks, in seconds; empty without EVIDENCE_S of speech that is surely some."""
+    """Stretches of speech, in seconds; none when less than EVIDENCE_S is certainly speech."""
     probabilities = VoiceActivity().probabilities(clip)
     frame_s = FRAME / SAMPLE_RATE_HZ
-    if np.count_nonzero(probabilities >= SURELY) * frame_s < EVIDENCE_S:
+    if np.count_nonzero(probabilities >= CERTAIN) * frame_s < EVIDENCE_S:
         return []
     joined: list[Stretch] = []
-    for index in np.flatnonzero(probabilities >= PERHAPS):
+    for index in np.flatnonzero(probabilities >= POSSIBLE):
         start, end = index * frame_s, min((index + 1) * frame_s, clip.duration)
         if joined and start - joined[-1][1] <= LONGEST_GAP_S:
             joined[-1] = (joined[-1][0], end)
@@ -115,7 +114,7 @@ def _speech(clip: Audio) -> list[Stretch]:
 
 
 def _quietest(audio: Audio, after_s: float, before_s: float) -> float:
-    """The instant in the middle of the quietest 200 ms between two instants, the last of several."""
+    """The middle of the quietest 200 ms between two instants, in seconds; the last one of equals."""
     hop = max(1, audio.sample_rate // 100)
     power = frame_powers(audio.slice(after_s, before_s).samples, hop)
     smooth = np.convolve(power, np.full(20, 1 / 20), mode="valid")
@@ -126,29 +125,3 @@ def _quietest(audio: Audio, after_s: float, before_s: float) -> float:
 def _levelled(audio: Audio, speech: Float) -> Audio:
     gain = min(from_dbfs(LEVEL_DBFS) / rms(speech), HIGHEST_PEAK / audio.peak)
     return Audio(audio.samples * np.float32(gain), audio.sample_rate)
-
-
-def two_speakers(embeddings: Sequence[Float], same_speaker_above: float) -> bool:
-    """Whether the windows of a clip fall into two voices.
-
-    embeddings: of windows of one clip, (dim,) each, of any length
-    same_speaker_above: cosine from which two embeddings count as one speaker's
-
-    The two windows that differ most gather those nearer to them than to the other; the clip has
-    two speakers when both groups hold two windows or more and the cosine of their means is below
-    the threshold. A single odd window (a cough, a pause) makes no speaker.
-    """
-    if len(embeddings) < 4:
-        return False
-    units = np.stack([e / max(float(np.linalg.norm(e)), 1e-12) for e in embeddings])
-    cosines = units @ units.T
-    seeds = np.unravel_index(cosines.argmin(), cosines.shape)
-    first = cosines[seeds[0]] >= cosines[seeds[1]]
-    for _ in range(4):
-        if not 2 <= first.sum() <= len(units) - 2:
-            return False
-        means = np.stack([units[first].mean(axis=0), units[~first].mean(axis=0)])
-        means /= np.linalg.norm(means, axis=1, keepdims=True)
-        nearer = units @ means.T
-        first = nearer[:, 0] >= nearer[:, 1]
-    return bool(means[0] @ means[1] < same_speaker_above)

@@ -14,6 +14,7 @@ pytest.importorskip("kaldi_native_fbank", reason="the extra local is not install
 pytest.importorskip("onnx", reason="the extra local is not installed")
 
 from agentaudio.errors import BackendError  # noqa: E402
+from agentaudio.model.clip_voice import ClipVoice  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.revoicing import Revoicer, revoice  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.synthesis import Token2Wav  # noqa: E402
@@ -37,7 +38,7 @@ class Parts:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     folder = write_tiny_onnx(write_tiny_token2wav(tmp_path_factory.mktemp("token2wav")))
     maker = PromptMaker.load(folder)
-    man, woman = (maker.make(question(name)) for name in ("great-wall", "calm-old-man"))
+    man, woman = (maker.make(ClipVoice(question(name))) for name in ("great-wall", "calm-old-man"))
     return Parts(Token2Wav.load(folder, device="cpu", steps=2), maker, man, woman)
 
 

@@ -8,7 +8,6 @@ import shutil
 import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,19 @@ pytest.importorskip("transformers", reason="the model needs transformers")
 from agentaudio import Agent, Audio  # noqa: E402
 from agentaudio.conversation import Conversation, TextPart  # noqa: E402
 from agentaudio.demo.run import questions_folder  # noqa: E402
-from agentaudio.errors import BackendError, VoiceError  # noqa: E402
+from agentaudio.errors import BackendError, ConsentError, VoiceError  # noqa: E402
+from agentaudio.model.clip_voice import ClipVoice  # noqa: E402
 from agentaudio.model.speech_lm import AudioDelta, Delta, End, GenerateOptions, TokensDelta  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
 from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
 from agentaudio.model.step_audio_2.language.interleave import interleave  # noqa: E402
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder  # noqa: E402
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
-from agentaudio.voice_library.library import demo_voices  # noqa: E402
+from agentaudio.voice_library.library import VoiceLibrary, demo_voices  # noqa: E402
+from agentaudio.voice_library.voice import Consent  # noqa: E402
 
 IDS = TokenIds()
 SAMPLES_PER_TOKEN = 960
-
-
-@dataclass
-class Reference:
-    id: str
-    clip: Audio
-    transcript: str = ""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -118,7 +112,7 @@ async def test_all_speech_tokens_are_heard_before_the_end(model: StepAudio2, fol
 async def test_the_voice_that_is_asked_for_is_heard(model: StepAudio2, folder: Path, clips: list[Audio]) -> None:
     codes = [(37 * k) % 6561 for k in range(20)]
     dictate(model, folder, *[codes] * 4)
-    voices = [Reference("one", clips[0]), Reference("two", clips[1]), Reference("one", clips[0]), None]
+    voices = [ClipVoice(clips[0], id="one"), ClipVoice(clips[1], id="two"), ClipVoice(clips[0], id="one"), None]
     heard = [sound(await answer(model, voice=voice)).samples for voice in voices]
     assert np.array_equal(heard[0], heard[2])
     assert not np.allclose(heard[0], heard[1]) and not np.allclose(heard[0], heard[3])
@@ -127,16 +121,33 @@ async def test_the_voice_that_is_asked_for_is_heard(model: StepAudio2, folder: P
 async def test_the_own_voice_can_be_chosen(folder: Path, clips: list[Audio]) -> None:
     codes = list(range(20))
     heard = []
-    for own in (None, Reference("own", clips[1])):
+    for own in (None, ClipVoice(clips[1], id="own")):
         speech = SpeechDecoder.load(folder, device="cpu", own_voice=own)
         model = StepAudio2.load(folder, device="cpu", dtype="float32", speech=speech)
         dictate(model, folder, codes, codes)
         heard.append(sound(await answer(model)).samples)
         if own is not None:
-            asked_for = sound(await answer(model, voice=Reference("same", clips[1]))).samples
+            asked_for = sound(await answer(model, voice=ClipVoice(clips[1], id="same"))).samples
             assert np.array_equal(heard[-1], asked_for)
         await model.aclose()
     assert not np.allclose(heard[0], heard[1])
+
+
+def test_a_library_keeps_the_prompts_of_its_voices_until_they_are_revoked(folder: Path, tmp_path: Path) -> None:
+    library = VoiceLibrary.create(tmp_path / "voices")
+    consent = Consent(basis="synthetic", holder="nobody", scope=("synthesis",))
+    clip = demo_voices().get("ruby").clip
+    library.add(clip, id="ruby", name="Ruby", description="", licence="CC0-1.0", consent=consent)
+    decoder = SpeechDecoder.load(folder, device="cpu")
+    made = decoder.prepare(library.get("ruby"))
+    (kept,) = library.prompts
+    assert (kept.model, kept.version) == ("step-audio-2-token2wav", made.made_by)
+    assert SpeechDecoder.load(folder, device="cpu").prepare(library.get("ruby")) == made
+    voice = library.get("ruby")
+    library.revoke("ruby")
+    assert list(library.prompts) == []
+    with pytest.raises(ConsentError, match="'ruby' may not be spoken in: it was revoked"):
+        decoder.prepare(voice)
 
 
 async def test_a_written_answer_makes_no_sound(model: StepAudio2) -> None:
@@ -145,7 +156,7 @@ async def test_a_written_answer_makes_no_sound(model: StepAudio2) -> None:
 
 
 async def test_a_voice_that_cannot_be_spoken_in_is_refused_at_once(model: StepAudio2) -> None:
-    silence = Reference("nobody", Audio(np.zeros(48_000, np.float32), 16_000))
+    silence = ClipVoice(Audio(np.zeros(48_000, np.float32), 16_000), id="nobody")
     heard = []
     with pytest.raises(VoiceError, match="nobody"):
         async for delta in model.generate(asked(), voice=silence, options=GenerateOptions(max_tokens=1500)):

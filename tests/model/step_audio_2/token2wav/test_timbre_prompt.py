@@ -18,8 +18,8 @@ pytest.importorskip("safetensors", reason="the extra local is not installed")
 
 from safetensors.numpy import save  # noqa: E402
 
-from agentaudio.errors import AudioError, VoiceError  # noqa: E402
-from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt  # noqa: E402
+from agentaudio.errors import VoiceError  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt, TimbrePromptFormat  # noqa: E402
 from agentaudio.sound.audio import Audio  # noqa: E402
 
 
@@ -33,24 +33,23 @@ def parts(tokens: int = 60, seed: int = 0) -> dict[str, Any]:
 
 
 def prompt(**fields: Any) -> TimbrePrompt:
-    return TimbrePrompt(**{**parts(), "transcript": "Hello.", "voice_id": "ruby", "clip_hash": "ab", **fields})
+    return TimbrePrompt(**{**parts(), "clip_hash": "ab", "made_by": "maker 1", **fields})
 
 
 @given(
     st.integers(3, 90),
     st.integers(0, 9),
     st.text(max_size=30),
-    st.text(max_size=10),
     st.lists(st.text(max_size=10), max_size=3),
 )
-def test_saved_and_loaded_it_is_the_same(tokens: int, seed: int, words: str, voice: str, warnings: list[str]) -> None:
-    made = TimbrePrompt(**parts(tokens, seed), transcript=words, voice_id=voice, warnings=tuple(warnings))
+def test_saved_and_loaded_it_is_the_same(tokens: int, seed: int, maker: str, warnings: list[str]) -> None:
+    made = TimbrePrompt(**parts(tokens, seed), clip_hash="ab", made_by=maker, warnings=tuple(warnings))
     with tempfile.TemporaryDirectory() as folder:
         loaded = TimbrePrompt.load(made.save(Path(folder) / "a.timbre.safetensors"))
     assert loaded == made
     for name in ("tokens", "embedding", "mel"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(made, name))
-    assert (loaded.transcript, loaded.voice_id, loaded.warnings) == (words, voice, tuple(warnings))
+    assert (loaded.clip_hash, loaded.made_by, loaded.warnings) == ("ab", maker, tuple(warnings))
 
 
 def test_the_same_prompt_is_the_same_file(tmp_path: Path) -> None:
@@ -92,9 +91,9 @@ def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
-    words = {"timbre_prompt": json.dumps({"format": 2, "content_hash": "", "melody": "new"})}
+    words = {"timbre_prompt": json.dumps({"format": 3, "content_hash": "", "melody": "new"})}
     (tmp_path / "x").write_bytes(save({"something": np.zeros(3)}, words))
-    with pytest.raises(VoiceError, match="has format 2, not 1; delete it"):
+    with pytest.raises(VoiceError, match="has format 3, not 2; delete it"):
         TimbrePrompt.load(tmp_path / "x")
 
 
@@ -120,7 +119,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(AudioError, match="file"):
+    with pytest.raises(VoiceError, match="file"):
         prompt().save(tmp_path / "file" / "a")
 
 
@@ -128,9 +127,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ("fields", "message"),
     [
         ({"tokens": np.array([1, 2])}, "3 or more"),
-        ({"tokens": np.array([1.0, 2.0, 3.0])}, "whole-number"),
-        ({"tokens": np.array([1, 2, 6561]), "mel": np.zeros((6, 80))}, "6561 is no speech token"),
-        ({"tokens": np.array([1, -1, 6]), "mel": np.zeros((6, 80))}, "-1 is no speech token"),
+        ({"tokens": np.array([1.0, 2.0, 3.0])}, "integer tokens"),
+        ({"tokens": np.array([1, 2, 6561]), "mel": np.zeros((6, 80))}, "6561 is not a speech token"),
+        ({"tokens": np.array([1, -1, 6]), "mel": np.zeros((6, 80))}, "-1 is not a speech token"),
         ({"embedding": np.zeros(256, np.float32)}, r"embedding .*\(192,\)"),
         ({"embedding": np.full(192, np.nan)}, "NaN"),
         ({"mel": np.zeros((80, 120), np.float32)}, r"mel .*\(120, 80\)"),
@@ -139,6 +138,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_what_the_decoder_could_not_speak_in_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(VoiceError, match=message):
         prompt(**fields)
+
+
+@pytest.mark.parametrize(
+    ("clip", "version", "message"),
+    [("ac", "maker 1", "was made of another clip; delete it"), ("ab", "maker 2", "by 'maker 1', not 'maker 2'")],
+)
+def test_a_file_of_another_clip_or_version_is_not_read(tmp_path: Path, clip: str, version: str, message: str) -> None:
+    kept = TimbrePromptFormat()
+    path = tmp_path / f"a{kept.suffix}"
+    kept.write(prompt(), path)
+    assert kept.read(path, clip_sha256="ab", version="maker 1") == prompt()
+    with pytest.raises(VoiceError, match=message):
+        kept.read(path, clip_sha256=clip, version=version)
 
 
 def test_its_arrays_are_its_own_and_cannot_be_changed() -> None:
@@ -150,7 +162,9 @@ def test_its_arrays_are_its_own_and_cannot_be_changed() -> None:
         assert not array.flags.writeable
 
 
-@pytest.mark.parametrize("change", [{"transcript": "Hi."}, {"voice_id": "walter"}, {"clip_hash": "ac"}, parts(seed=1)])
+@pytest.mark.parametrize(
+    "change", [{"made_by": "maker 2"}, {"warnings": ("clipped",)}, {"clip_hash": "ac"}, parts(seed=1)]
+)
 def test_the_hash_covers_all_of_it(change: dict[str, Any]) -> None:
     assert prompt(**change).content_hash != prompt().content_hash
     assert prompt(**change) != prompt()
