@@ -1,10 +1,11 @@
-"""The documents and voices of an agent, opened on first use."""
+"""The documents, voices and web of an agent, opened on first use."""
 
 from __future__ import annotations
 
 import os
 import threading
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import VoiceNotFound
@@ -20,6 +21,9 @@ from agentaudio.tools.tool import Need
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.voice import Voice
+
+if TYPE_CHECKING:
+    from agentaudio.retrieval.web.web import Web
 
 Documents = str | os.PathLike[str] | DocumentIndex
 Voices = str | os.PathLike[str] | VoiceLibrary | VoiceSearch
@@ -67,6 +71,7 @@ class Resources:
         self._documents, self._voices = documents, voices
         self._lock = threading.Lock()
         self._opened: tuple[DocumentIndex | None, VoiceSearch | None] | None = None
+        self._web: Web | None = None
 
     @property
     def given(self) -> frozenset[Need]:
@@ -94,6 +99,18 @@ class Resources:
     def ready(self) -> bool:
         return self._opened is not None
 
+    def web(self) -> Web:
+        """The web through the search engines that the environment named when this was first called.
+
+        Raises OptionError when it names one that is unknown or not configured.
+        """
+        from agentaudio.retrieval.web.web import Web
+
+        with self._lock:
+            if self._web is None:
+                self._web = Web()
+            return self._web
+
     def find_voice(self, wanted: str | Voice) -> Voice:
         """A voice that may be spoken in. Raises VoiceNotFound, or ConsentError when it may not."""
         if isinstance(wanted, str):
@@ -106,4 +123,4 @@ class Resources:
     def context(self, conversation: Conversation, voice: Voice | None) -> RunContext:
         """What a tool may use."""
         documents, voices = self.open()
-        return RunContext(conversation, voice, documents, voices, default_embedder())
+        return RunContext(conversation, voice, documents, voices, self.web, default_embedder())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import ToolError
@@ -12,6 +13,9 @@ from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.text.embedding import Embed
 from agentaudio.voice_library.voice import Voice
+
+if TYPE_CHECKING:
+    from agentaudio.retrieval.web.web import Web
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ class RunContext:
     voice: the voice that the agent speaks in now; None is the model's own
     documents: the agent's documents, None without any
     voices: the agent's voices, None without any
+    open_web: returns the agent's Web, which is made at the first call; None outside an agent
     embed: texts to unit vectors, for tools that search by meaning
     progress: report progress, from any thread
     """
@@ -39,6 +44,7 @@ class RunContext:
     voice: Voice | None = None
     documents: DocumentIndex | None = None
     voices: VoiceSearch | None = None
+    open_web: Callable[[], Web] | None = None
     embed: Embed | None = None
     progress: Progress = _log_progress
 
@@ -53,3 +59,12 @@ class RunContext:
         if self.voices is None:
             raise ToolError("this agent has no voice library; build it with Agent(..., voices='folder/')")
         return self.voices
+
+    def need_web(self) -> Web:
+        """The agent's Web. Raises ToolError outside an agent.
+
+        Raises OptionError when the environment names a search engine that is unknown or not configured.
+        """
+        if self.open_web is None:
+            raise ToolError("there is no web outside an agent; make the tool with a Web of its own")
+        return self.open_web()

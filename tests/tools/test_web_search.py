@@ -10,16 +10,16 @@ from support.local_http import LocalServer, local_server
 
 from agentaudio import Agent, RunContext
 from agentaudio.conversation import Conversation
-from agentaudio.errors import OptionError, RefusedAddress
+from agentaudio.errors import OptionError, RefusedAddress, ToolError
 from agentaudio.http import Guard
 from agentaudio.model.scripted import Scripted, ScriptStep
+from agentaudio.resources import Resources
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.fetch import Fetcher
 from agentaudio.retrieval.web.providers import SearXNG
 from agentaudio.retrieval.web.web import Web
-from agentaudio.tools.builtin import web_search as module
 from agentaudio.tools.builtin.read_page import make_read_page, read_page
-from agentaudio.tools.builtin.web_search import make_web_search
+from agentaudio.tools.builtin.web_search import make_web_search, web_search
 
 CONTEXT = RunContext(Conversation())
 TEXT = b"The oldest bell of the museum was cast in 1422.\n\nIt weighs four tons."
@@ -73,12 +73,31 @@ def test_a_model_cannot_read_what_is_inside() -> None:
     reply = asyncio.run(Agent(Scripted(steps), tools=[read_page]).run("Read me the secrets."))
     assert reply.tool_calls[0].status == "failed"
     assert "not an address of the public internet" in reply.tool_calls[0].result.text
+    context = Resources(None, None).context(Conversation(), None)
     with pytest.raises(RefusedAddress):
-        asyncio.run(read_page.call(CONTEXT, {"url": "http://localhost:8080/admin"}))
+        asyncio.run(read_page.call(context, {"url": "http://localhost:8080/admin"}))
 
 
-def test_settings_that_cannot_be_are_told_at_the_first_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_settings_are_reported_at_the_first_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTAUDIO_WEB_SEARCH", "gogle")
-    module.default_web.cache_clear()
+    context = Resources(None, None).context(Conversation(), None)
     with pytest.raises(OptionError, match="AGENTAUDIO_WEB_SEARCH names 'gogle'"):
-        asyncio.run(module.web_search.call(CONTEXT, {"query": "x"}))
+        asyncio.run(web_search.call(context, {"query": "x"}))
+
+
+def test_each_agent_reads_the_environment_for_itself(monkeypatch: pytest.MonkeyPatch, server: LocalServer) -> None:
+    def agent() -> Resources:
+        return Resources(None, None)
+
+    monkeypatch.setenv("AGENTAUDIO_WEB_SEARCH", "gogle")
+    with pytest.raises(OptionError):
+        agent().web()
+    monkeypatch.setenv("AGENTAUDIO_WEB_SEARCH", "searxng")
+    monkeypatch.setenv("SEARXNG_URL", server.url)
+    first = agent()
+    assert first.web() is first.web() and agent().web() is not first.web()
+
+
+def test_without_an_agent_the_tools_need_a_web_of_their_own() -> None:
+    with pytest.raises(ToolError, match="make the tool with a Web of its own"):
+        asyncio.run(web_search.call(CONTEXT, {"query": "x"}))

@@ -1,4 +1,4 @@
-"""`read_page`: what a web page says."""
+"""`read_page`: passages of a web page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from agentaudio.tools.builtin.web_search import default_web
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.quoting import quoted
 from agentaudio.tools.result import ToolResult
@@ -17,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def make_read_page(web: Web | None = None, *, attribute: bool = False) -> Tool:
-    """The tool over a Web of one's own. attribute: have the model name its source."""
+    """The tool.
+
+    web: how to fetch the page; None uses the agent's
+    attribute: ask the model to name its sources
+    """
 
     @tool(timeout_s=30, idempotent=True)
     async def read_page(
@@ -28,7 +31,7 @@ def make_read_page(web: Web | None = None, *, attribute: bool = False) -> Tool:
         ] = "",
     ) -> ToolResult:
         """Read a page of the web whose address is known, from a search or from the user; cite what you use."""
-        passages = tuple(await (web or default_web()).read(url.strip(), question, embed=context.embed))
+        passages = tuple(await (web or context.need_web()).read(url.strip(), question, embed=context.embed))
         return ToolResult(quoted(passages, attribute=attribute), passages)
 
     return read_page

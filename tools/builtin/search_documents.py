@@ -1,4 +1,4 @@
-"""`search_documents`: passages from the agent's own documents."""
+"""`search_documents`: passages from the agent's documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _phrases(context: RunContext) -> Iterable[str]:
 
 
 def make_search_documents(*, attribute: bool = False) -> Tool:
-    """attribute: have the model name its sources."""
+    """The tool. attribute: ask the model to name its sources."""
 
     @tool(needs={"documents"}, phrases=_phrases, idempotent=True)
     def search_documents(
