@@ -8,8 +8,8 @@ from agentaudio.conversation import Conversation, SpeechPart, SpeechTokens
 from agentaudio.errors import OptionError
 from agentaudio.sound.audio import Audio
 
-SECONDS_PER_CHARACTER = 1 / 16
-"""How long a character takes to say where its sound is not made yet: brisk English, 16 characters a second."""
+SECONDS_PER_CHARACTER = 1 / 25
+"""The least time a character takes, where the sound of the words is not complete yet: very fast English."""
 
 UNHEARD_TAIL_S = 0.05
 """A report this close to the end counts as the end: players round."""

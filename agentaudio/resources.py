@@ -72,6 +72,8 @@ class Resources:
         self._lock = threading.Lock()
         self._opened: tuple[DocumentIndex | None, VoiceSearch | None] | None = None
         self._web: Web | None = None
+        if not self.given:
+            self._opened = None, None  # nothing to open
 
     @property
     def given(self) -> frozenset[Need]:

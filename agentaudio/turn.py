@@ -137,13 +137,13 @@ class Turn:
                             await self._take_heard(delta)
                         case TextDelta(text=text):
                             self._spoken_in = voice
-                            spoken.add(text)
                             await self._put(events.TextSpoken, text=text)
+                            spoken.add(text)
                         case AudioDelta(audio=audio):
                             self._timings.setdefault("first_audio", self._now())
                             self._spoken_in = voice
-                            spoken.add(audio)
                             await self._put(events.AudioSpoken, audio=audio)
+                            spoken.add(audio)
                         case TokensDelta(tokens=tokens):
                             spoken.add_tokens(tokens)
                         case CallDelta():

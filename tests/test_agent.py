@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.models import calls, scripted
 from support.sounds import tone
 
 from agentaudio import Agent, Audio, RunContext, Tool, ToolResult, events, tool
@@ -33,14 +34,6 @@ from agentaudio.voice_library.library import VoiceLibrary
 def opening_hours(museum: str) -> str:
     """When a museum is open today."""
     return f"{museum} is open from nine to five."
-
-
-def calls(*made: tuple[str, Mapping[str, object]]) -> dict[str, object]:
-    return {"calls": [{"name": name, "arguments": arguments} for name, arguments in made]}
-
-
-def scripted(*steps: object) -> Scripted:
-    return Scripted(steps)  # type: ignore[arg-type]
 
 
 def test_a_spoken_question_is_answered_with_what_a_tool_said(tmp_path: Path) -> None:

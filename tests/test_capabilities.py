@@ -1,0 +1,179 @@
+"""What a model cannot do is refused when the agent is made, or said in the turn; it is never dropped in silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from support.models import calls, scripted
+from support.sounds import tone
+
+from agentaudio import Agent, GenerateOptions, RunContext, events, tool
+from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
+from agentaudio.errors import OptionError
+from agentaudio.model.speech_lm import Delta, ReferenceVoice, TextDelta
+from agentaudio.tools.result import ToolResult
+from agentaudio.voice_library.library import VoiceLibrary
+
+
+@tool
+def hours() -> str:
+    return "nine to five"
+
+
+def test_tools_need_a_model_that_calls_them() -> None:
+    with pytest.raises(OptionError, match="model 'scripted' cannot call tools"):
+        Agent(scripted("hi", calls_tools=False), tools=[hours])
+
+
+@pytest.mark.parametrize(("voices", "why"), [("fixed", "speaks only in its own voice"), ("none", "makes no sound")])
+def test_a_voice_needs_a_model_that_takes_one(voices: str, why: str, library: VoiceLibrary) -> None:
+    agent = Agent(scripted("hi", voices=voices), voices=library)
+    for wrong in (
+        lambda: Agent(scripted("hi", voices=voices), voices=library, voice="walter"),
+        lambda: agent.session(voice="walter"),
+        lambda: agent.run_sync("hi", voice=library.get("walter")),
+    ):
+        with pytest.raises(OptionError, match=f"model 'scripted' {why}, so voice 'walter' cannot be used"):
+            wrong()
+
+
+@pytest.mark.parametrize(
+    ("options", "able", "words"),
+    [
+        (
+            {"temperature": 0.5},
+            {"options": frozenset({"seed", "stop"})},
+            "not take temperature; it takes: speak, s",
+        ),
+        ({"stop": (".",), "seed": 1}, {"options": frozenset[str]()}, "does not take seed, stop; it takes: speak$"),
+        ({"language": "fr"}, {"languages": ("en", "zh")}, "does not speak 'fr'; it speaks: en, zh"),
+        ({"language": "en"}, {"options": frozenset[str]()}, "does not take language"),
+    ],
+)
+def test_options_that_a_model_does_not_honour_are_refused(
+    options: dict[str, Any], able: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(OptionError, match=words):
+        Agent(scripted("hi", **able), options=GenerateOptions(**options))
+    with pytest.raises(OptionError, match=words):
+        Agent(scripted("hi", **able)).run_sync("hi", options=GenerateOptions(**options))
+
+
+def test_options_that_are_honoured_reach_the_model() -> None:
+    options = GenerateOptions(language="en-GB", seed=0, speak=False)
+    assert Agent(scripted("hi", languages=("en",)), options=options).run_sync("hi").audio is None
+
+
+def test_a_model_that_does_not_hear_is_given_text() -> None:
+    session = Agent(scripted("hi", hears=False)).session()
+    with pytest.raises(OptionError, match="model 'scripted' cannot hear; give it text"):
+        session.run_sync(tone())
+    assert len(session.conversation) == 0
+    assert session.run_sync("hello").text == "hi"
+
+
+def test_a_tool_needs_what_it_reads() -> None:
+    with pytest.raises(OptionError, match="tool 'search_documents' needs documents; .*documents=\"demo\""):
+        Agent(scripted("hi"), tools=["search_documents"], voices="demo")
+    with pytest.raises(OptionError, match="tool 'audio_search' needs voices"):
+        Agent(scripted("hi"), tools=["audio_search"], documents="demo")
+    assert Agent(scripted("hi"), tools=["audio_search", "search_documents"], documents="demo", voices="demo").tools
+
+
+def test_an_agent_has_no_documents_and_voices_unless_given_some() -> None:
+    seen: list[RunContext] = []
+
+    @tool
+    def look(context: RunContext) -> str:
+        seen.append(context)
+        return ""
+
+    Agent(scripted(calls(("look", {})), "ok"), tools=[look]).run_sync("go")
+    Agent(scripted(calls(("look", {})), "ok"), tools=[look], documents="demo", voices="demo").run_sync("go")
+    assert [(context.documents is None, context.voices is None) for context in seen] == [(True, True), (False, False)]
+
+
+async def test_a_fixed_voice_does_not_change(library: VoiceLibrary) -> None:
+    read: list[ToolOutput] = []
+
+    def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
+        read.extend(conversation.last_outputs)
+        assert voice is None
+        return [TextDelta("No.")]
+
+    model = scripted(calls(("audio_search", {"query": "a robot"})), answer, voices="fixed")
+    session = Agent(model, tools=["audio_search"], voices=library).session()
+    seen = [event async for event in session.stream("be a robot")]
+    assert session.voice is None and not any(isinstance(event, events.VoiceChanged) for event in seen)
+    (finished,) = (event.run for event in seen if isinstance(event, events.ToolFinished))
+    assert (finished.status, read[0].is_error) == ("failed", True) and "cannot change its voice" in read[0].text
+
+
+def test_a_denied_call_is_an_error_to_the_model() -> None:
+    read: list[ToolOutput] = []
+
+    @tool(approval=True)
+    def erase() -> str:
+        return "gone"
+
+    def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
+        read.extend(conversation.last_outputs)
+        return [TextDelta("No.")]
+
+    Agent(scripted(calls(("erase", {})), answer), tools=[erase]).run_sync("go")
+    assert [(output.is_error, "needs an approval" in output.text) for output in read] == [(True, True)]
+
+
+def test_tools_get_a_copy_of_the_conversation() -> None:
+    @tool
+    def meddle(context: RunContext) -> str:
+        context.conversation.messages.clear()
+        return "ok"
+
+    session = Agent(scripted(calls(("meddle", {})), "Done."), tools=[meddle]).session()
+    session.run_sync("go")
+    assert [message.role for message in session.conversation] == ["user", "assistant", "tool", "assistant"]
+
+
+def test_models_get_a_copy_of_the_conversation() -> None:
+    def meddle(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
+        conversation.messages.clear()
+        return [TextDelta("Hi.")]
+
+    session = Agent(scripted(meddle)).session()
+    session.run_sync("go")
+    assert [message.text for message in session.conversation] == ["go", "Hi."]
+
+
+def test_closing_an_agent_releases_its_tools_and_its_model() -> None:
+    closed: list[str] = []
+
+    class Closing(type(scripted("x"))):  # type: ignore[misc]
+        async def aclose(self) -> None:
+            closed.append("model")
+
+    async def release() -> None:
+        closed.append("tool")
+
+    holding = tool(name="hold", release=release)(lambda: "x")
+
+    async def use() -> None:
+        async with Agent(Closing(["hi"]), tools=[holding, hours]) as agent:
+            await agent.run("hi")
+
+    asyncio.run(use())
+    assert closed == ["tool", "model"]
+
+
+def test_the_voice_that_a_tool_returns_is_spoken_in_only_when_it_succeeded(library: VoiceLibrary) -> None:
+    @tool(approval=True)
+    def become() -> ToolResult:
+        return ToolResult("Now Walter.", voice=library.get("walter"))
+
+    agent = Agent(scripted(calls(("become", {})), "Yes."), tools=[become], voices=library)
+    assert agent.run_sync("go").voice is None
+    allowed = Agent(scripted(calls(("become", {})), "Yes."), tools=[become], approve=lambda *_: True)
+    assert allowed.run_sync("go").voice == library.get("walter")

@@ -1,0 +1,190 @@
+"""What a conversation holds, and what it refuses to hold."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.sounds import tone
+
+from agentaudio.conversation import (
+    AudioPart,
+    Conversation,
+    Message,
+    Part,
+    SpeechPart,
+    SpeechTokens,
+    TextPart,
+    ToolCall,
+    ToolOutput,
+)
+from agentaudio.errors import ConversationError
+
+
+def call(call_id: str) -> ToolCall:
+    return ToolCall(call_id, "look", {})
+
+
+def output(call_id: str, text: str = "seen") -> ToolOutput:
+    return ToolOutput(call_id, "look", text)
+
+
+def with_calls(*call_ids: str) -> Conversation:
+    talk = Conversation()
+    talk.add("user", "look")
+    talk.add("assistant", *map(call, call_ids))
+    return talk
+
+
+def test_a_string_is_a_text_part() -> None:
+    talk = Conversation()
+    assert talk.add("user", "hi", AudioPart(tone())).parts[0] == TextPart("hi")
+    assert [message.role for message in talk] == ["user"] and len(talk) == 1
+
+
+def test_an_empty_message_is_refused() -> None:
+    with pytest.raises(ConversationError, match="an empty user message"):
+        Conversation().add("user")
+
+
+def test_open_calls_are_those_without_output_in_their_order() -> None:
+    talk = with_calls("a", "b", "c")
+    talk.add("tool", output("b"))
+    assert [one.id for one in talk.open_calls] == ["a", "c"]
+    talk.add("tool", output("c"), output("a"))
+    assert talk.open_calls == ()
+    assert [one.call_id for one in talk.last_outputs] == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+def test_nothing_is_said_over_open_calls(role: str) -> None:
+    talk = with_calls("a", "b")
+    talk.add("tool", output("a"))
+    with pytest.raises(ConversationError, match=r"calls \['b'\] have no output yet"):
+        talk.add(role, "well")  # type: ignore[arg-type]
+    assert len(talk) == 3
+
+
+def test_a_call_is_answered_once() -> None:
+    talk = with_calls("a")
+    with pytest.raises(ConversationError, match="'a', which is not open"):
+        talk.add("tool", output("a"), output("a"))
+    talk.add("tool", output("a"))
+    with pytest.raises(ConversationError, match="'a', which is not open; open calls: none"):
+        talk.add("tool", output("a"))
+
+
+def test_an_output_without_a_call_is_refused() -> None:
+    with pytest.raises(ConversationError, match=r"'x', which is not open; open calls: \['a'\]"):
+        with_calls("a").add("tool", output("x"))
+
+
+@pytest.mark.parametrize("part", ["words", SpeechPart("words"), call("b")])
+def test_a_tool_message_holds_outputs_only(part: Part | str) -> None:
+    with pytest.raises(ConversationError, match="a tool message holds tool outputs, not"):
+        with_calls("a").add("tool", part)
+
+
+def test_an_output_in_another_message_is_refused() -> None:
+    talk = with_calls("a")
+    talk.add("tool", output("a"))
+    with pytest.raises(ConversationError, match="a user message cannot hold tool outputs"):
+        talk.add("user", output("a"))
+
+
+def test_two_calls_with_one_id_are_refused() -> None:
+    with pytest.raises(ConversationError, match="already a call with the id 'a'"):
+        with_calls("a", "a")
+    talk = with_calls("a")
+    talk.add("tool", output("a"))
+    with pytest.raises(ConversationError, match="already a call with the id 'a'"):
+        talk.add("assistant", call("b"), call("a"))
+    assert talk.call_ids == {"a"}
+
+
+def test_the_outputs_of_an_earlier_step_are_not_the_last() -> None:
+    talk = with_calls("a")
+    talk.add("tool", output("a"))
+    talk.add("assistant", call("b"))
+    assert talk.last_outputs == () and [one.id for one in talk.open_calls] == ["b"]
+
+
+def test_a_transcript_goes_to_the_newest_sound_of_the_user() -> None:
+    talk = Conversation()
+    talk.add("user", AudioPart(tone()))
+    talk.add("assistant", "yes")
+    talk.add("user", "now", AudioPart(tone(300)))
+    talk.set_transcript("again")
+    assert [message.text for message in talk if message.role == "user"] == ["", "now again"]
+
+
+def test_there_must_be_a_user_message_to_transcribe() -> None:
+    talk = Conversation()
+    talk.add("system", "be kind")
+    with pytest.raises(ConversationError, match="no user message"):
+        talk.set_transcript("x")
+
+
+def test_a_part_is_replaced_by_identity() -> None:
+    first, second = SpeechPart("same"), SpeechPart("same")
+    talk = Conversation()
+    talk.add("assistant", first)
+    talk.add("user", "and?")
+    talk.add("assistant", second)
+    assert talk.replace(second, SpeechPart("sa", interrupted=True))
+    assert [message.text for message in talk] == ["same", "and?", "sa"]
+    assert not talk.replace(second, None)
+
+
+def test_a_message_without_parts_goes() -> None:
+    said = SpeechPart("said")
+    talk = Conversation()
+    talk.add("user", "hi")
+    talk.add("assistant", said)
+    assert talk.replace(said, None)
+    assert [message.role for message in talk] == ["user"]
+
+
+def test_removing_speech_leaves_the_calls_of_its_message() -> None:
+    said = SpeechPart("one moment")
+    talk = Conversation()
+    talk.add("assistant", said, call("a"))
+    talk.replace(said, None)
+    assert talk.messages == [Message("assistant", (call("a"),))]
+
+
+def test_a_copy_does_not_change_with_the_original() -> None:
+    talk = with_calls("a")
+    copy = talk.copy()
+    talk.add("tool", output("a"))
+    assert len(copy) == 2 and copy.open_calls and copy != talk
+
+
+def test_tokens_of_one_codec_are_joined_and_cut() -> None:
+    whole = SpeechTokens((1, 2, 3), "cosyvoice2", 25.0) + SpeechTokens((4,), "cosyvoice2", 25.0)
+    assert whole.ids == (1, 2, 3, 4)
+    assert whole.until(0.12).ids == (1, 2, 3) and whole.until(0.119).ids == (1, 2) and whole.until(9).ids == whole.ids
+    for other in (SpeechTokens((4,), "mimi", 25.0), SpeechTokens((4,), "cosyvoice2", 12.5)):
+        with pytest.raises(ConversationError, match="cannot follow"):
+            _ = whole + other
+
+
+@given(st.lists(st.tuples(st.sampled_from("ucot"), st.integers(0, 3)), max_size=12))
+def test_whatever_is_added_every_output_has_one_call(steps: list[tuple[str, int]]) -> None:
+    talk = Conversation()
+    parts: dict[str, Part | str] = {"u": "hi", "t": SpeechPart("well")}
+    for kind, number in steps:
+        try:
+            if kind == "c":
+                talk.add("assistant", call(f"c{number}"))
+            elif kind == "o":
+                talk.add("tool", output(f"c{number}"))
+            else:
+                talk.add("user" if kind == "u" else "assistant", parts[kind])
+        except ConversationError:
+            pass
+    calls = [one.id for message in talk for one in message.tool_calls]
+    answered = [one.call_id for message in talk for one in message.tool_outputs]
+    assert len(set(calls)) == len(calls) and len(set(answered)) == len(answered)
+    assert set(calls) - set(answered) == {one.id for one in talk.open_calls}
+    assert set(answered) <= set(calls)

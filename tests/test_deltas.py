@@ -1,0 +1,120 @@
+"""Models are held to the protocol and to what they say of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from support.sounds import tone
+
+from agentaudio import Agent, GenerateOptions, Reply
+from agentaudio.conversation import Conversation, SpeechPart, ToolCall, ToolSpec
+from agentaudio.errors import BackendError
+from agentaudio.model.scripted import Scripted
+from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, Heard, ReferenceVoice, TextDelta
+from agentaudio.sound.audio import Audio
+
+ABLE = Scripted(["x"]).capabilities
+
+
+class Emits:
+    """A model that emits what it is given, whatever that is."""
+
+    name = "emits"
+
+    def __init__(self, *deltas: Any, **able: Any) -> None:
+        self._deltas = deltas
+        self.capabilities = replace(ABLE, **able)
+
+    async def generate(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        voice: ReferenceVoice | None = None,
+        options: GenerateOptions = GenerateOptions(),
+    ) -> AsyncGenerator[Delta, None]:
+        for delta in self._deltas:
+            yield delta
+
+    async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+def reply(model: Emits, **options: Any) -> Reply:
+    return asyncio.run(Agent(model).run("hi", **options))
+
+
+@pytest.mark.parametrize(
+    ("emitted", "named"),
+    [
+        (ToolCall("1", "look", {}), "ToolCall"),
+        ("Hello", "'Hello'"),
+        (None, "None"),
+        (TextDelta(42), "its text is int"),  # type: ignore[arg-type]
+        (AudioDelta(b"RIFF"), "its audio is bytes"),  # type: ignore[arg-type]
+        (CallDelta({"name": "look"}), "its call is dict"),  # type: ignore[arg-type]
+        (Heard(None), "its text is NoneType"),  # type: ignore[arg-type]
+        (End(None), "its reason is NoneType"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_not_a_delta_is_named(emitted: object, named: str) -> None:
+    with pytest.raises(BackendError, match=f"model 'emits' emitted .*{named}"):
+        reply(Emits(TextDelta("Well."), emitted))
+
+
+def test_an_end_that_is_missing_is_added() -> None:
+    assert reply(Emits(TextDelta("Well."))).stop == "answered"
+
+
+def test_nothing_after_the_end_is_taken() -> None:
+    assert reply(Emits(TextDelta("Well."), End(), TextDelta(" No."))).text == "Well."
+
+
+@pytest.mark.parametrize("rate", [8_000, 24_000, 44_100])
+def test_sound_comes_at_the_rate_that_the_model_declares(rate: int) -> None:
+    whole = tone(440.0, 1.0, rate)
+    audio = reply(Emits(*(AudioDelta(piece) for piece in whole.chunks(20)), sample_rate_hz=16_000)).audio
+    assert audio is not None and audio.sample_rate == 16_000
+    assert np.array_equal(audio.samples, whole.resample(16_000).samples)
+
+
+def test_a_model_that_says_it_is_mute_makes_no_sound() -> None:
+    with pytest.raises(BackendError, match="made sound, but its capabilities say voices='none'"):
+        reply(Emits(AudioDelta(tone()), voices="none"))
+
+
+def test_sound_that_was_not_wanted_is_left_out() -> None:
+    deltas = (TextDelta("Hush."), AudioDelta(tone(sample_rate=8_000)), AudioDelta(tone()))
+    assert reply(Emits(*deltas), options=GenerateOptions(speak=False)).audio is None
+
+
+def test_partial_words_come_from_models_that_stream_their_input() -> None:
+    partial = (Heard("hel", 0.4, final=False), Heard("hello", 0.9), TextDelta("Hi."))
+    assert reply(Emits(*partial)).heard == "hello"
+    with pytest.raises(BackendError, match="streams_input=False"):
+        reply(Emits(*partial, streams_input=False))
+
+
+def test_calls_get_ids_of_their_own() -> None:
+    look = [CallDelta(ToolCall("1", "look", {"n": n})) for n in range(3)]
+    session = Agent(Scripted([look, [*look, TextDelta("More.")], [TextDelta("Done.")]])).session()
+
+    seen = asyncio.run(session.run("hi"))
+    ids = [run.call.id for run in seen.tool_calls]
+    assert ids[:3] == ["1", "1-2", "1-3"] and len(set(ids)) == 6
+    outputs = [output.call_id for message in session.conversation for output in message.tool_outputs]
+    assert outputs == ids
+
+
+def test_empty_sound_is_no_sound() -> None:
+    session = Agent(Emits(TextDelta("Well."), AudioDelta(Audio.silence(0, 16_000)))).session()
+    asyncio.run(session.run("hi"))
+    assert session.conversation.messages[-1].parts == (SpeechPart("Well."),)

@@ -1,0 +1,511 @@
+"""Several turns: what was heard of them, in which voice, and what is left to the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+from support.models import calls, scripted
+from support.sounds import tone
+
+from agentaudio import Agent, GenerateOptions, Session, events, tool
+from agentaudio.conversation import (
+    Citation,
+    Conversation,
+    Passage,
+    SpeechPart,
+    SpeechTokens,
+    TextPart,
+    ToolCall,
+    ToolOutput,
+    ToolSpec,
+)
+from agentaudio.errors import BackendError, ConsentError, ConversationError, OptionError, VoiceNotFound
+from agentaudio.model.speech_lm import (
+    AudioDelta,
+    CallDelta,
+    CitationDelta,
+    Delta,
+    End,
+    ReferenceVoice,
+    TextDelta,
+    TokensDelta,
+)
+from agentaudio.sound.audio import Audio
+from agentaudio.tools.external import external_tool
+from agentaudio.tools.result import ToolResult
+from agentaudio.voice_library.library import VoiceLibrary
+
+OPEN_DOOR = external_tool("open_door", "Open a door.", {"type": "object", "properties": {"door": {"type": "string"}}})
+FIFTEEN_SECONDS = " ".join(f"word{number}" for number in range(50))  # Scripted takes 0.3 s for a word
+
+
+def speech(session: Session) -> list[SpeechPart]:
+    return [part for message in session.conversation for part in message.parts if isinstance(part, SpeechPart)]
+
+
+async def all_events(session: Session, user: str = "go") -> list[events.Event]:
+    return [event async for event in session.stream(user)]
+
+
+async def play(session: Session, seconds: float, user: str = "go") -> list[events.Event]:
+    """Read a turn as a player does: interrupt when so much of its sound was played."""
+    seen, arrived = [], 0.0
+    async for event in session.stream(user):
+        seen.append(event)
+        if isinstance(event, events.AudioSpoken):
+            arrived += event.audio.duration
+            session.played(min(arrived, seconds))
+            if arrived >= seconds:
+                await session.interrupt()
+    return seen
+
+
+# What was heard
+
+
+async def test_interrupting_early_in_a_long_answer_keeps_what_was_played() -> None:
+    session = Agent(scripted(FIFTEEN_SECONDS, "Yes?")).session()
+    seen = await play(session, 0.3)
+    (part,) = speech(session)
+    assert (part.text, part.interrupted) == ("word0", True) and part.cut_s == pytest.approx(0.3)
+    assert part.audio is not None and part.audio.duration == pytest.approx(0.3)
+    end = seen[-1]
+    assert isinstance(end, events.TurnFinished)
+    assert (end.reply.stop, end.reply.text) == ("interrupted", "word0")
+    assert (await session.run("what")).text == "Yes?"
+
+
+async def test_an_answer_that_was_made_but_not_played_is_cut_when_the_user_speaks() -> None:
+    session = Agent(scripted(FIFTEEN_SECONDS, "Yes?")).session(plays=True)
+    made = await all_events(session)
+    assert isinstance(made[-1], events.TurnFinished) and made[-1].reply.stop == "answered"
+    session.played(0.65)
+    await session.run("stop")
+    assert [part.text for part in speech(session)] == ["word0 word1", "Yes?"]
+    assert speech(session)[0].interrupted
+
+
+async def test_nothing_of_an_answer_that_was_never_played_stays() -> None:
+    session = Agent(scripted("Never heard.", "Yes?")).session(plays=True)
+    await all_events(session)
+    await session.interrupt()
+    assert [message.role for message in session.conversation] == ["user"]
+
+
+async def test_an_answer_that_was_played_to_its_end_stays_whole() -> None:
+    session = Agent(scripted("All of it.", "Yes?")).session(plays=True)
+    await all_events(session)
+    session.played(0.9)
+    await session.run("next")
+    assert (speech(session)[0].text, speech(session)[0].interrupted) == ("All of it.", False)
+
+
+async def test_a_reader_that_does_not_play_has_heard_what_it_read() -> None:
+    session = Agent(scripted(FIFTEEN_SECONDS, "Yes?")).session(plays=False)
+    read: list[str] = []
+    async with aclosing(session.stream("go")) as happening:
+        async for event in happening:
+            if isinstance(event, events.TextSpoken):
+                read.append(event.text)
+            if len(read) == 3:
+                break
+    (part,) = speech(session)
+    assert part.text == "".join(read) == "word0 word1 word2" and part.interrupted
+
+
+async def test_leaving_a_turn_that_has_ended_keeps_only_what_was_read() -> None:
+    session = Agent(scripted("One two three.")).session(plays=False)
+    async with aclosing(session.stream("go")) as happening:
+        async for event in happening:
+            if isinstance(event, events.AudioSpoken):
+                await asyncio.sleep(0.01)  # the turn ends meanwhile
+                break
+    (part,) = speech(session)
+    assert (part.text, part.interrupted) == ("One", True)
+
+
+async def test_an_interruption_without_any_report_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    session = Agent(scripted(*[FIFTEEN_SECONDS] * 3)).session()
+    for _ in range(2):
+        async for event in session.stream("go"):
+            if isinstance(event, events.AudioSpoken):
+                await session.interrupt()
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "nobody reports what was played" in caplog.text
+
+
+async def test_a_report_may_come_late() -> None:
+    session = Agent(scripted(FIFTEEN_SECONDS, "Two.", "Three.")).session(plays=True)
+    async for event in session.stream("go"):
+        if isinstance(event, events.AudioSpoken):
+            session.played(0.3)
+            await session.interrupt()
+    made_s = 0.3
+    await all_events(session, "two")
+    session.played(0.45, turn=1)
+    assert speech(session)[0].cut_s == pytest.approx(made_s)  # no more was made than that
+    session.played(9, turn=2)
+    assert speech(session)[1].text == "Two."
+    await all_events(session, "three")
+    session.played(0.1, turn=1)
+    assert [part.text for part in speech(session)] == ["word0", "Two.", "Three."]
+
+
+async def test_a_report_of_the_last_turn_does_not_touch_the_next() -> None:
+    session = Agent(scripted(FIFTEEN_SECONDS, "This answer is heard whole.")).session(plays=True)
+    await play(session, 0.3)
+    async for event in session.stream("next"):
+        if isinstance(event, events.AudioSpoken):
+            session.played(0.2, turn=1)
+    session.played(9)
+    await session.interrupt()
+    assert speech(session)[1].text == "This answer is heard whole." and not speech(session)[1].interrupted
+
+
+@pytest.mark.parametrize("seconds", [-1.0, math.nan])
+async def test_a_report_that_is_not_a_time_is_refused(seconds: float) -> None:
+    session = Agent(scripted("Hi.")).session()
+    with pytest.raises(OptionError, match="before the first turn"):
+        session.played(1.0)
+    await session.run("hi")
+    with pytest.raises(OptionError, match="0 or more"):
+        session.played(seconds)
+
+
+async def test_the_tokens_of_an_interrupted_answer_are_cut_too() -> None:
+    codes = SpeechTokens(tuple(range(50)), "cosyvoice2", 25.0)
+    deltas = [TextDelta("A long answer."), TokensDelta(codes), AudioDelta(tone(duration_s=2.0))]
+    session = Agent(scripted(deltas, "Yes?")).session(plays=True)
+    await all_events(session)
+    session.played(1.0)
+    await session.interrupt()
+    tokens = speech(session)[0].tokens
+    assert tokens is not None and tokens.ids == tuple(range(25))
+
+
+async def test_a_turn_does_not_run_far_ahead_of_its_reader() -> None:
+    made: list[int] = []
+
+    def endless(*_: object) -> Iterator[Delta]:
+        for number in range(10_000):
+            made.append(number)
+            yield TextDelta("x")
+
+    session = Agent(scripted(endless)).session(plays=False)
+    async with aclosing(session.stream("go")) as happening:
+        async for event in happening:
+            if isinstance(event, events.TextSpoken):
+                await asyncio.sleep(0.05)
+                break
+    assert len(made) < 100 and speech(session)[0].text == "x"
+
+
+# Reply
+
+
+async def test_the_end_of_the_model_reaches_the_reply() -> None:
+    cut = [TextDelta("And then"), End("length", {"output_tokens": 3, "input_tokens": 10})]
+    session = Agent(scripted(calls(("nothing", {})), cut)).session()
+    seen = await all_events(session)
+    finished = [event for event in seen if isinstance(event, events.StepFinished)]
+    assert [(event.step, event.reason, dict(event.usage)) for event in finished] == [
+        (1, "stop", {}),
+        (2, "length", {"output_tokens": 3, "input_tokens": 10}),
+    ]
+    end = seen[-1]
+    assert isinstance(end, events.TurnFinished) and end.reply.stop == "length"
+
+
+async def test_usage_is_added_up_over_the_steps() -> None:
+    first = [*_call("a"), End("tool_calls", {"input_tokens": 10, "output_tokens": 2})]
+    second = [TextDelta("Done."), End("stop", {"input_tokens": 20, "cached_tokens": 5})]
+    reply = await Agent(scripted(first, second)).run("go")
+    assert dict(reply.usage) == {"input_tokens": 30, "output_tokens": 2, "cached_tokens": 5}
+    assert reply.stop == "answered"
+
+
+async def test_first_audio_is_the_time_of_the_first_sound() -> None:
+    seen = await all_events(Agent(scripted("One two three.")).session())
+    sounds = [event.at_s for event in seen if isinstance(event, events.AudioSpoken)]
+    end = seen[-1]
+    assert isinstance(end, events.TurnFinished) and len(sounds) == 3
+    assert end.reply.timings["first_audio"] <= sounds[0] < sounds[2] <= end.reply.timings["total"]
+
+
+# Failures
+
+
+def fails(*_: object) -> list[Delta]:
+    raise ZeroDivisionError("oops")
+
+
+def says_and_fails(*_: object) -> Iterator[Delta]:
+    yield TextDelta("One moment")
+    yield AudioDelta(tone())
+    raise OSError("the line is dead")
+
+
+async def failed(session: Session) -> events.TurnFailed:
+    seen = []
+    with pytest.raises(BackendError):
+        async for event in session.stream("go"):
+            seen.append(event)
+    end = seen[-1]
+    assert isinstance(end, events.TurnFailed) and end.reply.stop == "failed" and not session.conversation.open_calls
+    return end
+
+
+async def test_a_turn_that_fails_puts_the_voice_back(library: VoiceLibrary) -> None:
+    model = scripted(calls(("audio_search", {"query": "a robot"})), fails, "Yes.")
+    session = Agent(model, tools=["audio_search"], voices=library, voice="ruby").session()
+    end = await failed(session)
+    assert session.voice == library.get("ruby")
+    assert [run.call.name for run in end.reply.tool_calls] == ["audio_search"]
+    (output,) = session.conversation.last_outputs
+    assert "voice is as before" in output.text  # the history must not say otherwise
+
+
+async def test_what_tools_did_before_a_failure_stays() -> None:
+    @tool
+    def order(what: str) -> str:
+        return f"{what} was ordered, number 7"
+
+    broken = iter([True, False])
+
+    def answer(*_: object) -> list[Delta]:
+        return fails() if next(broken) else [TextDelta("It was.")]
+
+    session = Agent(scripted(calls(("order", {"what": "tea"})), answer), tools=[order]).session()
+    await failed(session)
+    assert [output.text for output in session.conversation.last_outputs] == ["tea was ordered, number 7"]
+    assert (await session.run("did it work?")).text == "It was."
+
+
+async def test_what_was_said_before_a_failure_stays_and_is_marked() -> None:
+    session = Agent(scripted(says_and_fails, "Again.")).session()
+    end = await failed(session)
+    assert [(part.text, part.interrupted) for part in speech(session)] == [("One moment", True)]
+    assert end.reply.text == "One moment" and end.reply.audio is not None
+    assert (await session.run("and?")).text == "Again."
+
+
+# Voices and options of a turn
+
+
+async def test_a_turn_may_have_a_voice_and_options_of_its_own(library: VoiceLibrary) -> None:
+    session = Agent(scripted("One.", "Two."), voices=library, voice="ruby").session()
+    first = await session.run("hi", voice="walter", options=GenerateOptions(speak=False))
+    second = await session.run("hi")
+    assert first.voice == library.get("walter") and first.audio is None
+    assert second.voice == library.get("ruby") and second.audio is not None
+    assert session.voice == library.get("ruby")
+
+
+async def test_a_voice_that_a_tool_finds_outlives_the_voice_of_the_turn(library: VoiceLibrary) -> None:
+    model = scripted(calls(("audio_search", {"query": "a robot"})), "Beep.", "Beep.")
+    session = Agent(model, tools=["audio_search"], voices=library).session()
+    await session.run("be a robot", voice="walter")
+    assert session.voice == library.get("robot")
+
+
+async def test_the_default_voice_is_the_agents(library: VoiceLibrary) -> None:
+    @tool
+    def reset() -> ToolResult:
+        return ToolResult("Back.", voice="default")
+
+    agent = Agent(scripted(calls(("reset", {})), "Yes.", "Yes."), tools=[reset], voices=library, voice="ruby")
+    session = agent.session(voice="walter")
+    assert session.voice == library.get("walter")
+    reply = await session.run("go back")
+    assert session.voice == reply.voice == library.get("ruby")
+    other = agent.session(voice="walter")
+    assert (await other.run("hi", voice="default")).voice == library.get("ruby")
+    assert other.voice == library.get("walter")
+
+
+async def test_voices_that_cannot_be_used_are_refused_before_the_turn(library: VoiceLibrary) -> None:
+    session = Agent(scripted("Hi."), voices=library).session()
+    for wanted, error in (("waltr", VoiceNotFound), ("secret", ConsentError)):
+        with pytest.raises(error):
+            await session.run("hi", voice=wanted)
+    with pytest.raises(OptionError, match="does not take temperature; it takes: speak, seed"):
+        await (
+            Agent(scripted("Hi.", options=frozenset({"seed"})))
+            .session()
+            .run("hi", options=GenerateOptions(temperature=0.5))
+        )
+    assert len(session.conversation) == 0
+
+
+async def test_a_conversation_is_continued() -> None:
+    agent = Agent(scripted("One.", "Two."), instructions="Be brief.")
+    first = agent.session()
+    await first.run("a")
+    second = agent.session(first.conversation)
+    await second.run("b")
+    assert [message.text for message in second.conversation] == ["Be brief.", "a", "One.", "b", "Two."]
+    assert len(first.conversation) == 3
+    bare = Conversation()
+    bare.add("user", "before")
+    assert [message.text for message in agent.session(bare).conversation] == ["Be brief.", "before"]
+
+
+# Calls of the caller
+
+
+def _call(*ids: str) -> list[Delta]:
+    return [CallDelta(ToolCall(one, "open_door", {"door": one})) for one in ids]
+
+
+async def test_calls_of_the_caller_end_the_turn_and_are_answered_in_the_next() -> None:
+    read: list[ToolOutput] = []
+
+    def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
+        read.extend(conversation.last_outputs)
+        return [TextDelta("It is open.")]
+
+    @tool
+    def look() -> str:
+        return "a red door"
+
+    step = [*_call("front"), CallDelta(ToolCall("x", "look", {})), *_call("back")]
+    session = Agent(scripted(step, answer), tools=[OPEN_DOOR, look]).session()
+    seen = await all_events(session, "open the doors")
+    end = seen[-1]
+    assert isinstance(end, events.TurnFinished) and end.reply.stop == "tool_calls"
+    assert [call.id for call in end.reply.open_calls] == ["front", "back"]
+    assert [event.call.id for event in seen if isinstance(event, events.ToolRequested)] == ["front", "back"]
+    assert [run.result.text for run in end.reply.tool_calls] == ["a red door"]
+    reply = await session.run({"back": OSError("it is stuck"), "front": {"angle": 90}})
+    assert (reply.stop, reply.text) == ("answered", "It is open.")
+    assert [(run.call.id, run.status) for run in reply.tool_calls] == [("front", "done"), ("back", "failed")]
+    assert [(output.call_id, output.text, output.is_error) for output in read] == [
+        ("x", "a red door", False),
+        ("front", '{"angle": 90}', False),
+        ("back", "open_door failed: it is stuck", True),
+    ]
+
+
+async def test_a_result_of_the_caller_may_be_a_voice_and_be_cited(library: VoiceLibrary) -> None:
+    passage = Passage("The door is oak.", "Doors", "doors.md")
+    result = ToolResult("Open.", passages=(passage,), voice=library.get("walter"))
+    session = Agent(scripted(_call("a"), "The door is oak."), tools=[OPEN_DOOR], voices=library).session()
+    await session.run("go")
+    reply = await session.run({"a": result})
+    assert session.voice == reply.voice == library.get("walter")
+    assert [citation.source for citation in reply.citations] == ["doors.md"]
+
+
+@pytest.mark.parametrize(
+    ("results", "words"),
+    [
+        ({"a": "x"}, "the calls b have no result"),
+        ({"a": "x", "b": "y", "c": "z"}, "there is no open call c; open calls: a, b"),
+    ],
+)
+async def test_every_open_call_gets_one_result(results: dict[str, str], words: str) -> None:
+    session = Agent(scripted(_call("a", "b"), "Done."), tools=[OPEN_DOOR]).session()
+    await session.run("go")
+    with pytest.raises(ConversationError, match=words):
+        await session.run(results)
+    assert [call.id for call in session.conversation.open_calls] == ["a", "b"]
+    assert (await session.run({"a": 1, "b": None})).stop == "answered"
+
+
+async def test_speaking_instead_of_giving_results_closes_the_calls() -> None:
+    session = Agent(scripted(_call("a"), "Never mind."), tools=[OPEN_DOOR]).session()
+    await session.run("go")
+    reply = await session.run("forget it")
+    assert reply.text == "Never mind." and not reply.open_calls
+    outputs = [output for message in session.conversation for output in message.tool_outputs]
+    assert [(output.call_id, output.is_error) for output in outputs] == [("a", True)]
+
+
+async def test_an_interrupted_turn_leaves_no_call_to_the_caller() -> None:
+    @tool
+    async def forever() -> str:
+        await asyncio.sleep(60)
+        return ""
+
+    step = [*_call("a"), CallDelta(ToolCall("b", "forever", {}))]
+    session = Agent(scripted(step), tools=[OPEN_DOOR, forever]).session()
+    async for event in session.stream("go"):
+        if isinstance(event, events.ToolStarted):
+            await asyncio.sleep(0)
+            await session.interrupt()
+    assert not session.conversation.open_calls
+    assert [output.is_error for output in session.conversation.last_outputs] == [True, True]
+
+
+# Interruptions
+
+
+async def test_an_interrupted_turn_is_not_cited() -> None:
+    @tool
+    def look() -> ToolResult:
+        return ToolResult("Oak.", passages=(Passage("The door is oak.", "Doors", "doors.md"),))
+
+    session = Agent(scripted(calls(("look", {})), "The door is oak. " * 9), tools=[look]).session(plays=False)
+    seen = []
+    async for event in session.stream("go"):
+        seen.append(event)
+        if isinstance(event, events.TextSpoken) and "oak" in event.text:
+            await session.interrupt()
+    end = seen[-1]
+    assert isinstance(end, events.TurnFinished) and end.reply.stop == "interrupted" and not end.reply.citations
+    assert not any(isinstance(event, events.PassageCited) for event in seen)
+
+
+async def test_citations_of_the_model_come_once() -> None:
+    cited = Citation("Doors", "doors.md", "The door is oak.")
+    reply = await Agent(scripted([CitationDelta(cited), TextDelta("Oak."), CitationDelta(cited)])).run("go")
+    assert reply.citations == (cited,)
+
+
+async def test_two_turns_begun_at_once_do_not_mix() -> None:
+    session = Agent(scripted("One.", "Two."), instructions="x").session()
+    replies = await asyncio.gather(session.run("a"), session.run("b"), return_exceptions=True)
+    stops = [reply if isinstance(reply, BaseException) else reply.stop for reply in replies]
+    assert stops[-1] == "answered"
+    roles = [message.role for message in session.conversation]
+    assert roles[-2:] == ["user", "assistant"] and not session.conversation.open_calls
+
+
+async def test_text_of_a_session_is_a_part_of_its_conversation() -> None:
+    session = Agent(scripted("Hi.")).session()
+    await session.run("please play song.wav")
+    assert session.conversation.messages[0].parts == (TextPart("please play song.wav"),)
+
+
+async def test_sound_of_every_kind_is_heard(tmp_path: Path) -> None:
+    path = tone().save(tmp_path / "question.wav")
+    content = path.read_bytes()
+    heard = {"heard": "hello", "say": "Hi."}
+    with path.open("rb") as file:
+        for source in (
+            path,
+            content,
+            bytearray(content),
+            memoryview(content),
+            file,
+            tone(),
+        ):
+            assert (await Agent(scripted(heard)).run(source)).heard == "hello"
+
+
+async def test_a_file_is_never_read_for_a_text(tmp_path: Path) -> None:
+    path = tone().save(tmp_path / "private.wav")
+    session = Agent(scripted("Hi.")).session()
+    await session.run(str(path))
+    assert session.conversation.messages[0].parts == (TextPart(str(path)),)
+
+
+def test_audio_of_the_reply_is_all_that_was_said() -> None:
+    reply = Agent(scripted("One two.")).run_sync("hi")
+    assert isinstance(reply.audio, Audio) and reply.audio.duration == pytest.approx(0.6)

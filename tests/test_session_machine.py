@@ -1,0 +1,179 @@
+"""A session stays whole in any order of turns, interruptions, reports and ends of tools."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from agentaudio import Agent, events, tool
+from agentaudio.conversation import Conversation, SpeechPart, ToolCall
+from agentaudio.errors import BackendError
+from agentaudio.model.scripted import Scripted
+from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, TextDelta
+from agentaudio.sound.audio import Audio
+from agentaudio.tools.external import external_tool
+
+WORD_S = 0.1
+RATE = Scripted.capabilities.sample_rate_hz
+DOOR = external_tool("door", "Open a door.", {"type": "object", "properties": {}})
+
+
+class Talk(RuleBasedStateMachine):
+    """One reader, who plays; a model that says numbered words and makes calls; tools that end on request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.plan: list[tuple[int, list[str]]] = []
+        self.words = 0
+        self.made_ids = 0
+        self.ending: list[asyncio.Future[None]] = []
+        self.seen: list[events.Event] = []
+        self.reader: asyncio.Task[None] | None = None
+        self.reading = asyncio.Event()
+        self.reported: dict[int, float] = {}
+
+        async def wait() -> str:
+            end = self.loop.create_future()
+            self.ending.append(end)
+            await end
+            return "done"
+
+        quick, sure = tool(name="quick")(wait), tool(name="sure", cancellable=False)(wait)
+        self.agent = Agent(Scripted([self._step], loop=True), tools=[quick, sure, DOOR], max_steps=3)
+
+    @initialize(plays=st.sampled_from([True, False, None]))
+    def open(self, plays: bool | None) -> None:
+        self.plays = plays
+        self.session = self.agent.session(plays=plays)
+
+    def _step(self, conversation: Conversation, specs: Any, voice: Any) -> Iterator[Delta]:
+        words, calls = self.plan.pop(0) if self.plan else (1, [])
+        for _ in range(words):
+            self.words += 1
+            yield TextDelta(f" w{self.words}")
+            yield AudioDelta(Audio.silence(WORD_S, RATE))
+        if words < 0:
+            raise OSError("the line is dead")
+        for name in calls if specs else []:
+            self.made_ids += 1
+            yield CallDelta(ToolCall(f"c{self.made_ids % 5}", name, {}))
+
+    def _run(self, steps: int = 12) -> None:
+        async def a_while() -> None:
+            for _ in range(steps):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(a_while())
+
+    async def _read(self, user: Any) -> None:
+        try:
+            async for event in self.session.stream(user):
+                self.seen.append(event)
+                await self.reading.wait()
+        except BackendError:
+            pass
+
+    plans = st.lists(
+        st.tuples(st.integers(-1, 12), st.lists(st.sampled_from(["quick", "sure", "door"]), max_size=3)), max_size=3
+    )
+
+    @rule(plan=plans, answering=st.booleans())
+    def begin(self, plan: list[tuple[int, list[str]]], answering: bool) -> None:
+        self.plan = list(plan)
+        open_calls = self.session.conversation.open_calls
+        idle = self.reader is None or self.reader.done()
+        user = {call.id: "opened" for call in open_calls} if answering and idle and open_calls else "go"
+        self.reader = self.loop.create_task(self._read(user))
+        self._run()
+
+    @rule(steps=st.integers(1, 60))
+    def go_on(self, steps: int) -> None:
+        self.reading.set()
+        self._run(steps)
+
+    @rule()
+    def stall(self) -> None:
+        self.reading.clear()
+
+    @precondition(lambda self: any(not end.done() for end in self.ending))
+    @rule(which=st.integers(0, 9))
+    def end_a_tool(self, which: int) -> None:
+        waiting = [end for end in self.ending if not end.done()]
+        waiting[which % len(waiting)].set_result(None)
+        self._run()
+
+    @rule()
+    def interrupt(self) -> None:
+        self.loop.run_until_complete(asyncio.wait_for(self.session.interrupt(), 5))
+
+    @precondition(lambda self: self.seen)
+    @rule(seconds=st.floats(0, 3))
+    def report(self, seconds: float) -> None:
+        turn = self.seen[-1].turn
+        self.reported[turn] = max(seconds, self.reported.get(turn, 0.0))
+        self.session.played(seconds, turn=turn)
+
+    @invariant()
+    def every_call_is_answered_at_most_once(self) -> None:
+        talk = self.session.conversation
+        calls = Counter(call.id for message in talk for call in message.tool_calls)
+        outputs = Counter(output.call_id for message in talk for output in message.tool_outputs)
+        assert set(calls.values()) | set(outputs.values()) <= {1}
+        assert set(outputs) <= set(calls)
+        assert set(calls) - set(outputs) == {call.id for call in talk.open_calls}
+
+    @invariant()
+    def an_idle_session_waits_for_the_caller_only(self) -> None:
+        self.reading.set()
+        if self.reader is not None and self.reader.done():
+            assert all(call.name == "door" for call in self.session.conversation.open_calls)
+
+    @invariant()
+    def every_turn_ends_once_and_every_call_in_it(self) -> None:
+        ends = Counter(e.turn for e in self.seen if isinstance(e, events.TurnFinished | events.TurnFailed))
+        assert set(ends.values()) <= {1}
+        for kind in (events.ToolStarted, events.StepStarted):
+            begun = [e for e in self.seen if isinstance(e, kind)]
+            assert len(begun) == len({(e.turn, getattr(e, "step", None) or e.call.id) for e in begun})  # type: ignore[attr-defined]
+
+    @invariant()
+    def words_are_kept_in_order_and_once(self) -> None:
+        kept = [word for message in self.session.conversation for word in _words(message.parts)]
+        numbers = [int(word[1:]) for word in kept]
+        assert numbers == sorted(set(numbers)) and (not numbers or numbers[-1] <= self.words)
+
+    @invariant()
+    def a_cut_lies_where_the_sound_ends(self) -> None:
+        for message in self.session.conversation:
+            for part in message.parts:
+                if isinstance(part, SpeechPart) and part.cut_s is not None:
+                    assert part.interrupted and part.audio is not None and part.audio.duration == part.cut_s
+                    # Without reports the last word that was read counts, whose sound was not.
+                    unspoken = 0 if self.plays else 1
+                    assert len(part.text.split()) - unspoken <= part.cut_s / WORD_S + 1e-6
+
+    def teardown(self) -> None:
+        for end in self.ending:
+            if not end.done():
+                end.set_result(None)
+        self.reading.set()
+        if self.reader is not None:
+            self.reader.cancel()
+        self._run(50)
+        assert asyncio.all_tasks(self.loop) == set()
+        self.loop.close()
+
+
+def _words(parts: Any) -> list[str]:
+    return [word for part in parts if isinstance(part, SpeechPart) for word in part.text.split()]
+
+
+TestTalk = Talk.TestCase
+TestTalk.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
