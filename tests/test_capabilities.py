@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,7 +159,7 @@ def test_closing_an_agent_releases_its_tools_and_its_model() -> None:
     async def release() -> None:
         closed.append("tool")
 
-    holding = tool(name="hold", release=release)(lambda: "x")
+    holding = replace(tool(name="hold")(lambda: "x"), release=release)
 
     async def use() -> None:
         async with Agent(Closing(["hi"]), tools=[holding, hours]) as agent:

@@ -139,9 +139,11 @@ class Talk(RuleBasedStateMachine):
     def every_turn_ends_once_and_every_call_in_it(self) -> None:
         ends = Counter(e.turn for e in self.seen if isinstance(e, events.TurnFinished | events.TurnFailed))
         assert set(ends.values()) <= {1}
-        for kind in (events.ToolStarted, events.StepStarted):
-            begun = [e for e in self.seen if isinstance(e, kind)]
-            assert len(begun) == len({(e.turn, getattr(e, "step", None) or e.call.id) for e in begun})  # type: ignore[attr-defined]
+        steps = [(e.turn, e.step) for e in self.seen if isinstance(e, events.StepStarted)]
+        calls = [e.call.id for e in self.seen if isinstance(e, events.ToolStarted)]
+        ended = [e.run.call.id for e in self.seen if isinstance(e, events.ToolFinished)]
+        for each_once in (steps, calls, ended):
+            assert len(set(each_once)) == len(each_once)
 
     @invariant()
     def words_are_kept_in_order_and_once(self) -> None:

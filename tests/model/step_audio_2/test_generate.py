@@ -21,7 +21,7 @@ from support.step_audio_2_tiny import count_encodings  # noqa: E402
 from agentaudio import Agent, Audio, tool  # noqa: E402
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart, TextPart, ToolSpec  # noqa: E402
 from agentaudio.errors import AudioError, BackendError, ModelError, OptionError  # noqa: E402
-from agentaudio.events import TextDelta as Said  # noqa: E402
+from agentaudio.events import TextSpoken as Said  # noqa: E402
 from agentaudio.model.registry import load_model  # noqa: E402
 from agentaudio.model.speech_lm import (  # noqa: E402
     CallDelta,

@@ -47,7 +47,7 @@ class Batch(RuleBasedStateMachine):
         self.served[answer], self.expected[answer] = [], []
         self.submit(answer, token)
 
-    @precondition(lambda self: set(self.schedule.running) - set(self.asked))
+    @precondition(lambda self: bool(set(self.schedule.running) - set(self.asked)))
     @rule(data=st.data(), token=st.integers(1, 99))
     def step(self, data: st.DataObject, token: int) -> None:
         self.submit(data.draw(st.sampled_from(sorted(set(self.schedule.running) - set(self.asked)))), token)
