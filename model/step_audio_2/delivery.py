@@ -1,4 +1,4 @@
-"""One answer on its way from the threads that make it to the event loop that waits for it."""
+"""Carries one answer from the threads that make it to the event loop that awaits it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ _Item = tuple[Delta, int] | Exception | None
 
 
 class Delivery:
-    """Runs one generation in a thread, speaks what it says in another, and hands over what comes.
+    """Runs one generation in a thread, makes its sound in another, and yields the deltas of both.
 
     begin: makes the generation; called in its thread
-    decoder: speaks; None for an answer without sound
-    failed: what a failure is raised as
+    history: learns which deltas were consumed
+    decoder: makes sound of speech tokens; None for an answer without sound
+    voice, seed: of the sound
+    as_model_error: turns a failure into the exception that `deltas` raises
     """
 
     def __init__(
@@ -32,10 +34,14 @@ class Delivery:
         decoder: SpeechDecoder | None,
         voice: ReferenceVoice | None,
         seed: int,
-        failed: Callable[[Exception], Exception],
+        as_model_error: Callable[[Exception], Exception],
     ) -> None:
-        self._begin, self._history, self._failed = begin, history, failed
-        self._decoder, self._voice, self._seed = decoder, voice, seed
+        self._begin = begin
+        self._history = history
+        self._decoder = decoder
+        self._voice = voice
+        self._seed = seed
+        self._as_model_error = as_model_error
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[_Item] = asyncio.Queue()
         self._stopping = threading.Event()
@@ -46,7 +52,7 @@ class Delivery:
         self._speaking: Speaking | None = None
 
     def stop(self, reason: Exception | None = None) -> None:
-        """Work no further than the present token, then raise the reason from `deltas`. For any thread."""
+        """Stop after the pass that is running, from any thread; `deltas` then raises `reason`, if there is one."""
         self._reason = self._reason or reason
         self._stopping.set()
         if self._generation is not None:
@@ -56,11 +62,16 @@ class Delivery:
             speaking.stop()
 
     def join(self) -> None:
-        """Wait until the threads have ended, after `stop`."""
+        """Wait for the threads to end, after `stop`."""
         self._ended.wait()
 
     async def deltas(self) -> AsyncGenerator[Delta, None]:
-        """Begin; once. When this is closed, the threads have ended, unless the closing itself is cancelled."""
+        """The deltas of the answer; to be called once.
+
+        Closing the generator stops the threads and waits for them, unless the closing is itself cancelled.
+
+        Raises what the threads raise, by way of `as_model_error`.
+        """
         self._ended.clear()
         thread = threading.Thread(target=self._work, name="step-audio-2", daemon=True)
         thread.start()
@@ -91,8 +102,8 @@ class Delivery:
                 self._speaking = Speaking(
                     lambda: decoder.stream(self._voice, seed=self._seed),
                     lambda delta: self._hand((delta, 0)),
-                    # An answer that cannot be heard is not worth finishing.
-                    lambda failure: self.stop(self._failed(failure)),
+                    # Without its sound the rest of the answer is useless.
+                    lambda failure: self.stop(self._as_model_error(failure)),
                 )
             self._generation = self._begin()
             end = None if self._stopping.is_set() else self._generation.run(self._emit)
@@ -103,12 +114,13 @@ class Delivery:
                     self._speaking.finish()
                 self._hand(self._reason or (end, len(self._generation.generated)))
         except Exception as failure:
-            self._hand(self._failed(failure))
+            self._hand(self._as_model_error(failure))
         finally:
             if self._speaking is not None:
                 self._speaking.stop()
                 self._speaking.join()
-                self._speaking = None  # it refers back to this, and to the weights
+                # It refers back to this object and to the weights.
+                self._speaking = None
             self._hand(None)
             self._ended.set()
 
@@ -120,29 +132,34 @@ class Delivery:
     def _hand(self, item: _Item) -> None:
         try:
             self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
-        except RuntimeError:  # the loop is gone, and with it whoever listened
+        except RuntimeError:
+            # The event loop was closed, so nobody awaits the deltas.
             self.stop()
 
 
 class History:
-    """Tells the prompt builder which ids an answer was made of, as far as it was handed over."""
+    """Stores the ids of one answer in the prompt builder, as far as its deltas were consumed.
+
+    lock: held while the prompt builder is used
+    """
 
     def __init__(self, prompts: PromptBuilder, lock: threading.Lock) -> None:
-        self._prompts, self._lock = prompts, lock
+        self._prompts = prompts
+        self._lock = lock
         self._said = Said()
         self._count = 0
-        self._told = False
+        self._stored = False
 
     def take(self, delta: Delta, count: int, generation: Generation) -> None:
-        """A delta that was handed over, and the number of ids up to it."""
+        """Note a delta that was consumed. count: generated ids up to and including it"""
         if isinstance(delta, AudioDelta):
             return
         if isinstance(delta, CallDelta):
             self._said.call_ids.append(delta.call.id)
         elif isinstance(delta, End):
             if generation.whole:
-                self._tell(generation, count)
-            self._told = True
+                self._store(generation, count)
+            self._stored = True
         elif not self._said.call_ids:
             self._count = count
         if isinstance(delta, TextDelta):
@@ -151,12 +168,12 @@ class History:
             self._said.codes += delta.tokens.ids
 
     def interrupt(self, generation: Generation) -> None:
-        """An answer that is broken off stays in the conversation without its calls."""
-        if not self._told and self._said.text.strip() and not self._said.call_ids:
-            self._tell(generation, self._count)
-        self._told = True
+        """Store an answer that was broken off. One with calls is not stored: the conversation drops its calls."""
+        if not self._stored and self._said.text.strip() and not self._said.call_ids:
+            self._store(generation, self._count)
+        self._stored = True
 
-    def _tell(self, generation: Generation, count: int) -> None:
+    def _store(self, generation: Generation, count: int) -> None:
         said = self._said
         with self._lock:
             self._prompts.remember(

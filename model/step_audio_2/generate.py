@@ -1,4 +1,4 @@
-"""Step-Audio 2 mini as a speech model for agents: `StepAudio2`."""
+"""`StepAudio2`: Step-Audio 2 mini as a speech model for agents."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
+from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS
 from agentaudio.model.step_audio_2.decoding.generation import Generation, Request, Weights
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
 from agentaudio.model.step_audio_2.decoding.sampling import Sampling
 from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.hub import HUB_ID, located
 from agentaudio.model.step_audio_2.language.dialect import Language, step_audio_2
-from agentaudio.model.step_audio_2.language.prompt import PromptBuilder
+from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply
 from agentaudio.model.step_audio_2.language.stop_strings import StopStrings
 from agentaudio.model.step_audio_2.language.system_prompts import system_prompt
 from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint, read_config
@@ -37,29 +38,37 @@ from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.network.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 from agentaudio.model.step_audio_2.tasks import DESCRIBE, TRANSCRIBE, TRANSLATE, Target, written
+from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
 
-MAX_TOKENS, MAX_TOKENS_WITH_TOOLS = 2048, 4096
-TOKENS_PER_S = 12.5
+MAX_TOKENS = 2048
+MAX_TOKENS_WITH_TOOLS = 4096
+"""Limits of an answer in the authors' examples for spoken dialogue, without and with tools."""
+SOUND_TOKENS_PER_S = 12.5
+SHARE_FOR_SOUND = 0.9
+"""Share of the context that sound may take; the rest is for words and the answer."""
+OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop"})
 
 
 class StepAudio2:
     """A SpeechLM that runs Step-Audio 2 mini on this machine.
 
-    It hears, thinks where the checkpoint is made for it, calls tools in the words it was trained
-    on, and answers in text, speech tokens (TokensDelta: 25 a second, 0 to 6560) and, where `speech`
-    makes sound of these, in any voice.
+    It hears, calls tools under the names that it was trained on, and answers in text and speech
+    tokens (25 per second, 0 to 6560). With `speech` it also makes their sound, in any voice.
+    mini-Think reasons before it answers.
 
-    A conversation that goes on re-uses what was read before: old sound is not encoded again.
-    Any number of generations may run at once over the same weights; each reads its prompt in a thread
-    of its own, and then one pass of the model gives the next token to all of them.
+    A later turn reuses what earlier turns have read, so old sound is not encoded again. Generations
+    may overlap: each reads its prompt in its own thread, and all of them decode in one batch.
 
     model: in evaluation mode, on its device
-    language: of the system prompt and of the tools' descriptions
-    think: the checkpoint reasons before it answers (mini-Think)
-    kept_tokens: positions whose states are kept for later turns; None is twice the context
-    compiled: decode through `torch.compile`, on a GPU with CUDA graphs: faster, after a start of minutes
-    speech: makes sound of the speech tokens; None leaves them as they are
+    language: of the system prompt and the tool descriptions
+    think: the checkpoint is mini-Think
+    kept_tokens: positions whose keys and values are kept for later turns; None for twice the context
+    compiled: decode with `torch.compile`, and CUDA graphs on a GPU: faster, after minutes of compiling
+    max_rows: answers that decode together; further ones wait
+    speech: makes sound of the speech tokens; None emits the tokens alone
+
+    Raises OptionError for an unknown language and for max_rows below 1.
     """
 
     name = "step-audio-2-mini"
@@ -73,26 +82,31 @@ class StepAudio2:
         think: bool = False,
         kept_tokens: int | None = None,
         compiled: bool = False,
+        max_rows: int = MAX_ROWS,
         speech: SpeechDecoder | None = None,
     ) -> None:
         if language not in ("zh", "en"):
-            raise OptionError(f"language {language!r} is not one that Step-Audio 2 is told things in; give zh or en")
-        # Metal bears one thread at a time.
-        turns = threading.Lock() if model.device.type == "mps" else contextlib.nullcontext()
-        self._weights: Weights | None = Weights(model, vocabulary, turns, compiled=compiled)
+            raise OptionError(f"there are no prompts in language {language!r} for Step-Audio 2; give zh or en")
+        # PyTorch's Metal backend allows one thread at a time.
+        device_lock = threading.Lock() if model.device.type == "mps" else contextlib.nullcontext()
+        self._weights: Weights | None = Weights(model, vocabulary, device_lock, compiled=compiled, max_rows=max_rows)
         self._prompts = PromptBuilder(vocabulary, dialect=step_audio_2(language))
         self._kept = PrefixCache(2 * self._weights.context if kept_tokens is None else kept_tokens)
         self.speech = speech
-        self._language, self._think = language, think
-        self._building = threading.Lock()
+        self._language: Language = language
+        self._think = think
+        self._prompts_lock = threading.Lock()
         self._running: weakref.WeakSet[Delivery] = weakref.WeakSet()
         self.capabilities = Capabilities(
-            hears=True, voices="any" if speech else "none", calls_tools=True, sample_rate_hz=24_000,
+            hears=True,
+            voices="any" if speech else "none",
+            calls_tools=True,
+            streams_input=False,
+            sample_rate_hz=SAMPLE_RATE,
+            max_audio_s=float(int(SHARE_FOR_SOUND * self._weights.context / SOUND_TOKENS_PER_S)),
             languages=("zh", "en"),
-            options=frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop"}),
-            # A tenth of the context is left for words.
-            max_audio_s=float(int(0.9 * self._weights.context / TOKENS_PER_S)),
-        )  # fmt: skip
+            options=OPTIONS,
+        )
 
     @classmethod
     def load(
@@ -107,28 +121,29 @@ class StepAudio2:
         pieces_together: bool = False,
         kept_tokens: int | None = None,
         compiled: bool = False,
+        max_rows: int = MAX_ROWS,
         speech: SpeechDecoder | None = None,
     ) -> StepAudio2:
         """Load a checkpoint folder: mini or mini-Think, as published or made by `init_tiny`.
 
-        device: None takes CUDA, else Metal, else the CPU; "auto" spreads the layers over all there is
-            (with the library accelerate)
-        dtype: such as "float32" or torch.bfloat16; None keeps the checkpoint's own (bfloat16), on a
-            CPU too, except that a GPU without it gets float16
-        think: None tells it by the folder's name
+        device: None for CUDA if available, else Metal, else the CPU; "auto" spreads the layers over
+            all devices (needs accelerate)
+        dtype: such as "float32" or torch.bfloat16; None for the checkpoint's own (bfloat16), or
+            float16 on a GPU without bfloat16
+        think: None for True if the path names mini-Think
         quantization_config: of transformers, such as `BitsAndBytesConfig(load_in_4bit=True)`
-        pieces_together: encode sounds longer than 25 s in one padded batch, as the reference does,
-            instead of each piece by itself; then a turn's states depend on the turns that are cached
-        kept_tokens, compiled: see the class
-        speech: makes the sound; None is that of the folder, which is mute without its `token2wav`
+        pieces_together: encode the 25 s pieces of longer sound in one padded batch, as the reference
+            does, so that the features of a piece depend on the others; see StepAudio2Config
+        language, kept_tokens, compiled, max_rows: see the class
+        speech: None for the decoder in the folder's `token2wav`; without that, there is no sound
 
         Raises BackendError or ModelError naming the file when the folder is not such a checkpoint,
-        OptionError for a device or dtype that is not there.
+        OptionError for an unavailable device or dtype.
         """
         folder = Path(path)
         placed = chosen_device(device)
         options: dict[str, Any] = {"dtype": chosen_dtype(dtype, placed)}
-        # What is small comes first: it should not fail after gigabytes were read.
+        # Small files come first: they should not fail after gigabytes were read.
         read_config(folder)
         vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
         if speech is None and (folder / "token2wav").is_dir():
@@ -139,7 +154,8 @@ class StepAudio2:
         elif placed == "auto":
             options["device_map"] = placed
         elif str(placed) != "cpu" and find_spec("accelerate"):
-            options["device_map"] = {"": placed}  # past the host's memory
+            # Loads straight to the device, without a copy in the host's memory.
+            options["device_map"] = {"": placed}
         model = load_checkpoint(folder, **options)
         if "device_map" not in options:
             model.to(placed)  # type: ignore[arg-type, unused-ignore]
@@ -147,7 +163,14 @@ class StepAudio2:
         if think is None:
             think = any("mini-think" in part.lower() for part in folder.absolute().parts)
         return cls(
-            model, vocabulary, language=language, think=think, kept_tokens=kept_tokens, compiled=compiled, speech=speech
+            model,
+            vocabulary,
+            language=language,
+            think=think,
+            kept_tokens=kept_tokens,
+            compiled=compiled,
+            max_rows=max_rows,
+            speech=speech,
         )
 
     async def generate(
@@ -161,30 +184,33 @@ class StepAudio2:
     ) -> AsyncGenerator[Delta, None]:
         """Answer the conversation so far; see SpeechLM.
 
-        options: None takes the authors' settings for spoken dialogue: temperature 0.7, top-p 0.9,
-            repetition penalty 1.05, 2,048 tokens (4,096 with tools). `stop` ends the answer before
-            any of its strings.
-        verbatim: the prompt is the conversation and nothing else: no date, no thought
+        options: what is None takes the authors' settings for spoken dialogue: temperature 0.7, top-p
+            0.9, repetition penalty 1.05, 2,048 tokens (4,096 with tools). `stop` ends the answer
+            before the first of its strings.
+        verbatim: the prompt holds the conversation alone: no default system message, date or thought
 
-        End.usage counts `input_tokens`, how many of them were `cached_tokens`, `output_tokens`
-        and, for a checkpoint that thinks, how many of those were `thought_tokens`.
+        For End.reason and End.usage see `Generation.run`.
 
-        Raises BackendError when the conversation does not fit into the context, or the model fails,
-        AudioError for a sound without samples, OptionError for options that cannot be.
+        Raises BackendError when the conversation has no user message or does not fit into the context,
+        or the model fails; AudioError for a sound without samples; OptionError for options out of range.
         """
         weights = self._open()
-        sampling, max_tokens = _settings(options, bool(tools))
+        sampling, max_tokens = _sampling_and_limit(options, bool(tools))
         if not any(message.role == "user" for message in conversation):
-            raise BackendError("there is nothing to answer: the conversation has no user message yet")
+            raise BackendError("there is nothing to answer: the conversation has no user message; add one")
 
         def begin() -> Generation:
             request = self._request(conversation, tools, sampling, max_tokens, options, verbatim)
             return Generation(weights, self._prompts, self._kept, request)
 
         delivery = Delivery(
-            begin, History(self._prompts, self._building), decoder=self.speech if options.speak else None,
-            voice=voice, seed=abs(options.seed or 0), failed=self._typed,
-        )  # fmt: skip
+            begin,
+            History(self._prompts, self._prompts_lock),
+            decoder=self.speech if options.speak else None,
+            voice=voice,
+            seed=abs(options.seed or 0),
+            as_model_error=self._as_model_error,
+        )
         self._running.add(delivery)
         try:
             async with contextlib.aclosing(delivery.deltas()) as deltas:
@@ -223,7 +249,7 @@ class StepAudio2:
         return await written(self, DESCRIBE, audio, options=options)
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
-        """Read the system prompt and the tools' descriptions, so that the first answer need not."""
+        """Read the system message and the tool descriptions into the prefix cache."""
         conversation = Conversation()
         conversation.add("user", TextPart("."))
         options = GenerateOptions(max_tokens=1)
@@ -231,10 +257,10 @@ class StepAudio2:
             pass
 
     async def aclose(self) -> None:
-        """Stop what runs, and free the weights and all states."""
+        """Stop all generations, which then raise BackendError, and free the weights and all states."""
         weights, self._weights, self.speech = self._weights, None, None
         for delivery in (running := tuple(self._running)):
-            delivery.stop(BackendError(f"this model {self.name} was closed while it was generating"))
+            delivery.stop(BackendError(f"model {self.name!r} was closed while it was generating"))
         for delivery in running:
             await asyncio.to_thread(delivery.join)
         self._kept.close()
@@ -242,13 +268,14 @@ class StepAudio2:
             weights.batch.close()
             await asyncio.to_thread(weights.batch.wait_closed)
             del weights
-            gc.collect()  # modules and their hooks refer to each other
+            # Modules and their hooks refer to each other.
+            gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _open(self) -> Weights:
         if self._weights is None:
-            raise BackendError(f"this model {self.name} was closed; load it again")
+            raise BackendError(f"model {self.name!r} was closed; load it again")
         return self._weights
 
     def _request(
@@ -262,24 +289,25 @@ class StepAudio2:
     ) -> Request:
         for message in conversation:
             if any(isinstance(part, AudioPart) and not len(part.audio) for part in message.parts):
-                raise AudioError(f"a sound of a {message.role} message holds no samples; record it again")
+                raise AudioError(f"a sound in a {message.role} message holds no samples; record it again")
         if not verbatim:
             conversation = self._with_system(conversation, bool(tools))
-        with self._building:
+        with self._prompts_lock:
             translation = self._prompts.translation(conversation, tools)
-            spoken = "speech" if options.speak else "text"
-            reply = "think" if self._think and not verbatim else spoken
-            prompt = self._prompts.build(conversation, tools, reply=reply)  # type: ignore[arg-type]
+            reply: Reply = "speech" if options.speak else "text"
+            if self._think and not verbatim:
+                reply = "think"
+            prompt = self._prompts.build(conversation, tools, reply=reply)
         return Request(prompt, translation, sampling, max_tokens, options.stop, options.speak)
 
     def _with_system(self, conversation: Conversation, tools: bool) -> Conversation:
         messages = list(conversation)
-        told = messages.pop(0).text if messages and messages[0].role == "system" else None
+        instructions = messages.pop(0).text if messages and messages[0].role == "system" else None
         tools = tools or any(message.tool_calls for message in messages)
-        system = system_prompt(self._language, instructions=told, tools=tools, think=self._think)
+        system = system_prompt(self._language, instructions=instructions, tools=tools, think=self._think)
         return Conversation([Message("system", (TextPart(system),)), *messages])
 
-    def _typed(self, failure: Exception) -> Exception:
+    def _as_model_error(self, failure: Exception) -> Exception:
         if isinstance(failure, AgentAudioError):
             return failure
         if isinstance(failure, torch.OutOfMemoryError):
@@ -302,24 +330,34 @@ def load(
     pieces_together: bool = False,
     kept_tokens: int | None = None,
     compiled: bool = False,
+    max_rows: int = MAX_ROWS,
     speech: SpeechDecoder | None = None,
 ) -> StepAudio2:
     """The entry point `step-audio-2-mini`.
 
-    argument: a checkpoint folder, or the id of one of the authors' on the Hugging Face hub; None is
-        `stepfun-ai/Step-Audio-2-mini`, from the local hub cache or else downloaded (about 17 GB)
-    The options are those of `StepAudio2.load`.
+    argument: a checkpoint folder, or the Hugging Face id of an official checkpoint; None for
+        `stepfun-ai/Step-Audio-2-mini`. What the local hub cache lacks is downloaded (about 17 GB).
+    options: see `StepAudio2.load`
 
     Raises BackendError when the checkpoint cannot be downloaded, and what `StepAudio2.load` raises.
     """
     return StepAudio2.load(
         located(HUB_ID if argument is None else argument),
-        device=device, dtype=dtype, language=language, think=think, quantization_config=quantization_config,
-        pieces_together=pieces_together, kept_tokens=kept_tokens, compiled=compiled, speech=speech,
-    )  # fmt: skip
+        device=device,
+        dtype=dtype,
+        language=language,
+        think=think,
+        quantization_config=quantization_config,
+        pieces_together=pieces_together,
+        kept_tokens=kept_tokens,
+        compiled=compiled,
+        max_rows=max_rows,
+        speech=speech,
+    )
 
 
-def _settings(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
+def _sampling_and_limit(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
+    """The authors' settings where an option is None. Raises OptionError for options out of range."""
     usual = Sampling()
     sampling = Sampling(
         temperature=usual.temperature if options.temperature is None else options.temperature,
@@ -333,5 +371,5 @@ def _settings(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
     if options.max_tokens is None:
         return sampling, MAX_TOKENS_WITH_TOOLS if tools else MAX_TOKENS
     if not isinstance(options.max_tokens, int) or options.max_tokens < 1:
-        raise OptionError(f"max_tokens is {options.max_tokens!r}; give a whole number, at least 1")
+        raise OptionError(f"max_tokens is {options.max_tokens!r}; give an integer, at least 1")
     return sampling, options.max_tokens

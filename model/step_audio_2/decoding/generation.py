@@ -1,4 +1,4 @@
-"""One answer of the model, from its prompt to its last token: what a worker thread does."""
+"""Generates one answer, from its prompt to its last token. It blocks, so it runs in a thread of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 
 from agentaudio.errors import BackendError, MissingExtra
 from agentaudio.model.speech_lm import CallDelta, End, TextDelta
-from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch
+from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS, Answer, DecodeBatch
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States, usable
 from agentaudio.model.step_audio_2.decoding.sampling import Sampler, Sampling
 from agentaudio.model.step_audio_2.language.answer import AnswerDelta, AnswerReader
@@ -31,25 +31,27 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
-READ_AT_ONCE = 2048
-"""Positions of a prompt between two looks at whether the answer is still wanted; it also bounds the memory."""
-ENCODED_AT_ONCE = 8
-"""Pieces of sound, 25 s each, that go through the encoder together."""
-THOUGHT_TOKENS = 2048
-ROOM_FOR_ANSWER = 512
-"""Positions that a thought leaves free."""
+PREFILL_CHUNK = 2048
+"""Prompt tokens read in one pass. It bounds the memory of a pass, and the time until `stop` takes effect."""
+ENCODER_BATCH = 8
+"""Pieces of sound, at most 25 s each, that go through the encoder together."""
+MAX_THOUGHT_TOKENS = 2048
+RESERVED_FOR_ANSWER = 512
+"""Positions of the context that a thought must leave free."""
 
 Emit = Callable[[AnswerDelta, int], None]
+"""Takes a delta, and how many generated ids it and the deltas before it were made of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of one generation.
+    """The input of one generation.
 
-    prompt: with mode "think", the thought comes first
-    max_tokens: of the answer
-    stop: the answer ends before any of these strings
-    speak: how the answer begins after a thought; otherwise the prompt says it
+    prompt: its mode is "think" if the model is to reason first
+    translation: of the tools in the prompt
+    max_tokens: limit of the answer, without the thought
+    stop: the answer ends before the first of these strings
+    speak: whether the answer after a thought is spoken; without a thought, the prompt decides
     """
 
     prompt: Prompt
@@ -61,10 +63,13 @@ class Request:
 
 
 class Weights:
-    """The model and its limits, shared by all generations.
+    """The model, its limits and its decode batch, shared by all generations.
 
-    turns: held around every pass of the model, where the device bears only one at a time
-    compiled: of the batch
+    device_lock: held during each pass, for devices that allow one thread at a time
+    compiled, max_rows: see DecodeBatch
+
+    context: positions that a prompt and its answer may take together
+    size: rows of the vocabulary, the length of the logits
     batch: decodes the tokens of all generations
     """
 
@@ -72,9 +77,10 @@ class Weights:
         self,
         model: StepAudio2ForCausalLM,
         vocabulary: Vocabulary,
-        turns: AbstractContextManager[object],
+        device_lock: AbstractContextManager[object],
         *,
         compiled: bool = False,
+        max_rows: int = MAX_ROWS,
     ) -> None:
         self.model = model
         self.vocabulary = vocabulary
@@ -82,20 +88,22 @@ class Weights:
         model.config.audio_patch_token_id = vocabulary.ids.audio_patch
         self.context: int = model.config.text_config.max_position_embeddings
         self.size: int = model.config.text_config.vocab_size
-        self._turns = turns
-        self.batch = DecodeBatch(model, turns, compiled=compiled)
-        weakref.finalize(self, self.batch.close)  # its thread would keep the model
+        self._device_lock = device_lock
+        self.batch = DecodeBatch(model, device_lock, compiled=compiled, max_rows=max_rows)
+        # The batch's thread would keep the model in memory.
+        weakref.finalize(self, self.batch.close)
 
     @property
     def device(self) -> torch.device:
-        """Where token ids go, and where logits come out."""
+        """The device of token ids and logits."""
         embedding: Tensor = self.model.get_input_embeddings().weight
         return embedding.device
 
     def read(self, prompt: Prompt, states: States, wanted: Callable[[], bool]) -> Tensor | None:
-        """Read what the states do not hold of the prompt yet. Only sounds that begin there are encoded.
+        """Read the part of the prompt that the states do not hold yet; only the sounds in that part are encoded.
 
-        returns: (vocab_size,) logits of what follows the prompt; None once it is not wanted any more
+        wanted: asked before each pass
+        returns: (vocab_size,) logits of the token after the prompt; None when it is no longer wanted
         """
         rows = self._encoded(prompt, len(states), wanted)
         logits = None
@@ -103,14 +111,14 @@ class Weights:
             begin = len(states)
             if begin == len(prompt.ids):
                 return logits
-            end = _cut(prompt, min(begin + READ_AT_ONCE, len(prompt.ids)))
+            end = _cut(prompt, min(begin + PREFILL_CHUNK, len(prompt.ids)))
             heard = [rows.pop(0) for number in prompt.ids[begin:end] if number == self.vocabulary.ids.audio_start]
             logits = self._forward(prompt.ids[begin:end], states, heard)
             states.positions += prompt.positions[begin:end]
         return None
 
     def _forward(self, ids: Sequence[int], states: States, heard: Sequence[Tensor]) -> Tensor:
-        with self._turns:
+        with self._device_lock:
             output = self.model(
                 input_ids=torch.tensor([ids], device=self.device),
                 past_key_values=states.cache,
@@ -122,13 +130,13 @@ class Weights:
         return logits
 
     def _encoded(self, prompt: Prompt, begin: int, wanted: Callable[[], bool]) -> list[Tensor]:
-        """The encoder's rows of every piece of sound from a position on."""
+        """The encoder's output for each piece of sound that begins at `begin` or later: (n_tokens, hidden) each."""
         pieces = _log_mels(prompt, begin)
-        at_once = len(pieces) if self.model.config.pieces_together else ENCODED_AT_ONCE
+        at_once = len(pieces) if self.model.config.pieces_together else ENCODER_BATCH
         rows: list[Tensor] = []
         while len(rows) < len(pieces) and wanted():
             stacked = batch(pieces[len(rows) : len(rows) + at_once])
-            with self._turns:
+            with self._device_lock:
                 rows += self.model.encode_audio(
                     torch.from_numpy(stacked.input_features).to(self.device), torch.from_numpy(stacked.feature_lengths)
                 )
@@ -136,12 +144,11 @@ class Weights:
 
 
 class Generation:
-    """One answer on its way.
+    """One run of the model for one Request.
 
-    request: what was asked
-    prompt: what the answer follows; after a thought, the thought is part of it
+    prompt: what the answer follows, including a thought that has ended
     generated: the answer's ids so far
-    whole: the answer holds all of `generated`; a stop string cuts it off before
+    whole: False once a stop string has ended the answer before the last of `generated`
     """
 
     def __init__(self, weights: Weights, prompts: PromptBuilder, kept: PrefixCache, request: Request) -> None:
@@ -163,39 +170,50 @@ class Generation:
 
     @torch.inference_mode()
     def run(self, emit: Emit) -> End | None:
-        """Work until the answer ends; None when it was stopped. Its states go back to the prefix cache.
+        """Generate until the answer ends; None when it was stopped. The states then go to the prefix cache.
 
-        emit: takes each delta and the number of ids up to it
+        End.reason is "length" only if max_tokens or the context ended the answer. End.usage counts
+        `input_tokens` and, of these, `cached_tokens` and `input_audio_tokens`; `output_tokens` and, of
+        these, `output_audio_tokens` and, after a thought, `thought_tokens`.
 
-        Raises BackendError when the prompt does not fit.
+        Raises BackendError when the prompt does not fit into the context.
         """
         self._check()
         states = self._kept.take(self.prompt)
-        usage = {"input_tokens": len(self.prompt.ids), "cached_tokens": len(states)}
+        usage = {
+            "input_tokens": len(self.prompt.ids),
+            "cached_tokens": len(states),
+            "input_audio_tokens": sum(segment.n_tokens for segment in self.prompt.audio),
+        }
         if self.prompt.mode == "think":
             self._think(states)
         reason = self._answer(states, emit)
         self._kept.put(states)
         if self._stopping.is_set():
             return None
-        usage |= {"output_tokens": len(self.generated) + self._thought}
-        return End(reason, usage | ({"thought_tokens": self._thought} if self._thought else {}))
+        usage["output_tokens"] = len(self.generated) + self._thought
+        ids = self._weights.vocabulary.ids
+        usage["output_audio_tokens"] = sum(ids.code_of(number) is not None for number in self.generated)
+        if self._thought:
+            usage["thought_tokens"] = self._thought
+        return End(reason, usage)
 
     def _check(self) -> None:
         prompt, limit = self.prompt, self._weights.context
-        needed = len(prompt.ids) + (ROOM_FOR_ANSWER if prompt.mode == "think" else 0) + 1
+        needed = len(prompt.ids) + (RESERVED_FOR_ANSWER if prompt.mode == "think" else 0) + 1
         if needed > limit:
             sound = sum(len(segment.ids) for segment in prompt.audio)
             raise BackendError(
                 f"the conversation takes {len(prompt.ids):,} tokens, {sound:,} of them for sound, and the model's "
-                f"limit is {limit:,} with the answer; shorten the sound (750 tokens a minute) or begin a new session"
+                f"limit is {limit:,} including the answer; shorten the sound (750 tokens a minute) or begin a new "
+                "session"
             )
 
     def _think(self, states: States) -> None:
         reader = OutputReader(self._weights.vocabulary, "think")
-        room = self._weights.context - len(self.prompt.ids) - ROOM_FOR_ANSWER
+        room = self._weights.context - len(self.prompt.ids) - RESERVED_FOR_ANSWER
         thought: list[int] = []
-        with closing(self._tokens(states, min(THOUGHT_TOKENS, room))) as tokens:
+        with closing(self._tokens(states, min(MAX_THOUGHT_TOKENS, room))) as tokens:
             for number in tokens:
                 if number in self._weights.vocabulary.ids.stop:
                     break
@@ -229,9 +247,9 @@ class Generation:
         return "tool_calls" if deltas.calls else "stop"
 
     def _tokens(self, states: States, limit: int) -> Generator[int]:
-        """What the model goes on with, id by id. A token is worked on only when it is asked for.
+        """The ids that the model generates. Each is computed when it is requested.
 
-        The states hold nothing until this is closed.
+        The batch may hold the states' keys and values until this generator is closed.
         """
         weights = self._weights
         sampler = Sampler(
@@ -239,7 +257,7 @@ class Generation:
             weights.size,
             weights.device,
             prompt=self.prompt.ids,
-            # There is no sound behind a mark that the model makes up, and no prompt can hold it later.
+            # No sound follows an <audio_start> that the model generates, so no later prompt could hold it.
             never=(weights.vocabulary.ids.audio_start,),
         )
         logits = weights.read(self.prompt, states, self._wanted)
@@ -268,7 +286,10 @@ class Generation:
 
 
 class _Deltas:
-    """Passes deltas on, up to the first stop string."""
+    """Emits deltas up to the first stop string.
+
+    calls: how many were emitted
+    """
 
     def __init__(self, stops: StopStrings, emit: Callable[[AnswerDelta], None]) -> None:
         self._stops, self._emit = stops, emit
@@ -276,10 +297,11 @@ class _Deltas:
 
     @property
     def cut(self) -> bool:
+        """Whether a stop string has come."""
         return self._stops.found
 
     def take(self, deltas: Sequence[AnswerDelta]) -> bool:
-        """Whether a stop string came."""
+        """Emit deltas. Returns whether a stop string has come."""
         for delta in deltas:
             if self.cut:
                 break
@@ -293,6 +315,7 @@ class _Deltas:
         return self.cut
 
     def flush(self) -> None:
+        """Emit text that was held back because a stop string might begin in it."""
         self._say(self._stops.finish())
 
     def _say(self, text: str) -> None:
@@ -301,15 +324,15 @@ class _Deltas:
 
 
 def _cut(prompt: Prompt, end: int) -> int:
-    """The last place up to `end` where the prompt may be cut: a piece of sound is read in one go."""
+    """The last position up to `end` where the prompt may be cut; a piece of sound is read in one pass."""
     while end < len(prompt.ids) and isinstance(prompt.positions[end], SoundPosition):
         end -= 1
-    # Now at <audio_start> if it was cut; that one is read with its sound.
+    # If a sound was cut, this is one past its <audio_start>, which is read with the sound.
     return end
 
 
 def _log_mels(prompt: Prompt, begin: int) -> list[Float]:
-    """Log-mels of the pieces that begin at a position or after it, (128, frames) each."""
+    """Log-mels of the pieces of sound that begin at position `begin` or later: (128, frames) each."""
     wanted: list[AudioSegment] = []
     position = 0
     for segment in prompt.segments:

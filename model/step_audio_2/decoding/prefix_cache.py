@@ -1,4 +1,4 @@
-"""What a model has read already, kept for the turn that goes on from there."""
+"""A prefix cache: the keys and values of finished generations, for later prompts that begin the same."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ except ImportError as error:
 
 
 class States:
-    """Keys and values of the positions that a model has read: one owner at a time, and no tensor is shared.
+    """Keys and values of the positions that a model has read. It shares no tensors and has one owner at a time.
 
-    positions: what was read: token ids, and places in sounds
-    cache: for `StepAudio2ForCausalLM`, with a row of keys and values for each position
+    positions: what was read: token ids, and positions in sounds
+    cache: the keys and values of each position, as `StepAudio2ForCausalLM` takes them
     """
 
     def __init__(self, positions: Sequence[Position] = (), cache: DynamicCache | None = None) -> None:
@@ -29,13 +29,13 @@ class States:
         return len(self.positions)
 
     def crop(self, length: int) -> None:
-        """Forget what comes after so many positions."""
+        """Drop all positions after the first `length`."""
         if length < len(self):
             self.cache.crop(length - len(self))
             del self.positions[length:]
 
     def copy(self, length: int) -> States:
-        """The first positions, in tensors of their own."""
+        """A copy of the first `length` positions."""
         if not length:
             return States()
         rows = ((layer.keys[..., :length, :], layer.values[..., :length, :]) for layer in self.cache.layers)
@@ -43,26 +43,26 @@ class States:
 
 
 class PrefixCache:
-    """States of finished generations, found again by what they have read.
+    """States of finished generations, found by the longest prefix that a prompt shares with them.
 
-    The states that are handed out are copies, so any number of generations may go on from the same
-    beginning at the same time.
+    `take` returns copies, so several generations may continue from the same prefix at once. All
+    methods may be called from any thread.
 
-    capacity: positions kept altogether, 0 for none; the states used longest ago go first. A position
-        takes 57 kB with Step-Audio 2 mini in bfloat16.
+    capacity: positions kept in total, 0 for none; the least recently used states are dropped first.
+        A position takes 57 kB with Step-Audio 2 mini in bfloat16: 28 layers * 4 heads * 128 * 2 * 2 bytes.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._kept: list[States] = []  # the last one was used last
+        self._kept: list[States] = []  # most recently used last
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Positions that are kept."""
+        """Positions that are kept in total."""
         return sum(map(len, self._kept))
 
     def take(self, prompt: Prompt) -> States:
-        """States of as much of the prompt as is known, never all of it; they are the caller's."""
+        """A copy of the states of the longest known prefix of the prompt, which is never all of it; maybe empty."""
         with self._lock:
             lengths = [usable(prompt, states.positions) for states in self._kept]
             best = max(range(len(lengths)), key=lengths.__getitem__, default=None)
@@ -73,31 +73,34 @@ class PrefixCache:
             return found.copy(lengths[best])
 
     def put(self, states: States) -> None:
-        """Keep these states, and drop others that know no more than they do. They are the cache's from now on."""
+        """Keep these states, which the caller gives up, and drop those that are a prefix of them.
+
+        States longer than the capacity are not kept.
+        """
         with self._lock:
             self._kept = [one for one in self._kept if states.positions[: len(one)] != one.positions]
-            if not len(states) <= self._capacity:
+            if len(states) > self._capacity:
                 return
             self._kept.append(states)
             while len(self) > self._capacity:
                 self._kept.pop(0)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop all states."""
         with self._lock:
             self._kept.clear()
 
     def close(self) -> None:
-        """Forget all, and keep nothing more."""
+        """Drop all states, and keep none from now on."""
         self._capacity = -1
         self.clear()
 
 
 def usable(prompt: Prompt, cached: Sequence[Position]) -> int:
-    """How many leading positions of the prompt need not be read again.
+    """Number of leading positions of the prompt that need not be read again.
 
-    At least one is left, for the logits that follow it, and a piece of sound is heard as a whole:
-    where the shared part ends inside one, it is cut off before its `<audio_start>`.
+    At least one position is left, as its pass gives the logits of the first new token. A piece of
+    sound is encoded as a whole: if the shared prefix ends inside one, it is cut before `<audio_start>`.
     """
     shared = min(prompt.shared_with(cached), len(prompt.ids) - 1)
     begun = 0

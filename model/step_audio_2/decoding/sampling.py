@@ -1,4 +1,4 @@
-"""Which token comes next: greedy, or drawn by temperature, top-p and repetition penalty, on the model's device."""
+"""Chooses the next token: greedily, or by temperature, top-p and repetition penalty, on the model's device."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
 SHORTLIST = 1024
-"""Ids among which the nucleus is looked for first."""
+"""Number of the likeliest ids in which the nucleus is searched first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How tokens are chosen. The defaults are the authors' for spoken answers with tools.
 
-    temperature: 0 takes the likeliest token, as does anything below 1e-5
-    top_p: draw among the likeliest tokens that have this much of the probability together; 1 is all
-    repetition_penalty: how much less likely a token gets that occurs in prompt or answer; 1 is off
-    seed: None draws differently every time; the same seed draws the same from the same logits. Those of
-        answers that are decoded together differ in the last digits from those of one alone.
+    temperature: below 1e-5, the likeliest token is chosen
+    top_p: sample from the fewest likeliest tokens whose probabilities add up to this; 1 for all tokens
+    repetition_penalty: divides the positive and multiplies the negative logits of tokens that occur in
+        the prompt or the answer; 1 for none
+    seed: None samples differently each time. Equal seeds sample equally from equal logits; decoding
+        several answers together changes the last digits of the logits.
 
-    Raises OptionError for values that cannot be.
+    Raises OptionError for values out of range.
     """
 
     temperature: float = 0.7
@@ -44,19 +45,19 @@ class Sampling:
         if not (_real(self.repetition_penalty) and self.repetition_penalty > 0):
             raise OptionError(f"repetition_penalty is {self.repetition_penalty!r}; give more than 0, 1 for none")
         if self.seed is not None and (type(self.seed) is not int or not -(2**63) <= self.seed < 2**64):
-            raise OptionError(f"seed {self.seed!r} cannot be; give a 64-bit whole number")
+            raise OptionError(f"seed is {self.seed!r}; give a 64-bit integer")
 
     @property
     def greedy(self) -> bool:
-        """Whether the likeliest token is taken. Smaller temperatures overflow."""
+        """Whether the likeliest token is chosen. Dividing by a smaller temperature would overflow."""
         return self.temperature < 1e-5
 
 
 class Sampler:
     """Chooses the tokens of one answer.
 
-    size: number of logits
-    prompt: ids that the answer follows; they count as repeated
+    size: length of the logits
+    prompt: ids that the answer follows; the repetition penalty applies to them
     never: ids that are never chosen
     """
 
@@ -84,7 +85,10 @@ class Sampler:
                 self._generator.manual_seed(sampling.seed)
 
     def choose(self, logits: Tensor) -> int:
-        """The next token, which counts as repeated from now on. logits: (vocab_size,) of any float type."""
+        """Choose the next token; the repetition penalty applies to it from now on.
+
+        logits: (vocab_size,) of any float type
+        """
         ids, probabilities = self.candidates(logits)
         if self._generator is None:
             chosen = ids[0]
@@ -95,11 +99,11 @@ class Sampler:
         return int(chosen)
 
     def candidates(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """What may be drawn.
+        """The tokens that may be chosen, and their weights.
 
         logits: (vocab_size,) of any float type
-        returns: (n,) int64 ids, the likeliest first unless all of them may be drawn, and (n,) float32
-            in proportion to their probabilities
+        returns: (n,) int64 ids, and (n,) float32 proportional to their probabilities. The likeliest
+            come first, except when top_p is 1 and all ids are returned in order.
 
         Source: the order and rules of transformers' RepetitionPenalty, Temperature and TopP processors.
         """
@@ -122,9 +126,9 @@ def _real(value: object) -> bool:
 
 
 def _nucleus(scores: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
-    """The fewest of the likeliest ids that have `top_p` of the probability together, and their shares of it."""
+    """The fewest likeliest ids whose probabilities add up to `top_p`, and these probabilities."""
     whole = scores.logsumexp(-1)
-    # Sorting the whole vocabulary takes ten times as long, and hardly any distribution is so flat.
+    # Sorting the whole vocabulary is slow, and few distributions are flat enough to need it.
     for size in (min(SHORTLIST, len(scores)), len(scores)):
         likeliest, ids = scores.topk(size)
         shares = (likeliest - whole).exp()

@@ -1,4 +1,4 @@
-"""From generated token ids to the deltas of an agent's loop."""
+"""Reads generated token ids into the deltas of a SpeechLM."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AnswerDelta = TextDelta | TokensDelta | CallDelta
 
 @dataclass(slots=True)
 class Said:
-    """What an answer came to: what `PromptBuilder.remember` finds its ids by."""
+    """The content of an answer. `PromptBuilder.remember` finds the generated ids by it."""
 
     text: str = ""
     codes: list[int] = field(default_factory=list)
@@ -25,10 +25,11 @@ class Said:
 
 
 class AnswerReader:
-    """Reads one answer, id by id. Calls come out in our tools' names; thoughts do not come out.
+    """Reads one answer, id by id. Calls get our tools' names; thoughts are left out.
 
-    mode: of the prompt; translation: of the tools that the model was told
-    said: what has come out so far
+    mode: of the prompt
+    translation: of the tools in the prompt
+    said: the content so far
     """
 
     def __init__(self, vocabulary: Vocabulary, mode: Mode, translation: Translation) -> None:
@@ -39,16 +40,16 @@ class AnswerReader:
 
     @property
     def ended(self) -> bool:
-        """The model has written `<|EOT|>`, or `finish` was called."""
+        """Whether the model has written `<|EOT|>`, or `finish` was called."""
         return self._output.ended
 
     def feed(self, token_id: int) -> list[AnswerDelta]:
-        """The deltas that this id completes, often none."""
+        """The deltas that this id completes, often none. After the end, there are none."""
         deltas = self._deltas(self._output.feed(token_id))
         return [*deltas, *self._translated(self._calls.finish())] if self._output.ended else deltas
 
     def finish(self) -> list[AnswerDelta]:
-        """What was held back, when the answer stops here; a call in the middle is reported as such."""
+        """The deltas held back until now, when no id follows. An unfinished call comes with a problem."""
         return [*self._deltas(self._output.finish()), *self._translated(self._calls.finish())]
 
     def _deltas(self, pieces: Sequence[Piece]) -> list[AnswerDelta]:

@@ -1,4 +1,4 @@
-"""The arguments of a call: strict JSON, and broken JSON mended where its meaning is beyond doubt."""
+"""Reads the arguments of a call: strict JSON, or broken JSON that can be repaired without guessing."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ import re
 from typing import Any
 
 MAX_DEPTH = 32
-"""Nesting; deeper JSON is refused."""
+"""Deepest nesting that is accepted."""
 MAX_DIGITS = 300
+"""Longest integer; a float64 cannot hold more than 309 digits."""
 MAX_REPAIR_CHARS = 4_000
+"""Longest text that is repaired."""
 
 
 class Refused(ValueError):
-    """JSON that means what it says, but nothing that a tool should be given."""
+    """Valid JSON that no tool should get: NaN, infinity, numbers out of range, deep nesting."""
 
 
 def read_json(text: str) -> Any:
-    """JSON and nothing else. Halves of surrogate pairs become question marks; of equal keys the last one counts.
+    """Parse strict JSON. Unpaired surrogates become question marks; the last of equal keys counts.
 
-    Raises ValueError for anything else, and Refused for NaN, infinity, numbers out of range and deep nesting.
+    Raises Refused for what no tool should get, and ValueError for any other text that is not JSON.
     """
     return _read(text, strict=True)
 
 
-def mended(text: str) -> dict[str, Any] | None:
-    """The object that broken JSON stands for: the same words in the same order and nothing made up; else None.
+def repaired_object(text: str) -> dict[str, Any] | None:
+    """The object that broken JSON stands for, if it has the same words in the same order; else None.
 
-    Line breaks in strings are taken as they are. Everything else is left to json-repair and then
-    checked; without that library there is no such object.
+    Control characters in strings, such as line breaks, are accepted. Other repairs are made by the
+    library json-repair, where it is installed, and then checked: no word may be added or lost.
     """
     try:
         value = _read(text, strict=False)
@@ -38,7 +40,7 @@ def mended(text: str) -> dict[str, Any] | None:
         return None
     except ValueError:
         pass
-    # What ends in the middle of a value would be completed by a guess.
+    # json-repair would complete a text that ends before a value with a guess.
     if len(text) > MAX_REPAIR_CHARS or not text.startswith("{") or text[-1] in ":,[{":
         return None
     try:
@@ -50,10 +52,10 @@ def mended(text: str) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict) or _words(written) != _words(text):
         return None
-    made_up = written.count('""') > text.count('""') + text.count("''")
-    # A quote at the edge of a string means that the strings were cut in the wrong places.
+    invented = written.count('""') > text.count('""') + text.count("''")
+    # A quote at the edge of a string means that the strings were split in the wrong places.
     misquoted = "'\"" in written or "\"'" in written
-    return None if made_up or misquoted else value
+    return None if invented or misquoted else value
 
 
 def _read(text: str, strict: bool) -> Any:

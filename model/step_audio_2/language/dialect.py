@@ -1,4 +1,4 @@
-"""How Step-Audio 2 spells tools: it was trained on four of its own, and ours are told in their words."""
+"""Translates our tools into the four that Step-Audio 2 was trained on, and its calls back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from agentaudio.model.speech_lm import CallDelta
 Language = Literal["zh", "en"]
 
 VOICE_CHANGED = "你的音色已经更新完成，请继续对话。"
-"""What the checkpoint was trained to read after a change of voice, in every language."""
+"""The result of a change of voice, as in the training data; it is Chinese in all languages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An argument that both sides spell differently. native: the first is written, all are understood."""
+    """A value that both sides spell differently.
+
+    parameter: our name of it; ours: our spelling
+    native: the model's spellings; the first is written, all are read
+    """
 
     parameter: str
     ours: str
@@ -26,12 +30,12 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A tool of ours and the native tool that does the same.
+    """A tool of ours, and the native tool that does the same.
 
-    parameters: native name to ours; a tool of ours that needs others is no twin
-    values: our parameter's values that are spelled differently
-    result: what the model reads instead of a result, unless the call failed
-    instruction: what the model reads after a result, unless the call failed
+    parameters: native name to our name; `fits` refuses a tool of ours that requires others
+    values: argument values that are spelled differently
+    result: the model reads this instead of the result, unless the call failed
+    instruction: the model reads this after the result, unless the call failed
     """
 
     ours: str
@@ -42,21 +46,23 @@ class Twin:
     instruction: str | None = None
 
     def fits(self, tool: ToolSpec) -> bool:
-        """Whether the tool of that name really is the one this was written for."""
+        """Whether a tool of this name also has the parameters that this twin translates."""
         known = set(tool.parameters.get("properties") or ())
         needed = set(tool.parameters.get("required") or ())
         mapped = set(self.parameters.values())
         return tool.name == self.ours and mapped <= known and needed <= mapped
 
     def to_ours(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Native arguments in our names and values."""
         renamed = {self.parameters.get(name, name): value for name, value in arguments.items()}
         for value in self.values:
-            said = renamed.get(value.parameter)
-            if isinstance(said, str) and said.strip() in value.native:
+            spelled = renamed.get(value.parameter)
+            if isinstance(spelled, str) and spelled.strip() in value.native:
                 renamed[value.parameter] = value.ours
         return renamed
 
     def to_native(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Our arguments in native names and values."""
         native = {ours: name for name, ours in self.parameters.items()}
         spelled = {(value.parameter, value.ours): value.native[0] for value in self.values}
         return {
@@ -67,15 +73,16 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The twins of one checkpoint, the preferred ones first: each native name is given once."""
+    """The twins of one checkpoint. Each native name goes to one tool, the first in this order."""
 
     twins: tuple[Twin, ...] = ()
 
     def bind(self, tools: Sequence[ToolSpec], mentioned: Iterable[str] = ()) -> Translation:
-        """Decide who takes which native name.
+        """Decide which tool takes which native name.
 
-        tools: registered now; mentioned: names that the conversation calls, registered or not, so
-        that history reads the same with and without tools
+        tools: registered now
+        mentioned: tools that the conversation has called, registered or not, so that its history reads
+            the same with and without tools
         """
         by_name = {tool.name: tool for tool in tools}
         gone = set(mentioned) - set(by_name)
@@ -84,7 +91,7 @@ class Dialect:
         taken: set[str] = set()
         for twin in (*registered, *(twin for twin in self.twins if twin.ours in gone)):
             name = twin.native.name
-            # A tool that brings the native name itself keeps it.
+            # A registered tool that itself has the native name keeps it.
             if name not in taken and (name == twin.ours or name not in by_name):
                 chosen[twin.ours] = twin
                 taken.add(name)
@@ -93,34 +100,34 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A dialect, fitted to the tools of one agent. Tools without a twin keep their own words."""
+    """A dialect, applied to the tools of one agent. Tools without a twin keep their names and descriptions."""
 
     tools: tuple[ToolSpec, ...]
     twins: Mapping[str, Twin]
 
     @property
     def specs(self) -> list[ToolSpec]:
-        """What the model is told, in the order of the tools."""
+        """The specs for the prompt, in the order of the tools."""
         return [self.twins[tool.name].native if tool.name in self.twins else tool for tool in self.tools]
 
     def to_native(self, call: ToolCall) -> ToolCall:
-        """A call of the conversation, as the model wrote or would have written it."""
+        """A call of the conversation, as the model writes it."""
         twin = self.twins.get(call.name)
         return call if twin is None else ToolCall(call.id, twin.native.name, twin.to_native(call.arguments))
 
     def to_ours(self, call: ToolCall) -> ToolCall:
-        """A call that the model wrote, as the agent's tools understand it."""
+        """A call that the model wrote, as our tools take it."""
         for name, twin in self.twins.items():
             if twin.native.name == call.name:
                 return ToolCall(call.id, name, twin.to_ours(call.arguments))
         return call
 
     def delta(self, delta: CallDelta) -> CallDelta:
-        """`to_ours` for a delta; its problem stays in the model's words."""
+        """`to_ours` for a delta; its problem keeps the native names, as the model reads it."""
         return replace(delta, call=self.to_ours(delta.call))
 
     def result(self, output: ToolOutput) -> tuple[str, ...]:
-        """What the model reads of a result: its text, then an instruction if there is one."""
+        """The texts that the model reads as a result: its text, then an instruction if there is one."""
         twin = self.twins.get(output.name)
         if twin is None or output.is_error:
             return (output.text,)
@@ -129,26 +136,27 @@ class Translation:
 
 
 def step_audio_2(language: Language = "zh") -> Dialect:
-    """The tools of Step-Audio 2: `timbre_rag`, `search`, `get_weather`, `get_date_time`.
+    """The native tools of Step-Audio 2: `timbre_rag`, `search`, `get_weather`, `get_date_time`.
 
-    `search` was trained as the way to look things up in the world. So where an agent has both,
-    `web_search` takes that name and `search_documents` keeps its own; alone, either one takes it.
-    The tools' own instructions are in Chinese or in English; descriptions of voices are asked for
-    in Chinese, as trained.
+    `search` was trained on web searches. So if an agent has both, `web_search` takes this name and
+    `search_documents` keeps its own; if it has one of them, that one takes it. Descriptions of voices
+    are requested in Chinese, as in the training data, whatever the language of the descriptions.
+
+    language: of the tools' descriptions and instructions
 
     Source: the tools of the StepEval-Audio-Toolcall benchmark.
     """
     words = _WORDS[language]
 
-    def native(name: str, said: str, parameter: str | None = None) -> ToolSpec:
-        properties = {} if parameter is None else {parameter: {"type": "string", "description": words[f"{said}.in"]}}
+    def native(name: str, key: str, parameter: str | None = None) -> ToolSpec:
+        properties = {} if parameter is None else {parameter: {"type": "string", "description": words[f"{key}.in"]}}
         schema = {
             "type": "object",
             "properties": properties,
             "required": list(properties),
             "additionalProperties": False,
         }
-        return ToolSpec(name, words[said], schema)
+        return ToolSpec(name, words[key], schema)
 
     query = {"query": "query"}
     default = Value("query", "default", ("默认女音色", "默认男音色", "默认音色"))

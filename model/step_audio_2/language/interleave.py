@@ -1,4 +1,4 @@
-"""Speech as the model writes it: one text token, four audio tokens, and so on; and a reader of its output."""
+"""Speech as the model writes it, in groups of one text token and four audio tokens; and a reader of its output."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from agentaudio.model.step_audio_2.language.tool_calls import CLOSE, OPEN, ToolC
 from agentaudio.model.step_audio_2.tokens import N_CODES, TokenIds, Vocabulary
 
 AUDIO_PER_TEXT = 4
+"""Audio tokens behind each text token in a block of speech."""
 THINK, END_THINK = "<think>", "</think>"
 
 
 def interleave(text: Sequence[int], codes: Sequence[int], ids: TokenIds = TokenIds()) -> list[int]:
-    """A block of speech: `<tts_start>`, groups of one text id and four audio ids, `<tts_end>`.
+    """Make a block of speech: `<tts_start>`, groups of one text id and four audio ids, `<tts_end>`.
 
-    text: text ids; codes: speech codes, 0 to 6560. The shorter one is padded.
+    text: text ids
+    codes: speech codes, 0 to 6560
+    The shorter of the two is padded: text with `<tts_pad>`, audio with `<audio_6561>`.
+
     Source: the vLLM fork's build_tts_interleave_data, 2026 branch.
-
     Raises ConversationError for an id that is not text, or a code out of range.
     """
     for number in text:
@@ -40,9 +43,11 @@ def interleave(text: Sequence[int], codes: Sequence[int], ids: TokenIds = TokenI
 
 @dataclass(frozen=True, slots=True)
 class OutputParts:
-    """What an output holds, by kind.
+    """The content of an output, by kind.
 
-    text: ids that are spoken; codes: speech codes; other: text outside speech, and tool calls with their tags
+    text: ids of spoken text
+    codes: speech codes
+    other: ids of text outside speech, and of tool calls with their tags
     """
 
     text: tuple[int, ...]
@@ -51,11 +56,12 @@ class OutputParts:
 
 
 def split_output(output: Iterable[int], *, speaking: bool = True, ids: TokenIds = TokenIds()) -> OutputParts:
-    """Take generated ids apart; any ids will do, and what has no place is left out.
+    """Sort generated ids by kind. Any ids are accepted; those without a meaning where they stand are dropped.
 
     speaking: the prompt ended in `<tts_start>`
-    Source: the vLLM fork's step_audio_2_tts_ta4 parser; unlike it, pads and ids without meaning are
-    dropped, later blocks of speech count, a call ends a block, and `<|EOT|>` ends it all.
+
+    Source: the vLLM fork's step_audio_2_tts_ta4 parser. Unlike it, this one drops pads and meaningless
+    ids, reads later blocks of speech, ends a block at a call, and ends the output at `<|EOT|>`.
     """
     text: list[int] = []
     codes: list[int] = []
@@ -72,7 +78,8 @@ def split_output(output: Iterable[int], *, speaking: bool = True, ids: TokenIds 
             if not speaking:
                 other.append(number)
         elif ids.is_text(number):
-            (text if speaking else other).append(number)
+            kind = text if speaking else other
+            kind.append(number)
         elif speaking and (code := ids.code_of(number)) is not None:
             codes.append(code)
     return OutputParts(tuple(text), tuple(codes), tuple(other))
@@ -80,7 +87,7 @@ def split_output(output: Iterable[int], *, speaking: bool = True, ids: TokenIds 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words of the answer. spoken: they stand in a block of speech."""
+    """Text of the answer. spoken: it is part of a block of speech"""
 
     text: str
     spoken: bool
@@ -102,14 +109,14 @@ class CallText:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """Words that the model thinks; they are neither spoken nor kept in history."""
+    """Text of the model's reasoning, which is neither spoken nor kept in history."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The model has finished; nothing follows."""
+    """The model has written `<|EOT|>`; no piece follows."""
 
 
 Piece = Text | Code | CallText | Thought | Ended
@@ -119,11 +126,12 @@ Mode = Literal["speech", "text", "think"]
 class OutputReader:
     """Turns generated token ids into typed pieces, one id at a time.
 
-    Held back is only what cannot be told yet: the bytes of an unfinished character, and what may
-    become `<think>` at the very start or `</think>` in a thought. Only the token `<tool_call>` opens
-    a call; text that spells it is text. Ids without meaning give nothing.
+    It holds back only the bytes of an unfinished character, and text that may become `<think>` at
+    the very start or `</think>` in a thought. Only the token `<tool_call>` opens a call; text that
+    spells it stays text. Ids without a meaning where they stand give no piece.
 
-    mode: what the prompt ended in: `<tts_start>` is "speech", `<think>` is "think", else "text"
+    mode: "speech" if the prompt ended in `<tts_start>`, "think" if in `<think>`, else "text"
+    ended: `<|EOT|>` came or `finish` was called; later ids give no pieces
     """
 
     def __init__(self, vocabulary: Vocabulary, mode: Mode = "speech") -> None:
@@ -138,7 +146,7 @@ class OutputReader:
 
     @property
     def mode(self) -> str:
-        """Where the output is now: "speech", "text", "think" or "call"."""
+        """The kind of output that the next id belongs to: "speech", "text", "think" or "call"."""
         return self._mode
 
     def feed(self, token_id: int) -> list[Piece]:
@@ -157,13 +165,14 @@ class OutputReader:
         if token_id == ids.tts_end:
             return self._enter("text") if self._mode == "speech" else []
         if token_id == ids.tool_call:
-            return [*([] if self._mode == "call" else self._enter("call")), *self._take(self._flushed() + OPEN)]
+            before = [] if self._mode == "call" else self._enter("call")
+            return [*before, *self._take(self._flushed() + OPEN)]
         if token_id == ids.tool_call_end and self._mode == "call":
             return self._take(self._flushed() + CLOSE)
         return []
 
     def finish(self) -> list[Piece]:
-        """What was held back, when the output stops here, at `<|EOT|>` or for want of space."""
+        """The pieces held back until now, when no id follows."""
         self.ended = True
         return self._leave()
 
@@ -183,13 +192,13 @@ class OutputReader:
         if self._fresh:
             return self._begin(text)
         if self._after_thought:
-            # The blank lines after a thought belong to neither side.
+            # The blank lines after a thought are part of neither the thought nor the answer.
             text = text.lstrip()
             self._after_thought = not text
         return [Text(text, spoken=False)] if text else []
 
     def _begin(self, text: str) -> list[Piece]:
-        """The first words decide whether this is a thought."""
+        """Text at the very start of the output, which may open a thought."""
         text = self._held + text
         words = text.lstrip()
         self._held = ""
@@ -213,7 +222,7 @@ class OutputReader:
         return _thought(text[: len(text) - keep])
 
     def _flushed(self) -> str:
-        """The last, broken character, if there is one."""
+        """A replacement character for bytes that never became a whole character; else nothing."""
         text = self._characters.decode(b"", True)
         self._characters = _characters()
         return text

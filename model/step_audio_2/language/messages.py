@@ -1,4 +1,4 @@
-"""Messages as the reference code and its server take them, to turns: for data sets, ports and comparisons."""
+"""Turns from messages in the formats of the reference code and its server, for data sets and comparisons."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _CODE = re.compile(r"<audio_(\d{1,9})>")
 
 
 def from_messages(messages: Sequence[Mapping[str, Any]], vocabulary: Vocabulary) -> list[Turn]:
-    """The messages of the authors' own class: `role`, `content`, and `eot: False` for an unfinished one.
+    """Turns from the messages of the reference class: `role`, `content`, and `eot: False` for an unfinished one.
 
     content: None, a string, or a list of items `{type: text, text}`, `{type: audio, audio: Audio}`,
-        `{type: token, token: [ids]}`; items of other types are left out. Only the assistant's
-        `<tts_start>` at the end of a text is a mark; all other text is plain.
+        `{type: token, token: [ids]}`; items of other types are left out. A `<tts_start>` at the end of
+        an assistant's text becomes the token; all other text is plain.
     Source: Step-Audio2 stepaudio2.py, apply_chat_template.
 
-    Raises ConversationError, a ValueError, for any other content.
+    Raises ConversationError for any other content.
     """
     turns = []
     for message in messages:
@@ -49,7 +49,10 @@ def from_messages(messages: Sequence[Mapping[str, Any]], vocabulary: Vocabulary)
 
 
 def from_items(items: Sequence[str | Mapping[str, Any]], vocabulary: Vocabulary) -> list[Turn]:
-    """The input of the Base checkpoint: texts and items one after another, without turns."""
+    """The input of the Base checkpoint: texts and items in a row, without roles.
+
+    Raises ConversationError for an item whose value is not of its type.
+    """
     turns = []
     for item in items:
         if isinstance(item, str):
@@ -67,17 +70,17 @@ def from_chat(
     add_generation_prompt: bool = False,
     continue_final_message: bool = False,
 ) -> list[Turn]:
-    """The messages of a chat request to the vLLM fork, as its robust reading of them.
+    """Turns from the messages of a chat request to the vLLM fork.
 
-    Unlike the fork it writes no header without a system message, no `<|EOT|>` after an unfinished
-    message, and arguments given as JSON text once.
+    Three faults of the fork are avoided: an empty system header without a system message, `<|EOT|>`
+    after an unfinished message, and JSON arguments that are encoded a second time.
     Source: the fork's step_audio_2 tokenizer, apply_chat_template_trans_ta4.
 
-    Raises ConversationError, a ValueError, for both flags at once, and for `tts_content` without
-    `tts_text` and `tts_audio`.
+    Raises ConversationError for both flags at once, for `tts_content` without `tts_text` and
+    `tts_audio`, and for content of an unknown type.
     """
     if add_generation_prompt and continue_final_message:
-        raise ConversationError("a prompt either continues the final message or opens a new one; choose one")
+        raise ConversationError("a prompt continues the final message or opens a new one, not both; choose one")
     turns: list[Turn] = []
     rest = list(messages)
     if rest and rest[0]["role"] == "system":
@@ -129,7 +132,7 @@ def _assistant(message: Mapping[str, Any], vocabulary: Vocabulary) -> list[Item]
 
 
 def _flat(content: Any) -> list[Item]:
-    """Sound first, then the texts, with line breaks between."""
+    """The sounds, then all texts as one, with line breaks between them."""
     if content is None or isinstance(content, str):
         return [content or ""]
     if not isinstance(content, list):

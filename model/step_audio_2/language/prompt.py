@@ -1,4 +1,4 @@
-"""A conversation as Step-Audio 2 reads it: the one place where prompts are made."""
+"""`PromptBuilder`: from conversations to the prompts of Step-Audio 2."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _Said = tuple[str, tuple[int, ...], tuple[str, ...]]
 
 
 def schemas(tools: Iterable[ToolSpec]) -> str:
-    """The content of a `tool_json_schemas` turn: OpenAI's list of functions as JSON."""
+    """The content of a `tool_json_schemas` turn: the tools as OpenAI function specs, in JSON."""
     return json.dumps(
         [
             {
@@ -59,19 +59,20 @@ def schemas(tools: Iterable[ToolSpec]) -> str:
 
 
 class PromptBuilder:
-    """Makes the prompts of one model; it serves any number of conversations.
+    """Makes the prompts of one model, for any number of conversations.
 
-    The prompt of a conversation that went on begins with the ids of the earlier prompt and the ids
-    that were generated after it, so that their states can be re-used: ids that were `remember`ed
-    stand in for the words they came to. Without them (a conversation that was stored, or that
-    another model began) answers are tokenised anew.
+    The prompt of a later turn begins with the prompt of the earlier turn and the ids generated after
+    it, so that their states can be reused. To this end `remember` stores the generated ids of an
+    answer by its content. Other answers (of a stored conversation, of another model, or cut where the
+    listener stopped hearing) are tokenised from their text and their speech tokens; speech tokens of
+    another codec are left out.
 
-    dialect: how tools are told
-    form: "local" as the authors' own code writes prompts; "server" as their vLLM fork does, with the
-        sound of a message before its text, and line breaks between
-    system: system message of conversations that have none; None leaves it out
-    count_tokens: 16 kHz samples of a piece of sound to its number of tokens
-    remembered: answers whose ids are kept
+    dialect: how tools are translated
+    form: "local" writes prompts as the reference code; "server" as the vLLM fork, with the sound of a
+        message before its text and line breaks between them
+    system: system message of conversations without one; None for no system message
+    count_tokens: from the 16 kHz samples of a piece of sound to its number of tokens
+    remembered: number of answers whose ids are kept; the least recently used are dropped first
     """
 
     def __init__(
@@ -93,17 +94,18 @@ class PromptBuilder:
         self._generated: OrderedDict[_Said, tuple[int, ...]] = OrderedDict()
 
     def translation(self, conversation: Conversation, tools: Sequence[ToolSpec] = ()) -> Translation:
-        """How this conversation's tools are told, and how to read the model's calls of them."""
+        """The translation of these tools, and of tools that the conversation has called."""
         mentioned = {call.name for message in conversation for call in message.tool_calls}
         return self._dialect.bind(tools, mentioned)
 
     def build(self, conversation: Conversation, tools: Sequence[ToolSpec] = (), *, reply: Reply = "speech") -> Prompt:
-        """The prompt that makes the model go on.
+        """The prompt of a conversation and the beginning of a reply.
 
         reply: "speech" and "text" begin an answer, "think" a thought (see `after_thought`);
-            "continue" goes on with the last message, the assistant's
+            "continue" continues the last message, which must be the assistant's
 
-        Raises ConversationError for a message that no prompt can hold.
+        Raises ConversationError for a message that a prompt cannot hold: a part that does not belong to
+        its role, speech tokens out of range, arguments that are not JSON, nothing to continue.
         """
         turns = self._turns(conversation, tools)
         ids = self._vocabulary.ids
@@ -122,9 +124,10 @@ class PromptBuilder:
         return replace(self._assembled([*turns, opened]), mode=reply, lead=lead)
 
     def after_thought(self, prompt: Prompt, generated: Sequence[int], *, speak: bool = True) -> Prompt:
-        """The prompt of the answer to a thought: whatever follows `</think>` is cut off.
+        """The prompt of the answer after a thought. Ids after `</think>` are dropped.
 
-        prompt: of the thought; generated: the ids of the thought, finished or not
+        prompt: of the thought
+        generated: ids of the thought; `</think>` is added if it is missing
         """
         ids, end = self._vocabulary.ids, END_THINK.encode()
         thought = [number for number in generated if ids.is_text(number)]
@@ -134,7 +137,7 @@ class PromptBuilder:
             starts.append(len(written))
             written += self._vocabulary.token_bytes(number)
             if (found := written.find(end)) >= 0:
-                # The last token may hold more than the tag; if so, the tag is tokenised anew.
+                # If the last token holds more than the tag, the tag is tokenised again.
                 whole = len(written) == found + len(end)
                 kept = position + 1 if whole else sum(start <= found for start in starts) - 1
                 tail = b"" if whole else written[starts[kept] : found + len(end)]
@@ -152,10 +155,11 @@ class PromptBuilder:
         codes: Sequence[int] = (),
         call_ids: Sequence[str] = (),
     ) -> None:
-        """Keep the ids of an answer for when the conversation goes on.
+        """Store the ids of an answer for later prompts. An answer that holds a thought is not stored.
 
-        prompt: what the answer follows; generated: its ids
-        text, codes, call_ids: what the conversation will say of it, by which it is found again
+        prompt: what the answer follows
+        generated: its ids; an unfinished block of speech or call is closed
+        text, codes, call_ids: its content in the conversation, by which it is found
         """
         ids = self._vocabulary.ids
         kept: list[int] = []
@@ -167,8 +171,8 @@ class PromptBuilder:
             speaking = number == ids.tts_start or (speaking and number not in (ids.tts_end, ids.tool_call))
             calling = number == ids.tool_call or (calling and number not in (ids.tool_call_end, ids.tts_start))
         if prompt.mode == "think" or text_of(self._vocabulary, kept).lstrip().startswith(THINK):
-            return  # thoughts are not kept in history
-        # An answer that was cut off still ends what it had begun.
+            return
+        # Close what an answer that was cut off had begun.
         kept += [ids.tts_end] * speaking + [ids.tool_call_end] * calling
         said = (text.strip(), tuple(codes), tuple(call_ids))
         self._generated[said] = (*prompt.lead, *kept)
@@ -238,7 +242,7 @@ class PromptBuilder:
 
 
 def _own_codes(part: SpeechPart) -> tuple[int, ...]:
-    """The codes of what was said; empty when another codec made them, and the words alone remain."""
+    """The speech codes of a part; none if they are of another codec, so that its text alone is used."""
     return part.tokens.ids if part.tokens is not None and part.tokens.codec == CODEC else ()
 
 

@@ -1,4 +1,4 @@
-"""From turns to what the model reads: token ids, with places for sound."""
+"""From turns to prompts: token ids, with places for sound."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentaudio.sound.audio import Audio
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Ids that stand in a prompt as they are: marks, and what a model generated."""
+    """Ids that are taken into a prompt as they are: special tokens, and what a model generated."""
 
     ids: tuple[int, ...]
 
@@ -25,12 +25,12 @@ Item = str | Tokens | Audio
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    r"""`<|BOT|>role\n`, its items, `<|EOT|>`. Strings are plain text: no special token can be forged in them.
+    r"""`<|BOT|>role\n`, the items, `<|EOT|>`. Strings are plain text: special tokens in them stay text.
 
-    role: None writes the items alone, as the Base checkpoint takes them
-    joined: header, items and closing mark are tokenised in one go, as the reference does for a string;
-        else each on its own
-    closed: without `<|EOT|>` the model goes on writing this turn
+    role: None for the items alone, as the Base checkpoint takes them
+    joined: tokenise header, items and `<|EOT|>` together, as the reference does for a string content;
+        otherwise each by itself
+    closed: False leaves out `<|EOT|>`, so that the model continues this turn
     """
 
     role: str | None
@@ -41,7 +41,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TextSegment:
-    """Text that was tokenised on its own. text: for people; special tokens are spelled out"""
+    """Text that was tokenised by itself. text: for people, with special tokens spelled out"""
 
     ids: tuple[int, ...]
     text: str
@@ -52,8 +52,8 @@ class AudioSegment:
     """A piece of sound of at most 25 s: `<audio_start>`, n_tokens times `<audio_patch>`, `<audio_end>`.
 
     audio: the whole sound, at its own rate
-    start, samples: the piece, in samples at 16 kHz
-    n_tokens: rows of the encoder's output that take the place of the patches
+    start, samples: where the piece begins and its length, in samples at 16 kHz
+    n_tokens: rows of the encoder's output, which replace the embeddings of the patches
     """
 
     ids: tuple[int, ...]
@@ -64,7 +64,7 @@ class AudioSegment:
 
 
 class SoundPosition(NamedTuple):
-    """One `<audio_patch>`: what it stands for is part of what it is. sound: its `sha256`"""
+    """Identifies one `<audio_patch>` by its content: the `sha256` of the sound, the piece and the row in it."""
 
     sound: str
     start: int
@@ -78,11 +78,12 @@ CountTokens = Callable[[int], int]
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model reads, and in which mode it will go on.
+    """The input of the model.
 
     segments: in order
-    mode: for the OutputReader of the answer
-    lead: the ids after the last `assistant` header that history keeps, `<tts_start>` or none
+    mode: of the output that follows, for its OutputReader
+    lead: the ids after the last `assistant` header that belong to the answer in history: `<tts_start>`
+        or none
     """
 
     segments: tuple[Segment, ...]
@@ -101,7 +102,7 @@ class Prompt:
 
     @cached_property
     def positions(self) -> list[Position]:
-        """One entry for each id: what a cached state stands for. Equal patches of different sound differ."""
+        """What each id stands for, to compare with cached states. Equal patches of different sound differ."""
         found: list[Position] = []
         for segment in self.segments:
             if isinstance(segment, TextSegment):
@@ -112,15 +113,15 @@ class Prompt:
         return found
 
     def shared_with(self, cached: Sequence[Position]) -> int:
-        """How many leading positions a cache already holds.
+        """Number of leading positions that a cache already holds.
 
-        cached: `positions` of an earlier prompt, followed by the ids that were generated after it
+        cached: `positions` of an earlier prompt, followed by the ids generated after it
         """
         pairs = zip(self.positions, cached, strict=False)
         return next((n for n, (mine, theirs) in enumerate(pairs) if mine != theirs), min(len(self.ids), len(cached)))
 
     def extended(self, ids: Iterable[int], text: str = "", *, mode: Mode, lead: tuple[int, ...] = ()) -> Prompt:
-        """This prompt and more ids, so that the states of this one can be re-used."""
+        """This prompt, followed by `ids`; the states of this prompt can be reused for it. text: of the ids"""
         return Prompt((*self.segments, TextSegment(tuple(ids), text)), mode, lead)
 
     def __str__(self) -> str:
@@ -131,14 +132,14 @@ class Prompt:
 
 
 def audio_tokens(samples: int) -> int:
-    """`<audio_patch>` of one piece of so many 16 kHz samples: 12.5 a second, none below 30 ms."""
+    """Number of `<audio_patch>` of a piece of `samples` samples at 16 kHz: 12.5 per second, none below 30 ms."""
     return token_count(frame_count(samples))
 
 
 def assemble(turns: Iterable[Turn], vocabulary: Vocabulary, count_tokens: CountTokens = audio_tokens) -> Prompt:
-    """Tokenise turns; they follow each other with nothing between.
+    """Make a prompt of turns, which follow each other directly.
 
-    count_tokens: 16 kHz samples of a piece to its number of `<audio_patch>`
+    count_tokens: from the 16 kHz samples of a piece to its number of `<audio_patch>`
     Source: Step-Audio2 stepaudio2.py, apply_chat_template and generate.
     """
     ids = vocabulary.ids
@@ -161,7 +162,7 @@ def _segments(piece: Sequence[Item], vocabulary: Vocabulary, count_tokens: Count
     words = ""
     for item in piece:
         if isinstance(item, str):
-            # Neighbouring words are one text to the tokeniser.
+            # Neighbouring strings are tokenised as one text.
             words += item
             continue
         found += vocabulary.encode(words) if words else []
@@ -189,7 +190,7 @@ def _sound(audio: Audio, ids: TokenIds, count_tokens: CountTokens) -> Iterable[A
 
 
 def spelled(ids: Iterable[int], vocabulary: Vocabulary) -> str:
-    """Ids as people read them; neighbouring text ids may make one character."""
+    """The text of ids, with special tokens spelled out. Several text ids may make one character."""
     known = vocabulary.ids
     return b"".join(
         vocabulary.token_bytes(number) if known.is_text(number) else (known.spelled(number) or "").encode()

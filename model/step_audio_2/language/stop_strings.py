@@ -1,4 +1,4 @@
-"""Where an answer is to end: before the first of some strings, however the text is cut."""
+"""Ends a text that arrives in pieces before the first of some stop strings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from agentaudio.errors import OptionError
 
 
 class StopStrings:
-    """Passes text on until a stop string comes; what may become one is held back.
+    """Passes text on up to the first stop string. Text that may be the start of one is held back.
 
-    found: a stop string has come; nothing passes any more
+    found: a stop string has come; no text passes from then on
 
-    Raises OptionError for an empty stop string.
+    Raises OptionError for an empty stop string, or a single string instead of a sequence.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -23,7 +23,7 @@ class StopStrings:
         self.found = False
 
     def feed(self, text: str) -> str:
-        """What of the text so far is certainly part of the answer."""
+        """The text that now certainly comes before a stop string."""
         if self.found:
             return ""
         text = self._held + text
@@ -36,11 +36,11 @@ class StopStrings:
         return text[: len(text) - keep]
 
     def finish(self) -> str:
-        """What was held back, when no more text follows for now."""
+        """The text held back, when none follows. More may be fed later; a stop string does not span the two."""
         held, self._held = self._held, ""
         return held
 
 
 def _begun(text: str, stop: str) -> int:
-    """Length of the longest end of the text with which the stop string begins."""
+    """Length of the longest proper prefix of `stop` that `text` ends with."""
     return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)

@@ -1,4 +1,4 @@
-"""What Step-Audio 2 is told before a conversation, in Chinese or English, with the date."""
+"""The default system message of Step-Audio 2, in Chinese or English, with the date."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WORDS: dict[Language, dict[str, str]] = {
 
 
 def today_line(language: Language, today: date | None = None) -> str:
-    """The date as a sentence, independent of the process's locale. today: None is the local date."""
+    """The date as a sentence, whatever the process's locale. today: None for the local date"""
     day = today or date.today()
     if language == "zh":
         return f"今天是{day.year}年{day.month}月{day.day}日，星期{_WEEKDAYS_ZH[day.weekday()]}。"
@@ -46,13 +46,15 @@ def system_prompt(
     think: bool = False,
     today: date | None = None,
 ) -> str:
-    """A system message, line by line: who the model is, what it may do, and the date last.
+    """The system message: who the model is, what it may do, and the date in the last line.
 
-    Keep the result for a whole conversation: a prompt that begins differently cannot re-use the
-    cache of the one before.
+    A prompt that begins differently cannot reuse the prefix cache, so the date costs one new reading
+    a day.
 
-    instructions: say who the model is instead of the default words
-    tools: the agent has some; think: for the Think checkpoint, which reasons before it speaks
+    instructions: replace the default description of the model
+    tools: whether the agent has tools
+    think: for mini-Think, which reasons before it speaks
+    today: None for the local date
     """
     words = _WORDS[language]
     lines = [words["self"] if instructions is None else instructions.strip()]

@@ -1,4 +1,4 @@
-r"""Tool calls as the model writes them: `<tool_call>function\nNAME\n{json}</tool_call>`, piece by piece."""
+r"""Parses tool calls as the model writes them: `<tool_call>function\nNAME\n{json}</tool_call>`, piece by piece."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.errors import ConversationError, did_you_mean
 from agentaudio.model.speech_lm import CallDelta
-from agentaudio.model.step_audio_2.language.arguments import Refused, mended, read_json
+from agentaudio.model.step_audio_2.language.arguments import Refused, read_json, repaired_object
 
 Problem = Literal[
     "not_a_function",
@@ -33,13 +33,14 @@ _NAME = re.compile(r'[^\s{}\[\]"<>]{1,128}')
 
 @dataclass(frozen=True, slots=True)
 class ReadCall:
-    """One call of the model's output, well-formed or not.
+    """One call in the model's output, well-formed or not.
 
     arguments: empty when they could not be read
-    closed: the closing tag was there; without it only complete arguments make a call
-    repaired: the JSON was broken and has been mended without adding or losing a word
-    problem, message: what is wrong, by kind, and in words for the model; None and "" when nothing is
-    source: what stood between the tags
+    closed: whether there was a closing tag
+    repaired: the JSON was broken and was repaired without adding or losing a word
+    problem: what is wrong, None for a well-formed call
+    message: the problem in words for the model; "" without a problem
+    source: the text between the tags
     """
 
     name: str
@@ -51,15 +52,15 @@ class ReadCall:
     source: str = ""
 
     def delta(self, call_id: str | None = None) -> CallDelta:
-        """The call for the agent's loop, which hands a problem back to the model."""
+        """The call for the agent's loop, which returns a problem to the model. call_id: None for a random one"""
         call = ToolCall(call_id or f"call_{uuid.uuid4().hex[:16]}", self.name or "unknown", dict(self.arguments))
         return CallDelta(call, self.message or None)
 
 
 def written_call(name: str, arguments: Mapping[str, Any]) -> str:
-    """What stands between the tags, for history. Values that have no JSON form are written as text.
+    """The text between the tags of a call, for history. Values without a JSON form are written as text.
 
-    Raises ConversationError when the arguments as a whole have none.
+    Raises ConversationError when the arguments as a whole cannot be written as JSON.
     """
     one_line = " ".join(name.split())
     try:
@@ -69,14 +70,14 @@ def written_call(name: str, arguments: Mapping[str, Any]) -> str:
 
 
 class ToolCallParser:
-    """Separates calls from text while it arrives; how the text is cut makes no difference.
+    """Separates calls from text that arrives in pieces; the result does not depend on how it is cut.
 
-    Tags inside JSON strings belong to the string. A call that is never closed ends where the next
-    one opens or the output ends. Text outside calls comes out as it is, without tags.
-    Source: the robust form of vLLM's step_audio_2 tool parser.
+    Tags inside JSON strings belong to the string. A call without a closing tag ends where the next
+    call opens or the output ends. Text outside calls is passed on, without stray tags.
+    Source: the vLLM fork's step_audio_2 tool parser, and its treatment of the cases that it fails on.
 
-    tools: what the model was told; None accepts every name and every argument
-    repair: mend broken JSON where that adds and loses nothing, with json-repair where it is installed
+    tools: the tools in the prompt; None accepts all names and arguments
+    repair: repair broken JSON, see `repaired_object`
     """
 
     def __init__(self, tools: Sequence[ToolSpec] | None = None, *, repair: bool = True) -> None:
@@ -87,16 +88,16 @@ class ToolCallParser:
 
     @property
     def open(self) -> bool:
-        """Whether a call has begun and not ended."""
+        """Whether a call has begun and has not ended."""
         return self._body is not None
 
     def feed(self, text: str) -> list[str | ReadCall]:
-        """What is now certain: text outside calls, and calls, in order."""
+        """The text outside calls, and the calls, that are now certain, in order."""
         self._pending += text
         return self._drain(final=False)
 
     def finish(self) -> list[str | ReadCall]:
-        """What was held back, at the end of the output. The parser is then as new."""
+        """What was held back, at the end of the output. The parser may then be used for another output."""
         found = self._drain(final=True)
         self._pending, self._body = "", None
         return found
@@ -132,11 +133,11 @@ class ToolCallParser:
             except ValueError as failure:
                 error = str(failure)
                 mendable = self._repair and closed and not isinstance(failure, Refused)
-                arguments = mended(written) if mendable else None
+                arguments = repaired_object(written) if mendable else None
                 repaired = arguments is not None
         if self._repair and isinstance(arguments, str):
-            # Arguments that were encoded twice.
-            arguments = mended(arguments) or arguments
+            # The model encoded the arguments as JSON twice.
+            arguments = repaired_object(arguments) or arguments
             repaired = isinstance(arguments, dict)
 
         def wrong(problem: Problem, message: str) -> ReadCall:
@@ -144,7 +145,7 @@ class ToolCallParser:
             return ReadCall(name[:128], kept, closed, repaired, problem, message, body)
 
         if not closed and not isinstance(arguments, dict):
-            return wrong("unterminated", "the call was not finished; write it again, whole and shorter")
+            return wrong("unterminated", "the call was not finished; write it again, shorter and complete")
         if kind != "function" or not _NAME.fullmatch(name):
             return wrong(
                 "not_a_function", f"a call is written {OPEN}function, the tool's name, and its arguments, line by line"
@@ -164,7 +165,7 @@ class ToolCallParser:
 
 @dataclass(frozen=True, slots=True)
 class ParsedOutput:
-    """A whole output, taken apart."""
+    """A whole output. content: the text outside calls; calls: well-formed ones; problems: the others"""
 
     content: str
     calls: tuple[ReadCall, ...]
@@ -172,7 +173,7 @@ class ParsedOutput:
 
 
 def parse_tool_calls(text: str, tools: Sequence[ToolSpec] | None = None, *, repair: bool = True) -> ParsedOutput:
-    """Take a whole output apart; see `ToolCallParser`."""
+    """Parse a whole output; see `ToolCallParser`."""
     parser = ToolCallParser(tools, repair=repair)
     found = parser.feed(text) + parser.finish()
     calls = [piece for piece in found if isinstance(piece, ReadCall)]
@@ -191,10 +192,10 @@ class _End:
 
 
 class _Body:
-    """Finds where a call ends, in a text that grows: tags inside JSON strings do not count.
+    """Finds the end of a call in a growing text. Tags inside JSON strings do not count.
 
-    A quote that is never closed would swallow the rest of the output. So the first tag inside a
-    string is remembered, and the call ends there after all once the JSON proves broken.
+    A quote without its closing quote would take in the rest of the output. Therefore the first tag
+    inside a string is remembered, and the call ends there if the JSON turns out to be broken.
     """
 
     def __init__(self) -> None:
@@ -207,7 +208,7 @@ class _Body:
         self._quoted: _End | None = None
 
     def end(self, text: str, final: bool) -> _End | None:
-        """Where the call ends, or None while that is open. text: all of the body so far, and more."""
+        """Where the call ends, or None while that is unknown. text: all text since the opening tag"""
         while (match := _EVENT.search(text, self._at)) is not None:
             here, character = match.start(), match.group()
             if character == "<":
@@ -250,7 +251,7 @@ class _Body:
             elif character == "\\" and text[here + 1 : here + 2] in tuple('"\\/bfnrtu'):
                 self._at = here + 2
             elif character == "\\" or character < " ":
-                # Not JSON: from here on quotes prove nothing.
+                # This is not JSON, so quotes after it do not delimit strings.
                 self._trusting = self._string = False
         elif character == '"':
             self._string = self._depth > 0
@@ -261,7 +262,7 @@ class _Body:
 
 
 def _begun_tag(text: str) -> int:
-    """Length of the longest end of the text with which a tag may begin."""
+    """Length of the longest proper prefix of a tag that `text` ends with."""
     start = text.rfind("<", max(0, len(text) - len(CLOSE)))
     return len(text) - start if start >= 0 and (OPEN.startswith(text[start:]) or CLOSE.startswith(text[start:])) else 0
 

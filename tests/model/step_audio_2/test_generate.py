@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,108 +15,37 @@ torch = pytest.importorskip("torch", reason="the model needs torch")
 pytest.importorskip("transformers", reason="the model needs transformers")
 
 from support.step_audio_2 import speech_tokens  # noqa: E402
+from support.step_audio_2_answers import (  # noqa: E402
+    answer,
+    asked,
+    call,
+    codes,
+    dictate,
+    ending,
+    noise,
+    spoken,
+    text,
+)
 from support.step_audio_2_tiny import count_encodings  # noqa: E402
 
 from agentaudio import Agent, Audio, tool  # noqa: E402
-from agentaudio.conversation import AudioPart, Conversation, SpeechPart, TextPart, ToolSpec  # noqa: E402
+from agentaudio.conversation import AudioPart, Conversation, SpeechPart, ToolSpec  # noqa: E402
 from agentaudio.errors import AudioError, BackendError, ModelError, OptionError  # noqa: E402
 from agentaudio.events import TextSpoken as Said  # noqa: E402
 from agentaudio.model.registry import load_model  # noqa: E402
 from agentaudio.model.speech_lm import (  # noqa: E402
     CallDelta,
     Delta,
-    End,
     GenerateOptions,
     SpeechLM,
-    TextDelta,
     TokensDelta,
 )
 from agentaudio.model.step_audio_2.decoding.sampling import Sampling  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
-from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
-from agentaudio.model.step_audio_2.language.interleave import interleave  # noqa: E402
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
 
 IDS = TokenIds()
-GREEDY = GenerateOptions(temperature=0, max_tokens=8)
 THREAD = "step-audio-2"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors are slower on several threads, most of all where other programs run too."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return init_tiny(tmp_path_factory.mktemp("step_audio_2"))
-
-
-@pytest.fixture
-async def model(folder: Path) -> AsyncIterator[StepAudio2]:
-    loaded = StepAudio2.load(folder, device="cpu", dtype="float32")
-    yield loaded
-    await loaded.aclose()
-    assert not [thread for thread in threading.enumerate() if thread.name == THREAD]
-
-
-@pytest.fixture(scope="module")
-def vocabulary(folder: Path) -> BpeVocabulary:
-    return BpeVocabulary.load(str(folder / "tokenizer.json"))
-
-
-def noise(seed: int = 0, seconds: float = 0.5, rate: int = 16_000) -> Audio:
-    return Audio(np.random.default_rng(seed).normal(0, 0.1, round(rate * seconds)), rate)
-
-
-def asked(*parts: Audio | str) -> Conversation:
-    made = Conversation()
-    made.add("user", *(TextPart(part) if isinstance(part, str) else AudioPart(part) for part in parts))
-    return made
-
-
-async def answer(model: StepAudio2, conversation: Conversation, **options: Any) -> list[Delta]:
-    return [delta async for delta in model.generate(conversation, **({"options": GREEDY} | options))]
-
-
-def text(deltas: Sequence[Delta]) -> str:
-    return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
-
-
-def codes(deltas: Sequence[Delta]) -> list[int]:
-    return [code for delta in deltas if isinstance(delta, TokensDelta) for code in delta.tokens.ids]
-
-
-def ending(deltas: Sequence[Delta]) -> End:
-    assert isinstance(deltas[-1], End)
-    assert not any(isinstance(delta, End) for delta in deltas[:-1])
-    return deltas[-1]
-
-
-def dictate(model: StepAudio2, *answers: Sequence[int]) -> Any:
-    """Make the model's weights prefer these ids, one answer after the other; the rest of the way is its own."""
-    script = iter([number for ids in answers for number in ids])
-
-    def prefer(_: Any, __: Any, logits: Any) -> Any:
-        number = next(script, IDS.eot)
-        return logits.index_fill(-1, torch.tensor([number]), 1e4)
-
-    # Logits of the chunks of a prompt before its last one are not looked at; these prompts have one chunk.
-    assert model._weights is not None
-    return model._weights.model.lm_head.register_forward_hook(prefer)
-
-
-def call(vocabulary: BpeVocabulary, name: str, arguments: str) -> list[int]:
-    return [IDS.tool_call, *vocabulary.encode(f"function\n{name}\n{arguments}"), IDS.tool_call_end]
-
-
-def spoken(vocabulary: BpeVocabulary, words: str, codes: Sequence[int]) -> list[int]:
-    """An answer after <tts_start>, which the prompt holds."""
-    return [*interleave(vocabulary.encode(words), codes)[1:], IDS.eot]
 
 
 async def test_streams_text_and_speech_tokens_and_ends(model: StepAudio2, vocabulary: BpeVocabulary) -> None:
@@ -387,8 +315,8 @@ async def test_impossible_options_and_empty_conversations_are_refused(model: Ste
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"stop": ("",)}, "none of them empty"),
         ({"stop": "end"}, "a sequence of strings"),
-        ({"max_tokens": 1.5}, "a whole number"),
-        ({"seed": 1.5}, "seed 1.5 cannot be"),
+        ({"max_tokens": 1.5}, "an integer"),
+        ({"seed": 1.5}, "seed is 1.5"),
         ({"temperature": "warm"}, "temperature is 'warm'"),
     ):
         with pytest.raises(OptionError, match=words):

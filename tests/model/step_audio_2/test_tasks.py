@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,25 +23,10 @@ from agentaudio.errors import AudioError, OptionError  # noqa: E402
 from agentaudio.model.speech_lm import Delta, End, GenerateOptions, TextDelta  # noqa: E402
 from agentaudio.model.step_audio_2 import generate, tasks  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
-from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
 from agentaudio.model.transcribe import transcribe  # noqa: E402
 
 IDS = TokenIds()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors are slower on several threads, most of all where other programs run too."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return init_tiny(tmp_path_factory.mktemp("step_audio_2"))
 
 
 @pytest.fixture(scope="module")

@@ -147,7 +147,7 @@ def test_long_prompts_are_read_in_chunks_that_leave_sounds_whole(
     made = prompt(noise(0, 1.0), "yes", noise(1, 1.0), "no", noise(2, 0.01))
     expected, _ = read(weights, PrefixCache(0), made)
     for size in (14, 17, 30):
-        monkeypatch.setattr(generation, "READ_AT_ONCE", size)
+        monkeypatch.setattr(generation, "PREFILL_CHUNK", size)
         logits, _ = read(weights, PrefixCache(0), made)
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
 
