@@ -1,4 +1,4 @@
-"""Sentences to vectors of meaning: a pruned all-MiniLM-L6-v2 that ships with agentaudio."""
+"""Sentence embeddings by the all-MiniLM-L6-v2 that agentaudio ships, pruned to English."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentaudio.errors import BackendError
 from agentaudio.onnx import INSTALL_AGAIN, OnnxNetwork
 from agentaudio.text.wordpiece import WordPieces
 
@@ -16,58 +15,46 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ASSET = Path(__file__).parents[1] / "assets" / "sentence_embedder.onnx.gz"
+"""Written by scripts/export_sentence_embedder.py."""
+
 MOST_PIECES = 128
 SENTENCES_AT_ONCE = 16
 
 
 class SentenceEmbedder:
-    """Sentence vectors by all-MiniLM-L6-v2 (Apache-2.0), pruned to English and quantised.
+    """An `Embed` callable for English sentences; all-MiniLM-L6-v2 (Apache-2.0), pruned and quantised.
 
-    Calls may come from several threads at once. The weights are read on the first call and
-    shared by all later ones. Source: Reimers and Gurevych 2019, "Sentence-BERT"; Wang et al.
-    2020, "MiniLM". Use one embedder for everything: each holds about 60 MB.
+    Several threads may share one. The weights, about 60 MB in memory, are read by the first call: share one embedder
+    instead of making several. Source: Reimers and Gurevych 2019, "Sentence-BERT"; Wang et al. 2020, "MiniLM".
     """
 
     name = "minilm-l6-embedded"
     dim = 384
 
     def __init__(self, path: Path = ASSET) -> None:
-        # One thread: for ten words a second one gains nothing, and beside a recogniser and a
-        # synthesiser on two cores it costs tenfold. Callers may embed in threads of their own.
+        # One thread: a second one gains nothing on short sentences, and next to a recogniser and a synthesiser on
+        # two cores it makes a call ten times slower. Callers may use threads of their own.
         self._network = OnnxNetwork(
             path, "the sentence embedder", inputs=((None, None), (None, None)), extra="embedded",
-            remedy=f"{INSTALL_AGAIN}, or run scripts/export_sentence_embedder.py", threads=1,
+            remedy=INSTALL_AGAIN, threads=1,
         )  # fmt: skip
-        self._lock = threading.Lock()
+        self._reading = threading.Lock()
         self._pieces: WordPieces | None = None
 
-    def load(self) -> WordPieces:
-        """Read the weights now instead of on the first call; returns the word pieces they were trained on.
-
-        Raises MissingExtra without ONNX Runtime, BackendError for an unreadable file.
-        """
-        with self._lock:
-            if self._pieces is None:
-                vocabulary = self._network.metadata().get("vocabulary")
-                if vocabulary is None:
-                    raise BackendError(
-                        f"{self._network.path} is another network: it has no vocabulary; {INSTALL_AGAIN}"
-                    )
-                self._pieces = WordPieces(vocabulary.split("\n"))
-            return self._pieces
-
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors of sentences or short passages, in the order given.
+        """Unit vectors of sentences or short passages, in order.
 
-        texts: English; words past about 126 pieces (90 words) are not read
+        texts: English; everything after about 126 word pieces (90 words) is ignored
         returns: (len(texts), 384) float32 rows of length 1; the row of an empty text is zero
+
+        Raises MissingExtra without ONNX Runtime, BackendError when the file cannot be used.
         """
-        pieces = self.load()
+        pieces = self._word_pieces()
         import numpy as np
 
         vectors = np.zeros((len(texts), self.dim), np.float32)
         ids = [pieces(text, MOST_PIECES) for text in texts]
-        # Neighbours in length are padded least.
+        # Sorted by length, a batch needs the least padding.
         order = sorted((row for row in range(len(ids)) if ids[row]), key=lambda row: len(ids[row]))
         for start in range(0, len(order), SENTENCES_AT_ONCE):
             rows = order[start : start + SENTENCES_AT_ONCE]
@@ -78,3 +65,9 @@ class SentenceEmbedder:
                 seen[place, : len(ids[row])] = 1
             vectors[rows] = self._network.run(padded, seen)[0]
         return vectors
+
+    def _word_pieces(self) -> WordPieces:
+        with self._reading:
+            if self._pieces is None:
+                self._pieces = WordPieces(self._network.metadata()["vocabulary"].split("\n"))
+            return self._pieces

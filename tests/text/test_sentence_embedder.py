@@ -1,10 +1,12 @@
+"""The sentence embedder that ships, and its word pieces."""
+
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from agentaudio.errors import ModelError
+from agentaudio.errors import BackendError
 from agentaudio.text.sentence_embedder import ASSET, SentenceEmbedder
 from agentaudio.text.wordpiece import WordPieces
 
@@ -51,7 +53,7 @@ def test_the_file_is_within_its_budget() -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="absent.gz"):
+    with pytest.raises(BackendError, match=r"absent\.gz is missing; install agentaudio again"):
         SentenceEmbedder(tmp_path / "absent.gz")(["hello"])
 
 
