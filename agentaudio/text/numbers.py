@@ -1,4 +1,4 @@
-"""Numbers as people say them, in both directions."""
+"""English number words: from numbers to words and back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LARGEST = 10**15 - 1
 
 @dataclass(frozen=True, slots=True)
 class FoundNumber:
-    """A number among words: `words[start:end]` say `value`."""
+    """A number in a list of words: `words[start:end]` say `value`."""
 
     value: int | float
     start: int
@@ -36,9 +36,9 @@ class FoundNumber:
 
 
 def number_words(value: int | float) -> str:
-    """A number as it is said: 391 is "three hundred ninety one", -2.5 "minus two point five".
+    """A number in words: 391 is "three hundred ninety one", -2.5 "minus two point five".
 
-    Numbers beyond LARGEST are said digit by digit.
+    Numbers above LARGEST are spelt digit by digit.
     """
     if value < 0:
         return f"minus {number_words(-value)}"
@@ -67,7 +67,7 @@ def number_words(value: int | float) -> str:
 
 
 def year_words(year: int) -> str:
-    """A year as it is said: 1889 is "eighteen eighty nine", 1905 "nineteen oh five", 2004 "two thousand four"."""
+    """A year in words: 1889 is "eighteen eighty nine", 1905 "nineteen oh five", 2004 "two thousand four"."""
     century, rest = divmod(year, 100)
     if not 1100 <= year <= 2099 or 2000 <= year <= 2009:
         return number_words(year)
@@ -88,7 +88,7 @@ def ordinal_words(number: int) -> str:
 
 
 def parse_number(text: str) -> int | float | None:
-    """The number that the whole text says, else None: "two hundred and five", "-3.5", "seventeen"."""
+    """The number that the whole text says, or None: "two hundred and five", "-3.5", "seventeen"."""
     words = text.lower().replace("-", " ").split() if not text.strip().startswith("-") else [text.strip()]
     if words and words[0] in ("minus", "negative"):
         value = parse_number(" ".join(words[1:]))
@@ -103,7 +103,7 @@ def parse_number(text: str) -> int | float | None:
 
 
 def find_numbers(words: Sequence[str]) -> list[FoundNumber]:
-    """Every number among lower-case words, from left to right.
+    """All numbers in a list of lower-case words, from left to right.
 
     "nineteen and twenty three" are two numbers and so is "six thirty", but "two hundred and
     five" and "two and a half" are one each.
@@ -144,7 +144,7 @@ def _number_at(words: Sequence[str], start: int) -> FoundNumber | None:
 
 
 def _spoken(words: Sequence[str], place: int, lead: int | None, start: int) -> FoundNumber | None:
-    """A number in words. lead: 1 when "a" stood for it ("a hundred")."""
+    """The number that starts at a word. lead: 1 when "a" came before it ("a hundred")."""
 
     def word(at: int) -> str:
         return _ALIASES.get(words[at], words[at]) if at < len(words) else ""

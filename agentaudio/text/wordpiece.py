@@ -1,4 +1,4 @@
-"""Splits English text into the word pieces of a BERT vocabulary."""
+"""`WordPieces`: splits English text into the word pieces of a BERT vocabulary."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _LONGEST_WORD = 100
 
 
 class WordPieces:
-    """The uncased BERT tokeniser for a vocabulary that may have been pruned to ASCII.
+    """The uncased BERT tokeniser, for a vocabulary that may be pruned to ASCII.
 
-    vocabulary: pieces in order of their ids; it holds [UNK], [CLS] and [SEP], and a piece that
-        continues a word starts with ##
+    vocabulary: pieces in the order of their ids, with [UNK], [CLS] and [SEP]; a piece that continues a word starts
+        with ##
 
     Source: Wu et al. 2016, "Google's Neural Machine Translation System", section 4.1 (longest
     piece first), with BERT's lower-casing, accent removal and splitting at punctuation.
@@ -27,9 +27,9 @@ class WordPieces:
         self._of_word: dict[str, tuple[int, ...]] = {}
 
     def __call__(self, text: str, longest: int) -> list[int]:
-        """Ids of the pieces of `text` between [CLS] and [SEP], at most `longest` in all.
+        """Ids of the pieces of `text` between [CLS] and [SEP], at most `longest` in total.
 
-        Empty when the text holds nothing but white space.
+        Empty when the text is only white space.
         """
         plain = unicodedata.normalize("NFD", text[: longest * 40].lower())
         plain = "".join(letter for letter in plain if unicodedata.category(letter) != "Mn")
@@ -44,7 +44,7 @@ class WordPieces:
         known = self._of_word.get(word)
         if known is None:
             known = self._longest_pieces(word)
-            # Bounded, so that a long-running server that hears many words does not grow for ever.
+            # Bounded, so that the memory of a long-running server stays limited.
             if len(self._of_word) < 50_000:
                 self._of_word[word] = known
         return known

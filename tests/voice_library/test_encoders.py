@@ -86,7 +86,7 @@ def test_wavlm_encodes_with_a_model_of_transformers(tmp_path: Path) -> None:
     assert encoder.dim == 24 and encoder.name.startswith("wavlm-")
     behaves(encoder, tmp_path)
     (tmp_path / "model" / "config.json").write_text("{}")
-    with pytest.raises(OptionError, match="is no WavLM x-vector model"):
+    with pytest.raises(OptionError, match="is not a WavLM x-vector model"):
         load_encoder(f"wavlm:{tmp_path / 'model'}")
 
 
@@ -124,12 +124,12 @@ def test_ecapa_encodes_with_the_weights_of_speechbrain(tmp_path: Path) -> None:
         ("embeded", "did you mean 'embedded'"),
         ("", "no speaker encoder ''"),
         ("campplus", "write campplus:FOLDER"),
-        ("campplus:/nowhere", "/nowhere holds neither token2wav/campplus.onnx nor"),
+        ("campplus:/nowhere", "/nowhere has neither token2wav/campplus.onnx nor"),
         ("wavlm", "write wavlm:FOLDER"),
-        ("wavlm:/nowhere", "/nowhere holds neither|extra 'local'"),
+        ("wavlm:/nowhere", "/nowhere has neither|extra 'local'"),
         ("ecapa:/nowhere", "cannot read /nowhere/embedding_model.ckpt|extra 'speechbrain'"),
     ],
 )
-def test_an_encoder_that_cannot_be_had_is_named(name: str, words: str) -> None:
+def test_an_encoder_that_cannot_be_loaded_is_named(name: str, words: str) -> None:
     with pytest.raises(AgentAudioError, match=words):
         load_encoder(name)

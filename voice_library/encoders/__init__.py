@@ -1,4 +1,4 @@
-"""Speaker encoders to choose from, by name."""
+"""Speaker encoders by name."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder, Spe
 
 
 def load_encoder(name: str) -> SpeakerEncoder:
-    """A speaker encoder.
+    """A speaker encoder by name.
 
-    name: `embedded` (256 numbers, shipped with the extra `embedded`);
-        `campplus:FOLDER` (192 numbers, from a Step-Audio 2 checkpoint; the numbers that its decoder
-        is conditioned with); `wavlm:FOLDER` (a WavLM x-vector model, extra `local`);
-        `ecapa` or `ecapa:FOLDER` (192 numbers, SpeechBrain's ECAPA-TDNN, extra `speechbrain`)
+    name: one of
+        `embedded` (256 dimensions, shipped, extra `embedded`);
+        `campplus:FOLDER` (192 dimensions, from a Step-Audio 2 checkpoint, whose decoder uses the same embeddings);
+        `wavlm:FOLDER` (a WavLM x-vector model, extra `local`);
+        `ecapa` or `ecapa:FOLDER` (192 dimensions, SpeechBrain's ECAPA-TDNN, extra `speechbrain`)
 
-    Raises OptionError for another name or a folder that is missing, and MissingExtra.
+    Raises OptionError for an unknown name or a missing folder, MissingExtra when the extra is not installed.
     """
     kind, _, place = name.partition(":")
     if kind not in _KINDS:
@@ -27,10 +28,13 @@ def load_encoder(name: str) -> SpeakerEncoder:
 
 
 def default_encoder(name: str | None = None) -> SpeakerEncoder | None:
-    """The encoder that nobody named: of a new library, or of one whose encoder has a name.
+    """The encoder to use when none was chosen.
 
-    CAM++ where a Step-Audio 2 mini checkpoint lies in this machine's Hugging Face cache, since the
-    same numbers then condition the decoder; else the embedded one. None when neither has the name.
+    CAM++ when the Hugging Face cache holds a Step-Audio 2 mini checkpoint, because its decoder uses the same
+    embeddings; otherwise the embedded one.
+
+    name: `SpeakerEncoder.name` that a library was embedded with; None for a new library
+    returns: None when neither encoder has that name
     """
     checkpoint = _cached_checkpoint()
     if checkpoint is not None:
@@ -75,7 +79,7 @@ def _ecapa(place: str) -> SpeakerEncoder:
 
 def _folder(kind: str, place: str) -> str:
     if not place:
-        raise OptionError(f"encoder {kind!r} needs its model's folder; write {kind}:FOLDER")
+        raise OptionError(f"encoder {kind!r} needs the folder of its model; write {kind}:FOLDER")
     return place
 
 

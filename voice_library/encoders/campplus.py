@@ -1,4 +1,4 @@
-"""CAM++ as it ships in a Step-Audio 2 checkpoint, as a speaker encoder of voice libraries."""
+"""The CAM++ of a Step-Audio 2 checkpoint as a speaker encoder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PLACES = ("token2wav/campplus.onnx", "campplus.onnx")
 
 
 class CamPlusPlusEncoder:
-    """The speaker embedding that also conditions the decoder: 192 numbers.
+    """The 192-dimensional speaker embedding that also conditions the checkpoint's decoder.
 
     folder: the checkpoint, or its token2wav folder
 
-    name: with a fingerprint of the weights, since embeddings of other weights do not compare
+    name: includes a fingerprint of the weights, because embeddings of different weights cannot be compared
 
-    Raises OptionError when the folder holds no CAM++; see CamPlusPlus for the rest.
+    Raises OptionError when the folder has no CAM++; otherwise raises like CamPlusPlus.
     """
 
     dim = CamPlusPlus.dim
@@ -31,7 +31,7 @@ class CamPlusPlusEncoder:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         file = next((path for place in PLACES if (path := Path(folder) / place).is_file()), None)
         if file is None:
-            raise OptionError(f"{folder} holds neither {' nor '.join(PLACES)}; give the folder of a checkpoint")
+            raise OptionError(f"{folder} has neither {' nor '.join(PLACES)}; give the folder of a checkpoint")
         self._network = CamPlusPlus(file)
         self.name = f"{CamPlusPlus.name}-{self._network.fingerprint()}"
 

@@ -1,4 +1,4 @@
-"""SpeechBrain's ECAPA-TDNN, trained on VoxCeleb, as a speaker encoder of voice libraries."""
+"""SpeechBrain's ECAPA-TDNN, trained on VoxCeleb, as a speaker encoder."""
 
 from __future__ import annotations
 
@@ -28,17 +28,16 @@ REPOSITORY, WEIGHTS = "speechbrain/spkrec-ecapa-voxceleb", "embedding_model.ckpt
 
 
 class EcapaEncoder:
-    """ECAPA-TDNN as published in speechbrain/spkrec-ecapa-voxceleb: 192 numbers.
+    """ECAPA-TDNN of speechbrain/spkrec-ecapa-voxceleb, with 192 dimensions.
 
-    The network is built here and only its weights are read: the recipe beside them is YAML that can
-    run any code.
+    Only the weights are read; the network is built here, because the repository's YAML recipe can run any code.
 
-    folder: holds embedding_model.ckpt; None downloads it from the Hugging Face Hub
+    folder: where embedding_model.ckpt is; None downloads it from the Hugging Face hub
 
-    name: with a fingerprint of the weights, since embeddings of other weights do not compare
+    name: includes a fingerprint of the weights, because embeddings of different weights cannot be compared
     same_speaker_above: SpeechBrain's own default (SpeakerRecognition.verify_batch); not calibrated here
 
-    Raises OptionError when the weights cannot be had or belong to another network.
+    Raises OptionError when the weights cannot be read or downloaded, or belong to another network.
     Source: Desplanques et al. 2020, "ECAPA-TDNN: Emphasized channel attention, propagation and aggregation
     in TDNN based speaker verification"; sizes from hyperparams.yaml of that repository.
     """
@@ -59,8 +58,11 @@ class EcapaEncoder:
                 self.name = f"ecapa-{hashlib.file_digest(content, 'sha256').hexdigest()[:16]}"
         except OSError as error:
             raise OptionError(f"cannot read {file}: {error.strerror}; download {WEIGHTS} of {REPOSITORY}") from None
-        except Exception as error:  # torch's errors for a broken file share no base class
-            raise OptionError(f"{file} does not hold ECAPA-TDNN's weights: {str(error).splitlines()[0]}") from error
+        except Exception as error:  # torch's errors for a broken file have no common base class
+            reason = str(error).splitlines()[0]
+            raise OptionError(
+                f"{file} does not hold ECAPA-TDNN's weights: {reason}; download {WEIGHTS} of {REPOSITORY}"
+            ) from error
         self._running = threading.Lock()  # torch uses every core for one clip
 
     def encode(self, audio: Audio) -> NDArray[np.float32]:
@@ -80,7 +82,7 @@ class EcapaEncoder:
 def _download() -> Path:
     try:
         return Path(hf_hub_download(REPOSITORY, WEIGHTS))
-    except Exception as error:  # the hub's errors and those of its network share no base class
+    except Exception as error:  # errors of the hub and of its HTTP client have no common base class
         raise OptionError(
             f"cannot download {WEIGHTS} of {REPOSITORY}: {str(error).splitlines()[0]}; give its folder: ecapa:FOLDER"
         ) from error

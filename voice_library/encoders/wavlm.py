@@ -1,4 +1,4 @@
-"""WavLM with an x-vector head, from transformers, as a speaker encoder of voice libraries."""
+"""WavLM with an x-vector head, from transformers, as a speaker encoder."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 class WavLMEncoder:
-    """A WavLM x-vector model, such as microsoft/wavlm-base-plus-sv (512 numbers, 94 million weights).
+    """A WavLM x-vector model, such as microsoft/wavlm-base-plus-sv (512 dimensions, 94 million weights).
 
-    folder: where the model was downloaded to; nothing is fetched from a hub
+    folder: of the downloaded model; nothing is fetched from a hub
 
-    name: with a fingerprint of the weights, since embeddings of other weights do not compare
+    name: includes a fingerprint of the weights, because embeddings of different weights cannot be compared
     same_speaker_above: the authors' own threshold (model card of wavlm-base-plus-sv); not calibrated here
 
-    Raises OptionError when the folder holds no such model.
+    Raises OptionError when the folder does not hold such a model.
     Source: Chen et al. 2022, "WavLM: Large-scale self-supervised pre-training for full stack speech processing".
     """
 
@@ -41,12 +41,14 @@ class WavLMEncoder:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         weights = next((path for name in WEIGHTS if (path := Path(folder) / name).is_file()), None)
         if weights is None:
-            raise OptionError(f"{folder} holds neither {' nor '.join(WEIGHTS)}; download a WavLM x-vector model there")
+            raise OptionError(f"{folder} has neither {' nor '.join(WEIGHTS)}; download a WavLM x-vector model there")
         try:
             self._features = AutoFeatureExtractor.from_pretrained(str(folder), local_files_only=True)
             self._model = WavLMForXVector.from_pretrained(str(folder), local_files_only=True).eval()
         except (OSError, ValueError, RuntimeError) as error:
-            raise OptionError(f"{folder} is no WavLM x-vector model: {str(error).splitlines()[0]}") from None
+            raise OptionError(
+                f"{folder} is not a WavLM x-vector model: {str(error).splitlines()[0]}; download one there"
+            ) from None
         with weights.open("rb") as file:
             self.name = f"wavlm-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
         self.dim = int(self._model.config.xvector_output_dim)

@@ -1,1 +1,1 @@
-"""From what tools return to what is said."""
+"""Composes spoken answers from the results of tools."""

@@ -1,4 +1,4 @@
-"""Answers taken from what tools found: the best sentences of passages, or the tool's own words."""
+"""Answers quoted from tool results: the best sentences of passages, or the text of the tool."""
 
 from __future__ import annotations
 
@@ -25,21 +25,18 @@ CLOCK_TOOL = "get_date_time"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Words to say, and where they come from."""
+    """An answer's text and its sources."""
 
     text: str
     citations: tuple[Citation, ...]
 
 
 def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed) -> Answer:
-    """What to say once the tools have answered.
+    """The answer to a question after its tools have run.
 
-    Passages give their best one to three sentences, in the order of the document, with citations
-    (neighbours share one); when none fits the question, that is what is said. Other outputs are
-    said in the tool's own words, a failed call in one honest sentence. A change of voice is announced
-    only when it is all there is.
-
-    embed: texts to unit rows, (n, dim) float32
+    Of passages it takes the one to three sentences that fit best, in the order of the document, with citations (one
+    for neighbouring sentences), or says that nothing was found. Other results are repeated, and a failed call is
+    reported in one sentence. A change of voice is only mentioned when there is nothing else to say.
     """
     texts: list[str] = []
     citations: list[Citation] = []
@@ -57,12 +54,12 @@ def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed) -> Answer
         elif output.name in NOTHING_FOUND:
             texts.append(NOTHING_FOUND[output.name])
         else:
-            texts.append(_own_words(question, output))
+            texts.append(_tool_text(question, output))
     return Answer(" ".join(dict.fromkeys(text for text in texts if text)) or "Done.", tuple(citations))
 
 
 def _joined(citations: Iterable[Citation]) -> list[Citation]:
-    """Sentences that follow each other in their source as one citation."""
+    """Citations, with sentences that follow each other in a source merged into one."""
     joined: list[Citation] = []
     for citation in citations:
         last = joined[-1] if joined else None
@@ -77,8 +74,8 @@ def _end(citation: Citation) -> int:
     return citation.position + len(citation.quote)
 
 
-def _own_words(question: str, output: ToolOutput) -> str:
-    text = _flat(output.text).strip()
+def _tool_text(question: str, output: ToolOutput) -> str:
+    text = _readable(output.text).strip()
     if output.name == VOICE_TOOL:
         return _sentence(re.split(r"[:.](?=\s|$)", text, maxsplit=1)[0])
     if output.name == CLOCK_TOOL:
@@ -92,7 +89,7 @@ def _own_words(question: str, output: ToolOutput) -> str:
 
 
 def _clock(question: str, text: str) -> str:
-    """ "It is Sunday, November 22, 2026, 14:05 in Paris.": the half of it that was asked for."""
+    """The date or the time of "It is Sunday, November 22, 2026, 14:05 in Paris.", as the question asks."""
     match = re.fullmatch(r"It is (?P<date>.+, \d{4}), (?P<time>\d\d:\d\d)(?P<place> in .+?)?\.", text)
     words = set(split_words(question))
     if match is None:
@@ -104,13 +101,13 @@ def _clock(question: str, text: str) -> str:
 
 
 def _failure(output: ToolOutput) -> str:
-    reason = "".join(sentences(_flat(output.text))[:1]).partition("; ")[0].rstrip(".;")
+    reason = "".join(sentences(_readable(output.text))[:1]).partition("; ")[0].rstrip(".;")
     what = output.name.replace("_", " ")
     return f"I could not do that: {reason[:200]}." if reason else f"I could not do that: {what} failed."
 
 
-def _flat(text: str) -> str:
-    """JSON as "name: value" pairs; other text as it is."""
+def _readable(text: str) -> str:
+    """JSON as "name: value" pairs; other text unchanged."""
     stripped = text.strip()
     if stripped[:1] in ("{", "["):
         try:

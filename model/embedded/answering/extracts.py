@@ -1,4 +1,4 @@
-"""The sentences of retrieved passages that answer a question."""
+"""Finds the sentences of retrieved passages that answer a question."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from agentaudio.text.stems import stem
 from agentaudio.text.words import content_words, split_words
 
 LEAST_FIT = 0.54
-"""Between questions the demo documents answer (0.69 and up on dev.jsonl) and others (0.50 and less)."""
+"""Least score of an answer: questions that the demo documents answer have 0.69 or more on dev.jsonl, others 0.50 or
+less."""
 LEAD_SENTENCES = 3
 SECOND_SENTENCE_MARGIN = 0.04
 MOST_SENTENCES = 60
-_LEANING = re.compile(
+_REFERS_BACK = re.compile(
     r"^(?:It|They|He|She|This|These|That|Those|Its|Their|His|Her|But|However|So|Then|Also|Such|Both)\b"
 )
 _LEAD = re.compile(
@@ -53,11 +54,11 @@ class _Sentence:
 
 
 def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Extract]:
-    """One to three sentences that answer the question, in the order of their document; none if nothing fits.
+    """One to three sentences that answer the question, in the order of their document; none when nothing fits.
 
-    A sentence is scored by the cosine of its vector and the question's, by the share of the
-    question's words it holds (rare ones count more), and by whether it has the kind of thing asked
-    for: a number, a name, a year. One that leans on its predecessor ("It ...") brings it along.
+    The score of a sentence is made of its cosine with the question, the share of the question's words that it
+    holds (rare words count more), and whether it has the kind of thing that is asked for: a number, a name, a year.
+    A sentence that refers to the one before it ("It ...") is returned with that one.
     """
     sentences = _sentences(passages)[:MOST_SENTENCES]
     query = search_query(question) or question
@@ -70,7 +71,7 @@ def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Ex
     shares = _shares(query, sentences, passages)
     fits = [float(max(t, a)) for t, a in zip(titled, alone, strict=True)]
     scores = [
-        0.6 * fit + 0.25 * share + _kind(question, s.text) - 0.08 * bool(_LEANING.match(s.text))
+        0.6 * fit + 0.25 * share + _kind(question, s.text) - 0.08 * bool(_REFERS_BACK.match(s.text))
         for fit, share, s in zip(fits, shares, sentences, strict=True)
     ]
     best = max(range(len(sentences)), key=scores.__getitem__)
@@ -98,7 +99,7 @@ def _sentences(passages: Sequence[Passage]) -> list[_Sentence]:
 
 
 def _shares(query: str, sentences: Sequence[_Sentence], passages: Sequence[Passage]) -> list[float]:
-    """How much of the query's words each sentence or its title holds, rare ones counting more."""
+    """The share of the query's words that each sentence or its title holds; rare words count more."""
     held = [{stem(w) for w in content_words(s.text + " " + passages[s.passage].title)} for s in sentences]
     counts = Counter(word for words in held for word in words)
     weights = {word: math.log(1 + len(held) / (1 + counts[word])) for word in map(stem, content_words(query))}
@@ -107,7 +108,7 @@ def _shares(query: str, sentences: Sequence[_Sentence], passages: Sequence[Passa
 
 
 def _kind(question: str, sentence: str) -> float:
-    """A bonus for a sentence that has the kind of thing a question word asks for."""
+    """A bonus when the sentence has the kind of thing that the question word asks for."""
     said = " ".join(split_words(question))
     if re.search(r"\bhow (?:many|much|long|tall|high|far|old|big|heavy|fast|deep|large|wide|hot|cold|often)\b", said):
         words = split_words(sentence)
@@ -125,13 +126,13 @@ def _kind(question: str, sentence: str) -> float:
 def _lead(
     sentences: Sequence[_Sentence], passages: Sequence[Passage], query: str, fits: Sequence[float], embed: Embed
 ) -> list[int]:
-    """The opening of the passage that is about the query as a whole."""
+    """The first sentences of the passage that is about the whole query."""
     titles = embed([passage.title for passage in passages]) @ embed([query])[0]
     first = [number for number, sentence in enumerate(sentences) if sentence.place == 0]
 
     def fit(number: int) -> float:
         passage = sentences[number].passage
-        opens = 0.1 * (passages[passage].position < 80) - 0.15 * bool(_LEANING.match(sentences[number].text))
+        opens = 0.1 * (passages[passage].position < 80) - 0.15 * bool(_REFERS_BACK.match(sentences[number].text))
         return float(titles[passage]) + fits[number] + opens
 
     start = max(first, key=fit)
@@ -142,13 +143,13 @@ def _lead(
 def _with_support(best: int, sentences: Sequence[_Sentence], scores: Sequence[float]) -> list[int]:
     chosen = {best}
     earlier = best
-    while len(chosen) < 3 and _LEANING.match(sentences[earlier].text) and sentences[earlier].place > 0:
+    while len(chosen) < 3 and _REFERS_BACK.match(sentences[earlier].text) and sentences[earlier].place > 0:
         earlier -= 1
         chosen.add(earlier)
     neighbours = [n for n, s in enumerate(sentences) if n not in chosen and s.passage == sentences[best].passage]
     near = max(neighbours, key=scores.__getitem__, default=None)
     if near is not None and len(chosen) < 2 and scores[near] >= scores[best] - SECOND_SENTENCE_MARGIN:
-        if not _LEANING.match(sentences[near].text) or near - 1 in chosen:
+        if not _REFERS_BACK.match(sentences[near].text) or near - 1 in chosen:
             chosen.add(near)
     return sorted(chosen)
 

@@ -1,4 +1,4 @@
-"""Short, honest replies when no tool is called."""
+"""Replies when no tool is called."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _REPLIES: tuple[tuple[str, str], ...] = (
     (r"\bgood night\b", "Good night."),
     (r"\b(?:bye|goodbye|see you|talk (?:to you )?(?:later|soon)|have a nice)\b", "Goodbye."),
     (r"\bhow (?:are you|is it going|do you do)\b", "I am well, thank you. What can I do for you?"),
-    (r"\b(?:joke|funny|make me laugh)\b", "I know no jokes. I can look things up and use my tools."),
+    (r"\b(?:joke|funny|make me laugh)\b", "I do not know any jokes. I can look things up and use my tools."),
     (
         r"\b(?:are you (?:a |an )?(?:real|human|person|robot|machine|computer|alive)|who are you|what are you)\b",
         "I am a computer program that listens, uses tools and answers.",
     ),
-    (r"\b(?:your name|are you called|name do you)\b", "I have no name of my own. You can call me embedded."),
+    (r"\b(?:your name|are you called|name do you)\b", "I do not have a name. You can call me embedded."),
     (r"\b(?:nice|pleased|glad) to (?:meet|see)\b", "Nice to meet you, too."),
     (r"\bgood (morning|afternoon|evening)\b", "Good {0}. What can I do for you?"),
     (r"\b(?:sorry|excuse me|apolog)\b", "No problem."),
@@ -41,7 +41,7 @@ _ASKS_ABILITY = re.compile(r"\bwhat can (?:you|i)\b|\bhow can you help\b|^help\b
 def small_talk(text: str, tools: Sequence[ToolSpec] = ()) -> str:
     """A short reply to a greeting, thanks, a goodbye or a remark.
 
-    tools: named when the user asks what the agent can do
+    tools: described when the user asks what the agent can do
     """
     said = text.lower()
     if _ASKS_ABILITY.search(said):
@@ -54,7 +54,7 @@ def small_talk(text: str, tools: Sequence[ToolSpec] = ()) -> str:
 
 
 def not_understood(text: str, tools: Sequence[ToolSpec]) -> str:
-    """That nothing was understood, or that nothing can be done about it, with what was heard and what can."""
+    """A reply to a request that was not understood or that no tool can do: what was heard, and what the tools do."""
     heard = " ".join(text.split())
     if not heard:
         opening = "I did not hear any words."
@@ -67,11 +67,11 @@ def not_understood(text: str, tools: Sequence[ToolSpec]) -> str:
 
 def abilities(tools: Sequence[ToolSpec], most: int = 4) -> str:
     """One sentence about what the tools do; empty without tools."""
-    deeds = [deed for tool in tools if (deed := _deed(tool))]
-    if not deeds:
+    found = [ability for tool in tools if (ability := _ability(tool))]
+    if not found:
         return ""
-    shown = deeds[:most]
-    more = ", and more" if len(deeds) > most else ""
+    shown = found[:most]
+    more = ", and more" if len(found) > most else ""
     if len(shown) == 1:
         return f"I can {shown[0]}."
     if more:
@@ -79,8 +79,8 @@ def abilities(tools: Sequence[ToolSpec], most: int = 4) -> str:
     return f"I can {', '.join(shown[:-1])} and {shown[-1]}."
 
 
-def _deed(tool: ToolSpec) -> str:
-    """The first clause of a description, as what follows "I can"."""
+def _ability(tool: ToolSpec) -> str:
+    """The first clause of a description, worded to follow "I can"."""
     clause = re.split(r"[.:;,(]", tool.description.strip(), maxsplit=1)[0].strip()
     if not clause:
         return tool.name.replace("_", " ")

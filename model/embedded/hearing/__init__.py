@@ -1,1 +1,1 @@
-"""From sound to words: is anyone speaking, and what was said."""
+"""Speech recognition: from sound to words."""

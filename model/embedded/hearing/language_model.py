@@ -1,4 +1,4 @@
-"""A domain language model: what is likely to be said, from examples of it."""
+"""A language model of a domain, compiled from examples of what may be said."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from agentaudio.model.embedded.hearing.pronunciation import arpabet
 from agentaudio.text.spoken_form import spoken_form
 
 DISCOUNT_MASS = 0.5
-"""Share of probability kept for word sequences that no example has."""
+"""Share of the probability that is reserved for word sequences that are in no example."""
 
 MOST_SENTENCES = 20_000
 MOST_UNKNOWN_WORDS = 2_000
 MOST_PRONUNCIATIONS = 4
-"""Of one word: the dictionary names at most that many, as "word", "word(2)" and so on."""
+"""The most pronunciations of one word in the dictionary, named "word", "word(2)" and so on."""
 
 Phonemes = Callable[[Sequence[str]], list[list[str]]]
 
@@ -35,8 +35,9 @@ _log = logging.getLogger(__name__)
 class DomainModel:
     """A compiled domain.
 
-    key: hash of its content; arpa: 3-gram model in ARPA format; pronunciations: ARPABET phones
-    by word, with further ones as "word(2)"
+    key: hash of the content
+    arpa: 3-gram model in ARPA format
+    pronunciations: ARPABET phones by word; more pronunciations of a word are named "word(2)" and so on
     """
 
     key: str
@@ -45,12 +46,12 @@ class DomainModel:
 
 
 def compile_domain(sentences: Iterable[str], phonemes: Phonemes | None = None) -> DomainModel | None:
-    """A 3-gram language model with the fixed discount of PocketSphinx's own tool; None without words.
+    """A 3-gram language model with the fixed discount of PocketSphinx's own tool; None when it has no words.
 
-    sentences: examples of what may be said; `{name}` in them stands for anything
-    phonemes: IPA of words that are not in the dictionary; None skips such words, with a warning
+    sentences: examples of what may be said; `{name}` stands for any words
+    phonemes: returns the IPA of words that are not in the dictionary; with None they are skipped with a warning
 
-    Raises MissingExtra without the extra `embedded`.
+    Raises MissingExtra without the extra `embedded`, BackendError for more than MOST_SENTENCES sentences.
     """
     try:
         from pocketsphinx.lm import ArpaBoLM
@@ -73,14 +74,14 @@ def compile_domain(sentences: Iterable[str], phonemes: Phonemes | None = None) -
 
 
 def spoken_words(text: str) -> list[str]:
-    """The words of a text as they are said, lower case: "21,000 km" is twenty one thousand kilometers."""
+    """Lower-case words of the spoken form: "21,000 km" gives twenty, one, thousand, kilometers."""
     return _WORD.findall(spoken_form(text).lower().replace("’", "'"))
 
 
 def _lines(sentences: Iterable[str]) -> list[list[str]]:
     lines: list[list[str]] = []
     for sentence in sentences:
-        # What stands in the place of a slot is unknown here: the words around it are two examples.
+        # The words in a slot are unknown, so the text before it and the text after it are separate examples.
         for fragment in _SLOT.split(sentence):
             if words := spoken_words(fragment):
                 lines.append(words)

@@ -1,4 +1,4 @@
-"""IPA phonemes, as eSpeak NG writes American English, turned into the ARPABET of PocketSphinx."""
+"""Converts IPA phonemes, as eSpeak NG writes American English, to the ARPABET of PocketSphinx."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IGNORED = "ˈˌː.ˑ̯̩̃͡ʲʰ-|_()"
 
 
 def arpabet(phonemes: Sequence[str]) -> list[str]:
-    """ARPABET phones of a word's IPA phonemes; empty when nothing of it can be said in English.
+    """ARPABET phones of a word's IPA phonemes; empty when one of them does not exist in English.
 
     phonemes: ["b", "ˈæ", "d", "eɪ", "l", "ɪ", "ŋ"] becomes ["B", "AE", "D", "EY", "L", "IH", "NG"]
     """

@@ -1,4 +1,4 @@
-"""Speech to text: the `Recogniser` protocol, and PocketSphinx in processes of its own."""
+"""Speech to text: the `Recogniser` protocol, and PocketSphinx in worker processes."""
 
 from __future__ import annotations
 
@@ -26,25 +26,24 @@ from agentaudio.sound.vad import VoiceActivity
 LONGEST_AUDIO_S = 60.0
 SPEECH_RMS, LOUDEST_PEAK = 0.07, 0.95
 ROOM_NOISE_RMS = 2e-4
-"""Quiet noise mixed in: the acoustic model learned from rooms, and exact silence misleads it. More
-would help formant synthesis (a quarter fewer word errors at 5e-4), and cost voices nearer to people's."""
+"""Level of the noise that is added: the acoustic model was trained on recordings in rooms, and digital silence makes
+it err. At 5e-4 formant synthesis has a quarter fewer word errors, but natural voices have more."""
 
 MOST_DOMAINS = 8
 DOMAIN_WEIGHT = 0.5
-"""Share of the domain in the mixture of language models; on the development requests 0.2 to 0.8 do as well."""
+"""Weight of the domain in the mixture of language models; 0.2 to 0.8 are as good on the development requests."""
 
 _WORKER_MODULE = "agentaudio.model.embedded.hearing.sphinx_worker"
-_CONFIDENCE_SLOPE, _CONFIDENCE_OFFSET = 5.2, -1.8  # logistic fit of right words on mean posteriors
+_CONFIDENCE_SLOPE, _CONFIDENCE_OFFSET = 5.2, -1.8  # logistic regression of correct words on the mean posterior
 
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """What was heard.
+    """What was recognised.
 
     text: lower-case words; empty when nobody spoke
-    confidence: 0 to 1, the share of the words that one may expect to be right
-    words: the same words with their times and posteriors; times count from the first speech less
-        a margin of 0.2 s
+    confidence: 0 to 1, the expected share of correct words
+    words: the words with times and posteriors; times count from 0.2 s before the first speech
     """
 
     text: str
@@ -53,32 +52,32 @@ class Recognition:
 
 
 class Recogniser(Protocol):
-    """Turns speech into words."""
+    """Converts speech to text."""
 
     def recognise(self, audio: Audio, sentences: Sequence[str] = ()) -> Recognition:
-        """The words of a sound.
+        """The words in a sound.
 
-        sentences: examples of what may be said; empty means anything
+        sentences: examples of what may be said; empty for unrestricted speech
 
         Raises AudioError for a sound that is too long.
         """
 
     def prepare(self, sentences: Sequence[str] = ()) -> None:
-        """Load and compile what these sentences need, so that the first question does not wait."""
+        """Load the models and compile these sentences now, so that the first recognition is fast."""
 
     def close(self) -> None:
-        """Free what it holds; it may be called twice."""
+        """Free all resources; may be called more than once."""
 
 
 class SphinxRecogniser:
-    """PocketSphinx 5 with its US English models. Any number of threads may call it.
+    """PocketSphinx 5 with its US English models. Several threads may share one.
 
-    phonemes: IPA of words that its dictionary lacks (`EspeakSynthesiser.phonemes`); without it
-        such words are never recognised, and a warning says so
-    domain_weight: share of the sentences' language model; 1 is a closed domain, four times as fast and
-        deaf to everything that nobody gave an example of
-    processes: how many sounds are recognised at the same time, each by a process of 150 MB; the
-        second starts only when the first is busy
+    phonemes: returns the IPA of words that the dictionary lacks (`EspeakSynthesiser.phonemes`); without it such
+        words are never recognised, and a warning is logged
+    domain_weight: weight of the language model of the sentences; with 1 only the sentences can be recognised, four
+        times as fast
+    processes: number of sounds recognised at the same time, each in a process of 150 MB; another process starts
+        only when the others are busy
 
     Raises MissingExtra without the extra `embedded`; AudioError for more than LONGEST_AUDIO_S seconds.
     """
@@ -92,14 +91,14 @@ class SphinxRecogniser:
         processes: int = 2,
     ) -> None:
         if not 0 < domain_weight <= 1:
-            raise OptionError(f"domain_weight {domain_weight} is no share; give more than 0 and at most 1")
+            raise OptionError(f"domain_weight is {domain_weight}; give a number above 0 and up to 1")
         self._phonemes = phonemes
         self._domain_weight = domain_weight
         self._activity = activity or VoiceActivity()
         self._lock = threading.Lock()
         self._domains: OrderedDict[str, DomainModel | None] = OrderedDict()
         self._workers = [Worker(_WORKER_MODULE) for _ in range(max(1, processes))]
-        # Last in, first out: work goes to the process that is warm already.
+        # Last in, first out: work goes to a process that is already running.
         self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
         for worker in reversed(self._workers):
             self._idle.put(worker)
@@ -107,8 +106,8 @@ class SphinxRecogniser:
     def recognise(self, audio: Audio, sentences: Sequence[str] = ()) -> Recognition:
         if audio.duration > LONGEST_AUDIO_S:
             raise AudioError(
-                f"a question of {audio.duration:.0f} s is too long to recognise; the limit is "
-                f"{LONGEST_AUDIO_S:.0f} s, so cut it into shorter ones"
+                f"a sound of {audio.duration:.0f} s is too long to recognise; the limit is "
+                f"{LONGEST_AUDIO_S:.0f} s, cut it into shorter ones"
             )
         _require_pocketsphinx()
         speech = self._activity.trim(audio)
@@ -123,7 +122,7 @@ class SphinxRecogniser:
 
     @property
     def pids(self) -> list[int]:
-        """The ids of its processes that run."""
+        """Process ids of the running workers."""
         return [pid for worker in self._workers if (pid := worker.pid) is not None]
 
     def close(self) -> None:
@@ -166,7 +165,7 @@ def _require_pocketsphinx() -> None:
 
 
 def _confidence(words: Sequence[HeardWord]) -> float:
-    """The mean posterior, mapped to the word accuracy it came with on the development requests."""
+    """The word accuracy that this mean posterior had on the development requests."""
     if not words:
         return 0.0
     mean = sum(word.posterior for word in words) / len(words)

@@ -1,8 +1,7 @@
-"""PocketSphinx through its C interface, which can do what its Python one cannot: mix language models.
+"""PocketSphinx through its C interface, which can mix language models; its Python interface cannot.
 
-A domain model alone turns everything into its own sentences; the general model alone misses names
-and the words that matter. Interpolated, P(w|h) = m P_domain(w|h) + (1 - m) P_general(w|h), each
-covers for the other in one pass.
+A domain model alone hears its own sentences in everything, and the general model alone misses names and rare words.
+Their interpolation P(w|h) = m P_domain(w|h) + (1 - m) P_general(w|h) avoids both in one pass.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ SAMPLE_RATE_HZ = 16_000
 
 SETTINGS = {
     "samprate": SAMPLE_RATE_HZ,
-    # States and new words kept per frame. As accurate on clear speech as the defaults (30,000, no limit), and
-    # three quarters of their time.
+    # States and new words kept per frame: as accurate on clear speech as the defaults (30,000 and no limit), in
+    # three quarters of the time.
     "maxhmmpf": 3000,
     "maxwpf": 10,
     "loglevel": "FATAL",
 }
-"""Of the decoder; everything else is PocketSphinx's default for its en-us models."""
+"""Settings that differ from PocketSphinx's defaults for its en-us models."""
 
 _ARPA = 0  # ngram_file_type_t NGRAM_ARPA
-_FULL_UTTERANCE = 1  # process_raw: normalise by the mean of the whole sound
+_FULL_UTTERANCE = 1  # ps_process_raw: normalise by the mean of the whole sound
 
 _Pointer, _Text, _Int = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
 _IntPointer = ctypes.POINTER(ctypes.c_int32)
@@ -72,7 +71,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class HeardWord:
-    """A word and where it is. start_s, end_s: seconds; posterior: 0 to 1, among the paths of the lattice."""
+    """A recognised word. start_s, end_s: seconds; posterior: 0 to 1, among the paths of the lattice."""
 
     word: str
     start_s: float
@@ -81,11 +80,11 @@ class HeardWord:
 
 
 class SphinxDecoder:
-    """One decoder: open speech until a mixture is added and chosen. Not thread-safe.
+    """One decoder, with the general language model and any number of mixtures. Not thread-safe.
 
-    arpa, dictionary: files of a closed domain, in place of the general model and its 130,000 words
+    arpa, dictionary: files of a closed domain that replace the general model and its 130,000 words
 
-    Raises MissingExtra without the extra `embedded`; BackendError when the library refuses.
+    Raises MissingExtra without the extra `embedded`; BackendError when PocketSphinx reports an error.
     """
 
     def __init__(self, *, arpa: Path | None = None, dictionary: Path | None = None) -> None:
@@ -100,7 +99,7 @@ class SphinxDecoder:
                 function = getattr(self._c, name)
             except AttributeError:
                 raise BackendError(
-                    f"this build of PocketSphinx hides {name}; use its wheel for Linux or macOS"
+                    f"this build of PocketSphinx does not export {name}; install its wheel for Linux or macOS"
                 ) from None
             function.restype, function.argtypes = result, arguments
         self._c.err_set_loglevel_str(b"FATAL")
@@ -114,41 +113,42 @@ class SphinxDecoder:
         self._config = self._c.ps_config_parse_json(None, json.dumps(settings).encode())
         self._decoder = self._c.ps_init(self._config) if self._config else None
         if not self._decoder:
-            raise BackendError(f"PocketSphinx does not start with its models in {models}; reinstall it")
+            raise BackendError(f"PocketSphinx cannot start with its models in {models}; install it again")
         self._logmath = self._c.ps_get_logmath(self._decoder)
         self._general = self._c.ps_get_lm(self._decoder, None)
         self._general_search = b"_default"
 
     def add_mixture(self, name: str, arpa: Path, pronunciations: Mapping[str, str], weight: float) -> None:
-        """Mix the general model with the one in an ARPA file. weight: share of the latter, below 1."""
+        """Add a mixture of the general model and an ARPA file. weight: of the ARPA file, below 1."""
         for word, phones in pronunciations.items():
             if not self._c.ps_lookup_word(self._decoder, word.encode()):
                 self._c.ps_add_word(self._decoder, word.encode(), phones.encode(), 0)
         domain = self._c.ngram_model_read(self._config, str(arpa).encode(), _ARPA, self._logmath)
         if not domain:
-            raise BackendError(f"PocketSphinx cannot read the language model {arpa}")
-        # A set owns its members, and the decoder keeps its own hold on the general model and on the set.
+            raise BackendError(f"PocketSphinx cannot read the language model {arpa}; compile the domain again")
+        # The set takes over a reference to each member; the decoder keeps its own to the general model and the set.
         self._c.ngram_model_retain(self._general)
         models = (_Pointer * 2)(self._general, domain)
         names, weights = (_Text * 2)(b"general", b"domain"), (ctypes.c_float * 2)(1 - weight, weight)
         mixture = self._c.ngram_model_set_init(self._config, models, names, weights, 2)
         if not mixture or self._c.ps_add_lm(self._decoder, name.encode(), mixture) != 0:
-            raise BackendError("PocketSphinx refuses the domain's language model")
+            raise BackendError(f"PocketSphinx rejected the language model {name!r}; compile the domain again")
         self._c.ngram_model_free(mixture)
 
     def remove(self, name: str) -> None:
-        """Forget a mixture."""
+        """Remove a mixture."""
         self._c.ps_activate_search(self._decoder, self._general_search)
         self._c.ps_remove_search(self._decoder, name.encode())
 
     def close(self) -> None:
-        """Free the decoder; it must not be used again."""
+        """Free the decoder, which cannot be used afterwards."""
         self._c.ps_free(self._decoder)
 
     def decode(self, pcm: bytes, mixture: str = "") -> list[HeardWord]:
-        """The best path through a sound.
+        """The most probable words of a sound.
 
-        pcm: 16 kHz, 16-bit little-endian mono; mixture: "" is open speech
+        pcm: 16 kHz, 16-bit little-endian mono
+        mixture: name of an added mixture; "" uses the general model
         """
         search = mixture.encode() or self._general_search
         if self._c.ps_activate_search(self._decoder, search) != 0:

@@ -1,7 +1,7 @@
-"""A process that recognises: one PocketSphinx decoder and the domains it has met.
+"""A worker process that recognises speech with PocketSphinx.
 
-It lives apart because a decoder serves one thread at a time, takes 150 MB and is C code that
-meets sound from strangers.
+It is a separate process because a decoder serves one thread at a time, takes 150 MB, and is C code that handles
+untrusted sound.
 
     python -m agentaudio.model.embedded.hearing.sphinx_worker
 """
@@ -18,18 +18,18 @@ from agentaudio.model.embedded.hearing.sphinx import HeardWord, SphinxDecoder
 from agentaudio.model.embedded.worker import Message, serve
 
 MOST_DOMAINS = 4
-"""Domains kept by one process, a mixture about 60 MB each; the least recently used one goes."""
+"""Domains kept in one process, about 60 MB each as a mixture; the least recently used one is dropped."""
 
 
 class Domains:
-    """The decoders of this process: a general one with its mixtures, and one of each closed domain."""
+    """The decoders of a process: a general one with its mixtures, and one for each closed domain."""
 
     def __init__(self) -> None:
         self._general: SphinxDecoder | None = None
         self._kept: OrderedDict[str, SphinxDecoder] = OrderedDict()
 
     def add(self, request: dict[str, Any]) -> None:
-        """Compile `domain` from `arpa` and `pronunciations`; with a `weight` below 1 as a mixture."""
+        """Load `domain` from `arpa` and `pronunciations`; as a mixture when `weight` is below 1."""
         name, pronunciations = request["domain"], request["pronunciations"]
         with tempfile.TemporaryDirectory(prefix="agentaudio-") as folder:
             arpa, dictionary = Path(folder, "domain.arpa"), Path(folder, "domain.dict")
@@ -46,7 +46,7 @@ class Domains:
             self._forget(*self._kept.popitem(last=False))
 
     def decode(self, name: str, pcm: bytes) -> list[HeardWord] | None:
-        """The words; None when the domain is not known here. name: "" is open speech."""
+        """The recognised words; None when the domain is not loaded. name: of a domain; "" uses the general model."""
         if not name:
             return self._open().decode(pcm)
         if name not in self._kept:

@@ -1,1 +1,1 @@
-"""From words to tool calls: which tool, with which arguments."""
+"""From words to tool calls: chooses a tool and its arguments."""

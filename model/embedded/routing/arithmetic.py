@@ -1,4 +1,4 @@
-"""Spoken sums as expressions: "fifteen percent of eighty" is 15/100*80."""
+"""Spoken arithmetic as expressions: "fifteen percent of eighty" is 15/100*80."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ _VERBS = {
 
 
 def expression(words: Sequence[str]) -> str | None:
-    """The arithmetic that lower-case words ask for, as Python writes it; None when there is none.
+    """The arithmetic in lower-case words as a Python expression; None when there is none.
 
     ["seventeen", "times", "twenty", "three"] is "17*23", "the square root of two" is "sqrt(2)",
-    "subtract five from nine" is "9-5". One number alone is not arithmetic.
+    "subtract five from nine" is "9-5". A single number is not arithmetic.
     """
     tokens = _tokens(words)
     return _of_verb(words) or _longest_sum(tokens)
 
 
 def _tokens(words: Sequence[str]) -> list[str]:
-    """Words as numbers, operators, "sqrt(" and "?" for anything else."""
+    """Words as numbers, operators, "sqrt", and "?" for anything else."""
     numbers = {number.start: number for number in find_numbers(words)}
     tokens: list[str] = []
     place = 0
@@ -88,7 +88,7 @@ def _tokens(words: Sequence[str]) -> list[str]:
 
 
 def _longest_sum(tokens: Sequence[str]) -> str | None:
-    """The longest run of tokens that alternates as a sum does."""
+    """The longest run of tokens in which numbers and operators alternate."""
     best: list[str] = []
     for start in range(len(tokens)):
         run = _sum_from(tokens, start)
@@ -126,7 +126,7 @@ def _sum_from(tokens: Sequence[str], start: int) -> list[str]:
 
 
 def _of_verb(words: Sequence[str]) -> str | None:
-    """ "add nineteen and twenty three", "divide ninety by three", "subtract two from ten"."""
+    """The expression of a verb with two numbers, such as "divide ninety by three" or "subtract two from ten"."""
     for place, word in enumerate(words):
         if word not in _VERBS:
             continue

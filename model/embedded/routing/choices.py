@@ -1,4 +1,4 @@
-"""Values of enums among the words of a request."""
+"""Finds the values of enum parameters in a request."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _IRREGULAR = {"foot": "feet", "feet": "feet", "inch": "inches", "metre": "meter"
 
 
 def choose(words: Sequence[str], wanted: Sequence[Parameter], numbers: Sequence[FoundNumber]) -> dict[str, Any]:
-    """Which of its choices each enum parameter gets; two parameters share no word.
+    """The choice of each enum parameter by name; a word is used for one parameter only.
 
-    numbers: those given to other parameters: "ten miles" says the unit of the ten. Words that
-    lead ("to kilometers", "from berlin") decide between parameters with the same choices.
+    The word before a choice ("to kilometers", "from berlin") decides between parameters with the same choices.
+
+    numbers: numbers given to other parameters; the word after one ("ten miles") is its unit
     """
     enums = [parameter for parameter in wanted if parameter.choices]
     options = [[*_found(words, parameter), None] for parameter in enums]
@@ -43,7 +44,7 @@ def choose(words: Sequence[str], wanted: Sequence[Parameter], numbers: Sequence[
 
 
 def _found(words: Sequence[str], parameter: Parameter) -> list[tuple[int, Any, float]]:
-    """(place, choice, how well it is said) of each choice among the words, at most eight."""
+    """(position, choice, score) of the choices found in the words, the best eight."""
     found: list[tuple[int, Any, float]] = []
     for choice in parameter.choices:
         said = split_words(str(choice).replace("_", " "))
@@ -52,7 +53,7 @@ def _found(words: Sequence[str], parameter: Parameter) -> list[tuple[int, Any, f
         for place in range(len(words) - len(said) + 1):
             likeness = min(_likeness(a, b) for a, b in zip(words[place : place + len(said)], said, strict=True))
             if likeness > 0:
-                # "turn on the light off": the later of two short words is the one that counts.
+                # In "turn on the light off" the later word counts.
                 found.append((place, choice, 1 + likeness + 0.01 * place))
     return sorted(found, key=lambda item: -item[2])[:8]
 

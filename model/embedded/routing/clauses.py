@@ -1,4 +1,4 @@
-"""Compound requests cut into their parts."""
+"""Splits compound requests into their parts."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _TALK = frozenset("answer speak talk say tell reply read sound explain respond v
 
 
 def clauses(text: str) -> list[str]:
-    """The parts of a request that may be for different tools, in order; the whole text if it has one.
+    """The parts of a request that may be for different tools, in order; the whole text when it has one part.
 
-    "tell me about the moon in the voice of an old man" has two. Whether the cut was right is
-    for the router to judge: it keeps one only when each part is understood on its own.
+    "tell me about the moon in the voice of an old man" has two parts. The router uses a split only when it
+    understands every part by itself.
     """
     said = " ".join(split_words(text))
     for pattern in (_LEADING, _TRAILING, _LIKE):

@@ -1,4 +1,4 @@
-"""What people may say to a set of tools: sentences for the recogniser's language model."""
+"""Sentences that people may say to a set of tools, for the recogniser's language model."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _of(tool: ToolSpec) -> Iterator[str]:
 def _sums() -> Iterator[str]:
     numbers = [number_words(number) for number in (*range(1, 101), *range(110, 1000, 10), 1000, 1500, 2000)]
     for place, number in enumerate(numbers):
-        # Each number stands on both sides of a few operators: a trigram model needs no more.
+        # Each number is on both sides of a few operators, which is enough for a trigram model.
         for step in range(3):
             template = _SUMS[(place * 3 + step) % len(_SUMS)]
             yield template.format(a=number, b=numbers[(place * 37 + step * 11) % len(numbers)])
@@ -138,7 +138,7 @@ def _filled(phrase: str, held: dict[str, Parameter]) -> Iterator[str]:
 
 
 def _described(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
-    """The description, and its first sentence with values in the place of "a city"."""
+    """The sentences of the description, and the first one with values in place of "a city"."""
     sentences = re.split(r"(?<=[.:;])\s+", tool.description)
     yield from sentences
     for parameter in held.values():
@@ -151,7 +151,7 @@ def _described(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
 
 
 def _named(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
-    """Sentences that the tool's name suggests, for tools that come without phrases."""
+    """Sentences made of the tool's name, for tools without phrases."""
     words = [word for word in tool.name.lower().split("_") if word]
     verb = words[0] if words and words[0] in _DOING else ""
     topic = " ".join(words[1:] if verb or (words and words[0] in _FETCHING) else words)

@@ -1,4 +1,4 @@
-"""What the router sees of a request and a tool, as numbers."""
+"""The features of a request and a tool that the router weighs."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ FEATURES = (
     "chat", "chat_near", "chat_question", "chat_statement", "chat_short",
     "unknown", "unknown_near", "unknown_question", "unknown_command", "unknown_statement",
 )  # fmt: skip
-"""Names of the features, in the order of Candidate.features. Those from "documents" on belong to
-one candidate each; all before are of any tool."""
+"""Names of the features, in the order of Candidate.features. Those before "documents" apply to every tool, the others
+to one candidate each."""
 
 DOCUMENTS, WEB = "search_documents", "web_search"
 PHRASES_COMPARED = 12
 HANDLED = 0.5
-"""Cosine of a command and a description from which on the tool is taken to handle it."""
+"""Cosine of a command and a description at which the tool is assumed to handle the command."""
 
 _LEAD = re.compile(
     r"\b(?:tell (?:me|us) (?:something |more |a bit |a little )?about|introduction|explain|describe|"
@@ -62,9 +62,10 @@ _STATEMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Something that a request may be for.
+    """A possible target of a request.
 
-    name: of the tool, or "chat" or "unknown"; tool: None for those two
+    name: of the tool, or "chat" or "unknown"
+    tool: None for "chat" and "unknown"
     features: in the order of FEATURES
     """
 
@@ -74,10 +75,10 @@ class Candidate:
 
 
 def candidates(text: str, tools: Sequence[ToolSpec], embed: Embed, hide: str | None = None) -> list[Candidate]:
-    """Every tool, "chat" and "unknown", with their features for the request.
+    """All tools, "chat" and "unknown", with their features for the request.
 
-    embed: texts to unit rows; it should remember descriptions and phrases
-    hide: an example that must not be compared with, as when fitting on it
+    embed: text embedder; it should cache, since descriptions and phrases recur
+    hide: an example to leave out of comparisons, for fitting on that example
     """
     said = " ".join(split_words(text)) or text
     request = embed([said])[0]
@@ -194,7 +195,7 @@ def _of_tool(
 
 
 def _without_values(said: str, arguments: Mapping[str, Any], wanted: Sequence[Parameter]) -> str:
-    """The request with names of parameters in the place of free values: "a song by artist"."""
+    """The request with free values replaced by the names of their parameters: "a song by artist"."""
     for parameter in wanted:
         value = arguments.get(parameter.name)
         if parameter.meaning == "text" and isinstance(value, str) and not parameter.choices:
@@ -206,13 +207,13 @@ _UNSEEN = 3.0
 
 
 def _rarity(tools: Sequence[ToolSpec]) -> dict[str, float]:
-    """Inverse document frequency of stems, a tool being a document."""
+    """Inverse document frequency of stems, with tools as documents."""
     counts = Counter(word for tool in tools for word in vocabulary(tool))
     return {word: max(0.2, min(_UNSEEN, math.log((1 + len(tools)) / count))) for word, count in counts.items()}
 
 
 def _unhandled(tools: Sequence[ToolSpec], embed: Embed) -> list[str]:
-    """Commands that nobody handles, less those that one of these tools may well handle."""
+    """Examples of commands that no tool handles, without those that one of these tools may handle."""
     bank = examples()[UNKNOWN]
     shown = [text for tool in tools for text in _described(tool)]
     if not shown:
@@ -222,13 +223,13 @@ def _unhandled(tools: Sequence[ToolSpec], embed: Embed) -> list[str]:
 
 
 def _described(tool: ToolSpec) -> list[str]:
-    """The description as a whole, its sentences, and the name in words."""
+    """The whole description, its sentences, and the name as words."""
     sentences = [part for part in re.split(r"[.;:]\s+", tool.description) if len(part.split()) > 2]
     return list(dict.fromkeys([tool.description, *sentences[:6], tool.name.replace("_", " ")]))
 
 
 def _comparable(said: str, tool: ToolSpec) -> list[str]:
-    """Phrases to compare with; of many, those that share most words with the request."""
+    """Phrases to compare with the request: all of a few, or those that share the most words with it."""
     phrases = [re.sub(r"\{(\w+)\}", lambda slot: slot[1].replace("_", " "), phrase) for phrase in tool.phrases]
     if len(phrases) <= MANY_PHRASES:
         return phrases
@@ -239,7 +240,7 @@ def _comparable(said: str, tool: ToolSpec) -> list[str]:
 
 
 def _nearest(request: NDArray[np.float32], bank: Sequence[str], embed: Embed, hide: str | None) -> tuple[float, str]:
-    """The greatest cosine with a bank of sentences, and that sentence; 0 for an empty one."""
+    """The highest cosine with a bank of sentences, and that sentence; (0, "") for an empty bank."""
     kept = [sentence for sentence in bank if sentence != hide]
     if not kept:
         return 0.0, ""
@@ -249,7 +250,7 @@ def _nearest(request: NDArray[np.float32], bank: Sequence[str], embed: Embed, hi
 
 
 def _overlap(said: str, tool: ToolSpec) -> float:
-    """The share of the request's words that the documents know, when the phrases are their sentences."""
+    """The largest share of the request's words in one phrase, for tools whose phrases are sentences of documents."""
     words = stems(said)
     if not words or len(tool.phrases) <= MANY_PHRASES:
         return 0.0

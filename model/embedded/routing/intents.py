@@ -1,4 +1,4 @@
-"""Example requests: of the tools that come with agentaudio, of chat, and of what nothing can do."""
+"""Example requests for the built-in tools, for chat, and for commands that no tool can do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNKNOWN = "unknown"
 
 @functools.cache
 def examples() -> dict[str, tuple[str, ...]]:
-    """Sentences by intent: the name of a built-in tool, CHAT, or UNKNOWN (commands nobody handles)."""
+    """Example sentences by intent: the name of a built-in tool, CHAT, or UNKNOWN."""
     found: dict[str, list[str]] = {}
     for line in EXAMPLES.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)

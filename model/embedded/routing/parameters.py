@@ -1,4 +1,4 @@
-"""The parameters of a tool, as its JSON Schema tells them."""
+"""The parameters of a tool, read from its JSON Schema."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ _QUOTED = re.compile(r"[\"“'‘]([^\"”“]{2,60}?)[\"”'’](?=[\s,.;)]|$)"
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument that a tool takes.
+    """One parameter of a tool.
 
-    kind: its JSON type; "string" where the schema does not say
-    meaning: of strings, what rules find them by
-    choices: the values of an enum; examples: values the schema shows
+    kind: JSON type; "string" when the schema does not name one
+    meaning: for strings, the rule that finds the value
+    choices: the values of an enum
+    examples: values that the schema or the description shows
+    smallest: the schema's minimum
     """
 
     name: str
@@ -38,23 +40,23 @@ class Parameter:
 
     @property
     def noun(self) -> str:
-        """The last word of the name: of `museum_name` and of `museum`, "museum"."""
+        """The last significant word of the name: "museum" for `museum_name` and for `museum`."""
         words = [word for word in _name_words(self.name) if word not in ("name", "title", "id")]
         return words[-1] if words else self.name
 
     @property
     def stems(self) -> frozenset[str]:
-        """Stems of its name and description, without the examples quoted in it."""
+        """Stems of the name and the description, without quoted examples."""
         return stems(" ".join(_name_words(self.name)) + " " + _QUOTED.sub(" ", self.description))
 
     @property
     def names_place(self) -> bool:
-        """Whether it is a city, a country or another place on a map."""
+        """Whether the value is a city, a country or another place on a map."""
         return bool({"city", "country", "place", "location", "town"} & {self.noun, *self.stems})
 
 
 def parameters(tool: ToolSpec) -> tuple[Parameter, ...]:
-    """What the tool takes, in the schema's order. A schema that is no object of properties gives none."""
+    """The parameters of a tool in the order of its schema; none when the schema does not list properties."""
     return _read(tool.name, json.dumps(tool.parameters, sort_keys=False, default=str))
 
 
@@ -96,7 +98,7 @@ def _parameter(tool: str, name: str, held: Any, root: Mapping[str, Any], require
 
 
 def _resolved(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any]:
-    """Follows $ref, and of `anyOf [X, null]` takes X."""
+    """The schema with $ref followed, and X for `anyOf [X, null]`."""
     if not isinstance(schema, Mapping) or depth > 8:
         return {}
     reference = schema.get("$ref")
@@ -117,12 +119,12 @@ def _resolved(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Mapping[s
 
 def _meaning(tool: str, name: str, description: str) -> Meaning:
     words = set(_name_words(name))
-    told = description.lower()
-    if words & {"timezone", "tz"} or {"time", "zone"} <= words or "iana" in told:
+    said = description.lower()
+    if words & {"timezone", "tz"} or {"time", "zone"} <= words or "iana" in said:
         return "timezone"
     if words & {"expression", "formula", "calculation", "equation"}:
         return "expression"
-    if "voice" in words or (words & {"query"} and (tool == "audio_search" or "sound like" in told)):
+    if "voice" in words or (words & {"query"} and (tool == "audio_search" or "sound like" in said)):
         return "voice"
     if words & {"query", "question", "topic", "search", "keywords", "prompt", "request"}:
         return "query"
@@ -137,10 +139,10 @@ def _name_words(name: str) -> list[str]:
 
 
 def vocabulary(tool: ToolSpec) -> frozenset[str]:
-    """Stems that a tool explains: its name, description, parameters and choices, and its phrases.
+    """Stems of a tool's name, description, parameters, choices and phrases.
 
-    More than MANY_PHRASES phrases tell what is known (the sentences of documents), not which words
-    a tool explains, and are left out.
+    Phrases are left out when there are more than MANY_PHRASES: then they are sentences of documents, which do not
+    describe the tool.
     """
     phrases = tool.phrases if len(tool.phrases) <= MANY_PHRASES else ()
     return _vocabulary(tool.name, tool.description, parameters(tool), phrases)

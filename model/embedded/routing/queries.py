@@ -1,4 +1,4 @@
-"""What a request looks for, without the words that only ask."""
+"""Search queries: a request without the words that only ask."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ _VOICE_TRAIL = re.compile(
 
 
 def search_query(text: str) -> str:
-    """What to look for: the request without politeness and lead-in, else the whole of it.
+    """The request without politeness and introduction, or all of it when nothing else is left.
 
-    "please tell me about the great wall" gives "the great wall"; "how far away is the moon"
-    stays a question, as search engines and sentence embedders know what to do with one.
+    "please tell me about the great wall" gives "the great wall"; "how far away is the moon" stays a question, which
+    search engines and sentence embedders understand.
     """
     said = " ".join(split_words(text))
     rest = said
@@ -78,8 +78,8 @@ def search_query(text: str) -> str:
 
 
 def voice_query(text: str) -> str:
-    """Who to sound like: "please answer in the voice of a calm old man" gives "a calm old man";
-    "go back to your own voice" gives "default"."""
+    """The voice that is asked for: "please answer in the voice of a calm old man" gives "a calm old man", and "go back
+    to your own voice" gives "default"."""
     said = " ".join(split_words(text))
     if _DEFAULT_VOICE.search(said):
         return "default"

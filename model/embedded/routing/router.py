@@ -1,4 +1,4 @@
-"""Which tool a request is for: sentence vectors, keywords and slots in one small logistic model."""
+"""`Router`: chooses the tool for a request with a logistic model of embeddings, keywords and slots."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ LEAST_OF_A_CLAUSE = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a request, or one part of it, asks for.
+    """What a request, or a part of it, asks for.
 
-    tool: None when nothing is to be called
+    tool: name of the tool to call; None to call nothing
     confidence: probability of this choice, 0 to 1; halved when arguments are missing
-    kind: "tool"; "chat" for greetings, thanks and small talk; "unknown" when not understood, or
-        when no registered tool can do it
-    missing: required parameters that the words do not give; ask back for them
+    kind: "tool"; "chat" for greetings, thanks and small talk; "unknown" when the request was not understood or no
+        registered tool can do it
+    missing: required parameters that the request does not give; ask the user for them
     """
 
     tool: str | None
@@ -48,14 +48,13 @@ class Route:
 
 
 class Router:
-    """Chooses tools from their names, descriptions, parameters and phrases; none needs training.
+    """Chooses tools by their names, descriptions, parameters and phrases, without training on the tools.
 
-    embed: texts to unit rows, (n, dim) float32
-    weights: weight of each feature (see features.FEATURES), by name; None reads those that
-        scripts/fit_router.py fitted
+    embed: text embedder
+    weights: weight of each feature in features.FEATURES by name; None reads those that scripts/fit_router.py fitted
 
-    A conditional logit: every tool, "chat" and "unknown" compete, and the score of each is the
-    weighted sum of its features. Calls may come from several threads at once.
+    A conditional logit over all tools, "chat" and "unknown": the score of each is the weighted sum of its features.
+    Several threads may share one.
     Source: McFadden 1974, "Conditional logit analysis of qualitative choice behavior".
     """
 
@@ -66,9 +65,9 @@ class Router:
         self._weights = [float(held.get(name, 0.0)) for name in FEATURES]
 
     def route(self, text: str, tools: Sequence[ToolSpec]) -> list[Route]:
-        """What `text` asks for: one route, or several in order for a compound request.
+        """The routes of a request: one, or several in order for a compound request; never empty.
 
-        A voice comes before what is to be said in it. Never empty, never raises for odd text.
+        A change of voice comes first, so that the rest is spoken in the new voice.
         """
         if not text.strip():
             return [Route(None, {}, 0.0, "unknown")]
@@ -82,7 +81,7 @@ class Router:
         return [self._route_one(text, tools)]
 
     def prepare(self, tools: Sequence[ToolSpec]) -> None:
-        """Embed what the tools bring along now, so that the first request need not wait for it."""
+        """Embed the descriptions and phrases of the tools now, so that the first request is fast."""
         self.probabilities("what can you do", tools)
 
     def _route_one(self, text: str, tools: Sequence[ToolSpec]) -> Route:
@@ -97,7 +96,7 @@ class Router:
         return Route(best.tool.name, slots.arguments, confidence, "tool", slots.missing)
 
     def probabilities(self, text: str, tools: Sequence[ToolSpec]) -> list[tuple[Candidate, float]]:
-        """Every candidate with its probability; they add up to 1."""
+        """All candidates with their probabilities, which add up to 1."""
         found = candidates(text, tools, self._embed)
         scores = [sum(w * f for w, f in zip(self._weights, c.features, strict=True)) for c in found]
         highest = max(scores)
@@ -107,14 +106,14 @@ class Router:
 
 
 def read_weights(path: Path = WEIGHTS) -> dict[str, float]:
-    """The fitted weight of every feature, by name."""
+    """The fitted weight of each feature, by name."""
     held: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["weights"]
     return held
 
 
 def shipped_vectors(embed: Embed) -> dict[str, NDArray[np.float32]]:
-    """Vectors of the intent examples, which scripts/fit_router.py made with the same embedder;
-    none for another embedder."""
+    """Vectors of the intent examples, which scripts/fit_router.py computed with the shipped embedder; none for another
+    embedder."""
     from agentaudio.text.sentence_embedder import SentenceEmbedder
 
     if not isinstance(embed, SentenceEmbedder) or not EXAMPLE_VECTORS.exists():
@@ -127,7 +126,7 @@ def shipped_vectors(embed: Embed) -> dict[str, NDArray[np.float32]]:
 
 
 class VectorCache:
-    """An embed callable that remembers the newest VECTORS_KEPT texts: descriptions recur every turn."""
+    """An `Embed` callable that caches the newest VECTORS_KEPT texts, since descriptions recur in every turn."""
 
     def __init__(self, embed: Embed) -> None:
         self._embed = embed
@@ -135,7 +134,7 @@ class VectorCache:
         self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
     def keep(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
-        """Remember vectors that are known already."""
+        """Add known vectors to the cache."""
         with self._lock:
             self._kept.update(vectors)
 

@@ -1,4 +1,4 @@
-"""The arguments of a tool call, found in the words of a request by rules and the tool's schema."""
+"""Finds the arguments of a tool call in a request, by rules and the tool's schema."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ _NUMBER_SOUNDS = {"to": 2, "too": 2, "for": 4, "fore": 4, "won": 1, "ate": 8, "t
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What was found for a tool. missing: required parameters that were not.
+    """The arguments that were found for a tool.
 
-    exact: every argument came from one of the tool's own `{slot}` phrases
+    missing: required parameters that were not found
+    exact: whether the request matches one of the tool's `{slot}` phrases that gives all required parameters
     """
 
     arguments: dict[str, Any]
@@ -45,11 +46,11 @@ class Slots:
 
 
 def fill(text: str, tool: ToolSpec) -> Slots:
-    """The arguments that the words of a request give to a tool. Never raises.
+    """The arguments for a tool in the words of a request.
 
-    Enums match by word, plural or near spelling; numbers may be words ("seventeen", "two and a
-    half"); booleans are true unless denied; strings are queries, sums, time zones, clock times or
-    the part of the request that the tool's own words do not explain.
+    Enums match by word, plural or similar spelling; numbers may be words ("seventeen", "two and a half"); booleans
+    are true unless the request negates them; strings are queries, arithmetic, time zones, clock times, or the words
+    of the request that the tool's description does not contain.
     """
     words = split_words(text)
     wanted = parameters(tool)
@@ -95,7 +96,7 @@ def _template(phrase: str) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
 
 
 def _by_template(words: Sequence[str], tool: ToolSpec, wanted: Sequence[Parameter]) -> dict[str, Any] | None:
-    """Values of the longest `{slot}` phrase of the tool that the request fits word for word."""
+    """Values from the longest `{slot}` phrase of the tool that the request matches word for word."""
     said = " ".join(_without_politeness(words))
     by_name = {parameter.name: parameter for parameter in wanted}
     for phrase in sorted((p for p in tool.phrases if "{" in p), key=len, reverse=True):
@@ -116,7 +117,7 @@ def _by_template(words: Sequence[str], tool: ToolSpec, wanted: Sequence[Paramete
 
 
 def _typed(said: str, parameter: Parameter) -> Any:
-    """The words of a slot as the value of a parameter; None when they cannot be one."""
+    """The words of a slot as a value for the parameter; None when they are not one."""
     words = said.split()
     if parameter.choices:
         return choose(words, [parameter], []).get(parameter.name)
@@ -147,7 +148,7 @@ def _without_politeness(words: Sequence[str]) -> list[str]:
 def _by_meaning(
     words: Sequence[str], parameter: Parameter, text: str, taken: list[bool], others: Sequence[Parameter]
 ) -> Any:
-    """Strings whose name says what they are."""
+    """The value of a string parameter that is found by its meaning."""
     if parameter.kind != "string" or parameter.choices:
         return None
     match parameter.meaning:
@@ -163,7 +164,7 @@ def _by_meaning(
             said = " ".join(words)
             match = _AT_TIME.search(said)
             if match is None:
-                # "a table for two for seven": without "at", the last number that could be a time.
+                # "a table for two for seven": without "at", the last number that can be a time.
                 found = list(re.finditer(rf"\b({_CLOCK.pattern})(?= |$)", said))
                 counted = any(p.kind in ("integer", "number") for p in others)
                 match = found[-1] if len(found) > counted else None
@@ -178,7 +179,7 @@ def _by_meaning(
 
 
 def _example(words: Sequence[str], parameter: Parameter) -> str | None:
-    """A value that the schema shows, said in so many words."""
+    """An example of the schema that the request holds word for word."""
     said = f" {' '.join(words)} "
     found = [item for item in parameter.examples if f" {' '.join(split_words(item))} " in said]
     return max(found, key=len, default=None)
@@ -187,7 +188,7 @@ def _example(words: Sequence[str], parameter: Parameter) -> str | None:
 def _numbers(
     words: Sequence[str], taken: list[bool], wanted: Sequence[Parameter], values: dict[str, Any]
 ) -> list[FoundNumber]:
-    """Gives numbers to the parameters that take one; returns those given. Durations are converted."""
+    """Assign numbers to the parameters that take one, with durations converted; returns the assigned numbers."""
     open_ones = [p for p in wanted if p.kind in ("integer", "number") and not p.choices]
     found = [n for n in find_numbers(words) if not any(taken[n.start : n.end])]
     if open_ones and not found:
@@ -202,7 +203,7 @@ def _numbers(
         if duration is not None:
             values[parameter.name] = _as_kind(duration, parameter)
             return given
-    # A number before a word of the parameter ("six people") belongs to it; the rest go in order.
+    # A number before a word of a parameter ("six people") belongs to it; the others are assigned in order.
     for parameter in sorted(open_ones, key=lambda p: not any(_names(words, n, p) for n in found)):
         left = [number for number in found if number not in given]
         if not left:
@@ -224,7 +225,7 @@ def _names(words: Sequence[str], number: FoundNumber, parameter: Parameter) -> b
 
 
 def _duration(words: Sequence[str], parameter: Parameter, taken: list[bool]) -> float | None:
-    """ "half an hour" in the unit that the parameter counts in; None when it counts no time."""
+    """A duration such as "half an hour" in the parameter's unit; None when the parameter is not a duration."""
     named = {stem(word) for word in re.split(r"[\W_]+", parameter.name.lower())}
     unit = next((u for held in (named, parameter.stems) for u in _SECONDS if stem(u) in held), None)
     if unit is None:
@@ -261,7 +262,7 @@ def _as_kind(value: float, parameter: Parameter) -> int | float:
 def _remaining(
     words: Sequence[str], parameter: Parameter, known: frozenset[str], taken: list[bool], tool: ToolSpec
 ) -> Any:
-    """The run of words that neither the tool nor everyday speech explains, preferring one after a preposition."""
+    """The best run of words that are neither the tool's nor LIGHT_WORDS, preferably after a preposition."""
     if parameter.kind == "boolean":
         place = next((i for i, w in enumerate(words) if stem(w) in parameter.stems), None)
         if place is None:
@@ -303,7 +304,7 @@ def _is_example(word: str, parameter: Parameter) -> bool:
 
 
 def _with_noun(words: Sequence[str], start: int, end: int, noun: str) -> tuple[int, int]:
-    """A span grown by the parameter's own noun beside it: "science" becomes "science museum"."""
+    """A span extended by the parameter's noun next to it: "science" becomes "science museum"."""
     if end < len(words) and stem(words[end]) == noun:
         return start, end + 1
     before = start - 1

@@ -1,4 +1,4 @@
-"""Places to IANA time zones: "new york" is America/New_York, "japan" Asia/Tokyo."""
+"""IANA time zones of places: "new york" is America/New_York, "japan" is Asia/Tokyo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 _REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
-# Countries, and large cities that name no zone of their own.
+# Countries, and large cities that do not have a zone named after them.
 _PLACES = {
     "Africa/Cairo": "egypt alexandria",
     "Africa/Casablanca": "morocco marrakesh",
@@ -82,7 +82,7 @@ _PLACES = {
 
 @functools.cache
 def zones_by_place() -> dict[str, str]:
-    """Lower-case place names, in words, and the IANA zone of each."""
+    """IANA time zones by place, in lower case and with spaces."""
     found: dict[str, str] = {}
     for zone in sorted(available_timezones() | {"UTC"}):
         region, _, city = zone.rpartition("/")
@@ -102,7 +102,7 @@ def _zones_by_lower_name() -> dict[str, str]:
 def find_zone(words: Sequence[str]) -> str | None:
     """The time zone of the longest place named among lower-case words; None when there is none.
 
-    A full IANA name counts; a place after "in", "at" or "for" may be off by a letter or two.
+    A full IANA name is found too; a place after "in", "at" or "for" may be misspelt by a letter or two.
     """
     places = zones_by_place()
     for length in range(min(4, len(words)), 0, -1):

@@ -45,7 +45,7 @@ def test_passages_that_do_not_fit_are_not_passed_off_as_an_answer() -> None:
     assert said.citations == ()
 
 
-def test_a_tool_speaks_in_its_own_words() -> None:
+def test_the_text_of_a_tool_is_repeated() -> None:
     hours = ToolOutput("1", "opening_hours", "The toy museum is open from nine until five.")
     assert answer("when is it open", [hours], EMBED).text == "The toy museum is open from nine until five."
     clock = ToolOutput("1", "get_date_time", "It is Sunday, November 22, 2026, 14:05 in Paris.")
