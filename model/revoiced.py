@@ -65,24 +65,19 @@ class Revoiced:
     ) -> AsyncGenerator[Delta, None]:
         """Answer as the model does; see SpeechLM. Its sound comes a little later than its words."""
         deltas = self._model.generate(conversation, tools=tools, options=options)
-        out = PcmStream(self.capabilities.sample_rate_hz)
-        revoicer: Revoicer | None = None
+        conversion = _Conversion(self._converter, voice)
         async with contextlib.aclosing(deltas) as stream:
             async for delta in stream:
                 if isinstance(delta, AudioDelta):
-                    speech = delta.audio
-                    if voice is not None:
-                        if revoicer is None:
-                            revoicer = await asyncio.to_thread(self._converter.revoicer, voice)
-                        speech = await asyncio.to_thread(revoicer.feed, speech)
-                    if len(sound := out.push(speech)):
-                        yield AudioDelta(sound)
-                    continue
-                if isinstance(delta, End):
-                    rest = [out.push(await asyncio.to_thread(revoicer.finish))] if revoicer else []
-                    if len(sound := Audio.concat([*rest, out.finish()])):
-                        yield AudioDelta(sound)
-                yield delta
+                    sound = await asyncio.to_thread(conversion.feed, delta.audio)
+                elif isinstance(delta, End):
+                    sound = await asyncio.to_thread(conversion.finish)
+                else:
+                    sound = None
+                if sound:
+                    yield AudioDelta(sound)
+                if not isinstance(delta, AudioDelta):
+                    yield delta
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Load what the first answer of the model would wait for. The converter loads with its first voice."""
@@ -91,3 +86,23 @@ class Revoiced:
     async def aclose(self) -> None:
         """Free what the model holds. The converter stays open: others may use it."""
         await self._model.aclose()
+
+
+class _Conversion:
+    """The sound of one answer, in a voice or in the model's own, at the converter's rate."""
+
+    def __init__(self, converter: VoiceConverter, voice: ReferenceVoice | None) -> None:
+        self._converter, self._voice = converter, voice
+        self._revoicer: Revoicer | None = None
+        self._out = PcmStream(converter.sample_rate_hz)
+
+    def feed(self, speech: Audio) -> Audio:
+        if self._voice is None:
+            return self._out.push(speech)
+        if self._revoicer is None:
+            self._revoicer = self._converter.revoicer(self._voice)
+        return self._out.push(self._revoicer.feed(speech))
+
+    def finish(self) -> Audio:
+        rest = [self._out.push(self._revoicer.finish())] if self._revoicer else []
+        return Audio.concat([*rest, self._out.finish()])

@@ -67,6 +67,8 @@ class PcmStream:
             rest = self._flushed()
             self._rate = sound.sample_rate
             self._resampler = Resampler(self._rate, self.sample_rate)
+        if self._rate == self.sample_rate and not len(rest):
+            return sound
         assert self._resampler is not None
         ready = self._resampler.push(sound.samples)
         return Audio(np.concatenate([rest, ready]) if len(rest) else ready, self.sample_rate)

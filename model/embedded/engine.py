@@ -154,17 +154,18 @@ class Embedded:
         for number, piece in enumerate(phrases(composed.text)):
             yield TextDelta(piece if number == 0 else " " + piece)
             if options.speak:
-                audio = sound.push(await asyncio.to_thread(self._speak, piece, voice))
-                if len(audio):
+                audio = await asyncio.to_thread(self._speak, piece, voice, sound)
+                if audio:
                     yield AudioDelta(audio)
-        if len(rest := sound.finish()):
+        if rest := sound.finish():
             yield AudioDelta(rest)
 
-    def _speak(self, piece: str, voice: ReferenceVoice | None) -> Audio:
+    def _speak(self, piece: str, voice: ReferenceVoice | None, sound: PcmStream) -> Audio:
+        """Speak a phrase into the stream of the answer; return what comes out of it."""
         if voice is None:
-            return self._synthesiser.speak(spoken_form(piece))
+            return sound.push(self._synthesiser.speak(spoken_form(piece)))
         timbre = self._timbre_of(voice)
-        return timbre.apply(self._synthesiser.speak(spoken_form(piece), pitch_hz=timbre.pitch_hz))
+        return sound.push(timbre.apply(self._synthesiser.speak(spoken_form(piece), pitch_hz=timbre.pitch_hz)))
 
     def _timbre_of(self, voice: ReferenceVoice) -> TimbreTransfer:
         clip = voice.clip

@@ -138,7 +138,7 @@ async def test_step_audio_2_converts_it(decoder: Any, questions: list[Audio]) ->
 
 
 async def test_the_agent_runs_on_it(decoder: Any, questions: list[Audio]) -> None:
-    async with Agent(Revoiced(fixed_voice(questions[0]), decoder), voice="angus") as agent:
+    async with Agent(Revoiced(fixed_voice(questions[0]), decoder), voices="demo", voice="angus") as agent:
         reply = await agent.run("say it")
     assert reply.audio is not None and reply.audio.duration == pytest.approx(questions[0].duration, abs=0.05)
 
