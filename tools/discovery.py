@@ -1,4 +1,4 @@
-"""From what a user writes in `tools=[...]` to tools: names, files, folders, functions."""
+"""`find_tools`: tools from names, files, folders and functions, as in `Agent(tools=[...])`."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ ToolLike = str | os.PathLike[str] | Tool | Callable[..., Any]
 
 
 def installed_tools() -> dict[str, EntryPoint]:
-    """The tools that installed packages offer, by name; nothing of them is imported.
+    """The tools that installed packages offer, by name. Imports none of them.
 
-    Where two packages offer one name, ours comes first, then the order of the packages' names;
-    `crowded_names` tells of them.
+    If several packages offer the same name, agentaudio comes first, then the package whose name sorts
+    first; `crowded_names` lists such names.
     """
     return {name: points[0] for name, points in _offered().items()}
 
 
 def crowded_names() -> dict[str, list[str]]:
-    """Names of tools that several packages offer, and these packages; the first one is taken."""
+    """Names that several packages offer a tool for, and these packages. The tool of the first is used."""
     return {name: [_package(p) for p in points] for name, points in _offered().items() if len(points) > 1}
 
 
 def find_tools(wanted: Iterable[ToolLike], *, allow_commands: bool = False) -> dict[str, Tool]:
-    """Tools by name, from names of installed tools, files and folders of tools, `@tool` objects, or
-    plain typed functions.
+    """Tools by name, from names of installed tools, files and folders of tools, Tool objects, and plain
+    typed functions.
 
-    allow_commands: whether tools in files may run programs
+    allow_commands: allow tools in files to run programs
 
-    Raises ToolNotFound for an unknown name, OptionError for two tools of one name, a plugin that
-    does not load, or a file with problems. In a folder, files with problems are left out, and the
-    log says why.
+    Raises ToolNotFound for an unknown name, OptionError for two tools with the same name, a plugin that
+    does not load, or a file with errors. Files with errors in a folder are left out with a warning in the
+    log.
     """
     found: dict[str, Tool] = {}
     for item in wanted:
         for one in _tools_of(item, allow_commands):
             if one.name in found and found[one.name] is not one:
-                raise OptionError(f"two tools are named {one.name!r}; give one another name: @tool(name=...)")
+                raise OptionError(f"two tools are named {one.name!r}; rename one with @tool(name=...)")
             found[one.name] = one
     return found
 
@@ -55,17 +55,17 @@ def find_tools(wanted: Iterable[ToolLike], *, allow_commands: bool = False) -> d
 def folder_tools(
     folder: str | os.PathLike[str], *, allow_commands: bool = False
 ) -> tuple[list[Tool], list[AgentAudioError]]:
-    """The tools of the files in a folder, in the order of their names, and what is wrong with the others.
+    """The tools of the files in a folder, in the order of the file names, and the errors of the others.
 
-    Raises OptionError when there is no such folder, or no file of tools in it.
+    Raises OptionError when the folder does not exist or contains no tool files.
     """
     from agentaudio.tools.declarative.load import read_tools
 
     if not Path(folder).is_dir():
-        raise OptionError(f"no such folder of tools: {folder}")
+        raise OptionError(f"there is no folder of tools {folder}")
     paths = sorted(path for path in Path(folder).iterdir() if path.suffix in FILE_SUFFIXES and path.is_file())
     if not paths:
-        raise OptionError(f"{folder} holds no tools; add files ending in {', '.join(FILE_SUFFIXES)}")
+        raise OptionError(f"{folder} contains no tool files; add files ending in {', '.join(FILE_SUFFIXES)}")
     made: dict[str, Tool] = {}
     problems: list[AgentAudioError] = []
     for path in paths:
@@ -94,19 +94,19 @@ def _tools_of(item: ToolLike, allow_commands: bool) -> list[Tool]:
             return tools
         return [_load(item)]
     if not callable(item):
-        raise OptionError(f"{item!r} is no tool; give a name, a file, a typed function, or what @tool returned")
+        raise OptionError(f"{item!r} is not a tool; give a name, a file, a typed function, or a Tool made by @tool")
     return [tool(item)]
 
 
 def _load(name: str) -> Tool:
     offered = _offered()
     if name not in offered:
-        hint = f"; the folder of that name is {name}/" if Path(name).is_dir() else ""
+        hint = f"; to use the folder, write {name}/" if Path(name).is_dir() else ""
         raise ToolNotFound(f"no tool {name!r} is installed{hint}; {did_you_mean(name, offered)}")
     point, *others = offered[name]
     if others:
         packages = " and ".join(_package(other) for other in (point, *others))
-        log.warning("tool %r is offered by %s; that of %s is taken", name, packages, _package(point))
+        log.warning("tool %r is offered by %s; the tool of %s is used", name, packages, _package(point))
     try:
         loaded = point.load()
     except (Exception, SystemExit) as error:

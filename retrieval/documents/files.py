@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -74,7 +73,6 @@ def _pdf(path: Path, source: str) -> Iterator[Document]:
         from pypdf import PdfReader
     except ImportError:
         raise MissingExtra("reading PDF files", "documents") from None
-    logging.getLogger("pypdf").setLevel(logging.ERROR)  # it warns about every oddity that it can repair
     try:
         reader = PdfReader(path)
         title = str((reader.metadata and reader.metadata.title) or "").strip() or _named(path)

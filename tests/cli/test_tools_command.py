@@ -38,7 +38,7 @@ def test_files_are_checked_line_by_line(capfd: pytest.CaptureFixture[str], folde
     assert run(capfd, "check", folder / "clock.yaml", folder / "say.yaml")[0] == 0
     code, out, err = run(capfd, "check", folder / "clock.yaml", folder / "wrong.yaml")
     assert code == 1 and "clock.yaml: clock" in out
-    assert f"{folder / 'wrong.yaml'}:2: 'htp' is no kind of tool; did you mean 'http'" in err
+    assert f"{folder / 'wrong.yaml'}:2: 'htp' is not a kind of tool; did you mean 'http'" in err
     assert run(capfd, "check") == (1, "", "error: give at least one file to check\n")
     assert "cannot be read" in run(capfd, "check", "missing.yaml")[2]
 
@@ -47,9 +47,9 @@ def test_tools_of_a_folder_are_listed_with_what_is_wrong(capfd: pytest.CaptureFi
     code, out, _ = run(capfd, "list", folder, "calculate", "--json")
     rows = json.loads(out)
     assert code == 0 and [row["name"] for row in rows] == ["clock", "say", str(folder), "calculate"]
-    assert "no kind of tool" in rows[2]["error"] and rows[0]["parameters"]["type"] == "object"
+    assert "not a kind of tool" in rows[2]["error"] and rows[0]["parameters"]["type"] == "object"
     code, out, err = run(capfd, "list", folder)
-    assert code == 0 and "Say it." in out and "wrong.yaml:2: 'htp' is no kind of tool" in err
+    assert code == 0 and "Say it." in out and "wrong.yaml:2: 'htp' is not a kind of tool" in err
 
 
 def test_a_tool_is_run_with_its_arguments(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_tool_is_run_with_its_arguments(capfd: pytest.CaptureFixture[str], fol
         (("calculte",), "error: there is no tool 'calculte'; did you mean 'calculate'"),
         (("calculate", "--args", '{"expression": "1/0"}'), "failed: calculate failed: 1/0 divides by zero"),
         (("calculate",), "failed: calculate failed: calculate cannot take these arguments: expression: Field required"),
-        (("say", "--tools", "say.yaml"), "error: say.yaml:3: commands are off; allow them with"),
+        (("say", "--tools", "say.yaml"), "error: say.yaml:3: commands are not allowed; allow them with"),
         (("calculate", "--out", "/proc/x.wav"), "error: cannot write to /proc"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_question_may_be_asked_with_tools_of_a_file(
     asked = ["ask", "how much", "--model", "scripted:script.json", "--tools", "say.yaml"]
     with pytest.raises(SystemExit):
         main(asked)
-    assert "say.yaml:3: commands are off" in capfd.readouterr().err
+    assert "say.yaml:3: commands are not allowed" in capfd.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main([*asked, "--allow-commands", "--json"])
     assert not ended.value.code

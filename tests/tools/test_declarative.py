@@ -137,8 +137,8 @@ def test_a_request_is_filled_in_where_it_says_so(
         ({"shop": "x", "item": "tea", "count": 10}, "count: Input should be less than or equal to 9"),
         ({"shop": "x", "item": "tea", "note": "too long"}, "note: String should have at most 5"),
         ({"item": "tea"}, "shop: Field required"),
-        ({"shop": "..", "item": "tea"}, "cannot be part of an address"),
-        ({"shop": "x\r\nHost: evil", "item": "tea"}, "the header X-Shop takes plain letters on one line"),
+        ({"shop": "..", "item": "tea"}, "cannot be part of a URL"),
+        ({"shop": "x\r\nHost: evil", "item": "tea"}, "the header X-Shop takes printable ASCII characters on one line"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_sent(
@@ -202,9 +202,13 @@ allow_private: true
         ("select: a", (200, {}, b"[" * 100_000), "did not answer in JSON"),
         ("empty: None there.", (404, {}, b""), "^None there.$"),
         ("select: a\nempty: None there.", (200, {}, b'{"a": []}'), "^None there.$"),
-        ("select: length(a)", (200, {}, b'{"a": 1}'), "is not what was expected: "),
-        ("template: '{{ result.a.b }}'", (200, {}, b'{"a": 1}'), "is not what was expected: .* has no attribute 'b'"),
-        ("template: '{{ 1 // result }}'", (200, {}, b"0"), "is not what was expected: "),
+        ("select: length(a)", (200, {}, b'{"a": 1}'), "does not have the expected form: "),
+        (
+            "template: '{{ result.a.b }}'",
+            (200, {}, b'{"a": 1}'),
+            "does not have the expected form: .* has no attribute 'b'",
+        ),
+        ("template: '{{ 1 // result }}'", (200, {}, b"0"), "does not have the expected form: "),
         ("", (302, {"location": "http://169.254.169.254/"}, b""), "not an address of the public internet"),
         ("", (302, {"location": "/ask"}, b""), "redirects more than 5 times"),
         ("", (200, {}, b"x" * 5_000_001), "sends more than 5000000 bytes"),
@@ -286,7 +290,7 @@ SAY = "import sys; print(sys.argv[1:])"
 
 def test_commands_run_where_they_are_allowed_and_without_a_shell(tmp_path: Path) -> None:
     text = command("-c", SAY, "{what}", "--n={what}", more="parameters: {what: What.}")
-    with pytest.raises(OptionError, match="file.yaml:3: commands are off; allow them with"):
+    with pytest.raises(OptionError, match="file.yaml:3: commands are not allowed; allow them with"):
         load(tmp_path, text)
     one = load(tmp_path, text, allow_commands=True)
     assert call(one, what="$(id); `id` | x").text == "['$(id); `id` | x', '--n=$(id); `id` | x']"
@@ -303,9 +307,9 @@ def test_commands_say_how_they_failed_and_keep_secrets(tmp_path: Path, monkeypat
     text = command("-c", code, more="env: {KEY: 'key {TOP}'}\nsecrets: {TOP: {env: TOP}}")
     with pytest.raises(ToolError) as told:
         call(load(tmp_path, text, allow_commands=True))
-    assert str(told.value).endswith(f"ended with 1: key *** None {tmp_path}")
+    assert str(told.value).endswith(f"exited with 1: key *** None {tmp_path}")
     silent = command("-c", "raise SystemExit(3)")
-    with pytest.raises(ToolError, match="ended with 3: it said nothing"):
+    with pytest.raises(ToolError, match="exited with 3: no output"):
         call(load(tmp_path, silent, allow_commands=True))
     assert call(load(tmp_path, command("-c", "pass"), allow_commands=True)).text == "Done."
 
@@ -356,39 +360,39 @@ OK = HTTP + "url: https://example.com/\n"
     ("text", "line", "words"),
     [
         ("", 1, "the file is empty; write a tool"),
-        ("- a", 1, "this is a list; write a tool"),
+        ("- a", 1, "the file holds a list; write a tool"),
         ("tools: []", 1, "at least one tool"),
-        ("tools: [3]", 1, "a tool is a mapping .* not a number"),
-        ("tools:\n  - kind: http\nname: x", 3, "'name' cannot stand beside tools"),
-        (HEAD, 1, "kind is missing; it is one of http, python, mcp, documents, command"),
-        (HEAD + "kind: htpp", 3, "'htpp' is no kind of tool; did you mean 'http'"),
-        (HEAD + "kind: [http]", 3, "is no kind of tool"),
+        ("tools: [3]", 1, "a tool must be a mapping .* not a number"),
+        ("tools:\n  - kind: http\nname: x", 3, "'name' is not allowed beside tools"),
+        (HEAD, 1, "kind is missing; give one of http, python, mcp, documents, command"),
+        (HEAD + "kind: htpp", 3, "'htpp' is not a kind of tool; did you mean 'http'"),
+        (HEAD + "kind: [http]", 3, "is not a kind of tool"),
         (HTTP, 1, "url is missing"),
-        (OK + "methd: GET", 5, "methd is not known here; did you mean 'method'"),
+        (OK + "methd: GET", 5, "there is no setting methd; did you mean 'method'"),
         (OK + "method: FETCH", 5, "method: Input should be 'GET', .* not 'FETCH'"),
         (OK + "timeout_s: 0", 5, "timeout_s: Input should be greater than 0, not 0"),
         (OK + "cache_s: soon", 5, "cache_s: Input should be a valid number.* not 'soon'"),
         (OK.replace("name: x", "name: two words"), 1, "name: String should match pattern"),
         (OK.replace("description: d", "description: ''"), 2, "description: String should have at least 1"),
-        (OK + "query: {q: '{city}'}\nparameters: {ciy: x}", 5, r"nothing fills \{city\}; did you mean 'ciy'"),
+        (OK + "query: {q: '{city}'}\nparameters: {ciy: x}", 5, r"there is no value for \{city\}; did you mean 'ciy'"),
         (OK + "parameters:\n  a: {type: text}", 6, "parameters.a.type: Input should be 'string'"),
-        (OK + "parameters:\n  a: {type: integer, default: x}", 6, "parameter 'a' cannot be: .*valid integer"),
-        (OK + "parameters:\n  a: {type: integer, pattern: x}", 6, "parameter 'a' cannot be: integer has no pattern"),
-        (OK + "parameters:\n  a: {enum: [b], max_length: 1}", 6, "an enum has no max_length"),
-        (OK + "parameters:\n  a: {pattern: '('}", 6, "parameter 'a' cannot be: missing"),
+        (OK + "parameters:\n  a: {type: integer, default: x}", 6, "parameter 'a' is invalid: .*valid integer"),
+        (OK + "parameters:\n  a: {type: integer, pattern: x}", 6, "pattern does not apply to integer"),
+        (OK + "parameters:\n  a: {enum: [b], max_length: 1}", 6, "max_length does not apply to an enum"),
+        (OK + "parameters:\n  a: {pattern: '('}", 6, "parameter 'a' is invalid: missing"),
         (OK + "parameters:\n  a b: x", 6, "String should match pattern"),
-        (OK + "select: 'a['", 5, "select is no JMESPath"),
+        (OK + "select: 'a['", 5, "select is not JMESPath"),
         (OK + "template: '{{ x'", 5, "the template cannot be read"),
-        (OK + "secrets:\n  KEY: {env: NOT_THERE}", 6, "the environment has no NOT_THERE; set it to the secret KEY"),
+        (OK + "secrets:\n  KEY: {env: NOT_THERE}", 6, "variable NOT_THERE is not set; set it to the secret"),
         (OK + "secrets:\n  KEY: {file: gone.txt}", 6, "the secret KEY cannot be read from .*gone.txt"),
-        (OK + "secrets:\n  KEY: {}", 6, "a secret has either env or file"),
-        (OK + "secrets: {a: {env: HOME}}\nparameters: {a: x}", 5, "'a' is a parameter and a secret"),
-        (OK + "method: POST\nretries: 1", 6, "POST is retried only where idempotent: true"),
-        (OK + "steps:\n  - name: s\n    url: https://a/{s}", 7, r"nothing fills \{s\}"),
-        (OK + "steps:\n  - name: p\n    url: https://a/\nparameters: {p: x}", 6, "already the name of something else"),
-        (HTTP + "url: ftp://example.com/", 4, "a url begins with http:// or https://"),
-        (HTTP + "url: 'https://{host}/'\nparameters: {host: x}", 4, "neither can be filled in"),
-        (HTTP + "url: https://user:pass@example.com/", 4, "no user name stands there"),
+        (OK + "secrets:\n  KEY: {}", 6, "a secret needs either env or file"),
+        (OK + "secrets: {a: {env: HOME}}\nparameters: {a: x}", 5, "'a' is both a parameter and a secret"),
+        (OK + "method: POST\nretries: 1", 6, "POST is not retried unless the tool sets idempotent: true"),
+        (OK + "steps:\n  - name: s\n    url: https://a/{s}", 7, r"there is no value for \{s\}"),
+        (OK + "steps:\n  - name: p\n    url: https://a/\nparameters: {p: x}", 6, "the name 'p' is already used"),
+        (HTTP + "url: ftp://example.com/", 4, "a url must begin with http:// or https://"),
+        (HTTP + "url: 'https://{host}/'\nparameters: {host: x}", 4, "without placeholders"),
+        (HTTP + "url: https://user:pass@example.com/", 4, "without a user name"),
         (HTTP + "url: 'https://[::1/'", 4, "the url cannot be read"),
         (HTTP + "url: 'https://example.com:port/'", 4, "the url cannot be read"),
         ("kind: python\nimport: os.path", 2, "import: String should match pattern"),
@@ -400,10 +404,10 @@ OK = HTTP + "url: https://example.com/\n"
         (HEAD + "kind: documents\nfolder: gone", 4, "there is no folder .*gone"),
         (HEAD + "kind: command\ncommand: []", 4, "command: List should have at least 1"),
         (HEAD + "kind: command\ncommand: [no-such-program]", 4, "there is no program 'no-such-program'"),
-        (HEAD + "kind: command\ncommand: ['{p}']\nparameters: {p: x}", 4, "the program is fixed"),
+        (HEAD + "kind: command\ncommand: ['{p}']\nparameters: {p: x}", 4, "the program cannot hold a placeholder"),
         (HEAD + "kind: command\ncommand: [ls]\nfolder: gone", 5, "there is no folder"),
-        (HEAD + "kind: command\ncommand: [ls, '{p}']", 4, r"nothing fills \{p\}"),
-        ("kind: mcp", 1, "a server has either command or url"),
+        (HEAD + "kind: command\ncommand: [ls, '{p}']", 4, r"there is no value for \{p\}"),
+        ("kind: mcp", 1, "a server needs either command or url"),
         ("kind: mcp\ncommand: [/nowhere/at-all]", 2, "the MCP server at-all cannot be reached"),
         ("tools:\n" + "  - {name: x, description: d, kind: http, url: https://a/}\n" * 2, 3, "another tool is named"),
     ],
@@ -426,7 +430,7 @@ def test_everything_that_is_wrong_is_told_at_once_and_the_rest_can_be_had(tmp_pa
     made, problems = read_tools(path)
     assert [one.name for one in made] == ["good"]
     assert [str(problem).removeprefix(str(path)).split(":")[1] for problem in problems] == ["3", "3", "3", "4"]
-    with pytest.raises(OptionError, match="url is missing; .*ul is not known"):
+    with pytest.raises(OptionError, match="url is missing; .*there is no setting ul"):
         load_tools(path)
 
 

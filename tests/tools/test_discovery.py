@@ -120,7 +120,7 @@ def test_two_packages_with_one_name_are_told_and_ours_is_taken(site: Path) -> No
         "print(find_tools(['calculate'])['calculate']('1+1'))",
     )
     assert "('calculate', ['agentaudio', 'another']), ('greet', ['another', 'stranger'])" in told
-    assert "tool 'calculate' is offered by agentaudio and another; that of agentaudio is taken\n1+1 = 2" in told
+    assert "tool 'calculate' is offered by agentaudio and another; the tool of agentaudio is used\n1+1 = 2" in told
 
 
 CLOCK = "kind: python\nimport: agentaudio.tools.builtin.clock:get_date_time\nname: {name}\n"
@@ -165,10 +165,10 @@ def test_what_is_broken_in_a_folder_is_logged_and_the_rest_works(
     ("wanted", "error", "words"),
     [
         ("missing.yaml", OptionError, "missing.yaml: cannot be read"),
-        ("no/such/folder", OptionError, "no such folder of tools"),
-        (Path("."), OptionError, "holds no tools; add files ending in .yaml"),
-        ("empty", ToolNotFound, "no tool 'empty' is installed; the folder of that name is empty/"),
-        (7, OptionError, "7 is no tool; give a name, a file"),
+        ("no/such/folder", OptionError, "there is no folder of tools"),
+        (Path("."), OptionError, "contains no tool files; add files ending in .yaml"),
+        ("empty", ToolNotFound, "no tool 'empty' is installed; to use the folder, write empty/"),
+        (7, OptionError, "7 is not a tool; give a name, a file"),
     ],
 )
 def test_places_without_tools_are_told(

@@ -1,1 +1,1 @@
-"""Tools that are written down in a YAML or TOML file, with no Python."""
+"""Tools defined in YAML or TOML files, without Python."""

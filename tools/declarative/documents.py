@@ -1,4 +1,4 @@
-"""Tools that search a folder of documents of their own."""
+"""Tools of the kind `documents`: search in a folder."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import Tool, tool
 
 
-def documents_tool(entry: Entry, written_down: DocumentsTool) -> Tool:
-    """Raises OptionError when there is no such folder; its files are read at the first search."""
-    folder = entry.path(written_down.folder)
+def documents_tool(entry: Entry, config: DocumentsTool) -> Tool:
+    """The tool. Its files are read at the first search. Raises OptionError when the folder does not exist."""
+    folder = entry.path(config.folder)
     if not folder.is_dir():
-        raise entry.wrong(f"there is no folder {folder}", "folder")
+        raise entry.error(f"there is no folder {folder}", "folder")
     corpus = _Corpus(folder)
 
     def phrases(context: RunContext) -> Iterable[str]:
-        return (*written_down.phrases, *corpus.open(context).sentences)
+        return (*config.phrases, *corpus.open(context).sentences)
 
     @tool(
-        name=written_down.name,
-        description=written_down.description,
+        name=config.name,
+        description=config.description,
         phrases=phrases,
-        timeout_s=written_down.timeout_s,
+        timeout_s=config.timeout_s,
         idempotent=True,
-        approval=written_down.approval,
-        cancellable=written_down.cancellable,
-        filler=written_down.filler,
+        approval=config.approval,
+        cancellable=config.cancellable,
+        filler=config.filler,
     )
     def search(
         context: RunContext,
         query: Annotated[str, Field(description="What to look for, as a question or in key words.")],
     ) -> ToolResult:
-        passages = tuple(corpus.open(context).search(query, written_down.k))
+        passages = tuple(corpus.open(context).search(query, config.k))
         if not passages:
             return ToolResult(f"The documents say nothing about {query!r}.")
         return ToolResult(quoted(passages), passages)
@@ -52,7 +52,7 @@ def documents_tool(entry: Entry, written_down: DocumentsTool) -> Tool:
 
 
 class _Corpus:
-    """Opens the folder once, whichever thread comes first."""
+    """The index of a folder, opened once by the first thread that needs it."""
 
     def __init__(self, folder: Path) -> None:
         self._open = partial(DocumentIndex.from_folder, folder)

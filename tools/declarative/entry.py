@@ -1,4 +1,4 @@
-"""One tool of a file on its way to a `Tool`: what it says, where it says so, what it may use."""
+"""`Entry`: one tool of a file, with what is needed to make a `Tool` of it: errors with lines, paths, secrets."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """place: where in the source the tool stands"""
+    """place: path of the tool in the data of the source"""
 
     source: Source
     place: Place
 
-    def wrong(self, problem: str, *place: str | int) -> OptionError:
-        return self.source.wrong((*self.place, *place), problem)
+    def error(self, problem: str, *place: str | int) -> OptionError:
+        """An error with file and line. place: path of the value inside the tool"""
+        return self.source.error((*self.place, *place), problem)
 
-    def path(self, written: str) -> Path:
-        """A path as it is meant in the file: relative to its folder."""
-        return self.source.path.parent / Path(written).expanduser()
+    def path(self, relative: str) -> Path:
+        """A path in the file, which is relative to the folder of the file."""
+        return self.source.path.parent / Path(relative).expanduser()
 
     def arguments(self, tool: str, parameters: Mapping[str, Parameter]) -> TypedArguments:
+        """The arguments of a tool. Raises OptionError for a parameter with contradicting or invalid settings."""
         fields: dict[str, tuple[Any, Any]] = {}
         for name, parameter in parameters.items():
             try:
@@ -50,37 +52,42 @@ class Entry:
                 if parameter.has_default and parameter.default is not None:
                     arguments.check(tool, {name: parameter.default})
             except (ValueError, re.error) as error:
-                raise self.wrong(f"parameter {name!r} cannot be: {error}", "parameters", name) from None
+                raise self.error(f"parameter {name!r} is invalid: {error}", "parameters", name) from None
         return TypedArguments(tool, fields)
 
     def secrets(self, wanted: Mapping[str, Secret]) -> dict[str, str]:
-        """The values, from the environment and from files. Raises OptionError for a missing one."""
+        """Secrets by name, read from the environment and from files. Raises OptionError for a missing one."""
         return {name: self._secret(name, secret) for name, secret in wanted.items()}
 
     def _secret(self, name: str, secret: Secret) -> str:
         if secret.env is not None:
             value = os.environ.get(secret.env, "")
             if not value:
-                raise self.wrong(
-                    f"the environment has no {secret.env}; set it to the secret {name}", "secrets", name, "env"
+                raise self.error(
+                    f"the environment variable {secret.env} is not set; set it to the secret {name}",
+                    "secrets",
+                    name,
+                    "env",
                 )
             return value
         path = self.path(str(secret.file))
         try:
             value = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise self.wrong(
+            raise self.error(
                 f"the secret {name} cannot be read from {path}: {error}", "secrets", name, "file"
             ) from None
         if not value:
-            raise self.wrong(f"the file of the secret {name} is empty: {path}", "secrets", name, "file")
+            raise self.error(f"the file of the secret {name} is empty: {path}", "secrets", name, "file")
         return value
 
     def check_names(self, value: Any, known: Iterable[str], *place: str | int) -> None:
-        """Raises OptionError for a placeholder that nothing fills."""
+        """Check the placeholders in a value. Raises OptionError for a name that is not known."""
+        names = list(known)
         for name in placeholders(value):
-            if name.split(".")[0] not in known:
-                raise self.wrong(f"nothing fills {{{name}}}; {did_you_mean(name, known)}", *place)
+            if name.split(".")[0] not in names:
+                hint = f"; {did_you_mean(name, names)}" if names else ""
+                raise self.error(f"there is no value for {{{name}}}{hint}", *place)
 
 
 def _annotation(parameter: Parameter) -> Any:
@@ -96,7 +103,7 @@ def _annotation(parameter: Parameter) -> Any:
     given = {name: limit for name, limit in limits.items() if limit is not None}
     kind = "an enum" if parameter.enum else parameter.type
     for name in given.keys() - _LIMITS.get(kind, set()):
-        raise ValueError(f"{kind} has no {name}")
+        raise ValueError(f"{name} does not apply to {kind}")
     if given:
         re.compile(parameter.pattern or "")
         limit = Field(
@@ -108,10 +115,10 @@ def _annotation(parameter: Parameter) -> Any:
     return Annotated[annotation, Field(description=parameter.description)] if parameter.description else annotation
 
 
-def hidden(text: str, secrets: Mapping[str, str]) -> str:
-    """The text without any secret in it."""
+def redact(text: str, secrets: Mapping[str, str]) -> str:
+    """The text with every secret replaced by `***`."""
     for value in secrets.values():
-        # As it stands in an address, a query, JSON text, and as it is; the longest first.
+        # As written in URLs, queries and JSON, and unchanged; the longest form first.
         forms = {value, quote(value, safe=""), quote(value), quote_plus(value), json.dumps(value)[1:-1]}
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, "***")

@@ -1,4 +1,4 @@
-"""Tools that ask a web service."""
+"""Tools of the kind `http`: requests to a web service."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from agentaudio.errors import AgentAudioError, ServiceUnavailable, ToolError
 from agentaudio.http import Fetched, Guard, fetch, guarded_client, parse_url
 from agentaudio.retry import retry
-from agentaudio.tools.declarative.entry import Entry, hidden
+from agentaudio.tools.declarative.entry import Entry, redact
 from agentaudio.tools.declarative.format import HttpTool, Request, Step
-from agentaudio.tools.declarative.placeholder import fill, fill_all, written
+from agentaudio.tools.declarative.placeholder import as_text, fill, fill_all
 from agentaudio.tools.tool import Tool
 
 USER_AGENT = "agentaudio (+https://pypi.org/project/agentaudio)"
@@ -32,41 +32,43 @@ MAX_EXCERPT_CHARS = 200
 _JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True)
 
 
-def http_tool(entry: Entry, written_down: HttpTool) -> Tool:
-    """Raises OptionError, with the line, for anything that could only fail when it is called."""
-    harmless = written_down.idempotent
-    if harmless is None:
-        harmless = all(request.method == "GET" for request in (written_down, *written_down.steps))
-    if not harmless and written_down.retries and "retries" in written_down.model_fields_set:
-        raise entry.wrong(f"{written_down.method} is retried only where idempotent: true says it may be", "retries")
-    service = _Service(entry, written_down, retries=written_down.retries if harmless else 0)
+def http_tool(entry: Entry, config: HttpTool) -> Tool:
+    """The tool. Raises OptionError, with the line, for settings that would fail in every call."""
+    idempotent = config.idempotent
+    if idempotent is None:
+        idempotent = all(request.method == "GET" for request in (config, *config.steps))
+    if not idempotent and config.retries and "retries" in config.model_fields_set:
+        raise entry.error(f"{config.method} is not retried unless the tool sets idempotent: true", "retries")
+    service = _Service(entry, config, retries=config.retries if idempotent else 0)
     return Tool(
-        name=written_down.name,
-        description=written_down.description,
-        arguments=entry.arguments(written_down.name, written_down.parameters),
+        name=config.name,
+        description=config.description,
+        arguments=entry.arguments(config.name, config.parameters),
         function=service.ask,
-        phrases=tuple(written_down.phrases),
-        timeout_s=written_down.timeout_s,
-        idempotent=harmless,
-        approval=written_down.approval,
-        cancellable=written_down.cancellable,
-        filler=written_down.filler,
-        returns=written_down.returns,
+        phrases=tuple(config.phrases),
+        timeout_s=config.timeout_s,
+        idempotent=idempotent,
+        approval=config.approval,
+        cancellable=config.cancellable,
+        filler=config.filler,
+        returns=config.returns,
     )
 
 
 class _Service:
+    """A web service with its secrets, its cache and the hosts that it may reach."""
+
     def __init__(self, entry: Entry, tool: HttpTool, *, retries: int) -> None:
         self._tool, self._retries = tool, retries
         self._secrets = entry.secrets(tool.secrets)
         for name in set(self._secrets) & set(tool.parameters):
-            raise entry.wrong(f"{name!r} is a parameter and a secret; rename one", "secrets", name)
+            raise entry.error(f"{name!r} is both a parameter and a secret; rename one", "secrets", name)
         known = {*tool.parameters, *self._secrets}
         hosts = set()
         for number, step in enumerate(tool.steps):
             hosts.add(_check_request(entry, step, known, "steps", number))
             if step.name in known:
-                raise entry.wrong(f"{step.name!r} is already the name of something else", "steps", number, "name")
+                raise entry.error(f"the name {step.name!r} is already used; rename the step", "steps", number, "name")
             known.add(step.name)
         hosts.add(_check_request(entry, tool, known))
         self._guard = Guard(frozenset(hosts) if tool.allow_private else frozenset())
@@ -75,46 +77,46 @@ class _Service:
             try:
                 self._template = _JINJA.from_string(tool.template)
             except jinja2.TemplateError as error:
-                raise entry.wrong(f"the template cannot be read: {error}", "template") from None
+                raise entry.error(f"the template cannot be read: {error}", "template") from None
         self._cache: OrderedDict[tuple[str, ...], tuple[float, Fetched]] = OrderedDict()
 
     async def ask(self, **arguments: Any) -> Any:
         try:
             return await self._ask(arguments)
         except AgentAudioError as error:
-            raise ToolError(hidden(str(error), self._secrets)) from None
+            raise ToolError(redact(str(error), self._secrets)) from None
 
     async def _ask(self, arguments: Mapping[str, Any]) -> Any:
         known: dict[str, Any] = {**arguments, **self._secrets}
         async with guarded_client(self._guard, timeout_s=self._tool.timeout_s) as client:
             for step in self._tool.steps:
                 fetched = await self._fetched(client, step, known)
-                known[step.name] = await asyncio.to_thread(_taken, step, fetched, known)
+                known[step.name] = await asyncio.to_thread(_read, step, fetched, known)
             fetched = await self._fetched(client, self._tool, known)
         if self._tool.returns == "audio":
             return fetched.body
-        # Megabytes of JSON take a while to read, and templates may do much work.
+        # Parsing megabytes of JSON and rendering a template would block the event loop.
         return await asyncio.to_thread(self._answer, fetched, known)
 
     def _answer(self, fetched: Fetched, known: Mapping[str, Any]) -> Any:
-        result = _taken(self._tool, fetched, known, structured=self._template is not None)
+        result = _read(self._tool, fetched, known, structured=self._template is not None)
         if self._template is None:
-            return self._hidden(result)
+            return self._redact(result)
         shown = {name: value for name, value in known.items() if name not in self._secrets}
         try:
-            return hidden(self._template.render(**shown, result=result), self._secrets).strip()
+            return redact(self._template.render(**shown, result=result), self._secrets).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            raise ToolError(f"the answer of the service is not what was expected: {error}") from None
+            raise ToolError(f"the answer of the service does not have the expected form: {error}") from None
 
-    def _hidden(self, value: Any) -> Any:
+    def _redact(self, value: Any) -> Any:
         if isinstance(value, str):
-            return hidden(value, self._secrets)
+            return redact(value, self._secrets)
         if isinstance(value, dict):
-            return {name: self._hidden(item) for name, item in value.items()}
-        return [self._hidden(item) for item in value] if isinstance(value, list) else value
+            return {name: self._redact(item) for name, item in value.items()}
+        return [self._redact(item) for item in value] if isinstance(value, list) else value
 
     async def _fetched(self, client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any]) -> Fetched:
-        made = _built(client, request, known)
+        made = _build_request(client, request, known)
         key = (made.method, str(made.url), repr(made.headers.raw), repr(made.content))
         if (kept := self._cache.get(key)) and kept[0] > time.monotonic():
             return kept[1]
@@ -140,32 +142,32 @@ class _Service:
 
 
 def _check_request(entry: Entry, request: Request, known: set[str], *place: str | int) -> str:
-    """The host that the request goes to, with its port if it names one."""
+    """The host of the request, with its port if it has one. Raises OptionError for a wrong url or select."""
     for field in ("url", "query", "headers", "body", "empty"):
         entry.check_names(getattr(request, field), known, *place, field)
     try:
         parts = urlsplit(request.url)
         netloc, port = parts.netloc, parts.port
     except ValueError as error:
-        raise entry.wrong(f"the url cannot be read: {error}", *place, "url") from None
+        raise entry.error(f"the url cannot be read: {error}", *place, "url") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or "{" in netloc or parts.username is not None:
-        # Who chooses the host would get the secrets.
-        problem = "begins with http:// or https:// and a host; neither can be filled in, and no user name stands there"
-        raise entry.wrong(f"a url {problem}", *place, "url")
+        # A model that could choose the host could send the secrets to it.
+        problem = "must begin with http:// or https:// and a host, without placeholders and without a user name"
+        raise entry.error(f"a url {problem}", *place, "url")
     if request.select is not None:
         try:
             jmespath.compile(request.select)
         except jmespath.exceptions.JMESPathError as error:
-            raise entry.wrong(f"select is no JMESPath: {' '.join(str(error).split())}", *place, "select") from None
+            raise entry.error(f"select is not JMESPath: {' '.join(str(error).split())}", *place, "select") from None
     return f"{parts.hostname}:{port}" if port else parts.hostname
 
 
-def _built(client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any]) -> httpx2.Request:
+def _build_request(client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any]) -> httpx2.Request:
     url = parse_url(fill(request.url, known, _segment))
     query = {name: value for name, value in fill_all(request.query, known).items() if value is not None}
     if query:
         url = url.copy_merge_params(
-            {k: [written(i) for i in v] if isinstance(v, list) else written(v) for k, v in query.items()}
+            {k: [as_text(i) for i in v] if isinstance(v, list) else as_text(v) for k, v in query.items()}
         )
     headers = {
         "user-agent": USER_AGENT,
@@ -182,18 +184,18 @@ def _built(client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any
 
 def _segment(value: str) -> str:
     if value in (".", ".."):
-        raise ToolError(f"{value!r} cannot be part of an address")
+        raise ToolError(f"{value!r} cannot be part of a URL")
     return quote(value, safe="")
 
 
 def _one_line(header: str, value: str) -> str:
     if not value.isprintable() or not value.isascii():
-        raise ToolError(f"the header {header} takes plain letters on one line")
+        raise ToolError(f"the header {header} takes printable ASCII characters on one line")
     return value
 
 
-def _taken(request: Request | Step, fetched: Fetched, known: Mapping[str, Any], *, structured: bool = False) -> Any:
-    """What is kept of an answer: its text, or the selected part of its JSON."""
+def _read(request: Request | Step, fetched: Fetched, known: Mapping[str, Any], *, structured: bool = False) -> Any:
+    """The text of an answer, or the selected part of its JSON. Raises ToolError for an error of the service."""
     if fetched.status == 404 and request.empty is not None:
         raise ToolError(fill(request.empty, known))
     text = _decoded(fetched)
@@ -209,7 +211,7 @@ def _taken(request: Request | Step, fetched: Fetched, known: Mapping[str, Any], 
         if request.select is not None:
             result = jmespath.search(request.select, result)
     except jmespath.exceptions.JMESPathError as error:
-        raise ToolError(f"the answer of the service is not what was expected: {error}") from None
+        raise ToolError(f"the answer of the service does not have the expected form: {error}") from None
     if result in (None, [], {}, "") and request.empty is not None:
         raise ToolError(fill(request.empty, known))
     return result

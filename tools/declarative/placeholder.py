@@ -1,4 +1,4 @@
-"""`{name}` in a text: where a value is filled in."""
+"""Placeholders: `{name}` in a text, replaced by a value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BRACES = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*(?:\.\w+)*)\}")
 
 
 def placeholders(value: Any) -> Iterator[str]:
-    """The names, such as `city` or `place.latitude`, that a text, or any text inside a value, asks for."""
+    """The names in the placeholders of all texts inside a value, such as `city` or `place.latitude`."""
     if isinstance(value, str):
         yield from (found[1] for found in _BRACES.finditer(value) if found[1])
     elif isinstance(value, Mapping):
@@ -24,16 +24,21 @@ def placeholders(value: Any) -> Iterator[str]:
 
 
 def fill(text: str, values: Mapping[str, Any], quote: Callable[[str], str] = str) -> str:
-    """The text with its values; `{{` and `}}` stand for braces. quote: makes a value fit its place."""
+    """The text with its placeholders replaced; `{{` and `}}` stand for braces.
+
+    quote: escapes a value for the place it is put in
+
+    Raises ToolError for a placeholder without a value.
+    """
 
     def filled(found: re.Match[str]) -> str:
-        return quote(written(look_up(found[1], values))) if found[1] else found[0][0]
+        return quote(as_text(look_up(found[1], values))) if found[1] else found[0][0]
 
     return _BRACES.sub(filled, text)
 
 
 def fill_all(value: Any, values: Mapping[str, Any]) -> Any:
-    """Every text inside a value filled in; one that is nothing but a placeholder keeps the type of its value."""
+    """`fill` for every text inside a value. A text that is a single placeholder becomes its value, with its type."""
     if isinstance(value, str):
         whole = _BRACES.fullmatch(value)
         return look_up(whole[1], values) if whole and whole[1] else fill(value, values)
@@ -45,7 +50,7 @@ def fill_all(value: Any, values: Mapping[str, Any]) -> Any:
 
 
 def look_up(name: str, values: Mapping[str, Any]) -> Any:
-    """The value of `place.latitude`. Raises ToolError when an answer came without it."""
+    """The value of a dotted name such as `place.latitude`. Raises ToolError when it is missing."""
     value: Any = values
     for step in name.split("."):
         if isinstance(value, Mapping) and step in value:
@@ -57,8 +62,8 @@ def look_up(name: str, values: Mapping[str, Any]) -> Any:
     return value
 
 
-def written(value: Any) -> str:
-    """A value as it is written into a text: null as nothing, true and false in small letters."""
+def as_text(value: Any) -> str:
+    """A value as text: null is empty, booleans are `true` and `false`."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

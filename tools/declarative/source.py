@@ -1,4 +1,4 @@
-"""A YAML or TOML file as plain data, with the line that each value stands on."""
+"""`read_source`: a YAML or TOML file as plain data, with the line number of each value."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import yaml
 from agentaudio.errors import OptionError
 
 Place = tuple[str | int, ...]
-"""The way to a value: keys of mappings, positions in lists."""
+"""Path of a value in the data: keys of mappings and positions in lists."""
 
 SUFFIXES = (".yaml", ".yml", ".toml")
 MAX_FILE_BYTES = 200_000
 MAX_DEPTH = 20
 
-# The core schema of YAML 1.2: `no` and `on` are words, 012 is a number like any other.
+# The core schema of YAML 1.2: `no` and `on` are strings, 012 is the number 12.
 _NULL = re.compile(r"null|Null|NULL|~|")
 _TRUE, _FALSE = re.compile(r"true|True|TRUE"), re.compile(r"false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]{1,300}")
@@ -29,21 +29,25 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that was read. data: mappings, lists, strings, numbers, true, false, null"""
+    """The content of a file.
+
+    data: mappings, lists, strings, numbers, true, false, null
+    lines: line number of each value, from 1
+    """
 
     path: Path
     data: Any
     lines: dict[Place, int]
 
-    def wrong(self, place: Place, problem: str) -> OptionError:
-        """An error that says where in the file something is wrong, and what."""
+    def error(self, place: Place, problem: str) -> OptionError:
+        """An error that begins with the file and the line of the value at `place`."""
         while place and place not in self.lines:
             place = place[:-1]
         return OptionError(f"{self.path}:{self.lines.get(place, 1)}: {problem}")
 
 
 def read_source(path: Path) -> Source:
-    """Raises OptionError, with the line, for a file that cannot be read or is written wrongly."""
+    """Read a file. Raises OptionError, with the line, when it cannot be read or parsed."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -54,7 +58,7 @@ def read_source(path: Path) -> Source:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise OptionError(f"{path}:{line}: this is no UTF-8 text; save the file as UTF-8") from None
+        raise OptionError(f"{path}:{line}: this is not UTF-8 text; save the file as UTF-8") from None
     source = Source(path, None, {})
     read = _read_toml if path.suffix == ".toml" else _read_yaml
     return Source(path, read(text, source), source.lines)
@@ -65,23 +69,23 @@ def _read_yaml(text: str, source: Source) -> Any:
         return _Builder(source).build(text)
     except yaml.MarkedYAMLError as error:
         line = 1 if error.problem_mark is None else error.problem_mark.line + 1
-        problem = error.problem or "this is no YAML"
+        problem = error.problem or "this is not YAML"
         lines = text.splitlines()
         if line <= len(lines) and "\t" in lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip()) + 1]:
-            problem = "a tab stands at the start of the line; YAML is indented with spaces"
+            problem = "the line begins with a tab; indent YAML with spaces"
         raise OptionError(f"{source.path}:{line}: {problem}") from None
     except yaml.YAMLError as error:
-        raise OptionError(f"{source.path}: this is no YAML: {' '.join(str(error).split())[:200]}") from None
+        raise OptionError(f"{source.path}: this is not YAML: {' '.join(str(error).split())[:200]}") from None
 
 
 class _Builder:
-    """Builds the data from the parser's events, so that nothing in the file is ever acted upon."""
+    """Builds plain data from the events of the parser, so that no tag in a file can construct an object."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._root: Any = None
-        self._open: list[tuple[Any, Place]] = []  # mappings and lists that have not ended yet
-        self._key: list[str | None] = []  # per open mapping, the key whose value comes next
+        self._open: list[tuple[Any, Place]] = []  # mappings and lists that are not complete
+        self._key: list[str | None] = []  # for each of them, the key of the next value
         self._documents = 0
 
     def build(self, text: str) -> Any:
@@ -90,11 +94,11 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:
-                    raise self._wrong(line, "a second document begins; put it into a file of its own")
+                    raise self._wrong(line, "a second document begins here; put it in its own file")
             elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise self._wrong(line, f"anchors and aliases (&{event.anchor}) are not used here; write it out")
+                raise self._wrong(line, f"anchors and aliases (&{event.anchor}) are not supported; repeat the value")
             elif getattr(event, "tag", None) not in (None, "!"):
-                raise self._wrong(line, f"tags ({event.tag}) are not used here; leave it out")
+                raise self._wrong(line, f"tags ({event.tag}) are not supported; remove it")
             elif isinstance(event, yaml.MappingStartEvent):
                 self._begin({}, line)
             elif isinstance(event, yaml.SequenceStartEvent):
@@ -111,7 +115,7 @@ class _Builder:
 
     def _begin(self, value: Any, line: int) -> None:
         if self._open and isinstance(self._open[-1][0], dict) and self._key[-1] is None:
-            raise self._wrong(line, "a key is a word, not a list or a mapping")
+            raise self._wrong(line, "a key must be a string, not a list or a mapping")
         if len(self._open) >= MAX_DEPTH:
             raise self._wrong(line, f"this is nested more than {MAX_DEPTH} deep")
         place = self._put(value, line)
@@ -174,7 +178,7 @@ def _read_toml(text: str, source: Source) -> Any:
 
 
 def _toml_lines(text: str) -> Iterator[tuple[Place, int]]:
-    """Where tables and keys begin; the parser does not tell. Good for error messages, no more."""
+    """Line numbers of tables and keys, found by their looks because tomllib has none; for error messages only."""
     table: Place = ()
     counted: dict[Place, int] = {}
     yield (), 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from importlib.resources import files
 from pathlib import Path
@@ -49,6 +50,7 @@ def test_documents_of_a_pdf_name_their_page(tmp_path: Path) -> None:
     (passage,) = index.search("costs")
     assert (passage.source, passage.title) == ("annual_report.pdf#page=2", "Annual report")
     assert passage.text == "Costs fell a little."
+    assert logging.getLogger("pypdf").level == logging.NOTSET, "log levels belong to the program"
 
 
 def test_headings_and_tables_of_a_word_file_are_kept(tmp_path: Path) -> None:
