@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 FREE = Consent(basis="synthetic", holder="nobody", scope=("synthesis", "demo"))
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> VoiceLibrary:
-    """Three voices that may be used, and one that may not."""
-    made = VoiceLibrary.create(tmp_path / "voices")
+@pytest.fixture(scope="session")
+def library_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that is made once, for `library` to copy."""
+    folder = tmp_path_factory.mktemp("library") / "voices"
+    made = VoiceLibrary.create(folder)
     common = {"licence": "CC0-1.0", "source": Source(engine="a sine wave"), "language": "en"}
     made.add(tone(110, 2), id="walter", name="Walter", description="A calm, deep old man.",
              gender="male", age="old", consent=FREE, **common)  # fmt: skip
@@ -37,7 +39,13 @@ def library(tmp_path: Path) -> VoiceLibrary:
     made.add(tone(150, 2), id="robot", name="Zed", description="A monotonous robot with a metallic sound.",
              gender="neutral", consent=FREE, tags=("machine",), **common)  # fmt: skip
     made.add(tone(200, 2), id="secret", name="Iris", description="A whispering woman.", gender="female", **common)
-    return made
+    return folder
+
+
+@pytest.fixture
+def library(library_folder: Path, tmp_path: Path) -> VoiceLibrary:
+    """Three voices that may be used, and one that may not."""
+    return VoiceLibrary(shutil.copytree(library_folder, tmp_path / "voices"))
 
 
 @pytest.fixture
