@@ -1,4 +1,4 @@
-"""`audio_search`: find a reference voice, and speak in it from now on."""
+"""`audio_search`: find a reference voice and speak in it from now on."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def audio_search(
         best, *others = matches
         try:
             voice = best.voice.require("synthesis")
-        except ConsentError:  # taken back since it was found
+        except ConsentError:  # revoked since the search
             matches = others
             continue
         text = f"The voice is now {voice.name}: {voice.description}"
@@ -65,7 +65,10 @@ def audio_search(
 
 
 def _talker(context: RunContext) -> Voice:
-    """The user's own turn as a voice, for this conversation; its clip goes when the voice is let go of."""
+    """The user's last utterance as a voice. Its clip is a temporary file that is deleted with the Voice object.
+
+    Raises ToolError when the library does not permit it, or there is too little speech.
+    """
     if not context.need_voices().may_copy_talker:
         raise ToolError(
             "taking on the voice of the person who is talking is not permitted here; say so, keep the voice you have, "

@@ -1,4 +1,4 @@
-"""`calculate`: arithmetic, evaluated from its syntax tree and nothing else."""
+"""`calculate`: arithmetic, evaluated on the syntax tree, without `eval`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _value(node: ast.expr) -> Number:
             return _value(operand)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             a, b = _value(left), _value(right)
-            # Without bounds, 9**9**9 would keep a processor busy for years.
+            # Without a bound, 9**9**9 would not end.
             if isinstance(op, ast.Pow) and (abs(b) > MAX_EXPONENT or abs(a) > 10**MAX_DIGITS):
                 raise ValueError(f"the exponent is above {MAX_EXPONENT}")
             return _bounded(_BINARY[type(op)](a, b))

@@ -1,4 +1,4 @@
-"""`get_date_time`: what time it is, here or elsewhere."""
+"""`get_date_time`: the local time, or the time in another time zone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _zone(name: str) -> ZoneInfo:
     for zone in sorted(available_timezones(), reverse=True):
         if zone.casefold() == wanted:
             return ZoneInfo(zone)
-        if not zone.startswith("Etc/"):  # whose GMT+5 is five hours behind
+        if not zone.startswith("Etc/"):  # Etc/GMT+5 is five hours behind Greenwich, not ahead
             cities[zone.rpartition("/")[2].casefold()] = zone
     if wanted in cities:
         return ZoneInfo(cities[wanted])

@@ -1,4 +1,4 @@
-"""`get_weather`: a declarative tool, offered through the door that plugins use."""
+"""`get_weather`: a tool from a file, offered through an entry point as plugins are."""
 
 from __future__ import annotations
 
