@@ -11,7 +11,6 @@ import asyncio
 import functools
 import ipaddress
 import re
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ _KEPT_ACROSS_SITES = frozenset({"accept", "accept-language", "user-agent"})
 
 async def system_resolve(host: str, port: int) -> list[str]:
     """Addresses by the operating system, which also understands 127.1, 0x7f000001 and the like."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().getaddrinfo(host, port)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
@@ -71,11 +70,11 @@ class Guard:
             raise RefusedAddress(f"{_shown(url)} is refused: its scheme is {url.scheme!r}, not http or https")
         if url.userinfo:
             raise RefusedAddress(f"{_shown(url)} is refused: it contains a user name; remove that")
-        if (url.port or 0) > 65_535:
-            raise RefusedAddress(f"{_shown(url)} is refused: port {url.port} does not exist")
         host, port = _host(url), url.port or {"http": 80, "https": 443}[url.scheme]
         if not host:
             raise RefusedAddress(f"{_shown(url)} is refused: it has no host")
+        if port > 65_535:
+            raise RefusedAddress(f"{_shown(url)} is refused: port {port} does not exist")
         try:
             addresses = await self.resolve(host, port)
         except (OSError, UnicodeError) as error:
@@ -147,7 +146,6 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         # never share a connection whose certificate was verified for only one of them.
         self._inner = httpx2.AsyncHTTPTransport(
             verify=trust or _public_authorities(),
-            trust_env=False,
             limits=httpx2.Limits(max_keepalive_connections=0),
         )
 

@@ -80,7 +80,7 @@ def _dropped(source: str) -> Iterator[str]:
             yield _without(source, node, "pass")
         elif isinstance(node, ast.Call):
             for number, keyword in enumerate(node.keywords):
-                if keyword.arg is not None:
+                if keyword.arg is not None and not _is_flag(keyword.value):
                     others = node.keywords[:number] + node.keywords[number + 1 :]
                     yield _without(source, node, ast.unparse(ast.Call(node.func, node.args, others)))
 
@@ -93,13 +93,20 @@ def _without(source: str, node: ast.stmt | ast.expr, replacement: str) -> str:
     return (before + replacement.encode() + after).decode()
 
 
+def _is_flag(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, bool)  # dropped or inverted is the same
+
+
 class _Visible(ast.NodeTransformer):
-    """Removes what no test can see: annotations, log messages, and how a condition is negated."""
+    """Removes what no test can see: annotations, log messages, slots, and how a condition is negated."""
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         node.args, node.posonlyargs = [*node.posonlyargs, *node.args, *node.kwonlyargs], []
         node.kwonlyargs, node.defaults, node.kw_defaults = [], [*node.defaults, *filter(None, node.kw_defaults)], []
         return self.generic_visit(node)
+
+    def visit_keyword(self, node: ast.keyword) -> ast.AST | None:
+        return None if node.arg == "slots" else self.generic_visit(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         inner = node.operand

@@ -1,10 +1,12 @@
 """Tests the tests: plants one fault after another in a file and runs the tests that cover it.
 
     make mutate TARGET=agentaudio/http.py
+    make mutate TARGET="agentaudio/http.py --survivors"
 
 A fault that no test notices survives. The survivors and their share are printed and kept in
 docs/figures/mutation.json. Write there why a survivor is left ("reason"): later runs keep it. The
-working tree is never changed: each worker has a copy of it.
+working tree is never changed: each worker has a copy of it. With --survivors only the survivors of the last
+run are planted again, after the tests were improved.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from cosmic_ray.testing import run_tests
 from cosmic_ray.work_item import TestOutcome
@@ -68,81 +70,87 @@ class Copy:
              "-p", "no:cacheprovider", *tests]
         )  # fmt: skip
 
-    def outcome(self, source: str, limit_s: float) -> str:
-        """Runs the tests with this source: "survived", "killed" or "timed out"."""
+    def survives(self, source: str, limit_s: float) -> bool:
+        """Whether all tests pass with this source; tests that take longer than the limit fail."""
         self._file.write_text(source, encoding="utf-8")
         result, output = run_tests(self._command, limit_s)
         if result is TestOutcome.INCOMPETENT:
             sys.exit(output)
-        if result is TestOutcome.SURVIVED:
-            return "survived"
-        return "timed out" if output == "timeout" else "killed"
+        return bool(result is TestOutcome.SURVIVED)
 
 
-def mutate(target: str, jobs: int) -> None:
-    """Runs all mutants of a file and writes the figures. Exits when the tests fail without a fault."""
+def mutate(target: str, jobs: int, *, only_survivors: bool) -> None:
+    """Runs the mutants of a file and writes the figures. Exits when the tests fail without a fault."""
     python, patterns = TARGETS[target]
     tests = list(dict.fromkeys(name for pattern in patterns for name in sorted(glob.glob(pattern, root_dir=ROOT))))
     source = (ROOT / target).read_text(encoding="utf-8")
-    mutants = mutants_of(source)
+    every = mutants_of(source)
+    known = {(item["was"], item["became"]) for item in figures_of(target).get("survivors", [])}
+    mutants = [mutant for mutant in every if (mutant.was, mutant.became) in known] if only_survivors else every
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
         for number in range(jobs):
             copies.put(Copy(Path(folder, str(number)), target, python, tests))
         first = copies.get()
         begun = time.monotonic()
-        if first.outcome(source, 600) != "survived":
+        if not first.survives(source, 600):
             sys.exit(f"the tests of {target} fail without a fault: {' '.join(tests)}")
         limit_s = 3 * (time.monotonic() - begun) + 10
-        if first.outcome(f"{source}\nraise SystemError\n", 600) == "survived":
+        if first.survives(f"{source}\nraise SystemError\n", 600):
             sys.exit(f"the tests of {target} do not import it from the copy: {' '.join(tests)}")
         copies.put(first)
         print(f"{target}: {len(mutants)} mutants, tests take {(limit_s - 10) / 3:.0f} s: {' '.join(tests)}", flush=True)
 
-        def run(mutant: Mutant) -> str:
+        def run(mutant: Mutant) -> bool:
             copy = copies.get()
             try:
-                outcome = copy.outcome(mutant.source, limit_s)
+                survived = copy.survives(mutant.source, limit_s)
             finally:
                 copies.put(copy)
-            if outcome == "survived":
+            if survived:
                 print(f"  line {mutant.line}\n    - {mutant.was}\n    + {mutant.became}", flush=True)
-            return outcome
+            return survived
 
         with ThreadPoolExecutor(jobs) as pool:
-            outcomes = list(pool.map(run, mutants))
-    publish(target, mutants, outcomes)
+            survived = list(pool.map(run, mutants))
+    publish(target, len(every), [one for one, alive in zip(mutants, survived, strict=True) if alive])
 
 
-def publish(target: str, mutants: list[Mutant], outcomes: list[str]) -> None:
-    """Writes the figures of a file, with the reasons that were given for the same survivors before."""
+def figures_of(target: str) -> dict[str, Any]:
+    """The figures of the last run, empty before the first."""
     figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
-    before = figures.get("targets", {}).get(target, {}).get("survivors", [])
-    reasons = {(item["was"], item["became"]): item["reason"] for item in before}
+    return dict(figures.get("targets", {}).get(target, {}))
+
+
+def publish(target: str, total: int, alive: list[Mutant]) -> None:
+    """Writes the figures of a file, with the reasons that were given for the same survivors before.
+
+    total: number of mutants of the file
+    alive: those that survived
+    """
+    figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+    reasons = {(item["was"], item["became"]): item["reason"] for item in figures_of(target).get("survivors", [])}
     survivors = [
-        {"line": m.line, "was": m.was, "became": m.became, "reason": reasons.get((m.was, m.became), "")}
-        for m, outcome in zip(mutants, outcomes, strict=True)
-        if outcome == "survived"
+        {"line": m.line, "was": m.was, "became": m.became, "reason": reasons.get((m.was, m.became), "")} for m in alive
     ]
-    count = Counter(outcomes)
-    share = len(survivors) / len(mutants)
+    share = len(survivors) / total
     figures["tool"] = f"cosmic-ray {version('cosmic-ray')}"
     figures.setdefault("targets", {})[target] = {
-        "mutants": len(mutants), "killed": count["killed"], "timed_out": count["timed out"],
-        "survived": len(survivors), "survival": round(share, 4), "survivors": survivors,
+        "mutants": total, "survived": len(survivors), "survival": round(share, 4), "survivors": survivors,
     }  # fmt: skip
     figures["targets"] = dict(sorted(figures["targets"].items()))
     FIGURES.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{target}: {len(survivors)} of {len(mutants)} mutants survived ({share:.1%})")
+    print(f"{target}: {len(survivors)} of {total} mutants survived ({share:.1%})")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", nargs="*", choices=[[], *TARGETS], help="files; all of them without one")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="copies that run at the same time")
+    parser.add_argument("--survivors", action="store_true", help="only those of the last run")
     arguments = parser.parse_args()
     for target in arguments.target or TARGETS:
-        mutate(target, arguments.jobs)
+        mutate(target, arguments.jobs, only_survivors=arguments.survivors)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import FrozenInstanceError
 
 import pytest
 from hypothesis import given
@@ -111,6 +112,8 @@ def test_there_are_enough_of_them() -> None:
         ("2002:808:808::1", False),
         ("2001:0:808:808::1", False),
         ("64:ff9b:1::808:808", False),
+        ("64:ff9b::a83f:8110", False),  # 168.63.129.16
+        ("64:ff9b::a83f:8111", True),
         ("3fff::1", False),
         ("", False),
     ],
@@ -178,6 +181,41 @@ def test_the_default_port_is_that_of_the_scheme(url: str, port: int) -> None:
         asyncio.run(Guard(frozenset({"a.example:8080"}), resolve).addresses_of(parse_url(url)))
 
 
+def test_the_highest_port_is_65535() -> None:
+    guard = allow("a.example", addresses=["10.0.0.1"])
+    assert asyncio.run(guard.addresses_of(parse_url("http://a.example:65535/"))) == ["10.0.0.1"]
+    with pytest.raises(RefusedAddress, match="port 65536 does not exist"):
+        asyncio.run(guard.addresses_of(parse_url("http://a.example:65536/")))
+
+
+def test_a_guard_cannot_be_widened_afterwards() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Guard().allowed = frozenset({"localhost"})  # type: ignore[misc]
+
+
+def test_closing_the_client_closes_its_connections() -> None:
+    async def go() -> bytes:
+        received: list[bytes] = []
+        hung_up = asyncio.Event()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+            received.append(await reader.read())
+            hung_up.set()
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            client = guarded_client(allow("ours.example", addresses=["127.0.0.1"]))
+            await client.send(client.build_request("GET", f"http://ours.example:{port}/"), stream=True)
+            await client.aclose()
+            await asyncio.wait_for(hung_up.wait(), 5)
+        return received[0]
+
+    assert asyncio.run(go()) == b""
+
+
 def test_a_guard_for_a_service_allows_its_host_at_its_port() -> None:
     assert Guard.for_service(parse_url("http://Box.local./search?q=1")).allowed == {"box.local"}
     assert Guard.for_service(parse_url("http://box.local:8888/")).allowed == {"box.local:8888"}
@@ -186,7 +224,10 @@ def test_a_guard_for_a_service_allows_its_host_at_its_port() -> None:
 
 def test_the_next_address_is_used_when_one_does_not_listen(server: LocalServer) -> None:
     url = f"http://ours.example:{server.port}/secret"
-    assert get(url, allow("ours.example", addresses=["127.0.0.3", "::1", "127.0.0.1"])).body == b"secret"
+    assert (
+        get(url, allow("ours.example", addresses=["127.0.0.3", "127.0.0.4", "127.0.0.1", "127.0.0.5"])).body
+        == b"secret"
+    )
     assert len(server.asked) == 1
     with pytest.raises(ServiceUnavailable, match="ours.example cannot be reached"):
         get(url, allow("ours.example", addresses=["127.0.0.3", "127.0.0.4"]))

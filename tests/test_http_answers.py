@@ -72,6 +72,14 @@ def test_other_encodings_are_refused(server: LocalServer, encoding: str) -> None
     assert server.asked[0].headers["accept-encoding"] == "gzip, deflate"
 
 
+def test_a_client_waits_ten_seconds_by_default() -> None:
+    async def timeouts() -> list[httpx2.Timeout]:
+        async with guarded_client(GUARD) as usual, guarded_client(GUARD, timeout_s=3) as quick:
+            return [usual.timeout, quick.timeout]
+
+    assert asyncio.run(timeouts()) == [httpx2.Timeout(10), httpx2.Timeout(3)]
+
+
 def test_a_broken_encoding_is_reported(server: LocalServer) -> None:
     server.answers["/"] = (200, {"content-encoding": "gzip"}, b"not gzip")
     with pytest.raises(NetworkError, match="answer of 127.0.0.1 cannot be decompressed: ") as raised:
