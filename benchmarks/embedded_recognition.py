@@ -24,7 +24,7 @@ from typing import Any
 import jiwer
 
 from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
-from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.sound.audio import Audio
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -116,7 +116,7 @@ def calibration(rows: Sequence[Heard]) -> list[dict[str, float]]:
 def measure(set_name: str, limit: int | None) -> dict[str, Any]:
     documents, dev = document_sentences(), read_requests("dev")
     requests = read_requests(set_name)[:limit]
-    synthesiser = EspeakSynthesiser()
+    synthesiser = Espeak()
     in_domain = [request for request in requests if request["kind"] not in OUT_OF_DOMAIN]
     covered = documents + [request["text"] for request in in_domain]
     recogniser = SphinxRecogniser(synthesiser.phonemes, processes=1)

@@ -131,13 +131,13 @@ def _plain(text: str) -> str:
 def hear(requests: Sequence[Mapping[str, Any]], sentences: Sequence[str], kept: Path | None) -> dict[str, str]:
     """What PocketSphinx makes of the recordings, by request id. kept: a file to reuse and to fill."""
     from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
-    from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+    from agentaudio.model.embedded.speaking.espeak import Espeak
 
     if kept is not None and kept.exists():
         heard: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))
         if all(request["id"] in heard for request in requests):
             return heard
-    recogniser = SphinxRecogniser(EspeakSynthesiser().phonemes)
+    recogniser = SphinxRecogniser(Espeak().phonemes)
     try:
         with ThreadPoolExecutor(2) as threads:
             sounds = [REQUESTS / "audio" / f"{request['id']}.opus" for request in requests]

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from agentaudio import Audio, Reply
 from agentaudio.demo.run import demo_agent, questions_folder
-from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.resources import open_documents
 from agentaudio.text.spoken_form import spoken_form
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
@@ -34,7 +34,7 @@ class Judge:
     """Hears answers again, and compares voices."""
 
     def __init__(self) -> None:
-        self.synthesiser = EspeakSynthesiser()
+        self.synthesiser = Espeak()
         self.encoder = EmbeddedSpeakerEncoder()
         self.documents = open_documents("demo").sentences
 

@@ -13,7 +13,7 @@ import pocketsphinx
 
 from agentaudio import Audio
 from agentaudio.model.embedded.hearing.language_model import compile_domain
-from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.sound.levels import gain_to
 from agentaudio.text.spoken_form import spoken_form
 
@@ -32,7 +32,7 @@ class Listener:
     """Recognises with a 3-gram model of these sentences, and the words of these sentences, alone."""
 
     def __init__(self, sentences: Sequence[str]) -> None:
-        synthesiser = EspeakSynthesiser()
+        synthesiser = Espeak()
         domain = compile_domain(sentences, synthesiser.phonemes)
         synthesiser.close()
         if domain is None:

@@ -72,7 +72,7 @@ class Recogniser(Protocol):
 class SphinxRecogniser:
     """PocketSphinx 5 with its US English models. Several threads may share one.
 
-    phonemes: returns the IPA of words that the dictionary lacks (`EspeakSynthesiser.phonemes`); without it such
+    phonemes: returns the IPA of words that the dictionary lacks (`Espeak.phonemes`); without it such
         words are never recognised, and a warning is logged
     domain_weight: weight of the language model of the sentences; with 1 only the sentences can be recognised, four
         times as fast

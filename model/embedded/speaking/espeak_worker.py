@@ -1,7 +1,7 @@
-"""A process that speaks: eSpeak NG through ctypes.
+"""A worker process that runs eSpeak NG through ctypes.
 
-It lives apart because the library is not thread-safe, aborts the whole process when misused, and
-is GPL-3.
+The library runs in a process of its own because it is not thread-safe, can abort the process, and
+is licensed under the GPL-3.
 
     python -m agentaudio.model.embedded.speaking.espeak_worker LIBRARY DATA_FOLDER
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 from agentaudio.model.embedded.worker import Message, serve
 
-LONGEST_DATA_PATH = 120  # espeak_Initialize keeps it in a buffer of 160 bytes and fails silently beyond
+LONGEST_DATA_PATH = 120  # espeak_Initialize has a buffer of 160 bytes and fails silently beyond it
 
 _SYNCHRONOUS = 2  # espeak_AUDIO_OUTPUT: hand samples to the callback before espeak_Synth returns
 _DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: report missing data instead of ending the process
@@ -31,8 +31,8 @@ _SEPARATOR = " "
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
-class Espeak:
-    """The library, loaded once per process.
+class Library:
+    """eSpeak NG, loaded once per process.
 
     Raises RuntimeError when it cannot be loaded or does not find its data.
     """
@@ -47,7 +47,7 @@ class Espeak:
         if self.sample_rate <= 0:
             raise RuntimeError(f"eSpeak NG finds no usable data in {data}")
         self._pcm = bytearray()
-        # Kept as an attribute: the library holds a bare pointer, which must outlive this call.
+        # An attribute, because the library keeps a bare pointer to it.
         self._callback = _Callback(self._collect)
         self._lib.espeak_SetSynthCallback(self._callback)
         self._voice = ""
@@ -64,7 +64,7 @@ class Espeak:
             self._voice = voice
 
     def speak(self, text: str, voice: str, rate: int, pitch: int, pitch_range: int) -> bytes:
-        """16-bit samples of a text. rate: words a minute; pitch, pitch_range: 0 to 99."""
+        """The 16-bit samples of a text. rate: words per minute; pitch, pitch_range: 0 to 99."""
         self._use(voice)
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
             self._lib.espeak_SetParameter(parameter, value, 0)
@@ -76,9 +76,9 @@ class Espeak:
         return bytes(self._pcm)
 
     def phonemes(self, word: str, voice: str) -> str:
-        """IPA of a text, phonemes separated by blanks."""
+        """The IPA of a text, phonemes separated by spaces."""
         self._use(voice)
-        # Called with a pointer to the text, which it moves from clause to clause and nulls at the end.
+        # The library advances the pointer clause by clause and sets it to NULL at the end.
         pointer = ctypes.c_char_p(word.encode() + b"\0")
         mode = _IPA | (ord(_SEPARATOR) << 8)
         clauses = []
@@ -89,7 +89,7 @@ class Espeak:
 
 
 def short_data_path(data: str, stack: contextlib.ExitStack) -> str:
-    """The folder itself, or a short link to it which goes when the stack is closed."""
+    """The folder itself, or a short link to it that is removed when the stack is closed."""
     if len(os.fsencode(data)) <= LONGEST_DATA_PATH:
         return data
     parent = tempfile.gettempdir() if len(tempfile.gettempdir()) < LONGEST_DATA_PATH - 40 else "/tmp"
@@ -106,12 +106,12 @@ def short_data_path(data: str, stack: contextlib.ExitStack) -> str:
 def main() -> None:
     library, data = sys.argv[1:]
     with contextlib.ExitStack() as stack:
-        espeak: Espeak | None = None
+        espeak: Library | None = None
 
         def handle(request: dict[str, Any], _: bytes) -> Message:
             nonlocal espeak
             if espeak is None:
-                espeak = Espeak(library, short_data_path(data, stack))
+                espeak = Library(library, short_data_path(data, stack))
             voice = request["voice"]
             if "words" in request:
                 return {"phonemes": [espeak.phonemes(word, voice) for word in request["words"]]}, b""

@@ -1,33 +1,59 @@
-"""Text cut where a speaker would breathe, so that the first words sound while the rest is made."""
+"""Cut text into phrases that are spoken one after the other, so that sound starts early."""
 
 from __future__ import annotations
 
 import re
 
-from agentaudio.text.sentences import sentences
+from agentaudio.text.sentences import SentenceStream, sentences
 
 SHORTEST_OPENING = 4
-"""Words before the first cut: fewer sound chopped."""
+"""Words in the first phrase; a shorter one sounds cut off."""
 
 LONGEST_PHRASE = 300
-"""Characters after which a sentence without any pause is cut between two words."""
+"""Characters; a longer phrase is cut between two words."""
 
 _CLAUSE_END = re.compile(r"[,;:](?=\s)|\s(?=[-–—]\s)")
 
 
-def phrases(text: str) -> list[str]:
-    """Sentence by sentence; the first one is cut at its first pause after SHORTEST_OPENING words.
+class PhraseStream:
+    """Cuts text that arrives in pieces; however it is divided, the phrases are the same.
 
-    Joined with blanks the pieces hold every word of the text, in order. Numbers ("3.5",
-    "1,000") and abbreviations ("Dr. Who", "e.g. this") are never cut.
+    A phrase is a sentence, cut further only where it is longer than LONGEST_PHRASE. The first
+    sentence is also cut at its first pause after SHORTEST_OPENING words. Joined with spaces, the
+    phrases hold every word of the text, in order. Numbers and abbreviations are not cut.
     """
-    found = sentences(text)
-    if not found:
-        return []
-    first, *rest = found
-    cut = _first_pause(first)
-    opening = [first] if cut is None else [first[:cut].strip(), first[cut:].strip()]
-    return [part for whole in [*opening, *rest] for part in _within(whole, LONGEST_PHRASE)]
+
+    def __init__(self) -> None:
+        self._sentences = SentenceStream()
+        self._begun: str | None = ""  # the text so far, until the first sentence is complete
+        self._opening = ""  # the first phrase, while the rest of its sentence is incomplete
+
+    def push(self, text: str) -> list[str]:
+        """Add a piece of text; returns the phrases that it completes."""
+        early: list[str] = []
+        if self._begun is not None:
+            self._begun += text
+            if not self._opening and (opening := _opening(_first_line(self._begun))):
+                self._opening = opening
+                early = _within(opening, LONGEST_PHRASE)
+        found = self._sentences.push(text)
+        if self._begun is not None and not found:
+            return early
+        return early + self._cut(found)
+
+    def finish(self) -> list[str]:
+        """The remaining phrases of a text that is complete; nothing may be pushed afterwards."""
+        return self._cut(self._sentences.finish())
+
+    def _cut(self, found: list[str]) -> list[str]:
+        if found and self._begun is not None:
+            first, *rest = found
+            if self._opening:
+                found = [first[len(self._opening) :].strip(), *rest]
+            elif opening := _opening(first):
+                found = [opening, first[len(opening) :].strip(), *rest]
+            self._begun, self._opening = None, ""
+        return [part for whole in found for part in _within(whole, LONGEST_PHRASE)]
 
 
 def pieces(text: str, longest: int) -> list[str]:
@@ -35,12 +61,18 @@ def pieces(text: str, longest: int) -> list[str]:
     return [part for whole in sentences(text) for part in _within(whole, longest)]
 
 
-def _first_pause(sentence: str) -> int | None:
+def _first_line(text: str) -> str:
+    """The first line with white space reduced to single spaces: a later line may begin another sentence."""
+    return " ".join(text.lstrip().partition("\n")[0].split())
+
+
+def _opening(sentence: str) -> str:
+    """The sentence up to its first pause after SHORTEST_OPENING words; empty when there is none."""
     for match in _CLAUSE_END.finditer(sentence):
-        head, tail = sentence[: match.end()].split(), sentence[match.end() :].split()
-        if len(head) >= SHORTEST_OPENING and len(tail) >= 2:
-            return match.end()
-    return None
+        head, tail = sentence[: match.end()], sentence[match.end() :]
+        if len(head.split()) >= SHORTEST_OPENING and len(tail.split()) >= 2:
+            return head.strip()
+    return ""
 
 
 def _within(sentence: str, longest: int) -> list[str]:

@@ -1,114 +1,86 @@
-"""Text to speech: the `Synthesiser` protocol, and eSpeak NG in a process of its own."""
+"""`EmbeddedSynthesiser`: eSpeak NG, phrase by phrase, moved towards a reference voice with WORLD."""
 
 from __future__ import annotations
 
-import re
-import threading
-import unicodedata
-from collections.abc import Sequence
-from typing import Any, Protocol
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Literal
 
-import numpy as np
-
-from agentaudio.errors import MissingExtra, OptionError
-from agentaudio.model.embedded.speaking.phrasing import pieces
-from agentaudio.model.embedded.worker import Message, Worker
+from agentaudio.model.embedded.speaking.espeak import Espeak
+from agentaudio.model.embedded.speaking.phrasing import PhraseStream
+from agentaudio.model.embedded.speaking.timbre import SAMPLE_RATE_HZ, TimbreTransfer, WorldTimbre
+from agentaudio.model.speech_lm import ReferenceVoice
+from agentaudio.model.voice_states import StateMaker, VoiceStates
 from agentaudio.sound.audio import Audio
-
-SLOWEST_WPM, FASTEST_WPM = 80, 400
-DEFAULT_WPM = 165
-LONGEST_REQUEST = 400
-"""Characters handed to the worker at once; longer texts go in several requests."""
-
-_KLATT_PITCH = ((0, 68), (15, 73), (30, 82), (50, 99), (65, 116), (80, 137), (99, 169))
-"""Pitch setting and measured median F0 in Hz of the variant klatt4: of those that were tried it comes
-nearest to recorded people after timbre transfer, and the recogniser still understands it then."""
-
-_ANSWER_TIMEOUT_S = 30.0
-_WORKER_MODULE = "agentaudio.model.embedded.speaking.espeak_worker"
+from agentaudio.sound.stream import PcmStream
+from agentaudio.text.spoken_form import spoken_form
 
 
-class Synthesiser(Protocol):
-    """Speaks in a voice of its own; `TimbreTransfer` lends it another."""
+class OwnTimbre:
+    """The timbre of eSpeak NG itself."""
 
-    def speak(self, text: str, *, rate_wpm: int = DEFAULT_WPM, pitch_hz: float | None = None) -> Audio:
-        """The text as sound; empty Audio when there is nothing to say.
+    pitch_hz = None
+    nbytes = 0
 
-        rate_wpm: words a minute
-        pitch_hz: wanted median of the fundamental frequency; None is the voice's own
-        """
-
-    def close(self) -> None:
-        """Free what it holds; it may be called twice."""
+    def apply(self, speech: Audio) -> Audio:
+        return speech
 
 
-class EspeakSynthesiser:
-    """eSpeak NG (formant synthesis), American English, 22,050 Hz.
+class WorldTimbreMaker:
+    """Makes the timbres that `EmbeddedSynthesiser` keeps; see StateMaker."""
 
-    One worker process and one lock: any number of threads may call it. A worker that died is
-    replaced. It starts with the first request, and ends with `close` or with this process.
+    model = "world"
+    version = "1"
+    """Increase it whenever the same clip gives another WorldTimbre."""
 
-    Raises MissingExtra without the extra `espeak`; BackendError when the worker fails twice.
+    def make(self, voice: ReferenceVoice) -> TimbreTransfer:
+        return WorldTimbre(voice.clip)
+
+
+class EmbeddedSynthesiser:
+    """A Synthesiser (see agentaudio.model.parts) that speaks English and moves towards a reference voice.
+
+    espeak: speaks the words
+    timbres: makes the timbre of a reference voice
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._worker: Worker | None = None
+    voices: Literal["any", "fixed"] = "any"
+    sample_rate_hz = SAMPLE_RATE_HZ
+    languages = ("en",)
 
-    def speak(self, text: str, *, rate_wpm: int = DEFAULT_WPM, pitch_hz: float | None = None) -> Audio:
-        if not SLOWEST_WPM <= rate_wpm <= FASTEST_WPM:
-            raise OptionError(f"{rate_wpm} words a minute cannot be spoken; give {SLOWEST_WPM} to {FASTEST_WPM}")
-        voice, pitch = base_voice(pitch_hz)
-        parts = []
-        for piece in pieces(_audible(text), LONGEST_REQUEST):
-            request = {"text": piece, "voice": voice, "rate": rate_wpm, "pitch": pitch, "range": 50}
-            header, pcm = self._ask(request)
-            if pcm:
-                parts.append(Audio.from_pcm16(pcm, header["sample_rate"]))
-        return Audio.concat(parts) if parts else Audio.silence(0.0, 22_050)
+    def __init__(self, espeak: Espeak | None = None, *, timbres: StateMaker[TimbreTransfer] | None = None) -> None:
+        self._espeak = espeak or Espeak()
+        self._timbres: VoiceStates[TimbreTransfer] = VoiceStates(timbres or WorldTimbreMaker())
 
-    def phonemes(self, words: Sequence[str]) -> list[list[str]]:
-        """How each word is pronounced: IPA phonemes, with stress marks."""
-        if not words:
-            return []
-        header, _ = self._ask({"words": [_audible(word) for word in words], "voice": "en-us"})
-        return [spelled.split() for spelled in header["phonemes"]]
+    async def prepare(self, voice: ReferenceVoice | None) -> TimbreTransfer:
+        """The timbre of a voice, kept in memory; None is eSpeak's own.
 
-    @property
-    def pid(self) -> int | None:
-        """The worker's process id; None while there is none."""
-        return self._worker.pid if self._worker else None
+        Raises ConsentError when the voice may not be used, VoiceError for less than half a second of
+        voiced speech, MissingExtra without the extra `embedded`.
+        """
+        return OwnTimbre() if voice is None else await asyncio.to_thread(self._timbres.get, voice)
 
-    def close(self) -> None:
-        with self._lock:
-            if self._worker is not None:
-                self._worker.close()
+    async def speak(self, text: AsyncIterator[str], state: TimbreTransfer) -> AsyncGenerator[Audio, None]:
+        """Speak a text while it arrives, phrase by phrase; see Synthesiser.
 
-    def _ask(self, request: dict[str, Any]) -> Message:
-        with self._lock:
-            if self._worker is None:
-                self._worker = Worker(_WORKER_MODULE, *_library_and_data(), timeout_s=_ANSWER_TIMEOUT_S)
-        return self._worker.ask(request)
+        Raises MissingExtra without the extra `espeak`, BackendError when eSpeak NG fails twice.
+        """
+        phrases, sound = PhraseStream(), PcmStream(self.sample_rate_hz)
+        async for piece in text:
+            for phrase in phrases.push(piece):
+                yield await asyncio.to_thread(self._speak, phrase, state, sound)
+        for phrase in phrases.finish():
+            yield await asyncio.to_thread(self._speak, phrase, state, sound)
+        yield sound.finish()
 
+    async def warm_up(self) -> None:
+        """Start eSpeak NG."""
+        await asyncio.to_thread(self._espeak.speak, "ready")
 
-def base_voice(pitch_hz: float | None) -> tuple[str, int]:
-    """The eSpeak voice, and its pitch setting (0 to 99) whose median F0 comes nearest to `pitch_hz`."""
-    if pitch_hz is None:
-        return "en-us", 50
-    settings, medians = zip(*_KLATT_PITCH, strict=True)
-    return "en-us+klatt4", round(float(np.interp(pitch_hz, medians, settings)))
+    async def aclose(self) -> None:
+        """End the process of eSpeak NG."""
+        await asyncio.to_thread(self._espeak.close)
 
-
-def _audible(text: str) -> str:
-    """The text without tags, control characters and half characters: eSpeak would stop or spell them."""
-    text = re.sub(r"</?[A-Za-z][^<>]{0,300}>", " ", text.encode("utf-8", "ignore").decode())
-    printable = (" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
-    return " ".join("".join(printable).split())
-
-
-def _library_and_data() -> tuple[str, str]:
-    try:
-        import espeakng_loader
-    except ImportError:
-        raise MissingExtra("speaking with eSpeak NG", "espeak") from None
-    return espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
+    def _speak(self, phrase: str, timbre: TimbreTransfer, sound: PcmStream) -> Audio:
+        """Speak a phrase into the stream of the utterance; returns the sound that leaves it."""
+        return sound.push(timbre.apply(self._espeak.speak(spoken_form(phrase), pitch_hz=timbre.pitch_hz)))

@@ -1,7 +1,7 @@
-"""Speech lent the timbre of a reference voice with the WORLD vocoder: more than a toy, less than cloning.
+"""`WorldTimbre`: move speech towards the timbre of a reference voice with the WORLD vocoder.
 
-The pitch, the length of the vocal tract and the spectral averages of the speech are moved to those
-of the reference, and its spectra are blended with the nearest ones that the reference has.
+Pitch, vocal tract length and spectral averages of the speech are moved to those of the reference, and
+each spectrum is blended with the reference's nearest one. It changes a voice, but does not clone one.
 
 WORLD: Morise, Yokomori, Ozawa, "WORLD: a vocoder-based high-quality speech synthesis system",
 IEICE Trans. Inf. & Syst. E99-D (2016). Mean and variance of the cepstrum: Stylianou, Cappe, Moulines,
@@ -27,18 +27,18 @@ SAMPLE_RATE_HZ = 16_000
 FRAME_MS = 5.0
 FFT_SIZE = 1024
 CEPSTRUM = 32
-"""Coefficients on the mel scale that describe a spectral envelope; the first is its level."""
+"""Mel-cepstral coefficients of a spectral envelope; the first is its level."""
 
 LOWEST_F0_HZ, HIGHEST_F0_HZ = 60.0, 500.0
 SHORTEST_REFERENCE_S = 0.5
-"""Voiced speech that a reference must hold."""
+"""Voiced speech that a reference must contain."""
 LONGEST_REFERENCE_S = 20.0
 
 WHISPER_BELOW = 0.15
-"""Share of voiced frames under which a reference counts as whispered."""
+"""Share of voiced frames below which a reference counts as whispered."""
 
 BLEND = 0.4
-"""Share of the nearest spectra of the reference: more is nearer to the voice and costs words."""
+"""Weight of the reference's nearest spectrum: more is nearer to the voice but less intelligible."""
 
 WARPS = np.linspace(0.8, 1.25, 19)
 SPEECH_RMS = 0.08
@@ -47,17 +47,21 @@ _ACTIVE_WITHIN = 8.0  # natural log of power: 35 dB below the loudest frame
 
 
 class TimbreTransfer(Protocol):
-    """Makes speech sound like somebody else."""
+    """Makes speech sound like another voice. It is a VoiceState: see agentaudio.model.voice_states."""
 
     @property
     def pitch_hz(self) -> float | None:
-        """Median fundamental frequency of that voice: speech that starts near it suffers less.
+        """Median fundamental frequency of the voice, to which the speech should be close; None for a whisper."""
 
-        None when it has none, as a whisper.
-        """
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes, in bytes."""
 
     def apply(self, speech: Audio) -> Audio:
-        """The same words in the other voice, as loud as speech should be; any rate in."""
+        """The same words in the other voice.
+
+        speech: any rate
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class _Analysis:
 
     @property
     def active(self) -> NDArray[np.bool_]:
-        """Frames that are loud enough to be speech."""
+        """(frames,) bool: within 35 dB of the loudest frame."""
         level = self.cepstrum[:, 0]
         return np.asarray(level > level.max() - _ACTIVE_WITHIN)
 
@@ -84,14 +88,14 @@ class _Analysis:
 
     @property
     def typical(self) -> NDArray[np.bool_]:
-        """Frames that tell the timbre: the voiced ones, or all of a whisper."""
+        """(frames,) bool: the frames whose spectra are averaged: voiced ones, or for a whisper all active ones."""
         return self.active if self.whispered else self.voiced & self.active
 
 
 class WorldTimbre:
-    """The timbre of one reference voice. Build it once per voice; then any thread may use it.
+    """The timbre of one reference voice. Thread-safe.
 
-    reference: a few seconds of the voice, alone and dry
+    reference: a few seconds of the voice, without noise or reverberation
 
     Raises VoiceError when the reference holds less than SHORTEST_REFERENCE_S of voiced speech;
     MissingExtra without the extra `embedded`.
@@ -112,6 +116,11 @@ class WorldTimbre:
         self._mean, self._deviation = self._frames.mean(0), self._frames.std(0) + 1e-6
 
     @property
+    def nbytes(self) -> int:
+        """The memory that its arrays take, in bytes."""
+        return self._frames.nbytes + (0 if self._log_f0 is None else self._log_f0.nbytes)
+
+    @property
     def pitch_hz(self) -> float | None:
         """Median fundamental frequency of the reference; None for a whisper."""
         return None if self._log_f0 is None else float(np.exp(np.median(self._log_f0)))
@@ -119,7 +128,7 @@ class WorldTimbre:
     def apply(self, speech: Audio) -> Audio:
         """The words of `speech` in the reference's timbre, 16 kHz, about -22 dBFS.
 
-        Sound without voice comes back as it is, at 16 kHz.
+        Sound without voiced frames is only resampled.
         """
         import pyworld
 
@@ -147,7 +156,7 @@ class WorldTimbre:
         return np.where(analysis.voiced, f0, 0.0)
 
     def _blended(self, cepstrum: Doubles) -> Doubles:
-        # Distances without the level and weighted by spread, as a Mahalanobis distance with a diagonal.
+        # Mahalanobis distance with a diagonal covariance, without the level.
         mine = cepstrum[:, 1:] / self._deviation[1:]
         theirs = self._frames[:, 1:] / self._deviation[1:]
         distance = (theirs**2).sum(1)[None, :] - 2 * mine @ theirs.T
@@ -157,7 +166,7 @@ class WorldTimbre:
 
 @dataclass(frozen=True, slots=True)
 class _Statistics:
-    """Averages of a source voice, after the frequency warp that brings it nearest to a target."""
+    """Statistics of the source voice after the frequency warp that brings it nearest to the target."""
 
     warp: Doubles
     mean: Doubles
@@ -181,9 +190,9 @@ class _Statistics:
 
 @functools.cache
 def _warp_matrix(factor: float) -> Doubles:
-    """(CEPSTRUM, CEPSTRUM): the linear map of cepstra that stretches their envelope's frequencies.
+    """(CEPSTRUM, CEPSTRUM): the linear map of cepstra that stretches the frequency axis of their envelopes.
 
-    factor above 1 moves formants up: a shorter vocal tract
+    factor: above 1 it moves formants up, as a shorter vocal tract does
     """
     import pyworld
 
@@ -203,7 +212,7 @@ def _analyse(audio: Audio) -> _Analysis:
     except ImportError:
         raise MissingExtra("transferring a timbre", "embedded") from None
     wave = audio.resample(SAMPLE_RATE_HZ).samples.astype(np.float64)
-    # Digital silence has no envelope: a floor of noise far below hearing keeps logarithms finite.
+    # Digital silence has no envelope: inaudible noise (-100 dBFS) keeps the logarithms finite.
     wave = wave + 1e-5 * np.random.default_rng(0).standard_normal(max(len(wave), FFT_SIZE))[: len(wave)]
     if len(wave) < FFT_SIZE:
         wave = np.pad(wave, (0, FFT_SIZE - len(wave)))

@@ -17,7 +17,7 @@ from agentaudio.errors import AudioError, OptionError
 from agentaudio.model.embedded.hearing.language_model import compile_domain, spoken_words
 from agentaudio.model.embedded.hearing.pronunciation import arpabet
 from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
-from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.sound.audio import Audio
 
 pytest.importorskip("pocketsphinx", reason="the extra embedded is not installed")
@@ -131,7 +131,7 @@ def test_an_impossible_weight_is_refused(weight: float) -> None:
 
 def test_a_name_that_no_dictionary_has_is_heard_through_its_phonemes() -> None:
     pytest.importorskip("espeakng_loader", reason="the extra espeak is not installed")
-    synthesiser = EspeakSynthesiser()
+    synthesiser = Espeak()
     recogniser = SphinxRecogniser(synthesiser.phonemes, processes=1)
     try:
         speech = synthesiser.speak("The great wall at Badaling is crowded.")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agentaudio.errors import VoiceError
-from agentaudio.model.embedded.speaking.synthesiser import EspeakSynthesiser
+from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.model.embedded.speaking.timbre import LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import demo_voices
@@ -20,7 +20,7 @@ TEXT = "Honey bees visit about two million flowers to make one jar of honey."
 
 @pytest.fixture(scope="module")
 def speech() -> Audio:
-    synthesiser = EspeakSynthesiser()
+    synthesiser = Espeak()
     try:
         return synthesiser.speak(TEXT)
     finally:
