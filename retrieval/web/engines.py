@@ -8,8 +8,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from time import monotonic
 
+from agentaudio.cache import Cache
 from agentaudio.errors import OptionError, RetrievalError, did_you_mean
-from agentaudio.retrieval.web.cache import Cache
 from agentaudio.retrieval.web.passage import WebPassage
 from agentaudio.retrieval.web.providers import Brave, Ddgs, EngineError, SearchEngine, SearXNG, Tavily
 from agentaudio.retry import pause_s

@@ -9,9 +9,9 @@ from urllib.robotparser import RobotFileParser
 
 import httpx2
 
+from agentaudio.cache import Cache
 from agentaudio.errors import AgentAudioError, NetworkError, RetrievalError
 from agentaudio.http import Guard, fetch, guarded_client, parse_url
-from agentaudio.retrieval.web.cache import Cache
 
 USER_AGENT = "agentaudio"
 ROBOTS = b"/robots.txt"

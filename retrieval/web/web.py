@@ -6,12 +6,12 @@ import asyncio
 import os
 from collections.abc import Iterable, Sequence
 
+from agentaudio.cache import Cache
 from agentaudio.conversation import Passage
 from agentaudio.errors import AgentAudioError, RetrievalError
 from agentaudio.retrieval.documents.html import Article, article, decoded
 from agentaudio.retrieval.documents.index import DocumentIndex, Rerank
 from agentaudio.retrieval.text.splitting import Document, split
-from agentaudio.retrieval.web.cache import Cache
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.fetch import Fetcher, Page
 from agentaudio.retrieval.web.passage import WebPassage

@@ -212,6 +212,7 @@ allow_private: true
         ("", (302, {"location": "http://169.254.169.254/"}, b""), "not an address of the public internet"),
         ("", (302, {"location": "/ask"}, b""), "redirects more than 5 times"),
         ("", (200, {}, b"x" * 5_000_001), "sends more than 5000000 bytes"),
+        ("", (200, {"content-encoding": "gzip, gzip"}, b""), "only gzip and deflate are read"),
         ("retries: 0", (503, {}, b""), "the service answered 503; try again later"),
     ],
 )
@@ -245,6 +246,13 @@ def test_a_busy_service_is_asked_again_and_only_when_that_does_no_harm(tmp_path:
     assert len(server.asked) == 4
     with pytest.raises(ToolError, match=r"127.0.0.1 cannot be reached \(.*\); try again later"):
         call(load(tmp_path, SIMPLE.format(url="http://127.0.0.1:1") + "retries: 1"))
+
+
+def test_a_service_that_asks_for_a_long_pause_is_not_asked_again(tmp_path: Path, server: LocalServer) -> None:
+    server.answers["/ask"] = (503, {"retry-after": "3600"}, b"")
+    with pytest.raises(ToolError, match="the service answered 503; try again later"):
+        call(load(tmp_path, SIMPLE.format(url=server.url)))
+    assert len(server.asked) == 1
 
 
 def test_answers_are_kept_for_as_long_as_the_file_says(tmp_path: Path, server: LocalServer) -> None:

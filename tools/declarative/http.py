@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -16,6 +14,7 @@ import jinja2
 import jmespath
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from agentaudio.cache import Cache
 from agentaudio.errors import AgentAudioError, ServiceUnavailable, ToolError
 from agentaudio.http import Fetched, Guard, fetch, guarded_client, parse_url
 from agentaudio.retry import retry
@@ -78,7 +77,7 @@ class _Service:
                 self._template = _JINJA.from_string(tool.template)
             except jinja2.TemplateError as error:
                 raise entry.error(f"the template cannot be read: {error}", "template") from None
-        self._cache: OrderedDict[tuple[str, ...], tuple[float, Fetched]] = OrderedDict()
+        self._answers: Cache[Fetched] = Cache(size=MAX_CACHED, keep_s=tool.cache_s)
 
     async def ask(self, **arguments: Any) -> Any:
         try:
@@ -118,8 +117,8 @@ class _Service:
     async def _fetched(self, client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any]) -> Fetched:
         made = _build_request(client, request, known)
         key = (made.method, str(made.url), repr(made.headers.raw), repr(made.content))
-        if (kept := self._cache.get(key)) and kept[0] > time.monotonic():
-            return kept[1]
+        if (known_answer := self._answers.get(key)) is not None:
+            return known_answer
 
         async def attempt() -> Fetched:
             return (await fetch(client, made)).require_available()
@@ -135,9 +134,7 @@ class _Service:
         except ServiceUnavailable as error:
             raise ToolError(f"{error}; try again later") from None
         if self._tool.cache_s and made.method == "GET" and fetched.status < 400:
-            self._cache[key] = (time.monotonic() + self._tool.cache_s, fetched)
-            if len(self._cache) > MAX_CACHED:
-                self._cache.popitem(last=False)
+            self._answers.put(key, fetched)
         return fetched
 
 

@@ -11,7 +11,6 @@ import pytest
 from support.local_http import Answer, Asked, LocalServer, local_server
 
 from agentaudio.errors import OptionError, RetrievalError
-from agentaudio.retrieval.web.cache import Cache
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.passage import WebPassage
 from agentaudio.retrieval.web.providers import Brave, Ddgs, EngineError, SearchEngine, SearXNG, Tavily
@@ -196,14 +195,3 @@ def test_engines_come_from_the_environment() -> None:
         names(AGENTAUDIO_WEB_SEARCH="brave")
     with pytest.raises(OptionError, match="no search engine"):
         Engines([])
-
-
-def test_a_cache_forgets_the_oldest_and_what_is_out_of_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr("agentaudio.retrieval.web.cache.monotonic", lambda: now[0])
-    cache: Cache[int] = Cache(size=2, keep_s=10)
-    for number in range(3):
-        cache.put(number, number)
-    assert [cache.get(number) for number in range(3)] == [None, 1, 2]
-    now[0] = 10.0
-    assert cache.get(2) is None and len(cache) == 1

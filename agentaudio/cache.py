@@ -1,4 +1,4 @@
-"""`Cache`: recent results, so that the same query is not sent twice."""
+"""`Cache`: recent values, each for a limited time."""
 
 from __future__ import annotations
 
