@@ -25,12 +25,12 @@ def test_only_what_an_answer_used_is_cited() -> None:
     assert WALL.text[82 - WALL.position :].startswith("It was built")
 
 
-def test_everything_read_is_cited_where_nothing_can_be_told() -> None:
+def test_every_passage_is_cited_when_none_matches() -> None:
     assert [item.source for item in cite("长城有两万一千公里长。", [WALL, TEA])] == [WALL.source, "tea.md"]
     assert cite("Anything.", []) == ()
 
 
-def test_servers_tell_which_words_rest_on_which_page() -> None:
+def test_url_citations_name_the_sentence_that_relies_on_a_page() -> None:
     answer = "Well, let me see. The wall is 21,000 kilometers long. Tea is steamed."
     (annotation,) = url_citations(answer, cite(answer, [WALL, TEA]))
     cited = annotation["url_citation"]

@@ -235,7 +235,7 @@ def test_numbers_are_taken_where_words_are_wanted() -> None:
         (dict.fromkeys(map(str, range(20)), 1), "and 16 more"),
     ],
 )
-def test_wrong_arguments_are_explained_so_that_a_model_can_mend_them(arguments: dict[str, Any], words: str) -> None:
+def test_wrong_arguments_are_explained_so_that_a_model_can_correct_them(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ToolArgumentError, match=words) as refused:
         call(_visit, **arguments)
     assert len(str(refused.value)) < 1_000

@@ -54,9 +54,9 @@ def test_tavily_gets_its_key_and_keeps_it_secret(server: LocalServer) -> None:
     assert json.loads(asked.body) == {"query": "great wall", "max_results": 3}
     assert "secret" not in repr(engine)
     server.answers["/search"] = answer({"detail": "no"}, 401)
-    with pytest.raises(EngineError, match="tavily answers 401; check its key") as told:
+    with pytest.raises(EngineError, match="tavily answers 401; check its key") as raised:
         search(engine)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_brave_s_markup_becomes_plain_text(server: LocalServer) -> None:
@@ -109,7 +109,7 @@ def test_ddgs_needs_no_key(ddgs_backend: str) -> None:
     [b"", b"<html>", b"[1]", b"null", b"[" * 100_000, b'{"results": 7}', b'{"results": [7, null, {}]}',
      b'{"results": [{"url": "javascript:alert(1)"}, {"url": "http://a b/"}, {"url": 5}]}', b'{"results": null}'],
 )  # fmt: skip
-def test_answers_that_are_none_of_ours_give_nothing_or_say_so(server: LocalServer, content: bytes) -> None:
+def test_malformed_answers_give_nothing_or_an_error(server: LocalServer, content: bytes) -> None:
     server.answers["/search"] = answer(content)
     try:
         assert search(SearXNG(server.url)) == []
@@ -117,7 +117,7 @@ def test_answers_that_are_none_of_ours_give_nothing_or_say_so(server: LocalServe
         assert "not answer with a JSON object" in str(error)
 
 
-def test_an_engine_that_is_not_there_is_named() -> None:
+def test_an_engine_that_does_not_answer_is_named() -> None:
     with local_server() as gone:
         pass
     with pytest.raises(EngineError, match="searxng cannot be used: 127.0.0.1 cannot be reached"):
@@ -133,7 +133,7 @@ def test_the_next_engine_answers_when_one_fails(server: LocalServer) -> None:
     assert search(engines, "  great \n wall ") == [WALL] and len(server.asked) == asked  # remembered
 
 
-def test_an_engine_that_failed_is_left_alone_for_longer_and_longer(
+def test_an_engine_that_failed_is_skipped_for_longer_and_longer(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
@@ -165,7 +165,7 @@ def test_an_engine_that_failed_is_left_alone_for_longer_and_longer(
         search(engines, "other")
 
 
-def test_questions_to_one_engine_keep_their_distance(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries_to_one_engine_are_spaced_out(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:

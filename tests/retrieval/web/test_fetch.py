@@ -53,13 +53,13 @@ def fetch_stream(write: Write, **options: object) -> Page:
     return asyncio.run(both())
 
 
-def test_a_page_tells_its_address_kind_and_charset(server: LocalServer) -> None:
+def test_a_page_has_its_address_kind_and_charset(server: LocalServer) -> None:
     server.answers["/page"] = (200, {"content-type": 'Text/HTML; charset="ISO-8859-1"'}, b"caf\xe9")
     assert fetch(server) == Page(f"{server.url}/page", "text/html", "ISO-8859-1", b"caf\xe9")
     assert server.asked[-1].headers["user-agent"] == "agentaudio"
 
 
-def test_a_stream_of_two_gigabytes_is_left_early() -> None:
+def test_a_stream_of_two_gigabytes_is_abandoned_early() -> None:
     sent = 0
 
     async def write(writer: asyncio.StreamWriter) -> None:
@@ -95,7 +95,7 @@ def test_a_silent_server_ends_in_time() -> None:
         fetch_stream(write, time_limit_s=0.3)
 
 
-def test_a_gzip_bomb_is_left_early(server: LocalServer) -> None:
+def test_a_gzip_bomb_is_abandoned_early(server: LocalServer) -> None:
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb") as file:
         for _ in range(200):
@@ -105,27 +105,8 @@ def test_a_gzip_bomb_is_left_early(server: LocalServer) -> None:
         fetch(server, robots=False)
 
 
-@pytest.mark.parametrize("encoding", ["zstd", "br", "gzip, gzip", "aes128gcm"])
-def test_other_packings_are_not_unpacked(server: LocalServer, encoding: str) -> None:
-    server.answers["/page"] = (200, {**HTML, "content-encoding": encoding}, b"x")
-    with pytest.raises(NetworkError, match="only gzip and deflate are read"):
-        fetch(server)
-
-
-def test_what_is_not_packed_as_it_says_is_told(server: LocalServer) -> None:
-    server.answers["/page"] = (200, {**HTML, "content-encoding": "gzip"}, b"not gzip")
-    with pytest.raises(NetworkError, match="cannot be decompressed"):
-        fetch(server)
-
-
-def test_endless_redirects_end(server: LocalServer) -> None:
-    server.answers["/page"] = (302, {"location": "/page?again"}, b"")
-    with pytest.raises(NetworkError, match="redirects more than 5 times"):
-        fetch(server)
-
-
 @pytest.mark.parametrize("target", ["http://169.254.169.254/latest/meta-data/", "http://[::1]/", "http://0x7f000001/"])
-def test_redirects_inside_are_refused(server: LocalServer, target: str) -> None:
+def test_redirects_to_private_addresses_are_refused(server: LocalServer, target: str) -> None:
     server.answers["/page"] = (302, {"location": target}, b"")
     with pytest.raises(RefusedAddress):
         fetch(server)
@@ -142,7 +123,7 @@ def test_only_text_is_read(server: LocalServer) -> None:
         fetch(server)
 
 
-def test_robots_txt_is_obeyed_unless_told_otherwise(server: LocalServer) -> None:
+def test_robots_txt_is_obeyed_unless_it_is_turned_off(server: LocalServer) -> None:
     server.answers["/page"] = (200, HTML, b"hello")
     server.answers["/robots.txt"] = (200, {}, b"User-agent: *\nDisallow: /page\nAllow: /\n")
     with pytest.raises(RetrievalError, match=r"the robots\.txt of 127\.0\.0\.1 forbids it"):
@@ -172,7 +153,7 @@ def test_each_page_has_its_own_outcome(server: LocalServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told", "text"),
+    ("content", "declared", "text"),
     [
         ("größer".encode(), "iso-8859-1", "größer"),
         ("größer".encode("cp1252"), "utf-8", "größer"),
@@ -186,17 +167,17 @@ def test_each_page_has_its_own_outcome(server: LocalServer) -> None:
         (b"a\0\xff", "rot13", "a\0ÿ"),
     ],
 )
-def test_wrong_charsets_are_seen_through(content: bytes, told: str | None, text: str) -> None:
-    assert decoded(content, told) == text
+def test_wrong_charsets_do_not_garble_the_text(content: bytes, declared: str | None, text: str) -> None:
+    assert decoded(content, declared) == text
 
 
 @given(st.binary(max_size=300), st.none() | st.text(max_size=10))
-def test_any_bytes_can_be_decoded(content: bytes, told: str | None) -> None:
-    assert isinstance(decoded(content, told), str)
+def test_any_bytes_can_be_decoded(content: bytes, declared: str | None) -> None:
+    assert isinstance(decoded(content, declared), str)
 
 
 @pytest.mark.parametrize("page", [b"", b"<", b"\0" * 1000, b"<div>" * 50_000, b"<script>alert(1)</script>", b"<!--"])
-def test_pages_without_text_say_so(page: bytes) -> None:
+def test_pages_without_text_are_an_error(page: bytes) -> None:
     pytest.importorskip("trafilatura", reason="needs the extra 'web'")
     with pytest.raises(RetrievalError, match="has no text"):
         article(page)

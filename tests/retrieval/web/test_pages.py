@@ -74,7 +74,7 @@ def test_the_best_passages_come_with_title_address_date_and_position(server: Loc
     assert not any("loved" in p.text or "Copyright" in p.text or "Shop" in p.text for p in best)
 
 
-def test_a_page_that_cannot_be_read_is_known_by_its_excerpt(server: LocalServer) -> None:
+def test_a_page_that_cannot_be_read_is_represented_by_its_excerpt(server: LocalServer) -> None:
     best = asyncio.run(make_web(server, "/clocks", "/gone").search("excerpt about bells"))
     assert (best[0].source, best[0].date) == (f"{server.url}/gone", "2026-01-01")
 
@@ -90,7 +90,7 @@ def test_pages_are_fetched_once(server: LocalServer) -> None:
     assert [asked.path for asked in server.asked] == ["/bells"]
 
 
-def test_meaning_is_compared_for_the_likeliest_passages_only(server: LocalServer) -> None:
+def test_only_the_likeliest_passages_are_ranked_by_meaning(server: LocalServer) -> None:
     long = "\n\n".join(f"Paragraph {n} tells of bells." for n in range(200))
     server.answers["/long"] = (200, {"content-type": "text/plain"}, long.encode())
     best = asyncio.run(make_web(server, "/long", "/bells").search("paragraph 150", 3, embed=even))
@@ -104,7 +104,7 @@ def test_two_results_may_lead_to_one_page(server: LocalServer) -> None:
     assert len(best) == len({p.text for p in best})
 
 
-def test_a_page_is_read_from_its_beginning_or_for_a_question(server: LocalServer) -> None:
+def test_a_page_is_read_from_its_beginning_or_for_a_query(server: LocalServer) -> None:
     web = make_web(server)
     page = asyncio.run(web.read(f"{server.url}/bells", k=1))
     assert [p.title for p in page] == ["Bells"] and page[0].text.startswith("A bell is an instrument")
@@ -115,10 +115,10 @@ def test_a_page_is_read_from_its_beginning_or_for_a_question(server: LocalServer
 
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "http://localhost/", "file:///etc/passwd", "x", ""])
-def test_places_outside_the_public_web_are_not_read(server: LocalServer, url: str) -> None:
+def test_addresses_outside_the_public_web_are_refused(server: LocalServer, url: str) -> None:
     with pytest.raises(RefusedAddress):
         asyncio.run(make_web(server).read(url))
 
 
-def test_an_engine_without_results_is_no_error(server: LocalServer) -> None:
+def test_finding_nothing_is_not_an_error(server: LocalServer) -> None:
     assert asyncio.run(make_web(server).search("anything")) == []
