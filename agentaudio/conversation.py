@@ -177,11 +177,12 @@ class Conversation:
             raise ConversationError(f"calls {sorted(open_ids)} have no output yet; answer them first")
         elif message.tool_outputs:
             raise ConversationError(f"a {role} message cannot hold tool outputs; add them with the role 'tool'")
-        known = self.call_ids
-        for call in message.tool_calls:
-            if call.id in known:
-                raise ConversationError(f"there is already a call with the id {call.id!r}; give each call its own")
-            known.add(call.id)
+        if calls := message.tool_calls:
+            known = self.call_ids
+            for call in calls:
+                if call.id in known:
+                    raise ConversationError(f"there is already a call with the id {call.id!r}; give each call its own")
+                known.add(call.id)
         self.messages.append(message)
         return message
 

@@ -47,7 +47,7 @@ async def checked(
     partial words of a model that does not stream its input.
     """
     able = model.capabilities
-    sound = PcmStream(able.sample_rate_hz)
+    sound: PcmStream | None = None
     end = End()
     async with aclosing(deltas) as stream:
         async for delta in stream:
@@ -58,6 +58,7 @@ async def checked(
             if isinstance(delta, AudioDelta):
                 if able.voices == "none":
                     raise BackendError(f"model {model.name!r} made sound, but its capabilities say voices='none'")
+                sound = sound or PcmStream(able.sample_rate_hz)
                 piece = sound.push(delta.audio)
                 if options.speak and len(piece):
                     yield AudioDelta(piece)
@@ -69,8 +70,7 @@ async def checked(
                 )
             else:
                 yield delta
-    rest = sound.finish()
-    if options.speak and len(rest):
+    if sound is not None and len(rest := sound.finish()) and options.speak:
         yield AudioDelta(rest)
     yield end
 
