@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, TypeVar, assert_never
+from typing import assert_never
 
 from agentaudio import events
-from agentaudio.conversation import AudioPart, Citation, Part, ToolCall, ToolOutput
+from agentaudio.conversation import AudioPart, Part, ToolCall, ToolOutput
 from agentaudio.deltas import checked
 from agentaudio.errors import AgentAudioError, BackendError, ConsentError
-from agentaudio.events import Event
 from agentaudio.hearing import UserInput, hear
 from agentaudio.model.speech_lm import (
     AudioDelta,
@@ -29,17 +26,15 @@ from agentaudio.model.speech_lm import (
 )
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
+from agentaudio.record import Record
 from agentaudio.reply import Reply, Stop
 from agentaudio.retrieval.citation import cite
 from agentaudio.setup import Setup, State
-from agentaudio.sound.audio import Audio
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.execution import ToolRun, TurnCalls
 from agentaudio.tools.external import caller_runs
 from agentaudio.tools.result import ToolResult
 from agentaudio.voice_library.voice import Voice
-
-_AnyEvent = TypeVar("_AnyEvent", bound=Event)
 
 log = logging.getLogger(__name__)
 
@@ -56,19 +51,13 @@ class Turn:
         self, setup: Setup, state: State, outbox: Outbox, playback: Playback, *, number: int, options: GenerateOptions
     ) -> None:
         self._setup, self._state, self._options = setup, state, options
-        self._outbox, self._playback, self._number = outbox, playback, number
-        self._begun = time.perf_counter()
-        self._runs: list[ToolRun] = []
-        self._citations: list[Citation] = []
-        self._usage: Counter[str] = Counter()
-        self._timings: dict[str, float] = {}
-        self._heard: Heard | None = None
-        self._spoken_in: Voice | None = None
+        self._outbox, self._playback = outbox, playback
+        self._record = Record(number, outbox, playback)
         self._calls = TurnCalls(
             setup.tools,
-            started=lambda call: self._post(events.ToolStarted, call=call),
+            started=lambda call: self._record.post(events.ToolStarted, call=call),
             finished=self._take_run,
-            progressed=lambda call, message, share: self._post(
+            progressed=lambda call, message, share: self._record.post(
                 events.ToolProgress, call=call, message=message, share=share
             ),
             approve=setup.approve,
@@ -79,18 +68,19 @@ class Turn:
         """Raises what made the turn fail, after its `turn.failed` event; a model's own errors as BackendError."""
         before = State(self._state.conversation.copy(), self._state.voice)
         try:
-            await self._put(events.TurnStarted)
+            await self._record.put(events.TurnStarted)
             await self._hear(user)
             return self._finish(await self._generate_and_act())
         except asyncio.CancelledError:
             self._finish("interrupted")
             raise
         except Exception as error:
-            failure = error
-            if not isinstance(error, AgentAudioError):
-                failure = BackendError(f"model {self._setup.model.name!r} failed: {error!r}; see the log, or try again")
+            if isinstance(error, AgentAudioError):
+                self._fail(error, before)
+                raise
+            failure = BackendError(f"model {self._setup.model.name!r} failed: {error!r}; see the log, or try again")
             self._fail(failure, before)
-            raise failure from (None if failure is error else error)
+            raise failure from error
 
     async def _hear(self, user: UserInput) -> None:
         conversation = self._state.conversation
@@ -128,7 +118,7 @@ class Turn:
         spoken = self._playback.begin_step()
         calls: list[CallDelta] = []
         end = End()
-        await self._put(events.StepStarted, step=step)
+        await self._record.put(events.StepStarted, step=step)
         try:
             async with aclosing(checked(model, deltas, self._options, conversation.call_ids)) as stream:
                 async for delta in stream:
@@ -136,20 +126,20 @@ class Turn:
                         case Heard():
                             await self._take_heard(delta)
                         case TextDelta(text=text):
-                            self._spoken_in = voice
-                            await self._put(events.TextSpoken, text=text)
+                            self._record.spoken_in = voice
+                            await self._record.put(events.TextSpoken, text=text)
                             spoken.add(text)
                         case AudioDelta(audio=audio):
-                            self._timings.setdefault("first_audio", self._now())
-                            self._spoken_in = voice
-                            await self._put(events.AudioSpoken, audio=audio)
+                            self._record.time("first_audio")
+                            self._record.spoken_in = voice
+                            await self._record.put(events.AudioSpoken, audio=audio)
                             spoken.add(audio)
                         case TokensDelta(tokens=tokens):
                             spoken.add_tokens(tokens)
                         case CallDelta():
                             calls.append(delta)
                         case CitationDelta(citation=citation):
-                            self._cite(citation)
+                            self._record.cite(citation)
                         case End():
                             spoken.complete, end = True, delta
                         case _:
@@ -161,8 +151,8 @@ class Turn:
                 parts += [delta.call for delta in calls]
                 if parts:
                     conversation.add("assistant", *parts)
-        self._usage.update(end.usage)
-        await self._put(events.StepFinished, step=step, reason=end.reason, usage=end.usage)
+        self._record.usage.update(end.usage)
+        await self._record.put(events.StepFinished, step=step, reason=end.reason, usage=end.usage)
         return calls, end
 
     async def _act(self, deltas: Sequence[CallDelta]) -> bool:
@@ -170,7 +160,7 @@ class Turn:
         problems = {delta.call.id: delta.problem for delta in deltas if delta.problem is not None}
         calls = [delta.call for delta in deltas]
         left = [call for call in calls if call.id not in problems and self._is_external(call)]
-        before = len(self._runs)
+        before = len(self._record.runs)
         interrupted = True
         try:
             own = [call for call in calls if call not in left]
@@ -178,8 +168,8 @@ class Turn:
             interrupted = False
         finally:
             order = [call.id for call in calls]
-            self._runs[before:] = sorted(self._runs[before:], key=lambda run: order.index(run.call.id))
-            ended = {run.call.id: run for run in self._runs[before:]}
+            self._record.runs[before:] = sorted(self._record.runs[before:], key=lambda run: order.index(run.call.id))
+            ended = {run.call.id: run for run in self._record.runs[before:]}
             outputs = [ended[call.id].output if call.id in ended else _without_result(call) for call in calls]
             if not interrupted:
                 outputs = [output for output in outputs if output.call_id in ended]
@@ -188,7 +178,7 @@ class Turn:
         for run in ended.values():
             self._change_voice(run)
         for call in left:
-            await self._put(events.ToolRequested, call=call)
+            await self._record.put(events.ToolRequested, call=call)
         return not left
 
     def _is_external(self, call: ToolCall) -> bool:
@@ -207,8 +197,8 @@ class Turn:
         model = self._setup.model
         if run.result.voice is not None and model.capabilities.voices != "any":
             run = replace(run, status="failed", result=ToolResult(f"Model {model.name!r} cannot change its voice."))
-        self._runs.append(run)
-        self._post(events.ToolFinished, run=run)
+        self._record.runs.append(run)
+        self._record.post(events.ToolFinished, run=run)
 
     def _take_late(self, run: ToolRun) -> None:
         """Put the result of a tool that carried on after an interruption into the conversation."""
@@ -220,15 +210,15 @@ class Turn:
                 return
 
     async def _take_heard(self, heard: Heard) -> None:
-        if self._heard is not None:
+        if self._record.heard is not None:
             return
         if heard.final:
-            self._heard = heard
-            self._timings["heard"] = self._now()
+            self._record.heard = heard
+            self._record.time("heard")
             user = self._state.conversation.last_user
             if user is not None and any(isinstance(part, AudioPart) for part in user.parts):
                 self._state.conversation.set_transcript(heard.text)
-        await self._put(events.SpeechHeard, text=heard.text, confidence=heard.confidence, final=heard.final)
+        await self._record.put(events.SpeechHeard, text=heard.text, confidence=heard.confidence, final=heard.final)
 
     async def _permitted_voice(self) -> Voice | None:
         """The voice in force; the model's own once that one was revoked or its consent has ended."""
@@ -248,12 +238,7 @@ class Turn:
     def _speak_in(self, voice: Voice | None) -> None:
         if voice != self._state.voice:
             self._state.voice = voice
-            self._post(events.VoiceChanged, voice=voice)
-
-    def _cite(self, citation: Citation) -> None:
-        if citation not in self._citations:
-            self._citations.append(citation)
-            self._post(events.PassageCited, citation=citation)
+            self._record.post(events.VoiceChanged, voice=voice)
 
     def _finish(self, stop: Stop) -> Reply:
         if stop == "interrupted":
@@ -261,25 +246,25 @@ class Turn:
             self._close_step()
         elif stop != "tool_calls" and not self._setup.model.capabilities.cites:
             said = " ".join(step.part.text for step in self._playback.steps if step.part is not None)
-            for citation in cite(said, [passage for run in self._runs for passage in run.result.passages]):
-                self._cite(citation)
-        reply = self._reply(stop)
-        self._post(events.TurnFinished, reply=reply)
+            for citation in cite(said, [passage for run in self._record.runs for passage in run.result.passages]):
+                self._record.cite(citation)
+        reply = self._record.reply(stop, self._state.conversation.open_calls)
+        self._record.post(events.TurnFinished, reply=reply)
         return reply
 
     def _fail(self, error: Exception, before: State) -> None:
         """Put the voice back, and the conversation too unless something was said or done."""
         conversation = self._state.conversation
         self._close_step()
-        if self._runs or any(step.part is not None for step in self._playback.steps):
-            for run in self._runs:
+        if self._record.runs or any(step.part is not None for step in self._playback.steps):
+            for run in self._record.runs:
                 if run.result.voice is not None and run.status == "done":
                     text = f"{run.result.text} (The turn failed, and the voice is as before.)"
                     self._take_late(replace(run, result=replace(run.result, text=text)))
         else:
             conversation.messages[:] = before.conversation.messages
         self._speak_in(before.voice)
-        self._post(events.TurnFailed, error=error, reply=self._reply("failed"))
+        self._record.post(events.TurnFailed, error=error, reply=self._record.reply("failed", conversation.open_calls))
 
     def _close_step(self) -> None:
         """Keep what was heard of a step that was cut off, and answer the calls that it left open."""
@@ -289,35 +274,8 @@ class Turn:
             if steps[-1].part is not None:
                 conversation.add("assistant", steps[-1].part)
         self._playback.settle(conversation)
-        if open_calls := conversation.open_calls:
+        if steps and (open_calls := conversation.open_calls):
             conversation.add("tool", *(_without_result(call) for call in open_calls))
-
-    def _reply(self, stop: Stop) -> Reply:
-        self._timings["total"] = self._now()
-        parts = [step.part for step in self._playback.steps if step.part is not None]
-        sounds = [part.audio for part in parts if part.audio is not None]
-        return Reply(
-            text=" ".join(part.text for part in parts if part.text),
-            audio=Audio.concat(sounds) if sounds else None,
-            heard=self._heard.text if self._heard else None,
-            confidence=self._heard.confidence if self._heard else None,
-            voice=self._spoken_in,
-            tool_calls=tuple(self._runs),
-            open_calls=self._state.conversation.open_calls,
-            citations=tuple(self._citations),
-            stop=stop,
-            usage=dict(self._usage),
-            timings=self._timings,
-        )
-
-    def _now(self) -> float:
-        return time.perf_counter() - self._begun
-
-    async def _put(self, kind: type[_AnyEvent], **fields: Any) -> None:
-        await self._outbox.put(kind(turn=self._number, at_s=self._now(), **fields))
-
-    def _post(self, kind: type[_AnyEvent], **fields: Any) -> None:
-        self._outbox.post(kind(turn=self._number, at_s=self._now(), **fields))
 
 
 def _without_result(call: ToolCall) -> ToolOutput:

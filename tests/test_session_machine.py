@@ -168,8 +168,9 @@ class Talk(RuleBasedStateMachine):
         self.reading.set()
         if self.reader is not None:
             self.reader.cancel()
-        self._run(50)
-        assert asyncio.all_tasks(self.loop) == set()
+        if left := asyncio.all_tasks(self.loop):
+            done, pending = self.loop.run_until_complete(asyncio.wait(left, timeout=5))
+            assert pending == set()
         self.loop.close()
 
 

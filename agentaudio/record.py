@@ -1,0 +1,78 @@
+"""`Record`: what has happened in a turn so far; it becomes events and the Reply."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any, TypeVar
+
+from agentaudio.conversation import Citation, ToolCall
+from agentaudio.events import Event, PassageCited
+from agentaudio.model.speech_lm import Heard
+from agentaudio.outbox import Outbox
+from agentaudio.playback import Playback
+from agentaudio.reply import Reply, Stop
+from agentaudio.sound.audio import Audio
+from agentaudio.tools.execution import ToolRun
+from agentaudio.voice_library.voice import Voice
+
+_AnyEvent = TypeVar("_AnyEvent", bound=Event)
+
+
+class Record:
+    """The course of one turn.
+
+    number: of the turn in its session
+    runs: the calls that ended; heard: the user's words as the model recognised them
+    spoken_in: the voice of what was said last; usage: counts of all steps; timings: as in Reply
+    """
+
+    def __init__(self, number: int, outbox: Outbox, playback: Playback) -> None:
+        self._number, self._outbox, self._playback = number, outbox, playback
+        self._begun = time.perf_counter()
+        self.runs: list[ToolRun] = []
+        self.citations: list[Citation] = []
+        self.usage: Counter[str] = Counter()
+        self.timings: dict[str, float] = {}
+        self.heard: Heard | None = None
+        self.spoken_in: Voice | None = None
+
+    def time(self, name: str) -> None:
+        """Note when something happened first."""
+        self.timings.setdefault(name, self._now())
+
+    def cite(self, citation: Citation) -> None:
+        """Note a passage that was used, once."""
+        if citation not in self.citations:
+            self.citations.append(citation)
+            self.post(PassageCited, citation=citation)
+
+    async def put(self, kind: type[_AnyEvent], **fields: Any) -> None:
+        """Emit an event as soon as the outbox has room."""
+        await self._outbox.put(kind(turn=self._number, at_s=self._now(), **fields))
+
+    def post(self, kind: type[_AnyEvent], **fields: Any) -> None:
+        """Emit an event at once."""
+        self._outbox.post(kind(turn=self._number, at_s=self._now(), **fields))
+
+    def reply(self, stop: Stop, open_calls: tuple[ToolCall, ...]) -> Reply:
+        """What the turn has come to: the words and the sound that stand in the conversation."""
+        self.time("total")
+        parts = [step.part for step in self._playback.steps if step.part is not None]
+        sounds = [part.audio for part in parts if part.audio is not None]
+        return Reply(
+            text=" ".join(part.text for part in parts if part.text),
+            audio=Audio.concat(sounds) if sounds else None,
+            heard=self.heard.text if self.heard else None,
+            confidence=self.heard.confidence if self.heard else None,
+            voice=self.spoken_in,
+            tool_calls=tuple(self.runs),
+            open_calls=open_calls,
+            citations=tuple(self.citations),
+            stop=stop,
+            usage=dict(self.usage),
+            timings=self.timings,
+        )
+
+    def _now(self) -> float:
+        return time.perf_counter() - self._begun
