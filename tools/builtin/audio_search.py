@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
-import weakref
 from collections.abc import Iterable
-from contextlib import suppress
-from datetime import date
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from agentaudio.conversation import AudioPart
-from agentaudio.errors import ConsentError, ToolError
+from agentaudio.errors import ConsentError, ToolError, VoiceError
 from agentaudio.retrieval.voices.query import asks_for_default, asks_for_talker
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import tool
-from agentaudio.voice_library.prepared import MAX_CLIP_S, MIN_CLIP_S
-from agentaudio.voice_library.voice import Consent, Source, Voice, VoiceCard
+from agentaudio.voice_library.talker import talker_voice
+from agentaudio.voice_library.voice import Voice
 
 MOST_PHRASES = 200
 
@@ -65,7 +58,7 @@ def audio_search(
 
 
 def _talker(context: RunContext) -> Voice:
-    """The user's last utterance as a voice. Its clip is a temporary file that is deleted with the Voice object.
+    """The user's last utterance as a voice.
 
     Raises ToolError when the library does not permit it, or there is too little speech.
     """
@@ -78,28 +71,10 @@ def _talker(context: RunContext) -> Voice:
     spoken = [part.audio for part in user.parts if isinstance(part, AudioPart)] if user is not None else []
     if not spoken:
         raise ToolError("the person wrote instead of speaking, so there is no voice to take on; ask them to speak")
-    clip = Audio.concat(spoken).slice(0, MAX_CLIP_S)
-    if clip.duration < MIN_CLIP_S or clip.is_silent:
-        raise ToolError(f"the person spoke for {clip.duration:.1f} s, too short for a voice; ask them to say more")
-    content = clip.to_bytes("flac")
-    sha256 = hashlib.sha256(content).hexdigest()
-    asked = Consent(
-        basis="speaker", holder="the person who was talking", scope=("synthesis",), until=date.today(),
-        evidence="asked for it in the conversation",
-    )  # fmt: skip
-    card = VoiceCard(
-        id=f"talker-{sha256[:12]}", name="the person talking", description="The person who was talking, as they asked.",
-        source=Source(engine="the conversation"), licence="LicenseRef-this-conversation", consent=asked,
-        sha256=sha256, duration_s=round(clip.duration, 3),
-    )  # fmt: skip
-    number, name = tempfile.mkstemp(prefix="agentaudio-talker-", suffix=".flac")
-    with os.fdopen(number, "wb") as file:
-        file.write(content)
-    voice = Voice(card, Path(name))
-    weakref.finalize(voice, _forget, name)
-    return voice
-
-
-def _forget(name: str) -> None:
-    with suppress(OSError):
-        os.unlink(name)
+    speech = Audio.concat(spoken)
+    try:
+        return talker_voice(speech)
+    except VoiceError:
+        raise ToolError(
+            f"the person spoke for {speech.duration:.1f} s, too short for a voice; ask them to say more"
+        ) from None
