@@ -1,8 +1,9 @@
+"""English number words."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.text.numbers import (
     LARGEST,
     FoundNumber,
@@ -63,25 +64,3 @@ def test_years_and_ordinals_sound_as_people_say_them() -> None:
     assert year_words(1900) == "nineteen hundred"
     assert year_words(2004) == "two thousand four"
     assert [ordinal_words(n) for n in (1, 12, 20, 23)] == ["first", "twelfth", "twentieth", "twenty third"]
-
-
-@pytest.mark.parametrize(
-    ("said", "written"),
-    [
-        ("what is seventeen times twenty three", "17*23"),
-        ("fifteen percent of eighty", "15/100*80"),
-        ("the square root of two plus one", "sqrt(2)+1"),
-        ("nine squared", "9**2"),
-        ("subtract five from nine", "9-5"),
-        ("add nineteen and twenty three", "19+23"),
-        ("divide one hundred forty four by twelve", "144/12"),
-        ("two to the power of ten", "2**10"),
-        ("half of ninety", "1/2*90"),
-        ("17 * 23", "17*23"),
-        ("a table for two at six thirty", None),
-        ("eleven", None),
-        ("hello", None),
-    ],
-)
-def test_spoken_sums_become_expressions(said: str, written: str | None) -> None:
-    assert expression(said.split()) == written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentaudio.text.sentences import SentenceStream, sentence_spans, sentences
@@ -50,6 +50,9 @@ TEXTS = PUNCTUATED | WRITTEN | st.text(max_size=200)
         "(It rained!) and then it stopped.",
         "1. Wash the rice.",
         "See agentaudio.text for more.",
+        "At 7 p.m. 12 people came",
+        "你好!ok",
+        "main.你好",
     ],
 )
 def test_numbers_names_abbreviations_and_quotations_stay_whole(text: str) -> None:
@@ -72,6 +75,7 @@ def test_numbers_names_abbreviations_and_quotations_stay_whole(text: str) -> Non
         "「真的吗？」他问。",
         "你好!我是小李",
         "It ended。Then it began.",
+        "It fills the left col. Then it stops.",
     ],
 )
 def test_sentences_end_at_stops_in_any_script(text: str) -> None:
@@ -107,6 +111,7 @@ def test_any_cut_of_the_text_gives_the_same_sentences(text: str, data: st.DataOb
 
 
 @given(TEXTS)
+@example("Two things:\n- one\n12) two")
 def test_character_by_character_gives_the_same_sentences(text: str) -> None:
     stream = SentenceStream()
     found = [sentence for character in text for sentence in stream.push(character)]
