@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "agentaudio"
 ROOMS = ("tools", "retrieval", "voice_library", "model")
 
 # The ground floor: modules that all rooms may import, and that import only each other.
-GROUND = ("sound", "text", "conversation", "errors", "files", "http", "onnx", "portal", "retry")
+GROUND = ("sound", "text", "cache", "conversation", "errors", "files", "http", "onnx", "portal", "retry")
 ABOVE = {
     "voice_library": ("voice_library",),
     "retrieval": ("retrieval", "voice_library"),

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -70,6 +71,11 @@ def test_other_encodings_are_refused(server: LocalServer, encoding: str) -> None
         get(f"{server.url}/?key=secret")
     assert len(str(refused.value)) < 200 and "secret" not in str(refused.value)
     assert server.asked[0].headers["accept-encoding"] == "gzip, deflate"
+
+
+def test_a_response_that_several_share_cannot_be_changed(server: LocalServer) -> None:
+    with pytest.raises(FrozenInstanceError):
+        get(server.url).status = 200  # type: ignore[misc]
 
 
 def test_a_client_waits_ten_seconds_by_default() -> None:
