@@ -125,7 +125,7 @@ class Agent:
         specs = []
         if setup.tools:
             await asyncio.to_thread(setup.resources.prepare)
-            specs = setup.specs(setup.resources.context(Conversation(), setup.voice))
+            specs = setup.specs()
         await self.model.warm_up(specs)
 
     async def aclose(self) -> None:

@@ -218,15 +218,6 @@ class Conversation:
         """The newest message of the user."""
         return next((m for m in reversed(self.messages) if m.role == "user"), None)
 
-    def set_transcript(self, transcript: str) -> None:
-        """Store the recognised words of the sound in the newest user message."""
-        user = self.last_user
-        if user is None:
-            raise ConversationError("there is no user message to transcribe; add one first")
-        for part in user.parts:
-            if isinstance(part, AudioPart):
-                self.replace(part, AudioPart(part.audio, transcript))
-
     def replace(self, old: Part, new: Part | None) -> bool:
         """Put a part in the place of another, which is found by identity; None removes it.
 

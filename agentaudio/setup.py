@@ -9,7 +9,6 @@ from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import OptionError
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.resources import Resources
-from agentaudio.tools.context import RunContext
 from agentaudio.tools.execution import Approve
 from agentaudio.tools.tool import Tool
 from agentaudio.voice_library.voice import Voice
@@ -57,9 +56,10 @@ class Setup:
             why = "makes no sound" if speaks == "none" else "speaks only in its own voice"
             raise OptionError(f"model {self.model.name!r} {why}, so voice {voice.id!r} cannot be used; leave it out")
 
-    def specs(self, context: RunContext) -> list[ToolSpec]:
-        """The tools as the model sees them; made once, since phrases may take a look at every voice."""
+    def specs(self) -> list[ToolSpec]:
+        """The tools as the model sees them, made once: phrases may go through every voice. They see no conversation."""
         if len(self._specs) < len(self.tools):
+            context = self.resources.context(Conversation(), self.voice)
             self._specs[:] = [tool.spec(context) for tool in self.tools.values()]
         return self._specs
 

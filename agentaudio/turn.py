@@ -53,6 +53,7 @@ class Turn:
         self._setup, self._state, self._options = setup, state, options
         self._outbox, self._playback = outbox, playback
         self._record = Record(number, outbox, playback)
+        self._added: list[Part] = []  # what the input put into the conversation
         self._calls = TurnCalls(
             setup.tools,
             started=lambda call: self._record.post(events.ToolStarted, call=call),
@@ -66,7 +67,7 @@ class Turn:
 
     async def run(self, user: UserInput) -> Reply:
         """Raises what made the turn fail, after its `turn.failed` event; a model's own errors as BackendError."""
-        before = State(self._state.conversation.copy(), self._state.voice)
+        voice_before = self._state.voice
         try:
             await self._record.put(events.TurnStarted)
             await self._hear(user)
@@ -76,10 +77,10 @@ class Turn:
             raise
         except Exception as error:
             if isinstance(error, AgentAudioError):
-                self._fail(error, before)
+                self._fail(error, voice_before)
                 raise
             failure = BackendError(f"model {self._setup.model.name!r} failed: {error!r}; see the log, or try again")
-            self._fail(failure, before)
+            self._fail(failure, voice_before)
             raise failure from error
 
     async def _hear(self, user: UserInput) -> None:
@@ -93,8 +94,9 @@ class Turn:
                 self._change_voice(run)
             return
         part = await hear(user, self._setup.model)
+        self._added = [part, *(_without_result(call) for call in waiting)]
         if waiting:
-            conversation.add("tool", *(_without_result(call) for call in waiting))
+            conversation.add("tool", *self._added[1:])
         conversation.add("user", part)
 
     async def _generate_and_act(self) -> Stop:
@@ -112,8 +114,9 @@ class Turn:
     async def _generate(self, step: int) -> tuple[list[CallDelta], End]:
         """One generation: emit what the model says, and collect the calls it makes."""
         model, conversation = self._setup.model, self._state.conversation
-        context, voice = await self._context(), await self._permitted_voice()
-        tools = self._setup.specs(context) if step < self._setup.max_steps else []
+        await self._open_resources()
+        voice = await self._permitted_voice()
+        tools = self._setup.specs() if step < self._setup.max_steps else []
         deltas = model.generate(conversation.copy(), tools=tools, voice=voice, options=self._options)
         spoken = self._playback.begin_step()
         calls: list[CallDelta] = []
@@ -164,7 +167,7 @@ class Turn:
         interrupted = True
         try:
             own = [call for call in calls if call not in left]
-            await self._calls.run(own, await self._context(), problems=problems)
+            await self._calls.run(own, self._context(), problems=problems)
             interrupted = False
         finally:
             order = [call.id for call in calls]
@@ -185,12 +188,14 @@ class Turn:
         tool = self._setup.tools.get(call.name)
         return tool is not None and tool.external
 
-    async def _context(self) -> RunContext:
+    async def _open_resources(self) -> None:
+        if self._setup.tools and not self._setup.resources.ready:
+            await asyncio.to_thread(self._setup.resources.open)
+
+    def _context(self) -> RunContext:
         conversation, voice = self._state.conversation.copy(), self._state.voice
         if not self._setup.tools:
             return RunContext(conversation, voice)
-        if not self._setup.resources.ready:
-            await asyncio.to_thread(self._setup.resources.open)
         return self._setup.resources.context(conversation, voice)
 
     def _take_run(self, run: ToolRun) -> None:
@@ -215,9 +220,10 @@ class Turn:
         if heard.final:
             self._record.heard = heard
             self._record.time("heard")
-            user = self._state.conversation.last_user
-            if user is not None and any(isinstance(part, AudioPart) for part in user.parts):
-                self._state.conversation.set_transcript(heard.text)
+            for position, part in enumerate(self._added):
+                if isinstance(part, AudioPart):
+                    self._added[position] = AudioPart(part.audio, heard.text)
+                    self._state.conversation.replace(part, self._added[position])
         await self._record.put(events.SpeechHeard, text=heard.text, confidence=heard.confidence, final=heard.final)
 
     async def _permitted_voice(self) -> Voice | None:
@@ -252,7 +258,7 @@ class Turn:
         self._record.post(events.TurnFinished, reply=reply)
         return reply
 
-    def _fail(self, error: Exception, before: State) -> None:
+    def _fail(self, error: Exception, voice_before: Voice | None) -> None:
         """Put the voice back, and the conversation too unless something was said or done."""
         conversation = self._state.conversation
         self._close_step()
@@ -262,8 +268,9 @@ class Turn:
                     text = f"{run.result.text} (The turn failed, and the voice is as before.)"
                     self._take_late(replace(run, result=replace(run.result, text=text)))
         else:
-            conversation.messages[:] = before.conversation.messages
-        self._speak_in(before.voice)
+            for part in self._added:
+                conversation.replace(part, None)
+        self._speak_in(voice_before)
         self._record.post(events.TurnFailed, error=error, reply=self._record.reply("failed", conversation.open_calls))
 
     def _close_step(self) -> None:

@@ -109,22 +109,6 @@ def test_the_outputs_of_an_earlier_step_are_not_the_last() -> None:
     assert talk.last_outputs == () and [one.id for one in talk.open_calls] == ["b"]
 
 
-def test_a_transcript_goes_to_the_newest_sound_of_the_user() -> None:
-    talk = Conversation()
-    talk.add("user", AudioPart(tone()))
-    talk.add("assistant", "yes")
-    talk.add("user", "now", AudioPart(tone(300)))
-    talk.set_transcript("again")
-    assert [message.text for message in talk if message.role == "user"] == ["", "now again"]
-
-
-def test_there_must_be_a_user_message_to_transcribe() -> None:
-    talk = Conversation()
-    talk.add("system", "be kind")
-    with pytest.raises(ConversationError, match="no user message"):
-        talk.set_transcript("x")
-
-
 def test_a_part_is_replaced_by_identity() -> None:
     first, second = SpeechPart("same"), SpeechPart("same")
     talk = Conversation()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.models import calls, scripted
@@ -32,6 +33,7 @@ from agentaudio.model.speech_lm import (
     CitationDelta,
     Delta,
     End,
+    Heard,
     ReferenceVoice,
     TextDelta,
     TokensDelta,
@@ -293,6 +295,55 @@ async def test_what_was_said_before_a_failure_stays_and_is_marked() -> None:
     assert [(part.text, part.interrupted) for part in speech(session)] == [("One moment", True)]
     assert end.reply.text == "One moment" and end.reply.audio is not None
     assert (await session.run("and?")).text == "Again."
+
+
+async def test_a_failed_turn_leaves_a_late_result_of_an_earlier_one() -> None:
+    booked = asyncio.Event()
+
+    @tool(cancellable=False)
+    async def book() -> str:
+        await booked.wait()
+        return "booked, number 7"
+
+    async def late(conversation: Conversation) -> None:
+        booked.set()
+        await asyncio.sleep(0.01)
+
+    class Failing(type(scripted("x"))):  # type: ignore[misc]
+        async def generate(self, conversation: Conversation, **given: Any) -> AsyncGenerator[Delta, None]:
+            if len(conversation) > 2:
+                await late(conversation)
+                raise ZeroDivisionError("oops")
+            async for delta in super().generate(conversation, **given):
+                yield delta
+
+    session = Agent(Failing([calls(("book", {}))]), tools=[book]).session()
+    async for event in session.stream("book a table"):
+        if isinstance(event, events.ToolStarted):
+            await asyncio.sleep(0.01)
+            await session.interrupt()
+    with pytest.raises(BackendError):
+        await session.run("and?")
+    assert [message.role for message in session.conversation] == ["user", "assistant", "tool"]
+    assert [output.text for output in session.conversation.last_outputs] == ["booked, number 7"]
+
+
+async def test_the_recognised_words_are_kept_with_the_sound_and_go_with_a_failed_turn() -> None:
+    session = Agent(scripted({"heard": "hello", "say": "Hi."})).session()
+    await session.run(tone())
+    assert [(message.role, message.text) for message in session.conversation] == [
+        ("user", "hello"),
+        ("assistant", "Hi."),
+    ]
+
+    def hears_and_fails(*_: object) -> Iterator[Delta]:
+        yield Heard("hello")
+        raise ZeroDivisionError("oops")
+
+    broken = Agent(scripted(hears_and_fails)).session()
+    with pytest.raises(BackendError):
+        await broken.run(tone())
+    assert len(broken.conversation) == 0
 
 
 # Voices and options of a turn
