@@ -108,7 +108,7 @@ class VoiceLibrary(Catalogue):
         Raises VoiceNotFound; revoking again changes nothing.
         """
         with self.database.change() as db:
-            card = self.card(id)  # read within the transaction, so nobody can change it meanwhile
+            card = self.card(id)  # read within the transaction, so no other writer can change it
             if card.revoked is None:
                 card = card.tombstone(datetime.now(UTC).replace(microsecond=0))
                 self._records(db).revoke(card)

@@ -1,4 +1,4 @@
-"""`talker_voice`: what somebody just said, as a voice for the rest of a conversation."""
+"""`talker_voice`: a person's last utterance as a voice for the rest of a conversation."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Work in a process of its own: frames over pipes, one request at a time, replaced when it dies.
+"""`Worker`: a child process that answers one request at a time over pipes, and is replaced when it dies.
 
-Libraries that are not thread-safe, hold the interpreter's lock for seconds or may abort run in
-such a process. A frame is a 32-bit little-endian length and that many bytes; a message is a
-frame of JSON and a frame of bytes, in both directions.
+Libraries that are not thread-safe, hold the interpreter's lock for seconds, or can abort the
+process run in one. A frame is a 32-bit little-endian length and that many bytes. A message, in
+either direction, is a frame of JSON and a frame of bytes.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Message = tuple[dict[str, Any], bytes]
 
 
 def read_message(pipe: IO[bytes]) -> Message:
-    """The next message. Raises EOFError when the other side is gone."""
+    """Read a message. Raises EOFError when the other process has ended or sent a frame above LARGEST_FRAME."""
     return json.loads(_read_frame(pipe)), _read_frame(pipe)
 
 
 def write_message(pipe: IO[bytes], header: Mapping[str, Any], content: bytes = b"") -> None:
-    """Send a message. Raises OSError when the other side is gone."""
+    """Send a message. Raises OSError when the other process has ended."""
     encoded = json.dumps(header).encode()
     pipe.write(struct.pack("<I", len(encoded)) + encoded + struct.pack("<I", len(content)) + content)
     pipe.flush()
@@ -44,7 +44,7 @@ def write_message(pipe: IO[bytes], header: Mapping[str, Any], content: bytes = b
 def _read_frame(pipe: IO[bytes]) -> bytes:
     (size,) = struct.unpack("<I", _read_exactly(pipe, 4))
     if size > LARGEST_FRAME:
-        raise EOFError(f"a frame of {size} bytes: the other side is out of step")
+        raise EOFError(f"a frame of {size} bytes is longer than {LARGEST_FRAME}: the stream is out of step")
     return _read_exactly(pipe, size)
 
 
@@ -60,9 +60,11 @@ def _read_exactly(pipe: IO[bytes], size: int) -> bytes:
 
 
 class Worker:
-    """The parent's end: starts `python -m module *arguments` when first asked. Thread-safe.
+    """The parent's side: runs `python -m module *arguments` from the first request on. Thread-safe.
 
-    The process ends with `close`, with this object, or with this process, however it ends.
+    The child ends with `close`, with this object, or with this process, even when it is killed.
+
+    timeout_s: for one request, in seconds
     """
 
     def __init__(self, module: str, *arguments: str, timeout_s: float = 60.0) -> None:
@@ -78,10 +80,10 @@ class Worker:
         return self._process.pid if self._process else None
 
     def ask(self, header: Mapping[str, Any], content: bytes = b"") -> Message:
-        """The answer to a request; a process that died meanwhile is replaced and asked once more.
+        """Send a request and return the answer; if the process dies it is replaced and the request repeated once.
 
-        Raises BackendError when it dies twice, takes longer than `timeout_s`, or answers with
-        an `error`.
+        Raises BackendError when it dies twice, which includes being killed after `timeout_s`, when it
+        cannot be started, or when it answers with an `error`.
         """
         with self._lock:
             for last_try in (False, True):
@@ -92,7 +94,7 @@ class Worker:
                     self._stop()
                     if last_try:
                         raise BackendError(
-                            f"the process of {self._module} died twice on one request; "
+                            f"the process of {self._module} died twice on the same request; "
                             "leave out this input and report it"
                         ) from None
         if "error" in answer:
@@ -113,7 +115,7 @@ class Worker:
             write_message(process.stdin, header, content)
             return read_message(process.stdout)
         except BaseException:
-            # Half a message in either pipe would garble every later one.
+            # A partial message in a pipe would corrupt every later one.
             process.kill()
             raise
         finally:
@@ -121,7 +123,7 @@ class Worker:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._owner != os.getpid():
-            # After a fork the pipes belong to the parent: two writers would garble each other.
+            # After a fork the pipes belong to the parent; two writers would corrupt each other's messages.
             if self._finalizer is not None:
                 self._finalizer.detach()
             self._process, self._finalizer, self._owner = None, None, os.getpid()
@@ -142,7 +144,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": paths},
-                # Ctrl-C reaches the whole foreground group; the parent decides when this one ends.
+                # Ctrl-C reaches the whole foreground process group, but the parent decides when the worker ends.
                 start_new_session=True,
             )
         except OSError as error:
@@ -168,13 +170,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def serve(handle: Callable[[dict[str, Any], bytes], Message]) -> None:
-    """The worker's end: answer requests from standard input until it ends.
+    """The worker's side: answer requests from standard input until it is closed.
 
-    handle: gets a request's header and bytes; a RuntimeError it raises becomes the answer's `error`
+    handle: takes a request's header and bytes; its RuntimeError becomes the answer's `error`
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
-    # The library may print: keep its words out of the frames.
+    # The library may print to standard output, which must not mix with the frames.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     with contextlib.suppress(EOFError, OSError):
@@ -188,7 +190,7 @@ def serve(handle: Callable[[dict[str, Any], bytes], Message]) -> None:
 
 
 def _leave_with_parent(parent: int) -> None:
-    # A forked child of the parent can hold our input open, so its end alone is no proof of life.
+    # A forked child of the parent can keep our input open, so end of input does not show that the parent ended.
     while os.getppid() == parent:
         time.sleep(2)
     os._exit(0)

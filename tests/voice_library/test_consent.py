@@ -5,6 +5,7 @@ Fast, so that it can be run against many mutants of the rules.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import pickle
 from collections.abc import Iterator
@@ -144,6 +145,52 @@ def test_a_card_that_is_spelled_wrongly_is_refused(fields: dict[str, object], wo
     assert str(raised.value).startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("name", "allowed", "refused"),
+    [
+        ("id", ("a", "7-b_c", "a" * 64), ("", "-a", "a" * 65, "A", "a b", "a\n")),
+        ("name", ("A", "A" * 100), ("", "A" * 101)),
+        ("description", ("", "d" * 10_000), ("d" * 10_001,)),
+        ("transcript", ("", "t" * 10_000), ("t" * 10_001,)),
+        ("language", ("e", "e" * 35), ("", "e" * 36)),
+        ("gender", ("female", "male", "neutral", None), ("", "Male")),
+        ("age", ("child", "young", "adult", "old", None), ("", "9")),
+        ("automatic", ((), ("tags",)), (("name",),)),
+        ("sha256", ("0123456789abcdef" * 4,), ("0" * 63, "0" * 65, "G" * 64, "A" * 64)),
+    ],
+)
+def test_a_field_takes_what_it_allows_and_nothing_else(
+    name: str, allowed: tuple[object, ...], refused: tuple[object, ...]
+) -> None:
+    for value in allowed:
+        assert getattr(card(**{name: value}), name) == value
+    for value in refused:
+        with pytest.raises(VoiceError, match=rf"^a card: {name}"):
+            card(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed", "refused"),
+    [("speech_s", (0, 0.5), (-0.1, -1)), ("clipped", (0, 0.5, 1), (-0.1, -1, 1.1, 2)), ("bandwidth_hz", (0, 1), (-1,))],
+)
+def test_a_measurement_is_in_its_range(name: str, allowed: tuple[float, ...], refused: tuple[float, ...]) -> None:
+    measured: dict[str, float | None] = {"speech_s": 2, "snr_db": None, "clipped": 0, "bandwidth_hz": 400}
+    for value in allowed:
+        assert getattr(Quality.model_validate(measured | {name: value}), name) == value
+    for value in refused:
+        with pytest.raises(ValueError, match=name):
+            Quality.model_validate(measured | {name: value})
+
+
+def test_what_a_card_need_not_say() -> None:
+    bare = VoiceCard(id="ann", name="Ann", description="", sha256="0" * 64, duration_s=2.0)
+    assert bare.model_dump(exclude={"id", "name", "description", "sha256", "duration_s"}) == {
+        "transcript": "", "language": "und", "tags": (), "gender": None, "age": None, "style": None, "accent": None,
+        "source": None, "licence": None, "consent": None, "automatic": (), "quality": None, "added": None,
+        "revoked": None,
+    }  # fmt: skip
+
+
 def test_cards_and_consents_cannot_be_changed() -> None:
     for record, name in ((card(), "licence"), (AGREED, "scope"), (STRICT, "without_consent")):
         with pytest.raises(ValueError, match="frozen"):
@@ -165,6 +212,28 @@ def test_a_voice_outside_a_library_is_judged_by_its_card(tmp_path: Path) -> None
     assert voice.permit == Permit(card()) and voice.permit.refusal() is None
     assert voice.permit.refusal("research") is not None
     assert voice.permit.state_path("kokoro", "1", ".npz") is None
+
+
+def test_the_clip_of_a_voice_is_the_one_that_its_card_describes(tmp_path: Path) -> None:
+    prepared = PreparedVoice.of(tone(300, 1), id="ann", name="Ann", description="Calm.", transcript="Hello.")
+    path = tmp_path / "ann.flac"
+    path.write_bytes(prepared.content)
+    voice = Voice(prepared.card, path)
+    assert voice.clip.duration == pytest.approx(1) and voice.clip is voice.clip
+    assert (voice.id, voice.name, voice.description, voice.transcript) == ("ann", "Ann", "Calm.", "Hello.")
+    assert repr(voice) == "Voice('ann', 'Ann')" and voice == Voice(prepared.card, path, home=None)
+    assert hash(voice) == hash(Voice(prepared.card, path)) != hash(Voice(card(id="ben"), path))
+    assert voice.to_dict()["transcript"] == "Hello." and "licence" not in voice.to_dict()
+    path.write_bytes(tone(400, 1).to_bytes("flac"))
+    with pytest.raises(VoiceError, match=r"voice 'ann': .*ann\.flac changed after it was added; add it again"):
+        _ = Voice(prepared.card, path).clip
+    path.write_bytes(b"not a sound")
+    digest = hashlib.sha256(b"not a sound").hexdigest()
+    with pytest.raises(VoiceError, match="^voice 'ann': "):
+        _ = Voice(card(sha256=digest), path).clip
+    path.unlink()
+    with pytest.raises(VoiceError, match=r"voice 'ann': cannot read .*: No such file"):
+        _ = Voice(prepared.card, path).clip
 
 
 def test_a_voice_without_consent_is_refused_by_default(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ class WorldTimbre:
 
     def __init__(self, reference: Audio) -> None:
         if reference.is_silent:
-            raise VoiceError("the reference is silent; choose a clip in which somebody speaks")
+            raise VoiceError("the reference is silent; choose a clip of one person speaking")
         target = _analyse(reference.slice(0.0, LONGEST_REFERENCE_S))
         speech_s = float(target.typical.sum()) * FRAME_MS / 1000
         if speech_s < SHORTEST_REFERENCE_S:

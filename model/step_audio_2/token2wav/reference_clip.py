@@ -61,7 +61,7 @@ def ready_clip(clip: Audio, longest_s: float = LONGEST_S) -> ReferenceClip:
     stretches = _speech(clip)
     if not stretches:
         raise VoiceError(
-            f"nobody speaks in this clip of {clip.duration:.1f} s, or the noise is louder; "
+            f"no speech was found in this clip of {clip.duration:.1f} s, or noise covers it; "
             "record one person speaking in a quiet room"
         )
     spoken_s = sum(end - start for start, end in stretches) + 2 * MARGIN_S
