@@ -21,7 +21,7 @@ def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     samples: (n,) float32. Filtering may raise peaks; they are limited to `levels.LOUDEST_PEAK`.
     Source: soxr (the SoX resampler library).
     """
-    if from_hz == to_hz or not len(samples):
+    if from_hz == to_hz:
         return samples
     import soxr
 

@@ -82,6 +82,12 @@ def test_sound_whose_rate_changes_is_converted_run_by_run(parts: list[tuple[int,
     np.testing.assert_array_equal(out.samples, np.concatenate([np.zeros(0, np.float32), *expected]))
 
 
+def test_an_empty_chunk_of_another_rate_changes_nothing() -> None:
+    sound = tone(duration_s=0.2)
+    begin, end = sound.slice(0, 0.1), sound.slice(0.1)
+    assert converted(PcmStream(24_000), [begin, Audio.silence(0, 48_000), end]) == sound.resample(24_000)
+
+
 def test_bytes_arrays_and_audio_are_the_same_sound() -> None:
     sound = Audio.from_pcm16(tone(duration_s=0.3).to_pcm16(), 16_000)
     integers = np.frombuffer(sound.to_pcm16(), "<i2")
@@ -120,6 +126,8 @@ def test_half_a_sample_waits_for_its_other_half() -> None:
         stream.push(np.zeros(3, np.float32))
     with pytest.raises(AudioError, match="ends in half a 16-bit sample"):
         stream.finish()
+    for nothing in (b"", np.zeros(0, np.float32), Audio.silence(0, 24_000)):
+        assert len(stream.push(nothing)) == 0
     assert stream.push(b"\x40").samples.tolist() == [0.5]
     assert len(stream.finish()) == 0
 
