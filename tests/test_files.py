@@ -82,6 +82,39 @@ def test_files_of_other_threads_keep_the_umask_while_files_are_written(tmp_path:
     assert mode(tmp_path / "mine") == 0o600
 
 
+def calls_to_the_disk(path: Path, monkeypatch: pytest.MonkeyPatch, *, durable: bool) -> list[str]:
+    """Write a file and list, in order, what was flushed and renamed."""
+    calls: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def flushing(handle: int) -> None:
+        place = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        calls.append(f"flush {'file' if place.suffix == '.tmp' else place.name}")
+        fsync(handle)
+
+    def renaming(source: Path, target: Path) -> None:
+        calls.append(f"rename to {target.name}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", flushing)
+    monkeypatch.setattr(os, "replace", renaming)
+    write_atomically(path, b"x", error=AudioError, durable=durable)
+    return calls
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="reads the names of open files from /proc")
+def test_a_durable_write_flushes_the_file_its_folder_and_every_folder_it_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = calls_to_the_disk(tmp_path / "outer" / "inner" / "a", monkeypatch, durable=True)
+    assert set(calls[:2]) == {"flush outer", f"flush {tmp_path.name}"}
+    assert calls[2:] == ["flush file", "rename to a", "flush inner"]
+
+
+def test_other_writes_wait_for_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert calls_to_the_disk(tmp_path / "a", monkeypatch, durable=False) == ["rename to a"]
+
+
 @pytest.mark.parametrize("error", [AudioError, VoiceError, RetrievalError])
 def test_a_place_that_cannot_be_written_raises_the_class_of_the_caller(
     tmp_path: Path, error: type[AgentAudioError]

@@ -57,5 +57,6 @@ def fade_edges(samples: Floats, count: int) -> NDArray[np.float32]:
     samples: (n,) float; where n < 2 * count the ramps meet in the middle below 1
     returns: (n,) float32
     """
-    ramp = np.arange(len(samples)) / max(1, count)
-    return np.asarray(samples * np.minimum(1.0, np.minimum(ramp, ramp[::-1])), np.float32)
+    distance = np.arange(len(samples))
+    gain = np.minimum(distance, distance[::-1]).clip(max=count) / count if count else 1.0
+    return np.asarray(samples * gain, np.float32)

@@ -57,6 +57,11 @@ def test_fades_begin_and_end_at_zero_and_leave_the_middle() -> None:
     assert np.abs(np.diff(faded)).max() <= 0.1001
 
 
+def test_the_shortest_fades() -> None:
+    assert fade_edges(np.ones(4, np.float32), 1).tolist() == [0, 1, 1, 0]
+    assert fade_edges(np.ones(4, np.float32), 0).tolist() == [1, 1, 1, 1]
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 50])
 def test_sound_shorter_than_its_fades_stays_below_them(count: int) -> None:
     faded = fade_edges(np.ones(6, np.float32), count)
