@@ -1,4 +1,4 @@
-"""A tool that asks first, may not be run twice, and finishes even when the user cuts in.
+"""A tool whose calls need approval, and finish even when the user interrupts.
 
 python examples/approval.py
 """
@@ -13,14 +13,14 @@ async def book_table(people: int, time: str) -> str:
     """Book a table in the restaurant.
 
     Args:
-        people: how many will come
-        time: such as 19:30
+        people: number of guests
+        time: in 24-hour form, such as 19:30
     """
     return f"A table for {people} is booked at {time}."
 
 
 def approve(tool: Tool, call: ToolCall) -> bool:
-    """May be async, and may ask a person; here small parties are welcome."""
+    """Approve parties of up to 8. An approval function may also be async, and may ask a person."""
     return int(call.arguments["people"]) <= 8
 
 

@@ -1,4 +1,4 @@
-"""A tool without Python: ten lines of YAML that ask a web service.
+"""A tool without Python: ten lines of YAML that call a web service.
 
 python examples/declarative_tool.py
 """
@@ -25,7 +25,7 @@ allow_private: true
 
 
 class Service(BaseHTTPRequestHandler):
-    """Stands in for a service on the web, so that this runs anywhere."""
+    """A local stand-in for a web service, so that the example needs no network."""
 
     def do_GET(self) -> None:
         self.send_response(200)

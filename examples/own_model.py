@@ -1,8 +1,8 @@
-"""Any model can drive the loop: this one repeats what it was told, in writing.
+"""A model of your own in the loop. This one repeats the user's words as text.
 
     python examples/own_model.py
 
-A package offers such a model by name through the entry point group `agentaudio.models`.
+A package makes such a model available by name through the entry point group `agentaudio.models`.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -13,7 +13,7 @@ from agentaudio.model.speech_lm import Capabilities, Delta, End, ReferenceVoice,
 
 
 class Parrot:
-    """A SpeechLM: it needs a name, capabilities, and `generate`."""
+    """A SpeechLM: a name, capabilities, `generate`, `warm_up` and `aclose`."""
 
     name = "parrot"
     capabilities = Capabilities(hears=False, voices="none", calls_tools=False)

@@ -1,4 +1,4 @@
-"""Build a voice library, with consent, and let an agent speak in a voice of it.
+"""Create a voice library with consent, and let an agent speak in one of its voices.
 
 python examples/own_voices.py CLIP.wav FOLDER
 """

@@ -1,4 +1,4 @@
-"""Ask by voice, have a tool of your own called, and save the spoken answer.
+"""Ask a spoken question, let the agent call your own tool, and save the spoken answer.
 
 python examples/quickstart.py [QUESTION.wav] [ANSWER.wav]
 """

@@ -1,4 +1,4 @@
-"""A session of several turns: the voice changes when it is asked for, and goes back.
+"""A session of several turns: change the voice on request, and change it back.
 
 python examples/voice_switch.py
 """

@@ -1,4 +1,4 @@
-"""A tool that other people install: the entry point in pyproject.toml offers it by name."""
+"""A tool in an installable package. The entry point in pyproject.toml gives it its name."""
 
 import random
 from typing import Annotated
@@ -10,9 +10,9 @@ from agentaudio import tool
 
 @tool(phrases=["roll a dice", "roll {count} dice"])
 def roll_dice(
-    count: Annotated[int, Field(ge=1, le=20, description="How many dice.")] = 1,
-    sides: Annotated[int, Field(ge=2, le=100, description="Sides of each.")] = 6,
+    count: Annotated[int, Field(ge=1, le=20, description="Number of dice.")] = 1,
+    sides: Annotated[int, Field(ge=2, le=100, description="Number of sides on each die.")] = 6,
 ) -> str:
-    """Roll dice, and tell each number and the sum."""
+    """Roll dice, and return each number and the sum."""
     rolled = [random.randint(1, sides) for _ in range(count)]
     return f"{', '.join(map(str, rolled))}: {sum(rolled)} in all"
