@@ -1,9 +1,9 @@
-"""What the loop itself costs: turns over an instant scripted model.
+"""Overhead of the agent loop, measured with a scripted model that answers instantly.
 
     python benchmarks/agent_loop.py [--json FILE]
 
-Claims: at most 3 ms of overhead for a turn with two tool calls (median); 200 turns at once without
-an error; the schemas of 100 tools in under 300 ms; `import agentaudio` under 200 ms.
+Targets: a median of at most 3 ms for a turn with two tool calls; 200 simultaneous turns without an
+error; schemas for 100 tools in under 300 ms; `import agentaudio` in under 200 ms.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TURNS = 500
 CROWD = 200
 TOOLS = 100
 
-# In an interpreter of its own: what reads docstrings is imported for the first tool.
+# Run in a fresh interpreter: the first tool imports the docstring parser, and that time is included.
 MANY_TOOLS = f"""
 import time
 from typing import Literal
@@ -83,12 +83,12 @@ async def crowd(agent: Agent) -> int:
 
 
 def cold_import(code: str) -> float:
-    """Median seconds of the import alone, in fresh interpreters."""
+    """Median seconds that `code` takes in fresh interpreters, without their start-up."""
     return fresh(f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)")
 
 
 def fresh(program: str) -> float:
-    """Median of the seconds that a program prints, in fresh interpreters."""
+    """Median of the seconds that `program` prints, over 7 fresh interpreters."""
     return statistics.median(float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(7))
 
 

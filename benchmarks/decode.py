@@ -1,20 +1,25 @@
-"""Decoding with Step-Audio 2: what the cache and the batch save, and how near a GPU comes to its memory's speed.
+"""Decoding speed of Step-Audio 2: gains of the KV cache and of batching, and the share of a GPU's memory bandwidth.
 
     python benchmarks/decode.py [--json FILE] [--tokens N] [--device cpu|cuda] [--threads N]
 
-On a CPU: a model of 120 million random float32 parameters hears 10 s and writes 256 tokens greedily,
-through the backend's own decoder, and as the reference decodes: encoder, prefix and the logits of every
-position again for each token (its modeling_step_audio_2.py keeps no cache and cuts nothing off); a
-third time sparing it the logits that nobody looks at. Then the time of a token near the 64th and near
-the 1024th, and what four answers at once gain over one after the other. The weights are random; the
-vocabulary, the prompt and the arithmetic are those of the real model. Every time is given twice, on the
-wall and in seconds of CPU: on a machine that others use, believe the second, with --threads 1.
+On a CPU: a model of 120 million random float32 parameters takes a 10 s utterance and decodes 256 tokens
+greedily in three ways:
 
-On a GPU: the full size in random bfloat16. Tokens a second of one answer and of eight, greedily, through
-the backend's compiled decoder; the bound is the bytes of weights that every token has to read, over the
-speed at which the card copies its own memory. The time to the first audio token counts from the end of a
-5 s utterance whose features were computed while it arrived, to the second token on the host: in an
-answer that opens with <tts_start>, the first is text, the second speech.
+1. with the backend's decoder, which caches keys and values;
+2. as the reference decodes: for each token it runs the encoder and the whole prefix again, and computes
+   logits at every position (modeling_step_audio_2.py has no cache);
+3. as the reference, but with logits at the last position only.
+
+It then measures the time of a token near the 64th and near the 1024th, and the throughput of four
+answers decoded together relative to one. The weights are random; vocabulary, prompt and arithmetic are
+those of the real model. Each time is given as wall time and as CPU time. On a shared machine, use CPU
+time with --threads 1.
+
+On a GPU: the full size in random bfloat16. Tokens per second of one answer and of eight, greedily, with
+the backend's compiled decoder. The bound is the card's memory copy bandwidth divided by the bytes of
+weights that each token reads. The time to the first audio token runs from the end of a 5 s utterance,
+whose features were computed as it arrived, to the second token on the host: in an answer that begins
+with <tts_start>, the first token is text and the second is speech.
 """
 
 from __future__ import annotations
@@ -54,19 +59,19 @@ FULL = {
 
 
 def now() -> Any:
-    """Seconds on the wall, and of this process's CPU."""
+    """Wall time and CPU time of this process, (2,) in seconds."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
 def utterance(seconds: float) -> FeatureStream:
-    """Noise that has arrived; what is left to do when it ends is `finish`."""
+    """Features of `seconds` of noise, all pushed; only `finish` remains to be called."""
     stream = FeatureStream()
     stream.push(np.random.default_rng(0).normal(0, 0.1, int(seconds * SAMPLE_RATE)).astype(np.float32))
     return stream
 
 
 def prompt(mel: Any, device: str) -> dict[str, Any]:
-    """A turn of the real shape around one utterance."""
+    """Model inputs for one user turn: text tokens around the audio patches of `mel`."""
     around = list(range(1000, 1012))
     audio = [IDS.audio_start, *[IDS.audio_patch] * token_count(mel.shape[1]), IDS.audio_end]
     ids = [IDS.bot, *around, *audio, IDS.eot, IDS.bot, *around[:3], IDS.tts_start]
@@ -78,7 +83,7 @@ def prompt(mel: Any, device: str) -> dict[str, Any]:
 
 @torch.no_grad()
 def read(model: Any, inputs: dict[str, Any]) -> tuple[States, int]:
-    """What the model knows after a prompt, and its first token."""
+    """Prefill: the cached states after the prompt `inputs`, and the first token."""
     states = States()
     logits = model(**inputs, past_key_values=states.cache, use_cache=True, logits_to_keep=1).logits
     states.positions += inputs["input_ids"][0].tolist()
@@ -86,14 +91,14 @@ def read(model: Any, inputs: dict[str, Any]) -> tuple[States, int]:
 
 
 def greedy(batch: DecodeBatch, decoding: Answer, number: int) -> int:
-    """The likeliest token after one more."""
+    """Decode one step after token `number`; returns the most likely next token."""
     logits = batch.step(decoding, number)
-    assert logits is not None, "nobody cancels here"
+    assert logits is not None, "the benchmark does not cancel answers"
     return int(logits.argmax())
 
 
 def answer(model: Any, batch: DecodeBatch, inputs: dict[str, Any], tokens: int) -> tuple[Any, list[int]]:
-    """When each token was there, (tokens + 1, 2), and the ids of a greedy answer."""
+    """Times at the start and after each token, (tokens + 1, 2) as `now`, and the ids of a greedy answer."""
     ticks = [now()]
     states, number = read(model, inputs)
     said = [number]
@@ -108,7 +113,7 @@ def answer(model: Any, batch: DecodeBatch, inputs: dict[str, Any], tokens: int) 
 
 @torch.no_grad()
 def answer_without_cache(model: Any, inputs: dict[str, Any], tokens: int, logits_to_keep: int) -> tuple[Any, list[int]]:
-    """Seconds, and the ids of a greedy answer, when everything is worked out again for each token."""
+    """Seconds and ids of a greedy answer when each token recomputes the whole sequence."""
     begin = now()
     ids = inputs["input_ids"]
     start = ids.shape[1]
@@ -119,7 +124,7 @@ def answer_without_cache(model: Any, inputs: dict[str, Any], tokens: int, logits
 
 
 def token_ms(ticks: Any, near: int, around: int = 24) -> Any:
-    """Median milliseconds of a token, over those around one place."""
+    """Median milliseconds per token, over the `around` tokens on each side of position `near`."""
     return 1000 * np.median(np.diff(ticks[near - around : near + around], axis=0), axis=0)
 
 
@@ -135,7 +140,7 @@ def middle_size(tokens: int) -> dict[str, Any]:
     reference, same = answer_without_cache(model, inputs, tokens, logits_to_keep=0)
     spared, same_again = answer_without_cache(model, inputs, tokens, logits_to_keep=1)
     if not said == same == same_again:
-        raise SystemExit("the answers differ: the figures mean nothing")
+        raise SystemExit("the three decoders gave different tokens, so their times cannot be compared")
     long, _ = answer(model, batch, inputs, 1024 + 32)
     early, late = token_ms(long, 64), token_ms(long, 1024)
     one, four = (timed_both(lambda n=n: at_once(model, batch, inputs, n, 64)) for n in (1, 4))  # type: ignore[misc]
@@ -158,7 +163,7 @@ def middle_size(tokens: int) -> dict[str, Any]:
 
 
 def at_once(model: Any, batch: DecodeBatch, inputs: dict[str, Any], answers: int, tokens: int) -> None:
-    """Decode so many answers; reading their prompts is not part of it."""
+    """Prefill `answers` prompts in turn, then decode `tokens` tokens of each, all together, a thread per answer."""
     prompts = [read(model, inputs) for _ in range(answers)]
 
     def decode(prompt: tuple[States, int]) -> None:
@@ -183,7 +188,7 @@ def full_size(tokens: int, sizes: dict[str, Any], device: str, dtype: Any = torc
         return prompt(stream.finish()[0], device)
 
     for _ in range(3):
-        answer(model, batch, heard(utterance(5)), tokens)  # every shape of it is compiled and captured
+        answer(model, batch, heard(utterance(5)), tokens)  # compiles every shape and captures the graphs
     first = statistics.median(timed(lambda s=utterance(5): answer(model, batch, heard(s), 2)) for _ in range(9))  # type: ignore[misc]
     runs = [answer(model, batch, heard(utterance(5)), tokens)[0][:, 0] for _ in range(3)]
     speed = max((tokens - 8) / (ticks[-1] - ticks[8]) for ticks in runs)
@@ -221,7 +226,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def copy_speed(device: str) -> float:
-    """Bytes a second that the device reads and writes when it copies its own memory."""
+    """Memory bandwidth in bytes per second: reads plus writes of a copy on the device."""
     source = torch.empty(2**30 if device == "cuda" else 2**26, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
@@ -242,7 +247,7 @@ if __name__ == "__main__":
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, help="of the CPU; as many as torch likes by default")
+    parser.add_argument("--threads", type=int, help="CPU threads; torch's default when left out")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -1,4 +1,4 @@
-"""The demo voices, asked for in every way: the part of benchmarks/voice_search.py that says how right it is."""
+"""Accuracy of voice search on the demo library, by clip and by words: the `quality` part of voice_search.py."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder  # n
 
 
 def quality() -> dict[str, Any]:
-    """Shares of questions that were answered right, and those that were not."""
+    """Shares of searches with the right voice: by held-out utterance, and by each set of questions."""
     return {**_by_clip(), **_by_questions()}
 
 
 def _by_clip() -> dict[str, Any]:
-    """Three sentences of each voice that are not its clip."""
+    """Search with three new utterances of each voice, other than its reference clip."""
     encoder, library = EmbeddedSpeakerEncoder(), demo_voices()
     search = VoiceSearch(library, encoder=encoder)
     first, accepted, asked, missing = 0, 0, 0, []

@@ -1,12 +1,17 @@
-"""How well the embedded engine hears: word error rates and speed on recorded requests.
+"""Speech recognition of the embedded engine: word error rates and speed on recorded requests.
 
     python benchmarks/embedded_recognition.py [--set dev] [--limit 20] [--json figures.json]
 
-Four ways to listen: `open` uses the general language model alone; `mixed`, what the engine does,
-mixes in a domain model of the demo documents and the texts of the development requests (for the
-development set itself without the quarter that is being recognised). For an application that knows
-what will be said, `covered` mixes in a domain that also holds the in-domain requests of the set,
-and `closed` uses that domain alone; both are measured on these requests only.
+Four language models are compared:
+
+open     the general model alone
+mixed    the general model mixed with a domain model of the demo documents and the development
+         requests, as the engine does it (on --set dev, without the fold that is being recognised)
+covered  as mixed, with the in-domain requests of the set in the domain model too
+closed   the domain model of `covered` alone
+
+`covered` and `closed` stand for an application that knows what users will say. They are measured on
+the in-domain requests only.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUESTS = ROOT / "benchmarks" / "requests"
 DOCUMENTS = ROOT / "agentaudio" / "demo" / "documents"
 OUT_OF_DOMAIN = ("chat", "out_of_scope")
-FOLDS = 4  # as many domains as a process keeps
+FOLDS = 4  # the number of domain models that a recogniser process caches
 
 Request = dict[str, Any]
 Heard = dict[str, Any]
@@ -75,7 +80,7 @@ def listen(requests: Sequence[Request], recognise: Callable[[int, Audio], tuple[
 
 
 def word_error_rate(rows: Sequence[Heard]) -> float | None:
-    """Percent; None without rows."""
+    """Word error rate in percent; None without rows."""
     if not rows:
         return None
     rate = jiwer.wer([row["said"] for row in rows], [row["heard"] or "-" for row in rows])
@@ -100,7 +105,7 @@ def summarise(rows: Sequence[Heard], cpu_s: float) -> dict[str, Any]:
 
 
 def calibration(rows: Sequence[Heard]) -> list[dict[str, float]]:
-    """For ranges of the confidence: what was promised, and the share of words that were right."""
+    """By range of confidence: the mean confidence (`promised`) and the share of words that were right."""
     found = []
     for low, high in ((0.0, 0.5), (0.5, 0.7), (0.7, 0.85), (0.85, 1.01)):
         some = [row for row in rows if low <= row["confidence"] < high and row["heard"]]
@@ -140,7 +145,7 @@ def measure(set_name: str, limit: int | None) -> dict[str, Any]:
             return recognition.text, recognition.confidence
 
         for fold in range(FOLDS if set_name == "dev" else 1):
-            ears.prepare(sentences(fold))  # models are loaded and compiled when an application starts
+            ears.prepare(sentences(fold))  # not timed: an application does it at start-up
         started = _cpu_seconds(ears)
         rows = listen(asked, recognise)
         results[name] = summarise(rows, _cpu_seconds(ears) - started)
@@ -152,7 +157,7 @@ def measure(set_name: str, limit: int | None) -> dict[str, Any]:
 
 
 def _cpu_seconds(recogniser: SphinxRecogniser) -> float:
-    """CPU seconds so far of the recognising processes and of this one."""
+    """CPU seconds used so far by the recogniser processes and by this one."""
     ticks = 0
     for pid in recogniser.pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -172,7 +177,7 @@ def print_table(name: str, result: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--set", default="test", choices=("dev", "test"))
-    parser.add_argument("--limit", type=int, help="only the first so many requests")
+    parser.add_argument("--limit", type=int, help="use only the first LIMIT requests")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     results = measure(options.set, options.limit)

@@ -1,16 +1,17 @@
-"""How well the embedded engine chooses tools, fills in calls and answers from documents.
+"""Routing of the embedded engine: tool choice, call arguments, and answers from documents.
 
     PYTHONPATH=. python benchmarks/embedded_routing.py --json docs/figures/embedded_routing.json
 
-Every request of benchmarks/requests/test.jsonl is routed among the five built-in tools and the seven
-of benchmarks/requests/tools.py: as written, and as PocketSphinx hears the recording of it. A third
-of the requests are for no tool. `--set dev` takes the requests that the router was fitted on.
+Each request of benchmarks/requests/test.jsonl is routed among five built-in tools and the seven of
+benchmarks/requests/tools.py, once as written and once as PocketSphinx recognises its recording. A
+third of the requests need no tool. `--set dev` uses the requests that the router was fitted on.
 
-tool choice: the right tool, or rightly none. exact call: the same arguments too, where numbers count
-by value, sums by result, words without case and articles; the query of a voice search must hold the
-voice's words (or be "default"), that of another search at least two thirds of the wanted topic
-words (stems, or the same first five letters; "how long" counts as "length" and so on) and at most
-three others. The answer is right when it holds one of the facts listed with the request.
+Tool choice: the right tool, or correctly none. Exact call: the arguments match too. Numbers are
+compared by value, sums by result, and words without case and articles. The query of a voice search
+must contain the words of the voice (or be "default"). The query of any other search must contain at
+least two thirds of the expected topic words, and at most three others; words match by stem or by
+their first five letters, and "how long" counts as "length" (see ASKED). An answer is right when it
+contains one of the facts listed with the request.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ ASKED = {
 
 
 def benchmark_tools() -> list[ToolSpec]:
-    """Specifications of all twelve tools, with the phrases that the demo's documents and voices give."""
+    """Specifications of all twelve tools, with phrases made from the demo documents and voices."""
     from agentaudio.retrieval.voices.search import VoiceSearch
 
     context = RunContext(
@@ -71,7 +72,7 @@ def benchmark_tools() -> list[ToolSpec]:
 
 
 def _user_tools() -> list[Tool]:
-    # By its path: the folder's name is that of a well-known package.
+    # Loaded by path: the folder has the name of a well-known package, requests.
     found = importlib.util.spec_from_file_location("request_tools", REQUESTS / "tools.py")
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -81,7 +82,7 @@ def _user_tools() -> list[Tool]:
 
 
 def same_call(wanted: Mapping[str, Any], route: Route) -> bool:
-    """Whether the route calls what the request asks for; see the module's first lines for the rule."""
+    """Whether `route` is an exact call for the request `wanted`; the module docstring has the rules."""
     if route.tool != wanted["tool"]:
         return False
     if route.tool is None:
@@ -129,7 +130,10 @@ def _plain(text: str) -> str:
 
 
 def hear(requests: Sequence[Mapping[str, Any]], sentences: Sequence[str], kept: Path | None) -> dict[str, str]:
-    """What PocketSphinx makes of the recordings, by request id. kept: a file to reuse and to fill."""
+    """Recognise the recordings with PocketSphinx; returns texts by request id.
+
+    kept: a JSON file in which results are stored and reused; None stores nothing
+    """
     from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
     from agentaudio.model.embedded.speaking.espeak import Espeak
 
@@ -157,7 +161,10 @@ def judge(
     find_answer: Callable[[str, str], str],
     show: bool,
 ) -> dict[str, Any]:
-    """Shares of right choices, calls and answers over the texts, and the confusions."""
+    """Percentages of right tool choices, exact calls and right answers, and the confusions.
+
+    texts: the text to route for each request id
+    """
     router = Router(SentenceEmbedder())
     router.route("warm up the caches please", tools)
     chosen, exact, answered, facts = 0, 0, 0, 0
@@ -201,7 +208,7 @@ def _holds(said: str, fact: str) -> bool:
 
 
 def print_confusions(confusions: Mapping[tuple[str, str], int], title: str) -> None:
-    """A table: rows are the tools wanted, columns those chosen."""
+    """Print a table with a row for each expected tool and a column for each chosen one."""
     from rich.console import Console
     from rich.table import Table
 
@@ -216,9 +223,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=("dev", "test"), default="test")
     parser.add_argument("--json", metavar="PATH")
-    parser.add_argument("--clean", action="store_true", help="only the written requests, not the recordings")
+    parser.add_argument("--clean", action="store_true", help="route only the written requests, not the recordings")
     parser.add_argument("--show", action="store_true", help="print every call that is not exact")
-    parser.add_argument("--heard", type=Path, metavar="PATH", help="reuse or keep what was recognised")
+    parser.add_argument("--heard", type=Path, metavar="PATH", help="store recognised texts here, and reuse them")
     options = parser.parse_args()
     lines = (REQUESTS / f"{options.set}.jsonl").read_text(encoding="utf-8").splitlines()
     requests = [json.loads(line) for line in lines]

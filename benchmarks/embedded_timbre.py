@@ -1,11 +1,12 @@
-"""How near the embedded engine's speech comes to a reference voice, and whether it is still understood.
+"""Timbre transfer of the embedded engine: speaker similarity to the reference voice, and intelligibility.
 
     python benchmarks/embedded_timbre.py [--limit 5] [--json figures.json]
 
-For every voice of the demo library: the speaker cosine between its clip and speech lent its timbre,
-what that gained over untouched eSpeak, and the rank of the right voice among all. The ranks are
-also given as expected among 13 voices drawn at random. Words are checked with a recogniser that
-expects the demo documents' sentences (`closed`), which every spoken sentence is one of.
+For each voice of the demo library: the cosine similarity of speaker embeddings between its clip and
+eSpeak speech with its timbre (`lent`), the gain over unchanged eSpeak speech (`untouched`), and the
+rank of the right voice among all. Ranks are also scaled to a gallery of 13 voices drawn at random.
+The word error rate comes from a recogniser whose language model holds only the spoken sentences and
+others of the demo documents (`closed`).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ CLOSED_SENTENCES = 80
 
 
 def closed_sentences() -> list[str]:
-    """Sentences of 7 to 12 words, taken evenly from the documents."""
+    """Sentences of 7 to 12 words, sampled evenly from the demo documents."""
     texts = (path.read_text("utf-8") for path in sorted(DOCUMENTS.glob("*.md")))
     parts = [part for text in texts for part in re.split(r"(?<=[.!?])\s+|\n+", text)]
     fitting = [part for part in parts if part.endswith(".") and 7 <= len(spoken_words(part)) <= 12]
@@ -88,13 +89,14 @@ def measure(limit: int | None) -> dict[str, Any]:
         "gallery": len(voices),
         "closed_sentences": len(sentences),
         "all": summarise(rows, len(voices)),
+        # "recorded" voices were built from recordings of people, "espeak" ones by rule.
         "recorded": summarise([row for row in rows if row["engine"] != "espeak-ng"], len(voices)),
         "espeak": summarise([row for row in rows if row["engine"] == "espeak-ng"], len(voices)),
     }
 
 
 def summarise(rows: list[dict[str, Any]], gallery: int) -> dict[str, Any]:
-    """Means over the rows; `recorded` voices were built from people, `espeak` ones by rule."""
+    """Means over the rows."""
     if not rows:
         return {}
 
@@ -133,7 +135,7 @@ def print_table(results: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--limit", type=int, help="only the first so many voices")
+    parser.add_argument("--limit", type=int, help="use only the first LIMIT voices")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     results = measure(options.limit)

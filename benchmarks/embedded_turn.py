@@ -1,12 +1,15 @@
-"""Whole turns of the embedded engine: the demo's recorded questions, in, answered, heard again.
+"""Whole turns of the embedded engine: the recorded questions of the demo, answered and judged.
 
     python benchmarks/embedded_turn.py [--json FILE]
 
-One session asks the eight recorded questions. For each: was it understood, was the right tool
-called, does the answer hold the expected facts, is the retrieved voice the one that was asked for;
-what PocketSphinx, with a language model over the demo documents, makes of the spoken answer; how
-much nearer to the retrieved reference its voice is than the untouched synthesiser's; and the time
-from the end of the question to the first sound, in a warm process.
+One session asks the eight recorded questions. For each it reports:
+
+- the recognised words, whether the right tool was called, whether the answer contains the expected
+  facts, and whether the retrieved voice is the requested one;
+- the word error rate of the spoken answer, recognised by PocketSphinx with a language model of the
+  demo documents;
+- the gain in speaker similarity to the reference voice over the unchanged synthesiser;
+- the time from the end of the question to the first sound, in a process that is warmed up.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 
 class Judge:
-    """Hears answers again, and compares voices."""
+    """Recognises spoken answers, and compares their voice with the reference."""
 
     def __init__(self) -> None:
         self.synthesiser = Espeak()
@@ -39,13 +42,16 @@ class Judge:
         self.documents = open_documents("demo").sentences
 
     def wer(self, reply: Reply) -> float:
-        """Percent, by a listener that knows the documents, and what was not taken from them."""
+        """Word error rate of the spoken answer, in percent.
+
+        The recogniser's language model holds the demo documents, and the answer too when it cites nothing.
+        """
         assert reply.audio is not None
         elsewhere = () if reply.citations else (reply.text,)
         return Listener([*self.documents, *elsewhere]).wer(reply.text, reply.audio)
 
     def gain(self, reply: Reply) -> float | None:
-        """Cosine to the reference, over that of the untouched synthesiser saying the same."""
+        """Cosine similarity to the reference voice, minus that of the unchanged synthesiser speaking the same text."""
         if reply.voice is None or reply.audio is None:
             return None
         reference = self.encoder.encode(reply.voice.clip)

@@ -1,4 +1,4 @@
-"""A listener that knows only some sentences: PocketSphinx with their language model, to check speech by."""
+"""A speech recogniser limited to given sentences, to measure how intelligible synthesised speech is."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from agentaudio.text.spoken_form import spoken_form
 SAMPLE_RATE_HZ = 16_000
 SPEECH_RMS = 0.07
 ROOM_NOISE_RMS = 1e-3
-"""PocketSphinx is trained on rooms: exact digital silence between words misleads it."""
+"""PocketSphinx is trained on recordings made in rooms; exact digital silence between words misleads it."""
 
 
 def words(text: str) -> str:
-    """Lower-case words as they are spoken: what a word error rate compares."""
+    """Normalise `text` for a word error rate: its spoken form in lower case, without punctuation."""
     return " ".join("".join(c if c.isalnum() or c == "'" else " " for c in spoken_form(text).lower()).split())
 
 
 class Listener:
-    """Recognises with a 3-gram model of these sentences, and the words of these sentences, alone."""
+    """PocketSphinx with a 3-gram language model and vocabulary made from `sentences` alone."""
 
     def __init__(self, sentences: Sequence[str]) -> None:
         synthesiser = Espeak()
         domain = compile_domain(sentences, synthesiser.phonemes)
         synthesiser.close()
         if domain is None:
-            raise ValueError("a listener needs sentences")
+            raise ValueError("a listener needs at least one sentence")
         models = Path(pocketsphinx.get_model_path(), "en-us")
         vocabulary = {word for sentence in sentences for word in words(sentence).split()}
         with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ class Listener:
         self._noise = np.random.default_rng(0)
 
     def hear(self, audio: Audio) -> str:
-        """The words of a sound, with the quiet noise of a room around them."""
+        """Recognise `audio`, with quiet room noise added and 0.25 s of it before and after."""
         samples = audio.resample(SAMPLE_RATE_HZ).samples
         pause = np.zeros(SAMPLE_RATE_HZ // 4, np.float32)
         samples = np.concatenate([pause, samples * gain_to(SPEECH_RMS, samples), pause])
@@ -64,5 +64,5 @@ class Listener:
         return best.hypstr if best is not None else ""
 
     def wer(self, said: str, audio: Audio) -> float:
-        """Word error rate in percent of what is heard against what was said."""
+        """Word error rate in percent of the recognised words against `said`."""
         return 100 * float(jiwer.wer(words(said), self.hear(audio) or "nothing"))

@@ -1,4 +1,4 @@
-"""How a benchmark tells its figures: a table for people, JSON for machines."""
+"""Output of the benchmarks: a printed table and a JSON file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def publish(title: str, figures: Mapping[str, Any], json_path: str | None) -> None:
-    """Print the figures, and write them to a JSON file when one is named."""
+    """Print `figures` as a table under `title`, and write them as JSON to `json_path` unless it is None."""
     width = max(map(len, figures))
     print(title)
     for name, value in figures.items():

@@ -1,13 +1,13 @@
-"""How often the passage that answers a question is among the first five, by meaning, by words, and by both.
+"""Recall of document search: embeddings (dense), words (BM25) and both (hybrid).
 
     python benchmarks/retrieval_quality.py [--half dev|test] [--misses] [--json FILE]
 
-The corpus is benchmarks/retrieval_corpus: facts of general knowledge, a passage each, and questions
-about them. Those of the kind `named` hold a rare name, `plain` ones are asked as most people would, and
-`oblique` ones avoid the words of the answer. dev.jsonl is what settings may be chosen by; test.jsonl is
-asked only to report.
+The corpus, benchmarks/retrieval_corpus, holds facts of general knowledge, one passage each, and
+questions about them. `named` questions contain a rare name, `plain` ones use everyday wording, and
+`oblique` ones avoid the words of the answer. Settings may be tuned on dev.jsonl; test.jsonl is only
+for reporting.
 
-Claims: recall@5 of the hybrid is at least 0.95, and above that of either search alone.
+Target: recall@5 of the hybrid is at least 0.95, and above that of either search alone.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def by_meaning(passages: tuple[Passage, ...]) -> Search:
 
 
 def rank_of(passages: list[Passage], question: dict[str, str]) -> int | None:
-    """Where the passage stands that holds the answer, from 1."""
+    """Rank of the passage that contains the answer, from 1; None when it is not among `passages`."""
     for rank, passage in enumerate(passages, start=1):
         if passage.source == question["document"] and question["answer"] in passage.text:
             return rank
@@ -78,7 +78,7 @@ def main() -> None:
         figures[f"{name}_first"] = round(sum(rank == 1 for rank in ranks) / len(ranks), 3)
         figures[f"{name}_mrr_at_5"] = round(statistics.fmean(1 / rank if rank else 0.0 for rank in ranks), 3)
         figures[f"{name}_ms_per_question"] = round(1000 * spent / len(ranks), 1)
-    for kind in ("named", "plain", "oblique"):  # of the last search, the hybrid
+    for kind in ("named", "plain", "oblique"):  # `ranks` still holds those of the hybrid, the last search
         found = [rank for rank, question in zip(ranks, questions, strict=True) if question["kind"] == kind]
         figures[f"hybrid_recall_at_5_{kind}"] = round(sum(rank is not None for rank in found) / len(found), 3)
     if arguments.misses:

@@ -1,4 +1,4 @@
-"""Run every benchmark that needs no GPU, and keep its figures in docs/figures/.
+"""Run every benchmark that needs no GPU, and store the figures in docs/figures/.
 
 python benchmarks/run_all.py [NAME ...]
 """
@@ -21,7 +21,7 @@ def main() -> None:
     wanted = sys.argv[1:] or BENCHMARKS
     unknown = set(wanted) - set(BENCHMARKS)
     if unknown:
-        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+        sys.exit(f"unknown benchmark: {', '.join(sorted(unknown))}; choose from: {', '.join(BENCHMARKS)}")
     FIGURES.mkdir(parents=True, exist_ok=True)
     failed = []
     for name in wanted:

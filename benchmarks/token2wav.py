@@ -1,22 +1,21 @@
-"""Speech tokens to sound: how fast, how soon, in how much memory, and what fewer steps cost.
+"""Token2wav (speech tokens to sound): real-time factor, latency, memory, and the cost of fewer flow steps.
 
     python benchmarks/token2wav.py [--json FILE] [--size tiny|full | --checkpoint FOLDER] [--device cpu|cuda]
                                    [--seconds N] [--compile]
 
-The weights are random, in the published sizes (`full`) or in small ones, unless a checkpoint's
-token2wav folder is given: the arithmetic is that of the real decoder, the sound is not. On a GPU
-the flow is float16 and times are on the wall; on a CPU it is float32 on one thread and times are
-seconds of CPU, which other work on the machine does not change.
+Weights are random, in the published sizes (`full`) or in small ones (`tiny`), unless --checkpoint names a
+token2wav folder. With random weights the arithmetic is that of the real decoder, and the sound is noise.
+On a GPU the flow is float16 and times are wall times. On a CPU it is float32 on one thread and times are
+CPU times, which do not depend on other work on the machine.
 
-RTF: seconds of computing for one second of sound. Offline: the whole utterance at once. Streaming:
-token by token as a language model hands them over, chunks of 10, 15, 20 and then 25. Time to first
-audio: from handing over the last token that the first chunk needs (the 13th) to its samples on the
-host, with the voice's start state ready. The voice comes from a clip of 5 s.
+RTF: seconds of computation per second of sound. Offline: the whole utterance at once. Streaming: token by
+token, as a language model emits them, in chunks of 10, 15, 20 and then 25. Time to first audio: from
+feeding the last token that the first chunk needs (the 13th) to its samples on the host, with the start
+state of the voice ready. The voice prompt is 5 s long.
 
-Mel difference: mean over all bands and frames of the absolute difference from the mel of 10 steps,
-in dB, beside the mean absolute deviation of that mel itself: what a mel that had nothing to do with
-it would miss it by, roughly. Random weights make for a smoother flow than trained ones: believe
-these figures of a checkpoint only.
+Mel difference: mean absolute difference in dB, over all bands and frames, from the mel of 10 steps. The
+mean absolute deviation of that mel is given for scale: an unrelated mel would differ by about that much.
+Random weights give a smoother flow than trained ones, so these two figures hold only for a checkpoint.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ DB = 20 / np.log(10)  # a mel is the natural logarithm of a magnitude
 
 @dataclass(frozen=True)
 class Voice:
-    """A prompt of random numbers."""
+    """A voice prompt of random numbers."""
 
     tokens: Any
     embedding: Any
@@ -60,7 +59,7 @@ def voice(seconds: float) -> Voice:
 
 
 class Clock:
-    """Seconds since the last look: of this process's CPU, or on the wall with the GPU's work done."""
+    """A clock in seconds: CPU time of this process, or on a GPU wall time after its queued work is done."""
 
     def __init__(self, device: str) -> None:
         self._cuda = device == "cuda"
@@ -72,7 +71,7 @@ class Clock:
         return time.process_time()
 
     def median(self, work: Callable[[], Any], runs: int = 3) -> float:
-        """Seconds that one run takes, behind one that warms up."""
+        """Median seconds of `runs` calls of `work`, after one call to warm up."""
         work()
         taken = []
         for _ in range(runs):
@@ -90,7 +89,7 @@ def streamed(decoder: Token2Wav, tokens: list[int], prompt: Voice) -> None:
 
 
 def first_audio(decoder: Token2Wav, tokens: list[int], prompt: Voice, clock: Clock) -> float:
-    """Seconds from the token that completes the first chunk to its samples."""
+    """Seconds from feeding the token that completes the first chunk to its samples."""
     stream = decoder.stream(prompt)
     for token in tokens:
         start = clock.now()
@@ -100,7 +99,7 @@ def first_audio(decoder: Token2Wav, tokens: list[int], prompt: Voice, clock: Clo
 
 
 def stages(decoder: Token2Wav, tokens: list[int], prompt: Voice, clock: Clock) -> dict[str, str]:
-    """What share of an offline synthesis each part takes."""
+    """Share of the time of an offline synthesis that each part takes."""
     parts = {
         "encoder": decoder.flow.encoder,
         "estimator": decoder.flow.estimator,
@@ -134,7 +133,7 @@ def mel(decoder: Token2Wav, tokens: list[int], prompt: Voice, steps: int) -> Any
 
 
 def fewer_steps(decoder: Token2Wav, tokens: list[int], prompt: Voice, clock: Clock) -> dict[str, Any]:
-    """What 6 and 4 steps save and cost beside 10."""
+    """RTF with 10, 6 and 4 flow steps, and the mel difference of 6 and 4 steps from 10."""
     seconds = len(tokens) / TOKENS_PER_S
     best = mel(decoder, tokens, prompt, 10)
     figures: dict[str, Any] = {}
@@ -149,14 +148,14 @@ def fewer_steps(decoder: Token2Wav, tokens: list[int], prompt: Voice, clock: Clo
 
 
 def peak_memory(device: str) -> float:
-    """Megabytes: of the GPU's memory, or of this process since it began."""
+    """Peak memory in megabytes: of the GPU, or of this process."""
     if device == "cuda":
         return float(torch.cuda.max_memory_allocated()) / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def made(size: str, device: str) -> Token2Wav:
-    """A decoder of random weights, or the one in a folder."""
+    """A decoder with random weights (`size` "tiny" or "full"), or from the checkpoint folder `size`."""
     dtype = torch.float16 if device == "cuda" else torch.float32
     if size not in ("tiny", "full"):
         return Token2Wav.load(size, device=device, dtype=dtype)
@@ -169,7 +168,7 @@ def measure(size: str, device: str, seconds: float, compiled: bool) -> dict[str,
     parameters = sum(weight.numel() for part in (decoder.flow, decoder.vocoder) for weight in part.parameters())
     clock, prompt = Clock(device), voice(5)
     tokens: list[int] = np.random.default_rng(1).integers(0, 6561, round(TOKENS_PER_S * seconds)).tolist()
-    # Before anything is compiled: what is compiled cannot be looked into.
+    # Before compiling: hooks of compiled modules do not run.
     shares = stages(decoder, tokens, prompt, clock)
     if compiled:
         decoder.flow.estimator.compile(dynamic=True)
@@ -198,9 +197,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--size", choices=["tiny", "full"], help="tiny on a CPU and full on a GPU by default")
+    parser.add_argument("--size", choices=["tiny", "full"], help="of random weights; default: full on a GPU, else tiny")
     parser.add_argument("--checkpoint", metavar="FOLDER", help="measure these weights")
-    parser.add_argument("--seconds", type=float, default=10, help="of sound")
+    parser.add_argument("--seconds", type=float, default=10, help="seconds of sound to synthesise")
     parser.add_argument("--compile", action="store_true", help="compile the estimator")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,10 +1,10 @@
-"""Fit the score of a search for voices by words to benchmarks/voice_questions/dev.jsonl.
+"""Fit the scoring of voice search by words to benchmarks/voice_questions/dev.jsonl.
 
     python benchmarks/voice_calibration.py
 
-Prints the weights and the threshold that retrieval/voices/score.py holds: a logistic regression, with a little
-ridge, of "this voice fits" on what the wish and the card have in common; and how many dev questions are
-answered right at each threshold. The test questions play no part.
+Prints the weights for retrieval/voices/score.py: a logistic regression with a small ridge penalty that predicts
+whether a voice fits from the features that query and card share. Also prints the share of dev questions answered
+right at each threshold. The test questions are not used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from agentaudio.voice_library.library import demo_voices
 
 QUESTIONS = Path(__file__).parent / "voice_questions" / "dev.jsonl"
 RIDGE = 0.3
-OTHERS_WEIGHT = 0.3  # of voices that were neither asked for nor put first
+OTHERS_WEIGHT = 0.3  # weight of voices that are neither right nor ranked first
 DEPTH = 10
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
@@ -31,7 +31,7 @@ Matrix = NDArray[np.float64]
 
 
 def fit(rows: Matrix, fits: Matrix, weights: Matrix) -> Matrix:
-    """Newton's method; the last column is the bias, which the ridge spares."""
+    """Newton's method. The last column is the bias, which has no ridge penalty."""
     found = np.zeros(rows.shape[1])
     ridge = np.eye(len(found)) * RIDGE
     ridge[-1, -1] = 0
@@ -39,7 +39,7 @@ def fit(rows: Matrix, fits: Matrix, weights: Matrix) -> Matrix:
         chance = 1 / (1 + np.exp(-rows @ found))
         slope = rows.T @ (weights * (chance - fits)) + ridge @ found
         curve = (rows * (weights * chance * (1 - chance))[:, None]).T @ rows + ridge
-        # A signal that is never there, as the meaning without an embedder, keeps its weight of 0.
+        # A feature that is always 0, such as the meaning without an embedder, keeps the weight 0.
         found = found - np.linalg.pinv(curve) @ slope
     return found
 

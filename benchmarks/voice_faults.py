@@ -1,12 +1,12 @@
-"""Does a voice library survive being killed? Ingest is killed at random instants while others read.
+"""Durability of a voice library: ingest is killed at random instants while other processes read.
 
     python benchmarks/voice_faults.py [--kills 25] [--recordings 600] [--readers 2] [--json FILE]
 
-One process takes recordings in and tells how many rows are done, which is its word that those voices
-are on the disk. It is killed (SIGKILL) at a random instant, and started again to go on, while the
-readers list all voices, read clips and embeddings, one over a library that stays open and one that
-opens it anew each time. After every kill each voice that was acknowledged must be there, with its clip
-and its embedding; in the end `check --repair` must leave nothing to find. Fails when it does not hold.
+One process ingests recordings and prints how many rows are done, which acknowledges that those voices are
+on the disk. It is killed (SIGKILL) at a random instant and started again, which resumes the ingest.
+Meanwhile readers list all voices and read clips and embeddings; one keeps the library open, another opens
+it again for each pass. After every kill, each acknowledged voice must be there with its clip and its
+embedding. At the end `check --repair` must leave no problems. Exits with 1 when any of this fails.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LATEST_KILL_S = 3.0
 
 
 def make_recordings(folder: Path, count: int) -> None:
-    """Pieces of the demo voices with a little noise, each a recording of its own."""
+    """Write `count` recordings of 3 s: clips of the demo voices with a little noise, so that no two are equal."""
     generator = np.random.default_rng(0)
     clips = [voice.clip for voice in demo_voices() if voice.card.quality and voice.card.quality.speech_s > 3.5]
     for number in range(count):
@@ -44,14 +44,14 @@ def make_recordings(folder: Path, count: int) -> None:
 
 
 def take_in(library: str, recordings: str) -> None:
-    """A process of its own: prints how many rows are done."""
+    """Subprocess: ingest, and print the number of rows done so far."""
     print("started", flush=True)
     opened = VoiceLibrary(library, encoder=EmbeddedSpeakerEncoder())
     ingest(opened, recordings, on_progress=lambda done, total: print(done, flush=True))
 
 
 def read(folder: str, kind: str) -> None:
-    """A process of its own: reads until it is told to stop, and prints how often it did."""
+    """Subprocess: read the library until stdin gets a line, then print the number of passes."""
     library, seen, passes = VoiceLibrary(folder), 0, 0
     while not select.select([sys.stdin], [], [], 0)[0]:
         if kind == "anew":
@@ -62,7 +62,7 @@ def read(folder: str, kind: str) -> None:
         assert len(voices) >= seen and rows >= len(voices), (seen, len(voices), rows)
         seen, passes = len(voices), passes + 1
         for voice in random.sample(voices, min(5, len(voices))):
-            assert voice.clip.duration > 1  # read, and compared with its hash
+            assert voice.clip.duration > 1  # reading the clip checks its hash
     print(passes)
 
 
@@ -73,14 +73,14 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def kill_once(library: VoiceLibrary, recordings: Path, files: list[str]) -> dict[str, int]:
-    """One ingest that is killed, and what is found afterwards."""
+    """Kill one ingest at a random instant, and count what is missing or broken afterwards."""
     writer = start("take-in", str(library.folder), str(recordings))
     assert writer.stdout is not None and writer.stdout.readline() == "started\n"
     time.sleep(random.uniform(0.0, LATEST_KILL_S))
     finished = writer.poll() is not None
     writer.kill()
-    told = [int(line) for line in writer.communicate()[0].split()]
-    acknowledged = set(files[: max(told, default=0)])
+    acknowledgements = [int(line) for line in writer.communicate()[0].split()]
+    acknowledged = set(files[: max(acknowledgements, default=0)])
     voices = {voice.id: voice for voice in library}
     embedded = {voice.id for voice in library.at(library.select(embedded=True))}
     problems = check(library)
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--recordings", type=int, default=600)
     parser.add_argument("--readers", type=int, default=2)
-    parser.add_argument("--json", metavar="FILE", help="write the figures here too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args()
     figures = measure(options.kills, options.recordings, options.readers)
     publish("Ingest killed at random instants, with readers", figures, options.json)

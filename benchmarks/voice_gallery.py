@@ -1,14 +1,14 @@
-"""How well the demo voices can be told apart: equal error rate by speaker embedding.
+"""Distinctness of the demo voices: equal error rate of speaker verification.
 
     python benchmarks/voice_gallery.py [--json FILE] [--halves]
 
-Every voice says three more sentences, besides its clip, with the engine its card names; each of the
-four is compared with each other one of the gallery. The equal error rate (EER) is where as many pairs
-of one speaker are missed as pairs of two speakers pass. `--halves` needs no engine: it compares the two
-halves of each shipped clip instead, which is easier (one recipe, one sentence) and says less.
+The engine named on each card synthesises three sentences besides the clip, and all pairs of utterances in
+the gallery are compared by speaker embedding. At the equal error rate (EER), the share of same-speaker pairs
+that are rejected equals the share of different-speaker pairs that are accepted. `--halves` needs no engine:
+it compares the two halves of each clip, which is an easier test because they come from one sentence.
 
-With pyworld installed the table also shows the pitch of each clip, so that a card's words ("deep",
-"like a little girl") can be checked.
+With pyworld installed, the table also shows the pitch of each clip, to check the words on its card ("deep",
+"like a little girl") against.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from agentaudio.voice_library.voice import Voice  # noqa: E402
 
 GATE_EER_PERCENT = 5.0
 
-# Other sentences than those of the clips; the voices of one language say the same, which makes
-# different speakers harder to tell apart, not easier.
+# None of these is the sentence of a clip. All voices of a language say the same sentences, which makes
+# different speakers harder to distinguish.
 SENTENCES = {
     "en": (
         "The harbour was quiet that morning, and only a few gulls sat on the wall.",
@@ -93,7 +93,7 @@ SENTENCES = {
 
 
 def utterances(voice: Voice, halves: bool) -> list[Audio]:
-    """The clip and three new sentences; or the two halves of the clip.
+    """The clip of `voice` and three new sentences, or with `halves` the two halves of the clip.
 
     Raises NotInstalled when an engine or one of its voices is missing.
     """
@@ -107,7 +107,7 @@ def utterances(voice: Voice, halves: bool) -> list[Audio]:
 
 
 def equal_error_rate(same: NDArray[np.float32], different: NDArray[np.float32]) -> tuple[float, float]:
-    """(EER in percent, threshold): where misses of one speaker equal passes of two."""
+    """(EER in percent, threshold), from the similarities of same-speaker and different-speaker pairs."""
     thresholds = np.unique(np.concatenate([same, different]))
     missed = np.searchsorted(np.sort(same), thresholds) / len(same)
     passed = 1 - np.searchsorted(np.sort(different), thresholds) / len(different)
@@ -127,7 +127,7 @@ def pitch_hz(audio: Audio) -> float | None:
 
 
 def centroid_hz(audio: Audio) -> float:
-    """Spectral centroid of the whole clip: low is dark, high is bright."""
+    """Spectral centroid of the whole clip in Hz: low for dark voices, high for bright ones."""
     power = np.abs(np.fft.rfft(audio.samples)) ** 2
     hz = np.fft.rfftfreq(len(audio.samples), 1 / audio.sample_rate)
     return float((power * hz).sum() / power.sum())
@@ -144,7 +144,7 @@ def measure(halves: bool) -> dict[str, Any]:
         except NotInstalled as error:
             missing.append(f"{voice.id}: {error}")
     if missing:
-        raise NotInstalled("\n".join([*missing, "or measure the halves of the clips: --halves"]))
+        raise NotInstalled("\n".join([*missing, "or run with --halves, which needs no engine"]))
 
     encoder.encode(spoken[0][0])  # the first call loads the network
     started, audio_s = time.process_time(), sum(audio.duration for row in spoken for audio in row)
@@ -212,7 +212,7 @@ def show(result: dict[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--halves", action="store_true", help="compare halves of the clips; needs no engine")
     options = parser.parse_args()
     try:

@@ -1,12 +1,12 @@
-"""How fast recordings become voices, next to the speaker encoder alone, which most of the work is.
+"""Speed of ingesting recordings into a voice library, relative to the speaker encoder alone.
 
     python benchmarks/voice_ingest.py [--recordings 120] [--workers 2] [--encoder embedded] [--json FILE]
 
 The recordings are made from the demo voices: 4 to 20 s of one voice, with pauses and a little noise.
-One pass takes all of them into an empty library: read, find the speech, choose the best of it, measure,
-embed, flag, write to the disk. The other only encodes: once the recordings as they are, already read
-into memory, and once the excerpts that were stored. Passes take turns on as many threads; ratios are
-of medians, taken in one run.
+`ingest` takes all of them into an empty library: read, detect speech, choose an excerpt, measure its
+quality, embed, flag, and write. `bare` only runs the encoder, on sound already in memory: the whole
+recordings, and the stored excerpts. The passes alternate, on the same number of threads; ratios are of
+medians within one run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROUNDS = 3
 
 
 def make_recordings(folder: Path, count: int) -> list[Audio]:
-    """Files in a folder, each a recording of its own; returns them as read back."""
+    """Write `count` different recordings to `folder`; returns them as read back."""
     random = np.random.default_rng(0)
     clips = [voice.clip for voice in demo_voices() if "whisper" not in voice.card.tags]
     for number in range(count):
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, default=120)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--encoder", default="embedded")
-    parser.add_argument("--json", metavar="FILE", help="write the figures here too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args()
     figures = measure(options.recordings, options.workers, options.encoder)
     publish(f"Ingest next to {figures['encoder']} alone, {figures['workers']} threads", figures, options.json)

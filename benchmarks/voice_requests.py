@@ -1,10 +1,10 @@
-"""Is the voice that is found the one that was asked for?
+"""Accuracy of voice search on the voice requests of benchmarks/requests/.
 
     python benchmarks/voice_requests.py [--json FILE]
 
-The voice requests of benchmarks/requests/*.jsonl name attributes in words; a voice is right when its
-card has every attribute that the request names (gender, age, language or accent, and the manner, by
-the table below). Impossible requests must find nothing.
+A voice is right when its card has every attribute that the request names: gender and age by ATTRIBUTES,
+all other words (language, accent, manner) by their presence on the card. Impossible requests must find
+nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ IMPOSSIBLE = (
 
 
 def fits(card: VoiceCard, words: list[str]) -> bool:
-    """Whether the card has all that the words name."""
+    """Whether `card` has every attribute that `words` name."""
     prose = f"{card.name} {card.description} {card.style} {card.accent} {' '.join(card.tags)}".lower()
     for word in words:
         if word in ATTRIBUTES:

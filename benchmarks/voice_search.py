@@ -1,14 +1,14 @@
-"""How fast, how exact and how right a search for voices is, from the demo library to a million voices.
+"""Voice search: accuracy on the demo library, and speed, recall and memory with up to a million voices.
 
     python benchmarks/voice_search.py [--json FILE] [--counts 10000 100000 1000000] [--parts quality speed growth]
 
-quality: the demo voices, asked for by held-out utterances, which the engines that their cards name make anew,
-and by the questions of benchmarks/voice_questions/, which say how they came about.
-speed: 100,000 voices x 192 in a library. Exact search beside the bare FAISS call, taken in turns; the whole
-search by speaker embedding and by text.
+quality: searches of the demo library by held-out utterances, synthesised with the engine on each card, and by the
+questions of benchmarks/voice_questions/ (its README says how they were written).
+speed: a library of 100,000 voices with embeddings of 192 dimensions. Exact search alternates with the bare FAISS
+call; then whole searches by speaker embedding and by text.
 growth: recall, time and memory of the index over synthetic voices in clusters of fifty.
 
-All of it runs in one thread. Ratios are of times taken in one run.
+Everything runs in one thread. Ratios are of times taken in one run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from agentaudio.voice_library.voice import Consent, VoiceCard  # noqa: E402
 DIM = 192
 BATCH = 10_000
 PER_CLUSTER = 50
-SPREAD = 0.7  # of a voice around its cluster, beside a cluster's 1.0
+SPREAD = 0.7  # standard deviation of voices around their cluster; that of the clusters is 1.0
 QUERIES = 300
 LIBRARY = 100_000
 
@@ -51,7 +51,7 @@ Vectors = NDArray[np.float32]
 
 
 def synthetic(count: int) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
-    """Voices in batches, the same ones at each call."""
+    """Yield ids (n,) and unit embeddings (n, DIM) of `count` voices in batches, the same in each call."""
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(max(1, count // PER_CLUSTER), DIM)).astype(np.float32)
     for start in range(0, count, BATCH):
@@ -61,7 +61,7 @@ def synthetic(count: int) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
 
 
 def held_out(count: int) -> Vectors:
-    """More voices of the same clusters, none of which is in the index."""
+    """QUERIES unit embeddings from the same clusters, none of which is in the index."""
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(max(1, count // PER_CLUSTER), DIM)).astype(np.float32)
     other = np.random.default_rng(99)
@@ -92,9 +92,9 @@ def built(count: int, path: Path) -> dict[str, Any]:
 
 
 def opened(count: int, path: Path) -> dict[str, Any]:
-    """In a process of its own, so that only what the search needs is in memory."""
+    """Open the index and search it. Runs in a separate process, so that memory holds only what search needs."""
     queries, truth = held_out(count), _truth(count)
-    FaissIndex(DIM).add([1], queries[:1])  # FAISS is loaded
+    FaissIndex(DIM).add([1], queries[:1])  # load FAISS before memory is measured
     before, begun = resident_bytes(), time.perf_counter()
     kept = FaissIndex.open(path, DIM)
     open_s = time.perf_counter() - begun
@@ -134,21 +134,21 @@ def growth(counts: list[int]) -> dict[str, Any]:
         for count in counts:
             row: dict[str, Any] = {}
             for step in ("built", "opened"):
-                told = subprocess.check_output(
+                output = subprocess.check_output(
                     [sys.executable, __file__, "--step", step, "--counts", str(count), "--folder", folder], text=True
                 )
-                row |= json.loads(told)
+                row |= json.loads(output)
             figures |= {f"{count}_{name}": value for name, value in row.items()}
     return figures
 
 
 class Named:
-    """Stands for the encoder that made the synthetic embeddings; nothing is encoded."""
+    """Name and size of the encoder of the synthetic embeddings. It cannot encode."""
 
     name, dim, same_speaker_above = "synthetic-192", DIM, 0.9
 
     def encode(self, audio: object) -> Vectors:
-        raise VoiceError("a synthetic embedding has no sound behind it; search by the embedding itself")
+        raise VoiceError("the synthetic encoder cannot encode sound; search by an embedding")
 
 
 WORDS = {
@@ -160,7 +160,7 @@ MANNERS = "calm deep cheerful hoarse soft stern warm fast slow friendly dry live
 
 
 def synthetic_library(folder: Path) -> VoiceLibrary:
-    """100,000 cards with embeddings, and no clips: no search reads them."""
+    """Write 100,000 cards with embeddings. There are no clips, because searching does not read them."""
     library = VoiceLibrary.create(folder, encoder=Named())
     rng = np.random.default_rng(5)
     consent = Consent(basis="synthetic", holder="nobody", scope=("synthesis",))
@@ -184,7 +184,7 @@ def synthetic_library(folder: Path) -> VoiceLibrary:
 
 
 class Remembered:
-    """The sentence embedder, asked once for texts that are alike: a thousand descriptions stand for 100,000."""
+    """The sentence embedder with a cache: the 100,000 cards have only about a thousand different descriptions."""
 
     def __init__(self) -> None:
         self._embed, self._known = SentenceEmbedder(), dict[str, Vectors]()
@@ -207,7 +207,7 @@ def speed() -> dict[str, Any]:
     queries = held_out(LIBRARY)
     calls = {"bare": lambda row: bare.search(row[None], 10), "ours": lambda row: ours.search(row, 10)}
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    for number, query in enumerate(queries):  # in turns, each first as often as second
+    for number, query in enumerate(queries):  # alternate, so that each goes first equally often
         for name in sorted(calls, reverse=bool(number % 2)):
             taken[name] += times_ms(calls[name], [query]).tolist()
     exact = taken["ours"]

@@ -1,8 +1,8 @@
-"""The seven user tools of the spoken-request benchmark.
+"""Seven user-defined tools for the benchmark of spoken requests.
 
-They stand for what an application would bring along: plain functions whose
-docstrings and type hints are all that an agent knows about them. Museums,
-weather and music are invented, so that every call has one repeatable answer.
+They stand for the tools of an application: plain functions that the agent knows only by their
+docstrings and type hints. Museums, weather and music are invented, so that a call always gives
+the same answer.
 """
 
 from __future__ import annotations
