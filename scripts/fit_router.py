@@ -1,15 +1,16 @@
-"""Fits the weights of the embedded router and writes model/embedded/assets/router.json,
-with the vectors of the examples beside it.
+"""Fit the weights of the embedded router.
+
+Writes model/embedded/assets/router.json, and beside it the vectors of the intent examples.
 
     PYTHONPATH=. python benchmarks/embedded_routing.py --set dev --heard /tmp/heard.json
     PYTHONPATH=. python scripts/fit_router.py --heard /tmp/heard.json
 
-Data: benchmarks/requests/dev.jsonl, written and as PocketSphinx heard it; the intent examples in
-model/embedded/assets/router_examples.jsonl (each is left out of the comparisons while it is fitted on); the
-invented tools of scripts/router_tools.jsonl. test.jsonl is not used. Each request is also used
-with words dropped or replaced by similar sounding ones, as a recogniser might, and with some tools removed, so that the
-weights do not depend on one set of tools. A conditional logit with an
-L2 penalty, by gradient descent; the seed is fixed.
+Data: benchmarks/requests/dev.jsonl, as written and as PocketSphinx recognised it; the intent examples in
+model/embedded/assets/router_examples.jsonl (an example is never compared with itself); the invented tools
+of scripts/router_tools.jsonl. test.jsonl is not used. Each request is used again with words dropped or
+replaced by similar ones, as in recognition errors, and with some tools removed, so that the weights do not
+depend on one set of tools. The model is a conditional logit with an L2 penalty, fitted by gradient descent
+with a fixed seed.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ STEPS = 3000
 
 
 def noisy(text: str, words: Sequence[str], chance: random.Random) -> str:
-    """The request as a recogniser might hear it: with a word dropped, or two replaced by similar ones."""
+    """Simulate recognition errors in `text`: drop or replace one word, or two in texts of more than five.
+
+    words: vocabulary from which similar words are taken
+    """
     said = text.split()
     for _ in range(1 + (len(said) > 5)):
         place = chance.randrange(len(said))
@@ -71,7 +75,11 @@ def noisy(text: str, words: Sequence[str], chance: random.Random) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A request with its right answer. hide: the example that it is itself"""
+    """A request with the right candidate.
+
+    name: of the right tool or intent
+    hide: the intent example with the same text, which is left out of the comparison; None when there is none
+    """
 
     text: str
     name: str
@@ -81,7 +89,10 @@ class Sample:
 
 
 def samples(tools: Sequence[ToolSpec], heard: Mapping[str, str], seed: int) -> list[Sample]:
-    """Requests as written and as misheard, before all, some and other tools. heard: by request id."""
+    """Requests as written and with recognition errors, each with all tools, some tools, or invented ones.
+
+    heard: recognised texts by request id
+    """
     chance = random.Random(seed)
     held: list[tuple[str, str, float, str | None]] = []
     for line in (ROOT / "benchmarks/requests/dev.jsonl").open(encoding="utf-8"):
@@ -106,7 +117,7 @@ def samples(tools: Sequence[ToolSpec], heard: Mapping[str, str], seed: int) -> l
         for text in requests:
             others = [other for other, _ in chance.sample(invented, 6) if other.name != tool.name]
             others += [other for other in tools if chance.random() < 0.6]
-            # Some of the invented tools can do the same; both would be right.
+            # Tools that fit the request equally well would make the right answer ambiguous.
             others = [other for other in others if {other.name, tool.name} not in ALIKE]
             found.append(Sample(text, tool.name, [tool, *others], None, 1.5))
             found.append(Sample(noisy(text, words, chance), tool.name, [tool, *others], None, 0.7))
@@ -117,18 +128,18 @@ def samples(tools: Sequence[ToolSpec], heard: Mapping[str, str], seed: int) -> l
 
 
 def without_tool(name: str, tools: Sequence[ToolSpec]) -> str | None:
-    """What is right when only these tools are left; None when that is a matter of taste."""
+    """The right answer for a request of tool `name` when only `tools` are available; None when it is ambiguous."""
     left = {tool.name for tool in tools}
     if name in (CHAT, UNKNOWN) or name in left:
         return name
-    # Without its tool a question may still be answered by a search; a command cannot be.
+    # Without its own tool, a question may still be answered by a search; a command may not.
     if name == DOCUMENTS and WEB in left:
         return WEB
     return None if {DOCUMENTS, WEB} & left else UNKNOWN
 
 
 def invented_tools() -> list[tuple[ToolSpec, list[str]]]:
-    """Tools of no application, with requests for them, so that descriptions learn their weight."""
+    """Invented tools and requests for them, from which the weights of the description features are fitted."""
     found = []
     for line in (Path(__file__).parent / "router_tools.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -138,7 +149,10 @@ def invented_tools() -> list[tuple[ToolSpec, list[str]]]:
 
 
 def fit(rows: Sequence[tuple[list[Candidate], int, float]]) -> np.ndarray:
-    """Weights of the features that make the right candidates likely."""
+    """Fit the feature weights, (features,), by maximum likelihood.
+
+    rows: candidates, place of the right one, and weight of each sample
+    """
     most = max(len(row[0]) for row in rows)
     values = np.zeros((len(rows), most, len(FEATURES)))
     absent = np.full((len(rows), most), -1e9)
@@ -184,7 +198,7 @@ def main() -> None:
         right += best == wanted
         if best != wanted:
             print(f"  {name} -> {found[best].name}")
-    print(f"{right} of {len(rows)} right on what it was fitted on")
+    print(f"{right} of {len(rows)} of the training samples right")
     held = {name: round(float(weight), 4) for name, weight in zip(FEATURES, weights, strict=True)}
     texts = [text for texts in examples().values() for text in texts]
     np.save(EXAMPLE_VECTORS, embed(texts).astype(np.float16))

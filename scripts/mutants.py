@@ -1,8 +1,8 @@
-"""The mutants of a Python file: each one is the file with a single small fault.
+"""Generate the mutants of a Python file: copies with a single small fault each.
 
-Most faults come from the operators of cosmic-ray; `_dropped` adds two kinds that those lack, statements
-and keyword arguments left out. Left away are faults that cannot show (in annotations, in log messages)
-and comparisons and operators replaced by unlikely ones, which nearly any test notices.
+Most faults come from the operators of cosmic-ray. `_dropped` adds two kinds that it lacks: removed
+statements and removed keyword arguments. Excluded are faults without an effect (in annotations and log
+messages), and unlikely replacements of operators, which nearly any test notices.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ _OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """line: where the fault is, from 1; was, became: the source lines that differ; source: the whole file"""
+    """A file with one fault.
+
+    line: of the fault, from 1
+    was, became: the lines that differ, before and after
+    source: the whole file, with the fault
+    """
 
     line: int
     was: str
@@ -45,7 +50,7 @@ class Mutant:
 
 
 def mutants_of(source: str) -> list[Mutant]:
-    """Every mutant, in the order of the lines; two faults with the same effect count once."""
+    """All mutants of `source`, ordered by line. Faults with the same effect appear once."""
     found: dict[str, Mutant] = {}
     for mutated in (*_replaced(source), *_dropped(source)):
         try:
@@ -86,7 +91,7 @@ def _dropped(source: str) -> Iterator[str]:
 
 
 def _without(source: str, node: ast.stmt | ast.expr, replacement: str) -> str:
-    lines = source.encode().splitlines(keepends=True)  # columns of the tree are counted in bytes
+    lines = source.encode().splitlines(keepends=True)  # ast counts columns in bytes
     assert node.end_lineno is not None and node.end_col_offset is not None
     before = b"".join(lines[: node.lineno - 1]) + lines[node.lineno - 1][: node.col_offset]
     after = lines[node.end_lineno - 1][node.end_col_offset :] + b"".join(lines[node.end_lineno :])
@@ -94,11 +99,11 @@ def _without(source: str, node: ast.stmt | ast.expr, replacement: str) -> str:
 
 
 def _is_flag(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and isinstance(value.value, bool)  # dropped or inverted is the same
+    return isinstance(value, ast.Constant) and isinstance(value.value, bool)  # removed is inverted, or has no effect
 
 
 class _Visible(ast.NodeTransformer):
-    """Removes what no test can see: annotations, log messages, slots, and how a condition is negated."""
+    """Removes what no test can detect: annotations, log messages, slots, and the spelling of negations."""
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         node.args, node.posonlyargs = [*node.posonlyargs, *node.args, *node.kwonlyargs], []

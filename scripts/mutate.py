@@ -1,12 +1,12 @@
-"""Tests the tests: plants one fault after another in a file and runs the tests that cover it.
+"""Mutation testing: insert one fault at a time in a file, and run the tests that cover it.
 
     make mutate TARGET=agentaudio/http.py
     make mutate TARGET="agentaudio/http.py --survivors"
 
-A fault that no test notices survives. The survivors and their share are printed and kept in
-docs/figures/mutation.json. Write there why a survivor is left ("reason"): later runs keep it. The
-working tree is never changed: each worker has a copy of it. With --survivors only the survivors of the last
-run are planted again, after the tests were improved.
+A fault that no test detects survives. Survivors and their share are printed and stored in
+docs/figures/mutation.json. Explain there, as "reason", why a survivor is accepted; later runs keep the
+reason. The working tree is not changed: each worker uses a copy. --survivors repeats only the survivors of
+the last run, for use after improving the tests.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ TARGETS = {
     "model/step_audio_2/token2wav/stream.py": (LOCAL, ("tests/model/step_audio_2/token2wav/test_speech_stream.py",
                                                        "tests/model/step_audio_2/token2wav/test_wave_stream.py")),
 }  # fmt: skip
-"""By file: the interpreter, and the fast tests that cover it; patterns that match nothing are left out."""
+"""The interpreter and the fast tests of each file. Patterns that match no file are ignored."""
 
 
 class Copy:
@@ -72,7 +72,7 @@ class Copy:
         )  # fmt: skip
 
     def survives(self, source: str, limit_s: float) -> bool:
-        """Whether all tests pass with this source; tests that take longer than the limit fail."""
+        """Whether all tests pass with `source` as the file. Tests fail when they take longer than `limit_s`."""
         self._file.write_text(source, encoding="utf-8")
         result, output = run_tests(self._command, limit_s)
         if result is TestOutcome.INCOMPETENT:
@@ -81,7 +81,7 @@ class Copy:
 
 
 def mutate(target: str, jobs: int, *, only_survivors: bool) -> None:
-    """Runs the mutants of a file and writes the figures. Exits when the tests fail without a fault."""
+    """Run all mutants of `target` and store the figures. Exits when the tests fail without a fault."""
     python, patterns = TARGETS[target]
     tests = list(dict.fromkeys(name for pattern in patterns for name in sorted(glob.glob(pattern, root_dir=ROOT))))
     source = (ROOT / target).read_text(encoding="utf-8")
@@ -118,16 +118,16 @@ def mutate(target: str, jobs: int, *, only_survivors: bool) -> None:
 
 
 def figures_of(target: str) -> dict[str, Any]:
-    """The figures of the last run, empty before the first."""
+    """The figures of the last run for `target`; empty before the first."""
     figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     return dict(figures.get("targets", {}).get(target, {}))
 
 
 def publish(target: str, total: int, alive: list[Mutant]) -> None:
-    """Writes the figures of a file, with the reasons that were given for the same survivors before.
+    """Store the figures of `target`, and keep the reasons of survivors that were known before.
 
-    total: number of mutants of the file
-    alive: those that survived
+    total: number of mutants
+    alive: the mutants that survived
     """
     figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     reasons = {(item["was"], item["became"]): item["reason"] for item in figures_of(target).get("survivors", [])}
@@ -146,9 +146,9 @@ def publish(target: str, total: int, alive: list[Mutant]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target", nargs="*", choices=[[], *TARGETS], help="files; all of them without one")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="copies that run at the same time")
-    parser.add_argument("--survivors", action="store_true", help="only those of the last run")
+    parser.add_argument("target", nargs="*", choices=[[], *TARGETS], help="files to mutate; default: all")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="number of mutants to test in parallel")
+    parser.add_argument("--survivors", action="store_true", help="only the survivors of the last run")
     arguments = parser.parse_args()
     for target in arguments.target or TARGETS:
         mutate(target, arguments.jobs, only_survivors=arguments.survivors)

@@ -4,12 +4,11 @@
     pip install py-nanotts soundfile soxr numpy
     python scripts/record_requests.py [dev] [test] [demo]
 
-Reads benchmarks/requests/{dev,test}.jsonl, hands the voices out in turn, writes each
-as "recorded_by" and one Ogg Opus file a request. The voices of the development
-set and of the test set are different programs or different people, so that nothing tuned
-on the first has heard the second. The demo questions are FLAC files beside their
-questions.json. Every run gives the same sound (though not the same Opus bytes):
-speeds follow from the file name.
+Reads benchmarks/requests/{dev,test}.jsonl, assigns the voices in rotation, and writes each request as an
+Ogg Opus file, with its voice as "recorded_by" in the JSON. The development set and the test set have
+different voices, by different programs or from different speakers, so that nothing is tuned on the voices of
+the test set. The demo questions are FLAC files beside their questions.json. Every run gives the same sound
+(not the same Opus bytes), because the speaking rate is derived from the file name.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ REQUESTS = ROOT / "benchmarks" / "requests"
 QUESTIONS = ROOT / "agentaudio" / "demo" / "questions"
 
 SAMPLE_RATE_HZ = 16_000
-EDGE_S = 0.3  # silence before and after: a voice detector needs some of both
-AUDIBLE = 0.01  # of the peak: below it the synthesiser's own silence begins and ends
+EDGE_S = 0.3  # silence before and after, which voice activity detection needs
+AUDIBLE = 0.01  # share of the peak; quieter samples at the ends are silence
 SPEECH_RMS = 0.08  # -22 dBFS, the level of a headset microphone
 LOUDEST_PEAK = 0.9
 PACES = (0.94, 0.97, 1.0, 1.03, 1.06)
 
 Samples = NDArray[np.float32]
-Synthesizer = Callable[[str, float], Samples]  # text, pace (1 = the engine's own, 2 = twice as fast)
+Synthesizer = Callable[[str, float], Samples]  # (text, pace); pace 1 is the engine's default speed, 2 twice as fast
 
 
 def espeak(voice: str) -> Synthesizer:
@@ -142,14 +141,14 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", metavar="SET", help="dev, test or demo; default: all three")
     names = parser.parse_args().sets or ["dev", "test", "demo"]
     if unknown := set(names) - {"dev", "test", "demo"}:
-        parser.error(f"no set is called {', '.join(sorted(unknown))}; choose from dev, test, demo")
+        parser.error(f"unknown set: {', '.join(sorted(unknown))}; choose from dev, test, demo")
     for name in names:
         seconds = record_demo() if name == "demo" else record_set(name)
         print(f"{name}: {seconds / 60:.1f} minutes of speech")
 
 
 def record_set(name: str) -> float:
-    """Record every request of a set and note its voice. Returns seconds of sound."""
+    """Record every request of set `name`, and store its voice in the JSON. Returns seconds of sound."""
     path = REQUESTS / f"{name}.jsonl"
     requests = [json.loads(line) for line in path.read_text().splitlines()]
     voices = VOICES_BY_SET[name]
@@ -183,7 +182,7 @@ def _record(text: str, voice: str, path: Path) -> float:
 
 
 def _framed(samples: Samples) -> Samples:
-    """The speech alone, at an even level, with EDGE_S of silence on both sides."""
+    """Trim to the speech, set its level to SPEECH_RMS, and add EDGE_S of silence on both sides."""
     audible = np.flatnonzero(np.abs(samples) > AUDIBLE * np.abs(samples).max())
     speech = samples[audible[0] : audible[-1] + 1]
     level = min(SPEECH_RMS / np.sqrt(np.mean(speech**2)), LOUDEST_PEAK / np.abs(speech).max())
@@ -192,7 +191,7 @@ def _framed(samples: Samples) -> Samples:
 
 
 def _wav_from(*command: str, output_option: str) -> Samples:
-    """What a synthesiser writes to a file, at SAMPLE_RATE_HZ."""
+    """Run a synthesiser that writes a WAV file; returns its samples at SAMPLE_RATE_HZ."""
     program, *arguments = command
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "speech.wav"
