@@ -61,15 +61,7 @@ def _parts(library: VoiceLibrary, id: str) -> Iterator[tuple[str, bytes]]:
     except OSError as error:
         raise VoiceError(f"voice {id!r}: cannot read {error.filename}: {error.strerror}") from None
     if kept:
-        yield "prompts.json", _json(
-            [
-                {
-                    "file": state.path.name, "model": state.model, "version": state.version,
-                    "bytes": state.size_bytes, "made": state.made.isoformat(timespec="seconds"),
-                }
-                for state in kept
-            ]
-        )  # fmt: skip
+        yield "prompts.json", _json([state.to_dict() for state in kept])
     sql = "SELECT encoder, vector FROM embeddings WHERE voice = (SELECT row FROM voices WHERE id = ?)"
     for encoder, vector in library.database.rows(sql, id):
         buffer = io.BytesIO()

@@ -33,6 +33,13 @@ class KeptState:
     size_bytes: int
     made: datetime
 
+    def to_dict(self) -> dict[str, str | int]:
+        """File name, maker, size and time as plain data."""
+        return {
+            "file": self.path.name, "model": self.model, "version": self.version, "bytes": self.size_bytes,
+            "made": self.made.isoformat(timespec="seconds"),
+        }  # fmt: skip
+
 
 class Prompts:
     """The prompts of a library. Makers do not overwrite each other's, nor those of other versions.

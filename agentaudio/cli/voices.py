@@ -68,8 +68,10 @@ def show(voice: str, *, library: Library = "demo", json: bool = False) -> None:
     opened = open_voices(library).library
     card = opened.card(voice)
     refusal = opened.refusal(voice, "synthesis")
+    kept = [] if card.revoked else opened.prompts.of(card.sha256)
     shown = card.model_dump(mode="json", exclude_none=True) | {
         "usable": refusal is None, **({} if refusal is None else {"refusal": refusal}), "log": opened.log(voice),
+        "prompts": [state.to_dict() for state in kept],
     }  # fmt: skip
     if json:
         print_json(shown)

@@ -64,7 +64,12 @@ def test_a_recording_is_added_shown_exported_revoked_and_removed(
         "--licence", "CC0-1.0", "--basis", "speaker", "--holder", "Ann Example", "--until", "2999-12-31",
     )  # fmt: skip
     assert code == 0 and "1 voices added" in told, complaint
+    prompt = VoiceLibrary(library).get("ann").permit.state_path("kokoro", "1", ".npz")
+    assert prompt is not None
+    prompt.parent.mkdir(parents=True)
+    prompt.write_bytes(b"style")
     shown = json.loads(run("show", "ann", "-l", library, "--json")[1])
+    assert [(kept["model"], kept["version"], kept["bytes"]) for kept in shown["prompts"]] == [("kokoro", "1", 5)]
     assert shown["usable"] and shown["consent"]["until"] == "2999-12-31" and shown["tags"] == ["calm", "warm"]
     assert shown["automatic"] == ["description", "gender"] and shown["quality"]["speech_s"] > 4
     assert "Ann Example" in run("show", "ann", "-l", library)[1]

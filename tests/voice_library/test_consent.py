@@ -199,6 +199,7 @@ def test_cards_and_consents_cannot_be_changed() -> None:
 
 def test_one_text_has_one_spelling() -> None:
     assert card(name="Zoe\u0308", tags=["cafe\u0301"]) == card(name="Zo\u00eb", tags=["caf\u00e9"])
+    assert card(name="e\u0301" * 100).name == "\u00e9" * 100
 
 
 # A voice outside any library
