@@ -1,6 +1,6 @@
 """Spoken agents: hear, call tools, retrieve text and a voice, answer in that voice.
 
-Names are imported on first use, so that `import agentaudio` costs nothing.
+Names are imported on first use, which keeps `import agentaudio` fast.
 """
 
 from __future__ import annotations

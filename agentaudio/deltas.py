@@ -1,4 +1,4 @@
-"""`checked`: what a model emits, held to the protocol and to the model's own capabilities."""
+"""`checked`: check the deltas of a model against the protocol and the model's capabilities."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _FIELDS: dict[type[Any], tuple[str, type[Any]]] = {
 async def checked(
     model: SpeechLM, deltas: AsyncGenerator[Delta, None], options: GenerateOptions, used_ids: set[str]
 ) -> AsyncGenerator[Delta, None]:
-    """The deltas of one generation, up to and with an `End`, which is added when the model leaves it out.
+    """Yield the deltas of one generation, with an `End` as the last; it is added if the model emits none.
 
-    Sound comes at the model's `sample_rate_hz`, and not at all when the options say not to speak.
-    A call whose id is in `used_ids` gets one of its own, and the set grows.
+    Sound is resampled to the model's `sample_rate_hz`, and dropped when `options.speak` is False.
+    A call whose id is in `used_ids` gets a new id. The ids of all calls are added to the set.
 
-    Raises BackendError for anything that is not a delta, for sound of a model without a voice, and for
-    partial words of a model that does not stream its input.
+    Raises BackendError for anything that is not a delta, for sound of a model with voices="none", and for
+    `Heard(final=False)` of a model that does not stream its input.
     """
     able = model.capabilities
     sound: PcmStream | None = None

@@ -1,26 +1,26 @@
-"""Every error that agentaudio raises on purpose, in one tree.
+"""The exceptions of agentaudio, in one tree.
 
 AgentAudioError
-├── AudioError            a sound that cannot be read, written or used
-├── ConversationError     an impossible conversation
-├── ModelError            something is wrong with a speech model
-│   ├── ModelNotFound     no backend of that name
-│   └── BackendError      the backend failed while generating
-├── ToolError             raised by a tool: its message goes back to the model
-│   ├── ToolNotFound      no tool of that name
-│   └── ToolArgumentError the arguments do not fit the schema
-├── VoiceError            a voice that is missing, broken or not allowed
-│   ├── VoiceNotFound     no voice of that id
+├── AudioError            sound that cannot be read, written or used
+├── ConversationError     an invalid conversation
+├── ModelError            an error of a speech model
+│   ├── ModelNotFound     unknown model name
+│   └── BackendError      the model failed to load or to generate
+├── ToolError             raised by a tool; the model reads its message
+│   ├── ToolNotFound      unknown tool name
+│   └── ToolArgumentError the arguments do not match the schema
+├── VoiceError            a voice that is missing, broken or not permitted
+│   ├── VoiceNotFound     unknown voice id or name
 │   └── ConsentError      the card does not permit this use
-├── NetworkError          a web address that cannot be used, or whose answer cannot be read
-│   ├── RefusedAddress    an address that may not be requested
-│   └── ServiceUnavailable  no answer now; another attempt may succeed
-├── RetrievalError        an index, a corpus or a page that cannot be read or searched
-├── OptionError           an option or setting that does not exist or cannot hold
+├── NetworkError          a URL that cannot be used, or whose response cannot be read
+│   ├── RefusedAddress    an address that must not be requested
+│   └── ServiceUnavailable  a temporary failure; another attempt may succeed
+├── RetrievalError        an index, document or page that cannot be read or searched
+├── OptionError           an unknown option or setting, or an invalid value
 └── MissingExtra          an optional dependency that is not installed
 
-Each message says what went wrong, which value, and what to do. `ToolError` is
-the one that a model gets to read; all others reach the caller.
+Each message says what went wrong, which value caused it, and what to do. The message of a
+`ToolError` goes to the model; all other errors reach the caller.
 """
 
 from __future__ import annotations
@@ -30,47 +30,47 @@ from collections.abc import Iterable
 
 
 class AgentAudioError(Exception):
-    """The root: catch this to catch everything agentaudio raises on purpose."""
+    """Base class of all errors that agentaudio raises deliberately."""
 
 
 class AudioError(AgentAudioError, ValueError):
-    """A sound that cannot be read, written or used."""
+    """Sound that cannot be read, written or used."""
 
 
 class ConversationError(AgentAudioError, ValueError):
-    """A conversation that cannot be, such as a tool result nobody asked for."""
+    """An invalid conversation, such as a tool output without a call."""
 
 
 class ModelError(AgentAudioError):
-    """Something is wrong with a speech model."""
+    """An error of a speech model."""
 
 
 class ModelNotFound(ModelError, LookupError):
-    """No backend of that name is installed."""
+    """No installed package offers a model of that name."""
 
 
 class BackendError(ModelError, RuntimeError):
-    """The backend failed while generating."""
+    """The model failed to load or to generate."""
 
 
 class ToolError(AgentAudioError):
-    """Raise it inside a tool: the message is handed to the model, which may try again."""
+    """Raise this inside a tool to report an error to the model, which may then try again."""
 
 
 class ToolNotFound(ToolError, LookupError):
-    """No tool of that name."""
+    """There is no tool of that name."""
 
 
 class ToolArgumentError(ToolError, ValueError):
-    """The arguments of a call do not fit the tool's schema."""
+    """The arguments of a call do not match the tool's schema."""
 
 
 class VoiceError(AgentAudioError):
-    """A voice that is missing, broken or not allowed."""
+    """A voice that is missing, broken or not permitted."""
 
 
 class VoiceNotFound(VoiceError, LookupError):
-    """No voice of that id or name."""
+    """There is no voice of that id or name."""
 
 
 class ConsentError(VoiceError, PermissionError):
@@ -78,17 +78,17 @@ class ConsentError(VoiceError, PermissionError):
 
 
 class NetworkError(AgentAudioError):
-    """A web address that cannot be used, or whose answer cannot be read."""
+    """A URL that cannot be used, or whose response cannot be read."""
 
 
 class RefusedAddress(NetworkError, PermissionError):
-    """An address that may not be requested, such as one outside the public internet."""
+    """An address that must not be requested, such as one outside the public internet."""
 
 
 class ServiceUnavailable(NetworkError):
-    """A service that did not answer, or cannot answer now; another attempt may succeed.
+    """A temporary failure of a service; another attempt may succeed.
 
-    retry_after_s: seconds to wait before the next attempt, where the service says so
+    retry_after_s: seconds to wait before the next attempt, as the service requested; None if it did not
     """
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
@@ -97,11 +97,11 @@ class ServiceUnavailable(NetworkError):
 
 
 class RetrievalError(AgentAudioError):
-    """An index, a corpus or a page that cannot be read or searched."""
+    """An index, document or page that cannot be read or searched."""
 
 
 class OptionError(AgentAudioError, ValueError):
-    """An option or setting that does not exist, or a value it cannot hold."""
+    """An unknown option or setting, or an invalid value for one."""
 
 
 class MissingExtra(AgentAudioError, ImportError):
@@ -113,7 +113,7 @@ class MissingExtra(AgentAudioError, ImportError):
 
 
 def did_you_mean(wanted: str, known: Iterable[str]) -> str:
-    """The tail of an error message about an unknown name: the nearest match and what exists."""
+    """End of an error message about the unknown name `wanted`: the nearest of the `known` names, and a list of them."""
     names = sorted(set(known))
     if not names:
         return "none are installed"

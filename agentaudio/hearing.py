@@ -1,4 +1,4 @@
-"""What a user may say in a turn, and how it enters the conversation."""
+"""User input: its types, and how it becomes part of a conversation."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from agentaudio.model.speech_lm import SpeechLM
 from agentaudio.sound.audio import Audio
 
 Utterance = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Audio
-"""Text as `str`, and nothing but text; sound as Audio, or as a sound file: a Path, bytes or a binary file."""
+"""Text is a `str`, which is never read as a path. Sound is Audio, or a sound file as Path, bytes or binary file."""
 
 UserInput = Utterance | Mapping[str, Any]
-"""What begins a turn: an utterance, or the results of `Reply.open_calls` by call id."""
+"""Input of a turn: an utterance, or the results of `Reply.open_calls` by call id."""
 
 
 async def hear(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
-    """An utterance as a part of the conversation.
+    """Convert the utterance `said` to a part of the conversation.
 
-    Raises AudioError for input that is empty, silent, too long or not a sound, and OptionError for sound
-    that the model cannot hear.
+    Raises AudioError for input that is empty, silent, too long or not sound, and OptionError for sound
+    when the model does not hear.
     """
     if isinstance(said, str):
         if not said.strip():

@@ -1,4 +1,4 @@
-"""`Outbox`: events on their way from a turn to its reader."""
+"""`Outbox`: the queue of events between a turn and its reader."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections import deque
 from agentaudio.events import Event, ToolProgress
 
 CAPACITY = 32
-"""Events that may wait for the reader before the turn waits too."""
+"""Number of unread events at which the turn waits for the reader."""
 
 
 class Outbox:
-    """A bounded queue: a turn never runs far ahead of whoever reads its events. One loop, one reader."""
+    """A bounded queue, so that a turn does not run far ahead of its reader. For one event loop and one reader."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
@@ -25,16 +25,16 @@ class Outbox:
         return len(self._waiting)
 
     async def put(self, event: Event) -> None:
-        """Append an event, as soon as there is room."""
+        """Append `event`, after waiting until there is room."""
         while len(self._waiting) >= self._capacity and not self._closed:
             self._room.clear()
             await self._room.wait()
         self.post(event)
 
     def post(self, event: Event) -> None:
-        """Append an event at once, also beyond the bound: for what cannot wait, such as the end of a call.
+        """Append `event` at once, even when the outbox is full. For code that cannot await, such as tool callbacks.
 
-        When the outbox is full, progress replaces older progress of the same call.
+        In a full outbox, the progress of a call replaces an older one of the same call.
         """
         if isinstance(event, ToolProgress) and len(self._waiting) >= self._capacity:
             for position, other in enumerate(self._waiting):
@@ -45,7 +45,7 @@ class Outbox:
         self._changed.set()
 
     def withdraw(self, *kinds: type[Event]) -> int:
-        """Take back the events of these kinds that nobody has read; returns how many."""
+        """Remove the unread events of these kinds; returns how many."""
         kept = [event for event in self._waiting if not isinstance(event, kinds)]
         count = len(self._waiting) - len(kept)
         self._waiting = deque(kept)
@@ -53,13 +53,13 @@ class Outbox:
         return count
 
     def close(self) -> None:
-        """Nothing more will come; what waits can still be read."""
+        """Mark the end of the events. Waiting events can still be read."""
         self._closed = True
         self._changed.set()
         self._room.set()
 
     async def get(self) -> Event | None:
-        """The next event; None after the last."""
+        """Wait for the next event; returns None after the last one."""
         while not self._waiting:
             if self._closed:
                 return None

@@ -1,4 +1,4 @@
-"""Values of ours as JSON can hold them: for traces, `--json` and servers."""
+"""`plain`: convert agentaudio's values to data for JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentaudio.voice_library.voice import Voice
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it; sound as its length and rate only."""
+    """Convert `value` to dicts, lists, strings, numbers and None. Audio becomes its duration and sample rate."""
     if isinstance(value, Audio):
         return {"duration_s": round(value.duration, 3), "sample_rate_hz": value.sample_rate}
     if isinstance(value, Voice):

@@ -1,4 +1,4 @@
-"""`Playback`: how much of a turn's speech reached the listener, and what the history keeps of it."""
+"""`Playback`: how much of a turn's speech the listener heard, and what the conversation keeps of it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from agentaudio.errors import OptionError
 from agentaudio.sound.audio import Audio
 
 SECONDS_PER_CHARACTER = 1 / 25
-"""The least time a character takes, where the sound of the words is not complete yet: very fast English."""
+"""Duration of a character in very fast English. Lower bound for words whose sound is not complete yet."""
 
 UNHEARD_TAIL_S = 0.05
-"""A report this close to the end counts as the end: players round."""
+"""Tolerance for reports of the end of the sound, because players round."""
 
 
 class SpokenStep:
-    """The speech of one generation while it is made: words and sound on one time line.
+    """The speech of one generation: words and sound on one timeline.
 
-    The words between two pieces of sound are taken to be spoken in the sound that follows them,
-    evenly by characters. Models give words shortly before their sound, so this is a close estimate.
+    Words are assumed to be spoken in the sound that follows them, at an even rate of characters. This is a
+    close estimate, because models emit words shortly before their sound.
 
-    part: what stands for this step in the conversation; None when nothing does
-    complete: the model came to its end
+    part: this step's part of the conversation; None when it has none
+    complete: whether the model has finished the generation
     """
 
     def __init__(self) -> None:
@@ -33,17 +33,17 @@ class SpokenStep:
         self._tokens: SpeechTokens | None = None
 
     def add(self, piece: str | Audio) -> None:
-        """The next words or the next sound."""
+        """Append words or sound."""
         self._pieces.append(piece)
         if isinstance(piece, Audio):
             self.duration += piece.duration
 
     def add_tokens(self, tokens: SpeechTokens) -> None:
-        """Raises ConversationError when the codec changes within a step."""
+        """Append speech tokens. Raises ConversationError when their codec differs from that of earlier ones."""
         self._tokens = tokens if self._tokens is None else self._tokens + tokens
 
     def take_back(self) -> None:
-        """Forget the newest piece: it was made, but never handed out."""
+        """Remove the newest piece, which the reader did not get."""
         piece = self._pieces.pop()
         if isinstance(piece, Audio):
             self.duration -= piece.duration
@@ -53,7 +53,7 @@ class SpokenStep:
         return len(self._pieces)
 
     def heard(self, seconds: float | None) -> SpeechPart | None:
-        """What was heard by the time the listener had heard `seconds` of the sound; None is all of it.
+        """Words, sound and tokens of the first `seconds` of this step; None stands for all of them.
 
         Returns None when nothing was heard.
         """
@@ -84,7 +84,7 @@ class SpokenStep:
         return "".join(heard)
 
     def _segments(self) -> Iterator[tuple[str, float, float]]:
-        """Words, and the seconds of the sound at which they begin and end."""
+        """Yield stretches of words with their start and end, in seconds of this step's sound."""
         text, start, now = "", 0.0, 0.0
         for piece in self._pieces:
             if isinstance(piece, Audio):
@@ -94,19 +94,19 @@ class SpokenStep:
                 text, start = piece, now
             else:
                 text, start = text + piece, start if text else now
-        if not self.complete:  # the sound of the last words may still be missing
+        if not self.complete:  # the sound of the last words may not be complete
             now = max(now, start + len(text) * SECONDS_PER_CHARACTER)
         if text:
             yield text, start, max(now, start + 1e-9)
 
 
 class Playback:
-    """The speech of one turn, and how far the listener has heard it.
+    """The speech of one turn, and how much of it the listener has heard.
 
-    plays: True when the reader of the events plays them and reports how far; False when it does not, and
-        everything it was given counts as heard; None while that is not known: then everything counts as
-        heard, until the first report
-    speaks: whether the words have sound; words that have none are read, and count as heard at once
+    plays: True when the reader of the events plays the sound and reports its position; False when it does
+        not, so that everything it read counts as heard; None while this is unknown, which is treated as
+        False until the first report
+    speaks: whether words have sound; without sound, words count as heard when they are read
     """
 
     def __init__(self, plays: bool | None, *, speaks: bool) -> None:
@@ -120,14 +120,14 @@ class Playback:
         return self.steps[-1]
 
     def report(self, seconds: float) -> None:
-        """The listener has heard this much of the turn's sound. Raises OptionError for a number below 0 or NaN."""
+        """Record that `seconds` of the turn's sound were played. Raises OptionError for negative numbers and NaN."""
         if not seconds >= 0:
             raise OptionError(f"played({seconds!r}): give the seconds of this turn's sound that were played, 0 or more")
         self.plays = True
-        self._reported_s = max(self._reported_s, seconds)  # reports may overtake each other
+        self._reported_s = max(self._reported_s, seconds)  # reports may arrive out of order
 
     def take_back(self, count: int) -> None:
-        """Forget the newest `count` pieces of words and sound: nobody was given them."""
+        """Remove the newest `count` pieces of words and sound, which the reader did not get."""
         for step in reversed(self.steps):
             while count and len(step):
                 step.take_back()
@@ -135,12 +135,12 @@ class Playback:
 
     @property
     def finished(self) -> bool:
-        """Whether everything that was made was heard."""
+        """Whether the listener has heard all sound so far."""
         made = sum(step.duration for step in self.steps)
         return not self.plays or self._reported_s >= made - UNHEARD_TAIL_S
 
     def heard(self) -> list[SpeechPart | None]:
-        """What was heard of each step."""
+        """The heard part of each step; None where nothing was heard."""
         left = self._reported_s
         parts = []
         for step in self.steps:
@@ -150,14 +150,14 @@ class Playback:
         return parts
 
     def settle(self, conversation: Conversation) -> None:
-        """Let the conversation hold what was heard, and no more."""
+        """Reduce the parts in `conversation` to what was heard."""
         for step, part in zip(self.steps, self.heard(), strict=True):
             if step.part is not None and part != step.part and conversation.replace(step.part, part):
                 step.part = part
 
 
 def _whole_words(text: str, share: float) -> str:
-    """The first `share` of the characters, less a word that would be cut."""
+    """The first `share` (0 to 1) of `text`, without a word that would be cut."""
     end = int(len(text) * share + 1e-6)
     while 0 < end < len(text) and _in_word(text[end - 1]) and _in_word(text[end]):
         end -= 1
@@ -165,5 +165,5 @@ def _whole_words(text: str, share: float) -> str:
 
 
 def _in_word(character: str) -> bool:
-    # Scripts without blanks (Thai, Chinese, Japanese) may be cut between any two characters.
+    # Scripts without spaces (Thai, Chinese, Japanese) may be cut between any two characters.
     return character in "'’-" or (character.isalnum() and ord(character) < 0x0E00)

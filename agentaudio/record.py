@@ -1,4 +1,4 @@
-"""`Record`: what has happened in a turn so far; it becomes events and the Reply."""
+"""`Record`: what has happened in a turn so far. It emits the events and makes the Reply."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ _AnyEvent = TypeVar("_AnyEvent", bound=Event)
 
 
 class Record:
-    """The course of one turn.
+    """The history of one turn.
 
     number: of the turn in its session
-    runs: the calls that ended; heard: the user's words as the model recognised them
-    spoken_in: the voice of what was said last; usage: counts of all steps; timings: as in Reply
+    runs: calls that have ended
+    heard: the user's words as the model recognised them
+    spoken_in: voice of the latest words or sound
+    usage, timings: as in Reply, so far
     """
 
     def __init__(self, number: int, outbox: Outbox, playback: Playback) -> None:
@@ -38,11 +40,11 @@ class Record:
         self.spoken_in: Voice | None = None
 
     def time(self, name: str) -> None:
-        """Note when something happened first."""
+        """Store the time now under `name`, unless it has one already."""
         self.timings.setdefault(name, self._now())
 
     def cite(self, citation: Citation) -> None:
-        """Note a passage that was used, once."""
+        """Record a citation and emit its event, once."""
         if citation not in self.citations:
             self.citations.append(citation)
             self.post(PassageCited, citation=citation)
@@ -56,7 +58,7 @@ class Record:
         self._outbox.post(kind(turn=self._number, at_s=self._now(), **fields))
 
     def reply(self, stop: Stop, open_calls: tuple[ToolCall, ...]) -> Reply:
-        """What the turn has come to: the words and the sound that stand in the conversation."""
+        """The reply of the turn so far, with the words and sound that the conversation holds."""
         self.time("total")
         parts = [step.part for step in self._playback.steps if step.part is not None]
         sounds = [part.audio for part in parts if part.audio is not None]

@@ -15,27 +15,29 @@ from agentaudio.voice_library.voice import Voice
 Stop = Literal["answered", "length", "tool_calls", "max_steps", "interrupted", "failed"]
 """Why a turn ended.
 
-answered: the model came to its end
-length: a limit of the model ended its answer early
-tool_calls: the caller must run `Reply.open_calls`, and give the results to the next turn
-max_steps: the model still wanted tools in its last step
+answered: the model finished its answer
+length: a length limit ended the answer early
+tool_calls: the caller must run `Reply.open_calls` and pass the results to the next turn
+max_steps: the turn reached its last step, which has no tools
 interrupted: the turn was stopped; the reply holds what was heard until then
-failed: the model failed; the reply holds what was done until then
+failed: an error ended the turn; the reply holds what was said and done until then
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer of one turn.
+    """The result of one turn.
 
-    text: its words; audio: its sound, None when nothing was spoken
-    heard: the user's words as the model recognised them; confidence: of the recognition, 0 to 1
-    voice: the one that the answer was spoken in, at its end; None is the model's own
-    tool_calls: the calls that ran, with their results, in the order the model made them
-    open_calls: the calls that the caller must run
-    citations: the passages that were used
-    usage: the counts of all steps, added up by name, such as `input_tokens` and `output_tokens`
-    timings: seconds since the turn began, by name: `heard`, `first_audio`, `total`
+    text: words of the answer
+    audio: sound of the answer; None when there is none
+    heard: the user's words as the model recognised them
+    confidence: of the recognition, 0 to 1
+    voice: the voice at the end of the answer; None is the model's own
+    tool_calls: calls that ran, with their results, in the order in which the model made them
+    open_calls: calls that the caller must run
+    citations: passages that the answer used
+    usage: counts by name, such as `input_tokens` and `output_tokens`, summed over all steps
+    timings: seconds from the start of the turn to `heard`, `first_audio` and `total`
     """
 
     text: str
@@ -51,5 +53,5 @@ class Reply:
     timings: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; the sound as its length and rate only."""
+        """Data for JSON. Sound becomes its duration and sample rate."""
         return {name: plain(getattr(self, name)) for name in self.__slots__}

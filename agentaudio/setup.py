@@ -1,4 +1,4 @@
-"""`Setup` and `State`: what all turns of an agent share, and what the turns of a session change."""
+"""`Setup`: what all turns of an agent share. `State`: what the turns of a session change."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from agentaudio.voice_library.voice import Voice
 
 @dataclass(frozen=True)
 class Setup:
-    """What all turns of an agent share. `Agent` checks it and describes its fields.
+    """What all turns of an agent share. `Agent` describes the fields.
 
-    voice: the agent's own, which a tool asks for as "default"; None is the model's own
+    voice: the agent's default voice, which a tool selects as "default"; None is the model's own
     """
 
     model: SpeechLM
@@ -31,16 +31,16 @@ class Setup:
     _specs: list[ToolSpec] = field(default_factory=list, compare=False, repr=False)
 
     def check(self) -> None:
-        """Raises OptionError for what the model cannot do."""
+        """Raises OptionError for tools, a voice or options that the model does not support."""
         model = self.model
         if self.tools and not model.capabilities.calls_tools:
-            raise OptionError(f"model {model.name!r} cannot call tools; leave them out, or use a model that can")
+            raise OptionError(f"model {model.name!r} cannot call tools; remove them, or use a model that calls tools")
         if self.voice is not None:
             self._check_speaks_in(self.voice)
         self.options.check(model)
 
     def find_voice(self, wanted: str | Voice) -> Voice | None:
-        """A voice by id or name, or the agent's own for "default"; it may read files.
+        """Find a voice by id or name; "default" is the agent's voice. Blocks while it reads files.
 
         Raises VoiceNotFound, ConsentError, and OptionError when the model cannot speak in it.
         """
@@ -66,7 +66,7 @@ class Setup:
 
 @dataclass(slots=True)
 class State:
-    """What turns change: the conversation, and the voice in force (None is the model's own)."""
+    """What turns change: the conversation, and the current voice (None is the model's own)."""
 
     conversation: Conversation
     voice: Voice | None
