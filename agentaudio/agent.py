@@ -1,4 +1,4 @@
-"""`Agent`: a speech model with tools, documents and voices, and the ways to talk to it."""
+"""`Agent`: a speech model with tools, documents and voices."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ MAX_STEPS = 6
 
 
 class Agent:
-    """A speech model with tools, documents and voices; each `session()` is a conversation of its own.
+    """A speech model with tools, documents and voices. Each `session()` is a separate conversation.
 
     model: a name for `load_model`, or a SpeechLM
-    tools: names of installed tools, what `@tool` returned, or plain typed functions
-    documents: folder for `search_documents`, or "demo" for the documents that ship with agentaudio
-    voices: library for `audio_search` and `voice`, or "demo" for the voices that ship with agentaudio
+    tools: names of installed tools, paths of tool files, tools made with `@tool`, or typed functions
+    documents: folder for `search_documents`, or "demo" for the documents that come with agentaudio
+    voices: library for `audio_search` and `voice`, or "demo" for the voices that come with agentaudio
     voice: id, name or Voice to start with; None is the model's own
-    instructions: what the model should be and do, as a system message
-    options: how to generate, unless a turn says otherwise
-    approve: decides about each call of a tool with `approval`; plain or async, True lets it run; None denies
-    max_steps: generations in one turn; the last one gets no tools, so that it must answer
+    instructions: system message for the model
+    options: how to generate, unless a turn has its own options
+    approve: function, plain or async, that returns True to allow a call of a tool with `approval`; None denies all
+    max_steps: largest number of generations in a turn; the last gets no tools, so that it must answer
 
-    Raises at once what is wrong with any of these: ModelNotFound, ToolNotFound, VoiceNotFound, ConsentError,
-    and OptionError for what the model cannot do, or for a tool that needs documents or voices there are none of.
+    Raises ModelNotFound, ToolNotFound, VoiceNotFound and ConsentError, and OptionError for what the model does
+    not support, or for a tool that needs documents or voices when the agent has none.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Agent:
 
     @property
     def voice(self) -> Voice | None:
-        """The voice that sessions start with; None is the model's own."""
+        """The voice of new sessions; None is the model's own."""
         return self._setup.voice
 
     def session(
@@ -85,11 +85,12 @@ class Agent:
         voice: str | Voice | None = None,
         plays: bool | None = None,
     ) -> Session:
-        """A conversation of several turns.
+        """Start a conversation of several turns.
 
-        conversation: continue a copy of this one; it keeps its own instructions where it has any
+        conversation: continues a copy of it; a system message in it replaces the agent's instructions
         voice: id, name or Voice to start with; None is the agent's
-        plays: whether the reader of the events plays the sound and reports `played`; None waits for the first report
+        plays: whether the reader of the events plays the sound and reports `played`; None means False until the
+            first report
         """
         conversation = Conversation() if conversation is None else conversation.copy()
         if self.instructions and not any(message.role == "system" for message in conversation):
@@ -100,27 +101,27 @@ class Agent:
     async def run(
         self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> Reply:
-        """One turn in a conversation of its own.
+        """Run one turn in a new conversation.
 
         user: text as `str`; sound as a Path, bytes, a binary file or Audio
-        options, voice: for this turn, in place of the agent's
+        options, voice: replace the agent's
         """
         return await self.session(plays=False).run(user, options=options, voice=voice)
 
     def run_sync(
         self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> Reply:
-        """`run` for programs without an event loop. Raises OptionError inside one."""
+        """`run` for synchronous programs. Raises OptionError inside an event loop."""
         return self.session(plays=False).run_sync(user, options=options, voice=voice)
 
     def stream(
         self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> AsyncGenerator[Event, None]:
-        """`run`, event by event."""
+        """Run one turn in a new conversation and yield its events."""
         return self.session().stream(user, options=options, voice=voice)
 
     async def warm_up(self) -> None:
-        """Load models, documents and voices now, so that the first answer comes as fast as the others."""
+        """Load models, documents and voices now, so that the first turn is as fast as later ones."""
         setup = self._setup
         specs = []
         if setup.tools:
@@ -129,7 +130,7 @@ class Agent:
         await self.model.warm_up(specs)
 
     async def aclose(self) -> None:
-        """Free the model, and what the tools hold."""
+        """Close the model, and release the resources of the tools."""
         for tool in self._setup.tools.values():
             if tool.release is not None:
                 await tool.release()

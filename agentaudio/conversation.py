@@ -1,4 +1,4 @@
-"""What was said: typed messages that every model and every room can read."""
+"""`Conversation` and its typed messages, which models and tools share."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of retrieved text and where it comes from.
+    """A piece of retrieved text and its source.
 
-    source: a path or URL; position: where in the source it starts, in characters
+    source: path or URL
+    position: where the text starts in the source, in characters
     """
 
     text: str
@@ -28,7 +29,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A passage that an answer used, and the words of it that were used."""
+    """A passage that an answer used.
+
+    quote: the words that were used
+    position: where they start in the source, in characters
+    """
 
     title: str
     source: str
@@ -38,14 +43,17 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """Written words."""
+    """Text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class AudioPart:
-    """Sound of the user, and its words once a model has recognised them."""
+    """Sound from the user.
+
+    transcript: its words; None until a model has recognised them
+    """
 
     audio: Audio
     transcript: str | None = None
@@ -53,7 +61,7 @@ class AudioPart:
 
 @dataclass(frozen=True, slots=True)
 class SpeechTokens:
-    """Speech as the ids of a codec. Only a model with the same codec can read them.
+    """Speech as token ids of a codec. Only models with the same codec can read them.
 
     codec: name of the codec, such as "cosyvoice2"
     rate_hz: ids per second of sound
@@ -64,23 +72,23 @@ class SpeechTokens:
     rate_hz: float
 
     def __add__(self, more: SpeechTokens) -> SpeechTokens:
-        """Both, one after the other. Raises ConversationError for tokens of another codec."""
+        """Concatenate. Raises ConversationError for tokens of another codec."""
         if (self.codec, self.rate_hz) != (more.codec, more.rate_hz):
             raise ConversationError(f"tokens of the codec {more.codec!r} cannot follow those of {self.codec!r}")
         return replace(self, ids=self.ids + more.ids)
 
     def until(self, seconds: float) -> SpeechTokens:
-        """The ids of the first `seconds` of the sound; an id that would be cut is left out."""
+        """The tokens of the first `seconds` of sound, without one that would be cut."""
         return replace(self, ids=self.ids[: int(seconds * self.rate_hz + 1e-6)])
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechPart:
-    """What the listener heard the assistant say: the words, their sound, and the speech tokens behind it.
+    """Speech of the assistant, as far as the listener heard it: words, sound and speech tokens.
 
     tokens: None for models without speech tokens
-    interrupted: the answer was cut off; words and sound are those that were heard until then
-    cut_s: seconds of this part's sound that were heard before the cut; None when nothing was cut
+    interrupted: whether the speech was cut off; if so, this part ends at the cut
+    cut_s: seconds of sound that were heard before the cut; None when the sound was not cut
     """
 
     text: str
@@ -92,7 +100,10 @@ class SpeechPart:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A request of the model for a tool; `id` ties the output to it."""
+    """A tool call by the model.
+
+    id: unique in the conversation; the output refers to it
+    """
 
     id: str
     name: str
@@ -101,7 +112,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
-    """The result of a tool call, as the model reads it."""
+    """The output of a tool call, as the model reads it."""
 
     call_id: str
     name: str
@@ -115,11 +126,11 @@ Part = TextPart | AudioPart | SpeechPart | ToolCall | ToolOutput
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as it is described to a model.
+    """The description of a tool for a model.
 
     parameters: JSON Schema of an object
-    phrases: what people may say when they want this tool. Models that recognise or route by
-        examples use them; others may ignore them. `{name}` stands for the value of an argument.
+    phrases: examples of what users say when they want this tool, for models that recognise speech or
+        choose tools by example. `{name}` stands for the value of an argument.
     """
 
     name: str
@@ -130,14 +141,14 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One contribution of one role: its parts, in the order they came."""
+    """A message by one role: its parts, in order."""
 
     role: Role
     parts: tuple[Part, ...]
 
     @property
     def text(self) -> str:
-        """Its words: written, recognised or spoken."""
+        """The words of all parts: written, recognised or spoken."""
         words = []
         for part in self.parts:
             if isinstance(part, TextPart | SpeechPart):
@@ -157,16 +168,16 @@ class Message:
 
 @dataclass(slots=True)
 class Conversation:
-    """The messages so far. Every tool output answers a call, and every call is answered once.
+    """The messages so far. Each tool call has one output before the conversation goes on.
 
-    Raises ConversationError for an output without a call, a second output for a call, two calls
-    with one id, or anything else that is added while calls are open.
+    `add` raises ConversationError for an output without a call, a second output for a call, a call id that
+    is already used, and any other message while calls are open.
     """
 
     messages: list[Message] = field(default_factory=list)
 
     def add(self, role: Role, *parts: Part | str) -> Message:
-        """Append a message; a plain string stands for a TextPart."""
+        """Append a message; a string becomes a TextPart."""
         message = Message(role, tuple(TextPart(part) if isinstance(part, str) else part for part in parts))
         if not message.parts:
             raise ConversationError(f"an empty {role} message; give at least one part")
@@ -188,12 +199,12 @@ class Conversation:
 
     @property
     def call_ids(self) -> set[str]:
-        """The ids of all calls that were ever made."""
+        """The ids of all calls."""
         return {call.id for message in self.messages for call in message.tool_calls}
 
     @property
     def open_calls(self) -> tuple[ToolCall, ...]:
-        """Calls that have no output yet, in order."""
+        """The calls without an output, in order."""
         answered: set[str] = set()
         for message in reversed(self.messages):
             if message.role == "assistant":
@@ -205,7 +216,7 @@ class Conversation:
 
     @property
     def last_outputs(self) -> tuple[ToolOutput, ...]:
-        """The tool outputs that the model is now expected to answer from, in order; else empty."""
+        """The tool outputs at the end of the conversation, in order; empty when it ends with another message."""
         outputs: list[ToolOutput] = []
         for message in reversed(self.messages):
             if message.role != "tool":
@@ -215,13 +226,13 @@ class Conversation:
 
     @property
     def last_user(self) -> Message | None:
-        """The newest message of the user."""
+        """The latest user message."""
         return next((m for m in reversed(self.messages) if m.role == "user"), None)
 
     def replace(self, old: Part, new: Part | None) -> bool:
-        """Put a part in the place of another, which is found by identity; None removes it.
+        """Replace the part `old`, found by identity, with `new`; None removes it.
 
-        A message that is left without parts goes too. Returns False when `old` is not here (any more).
+        A message without parts is removed too. Returns False when `old` is not in the conversation.
         """
         for position in range(len(self.messages) - 1, -1, -1):
             message = self.messages[position]
@@ -233,7 +244,7 @@ class Conversation:
         return False
 
     def copy(self) -> Conversation:
-        """A conversation of its own with the same (immutable) messages."""
+        """A new conversation with the same messages, which are immutable."""
         return Conversation(list(self.messages))
 
     def __iter__(self) -> Iterator[Message]:

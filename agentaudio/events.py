@@ -1,10 +1,10 @@
-"""The events of a turn, as the user of an agent sees them.
+"""The events of a turn, for users of an agent.
 
-A turn begins with `turn.started` and ends with `turn.finished`, or with `turn.failed` in its place.
-Each generation lies between `step.started` and `step.finished`, which is missing when the turn is cut off;
-the calls that it made run after that. `heard` comes before anything the agent says. `tool.finished`
-comes after `tool.started` of the same call, and any `tool.progress` of the call lies between the two.
-`voice.changed` comes after the tool that found the voice, and before the sound in it.
+A turn begins with `turn.started` and ends with `turn.finished` or `turn.failed`. Each generation lies between
+`step.started` and `step.finished`; the latter is missing when the turn is cut off. The calls of a generation
+run after it. `heard` comes before the answer. `tool.finished` follows `tool.started` of the same call, with
+any `tool.progress` between them. `voice.changed` comes after the call that found the voice, and before sound
+in that voice.
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ from agentaudio.voice_library.voice import Voice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """turn: its number in the session, from 1; at_s: seconds since the turn began."""
+    """Base class of the events.
+
+    turn: number of the turn in its session, from 1
+    at_s: seconds since the turn began
+    """
 
     type: ClassVar[str]
     turn: int
     at_s: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, `type` first; sound as its length and rate only."""
+        """Data for JSON, `type` first. Sound becomes its duration and sample rate."""
         return {"type": self.type} | {item.name: plain(getattr(self, item.name)) for item in fields(self)}
 
 
@@ -41,7 +45,10 @@ class TurnStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted(Event):
-    """The model begins to generate. step: its number in the turn, from 1."""
+    """A generation begins.
+
+    step: its number in the turn, from 1
+    """
 
     type = "step.started"
     step: int
@@ -49,10 +56,10 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechHeard(Event):
-    """The user's words.
+    """The user's words as the model recognised them.
 
-    confidence: 0 to 1; None for text, or when the model does not say
-    final: False for words recognised while the user still speaks; the next `heard` replaces them
+    confidence: 0 to 1; None when unknown
+    final: False for words recognised while the user is still speaking; the next `heard` replaces them
     """
 
     type = "heard"
@@ -79,9 +86,9 @@ class AudioSpoken(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(Event):
-    """The model has ended a generation.
+    """A generation has ended.
 
-    reason: "stop", "length" (a limit ended it) or "tool_calls"
+    reason: as in the model's `End`; "length" when a limit ended it
     usage: counts such as `input_tokens` and `output_tokens`
     """
 
@@ -99,7 +106,10 @@ class ToolStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolProgress(Event):
-    """Progress that a tool reports. share: 0 to 1, None when unknown."""
+    """Progress reported by a tool.
+
+    share: of the work that is done, 0 to 1; None when unknown
+    """
 
     type = "tool.progress"
     call: ToolCall
@@ -115,7 +125,7 @@ class ToolFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRequested(Event):
-    """A call that the caller of the agent must run; its result is the input of the next turn."""
+    """A call that the caller of the agent must run. Its result is the input of the next turn."""
 
     type = "tool.requested"
     call: ToolCall
@@ -123,7 +133,7 @@ class ToolRequested(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceChanged(Event):
-    """The agent speaks in this voice from now on; None is the model's own."""
+    """The agent speaks in `voice` from now on; None is the model's own."""
 
     type = "voice.changed"
     voice: Voice | None
@@ -143,9 +153,9 @@ class TurnFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFailed(Event):
-    """The turn broke off. The stream raises `error` after this event.
+    """The turn failed. The stream raises `error` after this event.
 
-    reply: what was done until then; its `stop` is "failed"
+    reply: what was said and done until then, with stop="failed"
     """
 
     type = "turn.failed"

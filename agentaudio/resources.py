@@ -30,7 +30,7 @@ Voices = str | os.PathLike[str] | VoiceLibrary | VoiceSearch
 
 
 def open_documents(documents: Documents) -> DocumentIndex:
-    """A folder as a searchable index; "demo" opens the documents that ship with agentaudio."""
+    """Open a folder as a searchable index; "demo" opens the documents that come with agentaudio."""
     if isinstance(documents, DocumentIndex):
         return documents
     folder = str(files("agentaudio.demo") / "documents") if documents == "demo" else documents
@@ -38,10 +38,10 @@ def open_documents(documents: Documents) -> DocumentIndex:
 
 
 def open_voices(voices: Voices, *, encoder: str | None = None) -> VoiceSearch:
-    """A library as a voice search; "demo" opens the voices that ship with agentaudio.
+    """Open a library for voice search; "demo" opens the voices that come with agentaudio.
 
-    encoder: name of a speaker encoder for search by clip, as `load_encoder` takes it; None takes the
-        library's own, where it has one
+    encoder: name of a speaker encoder for search by clip, as for `load_encoder`; None uses the library's
+        own, if it has one
     """
     if isinstance(voices, VoiceSearch):
         return voices
@@ -54,17 +54,17 @@ def open_voices(voices: Voices, *, encoder: str | None = None) -> VoiceSearch:
 
 
 def transcriber(model: SpeechLM) -> Transcribe:
-    """A blocking `transcribe` with this model, for `DocumentIndex.from_folder(..., transcribe=)`.
+    """A blocking transcription function with `model`, for `DocumentIndex.from_folder(..., transcribe=)`.
 
-    It raises OptionError inside an event loop, and what `transcribe` raises.
+    It raises OptionError inside an event loop, and the errors of `transcribe`.
     """
     return lambda audio: portal().run(transcribe(model, audio))
 
 
 class Resources:
-    """Opens documents and voices once, on first use. Opening blocks, so it belongs in a thread.
+    """Opens documents and voices once, on first use. Opening blocks, so call it in a thread.
 
-    documents, voices: None for an agent that has none
+    documents, voices: None when the agent has none
     """
 
     def __init__(self, documents: Documents | None, voices: Voices | None) -> None:
@@ -77,12 +77,12 @@ class Resources:
 
     @property
     def given(self) -> frozenset[Need]:
-        """What there is to read from."""
+        """Which of documents and voices the agent has."""
         given: dict[Need, object] = {"documents": self._documents, "voices": self._voices}
         return frozenset(name for name, value in given.items() if value is not None)
 
     def open(self) -> tuple[DocumentIndex | None, VoiceSearch | None]:
-        """Raises RetrievalError or VoiceError when a folder cannot be read."""
+        """Open both. Raises RetrievalError or VoiceError when a folder cannot be read."""
         with self._lock:
             if self._opened is None:
                 self._opened = (
@@ -102,9 +102,9 @@ class Resources:
         return self._opened is not None
 
     def web(self) -> Web:
-        """The web through the search engines that the environment named when this was first called.
+        """Web search with the engines that environment variables select on the first call.
 
-        Raises OptionError when it names one that is unknown or not configured.
+        Raises OptionError for an engine that is unknown or not configured.
         """
         from agentaudio.retrieval.web.web import Web
 
@@ -114,7 +114,7 @@ class Resources:
             return self._web
 
     def find_voice(self, wanted: str | Voice) -> Voice:
-        """A voice that may be spoken in. Raises VoiceNotFound, or ConsentError when it may not."""
+        """Find a voice by id or name. Raises VoiceNotFound, or ConsentError when speaking in it is not permitted."""
         if isinstance(wanted, str):
             voices = self.open()[1]
             if voices is None:
@@ -123,6 +123,6 @@ class Resources:
         return wanted.require("synthesis")
 
     def context(self, conversation: Conversation, voice: Voice | None) -> RunContext:
-        """What a tool may use."""
+        """The context in which tools run."""
         documents, voices = self.open()
         return RunContext(conversation, voice, documents, voices, self.web, default_embedder())

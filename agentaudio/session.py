@@ -1,4 +1,4 @@
-"""`Session`: several turns of one conversation, and how much of them was heard."""
+"""`Session`: several turns of one conversation, and how much of each was heard."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A turn that was begun."""
+    """A turn that has begun."""
 
     number: int
     task: asyncio.Task[Reply]
@@ -35,44 +35,44 @@ class _Begun:
 
 
 class Session:
-    """A conversation with an agent, made by `Agent.session()`. One turn runs at a time: starting another
-    interrupts it, and so does starting one while the last answer is still being played.
+    """A conversation with an agent, made by `Agent.session()`.
 
-    After an interruption the conversation holds what was heard, not what was made. Who plays the sound
-    reports how far with `played`; who does not play gives `plays=False`, and everything that was read from
-    the stream counts as heard.
+    One turn runs at a time. Starting a turn interrupts the running one, or the playback of the last answer.
+    After an interruption the conversation holds the speech that was heard, not all that was generated: a
+    player reports its position with `played`. With `plays=False`, everything read from the stream counts as
+    heard.
     """
 
     def __init__(self, setup: Setup, conversation: Conversation, voice: Voice | None, *, plays: bool | None) -> None:
         self._setup = setup
         self._state = State(conversation, voice)
         self._plays = plays
-        self._turns: list[_Begun] = []  # the newest two: a report may come after the next turn has begun
+        self._turns: list[_Begun] = []  # the latest two: a report may arrive after the next turn has begun
         self._count = 0
         self._starting = asyncio.Lock()
 
     @property
     def conversation(self) -> Conversation:
-        """What was said."""
+        """The messages so far."""
         return self._state.conversation
 
     @property
     def voice(self) -> Voice | None:
-        """The voice in force; None is the model's own."""
+        """The current voice; None is the model's own."""
         return self._state.voice
 
     async def stream(
         self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> AsyncGenerator[Event, None]:
-        """One turn, event by event. Leaving the loop early, or cancelling, stops the turn at once.
+        """Run one turn and yield its events. Closing the generator or cancelling its task stops the turn at once.
 
         user: text as `str`; sound as a Path, bytes, a binary file or Audio; or the results of the last
             reply's `open_calls`, by call id
-        options: for this turn, in place of the agent's
-        voice: for this turn, unless a tool finds another: an id, a name, a Voice, or "default" for the agent's
+        options: replace the agent's for this turn
+        voice: for this turn, until a tool changes it: an id, a name, a Voice, or "default" for the agent's
 
-        Raises what made the turn fail, after its `turn.failed` event; OptionError or VoiceError for options
-        or a voice that the model or the library refuses.
+        Raises OptionError for options or a voice that the model does not support, VoiceError for a voice that
+        is unknown or not permitted, and the error of a failed turn, after its `turn.failed` event.
         """
         options = (options or self._setup.options).check(self._setup.model)
         async with self._starting:
@@ -97,7 +97,7 @@ class Session:
     async def run(
         self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> Reply:
-        """One turn, as `stream` takes it; the reply of an interrupted turn has stop == "interrupted"."""
+        """Run one turn, as `stream` does. The reply of an interrupted turn has stop="interrupted"."""
         reply: Reply | None = None
         async with aclosing(self.stream(user, options=options, voice=voice)) as happening:
             async for event in happening:
@@ -110,17 +110,17 @@ class Session:
     def run_sync(
         self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> Reply:
-        """`run` for programs without an event loop. Raises OptionError inside one."""
+        """`run` for synchronous programs. Raises OptionError inside an event loop."""
         turn = self.run(user, options=options, voice=voice)
         return portal().run(turn, instead="write `await agent.run(...)`")
 
     def played(self, seconds: float, *, turn: int | None = None) -> None:
-        """Report how much of a turn's sound the listener has heard, counted from the start of the turn's sound.
+        """Report how much of a turn's sound was played.
 
-        seconds: a later report replaces an earlier one; more than there is counts as all of it
-        turn: number of the turn, as its events give it; None is the newest
+        seconds: from the start of the turn's sound; the largest report counts
+        turn: number of the turn, as in its events; None is the latest
 
-        Reports about the turn before the newest still correct the conversation; older ones change nothing.
+        A report on the turn before the latest still corrects the conversation; reports on older turns are ignored.
         Raises OptionError for a negative number or NaN, and before the first turn.
         """
         if not self._turns:
@@ -133,7 +133,7 @@ class Session:
                     begun.playback.settle(self.conversation)
 
     async def interrupt(self) -> None:
-        """Stop the running turn, or the answer that is still being played; returns when everything has ended."""
+        """Stop the running turn and end the playback of the last answer. Returns when the turn has ended."""
         if not self._turns:
             return
         begun = self._turns[-1]
@@ -141,8 +141,8 @@ class Session:
             if begun.playback.plays is None and any(step.duration for step in begun.playback.steps):
                 self._plays = begun.playback.plays = False
                 log.warning(
-                    "nobody reports what was played, so everything that was read counts as heard; "
-                    "call session.played(seconds), or say session(plays=False)"
+                    "no playback position was reported, so everything that was read counts as heard; "
+                    "call session.played(seconds), or make the session with plays=False"
                 )
             begun.task.cancel()
             await asyncio.wait([begun.task])
@@ -156,7 +156,7 @@ class Session:
         speaks = options.speak and model.capabilities.voices != "none"
         outbox, playback = Outbox(), Playback(self._plays, speaks=speaks)
         turn = Turn(self._setup, self._state, outbox, playback, number=self._count, options=options)
-        # A task of its own, so that an interruption from elsewhere stops it wherever it waits.
+        # A separate task, so that `interrupt` can cancel it at any await.
         task = asyncio.create_task(turn.run(user), name=f"agentaudio-turn-{self._count}")
         task.add_done_callback(lambda _: outbox.close())
         begun = _Begun(self._count, task, outbox, playback)
@@ -164,7 +164,7 @@ class Session:
         return begun
 
     def _take_back_unread(self, begun: _Begun) -> None:
-        """What nobody has read from the stream was not heard."""
+        """Remove unread words and sound, which were not heard."""
         if unread := begun.outbox.withdraw(TextSpoken, AudioSpoken):
             begun.playback.take_back(unread)
             begun.playback.settle(self.conversation)

@@ -57,7 +57,7 @@ class Setup:
             raise OptionError(f"model {self.model.name!r} {why}, so voice {voice.id!r} cannot be used; leave it out")
 
     def specs(self) -> list[ToolSpec]:
-        """The tools as the model sees them, made once: phrases may go through every voice. They see no conversation."""
+        """The tools as the model sees them. Made once, as phrases may depend on every voice; without a conversation."""
         if len(self._specs) < len(self.tools):
             context = self.resources.context(Conversation(), self.voice)
             self._specs[:] = [tool.spec(context) for tool in self.tools.values()]

@@ -1,4 +1,4 @@
-"""`Turn`: one turn of a session. Hear, generate, act, and generate again until the answer is spoken."""
+"""`Turn`: one turn of a session. Hear the user, then generate and run tools until the answer is complete."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ log = logging.getLogger(__name__)
 class Turn:
     """One turn: takes an input, puts events into the outbox, returns a Reply.
 
-    A cancelled turn keeps what was heard, marked as interrupted, and answers every open call, so that the
-    next turn can follow. A failed turn puts the voice back. The conversation keeps what its tools did and
-    what was heard; when there is nothing of both, it is as it was before the turn.
+    A cancelled turn keeps the speech that was heard, marked as interrupted, and gives every open call an
+    output, so that the next turn can follow. A failed turn restores the voice. The conversation keeps the
+    calls that ran and the speech that was heard; if there are neither, it is restored too.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Turn:
         )
 
     async def run(self, user: UserInput) -> Reply:
-        """Raises what made the turn fail, after its `turn.failed` event; a model's own errors as BackendError."""
+        """Run the turn. Raises the error of a failed turn after its `turn.failed` event; unexpected ones as BackendError."""
         voice_before = self._state.voice
         try:
             await self._record.put(events.TurnStarted)
@@ -112,7 +112,7 @@ class Turn:
         return "max_steps"
 
     async def _generate(self, step: int) -> tuple[list[CallDelta], End]:
-        """One generation: emit what the model says, and collect the calls it makes."""
+        """Run one generation: emit its words and sound; returns its calls and its end."""
         model, conversation = self._setup.model, self._state.conversation
         await self._open_resources()
         voice = await self._permitted_voice()
@@ -159,7 +159,7 @@ class Turn:
         return calls, end
 
     async def _act(self, deltas: Sequence[CallDelta]) -> bool:
-        """Run the calls and append their outputs, also when cancelled; False when calls are left to the caller."""
+        """Run the calls and append their outputs, even when cancelled; False when the caller must run some of them."""
         problems = {delta.call.id: delta.problem for delta in deltas if delta.problem is not None}
         calls = [delta.call for delta in deltas]
         left = [call for call in calls if call.id not in problems and self._is_external(call)]
@@ -206,7 +206,7 @@ class Turn:
         self._record.post(events.ToolFinished, run=run)
 
     def _take_late(self, run: ToolRun) -> None:
-        """Put the result of a tool that carried on after an interruption into the conversation."""
+        """Replace the output of a call whose tool went on after the turn was interrupted."""
         conversation = self._state.conversation
         outputs = (output for message in conversation for output in message.tool_outputs)
         for output in outputs:
@@ -227,7 +227,7 @@ class Turn:
         await self._record.put(events.SpeechHeard, text=heard.text, confidence=heard.confidence, final=heard.final)
 
     async def _permitted_voice(self) -> Voice | None:
-        """The voice in force; the model's own once that one was revoked or its consent has ended."""
+        """The current voice, or None (the model's own) when its use is no longer permitted."""
         voice = self._state.voice
         try:
             return None if voice is None else await asyncio.to_thread(voice.require, "synthesis")
@@ -259,13 +259,13 @@ class Turn:
         return reply
 
     def _fail(self, error: Exception, voice_before: Voice | None) -> None:
-        """Put the voice back, and the conversation too unless something was said or done."""
+        """Restore the voice; restore the conversation too, unless speech was heard or tools ran."""
         conversation = self._state.conversation
         self._close_step()
         if self._record.runs or any(step.part is not None for step in self._playback.steps):
             for run in self._record.runs:
                 if run.result.voice is not None and run.status == "done":
-                    text = f"{run.result.text} (The turn failed, and the voice is as before.)"
+                    text = f"{run.result.text} (The turn failed, so the voice was not changed.)"
                     self._take_late(replace(run, result=replace(run.result, text=text)))
         else:
             for part in self._added:
@@ -274,7 +274,7 @@ class Turn:
         self._record.post(events.TurnFailed, error=error, reply=self._record.reply("failed", conversation.open_calls))
 
     def _close_step(self) -> None:
-        """Keep what was heard of a step that was cut off, and answer the calls that it left open."""
+        """Keep the heard part of a step that was cut off, and give its open calls an output."""
         conversation, steps = self._state.conversation, self._playback.steps
         if steps and not steps[-1].complete and steps[-1].part is None:
             steps[-1].part = self._playback.heard()[-1]
@@ -286,5 +286,5 @@ class Turn:
 
 
 def _without_result(call: ToolCall) -> ToolOutput:
-    text = "This call has no result: the turn ended before one came."
+    text = "This call has no result: the turn ended first."
     return ToolOutput(call.id, call.name, text, is_error=True)

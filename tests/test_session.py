@@ -139,7 +139,7 @@ async def test_an_interruption_without_any_report_is_logged_once(caplog: pytest.
             if isinstance(event, events.AudioSpoken):
                 await session.interrupt()
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "nobody reports what was played" in caplog.text
+    assert "no playback position was reported" in caplog.text
 
 
 async def test_a_report_may_come_late() -> None:
