@@ -66,7 +66,7 @@ class Turn:
         )
 
     async def run(self, user: UserInput) -> Reply:
-        """Run the turn. Raises the error of a failed turn after its `turn.failed` event; unexpected ones as BackendError."""
+        """Run the turn. Raises its error after a `turn.failed` event; an unexpected error as BackendError."""
         voice_before = self._state.voice
         try:
             await self._record.put(events.TurnStarted)

@@ -270,7 +270,7 @@ async def test_a_turn_that_fails_puts_the_voice_back(library: VoiceLibrary) -> N
     assert session.voice == library.get("ruby")
     assert [run.call.name for run in end.reply.tool_calls] == ["audio_search"]
     (output,) = session.conversation.last_outputs
-    assert "voice is as before" in output.text  # the history must not say otherwise
+    assert "voice was not changed" in output.text  # the history must not say otherwise
 
 
 async def test_what_tools_did_before_a_failure_stays() -> None:
