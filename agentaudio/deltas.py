@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -23,6 +24,9 @@ from agentaudio.model.speech_lm import (
 )
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
+
+LONG_S = 2.0
+"""Sound from this length on is resampled in a thread, so that it does not hold up the event loop."""
 
 _FIELDS: dict[type[Any], tuple[str, type[Any]]] = {
     Heard: ("text", str),
@@ -59,7 +63,10 @@ async def checked(
                 if able.voices == "none":
                     raise BackendError(f"model {model.name!r} made sound, but its capabilities say voices='none'")
                 sound = sound or PcmStream(able.sample_rate_hz)
-                piece = sound.push(delta.audio)
+                if delta.audio.duration > LONG_S:
+                    piece = await asyncio.to_thread(sound.push, delta.audio)
+                else:
+                    piece = sound.push(delta.audio)
                 if options.speak and len(piece):
                     yield AudioDelta(piece)
             elif isinstance(delta, CallDelta):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from agentaudio.conversation import Conversation, SpeechPart, SpeechTokens
 from agentaudio.errors import OptionError
 from agentaudio.sound.audio import Audio
+from agentaudio.voice_library.voice import Voice
 
 SECONDS_PER_CHARACTER = 1 / 25
 """Duration of a character in very fast English. Lower bound for words whose sound is not complete yet."""
@@ -21,11 +22,13 @@ class SpokenStep:
     Words are assumed to be spoken in the sound that follows them, at an even rate of characters. This is a
     close estimate, because models emit words shortly before their sound.
 
+    voice: the voice it is spoken in; None is the model's own
     part: this step's part of the conversation; None when it has none
     complete: whether the model has finished the generation
     """
 
-    def __init__(self) -> None:
+    def __init__(self, voice: Voice | None = None) -> None:
+        self.voice = voice
         self.part: SpeechPart | None = None
         self.complete = False
         self.duration = 0.0
@@ -115,8 +118,8 @@ class Playback:
         self.steps: list[SpokenStep] = []
         self._reported_s = 0.0
 
-    def begin_step(self) -> SpokenStep:
-        self.steps.append(SpokenStep())
+    def begin_step(self, voice: Voice | None = None) -> SpokenStep:
+        self.steps.append(SpokenStep(voice))
         return self.steps[-1]
 
     def report(self, seconds: float) -> None:

@@ -14,7 +14,6 @@ from agentaudio.playback import Playback
 from agentaudio.reply import Reply, Stop
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import ToolRun
-from agentaudio.voice_library.voice import Voice
 
 _AnyEvent = TypeVar("_AnyEvent", bound=Event)
 
@@ -25,7 +24,6 @@ class Record:
     number: of the turn in its session
     runs: calls that have ended
     heard: the user's words as the model recognised them
-    spoken_in: voice of the latest words or sound
     usage, timings: as in Reply, so far
     """
 
@@ -37,7 +35,6 @@ class Record:
         self.usage: Counter[str] = Counter()
         self.timings: dict[str, float] = {}
         self.heard: Heard | None = None
-        self.spoken_in: Voice | None = None
 
     def time(self, name: str) -> None:
         """Store the time now under `name`, unless it has one already."""
@@ -60,14 +57,15 @@ class Record:
     def reply(self, stop: Stop, open_calls: tuple[ToolCall, ...]) -> Reply:
         """The reply of the turn so far, with the words and sound that the conversation holds."""
         self.time("total")
-        parts = [step.part for step in self._playback.steps if step.part is not None]
+        said = [(step.part, step.voice) for step in self._playback.steps if step.part is not None]
+        parts = [part for part, _ in said]
         sounds = [part.audio for part in parts if part.audio is not None]
         return Reply(
             text=" ".join(part.text for part in parts if part.text),
             audio=Audio.concat(sounds) if sounds else None,
             heard=self.heard.text if self.heard else None,
             confidence=self.heard.confidence if self.heard else None,
-            voice=self.spoken_in,
+            voice=said[-1][1] if said else None,
             tool_calls=tuple(self.runs),
             open_calls=open_calls,
             citations=tuple(self.citations),

@@ -32,7 +32,7 @@ class Reply:
     audio: sound of the answer; None when there is none
     heard: the user's words as the model recognised them
     confidence: of the recognition, 0 to 1
-    voice: the voice at the end of the answer; None is the model's own
+    voice: the voice that was heard last; None is the model's own
     tool_calls: calls that ran, with their results, in the order in which the model made them
     open_calls: calls that the caller must run
     citations: passages that the answer used

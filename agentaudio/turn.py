@@ -118,7 +118,7 @@ class Turn:
         voice = await self._permitted_voice()
         tools = self._setup.specs() if step < self._setup.max_steps else []
         deltas = model.generate(conversation.copy(), tools=tools, voice=voice, options=self._options)
-        spoken = self._playback.begin_step()
+        spoken = self._playback.begin_step(voice)
         calls: list[CallDelta] = []
         end = End()
         await self._record.put(events.StepStarted, step=step)
@@ -129,12 +129,10 @@ class Turn:
                         case Heard():
                             await self._take_heard(delta)
                         case TextDelta(text=text):
-                            self._record.spoken_in = voice
                             await self._record.put(events.TextSpoken, text=text)
                             spoken.add(text)
                         case AudioDelta(audio=audio):
                             self._record.time("first_audio")
-                            self._record.spoken_in = voice
                             await self._record.put(events.AudioSpoken, audio=audio)
                             spoken.add(audio)
                         case TokensDelta(tokens=tokens):

@@ -34,12 +34,15 @@ ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures" / "mutation.json"
 DEV, LOCAL = ".venv/bin/python", ".venvs/local/bin/python"  # LOCAL has torch
 
-AGENT = ("tests/test_agent*.py", "tests/test_turn*.py", "tests/test_session.py", "tests/test_capabilities.py",
-         "tests/test_cancellation.py", "tests/test_playback.py", "tests/test_session_machine.py")  # fmt: skip
+AGENT = ("tests/test_session.py", "tests/test_capabilities.py", "tests/test_agent.py", "tests/test_deltas.py",
+         "tests/test_playback.py", "tests/test_cancellation.py", "tests/test_session_machine.py")  # fmt: skip
 TARGETS = {
     "agentaudio/turn.py": (DEV, AGENT),
     "agentaudio/session.py": (DEV, AGENT),
-    "agentaudio/conversation.py": (DEV, ("tests/test_conversation*.py", *AGENT)),
+    "agentaudio/deltas.py": (DEV, ("tests/test_deltas.py",)),
+    "agentaudio/outbox.py": (DEV, ("tests/test_outbox.py", "tests/test_session.py")),
+    "agentaudio/playback.py": (DEV, ("tests/test_playback.py", "tests/test_session.py", "tests/test_session_machine.py")),
+    "agentaudio/conversation.py": (DEV, ("tests/test_conversation.py", "tests/test_session.py")),
     "agentaudio/http.py": (DEV, ("tests/test_http*.py",)),
     "agentaudio/retry.py": (DEV, ("tests/test_retry.py",)),
     "agentaudio/sound/stream.py": (DEV, ("tests/sound/test_stream*.py",)),
@@ -68,7 +71,7 @@ class Copy:
         self._file = folder / target
         self._command = " ".join(
             ["env", "-C", str(folder), f"PYTHONPATH={folder}", str(ROOT / python), "-m", "pytest", "-x", "-q",
-             "-p", "no:cacheprovider", *tests]
+             "-p", "no:cacheprovider", "--hypothesis-profile=mutate", *tests]
         )  # fmt: skip
 
     def survives(self, source: str, limit_s: float) -> bool:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from support.sounds import tone
 
 from agentaudio.retrieval.documents.index import DocumentIndex
@@ -16,6 +16,7 @@ from agentaudio.voice_library.voice import Consent, Source
 
 # Machines that run the tests are shared: how long an example takes says nothing here.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("mutate", settings.get_profile("shared"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("shared")
 
 

@@ -240,6 +240,19 @@ async def test_first_audio_is_the_time_of_the_first_sound() -> None:
     assert end.reply.timings["first_audio"] <= sounds[0] < sounds[2] <= end.reply.timings["total"]
 
 
+async def test_the_voice_of_the_reply_is_the_one_that_was_heard(library: VoiceLibrary) -> None:
+    step = {"say": "Let me change.", **calls(("audio_search", {"query": "a robot"}))}
+    session = Agent(scripted(step, "Beep beep."), tools=["audio_search"], voices=library).session(plays=True)
+    async for event in session.stream("be a robot", voice="ruby"):
+        if isinstance(event, events.AudioSpoken):
+            session.played(0.3)
+        if isinstance(event, events.VoiceChanged):
+            await session.interrupt()
+    assert isinstance(event, events.TurnFinished)
+    assert (event.reply.stop, event.reply.text) == ("interrupted", "Let")
+    assert event.reply.voice == library.get("ruby")
+
+
 # Failures
 
 
