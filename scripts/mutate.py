@@ -41,7 +41,7 @@ TARGETS = {
     "agentaudio/session.py": (DEV, AGENT),
     "agentaudio/deltas.py": (DEV, ("tests/test_deltas.py",)),
     "agentaudio/outbox.py": (DEV, ("tests/test_outbox.py", "tests/test_session.py")),
-    "agentaudio/playback.py": (DEV, ("tests/test_playback.py", "tests/test_session.py", "tests/test_session_machine.py")),
+    "agentaudio/playback.py": (DEV, ("tests/test_playback.py", "tests/test_session.py")),
     "agentaudio/conversation.py": (DEV, ("tests/test_conversation.py", "tests/test_session.py")),
     "agentaudio/http.py": (DEV, ("tests/test_http*.py",)),
     "agentaudio/retry.py": (DEV, ("tests/test_retry.py",)),
