@@ -42,7 +42,7 @@ TARGETS = {
     "agentaudio/deltas.py": (DEV, ("tests/test_deltas.py",)),
     "agentaudio/outbox.py": (DEV, ("tests/test_outbox.py", "tests/test_session.py")),
     "agentaudio/playback.py": (DEV, ("tests/test_playback.py", "tests/test_session.py")),
-    "agentaudio/conversation.py": (DEV, ("tests/test_conversation.py", "tests/test_session.py")),
+    "agentaudio/conversation.py": (DEV, ("tests/test_conversation.py",)),
     "agentaudio/http.py": (DEV, ("tests/test_http*.py",)),
     "agentaudio/retry.py": (DEV, ("tests/test_retry.py",)),
     "agentaudio/sound/stream.py": (DEV, ("tests/sound/test_stream*.py",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,14 +11,17 @@ from support.sounds import tone
 
 from agentaudio.conversation import (
     AudioPart,
+    Citation,
     Conversation,
     Message,
     Part,
+    Passage,
     SpeechPart,
     SpeechTokens,
     TextPart,
     ToolCall,
     ToolOutput,
+    ToolSpec,
 )
 from agentaudio.errors import ConversationError
 
@@ -34,6 +39,42 @@ def with_calls(*call_ids: str) -> Conversation:
     talk.add("user", "look")
     talk.add("assistant", *map(call, call_ids))
     return talk
+
+
+@pytest.mark.parametrize(
+    ("made", "field"),
+    [
+        (Passage("p", "t", "s"), "score"),
+        (Citation("t", "s", "q"), "quote"),
+        (TextPart("x"), "text"),
+        (AudioPart(tone()), "transcript"),
+        (SpeechTokens((1,), "c", 25.0), "ids"),
+        (SpeechPart("x"), "text"),
+        (call("a"), "name"),
+        (output("a"), "text"),
+        (ToolSpec("look", "Look.", {}), "name"),
+        (Message("user", (TextPart("x"),)), "role"),
+    ],
+)
+def test_what_was_said_cannot_be_changed(made: object, field: str) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(made, field, None)
+    assert not hasattr(made, "__dict__")
+
+
+def test_what_is_not_said_is_left_out() -> None:
+    assert (Passage("p", "t", "s").position, Passage("p", "t", "s").score) == (0, 0.0)
+    assert Citation("t", "s", "q").position == 0
+    said = SpeechPart("x")
+    assert (said.audio, said.tokens, said.interrupted, said.cut_s) == (None, None, False, None)
+    assert (output("a").passages, output("a").is_error, ToolSpec("a", "b", {}).phrases) == ((), False, ())
+    assert AudioPart(tone()).transcript is None
+
+
+def test_the_text_of_a_message_is_all_its_words() -> None:
+    talk = Conversation()
+    message = talk.add("user", "Look:", AudioPart(tone()), AudioPart(tone(), "heard"), SpeechPart("said"))
+    assert message.text == "Look: heard said"
 
 
 def test_a_string_is_a_text_part() -> None:
