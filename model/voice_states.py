@@ -152,7 +152,13 @@ class VoiceStates(Generic[State]):
                 future = self._making[key] = Future()
         if mine:
             self._fulfil(future, key, path, voice)
-        return future.result().state
+        try:
+            return future.result().state
+        except ConsentError:
+            if mine:
+                raise
+        # Another voice with this clip was revoked while its thread made the state; this voice has its own permit.
+        return self.get(voice)
 
     def __len__(self) -> int:
         """The number of states in memory."""

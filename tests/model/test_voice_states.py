@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -195,6 +196,33 @@ def test_a_failure_reaches_all_who_wait() -> None:
         second = pool.submit(states.get, mute)
         failing.set()
         assert all("silent" in str(asked.exception(10)) for asked in (first, second))
+
+
+def test_the_revocation_of_a_voice_does_not_fail_another_voice_with_the_same_clip(library: VoiceLibrary) -> None:
+    library.add(
+        library.get("ruby").clip, id="scarlet", name="Scarlet", description="", licence="CC0-1.0",
+        consent=library.card("ruby").consent,
+    )  # fmt: skip
+    making, revoked = threading.Event(), threading.Event()
+
+    class Slow(Maker):
+        def make(self, voice: ReferenceVoice) -> Style:
+            if voice.id == "ruby":
+                making.set()
+                revoked.wait(10)
+            return super().make(voice)
+
+    states = VoiceStates(Slow(), Json())
+    with ThreadPoolExecutor(2) as pool:
+        ruby = pool.submit(states.get, library.get("ruby"))
+        making.wait(10)
+        scarlet = pool.submit(states.get, library.get("scarlet"))
+        library.revoke("ruby")
+        time.sleep(0.05)  # scarlet's thread waits for ruby's by now; if not, it makes the state itself
+        revoked.set()
+        with pytest.raises(ConsentError, match="'ruby' may not be spoken in"):
+            ruby.result(10)
+        assert scarlet.result(10) == Style(library.get("scarlet").clip.sha256, "1")
 
 
 def truncate(path: Path) -> None:
