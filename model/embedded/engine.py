@@ -34,7 +34,7 @@ from agentaudio.model.speech_lm import (
 )
 from agentaudio.model.spoken import spoken
 from agentaudio.sound.audio import Audio
-from agentaudio.text.sentence_embedder import SentenceEmbedder
+from agentaudio.text.embedding import load_embedder
 
 MAX_AUDIO_S = 60.0
 
@@ -62,7 +62,7 @@ class Embedded:
         router: Router | None = None,
         synthesiser: Synthesiser[Any] | None = None,
     ) -> None:
-        self._embed = SentenceEmbedder()
+        self._embed = load_embedder("default")
         espeak = Espeak() if synthesiser is None else None
         self._synthesiser: Synthesiser[Any] = synthesiser or EmbeddedSynthesiser(espeak)
         self._recogniser = recogniser or SphinxRecogniser(espeak.phonemes if espeak else None)

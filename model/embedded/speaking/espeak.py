@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from agentaudio.errors import MissingExtra, OptionError
-from agentaudio.model.embedded.speaking.phrasing import pieces
 from agentaudio.model.embedded.worker import Message, Worker
 from agentaudio.sound.audio import Audio
+from agentaudio.text.phrases import pieces
 
 SLOWEST_WPM, FASTEST_WPM = 80, 400
 DEFAULT_WPM = 165

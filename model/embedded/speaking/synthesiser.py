@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Literal
 
 from agentaudio.model.embedded.speaking.espeak import Espeak
-from agentaudio.model.embedded.speaking.phrasing import PhraseStream
 from agentaudio.model.embedded.speaking.timbre import SAMPLE_RATE_HZ, TimbreTransfer, WorldTimbre
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.voice_states import StateMaker, VoiceStates
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
+from agentaudio.text.phrases import PhraseStream
 from agentaudio.text.spoken_form import spoken_form
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentaudio.model.embedded.speaking.phrasing import LONGEST_PHRASE, PhraseStream, pieces
+from agentaudio.text.phrases import LONGEST_PHRASE, PhraseStream, pieces
 
 
 def phrases(text: str) -> list[str]:
