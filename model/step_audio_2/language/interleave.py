@@ -138,7 +138,8 @@ class OutputReader:
         self._vocabulary, self._ids = vocabulary, vocabulary.ids
         self._mode: Literal["speech", "text", "think", "call"] = mode
         self._characters = _characters()
-        self._call = ToolCallParser(repair=False)
+        self._call: ToolCallParser
+        """Made when a call opens."""
         self._held = ""
         self._fresh = mode == "text"
         self._after_thought = False

@@ -1,4 +1,4 @@
-"""A folder of weights: checked before a byte of them is loaded, so that what is wrong with it is said plainly."""
+"""Loads a checkpoint folder. It is checked before any weights are read, so that errors name the faulty file."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ except ImportError as error:
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 
-AGAIN = "download it again"
+DOWNLOAD_AGAIN = "download it again"
 Shapes = dict[str, tuple[int, ...]]
 
 
 def load_checkpoint(folder: str | os.PathLike[str], **options: Any) -> StepAudio2ForCausalLM:
-    """Load a Step-Audio 2 checkpoint from a local folder, ready to generate.
+    """Load a Step-Audio 2 checkpoint from a local folder, in evaluation mode.
 
-    options: handed to `from_pretrained`: `dtype` ("auto", the checkpoint's own, where absent),
-        `device_map` ("cuda", "auto", ...; needs accelerate), `quantization_config`,
-        `attn_implementation`. With `BitsAndBytesConfig(load_in_4bit=True)` mini takes about 7.5 GB
-        and fits a card of 12 GB: the decoder's layers are quantized, the vocabulary and the audio
-        encoder are not, unless the configuration itself lists what to leave alone.
+    options: for `from_pretrained`: `dtype` (default "auto", the checkpoint's own), `device_map`
+        ("cuda", "auto", ...; needs accelerate), `quantization_config`, `attn_implementation`. With
+        `BitsAndBytesConfig(load_in_4bit=True)` mini takes about 7.5 GB and fits a card of 12 GB. The
+        decoder's layers are quantized; the vocabulary, the audio encoder and the adaptor are not,
+        unless the configuration has a list of modules to skip.
 
-    The weights are mapped, not read and copied: memory never holds them twice.
-    Raises BackendError naming the file and the fix when one is missing, cut short, corrupt, or of
-    another model.
+    The files are memory-mapped, so memory never holds the weights twice.
+    Raises BackendError naming the file and the remedy when a file is missing, cut short, corrupt, or
+    of another model.
     """
     folder = Path(folder)
     config = read_config(folder)
@@ -43,7 +43,7 @@ def load_checkpoint(folder: str | os.PathLike[str], **options: Any) -> StepAudio
         _compare(folder, config, shapes)
     options.setdefault("dtype", "auto")
     if "quantization_config" in options:
-        options["quantization_config"] = _sparing(options["quantization_config"])
+        options["quantization_config"] = _skip_audio(options["quantization_config"])
     try:
         model: StepAudio2ForCausalLM = StepAudio2ForCausalLM.from_pretrained(
             folder, config=config, local_files_only=True, **options
@@ -56,8 +56,8 @@ def load_checkpoint(folder: str | os.PathLike[str], **options: Any) -> StepAudio
     return model
 
 
-def _sparing(quantization: Any) -> Any:
-    """The same quantization, but not of the ear: it is 8 % of the weights, and every word depends on it."""
+def _skip_audio(quantization: Any) -> Any:
+    """The same quantization, but of the decoder's layers alone: every token depends on the other modules."""
     quantization = copy.deepcopy(quantization)
     for name in ("llm_int8_skip_modules", "modules_to_not_convert"):
         if getattr(quantization, name, ()) is None:
@@ -66,25 +66,24 @@ def _sparing(quantization: Any) -> Any:
 
 
 def read_config(folder: Path) -> StepAudio2Config:
-    """config.json of a checkpoint folder. Raises BackendError when it is missing, broken or another model's."""
+    """Read config.json of a checkpoint folder. Raises BackendError when it is missing, corrupt or another model's."""
     path = folder / "config.json"
     if not folder.is_dir():
-        raise BackendError(f"no folder {folder}; give the folder that a Step-Audio 2 checkpoint was downloaded to")
-    written = _read_json(path)
-    kind = written.get("model_type")
+        raise BackendError(f"no folder {folder}; give the folder of a Step-Audio 2 checkpoint")
+    kind = _read_json(path).get("model_type")
     if kind not in ("step_audio_2", "step_audio_qwen2"):
-        raise BackendError(f"{path} is of a {kind!r} model, not of Step-Audio 2; give the folder of another checkpoint")
+        raise BackendError(f"{path} is of a {kind!r} model, not of Step-Audio 2; give another folder")
     try:
         config: StepAudio2Config = AutoConfig.from_pretrained(folder, local_files_only=True)
     except AgentAudioError as error:
         raise BackendError(f"{path}: {error}") from None
     except Exception as error:
-        raise BackendError(f"{path} cannot be used ({error}); {AGAIN}") from error
+        raise BackendError(f"{path} cannot be used ({error}); {DOWNLOAD_AGAIN}") from error
     return config
 
 
 def weight_shapes(folder: Path) -> Shapes:
-    """Name and shape of every tensor, from the files' headers; sizes are checked, weights not read.
+    """Name and shape of every tensor, read from the headers of the files. File sizes are checked.
 
     Raises BackendError for files that are missing, cut short or not safetensors.
     """
@@ -92,23 +91,23 @@ def weight_shapes(folder: Path) -> Shapes:
     single = folder / "model.safetensors"
     if not index.exists():
         if not single.exists():
-            raise BackendError(f"no weights in {folder}: neither {single.name} nor {index.name}; {AGAIN}")
+            raise BackendError(f"no weights in {folder}: neither {single.name} nor {index.name}; {DOWNLOAD_AGAIN}")
         return _header(single)
     where = _read_json(index).get("weight_map")
     if not isinstance(where, dict) or not all(isinstance(file, str) for file in where.values()):
-        raise BackendError(f"{index} has no weight_map; {AGAIN}")
+        raise BackendError(f"{index} has no weight_map; {DOWNLOAD_AGAIN}")
     shapes: Shapes = {}
     for file in sorted(set(where.values())):
         found = _header(folder / Path(file).name)
         absent = [name for name, holder in where.items() if holder == file and name not in found]
         if absent:
-            raise BackendError(f"{folder / file} lacks {absent[0]}, which {index.name} places there; {AGAIN}")
+            raise BackendError(f"{folder / file} lacks {absent[0]}, which {index.name} places there; {DOWNLOAD_AGAIN}")
         shapes |= found
     return shapes
 
 
 def _header(path: Path) -> Shapes:
-    """The header of a safetensors file: 8 bytes of length, JSON, then the tensors back to back."""
+    """Shapes from the header of a safetensors file: 8 bytes of length, JSON, then the tensors without gaps."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -117,36 +116,36 @@ def _header(path: Path) -> Shapes:
             if start.startswith(b"version "):
                 raise BackendError(f"{path} is a Git LFS pointer, not the weights; run `git lfs pull` in its folder")
             if len(start) < 8 or not 2 <= length <= size - 8:
-                raise BackendError(f"{path} is cut short or no safetensors file ({size} bytes); {AGAIN}")
+                raise BackendError(f"{path} is cut short or not a safetensors file ({size} bytes); {DOWNLOAD_AGAIN}")
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
         end = 8 + length + max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
         if size < end:
-            raise BackendError(f"{path} is cut short: {size} of {end} bytes are there; {AGAIN}")
+            raise BackendError(f"{path} is cut short: it has {size} of {end} bytes; {DOWNLOAD_AGAIN}")
         return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
     except FileNotFoundError:
-        raise BackendError(f"{path} is missing; {AGAIN}") from None
+        raise BackendError(f"{path} is missing; {DOWNLOAD_AGAIN}") from None
     except OSError as error:
         raise BackendError(f"cannot read {path}: {error.strerror}; check its permissions") from None
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
-        raise BackendError(f"{path} is corrupt: its header cannot be read; {AGAIN}") from None
+        raise BackendError(f"{path} is corrupt: its header cannot be read; {DOWNLOAD_AGAIN}") from None
 
 
 def _compare(folder: Path, config: StepAudio2Config, found: Shapes) -> None:
-    """Raise BackendError when a tensor that the model needs is not there, or not of its size."""
+    """Raise BackendError when a tensor that the model needs is missing or has another shape."""
     with torch.device("meta"):
         needed = {name: tuple(value.shape) for name, value in StepAudio2ForCausalLM(config).state_dict().items()}
     missing = [name for name in needed if name not in found]
     if missing:
         raise BackendError(
-            f"{len(missing)} of {len(needed)} tensors are not in {folder}, {missing[0]} for one; "
-            f"it is another model's checkpoint or incomplete, so {AGAIN}"
+            f"{len(missing)} of {len(needed)} tensors are missing in {folder}, such as {missing[0]}; "
+            f"it is incomplete or of another model, so {DOWNLOAD_AGAIN}"
         )
     for name, shape in needed.items():
         if shape != found[name]:
             raise BackendError(
-                f"{name} in {folder} is {_size(found[name])} but config.json makes it {_size(shape)}; "
-                f"they are of different models, so {AGAIN}"
+                f"{name} in {folder} is {_size(found[name])}, but {_size(shape)} by config.json; "
+                f"they are of different models, so {DOWNLOAD_AGAIN}"
             )
 
 
@@ -158,11 +157,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BackendError(f"{path} is missing; {AGAIN}") from None
+        raise BackendError(f"{path} is missing; {DOWNLOAD_AGAIN}") from None
     except OSError as error:
         raise BackendError(f"cannot read {path}: {error.strerror}; check its permissions") from None
     except (ValueError, RecursionError):
-        raise BackendError(f"{path} is corrupt: it is not JSON; {AGAIN}") from None
+        raise BackendError(f"{path} is corrupt: it is not JSON; {DOWNLOAD_AGAIN}") from None
     if not isinstance(content, dict):
-        raise BackendError(f"{path} is corrupt: it holds no object; {AGAIN}")
+        raise BackendError(f"{path} is corrupt: it does not hold a JSON object; {DOWNLOAD_AGAIN}")
     return content

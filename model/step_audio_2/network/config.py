@@ -1,4 +1,4 @@
-"""The configuration of a Step-Audio 2 checkpoint, in both forms that its config.json comes in."""
+"""The configuration of a Step-Audio 2 checkpoint, in both forms of config.json: nested and flat."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from agentaudio.model.step_audio_2.tokens import TokenIds
 
 _IDS = TokenIds()
 STOP_IDS = (_IDS.eot, _IDS.endoftext, _IDS.im_end)
-"""The first ends a turn; the other two are the stops that the checkpoint's own code lists."""
+"""`<|EOT|>` ends a turn; the reference code also stops at the other two."""
 PAD_ID = _IDS.endoftext
 
 
 class StepAudio2TextConfig(Qwen2Config):
-    """The language model: Qwen2, with the defaults that the checkpoint's own code has for missing fields.
+    """The language model: Qwen2, with the reference code's defaults for missing fields.
 
-    `eos_token_id` always holds STOP_IDS, so that `generate` stops where a turn ends: the published
-    files name only a stop that ends no turn. `num_attention_groups`, where given, must equal
-    `num_key_value_heads`. Attention is always full: whatever a file says of sliding windows was
-    never in effect in training.
+    `eos_token_id` always includes STOP_IDS, as the published files lack the token that ends a turn.
+    `num_attention_groups`, if given, must equal `num_key_value_heads`. Attention is always full;
+    sliding windows that a file declares were not used in training.
+
+    Raises OptionError when `num_attention_groups` differs from `num_key_value_heads`.
     """
 
     model_type = "step_audio_2_text"
@@ -49,7 +50,7 @@ class StepAudio2TextConfig(Qwen2Config):
         if groups is not None and groups != self.num_key_value_heads:
             raise OptionError(
                 f"num_attention_groups is {groups} but num_key_value_heads is {self.num_key_value_heads}; "
-                "they name the same thing, so correct config.json"
+                "both are the number of key-value heads, so correct config.json"
             )
         stops = self.eos_token_id if isinstance(self.eos_token_id, list) else [self.eos_token_id]
         self.eos_token_id = list(dict.fromkeys([*STOP_IDS, *(stop for stop in stops if stop is not None)]))
@@ -58,7 +59,7 @@ class StepAudio2TextConfig(Qwen2Config):
         super().__post_init__(**{name: value for name, value in kwargs.items() if name in _LEGACY})
 
     def to_dict(self) -> dict[str, Any]:
-        """As transformers writes it, and under the older names too, which other programs read."""
+        """As transformers writes it, and also under the names that the reference code reads."""
         names: dict[str, Any] = super().to_dict()
         names["num_attention_groups"] = self.num_key_value_heads
         names["rope_theta"] = self.rope_parameters["rope_theta"]
@@ -66,10 +67,13 @@ class StepAudio2TextConfig(Qwen2Config):
 
 
 class StepAudio2AudioConfig(PreTrainedConfig):
-    """The audio encoder and the adaptor behind it.
+    """The audio encoder, and the adaptor between it and the language model.
 
-    n_mels: log-mel bands; n_audio_ctx: longest input in 20 ms frames; n_audio_state: width;
-    llm_dim: width of the language model; adapter_stride: of its convolution, -1 for none
+    n_mels: log-mel bands
+    n_audio_ctx: longest input in frames of 20 ms
+    n_audio_state: width
+    llm_dim: width of the language model
+    adapter_stride: stride of the adaptor's convolution; -1 for no convolution
     """
 
     model_type = "step_audio_2_audio"
@@ -92,15 +96,15 @@ class StepAudio2AudioConfig(PreTrainedConfig):
 class StepAudio2Config(PreTrainedConfig):
     """Configuration of Step-Audio 2 mini, mini-Base and mini-Think.
 
-    text_config: StepAudio2TextConfig or its fields; where it is absent they are taken from the top
-        level, as the files of the larger models have them
+    text_config: StepAudio2TextConfig or its fields; if absent, its fields are read from the top level,
+        as in the flat files
     audio_encoder_config: StepAudio2AudioConfig or its fields
     audio_start_token_id, audio_patch_token_id: ids of `<audio_start>` and `<audio_patch>`
-    pieces_together: encode all audio pieces of a prompt in one padded batch, as the reference
-        does; there, a piece's features depend on the length of the others. False encodes every
-        piece as if alone, so that a conversation gives the same features whichever turns are cached.
+    pieces_together: encode all audio pieces of a prompt in one padded batch, as the reference does;
+        the features of a piece then depend on the length of the others. False encodes each piece by
+        itself, so that its features do not depend on which turns are cached.
 
-    Fields that nobody knows are ignored. Raises OptionError for sizes that cannot be.
+    Unknown fields are ignored. Raises OptionError when the widths do not match.
     """
 
     model_type = "step_audio_2"
@@ -129,7 +133,7 @@ class StepAudio2Config(PreTrainedConfig):
 
 
 class StepAudioQwen2Config(StepAudio2Config):
-    """The name that the flat config.json carries."""
+    """The same under the model_type of the flat config.json."""
 
     model_type = "step_audio_qwen2"
 

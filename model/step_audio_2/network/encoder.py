@@ -1,4 +1,4 @@
-"""The ear of Step-Audio 2: a Whisper-shaped encoder of log-mels, and the adaptor that feeds the language model."""
+"""The audio encoder of Step-Audio 2, shaped like Whisper's, and the adaptor between it and the language model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ except ImportError as error:
 from agentaudio.model.step_audio_2.network.config import StepAudio2AudioConfig
 
 MASKED = -1e10
-ADAPTER_WIDTH = 2048  # not in the configuration: the reference has it in its code
+ADAPTER_WIDTH = 2048
+"""Hidden width of the adaptor, a constant in the reference code."""
 NORM_EPS = 1e-5
 
 
 class AudioAttention(nn.Module):
-    """Every frame looks at every frame that counts."""
+    """Self-attention of all frames to all unmasked frames."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -35,7 +36,7 @@ class AudioAttention(nn.Module):
         query, key, value = (
             part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value)
         )
-        # The reference scales query and key each, which in half precision is not the same as scaling the scores.
+        # The reference scales query and key; in half precision, scaling the scores rounds differently.
         scale = query.shape[-1] ** -0.25
         mixed = functional.scaled_dot_product_attention(query * scale, key * scale, value, attn_mask=bias, scale=1.0)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
@@ -78,20 +79,18 @@ class AudioEncoder(nn.Module):
         """Encode a padded batch.
 
         mel: (batch, n_mels, T), padded with zeros; lengths: (batch,) ints, frames of each less 2
-        returns: (batch, ((T + 1) // 2) // 2, width), of which the first ((length + 1) // 2) // 2
-            rows belong to an item. The last of them also depends on what follows it in the batch.
+        returns: (batch, ((T + 1) // 2) // 2, width); the first ((length + 1) // 2) // 2 rows of an
+            item are valid. The last of them also depends on the padding, as in the reference.
 
         Raises AudioError for more than 2 * n_audio_ctx frames.
         """
         longest = 2 * self.positional_embedding.num_embeddings
         if mel.shape[-1] > longest:
-            raise AudioError(
-                f"a piece of {mel.shape[-1]} log-mel frames is too long; the limit is {longest}, so cut it"
-            )
+            raise AudioError(f"a piece of {mel.shape[-1]} log-mel frames is too long; cut it to at most {longest}")
         x = functional.gelu(self.conv1(mel.to(self.conv1.weight.dtype)))
         x = functional.gelu(self.conv2(x)).transpose(1, 2)
         bias = self._bias(lengths, mel.shape[-1]).to(x.device)
-        # The least half-precision number stands in for the reference's -1e10 where that would be -inf.
+        # In float16, -1e10 would be -inf, so the smallest finite number replaces it.
         bias = bias.clamp(min=torch.finfo(x.dtype).min).to(x.dtype)
         x = x + self.positional_embedding.weight[: x.shape[1]]
         for block in self.blocks:
@@ -106,7 +105,7 @@ class AudioEncoder(nn.Module):
 
 
 def attended(lengths: Tensor, frames: int) -> Tensor:
-    """Which frames behind the second convolution count, as the reference has it: it depends on the padding.
+    """Which frames after the second convolution are unmasked. As in the reference, it depends on the padding.
 
     lengths: (batch,) ints, frames of each item less 2; frames: T of the padded batch
     returns: (batch, (T + 1) // 2) bool

@@ -1,4 +1,4 @@
-"""What the audio encoder sees: log-mel spectrograms of 25 s pieces of 16 kHz sound, whole or while it arrives."""
+"""Log-mel spectrograms for the audio encoder, of 25 s pieces of 16 kHz sound, whole or as it arrives."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ Float = NDArray[np.float32]
 
 SAMPLE_RATE = 16_000
 PIECE_SAMPLES = 400_000
-"""25 s: longer sound is cut, and every piece is an audio of its own in the prompt."""
+"""25 s. Longer sound is cut into pieces, each of which is an audio of its own in the prompt."""
 N_MELS = 128
 HOP = 160
 WINDOW = 400
 PADDING = 479
-"""Zeros that the reference appends to every piece."""
+"""Zeros that the reference appends to each piece."""
 FLOOR = 1e-10
 DYNAMIC_RANGE = 8.0
-"""Decades below the loudest bin of the piece at which everything quieter is cut off."""
+"""Decades below the loudest bin of the piece; quieter bins are raised to this floor."""
 
 
 def frame_count(samples: int) -> int:
-    """Log-mel frames of a piece of so many 16 kHz samples (1 to 400,000)."""
+    """Number of log-mel frames of a piece of `samples` samples at 16 kHz (1 to 400,000)."""
     return (samples + PADDING) // HOP
 
 
 def encoder_length(frames: int) -> int:
-    """Rows of the encoder's output that belong to a piece of so many frames; the last 2 frames do not count."""
+    """Number of valid rows in the encoder's output for a piece of `frames` frames, without its last 2 frames."""
     return max(frames - 1, 0) // 2 // 2
 
 
 def token_count(frames: int) -> int:
-    """How many `<audio_patch>` a piece of so many log-mel frames takes in the prompt; 0 below 5 frames (12.5 a second).
+    """Number of `<audio_patch>` for a piece of `frames` log-mel frames: 12.5 per second, 0 below 5 frames.
 
     The vLLM fork counts `token_count(frames + 2)`, which is sometimes one more.
     """
@@ -50,15 +50,15 @@ def token_count(frames: int) -> int:
 def log_mel(samples: Float) -> Float:
     """Log-mel spectrogram of one piece, as the Step-Audio 2 encoder expects it.
 
-    samples: (n,) float, 16 kHz mono in [-1, 1], 1 <= n <= 400,000. Silence is sound: every value is -1.5.
-    returns: (128, (n + 479) // 160) float32; hop 10 ms
+    samples: (n,) float, 16 kHz mono in [-1, 1], 1 <= n <= 400,000
+    returns: (128, (n + 479) // 160) float32; hop 10 ms. All values are -1.5 for digital silence.
 
     Raises AudioError for no samples, too many, NaN or infinity.
     Source: Step-Audio2 utils.py, log_mel_spectrogram (Whisper's, with 128 bands), computed in float64.
     """
     stream = FeatureStream()
     if len(samples) > PIECE_SAMPLES:
-        raise AudioError(f"{len(samples)} samples are more than one piece of {PIECE_SAMPLES}; use `features`")
+        raise AudioError(f"{len(samples)} samples are more than the {PIECE_SAMPLES} of one piece; use `features`")
     done = stream.push(samples)
     return (done or stream.finish())[0]
 
@@ -66,7 +66,7 @@ def log_mel(samples: Float) -> Float:
 def features(audio: Audio) -> list[Float]:
     """The log-mels of all 25 s pieces of a sound at any rate: each (128, frames) float32.
 
-    Resampled as the reference does; channels were already mixed by `Audio` (the reference takes the first).
+    Resampled as in the reference. `Audio` has already mixed the channels; the reference takes the first.
     Raises AudioError for a sound without samples.
     """
     samples = audio.samples
@@ -79,7 +79,7 @@ def features(audio: Audio) -> list[Float]:
 
 @dataclass(frozen=True, slots=True)
 class FeatureBatch:
-    """Pieces padded with zeros to the longest, as `StepAudio2ForCausalLM` takes them.
+    """Pieces padded with zeros to the longest, the input of `StepAudio2ForCausalLM`.
 
     input_features: (pieces, 128, frames) float32; feature_lengths: (pieces,) int64, frames of each
     """
@@ -89,7 +89,7 @@ class FeatureBatch:
 
 
 def batch(pieces: Sequence[Float]) -> FeatureBatch:
-    """Stack log-mels of unequal length. No pieces give arrays of no rows."""
+    """Stack log-mels of different lengths. Without pieces, the arrays have no rows."""
     lengths = np.array([piece.shape[1] for piece in pieces], np.int64)
     stacked = np.zeros((len(pieces), N_MELS, int(lengths.max(initial=0))), np.float32)
     for row, piece in zip(stacked, pieces, strict=True):
@@ -98,12 +98,12 @@ def batch(pieces: Sequence[Float]) -> FeatureBatch:
 
 
 class FeatureStream:
-    """Log-mels computed while sound is still arriving; however it is cut, the pieces are those of `features`.
+    """Log-mels of sound that arrives in chunks; the pieces equal those of `features`, however it is cut.
 
     sample_rate: of the sound that is pushed
 
-    Every frame is transformed as soon as its 25 ms are there. Only the cut at 8 decades below the
-    loudest bin has to wait for the end of the piece; it is a maximum over numbers that are ready.
+    Each frame is transformed once its 25 ms have arrived. Only the floor, 8 decades below the loudest
+    bin, waits for the end of the piece.
     """
 
     def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
@@ -112,16 +112,16 @@ class FeatureStream:
         self._pieces = 0
 
     def push(self, samples: Float) -> list[Float]:
-        """Take (n,) float samples more. Gives the pieces that became whole, each (128, 2502) float32.
+        """Take the next (n,) float samples. Returns the pieces that are now complete, (128, 2502) float32 each.
 
-        Raises AudioError for NaN, infinity or more than one channel.
+        Raises AudioError for NaN, infinity or more than one channel, and after `finish`.
         """
         return self._take(self._resampler.push(samples))
 
     def finish(self) -> list[Float]:
-        """The pieces at the end of the sound, mostly one. Nothing may be pushed afterwards.
+        """The last pieces, usually one.
 
-        Raises AudioError when no samples ever came.
+        Raises AudioError when there were no samples, and when called twice.
         """
         done = self._take(self._resampler.finish())
         if self._piece.received:
@@ -133,7 +133,7 @@ class FeatureStream:
 
     @property
     def frames(self) -> int:
-        """Frames of the unfinished piece that are already transformed."""
+        """Number of frames of the unfinished piece that are already transformed."""
         return self._piece.frames
 
     def _take(self, samples: Float) -> list[Float]:
@@ -149,8 +149,8 @@ class FeatureStream:
 
 
 class _Piece:
-    """One piece on its way. Frame t looks at samples 160 t - 200 to 160 t + 199; before the first, the sound is
-    mirrored."""
+    """One piece as it arrives. Frame t covers samples 160 t - 200 to 160 t + 199; the sound is mirrored before its
+    first sample."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -164,7 +164,7 @@ class _Piece:
         self._append(samples)
 
     def finish(self) -> Float:
-        # The reference mirrors the right end as well, but all that is mirrored there is padding.
+        # The reference mirrors the right end too, where there is only padding.
         self._append(np.zeros(PADDING + WINDOW // 2))
         decades = np.concatenate(self._spectra)[: frame_count(self.received)].T
         scaled: Float = ((np.maximum(decades, decades.max() - DYNAMIC_RANGE) + 4.0) / 4.0).astype(np.float32)
@@ -186,7 +186,7 @@ class _Piece:
 
 
 def _decades(frames: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(t, 400) samples to (t, 128) log10 of mel energy, before the cut."""
+    """(t, 400) samples to (t, 128) log10 of mel energy, before the floor of DYNAMIC_RANGE."""
     spectrum = np.fft.rfft(frames * _hann(), axis=1)
     energy = (spectrum.real**2 + spectrum.imag**2) @ mel_filters(N_MELS, WINDOW, SAMPLE_RATE).T.astype(np.float64)
     return np.log10(np.maximum(energy, FLOOR))

@@ -1,4 +1,4 @@
-"""Step-Audio 2 as a regular transformers model: Qwen2 behind an audio encoder, exact and cached."""
+"""Step-Audio 2 as a regular transformers model: an audio encoder in front of Qwen2, with a key-value cache."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from agentaudio.model.step_audio_2.network.features import token_count
 class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
     """Text and audio in, text and speech tokens out.
 
-    Loads the official checkpoints unchanged, by `from_pretrained` here or on
-    `transformers.AutoModelForCausalLM`, without remote code. Audio goes in as log-mels
-    (`agentaudio.model.step_audio_2.network.features`); it is encoded once, where its `<audio_start>` is
-    read, and from then on lives in `past_key_values`.
+    `from_pretrained`, here or of `transformers.AutoModelForCausalLM`, loads the official checkpoints
+    unchanged and without remote code. The input of audio is log-mels, see `network.features`. Each
+    audio is encoded once, in the pass that reads its `<audio_start>`; later passes find it in
+    `past_key_values`.
     """
 
     config_class = StepAudio2Config
@@ -51,7 +51,7 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
         self.post_init()
 
     def adjust_generation_fn(self, *args: Any, **kwargs: Any) -> None:
-        """The published folders have no generation_config.json, and config.json names no stop that ends a turn."""
+        """Set the stop tokens: the published folders have no generation_config.json; config.json lacks `<|EOT|>`."""
         super().adjust_generation_fn(*args, **kwargs)
         if self.generation_config._from_model_config:
             self.generation_config.eos_token_id = list(self.config.text_config.eos_token_id)
@@ -78,18 +78,19 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
         return_dict: bool = True,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast | tuple[Any, ...]:
-        """One pass over the tokens that are not in the cache yet.
+        """Run the tokens that are not in the cache yet.
 
         input_ids: (batch, length) int64; the k-th `<audio_start>` in it, row by row, takes the k-th audio
         attention_mask: (batch, cached + length), 0 for padding, which belongs on the left
-        labels: (batch, length) int64, -100 where no loss is wanted (audio, padding)
-        logits_to_keep: how many last positions, or which, get logits; 0 for all
-        input_features: (audios, n_mels, frames) log-mels padded with zeros, and
-        feature_lengths: (audios,) ints, frames of each; only of audios in these `input_ids`
-        audio_embeds: in their place, what `encode_audio` made of them
-        returns: logits (batch, length, vocab_size), the cache, and the loss where labels are given
+        labels: (batch, length) int64, -100 for positions without loss (audio, padding)
+        logits_to_keep: number of last positions, or the positions, that get logits; 0 for all
+        input_features: (audios, n_mels, frames), log-mels of the audios in these `input_ids`, padded
+            with zeros
+        feature_lengths: (audios,) ints, frames of each audio
+        audio_embeds: the output of `encode_audio`, instead of features
+        returns: logits (batch, length, vocab_size), the cache, and the loss if there are labels
 
-        Raises BackendError when audios and places for them do not match.
+        Raises BackendError when the audios do not fit the places for them in `input_ids`.
         """
         if inputs_embeds is None:
             inputs_embeds = self.model.embed_tokens(input_ids)
@@ -126,14 +127,16 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
     def encode_audio(
         self, input_features: Tensor, feature_lengths: Tensor | None, prompts: Tensor | None = None
     ) -> list[Tensor]:
-        """Turn log-mels into rows for the language model, 12.5 a second.
+        """Encode log-mels into input rows of the language model, 12.5 per second.
 
         input_features: (audios, n_mels, frames), padded with zeros
-        feature_lengths: (audios,) ints, frames of each; None when nothing is padded
-        prompts: (audios,) ints, which prompt each audio belongs to; None when all belong to one.
-            Audios of one prompt are padded to its longest, whatever else is in the batch: that
-            is what the reference does, and it shows in the numbers. See `pieces_together`.
-        returns: for every audio (token_count(frames), hidden_size), which may be no rows
+        feature_lengths: (audios,) ints, frames of each; None if none is padded
+        prompts: (audios,) ints, the prompt that each audio belongs to; None if all belong to one.
+            As in the reference, the audios of a prompt are padded to its longest one, which changes
+            the result; see `pieces_together` in StepAudio2Config.
+        returns: (token_count(frames), hidden_size) for each audio; possibly no rows
+
+        Raises BackendError when the arguments do not fit each other.
         """
         audios, _, padded = input_features.shape
         frames = [padded] * audios if feature_lengths is None else feature_lengths.tolist()
@@ -168,7 +171,7 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
         audio_embeds: Sequence[Tensor] | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Hand the audios to the pass that reads their `<audio_start>`: the first, or each one without a cache."""
+        """Pass the audios to the pass that reads their `<audio_start>`: the first, or all passes without a cache."""
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(
             input_ids, is_first_iteration=is_first_iteration, **kwargs
         )
@@ -184,7 +187,7 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
         input_ids: Tensor | None = None,
         **model_kwargs: Any,
     ) -> tuple[Tensor | None, dict[str, Any]]:
-        """Several beams or samples of each prompt: the audios of a prompt are encoded once and repeated with it."""
+        """Repeat each prompt for several beams or samples. Its audios are encoded once, and then repeated too."""
         features = model_kwargs.pop("input_features", None)
         lengths = model_kwargs.pop("feature_lengths", None)
         audios = model_kwargs.pop("audio_embeds", None)
@@ -204,11 +207,11 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
     def _refuse_missing_audio(self, input_ids: Tensor) -> None:
         patches = input_ids == self.config.audio_patch_token_id
         if (patches[:, 1:] & (input_ids[:, :-1] == self.config.audio_start_token_id)).any():
-            raise BackendError("the prompt has places for audio but no audio was given; pass input_features too")
+            raise BackendError("the prompt has places for audio, but there is no audio; pass input_features")
 
 
 def _place(embeds: Tensor, starts: Tensor, audios: Sequence[Tensor]) -> Tensor:
-    """Put the rows of each audio behind its `<audio_start>`.
+    """Replace the embeddings after each `<audio_start>` by the rows of its audio.
 
     embeds: (batch, length, hidden); starts: (audios, 2), row and position of each `<audio_start>`
     """
@@ -221,7 +224,7 @@ def _place(embeds: Tensor, starts: Tensor, audios: Sequence[Tensor]) -> Tensor:
     for (row, start), audio in zip(starts.tolist(), audios, strict=True):
         if start + 1 + len(audio) > length:
             raise BackendError(
-                f"an audio of {len(audio)} tokens does not fit behind <audio_start> at {start} in a prompt of "
+                f"an audio of {len(audio)} tokens does not fit after <audio_start> at {start} in a prompt of "
                 f"{length} tokens; write token_count(frames) <audio_patch> for it"
             )
         places.append(torch.arange(start + 1, start + 1 + len(audio)) + row * length)

@@ -1,4 +1,4 @@
-"""On which device, and in which precision, a model runs."""
+"""Chooses the device and the precision of a model."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ except ImportError as error:
 
 
 def chosen_device(wanted: str | torch.device | None) -> str | torch.device:
-    """The device to run on; "auto" stays as it is. wanted: None takes CUDA, else Metal, else the CPU
+    """The device to run on.
 
-    Raises OptionError for a device that is not there.
+    wanted: None for CUDA if available, else Metal, else the CPU; "auto" is returned unchanged
+
+    Raises OptionError for an unavailable device.
     """
     if wanted is None:
         if torch.cuda.is_available():
@@ -26,16 +28,18 @@ def chosen_device(wanted: str | torch.device | None) -> str | torch.device:
         torch.empty(0, device=device)
     except Exception as failure:
         reason = str(failure).strip().splitlines()[0]
-        raise OptionError(f"there is no device {str(wanted)!r} here ({reason}); leave it out, or give 'cpu'") from None
+        raise OptionError(
+            f"there is no device {str(wanted)!r} here ({reason}); leave the option out, or give 'cpu'"
+        ) from None
     return device
 
 
 def chosen_dtype(wanted: str | torch.dtype | None, device: str | torch.device) -> str | torch.dtype:
-    """The type to run in; "auto" is the checkpoint's own.
+    """The floating-point type to run in; "auto" is the checkpoint's own.
 
-    wanted: None is "auto", but float16 on a GPU that has no bfloat16
+    wanted: None for "auto", or float16 on a GPU without bfloat16
 
-    Raises OptionError for a type that cannot be run in.
+    Raises OptionError for any type but float32, bfloat16 and float16.
     """
     if wanted is None:
         kind = device.type if isinstance(device, torch.device) else ""
@@ -47,5 +51,5 @@ def chosen_dtype(wanted: str | torch.dtype | None, device: str | torch.device) -
         return wanted
     dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise OptionError(f"dtype {wanted!r} is not one to run in; give float32, bfloat16 or float16")
+        raise OptionError(f"dtype {wanted!r} is not supported; give float32, bfloat16 or float16")
     return dtype

@@ -1,4 +1,4 @@
-"""Exact windowed-sinc resampling: the one the Step-Audio 2 front end was trained behind."""
+"""Windowed-sinc resampling as in the training of Step-Audio 2, for whole sound and for streams."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ Float = NDArray[np.float32]
 ZERO_CROSSINGS = 6
 ROLLOFF = 0.99
 BLOCK = 1 << 18
-"""Outputs computed at once: bounds the memory that a ten-minute recording takes."""
+"""Outputs computed at once; it bounds the memory for long sound."""
 
 
 def resample(samples: Float, from_hz: int, to_hz: int) -> Float:
-    """Sound at another rate, by the sinc interpolation of the reference (Hann window, 6 zero crossings, rolloff 0.99).
+    """Resample by sinc interpolation with a Hann window of 6 zero crossings and rolloff 0.99.
 
-    samples: (n,) or (channels, n) float; from_hz, to_hz: samples per second
-    returns: as many channels of ceil(n * to_hz / from_hz) float32
+    samples: (n,) or (channels, n) float
+    from_hz, to_hz: samples per second
+    returns: (ceil(n * to_hz / from_hz),) float32, for each channel
 
-    Raises AudioError for NaN, infinity or a rate that is not positive.
+    `Audio.resample` has the better filter; this one gives the model what it was trained on.
     Source: the formula of torchaudio.transforms.Resample with its defaults.
-    `Audio.resample` (soxr) is better sound; this one is what the model heard in training.
+    Raises AudioError for NaN, infinity or a rate that is not positive.
     """
     samples = np.asarray(samples)
     if samples.ndim > 1:
@@ -35,10 +36,13 @@ def resample(samples: Float, from_hz: int, to_hz: int) -> Float:
 
 
 class ResampleStream:
-    """The same resampling while sound is still arriving; however it is cut, the outputs are those of `resample`.
+    """Resamples sound that arrives in chunks; the outputs equal those of `resample`, however it is cut.
 
-    from_hz, to_hz: samples per second. An output leaves as soon as the input around it is there,
-    that is 6 / (0.99 * min(from_hz, to_hz)) seconds late: 0.4 ms at 16 kHz.
+    from_hz, to_hz: samples per second
+
+    An output is ready once the input around it has arrived, which is a delay of
+    6 / (0.99 * min(from_hz, to_hz)) seconds: 0.4 ms at 16 kHz.
+    Raises AudioError for a rate that is not positive.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
@@ -49,27 +53,38 @@ class ResampleStream:
         self._taps, self._reach = _taps(self._step, self._phases)
         self._next_output = 0
         self._received = 0
-        # What later outputs still look at, beginning at input number _start; zeros stand before the sound.
+        self._finished = False
+        # The inputs that later outputs need, from input number _start on; before the sound, they are zeros.
         self._kept = np.zeros(self._reach, np.float64)
         self._start = -self._reach
 
     def push(self, samples: Float) -> Float:
-        """Take (n,) samples more, give the outputs that are now certain: (m,) float32."""
+        """Take the next (n,) samples. Returns the outputs that are now ready: (m,) float32.
+
+        Raises AudioError for NaN, infinity or more than one channel, and after `finish`.
+        """
+        self._refuse_finished()
         checked = _checked(samples)
         self._received += len(checked)
         if self._step == self._phases:
             return checked.astype(np.float32)
         self._kept = np.concatenate([self._kept, checked])
-        # Output m looks at inputs up to floor(m * step / phases) + reach.
-        certain = self._received - self._reach
-        return self._outputs(max(0, -(-certain * self._phases // self._step)))
+        # Output m needs inputs up to floor(m * step / phases) + reach.
+        complete = self._received - self._reach
+        return self._outputs(max(0, -(-complete * self._phases // self._step)))
 
     def finish(self) -> Float:
-        """The outputs at the end of the sound: (m,) float32. Nothing may be pushed afterwards."""
+        """The last outputs: (m,) float32. Raises AudioError when called twice."""
+        self._refuse_finished()
+        self._finished = True
         if self._step == self._phases:
             return np.zeros(0, np.float32)
         self._kept = np.concatenate([self._kept, np.zeros(self._reach + 1)])
         return self._outputs(-(-self._received * self._phases // self._step))
+
+    def _refuse_finished(self) -> None:
+        if self._finished:
+            raise AudioError("this stream of sound is finished; begin another")
 
     def _outputs(self, end: int) -> Float:
         parts = []
@@ -82,7 +97,7 @@ class ResampleStream:
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     def _block(self, begin: int, end: int) -> Float:
-        """Outputs begin..end-1. Those of one phase share their taps and lie `step` inputs apart."""
+        """Outputs begin to end - 1. Those of one phase use the same taps, at inputs that are `step` apart."""
         out = np.empty(end - begin, np.float32)
         windows = np.lib.stride_tricks.sliding_window_view(self._kept, self._taps.shape[1])
         for offset in range(min(self._phases, end - begin)):
@@ -95,8 +110,8 @@ class ResampleStream:
 
 
 def _taps(step: int, phases: int) -> tuple[NDArray[np.float64], int]:
-    """The filter of every phase: (phases, 2 * reach + 1), and how many inputs it reaches back."""
-    # Time in units of `step` inputs = `phases` outputs; cutoff in cycles per unit, below the lower Nyquist rate.
+    """The filter of each phase, (phases, 2 * reach + 1), and its reach: inputs on either side of the centre."""
+    # The unit of time is `step` inputs, which is `phases` outputs; the cutoff is in half-cycles per unit.
     cutoff = min(step, phases) * ROLLOFF
     reach = math.ceil(ZERO_CROSSINGS * step / cutoff)
     distance = np.arange(-reach, reach + 1)[None, :] - np.arange(phases)[:, None] / phases
@@ -108,10 +123,10 @@ def _taps(step: int, phases: int) -> tuple[NDArray[np.float64], int]:
 def _checked(samples: Float) -> NDArray[np.float64]:
     samples = np.asarray(samples)
     if samples.ndim != 1:
-        raise AudioError(f"an array of shape {samples.shape} is not one channel of sound; give (n,)")
+        raise AudioError(f"an array of shape {samples.shape} is not one channel of sound; its shape must be (n,)")
     if samples.dtype.kind != "f":
-        raise AudioError(f"samples of type {samples.dtype} are not sound in [-1, 1]; make them an Audio first")
+        raise AudioError(f"samples of type {samples.dtype} are not floats in [-1, 1]; convert them with Audio")
     if not np.isfinite(samples).all():
         bad = int(np.count_nonzero(~np.isfinite(samples)))
-        raise AudioError(f"{bad} of {samples.size} samples are NaN or infinite; clean the signal first")
+        raise AudioError(f"{bad} of {samples.size} samples are NaN or infinite; remove them first")
     return samples.astype(np.float64)

@@ -1,4 +1,4 @@
-"""The sizes of the flow decoder, read from `flow.yaml` as data: its tags name classes, and none is ever built."""
+"""The sizes of the flow decoder, read from `flow.yaml` as data. Its tags name classes, which are not instantiated."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ except ImportError as error:
 
 SAMPLE_RATE = 24_000
 FRAME_SAMPLES = 480
-"""Samples of one mel frame, which is 20 ms."""
+"""Samples of one mel frame of 20 ms."""
 TOKEN_FRAMES = 2
+"""Mel frames of one speech token."""
 TOKEN_SAMPLES = TOKEN_FRAMES * FRAME_SAMPLES
-"""Samples of one speech token, which is 40 ms."""
+"""Samples of one speech token of 40 ms."""
 
 _LONGEST_FILE = 65_536
 _LARGEST_SIZE = 65_536
@@ -42,7 +43,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class EstimatorConfig:
-    """The diffusion transformer that says which way a noisy mel should move."""
+    """The diffusion transformer that estimates the velocity of a noisy mel."""
 
     in_channels: int = 320
     out_channels: int = 80
@@ -55,7 +56,7 @@ class EstimatorConfig:
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """Everything `flow.yaml` says that inference needs; the defaults are the published checkpoint's.
+    """The part of `flow.yaml` that inference needs. The defaults are those of the published checkpoint.
 
     vocab_size: speech tokens; output_size: mel bands; inference_cfg_rate: strength of the
     classifier-free guidance
@@ -80,35 +81,35 @@ class FlowConfig:
         except OSError as error:
             raise BackendError(f"cannot read {path}: {error.strerror}; check its permissions") from None
         if len(content) > _LONGEST_FILE:
-            raise BackendError(f"{path} is no flow.yaml: it is larger than {_LONGEST_FILE} bytes; {_AGAIN}")
+            raise BackendError(f"{path} is not a flow.yaml: it is larger than {_LONGEST_FILE} bytes; {_AGAIN}")
         try:
-            # The loader is a SafeLoader that makes plain mappings of every tag.
-            told = yaml.load(content, _PlainLoader)
+            # A SafeLoader that turns all tags into plain mappings.
+            document = yaml.load(content, _PlainLoader)
         except Exception as error:
-            # Its constructors meet nonsense with KeyError, AttributeError and others besides YAMLError.
+            # For invalid input, its constructors also raise KeyError, AttributeError and others.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BackendError(f"{path} is corrupt: it is not YAML that can be read ({reason}); {_AGAIN}") from None
+            raise BackendError(f"{path} is corrupt: it cannot be read as YAML ({reason}); {_AGAIN}") from None
         try:
-            return cls.from_dict(told.get("flow", told) if isinstance(told, dict) else {})
+            return cls.from_dict(document.get("flow", document) if isinstance(document, dict) else {})
         except BackendError as error:
             raise BackendError(f"{path}: {error}; {_AGAIN}") from None
 
     @classmethod
-    def from_dict(cls, told: Any) -> FlowConfig:
-        """From the nested mapping that `flow.yaml` holds. Raises BackendError for one that cannot be this decoder's."""
-        if not isinstance(told, dict) or not isinstance(told.get("encoder"), dict):
+    def from_dict(cls, content: Any) -> FlowConfig:
+        """From the content of `flow.yaml`. Raises BackendError when it does not describe this decoder."""
+        if not isinstance(content, dict) or not isinstance(content.get("encoder"), dict):
             raise BackendError("it does not describe a flow with an encoder and a decoder")
-        decoder = told.get("decoder")
+        decoder = content.get("decoder")
         if not isinstance(decoder, dict) or not isinstance(decoder.get("estimator"), dict):
             raise BackendError("it does not describe a flow with an encoder and a decoder")
         for part, name, only in _FIXED:
-            value = {"flow": told, "encoder": told["encoder"]}[part].get(name, only)
+            value = {"flow": content, "encoder": content["encoder"]}[part].get(name, only)
             if value != only:
-                raise BackendError(f"{name} is {value!r} but only {only!r} is known")
+                raise BackendError(f"{name} is {value!r}, but only {only!r} is supported")
         config = cls(
-            encoder=EncoderConfig(**_known(EncoderConfig, told["encoder"])),
+            encoder=EncoderConfig(**_known(EncoderConfig, content["encoder"])),
             estimator=EstimatorConfig(**_known(EstimatorConfig, decoder["estimator"])),
-            **_known(cls, told | {"inference_cfg_rate": decoder.get("inference_cfg_rate", cls.inference_cfg_rate)}),
+            **_known(cls, content | {"inference_cfg_rate": decoder.get("inference_cfg_rate", cls.inference_cfg_rate)}),
         )
         config._refuse_contradictions()
         return config
@@ -117,10 +118,12 @@ class FlowConfig:
         encoder, estimator = self.encoder, self.estimator
         if encoder.output_size % encoder.attention_heads or encoder.output_size % 2:
             raise BackendError(
-                f"a width of {encoder.output_size} cannot be shared by {encoder.attention_heads} attention heads"
+                f"a width of {encoder.output_size} is odd, or not a multiple of {encoder.attention_heads} heads"
             )
         if encoder.input_size != self.input_size:
-            raise BackendError(f"input_size is {self.input_size} in one place and {encoder.input_size} in another")
+            raise BackendError(
+                f"input_size is {self.input_size} for the flow, but {encoder.input_size} for its encoder"
+            )
         if estimator.out_channels != self.output_size or estimator.in_channels != 4 * self.output_size:
             raise BackendError(
                 f"an estimator from {estimator.in_channels} to {estimator.out_channels} channels "
@@ -140,23 +143,23 @@ _FIXED = (
 )
 
 
-def _known(kind: type, told: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a dataclass that a mapping tells, each checked to be a size or a ratio."""
+def _known(kind: type, content: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a dataclass in a mapping. Raises BackendError for a value that is not a size or a ratio."""
     values: dict[str, Any] = {}
     for one in dataclasses.fields(kind):
-        if one.name not in told or one.name in ("encoder", "estimator"):
+        if one.name not in content or one.name in ("encoder", "estimator"):
             continue
-        value = told[one.name]
+        value = content[one.name]
         kinds, least = (int, 1) if one.type == "int" else (int | float, 0)
         most = _MOST_BLOCKS if one.name in ("num_blocks", "num_up_blocks", "depth") else _LARGEST_SIZE
         if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
-            raise BackendError(f"{one.name} is {value!r}, which it cannot be")
+            raise BackendError(f"{one.name} is {value!r}, which is out of range")
         values[one.name] = value
     return values
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Every tag is inert, and nothing may be said twice by reference: that is how small files become large."""
+    """Reads all tags as plain values, and refuses aliases, by which a small file could expand to a large value."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):

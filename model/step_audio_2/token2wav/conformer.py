@@ -1,4 +1,4 @@
-"""The conformer that turns speech tokens into frames: relative positions, a little look-ahead, twice the rate."""
+"""The conformer encoder: from speech tokens at 25 Hz to frames at 50 Hz, with relative positions and look-ahead."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _UPSAMPLER_MEMORY = 2 * TOKEN_FRAMES
 
 @dataclass(frozen=True)
 class EncoderState:
-    """What the encoder remembers of the tokens before a chunk. Nobody writes into its tensors.
+    """The encoder's state after the tokens before a chunk. Its tensors are never modified.
 
-    lookahead: (1, width, 2) last inputs of the second look-ahead convolution
-    upsampler: (1, width, 4) last inputs of the upsampling convolution
+    lookahead: (1, width, 2), last inputs of the second look-ahead convolution
+    upsampler: (1, width, 4), last inputs of the upsampling convolution
     token_keys: keys and values of each block at 25 Hz, (1, heads, tokens, 2 * head size)
     frame_keys: the same of each block at 50 Hz, (1, heads, 2 * tokens, 2 * head size)
     """
@@ -37,10 +37,10 @@ class EncoderState:
     frame_keys: tuple[Tensor, ...]
 
     def bounded(self, first: int, last: int) -> EncoderState:
-        """Remember only the `first` tokens and the `last` ones.
+        """Keep only the `first` and the `last` tokens.
 
-        What is dropped between them leaves no gap: scores depend on distances alone, so the two
-        parts count as neighbours from then on, and no distance ever exceeds `first + last`.
+        Scores depend on the distance in the kept sequence, so the two parts become neighbours, and no
+        distance exceeds `first + last`.
         """
         return EncoderState(
             lookahead=self.lookahead,
@@ -73,7 +73,7 @@ class RelativeAttention(nn.Module):
     def forward(self, x: Tensor, positions: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """x: (1, T, width); past: (1, heads, t, 2 * head size); positions: (t + 2 T - 1, width), see `distances`.
 
-        returns: like x, and like past with the T new frames behind the old ones
+        returns: like x, and past with the T new frames after the old ones
         """
         query, key, value = (self._split(part(x)) for part in (self.linear_q, self.linear_k, self.linear_v))
         keys = torch.cat((past, torch.cat((key, value), -1)), -2)
@@ -92,8 +92,8 @@ class RelativeAttention(nn.Module):
 def _by_key(scores: Tensor, keys: int) -> Tensor:
     """(..., T, keys + T - 1) by descending distance to (..., T, keys) by key.
 
-    Row i starts T - 1 - i places from the left. In rows one place longer, read as one, that is every
-    (keys + T - 1)th place from T - 1 on.
+    Row i starts T - 1 - i places from the left. In the flattened rows, each one place longer, these
+    starts are keys + T - 1 places apart, from T - 1 on.
     """
     queries, width = scores.shape[-2:]
     flat = functional.pad(scores, (0, 1)).flatten(-2)
@@ -101,7 +101,7 @@ def _by_key(scores: Tensor, keys: int) -> Tensor:
 
 
 def distances(past: int, new: int, like: Tensor) -> Tensor:
-    """Sine and cosine of the distances from query to key, past + new - 1 down to 1 - new.
+    """Sine and cosine of the distances between query and key, from past + new - 1 down to 1 - new.
 
     like: (..., width), which gives width, dtype and device
     returns: (past + 2 new - 1, width); even columns sin, odd ones cos (Vaswani et al. 2017)
@@ -125,7 +125,7 @@ class _FeedForward(nn.Module):
 
 
 class ConformerBlock(nn.Module):
-    """A pre-norm block of attention and feed-forward; the published one has no convolution."""
+    """A pre-norm block of attention and feed-forward; as in the checkpoint, it has no convolution."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class _Lookahead(nn.Module):
         self.conv2 = nn.Conv1d(width, width, _LOOKAHEAD_MEMORY + 1)
 
     def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (1, n + ahead, width). Returns (1, n, width) and the memory behind it."""
+        """x: (1, n + ahead, width). Returns (1, n, width) and the new memory."""
         seen = torch.cat((memory, functional.leaky_relu(self.conv1(x.transpose(1, 2)))), -1)
         out = self.conv2(seen).transpose(1, 2)
         return out + x[:, : out.shape[1]], seen[..., -_LOOKAHEAD_MEMORY:]
@@ -171,7 +171,7 @@ class _Upsampler(nn.Module):
         self.conv = nn.Conv1d(width, width, _UPSAMPLER_MEMORY + 1)
 
     def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (1, n, width). Returns (1, width, 2 n) and the memory behind it."""
+        """x: (1, n, width). Returns (1, width, 2 n) and the new memory."""
         seen = torch.cat((memory, x.transpose(1, 2).repeat_interleave(TOKEN_FRAMES, -1)), -1)
         return self.conv(seen), seen[..., -_UPSAMPLER_MEMORY:]
 
@@ -179,7 +179,7 @@ class _Upsampler(nn.Module):
 class ConformerEncoder(nn.Module):
     """Embedded tokens at 25 Hz to hidden frames at 50 Hz, whole or chunk by chunk.
 
-    A chunk sees everything before it and all of itself. Fed in one chunk, it is the offline encoder.
+    A chunk attends to everything before it and to all of itself, so one chunk gives the offline encoder.
 
     Source: the reference's UpsampleConformerEncoderV2.
     """
@@ -211,7 +211,7 @@ class ConformerEncoder(nn.Module):
     def forward(self, x: Tensor, state: EncoderState, last: bool) -> tuple[Tensor, EncoderState]:
         """x: (1, n + ahead, input_size), or (1, n, input_size) for the last chunk.
 
-        returns: (1, 2 n, width) and the state behind the n tokens
+        returns: (1, 2 n, width) and the state after the n tokens
         """
         x = self.embed(x)
         if last:

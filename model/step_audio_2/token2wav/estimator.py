@@ -1,4 +1,4 @@
-"""The diffusion transformer behind the flow: which way, and how fast, a noisy mel moves towards speech."""
+"""The diffusion transformer of the flow: the velocity of a noisy mel on its way to speech."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agentaudio.model.step_audio_2.token2wav.config import EstimatorConfig
 _MODULATION_EPS = 1e-6
 _FREQUENCIES = 128
 _MEMORY = 2
-"""Frames before a chunk that each convolution sees."""
+"""Frames before a chunk that each convolution reads."""
 
 
 class _TimeEmbedding(nn.Module):
@@ -48,7 +48,7 @@ class _Attention(nn.Module):
         self.proj = nn.Linear(inner, config.hidden_size)
 
     def forward(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x: (batch, T, hidden); past: (batch, heads, m, 2 * head_dim). New keys go in front of the old ones."""
+        """x: (batch, T, hidden); past: (batch, heads, m, 2 * head_dim). New keys precede the old."""
         query, key, value = (
             part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.to_q, self.to_k, self.to_v)
         )
@@ -61,7 +61,7 @@ class _Attention(nn.Module):
 
 
 class _CausalConvolution(nn.Module):
-    """Two convolutions that look back only. Their places in `block` are those of the checkpoint."""
+    """Two causal convolutions. Their keys in `block` are those of the checkpoint."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class _CausalConvolution(nn.Module):
         })  # fmt: skip
 
     def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (batch, T, hidden); memory: (batch, 2 * hidden, 2), the last inputs of both. Returns like both."""
+        """x: (batch, T, hidden); memory: (batch, 2 * hidden, 2), the last inputs of both. Returns new ones of both."""
         before, between = memory.chunk(2, 1)
         first = torch.cat((before, x.transpose(1, 2)), -1)
         inner = functional.mish(self.block["3"](self.block["1"](first).transpose(1, 2)))
@@ -93,7 +93,7 @@ class _FeedForward(nn.Module):
 
 
 class DiTBlock(nn.Module):
-    """Attention, convolution and feed-forward, each scaled and gated by the time (adaLN-zero, arXiv:2212.09748)."""
+    """Attention, convolution and feed-forward, scaled and gated by the flow's time (adaLN-zero, arXiv:2212.09748)."""
 
     def __init__(self, config: EstimatorConfig) -> None:
         super().__init__()
@@ -106,9 +106,9 @@ class DiTBlock(nn.Module):
     def forward(
         self, x: Tensor, modulation: Tensor, past: Tensor | None, memory: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """x: (batch, T, hidden); modulation: (1, 1, 9 * hidden), what `adaLN_modulation` makes of a time.
+        """x: (batch, T, hidden); modulation: (1, 1, 9 * hidden), the output of `adaLN_modulation` for a time.
 
-        returns: like x, the keys behind it (see `_Attention`), the memory behind it (see `_CausalConvolution`)
+        returns: like x, the new keys (see `_Attention`), the new memory (see `_CausalConvolution`)
         """
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m, shift_c, scale_c, gate_c = modulation.chunk(9, -1)
         mixed, keys = self.attn(_modulated(x, shift_a, scale_a), past)
@@ -135,7 +135,7 @@ def _modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 
 
 class Estimator(nn.Module):
-    """Velocity of a mel at a time of the flow. Positions enter through its convolutions alone.
+    """The velocity of a mel at a time of the flow. There are no position embeddings; its convolutions are causal.
 
     Source: the reference's decoder_dit.DiT.
     """
@@ -149,7 +149,7 @@ class Estimator(nn.Module):
         self.final_layer = _FinalLayer(config)
 
     def modulations(self, times: Tensor) -> Tensor:
-        """What the time does to every layer, for all steps at once, as it depends on nothing else.
+        """Scales, shifts and gates of all layers for all steps; they depend on the times alone.
 
         times: (steps,) float32
         returns: (steps, 1, 1, (9 * depth + 2) * hidden)
@@ -159,7 +159,7 @@ class Estimator(nn.Module):
         return torch.cat([layer.adaLN_modulation(embedded) for layer in layers], -1)[:, None, None]
 
     def start(self, batch: int) -> tuple[Tensor, Tensor]:
-        """`past` and `memory` before the first frame."""
+        """`past` and `memory` before the first frame: (depth, batch, heads, 0, 2 * head_dim) and zeros."""
         config, weight = self.config, self.in_proj.weight
         past = weight.new_zeros(config.depth, batch, config.num_heads, 0, 2 * config.head_dim)
         return past, weight.new_zeros(config.depth, batch, 2 * config.hidden_size, _MEMORY)
@@ -167,14 +167,14 @@ class Estimator(nn.Module):
     def forward(
         self, x: Tensor, modulation: Tensor, past: Tensor | None, memory: Tensor
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """One evaluation.
+        """Evaluate the velocity once.
 
-        x: (batch, T, in_channels): noisy mel, what the tokens say, speaker, known mel
+        x: (batch, T, in_channels): noisy mel, encoded tokens, speaker, known mel
         modulation: (1, 1, ...), one of `modulations`
-        past: (depth, batch, heads, m, 2 * head_dim), newest frames first; None when there is
-            nothing before these frames and nothing will follow them
+        past: (depth, batch, heads, m, 2 * head_dim), newest frames first; None if no frames come
+            before or after these
         memory: (depth, batch, 2 * hidden, 2)
-        returns: velocity (batch, T, out_channels), then like past with m + T frames, and like memory
+        returns: velocity (batch, T, out_channels), past with m + T frames, memory
         """
         hidden = self.config.hidden_size
         x = self.in_proj(x)

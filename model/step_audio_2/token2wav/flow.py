@@ -1,4 +1,4 @@
-"""Speech tokens to mel by flow matching: noise is moved, in a few steps, to where the tokens and the voice say."""
+"""From speech tokens to a mel by flow matching: an ODE, solved in a few steps, from noise to speech."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from agentaudio.model.step_audio_2.token2wav.config import TOKEN_FRAMES, FlowCon
 from agentaudio.model.step_audio_2.token2wav.conformer import ConformerEncoder, EncoderState
 from agentaudio.model.step_audio_2.token2wav.estimator import Estimator
 
-_GUIDED = 2  # rows of a batch: with what the tokens and the voice say, and without
+_GUIDED = 2
+"""Rows of a batch for classifier-free guidance: with tokens and voice, and without."""
 
 
 @dataclass(frozen=True)
 class FlowState:
-    """What the flow remembers of a voice and of the chunks so far. Nobody writes into its tensors.
+    """The flow's state: a voice and the chunks so far. Its tensors are never modified.
 
-    speaker: (1, 80); prompt_tokens: of the voice
+    speaker: (1, 80)
+    prompt_tokens: number of tokens in the voice's prompt
     encoder: see `EncoderState`
-    past: one for each Euler step, (depth, 2, heads, m, 2 * head_dim): keys and values of the
-        estimator, newest chunk first, with guidance and without
-    memory: one for each Euler step, (depth, 2, 2 * hidden, 2): last inputs of its convolutions
+    past: for each Euler step (depth, 2, heads, m, 2 * head_dim), keys and values of the estimator,
+        newest chunk first, with guidance and without
+    memory: for each Euler step (depth, 2, 2 * hidden, 2), last inputs of its convolutions
     """
 
     speaker: Tensor
@@ -40,7 +42,7 @@ class FlowState:
 
     @property
     def frames(self) -> int:
-        """m: how many frames the estimator remembers."""
+        """m, the number of frames that the estimator keeps."""
         return int(self.past[0].shape[-2])
 
     @property
@@ -51,12 +53,12 @@ class FlowState:
         return sum(one.nbytes for one in [*tensors, encoder.lookahead, encoder.upsampler, self.speaker])
 
     def bounded(self, recent_frames: int, recent_tokens: int | None) -> FlowState:
-        """Forget what lies too far back, so that a stream of any length fits.
+        """A state of bounded size, for streams of any length.
 
-        recent_frames: of the estimator; longer than prompt + this, only the first `prompt` frames of
-            each `past` and the last `recent_frames` stay. As new ones come first, these are the
-            newest frames of the stream and the end of the prompt: the reference's cut.
-        recent_tokens: of the encoder, kept beside those of the prompt; None for all
+        recent_frames: once `past` is longer than the prompt by this, only its first `prompt` and its last
+            `recent_frames` frames are kept. New frames come first, so these are the newest frames of the
+            stream and the end of the prompt, as in the reference.
+        recent_tokens: tokens that the encoder keeps besides those of the prompt; None for all
         """
         prompt, past, encoder = TOKEN_FRAMES * self.prompt_tokens, self.past, self.encoder
         if self.frames > prompt + recent_frames:
@@ -67,7 +69,7 @@ class FlowState:
 
 
 class Flow(nn.Module):
-    """Tokens at 25 Hz, a voice and noise to a log-mel at 50 Hz. Its weights may be half precision; the ODE is not.
+    """From tokens at 25 Hz, a voice and noise to a log-mel at 50 Hz. The ODE is float32, whatever the weights are.
 
     Source: the reference's CausalMaskedDiffWithXvec and CausalConditionalCFM; optimal-transport
     flow matching, arXiv:2210.02747; classifier-free guidance, arXiv:2207.12598.
@@ -89,10 +91,10 @@ class Flow(nn.Module):
     def forward(
         self, tokens: Tensor, prompt_tokens: Tensor, prompt_mel: Tensor, embedding: Tensor, noise: Tensor, steps: int
     ) -> Tensor:
-        """The mel of a whole utterance; every frame sees every other.
+        """The mel of a whole utterance; all frames attend to each other.
 
-        tokens: (1, n) int64; prompt_tokens: (1, p) int64; ids below zero count as 0, as in the reference
-        prompt_mel: (1, 2 p, 80); embedding: (1, 192), of any length
+        tokens: (1, n) int64; prompt_tokens: (1, p) int64; ids below 0 count as 0, as in the reference
+        prompt_mel: (1, 2 p, 80); embedding: (1, 192), of any norm
         noise: (1, 80, 2 p + 2 n) float32, standard normal
         returns: (1, 80, 2 n) float32
         """
@@ -107,7 +109,7 @@ class Flow(nn.Module):
     def prepare(
         self, prompt_tokens: Tensor, prompt_mel: Tensor, embedding: Tensor, noise: Tensor, steps: int
     ) -> FlowState:
-        """The state in which a stream in one voice starts.
+        """The start state of streams in one voice.
 
         prompt_tokens: (1, p) int64, at least as many as the encoder looks ahead
         prompt_mel: (1, 2 p, 80); embedding: (1, 192); noise: (1, 80, 2 p) float32
@@ -127,10 +129,10 @@ class Flow(nn.Module):
     def chunk(self, tokens: Tensor, state: FlowState, noise: Tensor, last: bool) -> tuple[Tensor, FlowState]:
         """The mel of the next tokens of a stream.
 
-        tokens: (1, n + ahead) int64, of which the last `ahead` are only looked at and come again in
-            the next chunk; (1, n) for the last chunk
+        tokens: (1, n + ahead) int64; the last `ahead` are look-ahead and come again in the next chunk;
+            (1, n) for the last chunk
         noise: (1, 80, 2 n) float32
-        returns: (1, 80, 2 n) float32 and the state behind it
+        returns: (1, 80, 2 n) float32 and the state after it
         """
         return self._chunk(tokens, state, noise, None, last)
 
@@ -144,7 +146,7 @@ class Flow(nn.Module):
         return mel, replace(state, encoder=encoder, past=past, memory=memory)
 
     def speaker(self, embedding: Tensor) -> Tensor:
-        """(1, 192) as the speaker encoder gives it, to (1, 80)."""
+        """Project the speaker embedding, (1, 192) of any norm, to (1, 80)."""
         direction = functional.normalize(embedding.float(), dim=1, eps=1e-12)
         projected: Tensor = self.spk_embed_affine_layer(direction.to(self.spk_embed_affine_layer.weight.dtype))
         return projected
@@ -158,16 +160,16 @@ class Flow(nn.Module):
         past: tuple[Tensor | None, ...],
         memory: tuple[Tensor, ...],
     ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Euler's method over a cosine schedule; (1, T, 80) each, noise and result (1, 80, T)."""
+        """Solve the ODE by Euler's method on a cosine grid. Inputs are (1, T, 80); noise and result are (1, 80, T)."""
         steps, rate = len(past), self.config.inference_cfg_rate
         grid = [1 - math.cos(0.5 * math.pi * k / steps) for k in range(steps + 1)]
         modulations = self.estimator.modulations(torch.tensor(grid[:-1], device=mu.device))
-        told = torch.cat((mu, speaker[:, None].expand_as(mu), known), -1)
-        told = torch.cat((told, torch.zeros_like(told)))
+        condition = torch.cat((mu, speaker[:, None].expand_as(mu), known), -1)
+        condition = torch.cat((condition, torch.zeros_like(condition)))
         x = noise.to(mu.device, torch.float32).transpose(1, 2)
         pasts, memories = [], []
         for k in range(steps):
-            inputs = torch.cat((x.to(mu.dtype).expand(_GUIDED, -1, -1), told), -1)
+            inputs = torch.cat((x.to(mu.dtype).expand(_GUIDED, -1, -1), condition), -1)
             velocity, after, behind = self.estimator(inputs, modulations[k], past[k], memory[k])
             guided, free = velocity.float().chunk(2)
             x = x + (grid[k + 1] - grid[k]) * ((1 + rate) * guided - rate * free)

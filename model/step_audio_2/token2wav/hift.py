@@ -1,4 +1,4 @@
-"""HiFT, the vocoder: mel to waveform through a pitch predictor, a harmonic source and an inverse STFT."""
+"""HiFT, the vocoder: from mel to waveform by a pitch predictor, a harmonic source and an inverse STFT."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ _DILATIONS = (1, 3, 5)
 _N_FFT, _HOP = 16, 4
 _BINS = _N_FFT // 2 + 1
 _SLOPE = 0.1
-_LAST_SLOPE = 0.01  # the reference leaves the last activation at its default
+_LAST_SLOPE = 0.01
+"""PyTorch's default, which the reference uses for its last activation."""
 _LOUDEST_BIN = 100.0
 _LIMIT = 0.99
 
 
 class PitchPredictor(nn.Module):
-    """Mel to fundamental frequency, frame by frame."""
+    """From mel to fundamental frequency, for each frame."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -78,10 +79,11 @@ class _ResidualBlock(nn.Module):
 
 
 class HiFT(nn.Module):
-    """Mel at 50 Hz to sound at 24 kHz. float32 only: in half precision its phases are heard.
+    """From mel at 50 Hz to sound at 24 kHz, in float32: half precision makes phase errors audible.
 
-    channels: of the first layer; pitch_channels: of the pitch predictor (512 and 512 in the
-    published checkpoint). Nothing of a call is kept.
+    channels: of the first layer, 512 in the published checkpoint
+    pitch_channels: of the pitch predictor, 512 in the published checkpoint
+    It has no state between calls.
 
     Source: HiFTNet (Li et al. 2023, arXiv:2309.09493) as in the reference's hifigan.py.
     """
@@ -98,7 +100,7 @@ class HiFT(nn.Module):
         )
         self.source_downs = nn.ModuleList()
         for k, width in enumerate(widths[1:]):
-            # The source's STFT runs at the last rate; each stage takes it at its own.
+            # The source's STFT has the rate of the last stage; earlier stages downsample it to theirs.
             stride = math.prod(_RATES[k + 1 :])
             kernel = 2 * stride if stride > 1 else 1
             self.source_downs.append(nn.Conv1d(2 * _BINS, width, kernel, stride, padding=stride // 2))
@@ -111,7 +113,7 @@ class HiFT(nn.Module):
         self.conv_post = nn.Conv1d(widths[-1], 2 * _BINS, 7, padding=3)
 
     def forward(self, mel: Tensor, noise: Tensor) -> Tensor:
-        """A whole utterance.
+        """The sound of a whole utterance.
 
         mel: (1, 80, T) float32, natural log; noise: (480 T, 9) float32, standard normal
         returns: (1, 480 T) float32 in [-0.99, 0.99]

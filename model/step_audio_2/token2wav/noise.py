@@ -1,4 +1,4 @@
-"""Normal noise as a function of an index: the same in every process, on every device, from any start."""
+"""Normal noise as a function of an index: the same in each process, on each device, from any start."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2's speech decoder", "local") from error
 
 _BLOCK = 16
+"""Rows that one generator makes."""
 
 
 class Noise(Protocol):
@@ -26,9 +27,10 @@ class Noise(Protocol):
 
 
 class SeededNoise:
-    """Noise drawn when it is asked for, block by block, each block from a generator of its own.
+    """Noise made on request, in blocks that have a generator each.
 
-    width: numbers in a row; seed: whole numbers that name the table
+    width: numbers in a row
+    seed: integers that name the table
     """
 
     def __init__(self, width: int, *seed: int) -> None:
@@ -47,7 +49,7 @@ class SeededNoise:
 
 
 class Silence:
-    """The noise that is none: for comparisons with implementations whose noise is not known."""
+    """Zeros instead of noise, for comparisons with implementations whose noise is unknown."""
 
     def __init__(self, width: int) -> None:
         self._width = width

@@ -1,4 +1,4 @@
-"""Any speech in any voice: what was said becomes speech tokens, and those are spoken in a timbre prompt."""
+"""Voice conversion: speech becomes speech tokens, and these become sound in the voice of a timbre prompt."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Tokens = NDArray[np.int32]
 
 
 class Utterance(Protocol):
-    """Speech on its way out, as `Token2Wav.stream` begins it."""
+    """A stream of `Token2Wav.stream`."""
 
     def feed(self, tokens: Tokens) -> Float:
-        """More tokens; gives the sound that is ready: (n,) float32, 24 kHz."""
+        """Take the next tokens. Returns the sound that is now ready: (n,) float32, 24 kHz."""
 
     def finish(self) -> Float:
         """The rest of the sound."""
 
 
 class Decoder(Protocol):
-    """What revoicing needs of a `Token2Wav`."""
+    """The part of `Token2Wav` that revoicing needs."""
 
     def synthesize(self, tokens: Tokens, prompt: TimbrePrompt, *, steps: int | None = None, seed: int = 0) -> Audio:
         """A whole utterance at 24 kHz."""
 
     def stream(self, prompt: TimbrePrompt, *, steps: int | None = None, seed: int = 0) -> Utterance:
-        """An utterance whose tokens are still to come."""
+        """An utterance whose tokens are still arriving."""
 
 
 def revoice(
@@ -45,24 +45,24 @@ def revoice(
     steps: int | None = None,
     seed: int = 0,
 ) -> Audio:
-    """The same words in another voice (zero-shot voice conversion).
+    """Convert speech to another voice (zero-shot voice conversion).
 
-    audio: speech of any rate and length; what is no speech comes out as noise of some kind
-    prompt: the voice to say it in
+    audio: speech of any rate and length; other sound becomes some kind of noise
+    prompt: the voice
     steps, seed: as in `Token2Wav.synthesize`
-    returns: 24 kHz, 40 ms for each 40 ms begun (a last piece below 10 ms is left out); empty for none
+    returns: 24 kHz, 40 ms for each begun 40 ms of input; a last piece below 10 ms is left out
 
-    Words, pace and pauses stay; voice and recording become the prompt's. Intonation stays only as far
-    as the tokens carry it.
+    Words, pace and pauses are kept. Voice and recording conditions become those of the prompt.
+    Intonation is kept as far as the tokens represent it.
     """
     return token2wav.synthesize(tokenizer.tokenize(audio), prompt, steps=steps, seed=seed)
 
 
 class Revoicer:
-    """Revoicing while the speech is still arriving; however it is cut, the sound is the same.
+    """Voice conversion of speech that arrives in pieces; the sound does not depend on how it is cut.
 
-    Sound comes at the latest 1.6 s (see `TokenStream`) and a chunk of the decoder after it was fed.
-    It belongs to one stream: not thread-safe. It may be dropped at any time.
+    The delay is at most 1.6 s (see `TokenStream`) plus a chunk of the decoder. Use it from one thread
+    at a time; it may be abandoned at any time.
     """
 
     def __init__(
@@ -78,10 +78,13 @@ class Revoicer:
         self._speech = token2wav.stream(prompt, steps=steps, seed=seed)
 
     def feed(self, audio: Audio) -> Audio:
-        """Take a piece more, of any rate. Gives the revoiced sound that is ready, at 24 kHz; often none."""
+        """Take the next piece, of any rate. Returns the converted sound that is ready, 24 kHz, often none.
+
+        Raises AudioError after `finish`.
+        """
         return Audio(self._speech.feed(self._tokens.push(audio)), DECODER_RATE)
 
     def finish(self) -> Audio:
-        """The rest of the revoiced sound. Nothing may be fed afterwards."""
+        """The rest of the converted sound. Raises AudioError when called twice."""
         rest = self._speech.feed(self._tokens.finish())
         return Audio(np.concatenate([rest, self._speech.finish()]), DECODER_RATE)

@@ -1,4 +1,4 @@
-"""The excitation of the vocoder: a sine and its harmonics where there is a pitch, noise where there is none."""
+"""The excitation of the vocoder: a sine with harmonics where the sound is voiced, noise elsewhere."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ except ImportError as error:
 from agentaudio.model.step_audio_2.token2wav.config import FRAME_SAMPLES, SAMPLE_RATE
 
 HARMONICS = 9
-"""The fundamental and eight above it."""
+"""The fundamental and eight harmonics above it."""
 NOISE_WIDTH = FRAME_SAMPLES * HARMONICS
-"""Numbers of noise that one frame takes."""
+"""Noise values for one frame."""
 
 _SINE_AMPLITUDE = 0.1
 _VOICED_NOISE = 0.003
@@ -25,10 +25,10 @@ _LOWEST_PITCH_HZ = 10
 
 
 class HarmonicSource(nn.Module):
-    """The neural source-filter's source (Wang et al. 2019, arXiv:1904.12088), without a random phase.
+    """The source of the neural source-filter model (Wang et al. 2019, arXiv:1904.12088), without random phases.
 
-    Phases are in cycles and float64: in float32 they lose a thousandth of the amplitude within a
-    second. Frames are 20 ms, and a frame's phase is that of its middle.
+    Phases are in cycles and accumulate in float64, because float32 becomes too coarse within seconds.
+    Frames are 20 ms; the phase of a frame is that of its middle.
     """
 
     def __init__(self) -> None:
@@ -37,15 +37,15 @@ class HarmonicSource(nn.Module):
 
     @staticmethod
     def phases(f0: Tensor) -> Tensor:
-        """f0: (1, T) in Hz. Returns (1, 9, T) float64, counted from half a frame before the first."""
+        """f0: (1, T) in Hz. Returns (1, 9, T) float64 in cycles, which are 0 half a frame before the first frame."""
         order = torch.arange(1, HARMONICS + 1, device=f0.device, dtype=torch.float64)[:, None]
         advance = (order * f0[:, None].double() / SAMPLE_RATE) % 1.0
         return (FRAME_SAMPLES * advance).cumsum(-1)
 
     @staticmethod
     def sines(phases: Tensor) -> Tensor:
-        """phases: (1, 9, T). Returns (1, 9, 480 T) float32 in [-0.1, 0.1]; phase stands still before the first
-        middle and behind the last."""
+        """phases: (1, 9, T). Returns (1, 9, 480 T) float32 in [-0.1, 0.1]. The phase is constant before the middle of
+        the first frame and after that of the last."""
         fine = functional.interpolate(phases, scale_factor=FRAME_SAMPLES, mode="linear")
         return (_SINE_AMPLITUDE * torch.sin(2 * torch.pi * fine)).float()
 

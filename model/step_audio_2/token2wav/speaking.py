@@ -1,4 +1,4 @@
-"""The sound of an answer: its speech tokens spoken in a voice while they arrive."""
+"""Makes the sound of an answer from its speech tokens while they arrive."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from agentaudio.sound.audio import Audio
 
 
 class Speaking:
-    """Speaks one answer, in a thread of its own, so that its words do not wait for its sound.
+    """Makes the sound of one answer in a thread of its own, so that the text does not wait for it.
 
-    stream: makes the stream; called at once, as that takes the longest when the voice is new
-    hand: takes the sound piece by piece, in that thread
-    failed: told at once, in that thread, what went wrong
+    stream: makes the stream; called at once, as preparing a new voice takes long
+    hand: called in the thread with each piece of sound
+    failed: called in the thread with the exception that ended it
     """
 
     def __init__(
@@ -33,16 +33,16 @@ class Speaking:
         self._thread.start()
 
     def say(self, tokens: Sequence[int]) -> None:
-        """The tokens that come next."""
+        """Add the next tokens."""
         self._tokens.put(tokens)
 
     def finish(self) -> None:
-        """Wait until all of it was handed over, or failed."""
+        """Wait until all sound was handed over, or making it has failed."""
         self._tokens.put(None)
         self._thread.join()
 
     def stop(self) -> None:
-        """Say no more; the piece that is being worked on is not handed over."""
+        """Stop. The piece that is being computed is not handed over."""
         self._stopping.set()
         self._tokens.put(None)
 
@@ -64,7 +64,7 @@ class Speaking:
                 self._failed(failure)
 
     def _waiting(self) -> list[int] | None:
-        """All tokens that are there, at least one; None at the end."""
+        """All tokens that have arrived, waiting for at least one; None at the end."""
         tokens = self._tokens.get()
         if tokens is None or self._stopping.is_set():
             return None

@@ -1,4 +1,4 @@
-"""Speech becomes speech tokens, 25 a second: a whole recording, or while it arrives."""
+"""The speech tokenizer: from sound to speech tokens, 25 per second, whole or as the sound arrives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.errors import BackendError
+from agentaudio.errors import AudioError, BackendError
 from agentaudio.model.step_audio_2.network.features import HOP, N_MELS, SAMPLE_RATE
 from agentaudio.model.step_audio_2.network.resample import ResampleStream, resample
 from agentaudio.model.step_audio_2.token2wav.prompt_features import tokenizer_mel
@@ -26,21 +26,23 @@ TOKEN_SAMPLES = FRAMES_PER_TOKEN * HOP
 WINDOW_FRAMES = 3000
 """30 s, the longest sound that the network takes at once."""
 OVERLAP_FRAMES = 400
-"""4 s that neighbouring windows share; they are joined in the middle of them."""
+"""4 s that neighbouring windows share; the tokens are joined in the middle of them."""
 
 STREAM_TOKENS = 25
+"""Tokens that a stream computes at a time: 1 s."""
 STREAM_AHEAD = 15
-"""What the network's memory filter (31 tokens wide) looks ahead."""
+"""Tokens that the network's memory filter, which is 31 tokens wide, looks ahead."""
 STREAM_CONTEXT = 100
+"""Tokens before the new ones that a stream computes again, as context: 4 s."""
 
 
 class SpeechTokenizer:
     """The S3 tokenizer v2 of a checkpoint (`token2wav/speech_tokenizer_v2_25hz.onnx`), run by ONNX Runtime.
 
     path: the ONNX file; it is opened on first use
-    gpu: run on CUDA where the installed ONNX Runtime can
+    gpu: run on CUDA if the installed ONNX Runtime supports it
 
-    One instance may serve several threads.
+    Several threads may use one instance.
     Source: Du et al. 2024, "CosyVoice 2"; long sound as in the s3tokenizer package, version 0.3.
     """
 
@@ -51,11 +53,11 @@ class SpeechTokenizer:
     def tokenize(self, audio: Audio) -> Tokens:
         """The speech tokens of a sound.
 
-        audio: any rate and length. Its channels were mixed by `Audio` (the reference takes the first).
-        returns: (n,) int32, 0 to 6560; n = ceil(T / 4) for the T whole 10 ms in it, so 25 a second
+        audio: any rate and length. `Audio` has mixed its channels; the reference takes the first.
+        returns: (n,) int32, 0 to 6560; n = ceil(T / 4) for T whole frames of 10 ms, so 25 per second
 
-        Beyond 30 s it is cut into windows of 30 s that share 4 s, and half of what two share is
-        taken from each.
+        Sound longer than 30 s is cut into windows of 30 s that overlap by 4 s. Each window gives the
+        tokens of its half of the overlap.
         Raises BackendError naming the file when it is missing, cut short or another network, and
         MissingExtra without ONNX Runtime.
         """
@@ -63,7 +65,7 @@ class SpeechTokenizer:
         return merged([self.tokenize_mel(mel[:, start:end]) for start, end in windows(mel.shape[1])])
 
     def tokenize_mel(self, mel: Float) -> Tokens:
-        """As `tokenize`, from a spectrogram that `tokenizer_mel` made: (128, T) float32, T <= 3000."""
+        """As `tokenize`, from a spectrogram of `tokenizer_mel`: (128, T) float32, T <= 3000."""
         frames = mel.shape[1]
         if not frames:
             return np.zeros(0, np.int32)
@@ -71,31 +73,31 @@ class SpeechTokenizer:
         if len(tokens) != -(-frames // FRAMES_PER_TOKEN) or tokens.min() < 0 or tokens.max() >= CODEBOOK:
             raise BackendError(
                 f"{self._network.path} gave {len(tokens)} tokens up to {tokens.max(initial=0)} for {frames} frames; "
-                f"{-(-frames // FRAMES_PER_TOKEN)} below {CODEBOOK} were due, so it is another network"
+                f"expected {-(-frames // FRAMES_PER_TOKEN)} below {CODEBOOK}, so it is another network"
             )
         return tokens.astype(np.int32)
 
     def stream(self) -> TokenStream:
-        """Tokens while sound is still arriving."""
+        """Begin to tokenise sound that is still arriving."""
         return TokenStream(self)
 
     def fingerprint(self) -> str:
-        """What tells these weights from others, see `OnnxNetwork.fingerprint`."""
+        """Identifies these weights; see `OnnxNetwork.fingerprint`."""
         return self._network.fingerprint()
 
 
 def windows(frames: int) -> list[tuple[int, int]]:
-    """Where to cut a spectrogram of so many frames: (start, end) of each window.
+    """The windows of a spectrogram of `frames` frames: (start, end) of each.
 
-    The first window that reaches the end is the last. s3tokenizer 0.3 makes another one of what is
-    shared, and then loses up to 2 s of the end.
+    The first window that reaches the end is the last one. s3tokenizer 0.3 adds another window of the
+    overlap alone, and then loses up to 2 s of the end.
     """
     starts = range(0, max(1, frames - OVERLAP_FRAMES), WINDOW_FRAMES - OVERLAP_FRAMES)
     return [(start, min(start + WINDOW_FRAMES, frames)) for start in starts]
 
 
 def merged(parts: list[Tokens]) -> Tokens:
-    """The tokens of all `windows` as those of the whole."""
+    """Join the tokens of all `windows`."""
     half = OVERLAP_FRAMES // FRAMES_PER_TOKEN // 2
     last = len(parts) - 1
     kept = [part[half if i else 0 : None if i == last else -half] for i, part in enumerate(parts)]
@@ -103,24 +105,29 @@ def merged(parts: list[Tokens]) -> Tokens:
 
 
 class TokenStream:
-    """Tokens of sound that arrives bit by bit; however it is cut, the tokens are the same.
+    """Tokens of sound that arrives in pieces; they do not depend on how it is cut.
 
-    Every second the last 4 s, the new second and 0.6 s ahead of it are tokenised, and the tokens of
-    the new second are kept: they come 1.6 s after the sound at the latest. They may differ from those of
-    `tokenize`, which hears the whole; up to 1.6 s of sound gives the same. It belongs to one stream: not
-    thread-safe.
+    For each second of sound, the 4 s before it, the second and the 0.6 s after it are tokenised, and the
+    tokens of the second are returned. The delay is therefore at most 1.6 s. The tokens may differ from
+    those of `tokenize`, except for sound of up to 1.6 s. Use it from one thread at a time.
     """
 
     def __init__(self, tokenizer: SpeechTokenizer) -> None:
         self._tokenizer = tokenizer
         self._resampler: ResampleStream | None = None
         self._rate = 0
-        self._kept = np.zeros(0, np.float32)  # 16 kHz sound that a window still needs
-        self._start = 0  # number of the token at which it begins
+        self._finished = False
+        # 16 kHz sound that later windows need, from the token with number _start on.
+        self._kept = np.zeros(0, np.float32)
+        self._start = 0
         self._given = 0
 
     def push(self, audio: Audio) -> Tokens:
-        """Take a piece more, of any rate. Gives the tokens that are now certain: (n,) int32."""
+        """Take the next piece, of any rate. Returns the tokens that are now certain: (n,) int32.
+
+        Raises AudioError after `finish`.
+        """
+        self._refuse_finished()
         parts = []
         if audio.sample_rate != self._rate:
             parts.append(self._flushed())
@@ -131,11 +138,17 @@ class TokenStream:
         return self._certain()
 
     def finish(self) -> Tokens:
-        """The tokens at the end: (n,) int32. Nothing may be pushed afterwards."""
+        """The last tokens: (n,) int32. Raises AudioError when called twice."""
+        self._refuse_finished()
+        self._finished = True
         self._kept = np.concatenate([self._kept, self._flushed()])
         certain = self._certain()
         rest = self._tokenizer.tokenize_mel(tokenizer_mel(self._kept))[self._given - self._start :]
         return np.concatenate([certain, rest])
+
+    def _refuse_finished(self) -> None:
+        if self._finished:
+            raise AudioError("this stream of sound is finished; begin another with SpeechTokenizer.stream")
 
     def _flushed(self) -> Float:
         return np.zeros(0, np.float32) if self._resampler is None else self._resampler.finish()

@@ -1,4 +1,4 @@
-"""`SpeechStream`: speech tokens in, as they come; sound out, as soon as there is some."""
+"""`SpeechStream`: turns speech tokens into sound while they arrive."""
 
 from __future__ import annotations
 
@@ -23,17 +23,19 @@ from agentaudio.model.step_audio_2.token2wav.noise import Noise
 from agentaudio.model.step_audio_2.token2wav.wave_stream import OVERLAP_FRAMES, WaveStream
 
 CHUNK = 25
-"""Tokens that are spoken at once when a stream is under way: 1 s."""
+"""Tokens of a chunk once a stream is under way: 1 s."""
 FIRST_CHUNK = 10
 _GROWTH = 5
+"""How many tokens longer each chunk is than the one before."""
 
 RECENT_FRAMES = 100
+"""Frames that the estimator keeps besides those of the prompt: 2 s, as in the reference."""
 RECENT_TOKENS = 500
-"""What is remembered beside the prompt: 2 s of frames in the estimator, 20 s of tokens in the encoder."""
+"""Tokens that the encoder keeps besides those of the prompt: 20 s."""
 
 
 class Prompt(Protocol):
-    """What the decoder reads of a `TimbrePrompt`; see there."""
+    """The part of a `TimbrePrompt` that the decoder reads."""
 
     @property
     def tokens(self) -> NDArray[np.int32]: ...
@@ -46,42 +48,46 @@ class Prompt(Protocol):
 
 
 def speech_tokens(tokens: ArrayLike, vocabulary: int) -> tuple[NDArray[np.int64], int]:
-    """The ids that can be spoken, and how many of the others there were.
+    """The tokens that have a sound, and the number of others.
 
-    tokens: whole numbers, one or a flat sequence; those below 0 or past the vocabulary are left
-        out, as the language model pads its speech with such
+    tokens: one integer, or a flat sequence of them. Those below 0 or from `vocabulary` on are left out:
+        the language model pads its speech with such tokens.
+    returns: (n,) int64, and how many were left out
 
-    Raises BackendError for anything that is no flat sequence of whole numbers.
+    Raises BackendError for anything but a flat sequence of integers.
     """
     try:
         ids = np.atleast_1d(np.asarray(tokens))
     except (ValueError, TypeError, OverflowError):
         ids = np.empty((1, 1))
     if ids.ndim != 1 or (len(ids) and ids.dtype.kind not in "iu"):
-        raise BackendError(f"{str(tokens)[:60]!r} are no speech tokens; give whole numbers from 0 to {vocabulary - 1}")
+        raise BackendError(f"{str(tokens)[:60]!r} are not speech tokens; give integers from 0 to {vocabulary - 1}")
     kept = ids[(ids >= 0) & (ids < vocabulary)].astype(np.int64)
     return kept, len(ids) - len(kept)
 
 
 class SpeechStream:
-    """One utterance, spoken while its tokens arrive. Made by `Token2Wav.stream`.
+    """One utterance whose tokens are still arriving. Made by `Token2Wav.stream`.
 
-    It owns all that changes; the weights are shared. A token is 960 samples at 24 kHz: after
-    `finish` there are exactly that many for each token that was fed, less `dropped`. What comes
-    out depends on tokens, prompt, steps and seed alone, not on how the tokens were handed over.
-    It may be given up at any time; use it from one thread at a time.
+    A token becomes 960 samples at 24 kHz; the total after `finish` is 960 times the tokens fed, without
+    those `dropped`. The sound depends on tokens, prompt, steps and seed alone, not on how the tokens
+    were fed. The stream owns all state that changes, and shares the weights. Use it from one thread at
+    a time; it may be abandoned at any time.
 
-    prepare: the start state of a voice
-    flow_noise: rows of 80, one for each frame; source_noise: see `WaveStream`
-    first_chunk: tokens of the first chunk, 5 to 25; later ones have 5 more each, up to 25. Before
-        a chunk is spoken, 3 tokens behind it must be there.
-    reference: repeat what the published decoder does in long streams. Once its memory is full it
-        starts every chunk from the same noise, so that chunks resemble each other; here noise goes
-        on, as in an utterance spoken whole, and with random weights the mel is 20 times nearer or
-        more to that of a stream that forgets nothing. It also remembers all tokens, so that memory
-        grows; for its seams see `WaveStream`.
+    prepare: makes the start state of a voice
+    flow_noise: rows of 80, one for each frame
+    source_noise: see `WaveStream`
+    first_chunk: tokens of the first chunk, 5 to 25. Each later chunk has 5 more, up to 25. A chunk is
+        computed once the tokens that the encoder looks ahead at (3) have arrived too.
+    reference: imitate the published decoder in long streams. Once its memory is full, it starts each
+        chunk from the same noise, so that chunks resemble each other, and it keeps all tokens, so that
+        memory grows. Otherwise the noise continues, as in an utterance synthesised as a whole. For the
+        seams, see `WaveStream`.
 
-    What the estimator remembers is cut as in the reference, see `FlowState.bounded`.
+    dropped: tokens left out so far because they have no sound
+
+    The estimator's memory is cut as in the reference; see `FlowState.bounded`.
+    Raises OptionError for a first_chunk out of range.
     """
 
     def __init__(
@@ -96,7 +102,7 @@ class SpeechStream:
         first_chunk: int = FIRST_CHUNK,
         reference: bool = False,
     ) -> None:
-        # The first chunk has to be longer than what the vocoder holds back, or nothing would be heard of it.
+        # A first chunk no longer than what the vocoder holds back would give no sound.
         least = OVERLAP_FRAMES // TOKEN_FRAMES + 1
         if isinstance(first_chunk, bool) or not isinstance(first_chunk, int) or not least <= first_chunk <= CHUNK:
             raise OptionError(f"first_chunk {first_chunk!r} is out of range; give {least} to {CHUNK} tokens")
@@ -111,65 +117,72 @@ class SpeechStream:
         self._frames = 0
         self._finished = False
         self.dropped = 0
-        """Tokens left out so far because no sound belongs to them."""
 
     def feed(self, tokens: ArrayLike) -> NDArray[np.float32]:
-        """Hand over the next tokens, one or several, and take the sound that is ready.
+        """Take the next tokens, one or several. Returns the sound that is now ready.
 
-        tokens: whole numbers; those below 0 or above 6560 are dropped and counted
+        tokens: integers; those below 0 or above 6560 are dropped and counted
         returns: (n,) float32, 24 kHz, often empty
 
-        Raises BackendError for what is no token, and after `finish`.
+        Raises BackendError for anything but integers, and after `finish`.
         """
         self._refuse_finished()
         ids, dropped = speech_tokens(tokens, self._flow.config.vocab_size)
         self.dropped += dropped
         self._waiting += ids.tolist()
-        ahead, ready = self._flow.encoder.ahead, []
+        ahead = self._flow.encoder.ahead
+        ready = []
         while len(self._waiting) >= self._chunk + ahead:
             piece = self._waiting[: self._chunk + ahead]
             del self._waiting[: self._chunk]
             self._chunk = min(CHUNK, self._chunk + _GROWTH)
-            ready.append(self._speak(piece, last=False))
+            ready.append(self._sound_of(piece, last=False))
         return _samples(ready)
 
     def switch(self, prompt: Prompt) -> NDArray[np.float32]:
-        """Speak the tokens that come next in another voice; what was fed so far is spoken in this one.
+        """Use another voice for the tokens that follow; those fed so far keep the present one.
 
-        The vocoder goes on through the change, so that the two voices meet without a click. Chunks
-        start small again, as whoever listens has nothing left in store.
-        returns: (n,) float32, 24 kHz: the sound that is ready
+        The vocoder continues across the change, so there is no click. Chunks start at `first_chunk`
+        again, to keep the delay short.
+
+        returns: (n,) float32, 24 kHz: the sound that is now ready
+
+        Raises VoiceError for a prompt of another decoder, which leaves the stream as it was, and
+        BackendError after `finish`.
         """
         self._refuse_finished()
-        # First, so that a prompt that cannot be used leaves the stream as it was.
+        # First, so that an unusable prompt leaves the stream as it was.
         state = self._prepare(prompt)
-        ready = self._speak_the_rest()
+        ready = self._rest()
         self._state = state
         self._chunk = self._first_chunk
         return _samples(ready)
 
     def finish(self) -> NDArray[np.float32]:
-        """The rest of the sound: (n,) float32, 24 kHz; empty if nothing was fed. The stream is over then."""
+        """The rest of the sound: (n,) float32, 24 kHz; empty if no token was fed.
+
+        Raises BackendError when called twice.
+        """
         self._refuse_finished()
         self._finished = True
-        return _samples([*self._speak_the_rest(), self._wave.flush()])
+        return _samples([*self._rest(), self._wave.flush()])
 
     @property
     def nbytes(self) -> int:
-        """Bytes that this stream remembers, the part that it shares with others of its voice included."""
+        """Bytes of this stream's state, including what it shares with other streams of its voice."""
         return self._state.nbytes + self._wave.nbytes
 
     def _refuse_finished(self) -> None:
         if self._finished:
             raise BackendError("this stream of speech is finished; begin another with Token2Wav.stream")
 
-    def _speak_the_rest(self) -> list[Tensor]:
+    def _rest(self) -> list[Tensor]:
         waiting, self._waiting = self._waiting, []
-        return [self._speak(waiting, last=True)] if waiting else []
+        return [self._sound_of(waiting, last=True)] if waiting else []
 
     @torch.inference_mode()
-    def _speak(self, tokens: list[int], last: bool) -> Tensor:
-        """Speak a chunk: all its tokens if it is the last of its voice, else all but those it looks ahead at."""
+    def _sound_of(self, tokens: list[int], last: bool) -> Tensor:
+        """The sound of a chunk. tokens: those of the chunk, and, unless it is the last, those to look ahead at"""
         state = self._state
         frames = TOKEN_FRAMES * (len(tokens) if last else len(tokens) - self._flow.encoder.ahead)
         start = state.frames if self._reference else TOKEN_FRAMES * state.prompt_tokens + self._frames

@@ -1,4 +1,4 @@
-"""`Token2Wav`: speech tokens to sound in any voice, whole or streaming."""
+"""`Token2Wav`: from speech tokens to sound in any voice, whole or streaming."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ from agentaudio.model.step_audio_2.token2wav.stream import FIRST_CHUNK, Prompt, 
 from agentaudio.model.step_audio_2.token2wav.weights import load_flow, load_hift
 
 LONGEST_WHOLE = 1500
-"""Tokens of one minute. Whatever is longer is spoken as a stream, as attention grows with the square."""
+"""Tokens of one minute. Longer utterances are made as a stream, because attention takes quadratic time."""
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _MOST_STEPS = 100
 MOST_STARTS_BYTES = 1 << 30
+"""Memory for the start states of voices."""
 _FLOW_NOISE, _SOURCE_NOISE = 0, 1
 
 log = logging.getLogger(__name__)
 
 
 class Token2Wav:
-    """The speech decoder of Step-Audio 2: tokens at 25 Hz and a timbre prompt to sound at 24 kHz.
+    """The speech decoder of Step-Audio 2: from tokens at 25 Hz and a timbre prompt to sound at 24 kHz.
 
-    steps: Euler steps of the flow; fewer are faster and rougher (benchmarks/token2wav.py says how much)
+    steps: Euler steps of the flow; fewer are faster and less exact (see benchmarks/token2wav.py)
 
-    Any number of threads may use one object. The state in which a voice's streams start is kept for
-    the voices used last, 1 GB of them: at full size and ten steps 1.3 MB for each frame of the prompt, so 330 MB
-    for one of 5 s, half of that in half precision.
+    Several threads may use one object. The start states of the most recently used voices are kept, up
+    to 1 GB. At full size and ten steps, a start state takes 1.3 MB for each frame of the prompt, or half
+    of that in half precision: 10 steps * 16 layers * 2 * 8 heads * 128 * 4 bytes.
     """
 
     def __init__(self, flow: Flow, vocoder: HiFT, *, steps: int = 10) -> None:
@@ -69,13 +70,13 @@ class Token2Wav:
     ) -> Self:
         """Load `flow.yaml`, `flow.pt` and `hift.pt` from the `token2wav` folder of a checkpoint.
 
-        device: "cuda" where there is one, else "cpu", unless told
-        dtype: of the flow's weights, float32 unless told; "float16" and "bfloat16" are for GPUs. The
+        device: None for CUDA if available, else the CPU
+        dtype: of the flow's weights; None for float32. "float16" and "bfloat16" are for GPUs. The
             vocoder is always float32.
         compile: compile the flow's estimator on first use, which takes a minute; for GPUs
 
         Raises BackendError naming the file that is missing, cut short, corrupt or of another model;
-        OptionError for a device, dtype or number of steps that cannot be.
+        OptionError for an unavailable device or dtype and for steps out of range.
         """
         folder = Path(folder)
         place, kind = _device(device), _dtype(dtype)
@@ -91,20 +92,20 @@ class Token2Wav:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device of the weights."""
         place: torch.device = self.vocoder.conv_pre.weight.device
         return place
 
     def synthesize(self, tokens: ArrayLike, prompt: Prompt, *, steps: int | None = None, seed: int = 0) -> Audio:
-        """Speak a whole utterance.
+        """The sound of a whole utterance.
 
         tokens: speech tokens, 0 to 6560; others are left out, with a warning in the log
         prompt: the voice, a `TimbrePrompt`
-        seed: names the noise that the sound grows from; same seed, same sound
+        seed: of the noise; equal seeds give equal sound
         returns: 24 kHz mono, 960 samples for each token; empty for no tokens
 
-        Raises BackendError for what is no token, VoiceError for a prompt of another decoder,
-        OptionError for steps or a seed that cannot be.
+        Raises BackendError for anything but integers, VoiceError for a prompt of another decoder,
+        OptionError for steps or a seed out of range.
         """
         steps, seed = _checked_steps(self.steps if steps is None else steps), _checked_seed(seed)
         ids, dropped = speech_tokens(tokens, self.flow.config.vocab_size)
@@ -121,10 +122,10 @@ class Token2Wav:
     def stream(
         self, prompt: Prompt, *, first_chunk: int = FIRST_CHUNK, steps: int | None = None, seed: int = 0
     ) -> SpeechStream:
-        """Begin an utterance whose tokens are still to come; see `SpeechStream`.
+        """Begin an utterance whose tokens are still arriving; see `SpeechStream`.
 
         Raises VoiceError for a prompt of another decoder, OptionError for a first chunk, steps or
-        a seed that cannot be.
+        a seed out of range.
         """
         count, seed = _checked_steps(self.steps if steps is None else steps), _checked_seed(seed)
         return SpeechStream(
@@ -138,12 +139,12 @@ class Token2Wav:
         )
 
     def start(self, prompt: Prompt, steps: int) -> FlowState:
-        """The state in which streams in a voice start. Made once, whatever the seed, and then shared.
+        """The start state of streams in a voice. It does not depend on the seed; streams share it.
 
         Raises VoiceError for a prompt of another decoder.
         """
         key = (prompt.content_hash, steps)
-        # Held while the state is made: others who want the same voice should wait for it, not make it again.
+        # Held while the state is made, so that other threads wait for it instead of making it too.
         with self._lock:
             if key not in self._starts:
                 self._refuse_foreign(prompt)
@@ -154,7 +155,7 @@ class Token2Wav:
             return self._starts[key]
 
     def forget(self, prompt: Prompt) -> None:
-        """Drop the states in which streams in a voice start."""
+        """Drop the start states of a voice."""
         with self._lock:
             for key in [key for key in self._starts if key[0] == prompt.content_hash]:
                 del self._starts[key]
@@ -188,7 +189,7 @@ class Token2Wav:
         config, count = self.flow.config, len(prompt.tokens)
         least = self.flow.encoder.ahead
         if count < least:
-            raise VoiceError(f"a prompt of {count} tokens is too short; {least} are the least, so use a longer clip")
+            raise VoiceError(f"a prompt of {count} tokens is too short, at least {least} are needed; use a longer clip")
         wanted = (TOKEN_FRAMES * count, config.output_size), (config.spk_embed_dim,)
         found = np.shape(prompt.mel), np.shape(prompt.embedding)
         if found != wanted or np.max(prompt.tokens) >= config.vocab_size or np.min(prompt.tokens) < 0:
@@ -206,7 +207,7 @@ def _checked_steps(steps: int) -> int:
 
 def _checked_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise OptionError(f"seed {seed!r} cannot be; give a whole number, 0 or more")
+        raise OptionError(f"seed {seed!r} is out of range; give an integer, 0 or more")
     return seed
 
 
@@ -215,7 +216,7 @@ def _device(device: str | torch.device | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(device)
-        # The vocoder's phases need double precision, which not every device has.
+        # The vocoder's phases need float64, which some devices lack.
         torch.empty(0, device=place, dtype=torch.float64)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise OptionError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); try 'cpu'") from error
@@ -227,5 +228,5 @@ def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
         return torch.float32
     kind = _DTYPES.get(str(dtype).removeprefix("torch."))
     if kind is None:
-        raise OptionError(f"the flow cannot be {dtype!r}; give one of: {', '.join(_DTYPES)}")
+        raise OptionError(f"the flow does not run in {dtype!r}; give one of: {', '.join(_DTYPES)}")
     return kind

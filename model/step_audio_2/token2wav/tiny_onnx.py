@@ -1,4 +1,4 @@
-"""Random speaker encoder and speech tokenizer in the official files' form, so that tests run the real code."""
+"""A speaker encoder and a speech tokenizer of random weights in the official format, for tests."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Weights = dict[str, NDArray[Any]]
 
 OPSET = 17
 IR_VERSION = 8
-"""Old enough for every ONNX Runtime that is asked for; the newest opset often is not."""
+"""Supported by all versions of ONNX Runtime that the package allows."""
 CHANNELS = 16
 
 
 def write_tiny_onnx(folder: str | Path, seed: int = 0) -> Path:
     """Write `campplus.onnx` and `speech_tokenizer_v2_25hz.onnx` of random weights, 50 kB together.
 
-    folder: made where it is missing; files of the same names in it are replaced
-    seed: the same bytes for the same seed
+    folder: created if missing; files of the same names are replaced
+    seed: equal seeds give equal bytes
     returns: the folder
 
-    Inputs, outputs, shapes, the range of ids and the token count are those of the official files;
-    what they give depends on the sound and means nothing.
+    Inputs, outputs, shapes, the range of ids and the token count are those of the official files. The
+    outputs depend on the sound, but have no meaning.
     Raises AudioError when the folder cannot be written.
     """
     folder = Path(folder)
@@ -117,7 +117,7 @@ def _file(name: str, nodes: list[Any], inputs: list[Any], output: Any, weights: 
 
 
 def _normal(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:
-    """Scaled so that what comes out is about as large as what goes in."""
+    """Random weights, scaled to keep the magnitude of their inputs."""
     inputs = int(np.prod(shape[1:])) if len(shape) == 3 else shape[0]
     values: NDArray[np.float32] = (random.standard_normal(shape) / np.sqrt(inputs)).astype(np.float32)
     return values

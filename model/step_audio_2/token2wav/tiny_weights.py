@@ -1,4 +1,4 @@
-"""A speech decoder of random weights in the official layout, so that tests and CI run the real code in seconds."""
+"""A small speech decoder of random weights in the official layout: tests and CI run the real code on it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TINY: Mapping[str, Any] = {
     "decoder": {"estimator": {"depth": 3, "num_heads": 2, "head_dim": 16, "hidden_size": 24, "mlp_ratio": 2.0}},
 }  # fmt: skip
 TINY_CHANNELS = 32, 24
-"""Of the vocoder and of its pitch predictor."""
+"""Channels of the vocoder and of its pitch predictor."""
 
 _CLASSES = {
     "flow": "cosyvoice2.flow.flow.CausalMaskedDiffWithXvec",
@@ -47,15 +47,15 @@ def write_tiny_token2wav(
     flow: Mapping[str, Any] = TINY,
     channels: tuple[int, int] = TINY_CHANNELS,
 ) -> Path:
-    """Write `flow.yaml`, `flow.pt` and `hift.pt` that load like the published ones and hum: 2 MB as they are.
+    """Write `flow.yaml`, `flow.pt` and `hift.pt` that load like the published ones and hum: 2 MB by default.
 
-    folder: made where it is missing; files of the same names in it are replaced
-    seed: the same weights for the same seed
-    flow: the sizes, nested as in flow.yaml, the published ones where absent; channels: of the
-        vocoder and of its pitch predictor
+    folder: created if missing; files of the same names are replaced
+    seed: equal seeds give equal weights
+    flow: sizes, nested as in flow.yaml; those of the published checkpoint where absent
+    channels: of the vocoder and of its pitch predictor
     returns: the folder
 
-    Raises BackendError for sizes that cannot be.
+    Raises BackendError for an invalid combination of sizes.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def write_tiny_token2wav(
 
 
 def random_flow(config: FlowConfig, seed: int = 0) -> Flow:
-    """A flow of random weights, for inference; it leaves torch's random state alone."""
+    """A flow of random weights, for inference. It does not change torch's random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         flow = Flow(config)
@@ -76,19 +76,19 @@ def random_flow(config: FlowConfig, seed: int = 0) -> Flow:
 
 
 def random_hift(channels: int, pitch_channels: int, *, seed: int = 0) -> HiFT:
-    """A vocoder of random weights, for inference, that hums near 150 Hz; it leaves torch's random state alone."""
+    """A vocoder of random weights, for inference, that hums near 150 Hz. It does not change torch's random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vocoder = HiFT(channels, pitch_channels)
     vocoder.eval().requires_grad_(False)
     vocoder.f0_predictor.classifier.bias.fill_(_PITCH_HZ)
-    # Loud enough to hear, and nowhere at the limit, where every error would be hidden.
+    # Audible, but never at the limit, where clipping would hide errors.
     vocoder.conv_post.weight.mul_(_QUIET)
     return vocoder
 
 
 def with_weight_norm(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The vocoder's weights as the checkpoint has them: convolutions as gain and direction."""
+    """The vocoder's weights as in the checkpoint, with convolutions split into gain and direction."""
     split = {}
     for name, value in weights.items():
         if value.ndim == 3 and not name.startswith(_PLAIN):
@@ -101,7 +101,7 @@ def with_weight_norm(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def flow_yaml(config: FlowConfig) -> str:
-    """The text of a `flow.yaml`, tags and all."""
+    """The text of a `flow.yaml`, including its tags."""
     flow = asdict(config)
     rate, encoder, estimator = (flow.pop(name) for name in ("inference_cfg_rate", "encoder", "estimator"))
     encoder |= {"input_layer": "linear", "up_stride": 2, "up_scale_factor": 2, "key_bias": True}

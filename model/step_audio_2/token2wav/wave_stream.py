@@ -1,4 +1,4 @@
-"""The vocoder on a mel that arrives in pieces: overlapping windows, one excitation, seams that are faded over."""
+"""Runs the vocoder on a mel that arrives in pieces: overlapping windows, continuous excitation, cross-faded seams."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from agentaudio.model.step_audio_2.token2wav.noise import Noise
 from agentaudio.model.step_audio_2.token2wav.source import HARMONICS
 
 OVERLAP_FRAMES = 8
-"""Frames that two windows share: 3840 samples, which are held back until the next window is there."""
+"""Frames that two windows share. Their 3840 samples are held back until the next window arrives."""
 
 
 class WaveStream:
-    """One utterance on its way through the vocoder. What it keeps of the past is 8 frames long, always.
+    """The vocoder's state for one utterance: 8 frames of the past.
 
     noise: rows of `source.NOISE_WIDTH`, one for each frame of the utterance
-
-    Where the reference is followed (`reference`), the excitation starts at phase 0 in each window
-    and jumps where the previous one ends, and the fade is its Hamming window, which makes the
-    seams 8 % louder. Otherwise phases go on, and the two sides of the fade add up to one.
+    reference: imitate the published decoder. Its excitation starts at phase 0 in each window, and so
+        jumps at the seams; its Hamming cross-fade adds up to 1.08. Otherwise phases continue, and the
+        weights of the cross-fade add up to 1.
     """
 
     def __init__(self, vocoder: HiFT, noise: Noise, *, reference: bool = False) -> None:
@@ -41,10 +40,10 @@ class WaveStream:
         self._speech = weight.new_zeros(1, 0)
 
     def push(self, mel: Tensor) -> Tensor:
-        """The samples that are final once this mel is there.
+        """Take the next frames. Returns the samples that are now final.
 
         mel: (1, 80, T) float32, T >= 1
-        returns: (n,) float32 in [-0.99, 0.99]; with those of `flush`, 480 for each frame
+        returns: (n,) float32 in [-0.99, 0.99]; including those of `flush`, 480 for each frame
         """
         shared = self._mel.shape[-1]
         window = torch.cat((self._mel, mel), -1)
@@ -54,30 +53,30 @@ class WaveStream:
             wave = torch.cat((self._faded(wave[:, : FRAME_SAMPLES * shared]), wave[:, FRAME_SAMPLES * shared :]), -1)
         kept = min(OVERLAP_FRAMES, window.shape[-1])
         self._frames += mel.shape[-1]
-        # Copies: a view would keep its whole window alive.
+        # Copies, because a view would keep its whole window in memory.
         self._mel = window[..., -kept:].clone()
         self._source = source[..., -FRAME_SAMPLES * kept :].clone()
         self._speech = wave[:, -FRAME_SAMPLES * kept :].clone()
         return wave[0, : -FRAME_SAMPLES * kept]
 
     def flush(self) -> Tensor:
-        """The samples held back, when no mel follows: (n,) float32."""
+        """The samples held back, when no frames follow: (n,) float32."""
         return self._speech[0]
 
     @property
     def nbytes(self) -> int:
-        """Bytes of what is kept of the past."""
+        """Bytes of the state."""
         return sum(one.nbytes for one in (self._mel, self._phase, self._source, self._speech))
 
     def _excitation(self, window: Tensor, shared: int) -> Tensor:
-        """(1, 1, 480 T); it begins with what the window before ended with, so that the two agree where they overlap."""
+        """(1, 1, 480 T). Where it overlaps the previous window, it repeats that window's excitation."""
         vocoder, frames = self._vocoder, window.shape[-1]
         f0 = vocoder.f0_predictor(window)
         phases = vocoder.m_source.phases(f0)
         known = FRAME_SAMPLES * shared
         if shared and not self._reference:
             phases = phases + (self._phase - phases[..., shared - 1 : shared])
-            # The last half frame was waiting for the pitch of a frame that is only here now.
+            # The phase of the last half frame depends on a pitch that has only now arrived.
             known -= FRAME_SAMPLES // 2
         noise = self._noise.rows(self._frames - shared, frames).to(window.device)
         source: Tensor = vocoder.m_source(f0, phases, noise.view(-1, HARMONICS))
@@ -85,7 +84,7 @@ class WaveStream:
         return torch.cat((self._source[..., :known], source[..., known:]), -1)
 
     def _faded(self, new: Tensor) -> Tensor:
-        """The samples held back, turning into the new ones."""
+        """Cross-fade from the samples held back to the new ones."""
         place = torch.arange(2 * new.shape[-1], device=new.device, dtype=torch.float64)
         if self._reference:
             window = 0.54 - 0.46 * torch.cos(2 * torch.pi * place / (len(place) - 1))

@@ -1,4 +1,4 @@
-"""`flow.pt` and `hift.pt`: read as tensors and nothing else, checked by name and shape before they are used."""
+"""Reads `flow.pt` and `hift.pt` as tensors alone, and checks names and shapes before they are used."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _DIRECTION = ".parametrizations.weight.original1"
 
 
 def load_flow(path: Path, config: FlowConfig) -> Flow:
-    """The flow decoder of a checkpoint, float32 on the CPU, ready for inference.
+    """The flow decoder of a checkpoint, float32 on the CPU, in evaluation mode.
 
-    Raises BackendError naming the file, and the tensor where it is one, when weights are missing,
-    cut short, corrupt, or do not fit the sizes in `flow.yaml`.
+    Raises BackendError naming the file, and the tensor if it is one tensor, when weights are missing,
+    cut short, corrupt, or do not have the sizes in `flow.yaml`.
     """
     with torch.device("meta"):
         flow = Flow(config)
@@ -47,7 +47,7 @@ def load_hift(path: Path) -> HiFT:
     for name in ("conv_pre", "f0_predictor.condnet.0"):
         weight = weights.get(f"{name}.weight")
         if weight is None or weight.ndim != 3:
-            raise BackendError(f"{path} lacks {name}{_DIRECTION}; it is no HiFT vocoder, so {_AGAIN}")
+            raise BackendError(f"{path} lacks {name}{_DIRECTION}; it is not a HiFT vocoder, so {_AGAIN}")
         sizes.append(weight.shape[0])
     with torch.device("meta"):
         vocoder = HiFT(*sizes)
@@ -57,7 +57,7 @@ def load_hift(path: Path) -> HiFT:
 def folded(weights: Weights) -> dict[str, Tensor]:
     """Weights without weight normalisation: each pair of gain g and direction v becomes g v / |v|.
 
-    The norm is taken over all dimensions but the first (Salimans and Kingma 2016, arXiv:1602.07868).
+    The norm is over all dimensions but the first (Salimans and Kingma 2016, arXiv:1602.07868).
     """
     plain = {}
     for name, value in weights.items():
@@ -72,7 +72,7 @@ def folded(weights: Weights) -> dict[str, Tensor]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a `.pt` file, mapped where its format allows it. Nothing in the file is run.
+    """All tensors of a `.pt` file, memory-mapped if its format allows it. No code in the file is run.
 
     Raises BackendError when it is missing, cut short, a pointer, or holds anything but tensors.
     """
@@ -88,30 +88,33 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=start.startswith(b"PK"))
     except Exception as error:
-        # torch says it with RuntimeError, UnpicklingError, EOFError, KeyError and others, at length.
+        # torch raises RuntimeError, UnpicklingError, EOFError, KeyError and others, with long messages.
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise BackendError(f"{path} is cut short or corrupt ({reason}); {_AGAIN}") from error
     if not isinstance(content, dict):
         raise BackendError(f"{path} holds a {type(content).__name__}, not tensors by name; {_AGAIN}")
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor) or not value.is_floating_point():
-            raise BackendError(f"{name!r} in {path} is no tensor of weights; {_AGAIN}")
+            raise BackendError(f"{name!r} in {path} is not a tensor of weights; {_AGAIN}")
     return content
 
 
 def _filled(module: Module, weights: Weights, path: Path, reason: str) -> Module:
-    """The module with these weights, frozen. Raises BackendError when one lacks or has another shape."""
+    """The module with these weights, frozen. Raises BackendError when one is missing or has another shape.
+
+    reason: words between the shape found and the shape needed, for the error
+    """
     needed = module.state_dict()
     missing = [name for name in needed if name not in weights]
     if missing:
         raise BackendError(
-            f"{len(missing)} of {len(needed)} tensors are not in {path}, {missing[0]} for one; "
-            f"it is another model's or incomplete, so {_AGAIN}"
+            f"{len(missing)} of {len(needed)} tensors are missing in {path}, such as {missing[0]}; "
+            f"it is incomplete or of another model, so {_AGAIN}"
         )
     for name, wanted in needed.items():
         if weights[name].shape != wanted.shape:
             raise BackendError(
-                f"{name} in {path} is {_size(weights[name])} but {reason} {_size(wanted)}; "
+                f"{name} in {path} is {_size(weights[name])}, but {reason} {_size(wanted)}; "
                 f"they are of different models, so {_AGAIN}"
             )
     module.to_empty(device="cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -63,9 +64,32 @@ def test_splitting_undoes_interleaving(text: list[int], spoken: list[int]) -> No
     assert interleave(parts.text, parts.codes) == block
 
 
-@pytest.mark.parametrize(("text", "spoken"), [([IDS.eot], []), ([-1], []), ([], [6561]), ([], [-1])])
-def test_what_is_no_text_and_no_code_is_refused(text: list[int], spoken: list[int]) -> None:
-    with pytest.raises(ConversationError):
+@given(texts, codes)
+def test_a_group_is_one_text_id_and_four_codes_and_only_the_shorter_side_is_padded(
+    text: list[int], spoken: list[int]
+) -> None:
+    block = interleave(text, spoken)
+    assert (block[0], block[-1]) == (IDS.tts_start, IDS.tts_end)
+    groups = [block[k : k + 5] for k in range(1, len(block) - 1, 5)]
+    written = [group[0] for group in groups]
+    heard = [number for group in groups for number in group[1:]]
+    assert written == text + [IDS.tts_pad] * (len(groups) - len(text))
+    assert heard == [IDS.audio_0 + code for code in spoken] + [IDS.audio_pad] * (4 * len(groups) - len(spoken))
+    assert len(groups) == max(len(text), math.ceil(len(spoken) / 4))
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken", "named"),
+    [
+        ([IDS.first_special], [], "token 151643 is not text"),
+        ([-1], [], "token -1 is not text"),
+        ([], [6561], "speech code 6561"),
+        ([], [-1], "speech code -1"),
+    ],
+)
+def test_the_first_ids_out_of_range_are_named(text: list[int], spoken: list[int], named: str) -> None:
+    interleave([0, IDS.first_special - 1], [0, 6560])
+    with pytest.raises(ConversationError, match=named):
         interleave(text, spoken)
 
 

@@ -22,12 +22,12 @@ from agentaudio.conversation import (
     ToolSpec,
 )
 from agentaudio.errors import ConversationError
-from agentaudio.model.step_audio_2.language.interleave import OutputReader, interleave
+from agentaudio.model.step_audio_2.language.interleave import OutputReader, interleave, split_output
 from agentaudio.model.step_audio_2.language.messages import from_chat, from_items, from_messages
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply
 from agentaudio.model.step_audio_2.language.segments import assemble
 from agentaudio.model.step_audio_2.language.tool_calls import parse_tool_calls
-from agentaudio.model.step_audio_2.tokens import SPECIAL_TOKENS, TokenIds
+from agentaudio.model.step_audio_2.tokens import SPECIAL_TOKENS, TokenIds, text_of
 from agentaudio.sound.audio import Audio
 
 IDS = TokenIds()
@@ -257,9 +257,49 @@ def test_continuing_leaves_the_answer_open() -> None:
         builder.build(talk, reply="continue")
 
 
-def test_speech_of_another_model_keeps_its_words() -> None:
-    talk = conversation(("user", "q"), ("assistant", SpeechPart("Yes", tokens=SpeechTokens((1, 2), "mimi", 12.5))))
-    assert "<|BOT|>assistant\nYes<|EOT|>" in str(PromptBuilder(CHARACTERS).build(talk))
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), st.integers(0, 12), st.floats(0, 0.6))
+def test_an_answer_that_was_cut_where_the_listener_stopped_is_a_whole_block(
+    text: str, count: int, cut_s: float
+) -> None:
+    vocabulary = byte_vocabulary()
+    heard = speech_tokens(tuple(range(count))).until(cut_s)
+    part = SpeechPart(text, tokens=heard, interrupted=True, cut_s=cut_s)
+    prompt = PromptBuilder(vocabulary).build(conversation(("user", "q"), ("assistant", part), ("user", "and?")))
+    ids = vocabulary.ids
+    begin = [ids.bot, *vocabulary.encode("assistant\n")]
+    start = next(n for n in range(len(prompt.ids)) if prompt.ids[n : n + len(begin)] == begin) + len(begin)
+    answer = prompt.ids[start : prompt.ids.index(ids.eot, start)]
+    found = split_output(answer, speaking=False, ids=ids)
+    if heard.ids:
+        assert (answer[0], answer[-1], (len(answer) - 2) % 5) == (ids.tts_start, ids.tts_end, 0)
+        assert (text_of(vocabulary, found.text), found.codes, found.other) == (text, heard.ids, ())
+    else:
+        assert (found.text, found.codes, text_of(vocabulary, found.other)) == ((), (), text)
+
+
+def test_a_cut_answer_is_not_taken_for_the_whole_one_that_was_generated() -> None:
+    builder = PromptBuilder(CHARACTERS)
+    before = builder.build(conversation(("user", "Hi")))
+    generated = interleave(CHARACTERS.encode("AB"), range(8))[1:]
+    builder.remember(before, [*generated, IDS.eot], text="AB", codes=range(8))
+    cut = SpeechPart("A", tokens=speech_tokens(tuple(range(8))).until(0.16), interrupted=True, cut_s=0.16)
+    prompt = builder.build(conversation(("user", "Hi"), ("assistant", cut), ("user", "?")))
+    assert "<tts_start>A<audio_0><audio_1><audio_2><audio_3><tts_end><|EOT|>" in str(prompt)
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_codes_of_another_codec_are_never_taken_for_ones_own(count: int) -> None:
+    foreign = SpeechTokens(tuple(range(count)), "mimi", 12.5)
+    talk = conversation(("user", "q"), ("assistant", SpeechPart("Yes", tokens=foreign)))
+    prompt = PromptBuilder(CHARACTERS).build(talk, reply="text")
+    assert "<|BOT|>assistant\nYes<|EOT|>" in str(prompt)
+    assert not any(IDS.code_of(number) is not None for number in prompt.ids)
+
+
+def test_own_codes_out_of_range_are_refused() -> None:
+    talk = conversation(("user", "q"), ("assistant", SpeechPart("Yes", tokens=speech_tokens((6561,)))))
+    with pytest.raises(ConversationError, match="6561 is out of range"):
+        PromptBuilder(CHARACTERS).build(talk)
 
 
 def test_a_call_by_the_user_is_refused() -> None:

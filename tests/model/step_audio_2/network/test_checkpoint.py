@@ -224,15 +224,15 @@ INDEX = "model.safetensors.index.json"
     [
         (lambda f: (f / "config.json").unlink(), "config.json is missing"),
         (lambda f: rewrite(f / "config.json", "{"), "config.json is corrupt: it is not JSON"),
-        (lambda f: rewrite(f / "config.json", "[]"), "config.json is corrupt: it holds no object"),
+        (lambda f: rewrite(f / "config.json", "[]"), "config.json is corrupt: it does not hold a JSON object"),
         (lambda f: edited(f / "config.json", model_type="llama"), "is of a 'llama' model, not of Step-Audio 2"),
         (lambda f: edited(f / "config.json", text_config={"hidden_size": "wide"}), "config.json cannot be used"),
         (lambda f: (f / INDEX).unlink(), "no weights in .*: neither model.safetensors nor"),
         (lambda f: rewrite(f / INDEX, '{"weight_map": 3}'), "has no weight_map"),
         (lambda f: (f / SHARD).unlink(), f"{SHARD} is missing"),
         (lambda f: rewrite(f / SHARD, (f / SHARD).read_bytes()[:-1]), f"{SHARD} is cut short: "),
-        (lambda f: rewrite(f / SHARD, b""), f"{SHARD} is cut short or no safetensors file"),
-        (lambda f: rewrite(f / SHARD, b"PK\x03\x04" * 100), f"{SHARD} is cut short or no safetensors file"),
+        (lambda f: rewrite(f / SHARD, b""), f"{SHARD} is cut short or not a safetensors file"),
+        (lambda f: rewrite(f / SHARD, b"PK\x03\x04" * 100), f"{SHARD} is cut short or not a safetensors file"),
         (lambda f: rewrite(f / SHARD, b"\x04" + b"\0" * 7 + b"nope"), f"{SHARD} is corrupt: its header"),
         (lambda f: rewrite(f / SHARD, "version https://git-lfs.github.com/spec/v1\n"), "run `git lfs pull`"),
         (lambda f: rewrite(f / SHARD, (f / SHARD.replace("2-", "1-", 1)).read_bytes()), f"{SHARD} lacks "),
@@ -247,12 +247,12 @@ def test_what_is_wrong_with_a_folder_is_said(damage: Any, message: str, folder: 
 def test_weights_of_another_size_are_refused(folder: Path) -> None:
     sizes = json.loads((folder / "config.json").read_text())["text_config"] | {"intermediate_size": 128}
     edited(folder / "config.json", text_config=sizes)
-    with pytest.raises(BackendError, match="gate_proj.weight in .* is 64x32 but config.json makes it 128x32"):
+    with pytest.raises(BackendError, match="gate_proj.weight in .* is 64x32, but 128x32 by config.json"):
         load_checkpoint(folder)
 
 
 def test_weights_that_are_missing_are_counted(folder: Path) -> None:
     sizes = json.loads((folder / "config.json").read_text())["text_config"] | {"num_hidden_layers": 3}
     edited(folder / "config.json", text_config=sizes)
-    with pytest.raises(BackendError, match="12 of 82 tensors are not in .*, model.layers.2."):
+    with pytest.raises(BackendError, match="12 of 82 tensors are missing in .*, such as model.layers.2."):
         load_checkpoint(folder)

@@ -143,12 +143,30 @@ def test_no_samples_are_refused() -> None:
             attempt()
 
 
+@pytest.mark.parametrize("rate", [SAMPLE_RATE, 8_000])
+def test_a_finished_stream_takes_nothing_more(rate: int) -> None:
+    resampling, pieces = ResampleStream(rate, SAMPLE_RATE), FeatureStream(rate)
+    for stream in (resampling, pieces):
+        stream.push(noise(100))
+        stream.finish()
+        with pytest.raises(AudioError, match="finished; begin another"):
+            stream.push(noise(1))
+        with pytest.raises(AudioError, match="finished; begin another"):
+            stream.finish()
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(0, 16_000), (16_000, -1)])
+def test_rates_must_be_positive(from_hz: int, to_hz: int) -> None:
+    with pytest.raises(AudioError, match=f"from {from_hz} Hz to {to_hz} Hz"):
+        ResampleStream(from_hz, to_hz)
+
+
 def test_what_is_not_one_channel_of_floats_is_refused() -> None:
-    with pytest.raises(AudioError, match="int16 are not sound"):
+    with pytest.raises(AudioError, match="int16 are not floats"):
         log_mel(np.zeros(100, np.int16))
     with pytest.raises(AudioError, match="not one channel"):
         FeatureStream().push(np.zeros((2, 100), np.float32))
-    with pytest.raises(AudioError, match="more than one piece"):
+    with pytest.raises(AudioError, match="more than the 400000 of one piece"):
         log_mel(np.zeros(PIECE_SAMPLES + 1, np.float32))
 
 

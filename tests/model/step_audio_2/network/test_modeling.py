@@ -127,8 +127,8 @@ def test_a_generated_audio_start_does_no_harm() -> None:
     [
         (lambda p: p.update(input_ids=p["input_ids"][:, :-20]), "1 <audio_start> but 2 audio pieces"),
         (lambda p: p["input_ids"].__setitem__((0, 0), IDS.audio_start), "3 <audio_start> but 2 audio pieces"),
-        (lambda p: p.update(input_ids=p["input_ids"][:, :-4]), "does not fit behind <audio_start>"),
-        (lambda p: p.pop("input_features"), "no audio was given"),
+        (lambda p: p.update(input_ids=p["input_ids"][:, :-4]), "does not fit after <audio_start>"),
+        (lambda p: p.pop("input_features"), "there is no audio"),
         (lambda p: p.update(feature_lengths=torch.tensor([59, 500])), "do not fit features of shape"),
     ],
 )
@@ -141,7 +141,7 @@ def test_audios_and_places_that_do_not_match_are_named(change: Any, message: str
 
 
 def test_a_piece_longer_than_the_encoder_names_the_limit() -> None:
-    with torch.no_grad(), pytest.raises(AudioError, match="the limit is 400"):
+    with torch.no_grad(), pytest.raises(AudioError, match="at most 400"):
         shared().encode_audio(torch.zeros(1, 128, 401), None)
 
 

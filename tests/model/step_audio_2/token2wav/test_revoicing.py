@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="the decoder needs torch")
 pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
 pytest.importorskip("onnx", reason="the extra local is not installed")
 
-from agentaudio.errors import BackendError  # noqa: E402
+from agentaudio.errors import AudioError  # noqa: E402
 from agentaudio.model.clip_voice import ClipVoice  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.revoicing import Revoicer, revoice  # noqa: E402
@@ -92,5 +92,5 @@ def test_nothing_becomes_nothing(parts: Parts) -> None:
 def test_a_finished_stream_takes_no_more(parts: Parts) -> None:
     revoicer = Revoicer(parts.token2wav, parts.maker.tokenizer, parts.man)
     revoicer.finish()
-    with pytest.raises(BackendError, match="finished"):
+    with pytest.raises(AudioError, match="finished"):
         revoicer.feed(question("great-wall"))

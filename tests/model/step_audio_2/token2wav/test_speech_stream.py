@@ -17,7 +17,9 @@ pytest.importorskip("yaml", reason="the decoder needs PyYAML")
 from agentaudio.errors import BackendError, OptionError, VoiceError  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav import synthesis  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.config import FlowConfig  # noqa: E402
-from agentaudio.model.step_audio_2.token2wav.stream import RECENT_FRAMES, RECENT_TOKENS  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.noise import SeededNoise  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.source import NOISE_WIDTH  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.stream import RECENT_FRAMES, RECENT_TOKENS, SpeechStream, speech_tokens  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.synthesis import Token2Wav  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.tiny_weights import TINY, random_flow, random_hift  # noqa: E402
 from agentaudio.sound.audio import Audio  # noqa: E402
@@ -94,7 +96,7 @@ def test_ids_without_sound_are_dropped_and_counted(caplog: pytest.LogCaptureFixt
     tokens = ids(30)
     stream = DECODER.stream(voice())
     spoiled = [*tokens[:7], 6561, *tokens[7:20], -1, 6655, *tokens[20:]]
-    made = np.concatenate([stream.feed(spoiled), stream.finish()])
+    made = np.concatenate([stream.feed(spoiled[:9]), stream.feed(spoiled[9:]), stream.finish()])
     assert stream.dropped == 3
     assert np.array_equal(made, streamed(tokens, voice()))
     assert DECODER.synthesize(spoiled, voice()) == DECODER.synthesize(tokens, voice())
@@ -104,9 +106,9 @@ def test_ids_without_sound_are_dropped_and_counted(caplog: pytest.LogCaptureFixt
 @pytest.mark.parametrize("nonsense", ["speech", [1.5], [[1, 2]], [[1], [2, 3]], [None], [10**30], {"a": 1}])
 def test_what_is_no_token_is_refused(nonsense: Any) -> None:
     stream = DECODER.stream(voice())
-    with pytest.raises(BackendError, match="no speech tokens"):
+    with pytest.raises(BackendError, match="not speech tokens"):
         stream.feed(nonsense)
-    with pytest.raises(BackendError, match="no speech tokens"):
+    with pytest.raises(BackendError, match="not speech tokens"):
         DECODER.synthesize(nonsense, voice())
     assert len(stream.finish()) == 0
 
@@ -120,6 +122,86 @@ def test_a_finished_stream_is_over() -> None:
         stream.switch(voice())
     with pytest.raises(BackendError, match="finished"):
         stream.finish()
+
+
+class Recorded:
+    """Noise that keeps which rows were read."""
+
+    def __init__(self, width: int) -> None:
+        self._noise = SeededNoise(width, 0)
+        self.rows_read: list[tuple[int, int]] = []
+
+    def rows(self, start: int, count: int) -> Any:
+        self.rows_read.append((start, count))
+        return self._noise.rows(start, count)
+
+
+FRAMES = [20, 30, 40, 50, 50, 50, 50, 10]
+"""Of the chunks that 150 tokens make."""
+
+
+def recorded(reference: bool) -> tuple[SpeechStream, Recorded, Recorded]:
+    """A stream of 150 tokens in a voice of 6, and the noise that it read."""
+    flow, source = Recorded(80), Recorded(NOISE_WIDTH)
+    stream = SpeechStream(
+        DECODER.flow,
+        DECODER.vocoder,
+        lambda prompt: DECODER.start(prompt, 1),
+        voice(),
+        flow_noise=flow,
+        source_noise=source,
+        reference=reference,
+    )
+    stream.feed(ids(150))
+    stream.finish()
+    return stream, flow, source
+
+
+def test_noise_goes_on_from_chunk_to_chunk() -> None:
+    stream, flow, source = recorded(reference=False)
+    assert flow.rows_read == list(zip([12, 32, 62, 102, 152, 202, 252, 302], FRAMES, strict=True))
+    # The vocoder repeats 8 frames in each window but the first.
+    starts = [0, 12, 42, 82, 132, 182, 232, 282]
+    assert source.rows_read == list(zip(starts, [20, *(count + 8 for count in FRAMES[1:])], strict=True))
+
+
+def test_the_published_decoder_repeats_its_noise_and_keeps_all_tokens() -> None:
+    stream, flow, _ = recorded(reference=True)
+    assert flow.rows_read == list(zip([12, 32, 62, 102, 112, 112, 112, 112], FRAMES, strict=True))
+    assert {keys.shape[-2] for keys in stream._state.encoder.token_keys} == {6 + 150}
+
+
+def test_noise_goes_on_in_another_voice() -> None:
+    flow = Recorded(80)
+    stream = SpeechStream(
+        DECODER.flow,
+        DECODER.vocoder,
+        lambda prompt: DECODER.start(prompt, 1),
+        voice(),
+        flow_noise=flow,
+        source_noise=Recorded(NOISE_WIDTH),
+    )
+    stream.feed(ids(7))
+    stream.switch(voice(1, tokens=4))
+    stream.feed(ids(13))
+    assert flow.rows_read == [(12, 14), (8 + 14, 20)]
+
+
+def test_the_first_and_last_codes_have_a_sound() -> None:
+    kept, dropped = speech_tokens([-1, 0, 6560, 6561], 6561)
+    assert (kept.tolist(), kept.dtype, dropped) == ([0, 6560], np.int64, 2)
+    assert [part.tolist() if isinstance(part, np.ndarray) else part for part in speech_tokens(5, 6561)] == [[5], 0]
+
+
+@pytest.mark.parametrize(("first_chunk", "ready"), [(5, [8, 18, 33, 53, 78, 103]), (25, [28, 53, 78, 103])])
+def test_the_smallest_and_the_largest_first_chunk(first_chunk: int, ready: list[int]) -> None:
+    stream = DECODER.stream(voice(), first_chunk=first_chunk, steps=1)
+    assert [k for k, token in enumerate(ids(105), start=1) if len(stream.feed(token))] == ready
+
+
+def test_a_stream_begins_with_ten_tokens_unless_told() -> None:
+    stream = DECODER.stream(voice(), steps=1)
+    assert [k for k, token in enumerate(ids(30), start=1) if len(stream.feed(token))] == [13, 28]
 
 
 ONSET = 50
@@ -208,6 +290,7 @@ def test_memory_stays_flat_however_long_a_stream_is() -> None:
         sizes.append(stream.nbytes)
     full = RECENT_TOKENS // 25 + 2
     assert len(set(sizes[full:])) == 1
+    assert (RECENT_FRAMES, RECENT_TOKENS) == (100, 500), "2 s, as in the reference, and 20 s"
     frames = 2 * len(prompt.tokens) + RECENT_FRAMES
     depth, pair, heads, both, size = CONFIG.estimator.depth, 2, CONFIG.estimator.num_heads, 2, 16
     assert stream._state.past[0].shape == (depth, pair, heads, frames, both * size)
