@@ -1,4 +1,4 @@
-# Every target sets up what it needs from nothing: a virtual environment with pinned versions.
+# Each target first creates the virtual environment that it needs, with pinned versions.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,20 +16,20 @@ demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 test: $(VENV)/.ready-dev    ## run the tests
 	$(BIN)/python -m pytest -x -q
 
-test-local: $(LOCAL)/.ready ## run the tests that need torch, in an environment of their own
+test-local: $(LOCAL)/.ready ## run the tests that need torch, in a separate environment
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/test_revoiced.py \
 	    tests/sound/test_campplus.py tests/voice_library/test_encoders.py tests/retrieval/text/test_rerank.py \
 	    tests/text/test_embedding.py
 	$(LOCAL)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
 
-test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encoder, which needs a torch of its own
+test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encoder, which needs its own torch version
 	$(SPEECHBRAIN)/bin/python -m pytest -x -q tests/voice_library/test_encoders.py
 
-test-scale: $(SCALE)/.ready ## run the tests of Milvus (on a file) and of a Ray cluster on this machine
+test-scale: $(SCALE)/.ready ## run the tests of Milvus (Lite) and of Ray (a local cluster)
 	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/vectors/test_milvus.py
 	$(SCALE)/bin/python -m pytest -x -q tests/voice_library/test_ray_ingest.py
 
-mutate: $(VENV)/.ready-dev $(MUTATE)/.ready ## plant faults in TARGET=file (by default every file that the script names) and see which ones the tests miss
+mutate: $(VENV)/.ready-dev $(MUTATE)/.ready ## insert faults in TARGET=file (default: every file listed in the script) and list those that the tests miss
 	$(MUTATE)/bin/python scripts/mutate.py $(TARGET)
 
 check: $(VENV)/.ready-dev   ## lint and type-check
@@ -37,7 +37,7 @@ check: $(VENV)/.ready-dev   ## lint and type-check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/.ready-dev  ## let ruff lay out and mend the code
+format: $(VENV)/.ready-dev  ## format and fix the code with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -77,7 +77,7 @@ $(MUTATE)/.ready: constraints.txt | $(MUTATE)/bin/python
 	@$(MUTATE)/bin/python $(INSTALL) cosmic-ray
 	@touch $@
 
-# The newest torch that torchaudio follows is not the one of constraints.txt.
+# torchaudio needs an older torch than the one in constraints.txt.
 $(SPEECHBRAIN)/.ready: pyproject.toml | $(SPEECHBRAIN)/bin/python
 	@echo "installing agentaudio with speechbrain (several GB)"
 	@$(SPEECHBRAIN)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --editable '.[speechbrain,embedded,dev]'

@@ -1,4 +1,4 @@
-"""`load_model`: from a name to a model, through the entry points `agentaudio.models`."""
+"""`load_model`: load a model by name, through the entry point group `agentaudio.models`."""
 
 from __future__ import annotations
 
@@ -78,5 +78,5 @@ def find_loader(name: str) -> Callable[..., Any]:
 
 
 def installed_backends() -> dict[str, EntryPoint]:
-    """The backends that installed packages offer, by name. Imports none of them."""
+    """The entry points of installed backends, by name. Does not import the backends."""
     return {point.name: point for point in entry_points(group=GROUP)}

@@ -1,4 +1,4 @@
-"""`Revoiced`: a model with one voice of its own, converted into any other."""
+"""`Revoiced`: a model with one fixed voice, converted to any other voice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentaudio.sound.stream import PcmStream
 
 
 class Revoicer(Protocol):
-    """Converts the speech of one answer into one voice, chunk by chunk."""
+    """Converts the speech of one answer to one voice, chunk by chunk."""
 
     def feed(self, audio: Audio) -> Audio:
         """Take the next chunk; return the converted sound that is ready, which may be empty."""
@@ -26,25 +26,25 @@ class Revoicer(Protocol):
 
 
 class VoiceConverter(Protocol):
-    """Speaks any speech in another voice, such as the SpeechDecoder of Step-Audio 2.
+    """Converts speech to another voice, such as the SpeechDecoder of Step-Audio 2.
 
-    sample_rate_hz: of the sound it makes
+    sample_rate_hz: of the converted sound
     """
 
     @property
     def sample_rate_hz(self) -> int: ...
 
     def revoicer(self, voice: ReferenceVoice) -> Revoicer:
-        """Begin an answer in a voice. Raises VoiceError when the clip holds too little speech."""
+        """Start converting an answer to `voice`. Raises VoiceError when its clip contains too little speech."""
 
 
 class Revoiced:
-    """A SpeechLM that speaks in any voice: a model that speaks in its own, and a voice converter.
+    """A SpeechLM that speaks in any voice: a model with a fixed voice, and a voice converter.
 
-    model: makes the answers. Without a voice, its sound is only resampled.
-    converter: converts the sound when a voice is given; it runs in threads, beside the event loop
+    model: generates the answers; without a voice, its sound is only resampled
+    converter: converts the sound when a voice is given; runs in threads
 
-    All sound has the converter's rate, with or without a voice.
+    All sound has the converter's sample rate, with or without a voice.
     Raises ModelError when the model makes no sound.
     """
 
@@ -63,7 +63,7 @@ class Revoiced:
         voice: ReferenceVoice | None = None,
         options: GenerateOptions = GenerateOptions(),
     ) -> AsyncGenerator[Delta, None]:
-        """Answer as the model does; see SpeechLM. Its sound comes a little later than its words."""
+        """Generate as the model does; see SpeechLM. The sound comes slightly later than the words."""
         deltas = self._model.generate(conversation, tools=tools, options=options)
         conversion = _Conversion(self._converter, voice)
         async with contextlib.aclosing(deltas) as stream:
@@ -80,16 +80,16 @@ class Revoiced:
                     yield delta
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
-        """Load what the first answer of the model would wait for. The converter loads with its first voice."""
+        """Warm up the model. The converter loads with its first voice."""
         await self._model.warm_up(tools)
 
     async def aclose(self) -> None:
-        """Free what the model holds. The converter stays open: others may use it."""
+        """Close the model. The converter stays open, since other models may use it."""
         await self._model.aclose()
 
 
 class _Conversion:
-    """The sound of one answer, in a voice or in the model's own, at the converter's rate."""
+    """Converts the sound of one answer to a voice, or only resamples it, to the converter's rate."""
 
     def __init__(self, converter: VoiceConverter, voice: ReferenceVoice | None) -> None:
         self._converter, self._voice = converter, voice

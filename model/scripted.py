@@ -1,4 +1,4 @@
-"""A model that replays a script: for tests, examples, and trying things without any weights."""
+"""`Scripted`: a model that replays a script, for tests, examples and experiments without weights."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ SECONDS_PER_WORD = 0.3
 
 
 class Scripted:
-    """A SpeechLM whose n-th generation in a conversation is the n-th step of a script.
+    """A SpeechLM that emits the n-th step of a script as its n-th generation in a conversation.
 
     A step is one of
-        - a string: said word by word, with a soft tone for each word as its sound;
+        - a string: spoken word by word, with a soft tone as the sound of each word;
         - a mapping with any of `heard`, `say`, `calls` (a list of {"name", "arguments"});
         - a list of deltas;
         - a function of (conversation, tools, voice) that returns deltas.
 
-    The position is read off the conversation, so one Scripted serves many conversations at once.
+    The step is found by counting the assistant messages, so one Scripted serves many conversations at once.
 
-    loop: start again after the last step; otherwise asking for more raises BackendError
+    loop: start again after the last step; otherwise a further generation raises BackendError
     delay_s: pause before each delta
     """
 
@@ -77,7 +77,7 @@ class Scripted:
     ) -> AsyncGenerator[Delta, None]:
         position = sum(message.role == "assistant" for message in conversation)
         if position >= len(self._steps) and not self._loop:
-            raise BackendError(f"the script has {len(self._steps)} steps, and step {position + 1} was asked for")
+            raise BackendError(f"the script has {len(self._steps)} steps, and none is left; add one, or use loop=True")
         step = self._steps[position % len(self._steps)]
         deltas = step(conversation, tools, voice) if callable(step) else _deltas(step, position)
         for delta in deltas:
@@ -97,7 +97,7 @@ class Scripted:
 
 
 def load(argument: str | None, *, delay_s: float = 0.0, loop: bool = True) -> Scripted:
-    """`scripted:FILE.json`: a JSON list of steps (strings or mappings); plain `scripted` answers by rote."""
+    """Load `scripted:FILE.json`, a JSON list of steps (strings or objects). Plain `scripted` has one fixed answer."""
     if argument is None:
         return Scripted(["I am a script: I say this whatever you ask."], loop=loop, delay_s=delay_s)
     try:
@@ -109,7 +109,7 @@ def load(argument: str | None, *, delay_s: float = 0.0, loop: bool = True) -> Sc
     if not isinstance(steps, list) or not all(isinstance(step, str | dict) for step in steps):
         raise OptionError(f"the script {argument} must be a list of strings and objects")
     for number, step in enumerate(steps):
-        _deltas(step, number)  # a bad step shows now, not in the middle of a turn
+        _deltas(step, number)  # report an invalid step now, not during a turn
     return Scripted(steps, loop=loop, delay_s=delay_s)
 
 

@@ -13,20 +13,20 @@ from agentaudio.sound.audio import Audio
 
 
 class VoicePermit(Protocol):
-    """Whether a voice may be spoken in, asked anew before each use. It does not hold the clip."""
+    """Permission to speak in a voice, checked before each use. It does not hold the clip."""
 
     def refusal(self) -> str | None:
-        """Why the voice may not be used now; None when it may. Raises VoiceError when that cannot be read."""
+        """Why the voice must not be used now; None when it may. Raises VoiceError when the card cannot be read."""
 
     def state_path(self, model: str, version: str, suffix: str) -> Path | None:
-        """The file in which what (model, version) makes of the clip may be kept; None for memory only.
+        """Path where (model, version) may store data computed from the clip; None when it must stay in memory.
 
-        It is deleted when the voice is revoked. Raises VoiceError when the arguments cannot name a file.
+        The file is deleted when the voice is revoked. Raises VoiceError for arguments unfit for a file name.
         """
 
 
 class ReferenceVoice(Protocol):
-    """What a model needs of a voice to speak in it."""
+    """What a model needs in order to speak in a voice."""
 
     @property
     def id(self) -> str: ...
@@ -37,25 +37,27 @@ class ReferenceVoice(Protocol):
 
     @property
     def clip(self) -> Audio:
-        """A few seconds of the voice."""
+        """A few seconds of speech in the voice."""
 
     @property
     def permit(self) -> VoicePermit:
-        """Whether the voice may be used, and where what is made of its clip may be kept."""
+        """Permission to use the voice, and where data computed from its clip may be stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a model can do. The agent refuses what its model cannot.
+    """What a model supports. The agent refuses anything else.
 
+    hears: takes sound as input
     voices: "any" speaks in a given reference voice, "fixed" only in its own, "none" makes no sound
+    calls_tools: emits tool calls
     cites: emits CitationDelta for the passages it used
-    streams_input: recognises while the user speaks, and so may emit `Heard(final=False)`; other
-        models get whole utterances
-    sample_rate_hz: of the sound it emits
-    max_audio_s: longest user sound it takes
-    languages: BCP-47 codes of what it understands and speaks; empty when that is not known
-    options: names of the GenerateOptions it honours, apart from `speak`, which every model honours
+    streams_input: recognises while the user is speaking, and may emit `Heard(final=False)`; other models
+        get whole utterances
+    sample_rate_hz: of its sound
+    max_audio_s: longest user sound that it takes
+    languages: BCP-47 codes of the languages it understands and speaks; empty when unknown
+    options: names of the GenerateOptions that it supports, besides `speak`, which all models support
     """
 
     hears: bool
@@ -71,7 +73,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class GenerateOptions:
-    """How to generate. None leaves a choice to the model.
+    """How to generate. None leaves the choice to the model.
 
     language: BCP-47 code of the language to hear and answer in
     """
@@ -86,7 +88,7 @@ class GenerateOptions:
     stop: tuple[str, ...] = ()
 
     def check(self, model: SpeechLM) -> GenerateOptions:
-        """These options. Raises OptionError for one that the model does not honour."""
+        """Return these options. Raises OptionError for one that `model` does not support."""
         able = model.capabilities
         chosen = {one.name for one in fields(self) if getattr(self, one.name) not in (None, ())} - {"speak"}
         if refused := sorted(chosen - able.options):
@@ -102,8 +104,8 @@ class GenerateOptions:
 class Heard:
     """The words that the model recognised.
 
-    confidence: 0 to 1, None when unknown
-    final: False for words recognised while the user still speaks; the next Heard replaces them
+    confidence: 0 to 1; None when unknown
+    final: False for words recognised while the user is still speaking; the next Heard replaces them
     """
 
     text: str
@@ -127,7 +129,7 @@ class AudioDelta:
 
 @dataclass(frozen=True, slots=True)
 class TokensDelta:
-    """More speech tokens of the answer, for models that have them."""
+    """More speech tokens of the answer, from models that have them."""
 
     tokens: SpeechTokens
 
@@ -136,7 +138,7 @@ class TokensDelta:
 class CallDelta:
     """A complete tool call.
 
-    problem: why it cannot be run as it stands (broken JSON, for example), as a message to the model
+    problem: why the call cannot be run (malformed JSON, for example), as a message for the model; None when it can
     """
 
     call: ToolCall
@@ -154,7 +156,7 @@ class CitationDelta:
 class End:
     """The last delta.
 
-    reason: "length" when a limit ended the answer before its end
+    reason: "length" when a length limit ended the answer early
     usage: counts of this generation by name, such as `input_tokens` and `output_tokens`
     """
 
@@ -167,7 +169,7 @@ Delta = Heard | TextDelta | AudioDelta | TokensDelta | CallDelta | CitationDelta
 
 @runtime_checkable
 class SpeechLM(Protocol):
-    """A model that hears a conversation and emits words, sound and tool calls."""
+    """A model that takes a conversation and emits words, sound and tool calls."""
 
     name: str
     capabilities: Capabilities
@@ -180,17 +182,17 @@ class SpeechLM(Protocol):
         voice: ReferenceVoice | None = None,
         options: GenerateOptions = GenerateOptions(),
     ) -> AsyncGenerator[Delta, None]:
-        """Answer the conversation so far, piece by piece; the last piece is `End`.
+        """Generate the next answer as a stream of deltas; the last is `End`.
 
-        Write it as an `async def` that yields. It must not change the conversation. Closing the
-        generator, or cancelling the task that awaits it, stops the work at once. Several may run
-        at the same time.
+        Implement it as an `async def` that yields. It must not change the conversation. Closing the
+        generator, or cancelling the task that awaits it, must stop the work at once. Several generators
+        may run at the same time.
 
-        Raises BackendError when the model fails, AudioError for sound it cannot take.
+        Raises BackendError when the model fails, and AudioError for sound that it cannot take.
         """
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
-        """Load what the first answer would otherwise wait for; it may do nothing."""
+        """Load now what the first answer would otherwise wait for. May do nothing."""
 
     async def aclose(self) -> None:
-        """Free what the model holds: weights, processes, connections. Calling it twice is allowed."""
+        """Release weights, processes and connections. May be called twice."""
