@@ -220,7 +220,7 @@ async def fetch(client: httpx2.AsyncClient, request: httpx2.Request, *, max_byte
                     return Fetched(str(request.url), response.status_code, response.headers, body)
             finally:
                 await response.aclose()
-        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+        except (httpx2.RequestError, httpx2.InvalidURL, ValueError) as error:  # ValueError: some malformed redirects
             raise _network_error(request.url, error) from error
         left = _site(request.url)
         request = _redirected(client, request, response.status_code, response.headers["location"])
@@ -248,7 +248,7 @@ def _redirected(client: httpx2.AsyncClient, request: httpx2.Request, status: int
     """The request that a redirect asks for. 307 and 308 repeat method and body, the others become a GET."""
     try:
         url = request.url.join(parse_url(target))
-    except httpx2.InvalidURL as error:
+    except (httpx2.InvalidURL, ValueError) as error:
         raise RefusedAddress(f"{_shown(request.url)} redirects to {target[:100]!r}: {error}") from None
     same_site = _site(url) == _site(request.url)
     headers = {
@@ -296,7 +296,7 @@ def _network_error(url: httpx2.URL, error: Exception) -> NetworkError:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return NetworkError(f"the certificate of {host} is not valid: {error}")
         return ServiceUnavailable(f"{host} cannot be reached ({str(error) or type(error).__name__})")
-    return NetworkError(f"the request to {host} cannot be sent: {error}")
+    return NetworkError(f"the request to {host} fails: {error}")
 
 
 def _shown(url: httpx2.URL) -> str:

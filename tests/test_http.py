@@ -91,6 +91,18 @@ def test_addresses_that_lead_inside_are_refused(url: str) -> None:
     assert "password" not in str(refused.value) and len(str(refused.value)) < 400
 
 
+def test_messages_show_the_beginning_of_a_long_url() -> None:
+    with pytest.raises(RefusedAddress) as refused:
+        parse_url("http://a/" + "b" * 200 + " c")
+    assert str(refused.value).startswith(f"'http://a/{'b' * 91}' is not a URL: it contains a space")
+    with pytest.raises(RefusedAddress) as refused:
+        parse_url("http://[::1" + "b" * 200)
+    assert str(refused.value).startswith(f"'http://[::1{'b' * 89}' is not a URL: ")
+    with pytest.raises(RefusedAddress) as refused:
+        get("ftp://a/" + "b" * 300, Guard())
+    assert str(refused.value) == f"ftp://a/{'b' * 192} is refused: its scheme is 'ftp', not http or https"
+
+
 def test_there_are_enough_of_them() -> None:
     assert len(set(TRICKY)) >= 60
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from support.local_http import Answer, Asked, LocalServer, local_server
 
 from agentaudio.errors import NetworkError, RefusedAddress
@@ -75,6 +77,25 @@ def test_every_redirect_is_checked(server: LocalServer, target: str) -> None:
     with pytest.raises(RefusedAddress):
         send(start(server, 302, "/next"))
     assert [asked.path for asked in server.asked] == ["/start", "/next"]
+
+
+@pytest.mark.parametrize("target", ["http:////[;]", "http:////:a", "http:////" + "[" + "b" * 200 + "]"])
+def test_a_redirect_that_is_no_url_once_joined_is_refused(server: LocalServer, target: str) -> None:
+    with pytest.raises(RefusedAddress) as refused:
+        send(start(server, 302, target) + "?key=k")
+    shown = f"http://ours.example:{server.port}/start redirects to {target[:100]!r}: "
+    assert str(refused.value).startswith(shown)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["/", "//", ".", "..", "?", "#", "a", ":", "@", "%", "[", "]", "http:", "1", "é"])))
+@example(["//", "é", "%", ".", ".", "@", "/"])
+def test_whatever_a_redirect_says_the_outcome_is_a_response_or_our_error(server: LocalServer, parts: list[str]) -> None:
+    server.asked.clear()
+    try:
+        assert send(start(server, 302, "".join(parts))).status in (302, 404)
+    except NetworkError as error:
+        assert len(str(error)) < 400
 
 
 @pytest.mark.parametrize("status", STATUSES)
