@@ -150,6 +150,22 @@ def test_the_outputs_of_an_earlier_step_are_not_the_last() -> None:
     assert talk.last_outputs == () and [one.id for one in talk.open_calls] == ["b"]
 
 
+def test_calls_before_a_later_message_are_not_open() -> None:
+    # A history from elsewhere may have lost an output.
+    talk = Conversation([Message("assistant", (call("a"),)), Message("user", (TextPart("well"),))])
+    assert talk.open_calls == ()
+    talk.add("user", "go on")
+
+
+def test_the_last_user_message_is_the_newest() -> None:
+    talk = Conversation()
+    assert talk.last_user is None
+    for words in ("first", "second"):
+        talk.add("user", words)
+        talk.add("assistant", "yes")
+    assert talk.last_user is not None and talk.last_user.text == "second"
+
+
 def test_a_part_is_replaced_by_identity() -> None:
     first, second = SpeechPart("same"), SpeechPart("same")
     talk = Conversation()
