@@ -46,6 +46,17 @@ def test_words_of_one_sound_are_heard_evenly_and_whole() -> None:
     ]  # fmt: skip
 
 
+def test_words_of_a_later_sound_are_counted_from_its_start() -> None:
+    made = step("One.", 1.0, " two three four five", 2.0)
+    assert heard_text(made, 2.0) == "One. two three"
+    assert heard_text(made, 1.5) == "One. two"
+
+
+def test_sound_before_the_first_words_has_none() -> None:
+    made = step(1.0, "two words", 2.0)
+    assert heard_text(made, 1.0) == "" and heard_text(made, 1.9) == "two" and heard_text(made, 3.0) == "two words"
+
+
 def test_scripts_without_blanks_are_cut_between_characters() -> None:
     assert heard_text(step("今天天气很好", 6.0), 2.0) == "今天"
 
