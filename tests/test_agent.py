@@ -36,7 +36,7 @@ def opening_hours(museum: str) -> str:
     return f"{museum} is open from nine to five."
 
 
-def test_a_spoken_question_is_answered_with_what_a_tool_said(tmp_path: Path) -> None:
+def test_a_spoken_question_is_answered_with_the_result_of_a_tool(tmp_path: Path) -> None:
     path = tone().save(tmp_path / "question.wav")
     heard: list[ToolOutput] = []
 
@@ -76,7 +76,7 @@ def test_the_retrieved_voice_reaches_the_next_generation(library: VoiceLibrary) 
     assert spoken_in == [library.get("walter"), None]
 
 
-async def test_a_voice_that_is_revoked_is_not_spoken_in_again(library: VoiceLibrary) -> None:
+async def test_a_revoked_voice_is_not_used_in_the_next_turn(library: VoiceLibrary) -> None:
     spoken_in: list[ReferenceVoice | None] = []
 
     def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
@@ -87,12 +87,12 @@ async def test_a_voice_that_is_revoked_is_not_spoken_in_again(library: VoiceLibr
     session = Agent(scripted(answer, answer), voice=walter).session()
     await session.run("one")
     library.revoke("walter")
-    told = [event async for event in session.stream("two") if isinstance(event, events.VoiceChanged)]
+    changes = [event async for event in session.stream("two") if isinstance(event, events.VoiceChanged)]
     assert spoken_in == [walter, None]
-    assert [event.voice for event in told] == [None]
+    assert [event.voice for event in changes] == [None]
 
 
-def test_a_voice_without_consent_is_never_found_nor_taken(library: VoiceLibrary) -> None:
+def test_a_voice_without_consent_is_neither_found_nor_used(library: VoiceLibrary) -> None:
     agent = Agent(
         scripted(calls(("audio_search", {"query": "a whispering woman"})), "No."),
         tools=["audio_search"],
@@ -104,7 +104,7 @@ def test_a_voice_without_consent_is_never_found_nor_taken(library: VoiceLibrary)
         Agent(scripted("hi"), voices=library, voice="secret")
 
 
-def test_passages_that_were_read_are_cited(documents: DocumentIndex) -> None:
+def test_passages_that_the_answer_used_are_cited(documents: DocumentIndex) -> None:
     agent = Agent(
         scripted(calls(("search_documents", {"query": "how long is the great wall"})), "Very long."),
         tools=["search_documents"],
@@ -145,7 +145,7 @@ def test_tools_of_one_step_run_at_the_same_time() -> None:
     assert {run.status for run in reply.tool_calls} == {"done"}
 
 
-def test_a_wrong_call_is_explained_to_the_model_and_the_turn_goes_on() -> None:
+def test_an_invalid_call_is_explained_to_the_model_and_the_turn_goes_on() -> None:
     @tool
     def broken(x: int) -> str:
         raise RuntimeError("out of order")
@@ -155,14 +155,14 @@ def test_a_wrong_call_is_explained_to_the_model_and_the_turn_goes_on() -> None:
         "Sorry.",
     )
     reply = Agent(model, tools=[opening_hours, broken]).run_sync("go")
-    told = {run.call.name: run.result.text for run in reply.tool_calls}
-    assert "did you mean 'opening_hours'" in told["opening_hour"]
-    assert "museum: Field required" in told["opening_hours"] and "museem: Extra inputs" in told["opening_hours"]
-    assert told["broken"] == "broken failed: RuntimeError: out of order"
+    results = {run.call.name: run.result.text for run in reply.tool_calls}
+    assert "did you mean 'opening_hours'" in results["opening_hour"]
+    assert "museum: Field required" in results["opening_hours"] and "museem: Extra inputs" in results["opening_hours"]
+    assert results["broken"] == "broken failed: RuntimeError: out of order"
     assert reply.text == "Sorry."
 
 
-def test_a_call_that_cannot_be_read_goes_back_to_the_model() -> None:
+def test_a_malformed_call_is_reported_to_the_model() -> None:
     seen: list[ToolOutput] = []
 
     def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
@@ -207,7 +207,7 @@ def test_a_failing_model_leaves_no_trace_in_the_conversation() -> None:
     assert session.conversation == before
 
 
-def test_turns_of_a_session_know_what_was_said() -> None:
+def test_turns_of_a_session_share_the_conversation() -> None:
     session = Agent(scripted("One.", "Two."), instructions="Be brief.").session()
     session.run_sync("a")
     session.run_sync("b")
@@ -216,7 +216,7 @@ def test_turns_of_a_session_know_what_was_said() -> None:
     ]  # fmt: skip
 
 
-def test_text_without_sound_when_asked_not_to_speak() -> None:
+def test_speak_false_gives_text_without_sound() -> None:
     from agentaudio import GenerateOptions
 
     reply = Agent(scripted("Hush."), options=GenerateOptions(speak=False)).run_sync("hi")
@@ -234,14 +234,14 @@ def test_text_without_sound_when_asked_not_to_speak() -> None:
         (tone(duration_s=3700, sample_rate=1000), "at most 3600 s"),
     ],
 )
-def test_input_that_cannot_be_heard_is_refused_in_one_line(user: object, words: str) -> None:
+def test_unusable_input_is_refused_with_one_line(user: object, words: str) -> None:
     session = Agent(scripted("hi")).session()
     with pytest.raises(AudioError, match=words):
         session.run_sync(user)  # type: ignore[arg-type]
     assert len(session.conversation) == 0
 
 
-def test_unknown_names_are_answered_with_the_nearest_known(library: VoiceLibrary) -> None:
+def test_unknown_names_are_refused_with_the_nearest_known_name(library: VoiceLibrary) -> None:
     with pytest.raises(ModelNotFound, match="did you mean 'embedded'"):
         Agent("embeded")
     with pytest.raises(ToolNotFound, match="did you mean 'search_documents'"):
@@ -252,7 +252,7 @@ def test_unknown_names_are_answered_with_the_nearest_known(library: VoiceLibrary
         Agent("scripted", tools=[opening_hours, tool(name="opening_hours")(lambda: "x")])
 
 
-def test_run_sync_inside_an_event_loop_says_what_to_write() -> None:
+def test_run_sync_inside_an_event_loop_names_the_async_call() -> None:
     async def wrong() -> None:
         Agent(scripted("hi")).run_sync("x")
 
@@ -293,7 +293,7 @@ step = st.one_of(
 
 @given(st.lists(step, min_size=1, max_size=6), st.integers(1, 4))
 @settings(max_examples=80)
-def test_whatever_the_model_does_the_order_of_events_holds(steps: list[object], max_steps: int) -> None:
+def test_the_order_of_events_holds_for_any_model_output(steps: list[object], max_steps: int) -> None:
     @tool
     async def good() -> str:
         await asyncio.sleep(0)
@@ -332,14 +332,14 @@ def test_whatever_the_model_does_the_order_of_events_holds(steps: list[object], 
     assert all(isinstance(e.to_dict(), dict) for e in seen)
 
 
-def test_every_error_of_ours_is_one_of_the_tree() -> None:
+def test_every_error_class_is_in_the_tree() -> None:
     import agentaudio.errors as tree
 
     classes = [one for one in vars(tree).values() if isinstance(one, type) and one.__module__ == tree.__name__]
     assert all(issubclass(one, AgentAudioError) for one in classes)
 
 
-def test_speech_of_each_step_is_kept_with_its_sound() -> None:
+def test_the_speech_of_each_step_is_kept_with_its_sound() -> None:
     session = Agent(
         scripted({"say": "One moment.", **calls(("opening_hours", {"museum": "x"}))}, "Five."), tools=[opening_hours]
     ).session()
@@ -368,7 +368,7 @@ def test_an_agent_asks_before_a_tool_that_needs_approval() -> None:
     assert asked == [("erase", "the draft"), ("erase", "all")]
 
 
-def test_what_a_booking_came_to_after_a_barge_in_is_read_in_the_next_turn() -> None:
+def test_the_result_of_a_booking_that_ended_after_a_barge_in_is_read_in_the_next_turn() -> None:
     read: list[ToolOutput] = []
 
     async def barge_in() -> None:
@@ -401,7 +401,7 @@ def test_what_a_booking_came_to_after_a_barge_in_is_read_in_the_next_turn() -> N
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_a_tool_tells_how_far_it_is(blocking: bool) -> None:
+def test_progress_of_a_tool_becomes_events(blocking: bool) -> None:
     def work(context: RunContext) -> str:
         for step in (1, 2):
             context.progress(f"step {step}", step / 2)
@@ -417,5 +417,5 @@ def test_a_tool_tells_how_far_it_is(blocking: bool) -> None:
 
     seen = asyncio.run(listen())
     assert [event.type for event in seen] == ["tool.started", "tool.progress", "tool.progress", "tool.finished"]
-    told = [(event.message, event.share) for event in seen if isinstance(event, events.ToolProgress)]
-    assert told == [("step 1", 0.5), ("step 2", 1.0)]
+    reported = [(event.message, event.share) for event in seen if isinstance(event, events.ToolProgress)]
+    assert reported == [("step 1", 0.5), ("step 2", 1.0)]

@@ -118,13 +118,13 @@ def test_each_room_is_a_link_to_its_folder_at_the_top() -> None:
     assert {name.split(".")[1] for name in GRAPH if name.count(".") > 1} >= {*ROOMS, "sound", "text"}
 
 
-def test_every_import_of_ours_names_a_module_that_exists() -> None:
+def test_every_import_names_an_existing_module() -> None:
     missing = [f"{name} imports {other}" for name, needed in GRAPH.items() for other in needed if other not in MODULES]
     assert missing == []
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_arrows_between_rooms_point_one_way(room: str) -> None:
+def test_imports_between_rooms_point_one_way(room: str) -> None:
     wrong = [
         f"{name} imports {other}"
         for name in GRAPH
@@ -135,17 +135,17 @@ def test_arrows_between_rooms_point_one_way(room: str) -> None:
     assert wrong == []
 
 
-def test_the_ground_floor_stands_on_nothing_of_ours() -> None:
+def test_shared_modules_import_only_each_other() -> None:
     ground = [name for name in GRAPH if within(name, GROUND)]
     wrong = [f"{name} imports {other}" for name in ground for other in GRAPH[name] if not within(other, GROUND)]
     assert {name.split(".")[1] for name in ground} == set(GROUND) and wrong == []
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_modules_have_no_import_circles() -> None:
     assert circles(GRAPH) == []
 
 
-def test_no_rooms_within_a_room_import_each_other_in_a_circle() -> None:
+def test_subpackages_have_no_import_circles() -> None:
     """Packages beside each other; the modules beside them may serve them (`tokens`) or stand on them (`engine`)."""
     packages = {name for name, file in MODULES.items() if file.name == "__init__.py"} - {"agentaudio"}
     graph: dict[str, set[str]] = {package: set() for package in packages}

@@ -18,7 +18,7 @@ def test_the_oldest_and_expired_values_are_dropped(monkeypatch: pytest.MonkeyPat
     assert cache.get(2) is None and len(cache) == 1
 
 
-def test_a_value_put_again_is_the_newest() -> None:
+def test_a_value_that_is_stored_again_becomes_the_newest() -> None:
     cache: Cache[str] = Cache(size=2, keep_s=10)
     for key, value in (("a", "old"), ("b", "old"), ("a", "new"), ("c", "new")):
         cache.put(key, value)

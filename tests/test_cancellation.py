@@ -91,7 +91,7 @@ def test_cancelling_while_a_file_is_read_leaves_nothing_behind(tmp_path: Path, d
     assert_consistent(session)
 
 
-def test_leaving_the_stream_early_stops_the_turn() -> None:
+def test_closing_the_stream_early_stops_the_turn() -> None:
     running: list[str] = []
 
     @tool
@@ -121,7 +121,7 @@ def test_leaving_the_stream_early_stops_the_turn() -> None:
     assert not session.conversation.open_calls
 
 
-def test_barge_in_keeps_what_was_said_and_marks_it() -> None:
+def test_barge_in_keeps_the_heard_speech_marked_as_interrupted() -> None:
     session = Agent(Scripted(["This answer is far too long to wait for", "Yes?"], delay_s=0.01)).session()
 
     async def interrupt() -> tuple[list[events.Event], str]:
@@ -146,7 +146,7 @@ def test_barge_in_keeps_what_was_said_and_marks_it() -> None:
     assert not spoken[1].interrupted
 
 
-def test_results_that_were_ready_survive_an_interruption() -> None:
+def test_finished_results_survive_an_interruption() -> None:
     @tool
     async def quick() -> str:
         return "ready"

@@ -24,13 +24,13 @@ def hours() -> str:
     return "nine to five"
 
 
-def test_tools_need_a_model_that_calls_them() -> None:
+def test_tools_need_a_model_that_calls_tools() -> None:
     with pytest.raises(OptionError, match="model 'scripted' cannot call tools"):
         Agent(scripted("hi", calls_tools=False), tools=[hours])
 
 
 @pytest.mark.parametrize(("voices", "why"), [("fixed", "speaks only in its own voice"), ("none", "makes no sound")])
-def test_a_voice_needs_a_model_that_takes_one(voices: str, why: str, library: VoiceLibrary) -> None:
+def test_a_voice_needs_a_model_that_speaks_in_any_voice(voices: str, why: str, library: VoiceLibrary) -> None:
     agent = Agent(scripted("hi", voices=voices), voices=library)
     for wrong in (
         lambda: Agent(scripted("hi", voices=voices), voices=library, voice="walter"),
@@ -54,21 +54,19 @@ def test_a_voice_needs_a_model_that_takes_one(voices: str, why: str, library: Vo
         ({"language": "en"}, {"options": frozenset[str]()}, "does not take language"),
     ],
 )
-def test_options_that_a_model_does_not_honour_are_refused(
-    options: dict[str, Any], able: dict[str, Any], words: str
-) -> None:
+def test_unsupported_options_are_refused(options: dict[str, Any], able: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         Agent(scripted("hi", **able), options=GenerateOptions(**options))
     with pytest.raises(OptionError, match=words):
         Agent(scripted("hi", **able)).run_sync("hi", options=GenerateOptions(**options))
 
 
-def test_options_that_are_honoured_reach_the_model() -> None:
+def test_supported_options_reach_the_model() -> None:
     options = GenerateOptions(language="en-GB", seed=0, speak=False)
     assert Agent(scripted("hi", languages=("en",)), options=options).run_sync("hi").audio is None
 
 
-def test_a_model_that_does_not_hear_is_given_text() -> None:
+def test_a_model_that_does_not_hear_takes_text_only() -> None:
     session = Agent(scripted("hi", hears=False)).session()
     with pytest.raises(OptionError, match="model 'scripted' cannot hear; give it text"):
         session.run_sync(tone())
@@ -76,7 +74,7 @@ def test_a_model_that_does_not_hear_is_given_text() -> None:
     assert session.run_sync("hello").text == "hi"
 
 
-def test_a_tool_needs_what_it_reads() -> None:
+def test_a_tool_needs_the_documents_or_voices_that_it_reads() -> None:
     with pytest.raises(OptionError, match="tool 'search_documents' needs documents; .*documents=\"demo\""):
         Agent(scripted("hi"), tools=["search_documents"], voices="demo")
     with pytest.raises(OptionError, match="tool 'audio_search' needs voices"):
@@ -84,7 +82,7 @@ def test_a_tool_needs_what_it_reads() -> None:
     assert Agent(scripted("hi"), tools=["audio_search", "search_documents"], documents="demo", voices="demo").tools
 
 
-def test_an_agent_has_no_documents_and_voices_unless_given_some() -> None:
+def test_an_agent_has_no_documents_or_voices_by_default() -> None:
     seen: list[RunContext] = []
 
     @tool
@@ -169,7 +167,7 @@ def test_closing_an_agent_releases_its_tools_and_its_model() -> None:
     assert closed == ["tool", "model"]
 
 
-def test_the_voice_that_a_tool_returns_is_spoken_in_only_when_it_succeeded(library: VoiceLibrary) -> None:
+def test_the_voice_of_a_denied_call_is_not_used(library: VoiceLibrary) -> None:
     @tool(approval=True)
     def become() -> ToolResult:
         return ToolResult("Now Walter.", voice=library.get("walter"))

@@ -98,7 +98,7 @@ def test_open_calls_are_those_without_output_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("role", ["user", "assistant", "system"])
-def test_nothing_is_said_over_open_calls(role: str) -> None:
+def test_no_other_message_is_added_while_calls_are_open(role: str) -> None:
     talk = with_calls("a", "b")
     talk.add("tool", output("a"))
     with pytest.raises(ConversationError, match=r"calls \['b'\] have no output yet"):
@@ -126,7 +126,7 @@ def test_a_tool_message_holds_outputs_only(part: Part | str) -> None:
         with_calls("a").add("tool", part)
 
 
-def test_an_output_in_another_message_is_refused() -> None:
+def test_an_output_in_a_message_of_another_role_is_refused() -> None:
     talk = with_calls("a")
     talk.add("tool", output("a"))
     with pytest.raises(ConversationError, match="a user message cannot hold tool outputs"):
@@ -143,7 +143,7 @@ def test_two_calls_with_one_id_are_refused() -> None:
     assert talk.call_ids == {"a"}
 
 
-def test_the_outputs_of_an_earlier_step_are_not_the_last() -> None:
+def test_last_outputs_excludes_earlier_steps() -> None:
     talk = with_calls("a")
     talk.add("tool", output("a"))
     talk.add("assistant", call("b"))
@@ -177,7 +177,7 @@ def test_a_part_is_replaced_by_identity() -> None:
     assert not talk.replace(second, None)
 
 
-def test_a_message_without_parts_goes() -> None:
+def test_a_message_without_parts_is_removed() -> None:
     said = SpeechPart("said")
     talk = Conversation()
     talk.add("user", "hi")
@@ -211,7 +211,7 @@ def test_tokens_of_one_codec_are_joined_and_cut() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ucot"), st.integers(0, 3)), max_size=12))
-def test_whatever_is_added_every_output_has_one_call(steps: list[tuple[str, int]]) -> None:
+def test_every_output_has_one_call_for_any_messages(steps: list[tuple[str, int]]) -> None:
     talk = Conversation()
     parts: dict[str, Part | str] = {"u": "hi", "t": SpeechPart("well")}
     for kind, number in steps:

@@ -65,45 +65,45 @@ def reply(model: Emits, **options: Any) -> Reply:
         (End(None), "its reason is NoneType"),  # type: ignore[arg-type]
     ],
 )
-def test_what_is_not_a_delta_is_named(emitted: object, named: str) -> None:
+def test_anything_that_is_not_a_delta_is_refused(emitted: object, named: str) -> None:
     with pytest.raises(BackendError, match=f"model 'emits' emitted .*{named}"):
         reply(Emits(TextDelta("Well."), emitted))
 
 
-def test_an_end_that_is_missing_is_added() -> None:
+def test_a_missing_end_is_added() -> None:
     assert reply(Emits(TextDelta("Well."))).stop == "answered"
 
 
-def test_nothing_after_the_end_is_taken() -> None:
+def test_deltas_after_the_end_are_ignored() -> None:
     assert reply(Emits(TextDelta("Well."), End(), TextDelta(" No."))).text == "Well."
 
 
 @pytest.mark.parametrize("rate", [8_000, 24_000, 44_100])
-def test_sound_comes_at_the_rate_that_the_model_declares(rate: int) -> None:
+def test_sound_is_resampled_to_the_declared_rate(rate: int) -> None:
     whole = tone(440.0, 1.0, rate)
     audio = reply(Emits(*(AudioDelta(piece) for piece in whole.chunks(20)), sample_rate_hz=16_000)).audio
     assert audio is not None and audio.sample_rate == 16_000
     assert np.array_equal(audio.samples, whole.resample(16_000).samples)
 
 
-def test_a_model_that_says_it_is_mute_makes_no_sound() -> None:
+def test_sound_of_a_model_without_voices_is_refused() -> None:
     with pytest.raises(BackendError, match="made sound, but its capabilities say voices='none'"):
         reply(Emits(AudioDelta(tone()), voices="none"))
 
 
-def test_sound_that_was_not_wanted_is_left_out() -> None:
+def test_sound_is_dropped_when_speak_is_false() -> None:
     deltas = (TextDelta("Hush."), AudioDelta(tone(sample_rate=8_000)), AudioDelta(tone()))
     assert reply(Emits(*deltas), options=GenerateOptions(speak=False)).audio is None
 
 
-def test_partial_words_come_from_models_that_stream_their_input() -> None:
+def test_partial_words_are_refused_unless_the_model_streams_input() -> None:
     partial = (Heard("hel", 0.4, final=False), Heard("hello", 0.9), TextDelta("Hi."))
     assert reply(Emits(*partial)).heard == "hello"
     with pytest.raises(BackendError, match="streams_input=False"):
         reply(Emits(*partial, streams_input=False))
 
 
-def test_calls_get_ids_of_their_own() -> None:
+def test_calls_get_unique_ids() -> None:
     look = [CallDelta(ToolCall("1", "look", {"n": n})) for n in range(3)]
     session = Agent(Scripted([look, [*look, TextDelta("More.")], [TextDelta("Done.")]])).session()
 
@@ -114,7 +114,7 @@ def test_calls_get_ids_of_their_own() -> None:
     assert outputs == ids
 
 
-def test_empty_sound_is_no_sound() -> None:
+def test_empty_sound_is_dropped() -> None:
     session = Agent(Emits(TextDelta("Well."), AudioDelta(Audio.silence(0, 16_000)))).session()
     asyncio.run(session.run("hi"))
     assert session.conversation.messages[-1].parts == (SpeechPart("Well."),)

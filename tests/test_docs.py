@@ -74,7 +74,7 @@ def commands(body: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("page", "body"), blocks("bash"))
-def test_commands_run_in_their_order(page: str, body: str, folder: Path) -> None:
+def test_commands_run_in_order(page: str, body: str, folder: Path) -> None:
     for line in commands(body):
         program, *rest = shlex.split(line)
         if program == "agentaudio":
@@ -91,7 +91,7 @@ def test_commands_run_in_their_order(page: str, body: str, folder: Path) -> None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_existing_targets(page: Path) -> None:
     dead = [target for target in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / target).exists()]
     assert dead == []
 

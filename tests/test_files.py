@@ -22,7 +22,7 @@ def mode(path: Path) -> int:
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_content_is_written_and_replaced_in_folders_that_are_made(tmp_path: Path, durable: bool) -> None:
+def test_missing_folders_are_created_and_content_is_replaced(tmp_path: Path, durable: bool) -> None:
     path = tmp_path / "new" / "folders" / "a.bin"
     for content in (b"first", b"second, longer", b""):
         write_atomically(path, content, error=AudioError, durable=durable)
@@ -30,7 +30,7 @@ def test_content_is_written_and_replaced_in_folders_that_are_made(tmp_path: Path
     assert os.listdir(path.parent) == ["a.bin"]
 
 
-def test_a_name_of_the_longest_length_is_written(tmp_path: Path) -> None:
+def test_a_file_name_of_the_longest_length_is_written(tmp_path: Path) -> None:
     path = tmp_path / ("🎧" * 63 + "abc")
     assert len(os.fsencode(path.name)) == 255
     write_atomically(path, b"x", error=AudioError)
@@ -38,7 +38,7 @@ def test_a_name_of_the_longest_length_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_a_new_file_gets_the_permissions_that_open_would_give(tmp_path: Path, umask: int, expected: int) -> None:
+def test_a_new_file_gets_the_same_permissions_as_with_open(tmp_path: Path, umask: int, expected: int) -> None:
     # In a process of its own: the umask is common to all threads of this one.
     code = (
         f"import os, sys; os.umask({umask})\nfrom pathlib import Path\n"
@@ -57,7 +57,7 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
     assert mode(private) == 0o600 and private.read_bytes() == b"new"
 
 
-def test_files_of_other_threads_keep_the_umask_while_files_are_written(tmp_path: Path) -> None:
+def test_writing_does_not_change_the_umask_of_other_threads(tmp_path: Path) -> None:
     # Code that reads the umask by setting it makes some of the other thread's files world-writable.
     umask = os.umask(0o077)
     try:
@@ -111,14 +111,12 @@ def test_a_durable_write_flushes_the_file_its_folder_and_every_folder_it_made(
     assert calls[2:] == ["flush file", "rename to a", "flush inner"]
 
 
-def test_other_writes_wait_for_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_writes_do_not_flush_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls_to_the_disk(tmp_path / "a", monkeypatch, durable=False) == ["rename to a"]
 
 
 @pytest.mark.parametrize("error", [AudioError, VoiceError, RetrievalError])
-def test_a_place_that_cannot_be_written_raises_the_class_of_the_caller(
-    tmp_path: Path, error: type[AgentAudioError]
-) -> None:
+def test_an_unwritable_path_raises_the_error_class_of_the_caller(tmp_path: Path, error: type[AgentAudioError]) -> None:
     (tmp_path / "occupied").write_bytes(b"a file where a folder should be")
     with pytest.raises(error, match=r"cannot write .*/occupied/a: File exists; choose another place"):
         write_atomically(tmp_path / "occupied" / "a", b"x", error=error)
@@ -131,7 +129,7 @@ def test_a_place_that_cannot_be_written_raises_the_class_of_the_caller(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_named_and_left_as_it_was(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_named_and_left_unchanged(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "a").write_bytes(b"old")
@@ -145,7 +143,7 @@ def test_a_read_only_folder_is_named_and_left_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, durable: bool) -> None:
+def test_a_full_disk_leaves_only_the_old_file(tmp_path: Path, durable: bool) -> None:
     # A limit on the size of files stands in for the full disk: the kernel refuses the write midway.
     path = tmp_path / "a"
     path.write_bytes(b"old")
@@ -161,7 +159,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, durabl
     assert os.listdir(tmp_path) == ["a"] and path.read_bytes() == b"old"
 
 
-def test_a_block_that_fails_leaves_the_old_file_and_passes_its_error(tmp_path: Path) -> None:
+def test_a_block_that_fails_leaves_the_old_file_and_raises_its_error(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
     # ConsentError is a PermissionError, but not a refusal of the file system.
@@ -196,7 +194,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
     assert all(name == "a" or (name.startswith(".") and name.endswith(".tmp")) for name in os.listdir(tmp_path))
 
 
-def test_threads_that_write_one_path_leave_one_of_their_contents(tmp_path: Path) -> None:
+def test_threads_that_write_one_path_leave_the_content_of_one(tmp_path: Path) -> None:
     path = tmp_path / "a"
     write_atomically(path, b"-" * 100_000, error=AudioError)
 

@@ -85,7 +85,7 @@ TRICKY = [
 
 
 @pytest.mark.parametrize("url", TRICKY)
-def test_addresses_that_lead_inside_are_refused(url: str) -> None:
+def test_addresses_outside_the_public_internet_are_refused(url: str) -> None:
     with pytest.raises(RefusedAddress) as refused:
         get(url, Guard(resolve=resolve))
     assert "password" not in str(refused.value) and len(str(refused.value)) < 400
@@ -103,7 +103,7 @@ def test_messages_show_the_beginning_of_a_long_url() -> None:
     assert str(refused.value) == f"ftp://a/{'b' * 192} is refused: its scheme is 'ftp', not http or https"
 
 
-def test_there_are_enough_of_them() -> None:
+def test_the_list_of_refused_addresses_is_long_enough() -> None:
     assert len(set(TRICKY)) >= 60
 
 
@@ -135,7 +135,7 @@ def test_public_addresses_are_recognised(address: str, public: bool) -> None:
 
 
 @given(st.ip_addresses(v=4))
-def test_an_address_inside_another_is_judged_as_itself(address: ipaddress.IPv4Address) -> None:
+def test_an_ipv4_address_inside_an_ipv6_address_is_checked(address: ipaddress.IPv4Address) -> None:
     public = is_public(str(address))
     assert is_public(f"::ffff:{address}") is public
     assert is_public(str(ipaddress.IPv6Address(0x0064FF9B << 96 | int(address)))) is public
@@ -150,7 +150,7 @@ def allow(*names: str, addresses: list[str]) -> Guard:
     return Guard(frozenset(names), resolve)
 
 
-def test_one_lookup_serves_check_and_connection(server: LocalServer) -> None:
+def test_check_and_connection_use_the_same_lookup(server: LocalServer) -> None:
     answers = iter([["127.0.0.1"], ["10.0.0.1"]])
 
     async def changing(host: str, port: int) -> list[str]:
@@ -200,7 +200,7 @@ def test_the_highest_port_is_65535() -> None:
         asyncio.run(guard.addresses_of(parse_url("http://a.example:65536/")))
 
 
-def test_a_guard_cannot_be_widened_afterwards() -> None:
+def test_a_guard_is_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
         Guard().allowed = frozenset({"localhost"})  # type: ignore[misc]
 

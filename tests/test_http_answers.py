@@ -35,7 +35,7 @@ def server() -> Iterator[LocalServer]:
         yield running
 
 
-def test_a_body_may_be_as_long_as_the_limit_and_no_longer(server: LocalServer) -> None:
+def test_a_body_longer_than_the_limit_is_refused(server: LocalServer) -> None:
     server.answers["/"] = (200, {}, b"x" * 1_000)
     assert get(server.url).body == b"x" * 1_000
     with pytest.raises(NetworkError, match="sends more than 999 bytes, which is the limit"):
@@ -104,7 +104,7 @@ def test_other_encodings_are_refused(server: LocalServer, encoding: str) -> None
     assert server.asked[0].headers["accept-encoding"] == "gzip, deflate"
 
 
-def test_a_response_that_several_share_cannot_be_changed(server: LocalServer) -> None:
+def test_a_shared_response_is_immutable(server: LocalServer) -> None:
     with pytest.raises(FrozenInstanceError):
         get(server.url).status = 200  # type: ignore[misc]
 
@@ -124,7 +124,7 @@ def test_a_broken_encoding_is_reported(server: LocalServer) -> None:
     assert not isinstance(raised.value, ServiceUnavailable)
 
 
-def test_a_service_that_does_not_answer_is_temporarily_unavailable() -> None:
+def test_a_service_that_does_not_answer_is_a_temporary_failure() -> None:
     with local_server() as gone:
         pass
     with pytest.raises(ServiceUnavailable, match=r"^127.0.0.1 cannot be reached \(.+\)$"):
@@ -140,7 +140,7 @@ def test_a_service_that_does_not_answer_is_temporarily_unavailable() -> None:
         (None, "127.0.0.1 did not answer in time"),
     ],
 )
-def test_a_service_that_breaks_off_is_temporarily_unavailable(reply: bytes | None, message: str) -> None:
+def test_a_connection_closed_midway_is_a_temporary_failure(reply: bytes | None, message: str) -> None:
     async def go() -> None:
         ended = asyncio.Event()
 
@@ -164,7 +164,7 @@ def test_a_service_that_breaks_off_is_temporarily_unavailable(reply: bytes | Non
         asyncio.run(go())
 
 
-def test_a_request_that_cannot_be_sent_is_not_worth_another_attempt(server: LocalServer) -> None:
+def test_a_request_that_cannot_be_sent_is_a_permanent_failure(server: LocalServer) -> None:
     with pytest.raises(NetworkError, match="the request to 127.0.0.1 fails: ") as raised:
         get(server.url, headers={"x-key": "two\nlines"})
     assert type(raised.value) is NetworkError and server.asked == []

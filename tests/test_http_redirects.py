@@ -99,7 +99,7 @@ def test_whatever_a_redirect_says_the_outcome_is_a_response_or_our_error(server:
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_redirect_is_followed_and_its_address_reported(server: LocalServer, status: int) -> None:
+def test_a_redirect_is_followed_and_the_final_url_reported(server: LocalServer, status: int) -> None:
     fetched = send(start(server, status, "/end?x=1"))
     assert (fetched.body, fetched.status) == (b"the end", 200)
     assert fetched.url == f"http://ours.example:{server.port}/end?x=1"
@@ -133,7 +133,7 @@ def test_five_redirects_are_followed(server: LocalServer, hops: int, followed: b
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_headers_are_repeated_on_the_same_site(server: LocalServer, status: int) -> None:
+def test_headers_are_sent_again_on_the_same_site(server: LocalServer, status: int) -> None:
     send(start(server, status, f"http://OURS.example:{server.port}/end"), headers=SECRETS | HARMLESS)
     assert (SECRETS | HARMLESS).items() <= server.asked[1].headers.items()
 
@@ -154,7 +154,7 @@ def test_credentials_do_not_cross_to_another_port(server: LocalServer, other_por
     assert not set(SECRETS) & set(crossed) and HARMLESS.items() <= crossed.items()
 
 
-def test_credentials_do_not_come_back(server: LocalServer) -> None:
+def test_credentials_are_not_sent_after_a_redirect_back(server: LocalServer) -> None:
     server.answers["/away"] = (302, {"location": f"http://ours.example:{server.port}/end"}, b"")
     send(start(server, 302, f"http://b.ours.example:{server.port}/away", **{"set-cookie": "a=1"}), headers=SECRETS)
     assert [asked.headers["host"].split(":")[0] for asked in server.asked] == [
@@ -163,7 +163,7 @@ def test_credentials_do_not_come_back(server: LocalServer) -> None:
     assert not set(SECRETS) & set(server.asked[2].headers)
 
 
-def test_a_cookie_goes_back_to_its_site_within_one_fetch(server: LocalServer) -> None:
+def test_a_cookie_is_sent_to_its_own_site_within_one_fetch(server: LocalServer) -> None:
     server.answers["/second"] = (302, {"location": "/end", "set-cookie": "b=2"}, b"")
 
     async def go() -> None:
@@ -190,7 +190,7 @@ def test_cookies_do_not_cross_sites(server: LocalServer, other_port: LocalServer
     [(301, "POST", "GET"), (302, "POST", "GET"), (303, "POST", "GET"), (307, "POST", "POST"), (308, "POST", "POST"),
      (308, "PUT", "PUT"), (303, "PUT", "GET"), (302, "HEAD", "HEAD"), (307, "HEAD", "HEAD"), (307, "GET", "GET")],
 )  # fmt: skip
-def test_the_body_is_repeated_where_the_status_says_so(
+def test_the_status_of_a_redirect_decides_its_method_and_body(
     server: LocalServer, status: int, method: str, then: str
 ) -> None:
     content = None if method in ("GET", "HEAD") else b"card number"
@@ -214,7 +214,7 @@ def test_a_body_does_not_cross_sites(server: LocalServer, other_port: LocalServe
         assert (last.method, last.body) == ("GET", b"") and "content-type" not in last.headers
 
 
-def test_the_client_follows_no_redirect_by_itself(server: LocalServer) -> None:
+def test_the_http_library_does_not_follow_redirects(server: LocalServer) -> None:
     async def go() -> httpx2.Response:
         async with guarded_client(GUARD) as client:
             return await client.get(start(server, 302, "/end"))

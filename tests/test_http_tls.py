@@ -47,7 +47,7 @@ def server(authority: Authority) -> Iterator[LocalServer]:
 
 
 @pytest.mark.parametrize("host", ["ours.example", "OURS.example", "ours.example."])
-def test_the_name_of_the_url_is_sent_and_verified(server: LocalServer, authority: Authority, host: str) -> None:
+def test_the_host_name_of_the_url_is_sent_and_verified(server: LocalServer, authority: Authority, host: str) -> None:
     (fetched,) = get(f"https://{host}:{server.port}/", trust=authority.trusted())
     assert fetched.body == b"hello"
     assert server.server_names == ["ours.example"]
@@ -60,7 +60,7 @@ def test_a_certificate_for_another_name_is_refused(server: LocalServer, authorit
     assert server.server_names == ["b.ours.example"] and server.asked == []
 
 
-def test_a_certificate_for_the_address_does_not_stand_for_the_name(authority: Authority) -> None:
+def test_a_certificate_for_the_address_is_not_valid_for_the_name(authority: Authority) -> None:
     with local_server(tls=authority.serving("127.0.0.1")) as server:
         server.answers["/"] = (200, {}, b"hello")
         with pytest.raises(NetworkError, match="certificate of ours.example is not valid"):
@@ -87,12 +87,12 @@ def test_a_connection_verified_for_one_site_is_not_used_for_another(server: Loca
     assert len(server.asked) == 1
 
 
-def test_https_is_not_spoken_to_a_plain_server(authority: Authority) -> None:
+def test_https_to_a_plain_http_server_fails(authority: Authority) -> None:
     with local_server() as plain, pytest.raises(ServiceUnavailable, match="ours.example cannot be reached"):
         get(f"https://ours.example:{plain.port}/", trust=authority.trusted())
 
 
-def test_credentials_stay_behind_when_a_redirect_leaves_https(authority: Authority) -> None:
+def test_credentials_are_not_sent_after_a_redirect_from_https_to_http(authority: Authority) -> None:
     """Only the scheme differs: one name and one port, at two loopback addresses."""
     with local_server() as plain, local_server("127.0.0.2", plain.port, tls=authority.serving("ours.example")) as safe:
         addresses = iter(["127.0.0.2", "127.0.0.1"])

@@ -52,14 +52,14 @@ def test_threads_share_one_session_and_get_the_same_numbers() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_missing_file_fails_on_first_use_with_the_remedy(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_on_first_use(tmp_path: Path) -> None:
     absent = network(tmp_path / "absent.onnx", remedy=INSTALL_AGAIN)
     for use in (lambda: absent.run(*frames(1)), absent.metadata, absent.fingerprint):
         with pytest.raises(BackendError, match=r"absent\.onnx is missing; install agentaudio again"):
             use()
 
 
-def test_a_file_that_appears_later_is_opened_then(tmp_path: Path) -> None:
+def test_a_file_that_appears_later_is_opened(tmp_path: Path) -> None:
     late = network(tmp_path / "late.onnx")
     with pytest.raises(BackendError, match="missing"):
         late.run(*frames(1))
@@ -69,7 +69,7 @@ def test_a_file_that_appears_later_is_opened_then(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.onnx", "a.onnx.gz"])
 @pytest.mark.parametrize("content", [b"", b"not a network", VAD.read_bytes()[:100_000]])
-def test_a_file_that_holds_no_network_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_not_a_network_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BackendError, match=rf"{name} is truncated or not an ONNX file \({len(content)} bytes\)"):
         network(tmp_path / name).run(*frames(1))
@@ -81,7 +81,7 @@ def test_a_network_with_other_inputs_is_refused(inputs: tuple[Shape, ...]) -> No
         network(VAD, inputs).run(*frames(1))
 
 
-def test_inputs_of_the_wrong_size_are_named() -> None:
+def test_inputs_of_the_wrong_size_are_refused() -> None:
     with pytest.raises(BackendError, match=r"silero_vad\.onnx failed on inputs of \[\(2, 3\)"):
         network(VAD).run(np.zeros((2, 3), np.float32), *frames(1)[1:])
 
@@ -100,7 +100,7 @@ USERS = {
 
 
 @pytest.mark.parametrize("use", USERS)
-def test_every_user_names_the_extra_that_brings_onnx_runtime(use: str) -> None:
+def test_the_extra_for_onnx_runtime_is_named_by_each_user(use: str) -> None:
     module, name, extra = USERS[use]
     code = (
         "import sys; sys.modules['onnxruntime'] = None\n"

@@ -59,7 +59,7 @@ async def test_a_writer_waits_for_room() -> None:
     await asyncio.wait_for(writer, 5)
 
 
-async def test_what_cannot_wait_goes_beyond_the_bound() -> None:
+async def test_post_appends_to_a_full_outbox() -> None:
     outbox = Outbox(1)
     await outbox.put(text("a"))
     outbox.post(text("b"))
@@ -89,7 +89,7 @@ async def test_unread_events_are_withdrawn_and_make_room() -> None:
     assert [event.type for event in await read(outbox)] == ["tool.progress", "text.delta"]
 
 
-async def test_closing_lets_a_writer_go() -> None:
+async def test_closing_releases_a_waiting_writer() -> None:
     outbox = Outbox(1)
     await outbox.put(text("a"))
     writer = asyncio.ensure_future(outbox.put(text("b")))

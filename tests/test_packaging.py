@@ -35,11 +35,11 @@ def test_wheel_holds_every_tracked_file_under_agentaudio_and_nothing_else(tmp_pa
     ],
 )
 def test_heavy_libraries_are_imported_on_first_use(code: str, unwanted: str) -> None:
-    told = subprocess.check_output(
+    output = subprocess.check_output(
         [sys.executable, "-c", f"{code}; import sys; print(*sorted(set({unwanted.split()!r}) & set(sys.modules)))"],
         text=True,
     )
-    assert told.strip() == ""
+    assert output.strip() == ""
 
 
 def test_every_public_name_can_be_imported() -> None:
@@ -49,7 +49,7 @@ def test_every_public_name_can_be_imported() -> None:
         _ = agentaudio.Agnet
 
 
-def test_no_file_is_two_nouns() -> None:
+def test_files_have_at_most_400_lines() -> None:
     long = {
         str(file.relative_to(ROOT)): lines
         for folder in ("agentaudio", *ROOMS)

@@ -39,7 +39,7 @@ def test_words_are_heard_in_the_sound_that_follows_them() -> None:
     ]  # fmt: skip
 
 
-def test_words_of_one_sound_are_heard_evenly_and_whole() -> None:
+def test_words_of_one_sound_are_heard_evenly_and_never_cut() -> None:
     made = step("the quick brown fox", 1.9)  # ten characters a second
     assert [heard_text(made, at) for at in (0.2, 0.3, 0.8, 0.9, 1.0, 1.8)] == [
         "", "the", "the", "the quick", "the quick", "the quick brown",
@@ -61,7 +61,7 @@ def test_scripts_without_blanks_are_cut_between_characters() -> None:
     assert heard_text(step("今天天气很好", 6.0), 2.0) == "今天"
 
 
-def test_sound_is_cut_where_the_listener_stopped() -> None:
+def test_sound_is_cut_where_playback_stopped() -> None:
     part = step("a long answer", 2.0, complete=True).heard(0.5)
     assert part is not None and part.audio is not None
     assert (part.audio.duration, part.cut_s, part.interrupted) == (0.5, 0.5, True)
@@ -75,25 +75,25 @@ def test_a_whole_answer_is_not_cut() -> None:
     assert part is not None and part.interrupted
 
 
-def test_nothing_heard_is_nothing() -> None:
+def test_a_step_without_heard_speech_has_no_part() -> None:
     assert step("words", 1.0).heard(0.0) is None
     assert step().heard(None) is None
     assert step("  ").heard(None) is None
 
 
-def test_an_answer_that_was_not_finished_is_marked() -> None:
+def test_an_unfinished_answer_is_marked_as_interrupted() -> None:
     part = step("Half of", 1.0, complete=False).heard(None)
     assert part is not None and (part.text, part.interrupted, part.cut_s) == ("Half of", True, 1.0)
 
 
-def test_words_whose_sound_is_not_made_yet_were_not_heard() -> None:
+def test_words_without_sound_yet_were_not_heard() -> None:
     made = step("First.", 0.5, " A long second sentence follows.", complete=False)
     assert heard_text(made, 0.5) == "First."
     made.add(sound(0.1))  # time for one short word of it at most
     assert heard_text(made, 0.6) in ("First.", "First. A")
 
 
-def test_words_that_come_before_all_sound_are_spread_over_it() -> None:
+def test_words_that_precede_all_sound_are_spread_over_it() -> None:
     made = step("one two", " three four", 1.0, 1.0, complete=False)
     made.complete = True
     assert heard_text(made, 1.0) == "one two"
@@ -110,7 +110,7 @@ def test_tokens_are_cut_like_the_sound() -> None:
         made.add_tokens(SpeechTokens((1,), "mimi", 12.5))
 
 
-def test_pieces_that_nobody_was_given_are_taken_back() -> None:
+def test_pieces_that_the_reader_did_not_get_are_removed() -> None:
     playback = Playback(False, speaks=True)
     first, second = playback.begin_step(), playback.begin_step()
     for made, words in ((first, "One."), (second, "Two.")):
@@ -142,7 +142,7 @@ def test_a_report_counts_from_the_start_of_the_turn() -> None:
     assert playback.finished and all(part and not part.interrupted for part in playback.heard())
 
 
-def test_the_first_report_says_that_the_reader_plays() -> None:
+def test_the_first_report_shows_that_the_reader_plays() -> None:
     playback = Playback(None, speaks=True)
     made = playback.begin_step()
     made.add("Hello there.")
@@ -154,14 +154,14 @@ def test_the_first_report_says_that_the_reader_plays() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-0.1, math.nan])
-def test_a_report_is_a_number_of_seconds(seconds: float) -> None:
+def test_a_report_that_is_not_a_number_of_seconds_is_refused(seconds: float) -> None:
     playback = Playback(None, speaks=True)
     with pytest.raises(OptionError, match="0 or more"):
         playback.report(seconds)
     assert playback.plays is None
 
 
-def test_words_without_sound_are_read_not_played() -> None:
+def test_words_without_sound_count_as_heard() -> None:
     written = Playback(True, speaks=False)
     made = written.begin_step()
     made.add("Read me")
@@ -197,7 +197,7 @@ pieces = st.lists(st.one_of(st.sampled_from(["a", " bc", " d. ", "好的", ""]),
 
 
 @given(pieces, st.booleans(), st.lists(st.floats(0, 4), min_size=1, max_size=6))
-def test_hearing_longer_never_takes_words_or_sound_away(
+def test_longer_playback_never_removes_words_or_sound(
     made_of: list[str | float], complete: bool, seconds: list[float]
 ) -> None:
     made = step(*made_of, complete=complete)

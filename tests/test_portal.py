@@ -60,7 +60,7 @@ def test_the_process_has_one_portal() -> None:
     assert portal().run(loop_id()) == portal().run(loop_id())
 
 
-def test_tasks_go_on_between_two_calls(own: Portal) -> None:
+def test_tasks_continue_between_calls(own: Portal) -> None:
     done: list[int] = []
 
     async def start() -> asyncio.Task[None]:
@@ -102,7 +102,7 @@ def test_calls_that_wait_in_the_loops_threads_do_not_block_each_other(own: Porta
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError("x")])
-def test_what_the_coroutine_raises_reaches_the_caller_and_the_loop_goes_on(own: Portal, error: BaseException) -> None:
+def test_an_exception_reaches_the_caller_and_the_loop_goes_on(own: Portal, error: BaseException) -> None:
     async def fail() -> None:
         await asyncio.sleep(0)
         raise error
@@ -184,7 +184,7 @@ def test_a_caller_in_another_loop_does_not_block_it(own: Portal) -> None:
     assert asyncio.run(both()) == ["quick", "slow"]
 
 
-def test_a_blocking_call_inside_an_event_loop_is_refused_and_says_what_to_write(own: Portal) -> None:
+def test_a_blocking_call_inside_an_event_loop_is_refused(own: Portal) -> None:
     async def wrong() -> None:
         own.run(asyncio.sleep(0), instead="write `await agent.run(...)`")
 
@@ -194,7 +194,7 @@ def test_a_blocking_call_inside_an_event_loop_is_refused_and_says_what_to_write(
         own.run(wrong())  # in its own thread it would wait for itself
 
 
-def test_short_work_may_block_another_loop_but_never_its_own(own: Portal) -> None:
+def test_short_work_may_block_another_loop_but_not_its_own(own: Portal) -> None:
     async def short() -> int:
         return own.run(loop_id(), may_block_loop=True)
 
@@ -302,7 +302,7 @@ def test_a_blocked_loop_does_not_hang_the_exit() -> None:
     assert "blocked by a task" in done.stderr
 
 
-def test_after_exit_began_the_portal_says_that_it_is_closed() -> None:
+def test_calls_during_interpreter_exit_are_refused() -> None:
     done = in_process(
         "import asyncio, atexit\n"
         "def late():\n"
@@ -339,7 +339,7 @@ def test_ctrl_c_cancels_the_coroutine_and_waits_for_its_end() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_fork_gets_a_loop_of_its_own_and_the_parents_goes_on() -> None:
+def test_a_forked_process_gets_its_own_loop_and_the_parents_goes_on() -> None:
     done = in_process(
         "import asyncio, os, sys, warnings\n"
         "warnings.simplefilter('ignore', DeprecationWarning)\n"

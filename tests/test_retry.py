@@ -42,7 +42,7 @@ def run(attempts: Attempts, retries: int = 2, longest_pause_s: float = 2.0) -> s
     return asyncio.run(retry(attempts, retries=retries, longest_pause_s=longest_pause_s, label="a test"))
 
 
-def test_an_attempt_that_succeeds_is_the_only_one(pauses: list[float]) -> None:
+def test_success_is_not_retried(pauses: list[float]) -> None:
     attempts = Attempts()
     assert run(attempts) == "done" and attempts.made == 1 and pauses == []
 
@@ -65,14 +65,14 @@ def test_the_last_failure_is_raised(pauses: list[float]) -> None:
 
 
 @pytest.mark.parametrize("error", [ToolError("x"), NetworkError("x"), RefusedAddress("x")])
-def test_deliberate_errors_are_raised_at_once(error: Exception, pauses: list[float]) -> None:
+def test_deliberate_errors_are_not_retried(error: Exception, pauses: list[float]) -> None:
     attempts = Attempts(error)
     with pytest.raises(type(error)):
         run(attempts)
     assert attempts.made == 1 and pauses == []
 
 
-def test_cancellation_is_not_a_failure(pauses: list[float]) -> None:
+def test_cancellation_is_not_retried(pauses: list[float]) -> None:
     async def cancelled() -> str:
         raise asyncio.CancelledError
 
@@ -82,11 +82,11 @@ def test_cancellation_is_not_a_failure(pauses: list[float]) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.5, 2.0])
-def test_a_service_is_left_alone_for_as_long_as_it_asks(seconds: float, pauses: list[float]) -> None:
+def test_the_pause_that_a_service_requests_is_kept(seconds: float, pauses: list[float]) -> None:
     assert run(Attempts(ServiceUnavailable("busy", seconds))) == "done" and pauses == [seconds]
 
 
-def test_pauses_are_two_seconds_at_most_by_default(pauses: list[float]) -> None:
+def test_pauses_are_at_most_two_seconds_by_default(pauses: list[float]) -> None:
     async def busy(seconds: float) -> str:
         return await retry(Attempts(ServiceUnavailable("busy", seconds)), retries=1, label="a test")
 
@@ -95,7 +95,7 @@ def test_pauses_are_two_seconds_at_most_by_default(pauses: list[float]) -> None:
         asyncio.run(busy(2.01))
 
 
-def test_a_service_that_asks_for_too_long_is_given_up(pauses: list[float]) -> None:
+def test_a_service_that_requests_too_long_a_pause_is_not_retried(pauses: list[float]) -> None:
     attempts = Attempts(ServiceUnavailable("busy", 2.1))
     with pytest.raises(ServiceUnavailable, match="busy"):
         run(attempts)
@@ -108,5 +108,5 @@ def test_pauses_double_up_to_the_longest(failures: int, first_s: float, longest_
     assert expected / 2 <= pause_s(failures, first_s=first_s, longest_s=longest_s) <= expected
 
 
-def test_clients_that_failed_together_do_not_return_together() -> None:
+def test_pauses_vary_between_clients() -> None:
     assert len({pause_s(3, first_s=1, longest_s=60) for _ in range(20)}) > 10

@@ -83,7 +83,7 @@ async def test_interrupting_early_in_a_long_answer_keeps_what_was_played() -> No
     assert (await session.run("what")).text == "Yes?"
 
 
-async def test_an_answer_that_was_made_but_not_played_is_cut_when_the_user_speaks() -> None:
+async def test_the_unplayed_rest_of_a_finished_answer_is_cut_when_the_user_speaks() -> None:
     session = Agent(scripted(FIFTEEN_SECONDS, "Yes?")).session(plays=True)
     made = await all_events(session)
     assert isinstance(made[-1], events.TurnFinished) and made[-1].reply.stop == "answered"
@@ -93,14 +93,14 @@ async def test_an_answer_that_was_made_but_not_played_is_cut_when_the_user_speak
     assert speech(session)[0].interrupted
 
 
-async def test_nothing_of_an_answer_that_was_never_played_stays() -> None:
+async def test_an_answer_that_was_never_played_is_removed() -> None:
     session = Agent(scripted("Never heard.", "Yes?")).session(plays=True)
     await all_events(session)
     await session.interrupt()
     assert [message.role for message in session.conversation] == ["user"]
 
 
-async def test_an_answer_that_was_played_to_its_end_stays_whole() -> None:
+async def test_an_answer_that_was_played_to_its_end_is_kept_whole() -> None:
     session = Agent(scripted("All of it.", "Yes?")).session(plays=True)
     await all_events(session)
     session.played(0.9)
@@ -121,7 +121,7 @@ async def test_a_reader_that_does_not_play_has_heard_what_it_read() -> None:
     assert part.text == "".join(read) == "word0 word1 word2" and part.interrupted
 
 
-async def test_leaving_a_turn_that_has_ended_keeps_only_what_was_read() -> None:
+async def test_closing_the_stream_of_an_ended_turn_keeps_only_what_was_read() -> None:
     session = Agent(scripted("One two three.")).session(plays=False)
     async with aclosing(session.stream("go")) as happening:
         async for event in happening:
@@ -142,7 +142,7 @@ async def test_an_interruption_without_any_report_is_logged_once(caplog: pytest.
     assert "no playback position was reported" in caplog.text
 
 
-async def test_a_report_may_come_late() -> None:
+async def test_a_report_may_come_after_the_next_turn_began() -> None:
     session = Agent(scripted(FIFTEEN_SECONDS, "Two.", "Three.")).session(plays=True)
     async for event in session.stream("go"):
         if isinstance(event, events.AudioSpoken):
@@ -159,7 +159,7 @@ async def test_a_report_may_come_late() -> None:
     assert [part.text for part in speech(session)] == ["word0", "Two.", "Three."]
 
 
-async def test_a_report_of_the_last_turn_does_not_touch_the_next() -> None:
+async def test_a_report_on_the_last_turn_does_not_change_the_next() -> None:
     session = Agent(scripted(FIFTEEN_SECONDS, "This answer is heard whole.")).session(plays=True)
     await play(session, 0.3)
     async for event in session.stream("next"):
@@ -171,7 +171,7 @@ async def test_a_report_of_the_last_turn_does_not_touch_the_next() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1.0, math.nan])
-async def test_a_report_that_is_not_a_time_is_refused(seconds: float) -> None:
+async def test_an_invalid_report_is_refused(seconds: float) -> None:
     session = Agent(scripted("Hi.")).session()
     with pytest.raises(OptionError, match="before the first turn"):
         session.played(1.0)
@@ -211,7 +211,7 @@ async def test_a_turn_does_not_run_far_ahead_of_its_reader() -> None:
 # Reply
 
 
-async def test_the_end_of_the_model_reaches_the_reply() -> None:
+async def test_the_reason_of_the_model_reaches_the_reply() -> None:
     cut = [TextDelta("And then"), End("length", {"output_tokens": 3, "input_tokens": 10})]
     session = Agent(scripted(calls(("nothing", {})), cut)).session()
     seen = await all_events(session)
@@ -276,7 +276,7 @@ async def failed(session: Session) -> events.TurnFailed:
     return end
 
 
-async def test_a_turn_that_fails_puts_the_voice_back(library: VoiceLibrary) -> None:
+async def test_a_failed_turn_restores_the_voice(library: VoiceLibrary) -> None:
     model = scripted(calls(("audio_search", {"query": "a robot"})), fails, "Yes.")
     session = Agent(model, tools=["audio_search"], voices=library, voice="ruby").session()
     end = await failed(session)
@@ -286,7 +286,7 @@ async def test_a_turn_that_fails_puts_the_voice_back(library: VoiceLibrary) -> N
     assert "voice was not changed" in output.text  # the history must not say otherwise
 
 
-async def test_what_tools_did_before_a_failure_stays() -> None:
+async def test_calls_that_ran_before_a_failure_are_kept() -> None:
     @tool
     def order(what: str) -> str:
         return f"{what} was ordered, number 7"
@@ -302,7 +302,7 @@ async def test_what_tools_did_before_a_failure_stays() -> None:
     assert (await session.run("did it work?")).text == "It was."
 
 
-async def test_what_was_said_before_a_failure_stays_and_is_marked() -> None:
+async def test_speech_before_a_failure_is_kept_and_marked() -> None:
     session = Agent(scripted(says_and_fails, "Again.")).session()
     end = await failed(session)
     assert [(part.text, part.interrupted) for part in speech(session)] == [("One moment", True)]
@@ -310,7 +310,7 @@ async def test_what_was_said_before_a_failure_stays_and_is_marked() -> None:
     assert (await session.run("and?")).text == "Again."
 
 
-async def test_a_failed_turn_leaves_a_late_result_of_an_earlier_one() -> None:
+async def test_a_failed_turn_keeps_a_late_result_of_an_earlier_turn() -> None:
     booked = asyncio.Event()
 
     @tool(cancellable=False)
@@ -341,7 +341,7 @@ async def test_a_failed_turn_leaves_a_late_result_of_an_earlier_one() -> None:
     assert [output.text for output in session.conversation.last_outputs] == ["booked, number 7"]
 
 
-async def test_the_recognised_words_are_kept_with_the_sound_and_go_with_a_failed_turn() -> None:
+async def test_recognised_words_are_kept_with_the_sound_and_removed_with_a_failed_turn() -> None:
     session = Agent(scripted({"heard": "hello", "say": "Hi."})).session()
     await session.run(tone())
     assert [(message.role, message.text) for message in session.conversation] == [
@@ -371,14 +371,14 @@ async def test_a_turn_may_have_a_voice_and_options_of_its_own(library: VoiceLibr
     assert session.voice == library.get("ruby")
 
 
-async def test_a_voice_that_a_tool_finds_outlives_the_voice_of_the_turn(library: VoiceLibrary) -> None:
+async def test_a_voice_found_by_a_tool_replaces_the_voice_of_the_turn(library: VoiceLibrary) -> None:
     model = scripted(calls(("audio_search", {"query": "a robot"})), "Beep.", "Beep.")
     session = Agent(model, tools=["audio_search"], voices=library).session()
     await session.run("be a robot", voice="walter")
     assert session.voice == library.get("robot")
 
 
-async def test_the_default_voice_is_the_agents(library: VoiceLibrary) -> None:
+async def test_default_is_the_voice_of_the_agent(library: VoiceLibrary) -> None:
     @tool
     def reset() -> ToolResult:
         return ToolResult("Back.", voice="default")
@@ -427,7 +427,7 @@ def _call(*ids: str) -> list[Delta]:
     return [CallDelta(ToolCall(one, "open_door", {"door": one})) for one in ids]
 
 
-async def test_calls_of_the_caller_end_the_turn_and_are_answered_in_the_next() -> None:
+async def test_calls_for_the_caller_end_the_turn_and_are_answered_in_the_next() -> None:
     read: list[ToolOutput] = []
 
     def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
@@ -456,7 +456,7 @@ async def test_calls_of_the_caller_end_the_turn_and_are_answered_in_the_next() -
     ]
 
 
-async def test_a_result_of_the_caller_may_be_a_voice_and_be_cited(library: VoiceLibrary) -> None:
+async def test_a_result_from_the_caller_may_contain_a_voice_and_passages(library: VoiceLibrary) -> None:
     passage = Passage("The door is oak.", "Doors", "doors.md")
     result = ToolResult("Open.", passages=(passage,), voice=library.get("walter"))
     session = Agent(scripted(_call("a"), "The door is oak."), tools=[OPEN_DOOR], voices=library).session()
@@ -473,7 +473,7 @@ async def test_a_result_of_the_caller_may_be_a_voice_and_be_cited(library: Voice
         ({"a": "x", "b": "y", "c": "z"}, "there is no open call c; open calls: a, b"),
     ],
 )
-async def test_every_open_call_gets_one_result(results: dict[str, str], words: str) -> None:
+async def test_every_open_call_needs_one_result(results: dict[str, str], words: str) -> None:
     session = Agent(scripted(_call("a", "b"), "Done."), tools=[OPEN_DOOR]).session()
     await session.run("go")
     with pytest.raises(ConversationError, match=words):
@@ -491,7 +491,7 @@ async def test_speaking_instead_of_giving_results_closes_the_calls() -> None:
     assert [(output.call_id, output.is_error) for output in outputs] == [("a", True)]
 
 
-async def test_an_interrupted_turn_leaves_no_call_to_the_caller() -> None:
+async def test_an_interrupted_turn_leaves_no_calls_for_the_caller() -> None:
     @tool
     async def forever() -> str:
         await asyncio.sleep(60)
@@ -510,7 +510,7 @@ async def test_an_interrupted_turn_leaves_no_call_to_the_caller() -> None:
 # Interruptions
 
 
-async def test_an_interrupted_turn_is_not_cited() -> None:
+async def test_an_interrupted_turn_has_no_citations() -> None:
     @tool
     def look() -> ToolResult:
         return ToolResult("Oak.", passages=(Passage("The door is oak.", "Doors", "doors.md"),))
@@ -526,13 +526,13 @@ async def test_an_interrupted_turn_is_not_cited() -> None:
     assert not any(isinstance(event, events.PassageCited) for event in seen)
 
 
-async def test_citations_of_the_model_come_once() -> None:
+async def test_citations_of_the_model_are_emitted_once() -> None:
     cited = Citation("Doors", "doors.md", "The door is oak.")
     reply = await Agent(scripted([CitationDelta(cited), TextDelta("Oak."), CitationDelta(cited)])).run("go")
     assert reply.citations == (cited,)
 
 
-async def test_two_turns_begun_at_once_do_not_mix() -> None:
+async def test_two_turns_started_together_do_not_mix() -> None:
     session = Agent(scripted("One.", "Two."), instructions="x").session()
     replies = await asyncio.gather(session.run("a"), session.run("b"), return_exceptions=True)
     stops = [reply if isinstance(reply, BaseException) else reply.stop for reply in replies]
@@ -541,13 +541,13 @@ async def test_two_turns_begun_at_once_do_not_mix() -> None:
     assert roles[-2:] == ["user", "assistant"] and not session.conversation.open_calls
 
 
-async def test_text_of_a_session_is_a_part_of_its_conversation() -> None:
+async def test_text_is_added_to_the_conversation() -> None:
     session = Agent(scripted("Hi.")).session()
     await session.run("please play song.wav")
     assert session.conversation.messages[0].parts == (TextPart("please play song.wav"),)
 
 
-async def test_sound_of_every_kind_is_heard(tmp_path: Path) -> None:
+async def test_every_kind_of_sound_input_is_heard(tmp_path: Path) -> None:
     path = tone().save(tmp_path / "question.wav")
     content = path.read_bytes()
     heard = {"heard": "hello", "say": "Hi."}
@@ -563,13 +563,13 @@ async def test_sound_of_every_kind_is_heard(tmp_path: Path) -> None:
             assert (await Agent(scripted(heard)).run(source)).heard == "hello"
 
 
-async def test_a_file_is_never_read_for_a_text(tmp_path: Path) -> None:
+async def test_text_that_names_a_file_is_not_read_as_sound(tmp_path: Path) -> None:
     path = tone().save(tmp_path / "private.wav")
     session = Agent(scripted("Hi.")).session()
     await session.run(str(path))
     assert session.conversation.messages[0].parts == (TextPart(str(path)),)
 
 
-def test_audio_of_the_reply_is_all_that_was_said() -> None:
+def test_the_audio_of_a_reply_covers_all_steps() -> None:
     reply = Agent(scripted("One two.")).run_sync("hi")
     assert isinstance(reply.audio, Audio) and reply.audio.duration == pytest.approx(0.6)

@@ -43,8 +43,8 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(input)))
         with pytest.raises(SystemExit) as ended:
             main([str(argument) for argument in arguments])
-        told = capfd.readouterr()
-        return Done(int(ended.value.code or 0), told.out, told.err)
+        captured = capfd.readouterr()
+        return Done(int(ended.value.code or 0), captured.out, captured.err)
 
     return run
 
@@ -70,11 +70,11 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_spoken_question_is_answered_into_a_file(run: Run, tmp_path: Path, script: Path) -> None:
+def test_the_answer_to_a_spoken_question_is_saved(run: Run, tmp_path: Path, script: Path) -> None:
     question = tone().save(tmp_path / "question.wav")
     done = run("ask", question, "--model", f"scripted:{script}", "--tools", "calculate", "--out", tmp_path / "a.flac")
     assert done.returncode == 0, done.stderr
-    for told in (
+    for expected in (
         "input",
         "question.wav",
         "(taken for sound)",
@@ -85,7 +85,7 @@ def test_a_spoken_question_is_answered_into_a_file(run: Run, tmp_path: Path, scr
         "saved",
         "a.flac",
     ):
-        assert told in done.stdout
+        assert expected in done.stdout
     assert Audio.load(tmp_path / "a.flac").duration > 0.1
 
 
@@ -109,7 +109,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", [*BAD_FILES, "missing.wav", "nan.wav"])
-def test_files_that_cannot_be_heard_end_in_one_line(run: Run, tmp_path: Path, name: str) -> None:
+def test_unusable_sound_files_give_a_one_line_error(run: Run, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     words = "there is no file"
     if name == "nan.wav":
@@ -151,7 +151,7 @@ def test_files_that_cannot_be_heard_end_in_one_line(run: Run, tmp_path: Path, na
         (("voices", "play", "nobody"), "no voice 'nobody'"),
     ],
 )
-def test_wrong_names_and_places_end_in_one_line(
+def test_unknown_names_and_paths_give_a_one_line_error(
     run: Run, tmp_path: Path, arguments: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -159,13 +159,13 @@ def test_wrong_names_and_places_end_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_usage_has_its_own_exit_code(run: Run) -> None:
+def test_wrong_usage_exits_with_2(run: Run) -> None:
     done = run("ask")
     assert done.returncode == 2 and "requires an argument" in done.stdout + done.stderr
     assert run("ask", "hi", "--nonsense").returncode == 2
 
 
-def test_ctrl_c_ends_with_one_line_and_no_half_file(tmp_path: Path) -> None:
+def test_ctrl_c_prints_one_line_and_leaves_no_partial_file(tmp_path: Path) -> None:
     script, waiting = tmp_path / "script.json", tmp_path / "wait.yaml"
     script.write_text(json.dumps([{"say": "word " * 50, "calls": [{"name": "wait"}]}, "done"]))
     waiting.write_text("name: wait\ndescription: Wait.\nkind: command\ncommand: [sleep, '60']\n")
@@ -241,7 +241,7 @@ def test_the_demo_data_is_used_by_default_and_named(run: Run, tmp_path: Path) ->
         ("a sound", "sound", "sound"),
     ],
 )
-def test_the_input_is_taken_for_a_sound_file_where_one_exists(
+def test_input_that_names_a_file_is_read_as_sound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, forced: Kind | None, kind: Kind
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -259,19 +259,19 @@ def test_the_kind_of_standard_input_can_be_forced(run: Run) -> None:
     failed(run(*ask, "--audio", input=b"hello there"), "not a sound file")
 
 
-def test_what_is_installed_is_shown(run: Run) -> None:
+def test_doctor_shows_what_is_installed(run: Run) -> None:
     assert {"calculate", "audio_search"} <= {row["name"] for row in json.loads(run("tools", "list", "--json").stdout)}
     checks = json.loads(run("doctor", "--json").stdout)["checks"]
     assert next(check for check in checks if check["what"] == "numpy")["found"]
 
 
 @pytest.mark.parametrize("command", [[], ["ask"], ["demo"], ["voices"], ["voices", "search"], ["doctor"]])
-def test_help_says_what_a_command_does(run: Run, command: list[str]) -> None:
+def test_help_describes_each_command(run: Run, command: list[str]) -> None:
     done = run(*command, "--help")
     assert done.returncode == 0 and "Usage: agentaudio" in done.stdout
 
 
-def test_a_closed_pipe_is_no_traceback() -> None:
+def test_a_closed_pipe_prints_no_traceback() -> None:
     done = subprocess.run(
         f"{' '.join(COMMAND)} voices list --json | head -c 10", shell=True, capture_output=True, text=True, check=False
     )

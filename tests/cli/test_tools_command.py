@@ -22,8 +22,8 @@ COMMAND = f"name: say\ndescription: Say it.\nkind: command\ncommand: [{sys.execu
 def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as ended:
         main(["tools", *map(str, arguments)])
-    told = capfd.readouterr()
-    return int(ended.value.code or 0), told.out, told.err
+    captured = capfd.readouterr()
+    return int(ended.value.code or 0), captured.out, captured.err
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_files_are_checked_line_by_line(capfd: pytest.CaptureFixture[str], folde
     assert "cannot be read" in run(capfd, "check", "missing.yaml")[2]
 
 
-def test_tools_of_a_folder_are_listed_with_what_is_wrong(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+def test_tools_of_a_folder_are_listed_with_their_errors(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
     code, out, _ = run(capfd, "list", folder, "calculate", "--json")
     rows = json.loads(out)
     assert code == 0 and [row["name"] for row in rows] == ["clock", "say", str(folder), "calculate"]
@@ -72,7 +72,7 @@ def test_a_tool_is_run_with_its_arguments(capfd: pytest.CaptureFixture[str], fol
         (("calculate", "--out", "/proc/x.wav"), "error: cannot write to /proc"),
     ],
 )
-def test_what_cannot_be_run_ends_in_one_line(
+def test_a_call_that_fails_gives_a_one_line_error(
     capfd: pytest.CaptureFixture[str],
     folder: Path,
     arguments: tuple[str, ...],
@@ -104,7 +104,7 @@ def test_the_schema_is_printed_whole(capfd: pytest.CaptureFixture[str]) -> None:
     assert code == 0 and "HttpTool" in json.loads(out)["$defs"]
 
 
-def test_a_person_is_asked_before_a_tool_that_needs_approval(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_approval_is_asked_on_the_terminal(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "clock.yaml").write_text(CLOCK + "approval: true\n")
     arguments = ["tools", "run", "clock", "--tools", str(tmp_path / "clock.yaml")]
     code, _, err = run(capfd, *arguments[1:])
@@ -122,7 +122,7 @@ def test_a_person_is_asked_before_a_tool_that_needs_approval(capfd: pytest.Captu
     assert b"clock() wants to run. Allow it? [y/N]" in asked
 
 
-def test_a_question_may_be_asked_with_tools_of_a_file(
+def test_ask_uses_tools_from_a_file(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "say.yaml").write_text(COMMAND)

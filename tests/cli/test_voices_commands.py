@@ -25,8 +25,8 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
             main(["voices", *map(str, arguments)])
-        told = capfd.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
+        captured = capfd.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
 
     return run
 
@@ -46,8 +46,8 @@ def library(tmp_path: Path) -> Path:
 
 def test_voices_are_found_by_sound_and_by_attributes_with_the_reason(run: Run) -> None:
     question = questions_folder() / "scottish-man.flac"
-    code, told, _ = run("search", "--clip", question, "--min-score", "0.0", "--exclude", "angus", "--json")
-    found = json.loads(told)
+    code, output, _ = run("search", "--clip", question, "--min-score", "0.0", "--exclude", "angus", "--json")
+    found = json.loads(output)
     assert code == 0 and "angus" not in [one["id"] for one in found]
     assert all(one["signals"] and one["reason"] for one in found)
     women = json.loads(run("search", "--gender", "female", "--language", "fr", "--json")[1])
@@ -59,11 +59,11 @@ def test_voices_are_found_by_sound_and_by_attributes_with_the_reason(run: Run) -
 def test_a_recording_is_added_shown_exported_revoked_and_removed(
     run: Run, clips: Path, library: Path, tmp_path: Path
 ) -> None:
-    code, told, complaint = run(
+    code, output, complaint = run(
         "add", clips / "gina.wav", "-l", library, "--id", "ann", "--name", "Ann", "--tag", "calm", "--tag", "warm",
         "--licence", "CC0-1.0", "--basis", "speaker", "--holder", "Ann Example", "--until", "2999-12-31",
     )  # fmt: skip
-    assert code == 0 and "1 voices added" in told, complaint
+    assert code == 0 and "1 voices added" in output, complaint
     prompt = VoiceLibrary(library).get("ann").permit.state_path("kokoro", "1", ".npz")
     assert prompt is not None
     prompt.parent.mkdir(parents=True)
@@ -88,11 +88,11 @@ def test_a_recording_is_added_shown_exported_revoked_and_removed(
     assert run("check", "-l", library)[:2] == (0, "no problems\n")
 
 
-def test_a_folder_is_ingested_and_what_was_refused_is_told(run: Run, clips: Path, library: Path) -> None:
+def test_ingest_reports_refused_recordings(run: Run, clips: Path, library: Path) -> None:
     (clips / "letter.wav").write_bytes(b"Dear Sir or Madam")
-    code, told, _ = run("ingest", clips, "-l", library, "--licence", "CC0-1.0", "--language", "it")
-    assert code == 1 and "2 voices added, 0 already present, 0 to check, 1 refused" in told
-    assert "row 2" in told and "letter.wav is not a sound file" in " ".join(told.split())
+    code, output, _ = run("ingest", clips, "-l", library, "--licence", "CC0-1.0", "--language", "it")
+    assert code == 1 and "2 voices added, 0 already present, 0 to check, 1 refused" in output
+    assert "row 2" in output and "letter.wav is not a sound file" in " ".join(output.split())
     again = json.loads(run("ingest", clips, "-l", library, "--json")[1])
     assert again["added"] == [] and len(again["skipped"]) == 2 and again["refused"][0]["row"] == 2
     listed = json.loads(run("list", "-l", library, "--json")[1])
@@ -110,11 +110,11 @@ def test_the_policy_is_shown_and_set(run: Run, clips: Path, library: Path) -> No
     assert run("search", "calm", "-l", library)[0] == 0
 
 
-def test_words_that_look_like_markup_are_shown_as_they_are(run: Run, clips: Path, library: Path) -> None:
+def test_words_that_look_like_markup_are_printed_unchanged(run: Run, clips: Path, library: Path) -> None:
     run("add", clips / "gina.wav", "-l", library, "--name", "[/] Gina", "--description", "A [red]calm[/red] voice.")
     for command in (("list",), ("show", "gina")):
-        code, told, complaint = run(*command, "-l", library)
-        assert code == 0 and "[/] Gina" in told and "[red]calm[/red]" in told, complaint
+        code, output, complaint = run(*command, "-l", library)
+        assert code == 0 and "[/] Gina" in output and "[red]calm[/red]" in output, complaint
     assert "“[/]”" in run("search", "[/]", "-l", library)[1]
 
 
@@ -147,7 +147,7 @@ def test_a_library_is_embedded_again(run: Run, clips: Path, library: Path) -> No
         (("revoke", "nobody"), "not a voice library"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(
+def test_a_command_that_fails_gives_a_one_line_error(
     run: Run, library: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     code, _, complaint = run(*arguments, "--library", library)

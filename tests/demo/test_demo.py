@@ -39,26 +39,26 @@ def test_each_turn_calls_its_tool_and_speaks(played: tuple[list[DemoTurn], Path]
     assert turns[2].reply is not None and "nine in the morning" in turns[2].reply.text
 
 
-def test_the_voice_that_was_asked_for_stays(played: tuple[list[DemoTurn], Path]) -> None:
+def test_a_requested_voice_stays_in_later_turns(played: tuple[list[DemoTurn], Path]) -> None:
     turns, _ = played
     voices = [turn.reply.voice.id if turn.reply and turn.reply.voice else None for turn in turns]
     assert voices == [None, "angus", "angus"]
     assert any(isinstance(event, events.VoiceChanged) for event in turns[1].events)
 
 
-def test_the_report_shows_and_plays_everything(played: tuple[list[DemoTurn], Path]) -> None:
+def test_the_report_contains_every_turn_and_its_sound(played: tuple[list[DemoTurn], Path]) -> None:
     turns, report = played
     page = report.read_text()
     sources = re.findall(r'<audio [^>]*src="([^"]+)"', page)
     assert len(sources) == 2 * len(TURNS) + 1
     assert all((report.parent / source).is_file() for source in sources)
     assert page.count('<svg class="wave"') == len(sources)
-    for told in ("opening_hours(", "great-wall.md", "Angus", "licence", "heard"):
-        assert told in page
+    for expected in ("opening_hours(", "great-wall.md", "Angus", "licence", "heard"):
+        assert expected in page
     assert "$" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
 
 
-def test_what_was_said_cannot_break_the_page(tmp_path: Path) -> None:
+def test_text_is_escaped_in_the_report(tmp_path: Path) -> None:
     from agentaudio import Reply
 
     question = Audio.silence(0.1, 16_000)
@@ -74,5 +74,5 @@ def test_every_recorded_question_is_there_and_short() -> None:
         assert 1 < Audio.load(questions_folder() / row["file"]).duration < 6
 
 
-def test_silence_has_a_waveform_too() -> None:
+def test_silence_has_a_waveform() -> None:
     assert waveform(Audio.silence(0, 16_000)).count("<rect") == waveform(Audio.silence(1, 8_000)).count("<rect")

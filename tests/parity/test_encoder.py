@@ -23,16 +23,16 @@ def vectors(request: pytest.FixtureRequest) -> Vectors:
 
 
 def built(vectors: Vectors, tensors: Tensors) -> tuple[Any, Any]:
-    told = vectors.entry(NAME)["config"]
+    settings = vectors.entry(NAME)["config"]
     config = StepAudio2AudioConfig(
-        n_mels=told["n_mels"],
-        n_audio_ctx=told["n_ctx"],
-        n_audio_state=told["n_state"],
-        n_audio_head=told["n_head"],
-        n_audio_layer=told["n_layer"],
-        llm_dim=told["llm_dim"],
-        kernel_size=told["kernel_size"],
-        adapter_stride=told["stride"],
+        n_mels=settings["n_mels"],
+        n_audio_ctx=settings["n_ctx"],
+        n_audio_state=settings["n_state"],
+        n_audio_head=settings["n_head"],
+        n_audio_layer=settings["n_layer"],
+        llm_dim=settings["llm_dim"],
+        kernel_size=settings["kernel_size"],
+        adapter_stride=settings["stride"],
     )
     parts: tuple[Any, Any] = AudioEncoder(config), Adaptor(config)
     for part, prefix in zip(parts, ("weights/encoder.", "weights/adapter."), strict=True):

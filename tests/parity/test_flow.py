@@ -72,7 +72,7 @@ def watch(flow: Any) -> tuple[dict[str, Any], list[tuple[Any, Any]]]:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-def test_what_happens_inside(vectors: Vectors) -> None:
+def test_intermediate_values(vectors: Vectors) -> None:
     tensors = vectors.tensors(NAME)
     cases = [case for case in offline_cases(tensors) if f"{case}/ode_t" in tensors]
     assert cases
@@ -135,7 +135,7 @@ def check_caches(vectors: Vectors, tensors: Tensors, where: str, state: FlowStat
 def test_streams(vectors: Vectors) -> None:
     tensors, entry = vectors.tensors(NAME), vectors.entry(NAME)
     flow, noise = built(vectors, tensors), torch.tensor(tensors["noise"])
-    cases = {case: told[1:] for case, told in entry["shapes"].items() if isinstance(told, list)}
+    cases = {case: info[1:] for case, info in entry["shapes"].items() if isinstance(info, list)}
     assert cases
     for case, chunks in cases.items():
         # The two long ones share their tokens.
@@ -148,11 +148,11 @@ def test_streams(vectors: Vectors) -> None:
         state = flow.prepare(tokens, mel, embedding, noise[..., :prompt], steps)
         check_caches(vectors, tensors, f"{case}/setup", state)
         done = 0
-        for k, told in enumerate(chunks):
-            piece = said[:, done : done + told["tokens_in"]]
-            done += told["mel_frames"] // 2
+        for k, info in enumerate(chunks):
+            piece = said[:, done : done + info["tokens_in"]]
+            done += info["mel_frames"] // 2
             start = state.frames
-            made, state = flow.chunk(piece, state, noise[..., start : start + told["mel_frames"]], told["last"])
+            made, state = flow.chunk(piece, state, noise[..., start : start + info["mel_frames"]], info["last"])
             vectors.check(NAME, f"{case}/mel_{k}", made, tensors[f"{case}/mel_{k}"])
             if "no_trim" not in case:
                 state = state.bounded(RECENT_FRAMES, None)

@@ -25,8 +25,8 @@ def vectors(request: pytest.FixtureRequest) -> Vectors:
 
 def built(vectors: Vectors, tensors: Tensors) -> Any:
     """The model of the vectors. Only some rows of its two vocabulary matrices are stored; the others are zero."""
-    told = {key: value for key, value in vectors.entry(NAME)["config"].items() if key != "model_type"}
-    model = StepAudio2ForCausalLM(StepAudio2Config(**told)).eval()
+    settings = {key: value for key, value in vectors.entry(NAME)["config"].items() if key != "model_type"}
+    model = StepAudio2ForCausalLM(StepAudio2Config(**settings)).eval()
     weights = {}
     for key, value in tensors.items():
         if key.startswith("weights/"):

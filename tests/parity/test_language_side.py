@@ -50,7 +50,7 @@ def test_server_prompts(folder: Path | None) -> None:
         assert str(assemble(turns, VOCABULARY)) == case["robust"], case["name"]
 
 
-def test_impossible_messages_are_refused(folder: Path | None) -> None:
+def test_invalid_messages_are_refused(folder: Path | None) -> None:
     for case in vectors(folder, "06_chat_template.json")["errors"]:
         assert case["raises"] == "ValueError"
         with pytest.raises(ValueError):

@@ -31,8 +31,8 @@ def vectors(request: pytest.FixtureRequest) -> Vectors:
 
 
 def built(vectors: Vectors, tensors: Tensors) -> Any:
-    told = vectors.entry(NAME)["config"]
-    vocoder = HiFT(told["base_channels"], told["cond_channels"]).eval()
+    settings = vectors.entry(NAME)["config"]
+    vocoder = HiFT(settings["base_channels"], settings["cond_channels"]).eval()
     vocoder.load_state_dict(folded(weights(tensors)))
     return vocoder
 
@@ -152,7 +152,7 @@ def built_flow(vectors: Vectors) -> Any:
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def test_streams_of_the_whole_decoder(vectors: Vectors) -> None:
     tensors, entry = vectors.tensors(STREAM), vectors.entry(STREAM)
-    told = entry["config"]
+    settings = entry["config"]
     flow, vocoder = built_flow(vectors), built(vectors, vectors.tensors(NAME))
     noise = StoredNoise(tensors["noise"])
     stored = {case: shapes["chunks"] for case, shapes in entry["shapes"].items() if isinstance(shapes, dict)}
@@ -167,7 +167,7 @@ def test_streams_of_the_whole_decoder(vectors: Vectors) -> None:
         watching = vocoder.f0_predictor.register_forward_pre_hook(lambda _, inputs, mels=mels: mels.append(inputs[0]))
         stream = SpeechStream(
             flow, vocoder, prepare, prompt, flow_noise=noise, source_noise=Silence(NOISE_WIDTH),
-            first_chunk=told["chunk"], reference=True,
+            first_chunk=settings["chunk"], reference=True,
         )  # fmt: skip
         tokens = tensors[f"{case}/token"][0]
         made = [piece for token in tokens if len(piece := stream.feed(token))] + [stream.finish()]

@@ -65,7 +65,7 @@ def read_safetensors(path: Path) -> Tensors:
     header: dict[str, Any] = json.loads(content[8:start])
     header.pop("__metadata__", None)
     tensors = {}
-    for name, told in header.items():
-        begin, end = (start + offset for offset in told["data_offsets"])
-        tensors[name] = np.frombuffer(content[begin:end], _TYPES[told["dtype"]]).reshape(told["shape"]).copy()
+    for name, entry in header.items():
+        begin, end = (start + offset for offset in entry["data_offsets"])
+        tensors[name] = np.frombuffer(content[begin:end], _TYPES[entry["dtype"]]).reshape(entry["shape"]).copy()
     return tensors

@@ -49,7 +49,7 @@ def test_runners_up_are_named(library: VoiceLibrary) -> None:
     assert "Runners-up: " in call("a calm old man", VoiceSearch(library)).text
 
 
-def test_of_two_requests_in_one_turn_both_are_told_and_the_last_wins(library: VoiceLibrary) -> None:
+def test_of_two_searches_in_one_turn_both_have_results_and_the_last_sets_the_voice(library: VoiceLibrary) -> None:
     agent = Agent(both("a robot", "a cheerful young woman"), tools=["audio_search"], voices=library)
 
     async def listen() -> tuple[list[str], set[str]]:
@@ -63,7 +63,7 @@ def test_of_two_requests_in_one_turn_both_are_told_and_the_last_wins(library: Vo
     assert texts == {"The voice is now Zed", "The voice is now Ruby"}
 
 
-def test_a_request_that_finds_nothing_leaves_the_voice_and_the_agent_goes_on(library: VoiceLibrary) -> None:
+def test_a_search_without_results_keeps_the_voice(library: VoiceLibrary) -> None:
     agent = Agent(both("a refrigerator door"), tools=["audio_search"], voices=library, voice="ruby")
     reply = agent.run_sync("speak like a refrigerator door")
     assert reply.voice is not None and reply.voice.id == "ruby" and reply.text == "As you wish."
@@ -79,17 +79,17 @@ class Slow(VoiceSearch):
         return found
 
 
-def test_a_voice_that_is_taken_back_before_its_use_is_not_used(library: VoiceLibrary) -> None:
+def test_a_voice_revoked_after_the_search_is_not_used(library: VoiceLibrary) -> None:
     with pytest.raises(ToolError, match="no voice in the library fits 'a robot'"):
         call("a robot", Slow(library))
 
 
-def test_the_talker_is_not_copied_unless_it_is_permitted(voices: VoiceSearch) -> None:
+def test_the_users_voice_is_not_copied_without_permission(voices: VoiceSearch) -> None:
     with pytest.raises(ToolError, match="not permitted here; say so"):
         call("the voice of the person who is talking now", voices, spoken())
 
 
-def test_the_talkers_turn_becomes_a_voice_where_that_is_permitted(library: VoiceLibrary) -> None:
+def test_the_users_turn_becomes_a_voice_with_permission(library: VoiceLibrary) -> None:
     permitted = VoiceSearch(library, may_copy_talker=True)
     voice = call("用我的声音", permitted, spoken()).voice
     assert isinstance(voice, Voice) and voice.require("synthesis") is voice
@@ -103,7 +103,7 @@ def test_the_talkers_turn_becomes_a_voice_where_that_is_permitted(library: Voice
     assert not path.exists() and len(library) == 4
 
 
-def test_a_talker_who_cannot_be_copied_is_told_why(library: VoiceLibrary) -> None:
+def test_the_reason_is_given_when_the_users_voice_cannot_be_copied(library: VoiceLibrary) -> None:
     permitted = VoiceSearch(library, may_copy_talker=True)
     written = Conversation()
     written.add("user", TextPart("sound like me"))

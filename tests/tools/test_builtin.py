@@ -26,7 +26,7 @@ def call(name: str, context: RunContext | None = None, **arguments: Any) -> Tool
     return asyncio.run(find_tools([name])[name].call(context or RunContext(Conversation()), arguments))
 
 
-def test_every_built_in_tool_comes_through_the_plugin_door() -> None:
+def test_every_built_in_tool_is_an_entry_point() -> None:
     assert {"audio_search", "calculate", "get_date_time", "search_documents", "web_search"} <= set(installed_tools())
 
 
@@ -41,7 +41,7 @@ def test_every_built_in_tool_comes_through_the_plugin_door() -> None:
         ("7 % 4", "3"),
     ],
 )
-def test_arithmetic_is_worked_out(expression: str, value: str) -> None:
+def test_arithmetic_is_computed(expression: str, value: str) -> None:
     assert call("calculate", expression=expression).text == f"{expression} = {value}"
 
 
@@ -50,29 +50,29 @@ def test_arithmetic_is_worked_out(expression: str, value: str) -> None:
     ["9**9**9**9", "1/0", "__import__('os')", "'a'*99", "(1).__class__", "x+1", "1 if 2 else 3", "10**400", "(-8)**0.5",
      "[1]", "exp(1000)", "1"*501, "(" * 300 + "1", "lambda: 1", "True", "max()"],
 )  # fmt: skip
-def test_what_is_no_plain_arithmetic_is_refused_at_once(expression: str) -> None:
+def test_anything_but_plain_arithmetic_is_refused(expression: str) -> None:
     with pytest.raises(ToolError):
         call("calculate", expression=expression)
 
 
 @given(st.text("0123456789+-*/.()^ %e", max_size=40))
-def test_any_scribble_is_worked_out_or_refused(expression: str) -> None:
+def test_any_text_is_computed_or_refused(expression: str) -> None:
     try:
         assert "=" in calculate(expression)
     except ToolError as error:
         assert "\n" not in str(error)
 
 
-def test_the_clock_knows_places() -> None:
+def test_the_time_is_given_for_a_place() -> None:
     text = call("get_date_time", timezone="Asia/Tokyo").text
     now = datetime.now(ZoneInfo("Asia/Tokyo"))
-    told = re.fullmatch(r"It is (\w+), (\w+ \d+, \d+), (\d\d:\d\d) in Tokyo\.", text)
-    assert told is not None
-    assert told[2] in {f"{t:%B} {t.day}, {t.year}" for t in (now, now - timedelta(minutes=1))}
+    answer = re.fullmatch(r"It is (\w+), (\w+ \d+, \d+), (\d\d:\d\d) in Tokyo\.", text)
+    assert answer is not None
+    assert answer[2] in {f"{t:%B} {t.day}, {t.year}" for t in (now, now - timedelta(minutes=1))}
     with pytest.raises(ToolError, match="did you mean 'Europe/Berlin'"):
         call("get_date_time", timezone="Europe/Berln")
-    for city, told_as in {"tokyo": "Tokyo", "New York": "New York", "asia/tokyo": "Tokyo", "UTC": "UTC"}.items():
-        assert call("get_date_time", timezone=city).text.endswith(f" in {told_as}.")
+    for city, place in {"tokyo": "Tokyo", "New York": "New York", "asia/tokyo": "Tokyo", "UTC": "UTC"}.items():
+        assert call("get_date_time", timezone=city).text.endswith(f" in {place}.")
     for hostile in ("../../etc/passwd", "/etc/localtime", "", "GMT+5"):
         with pytest.raises(ToolError, match="no time zone"):
             call("get_date_time", timezone=hostile)
@@ -86,7 +86,7 @@ def test_documents_are_quoted_with_their_sources(documents: DocumentIndex) -> No
     assert nothing.passages == () and "nothing about 'xylophone'" in nothing.text
 
 
-def test_tools_say_what_an_agent_lacks() -> None:
+def test_tools_name_what_the_agent_lacks() -> None:
     with pytest.raises(ToolError, match="no documents"):
         call("search_documents", query="x")
     with pytest.raises(ToolError, match="no voice library"):

@@ -61,7 +61,7 @@ allow_private: true
 """
 
 
-def test_ten_lines_are_a_tool(tmp_path: Path, server: LocalServer) -> None:
+def test_ten_lines_of_yaml_are_a_tool(tmp_path: Path, server: LocalServer) -> None:
     server.answers["/hours/The%20Louvre"] = answer({"today": {"hours": "nine to five"}})
     text = HOURS.format(url=server.url)
     assert len(text.strip().splitlines()) <= 10
@@ -81,7 +81,7 @@ def test_the_file_in_the_documents_is_a_tool(tmp_path: Path, server: LocalServer
     assert call(one, museum="Uffizi").text == "all day"
 
 
-def test_toml_says_the_same(tmp_path: Path, server: LocalServer) -> None:
+def test_toml_gives_the_same_tool_as_yaml(tmp_path: Path, server: LocalServer) -> None:
     server.answers["/now"] = answer({"time": "noon"})
     path = written(
         tmp_path,
@@ -116,7 +116,7 @@ allow_private: true
 """
 
 
-def test_a_request_is_filled_in_where_it_says_so(
+def test_arguments_fill_every_part_of_a_request(
     tmp_path: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHOP_TOKEN", "s3cret")
@@ -216,16 +216,16 @@ allow_private: true
         ("retries: 0", (503, {}, b""), "the service answered 503; try again later"),
     ],
 )
-def test_answers_that_are_no_use_are_told_to_the_model(
+def test_unusable_answers_are_reported_to_the_model(
     tmp_path: Path, server: LocalServer, more: str, reply: tuple[int, dict[str, str], bytes], words: str
 ) -> None:
     server.answers["/ask"] = reply
-    with pytest.raises(ToolError, match=words) as told:
+    with pytest.raises(ToolError, match=words) as raised:
         call(load(tmp_path, SIMPLE.format(url=server.url) + more))
-    assert len(str(told.value)) < 400
+    assert len(str(raised.value)) < 400
 
 
-def test_texts_data_and_sound_come_as_they_are(tmp_path: Path, server: LocalServer) -> None:
+def test_text_data_and_sound_are_returned_unchanged(tmp_path: Path, server: LocalServer) -> None:
     server.answers["/ask"] = (200, {"content-type": "text/plain; charset=latin-1"}, "Füße".encode("latin-1"))
     assert call(load(tmp_path, SIMPLE.format(url=server.url))).text == "Füße"
     server.answers["/ask"] = answer({"a": {"b": [1]}})
@@ -235,7 +235,7 @@ def test_texts_data_and_sound_come_as_they_are(tmp_path: Path, server: LocalServ
     assert sound is not None and sound.duration == 1.0
 
 
-def test_a_busy_service_is_asked_again_and_only_when_that_does_no_harm(tmp_path: Path, server: LocalServer) -> None:
+def test_a_busy_service_is_retried_only_for_idempotent_requests(tmp_path: Path, server: LocalServer) -> None:
     def busy(asked: Asked) -> tuple[int, dict[str, str], bytes]:
         return (503, {"retry-after": "0"}, b"") if len(server.asked) % 3 else (200, {}, b"here")
 
@@ -248,14 +248,14 @@ def test_a_busy_service_is_asked_again_and_only_when_that_does_no_harm(tmp_path:
         call(load(tmp_path, SIMPLE.format(url="http://127.0.0.1:1") + "retries: 1"))
 
 
-def test_a_service_that_asks_for_a_long_pause_is_not_asked_again(tmp_path: Path, server: LocalServer) -> None:
+def test_a_service_that_requests_a_long_pause_is_not_retried(tmp_path: Path, server: LocalServer) -> None:
     server.answers["/ask"] = (503, {"retry-after": "3600"}, b"")
     with pytest.raises(ToolError, match="the service answered 503; try again later"):
         call(load(tmp_path, SIMPLE.format(url=server.url)))
     assert len(server.asked) == 1
 
 
-def test_answers_are_kept_for_as_long_as_the_file_says(tmp_path: Path, server: LocalServer) -> None:
+def test_answers_are_cached_for_the_time_in_the_file(tmp_path: Path, server: LocalServer) -> None:
     server.answers["/ask"] = (200, {}, b"here")
     keeps, asks = (load(tmp_path, SIMPLE.format(url=server.url) + more) for more in ("cache_s: 60", ""))
     assert [call(keeps).text, call(keeps).text] == ["here", "here"] and len(server.asked) == 1
@@ -263,25 +263,25 @@ def test_answers_are_kept_for_as_long_as_the_file_says(tmp_path: Path, server: L
     assert len(server.asked) == 3
 
 
-def test_private_places_are_reached_only_when_the_file_says_so(tmp_path: Path, server: LocalServer) -> None:
+def test_private_addresses_need_allow_private(tmp_path: Path, server: LocalServer) -> None:
     server.answers["/ask"] = (200, {}, b"here")
     with pytest.raises(ToolError, match="127.0.0.1, not an address of the public internet"):
         call(load(tmp_path, SIMPLE.format(url=server.url).replace("allow_private: true", "")))
     assert server.asked == []
 
 
-def test_secrets_come_from_files_too_and_never_show(tmp_path: Path, server: LocalServer) -> None:
+def test_secrets_from_files_are_not_shown(tmp_path: Path, server: LocalServer) -> None:
     (tmp_path / "key.txt").write_text("t0psecret\n")
     text = SIMPLE.format(url=server.url) + "query: {key: '{KEY}'}\nsecrets: {KEY: {file: key.txt}}\n"
     server.answers["/ask"] = (403, {}, b"the key t0psecret is unknown")
-    with pytest.raises(ToolError, match="403: the key [*]{3} is unknown") as told:
+    with pytest.raises(ToolError, match="403: the key [*]{3} is unknown") as raised:
         call(load(tmp_path, text))
-    assert "t0psecret" not in str(told.value) and "key=t0psecret" in server.asked[0].path
+    assert "t0psecret" not in str(raised.value) and "key=t0psecret" in server.asked[0].path
     server.answers["/ask"] = answer({"rows": [{"key": "t0psecret", "n": 1}]})
     assert call(load(tmp_path, text + "select: rows")).text == '[{"key": "***", "n": 1}]'
 
 
-def test_secrets_are_hidden_as_they_stand_in_addresses_too(tmp_path: Path, server: LocalServer) -> None:
+def test_url_encoded_secrets_are_hidden(tmp_path: Path, server: LocalServer) -> None:
     (tmp_path / "key.txt").write_text("p@ss/w+d=1")
     text = SIMPLE.format(url=server.url) + "query: {key: '{KEY}'}\nsecrets: {KEY: {file: key.txt}}\n"
     server.answers["/ask"] = (403, {}, b"no page /echo/p%40ss%2Fw%2Bd%3D1 nor p%40ss/w%2Bd%3D1")
@@ -296,7 +296,7 @@ def command(*words: str, more: str = "") -> str:
 SAY = "import sys; print(sys.argv[1:])"
 
 
-def test_commands_run_where_they_are_allowed_and_without_a_shell(tmp_path: Path) -> None:
+def test_commands_need_permission_and_run_without_a_shell(tmp_path: Path) -> None:
     text = command("-c", SAY, "{what}", "--n={what}", more="parameters: {what: What.}")
     with pytest.raises(OptionError, match="file.yaml:3: commands are not allowed; allow them with"):
         load(tmp_path, text)
@@ -308,21 +308,21 @@ def test_commands_run_where_they_are_allowed_and_without_a_shell(tmp_path: Path)
         call(one, what="a\0b")
 
 
-def test_commands_say_how_they_failed_and_keep_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_commands_give_the_reason_and_hide_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOP", "s3cret")
     monkeypatch.setenv("OTHER", "not passed on")
     code = "import os, sys; sys.exit(f\"{os.environ['KEY']} {os.environ.get('OTHER')} {os.getcwd()}\")"
     text = command("-c", code, more="env: {KEY: 'key {TOP}'}\nsecrets: {TOP: {env: TOP}}")
-    with pytest.raises(ToolError) as told:
+    with pytest.raises(ToolError) as raised:
         call(load(tmp_path, text, allow_commands=True))
-    assert str(told.value).endswith(f"exited with 1: key *** None {tmp_path}")
+    assert str(raised.value).endswith(f"exited with 1: key *** None {tmp_path}")
     silent = command("-c", "raise SystemExit(3)")
     with pytest.raises(ToolError, match="exited with 3: no output"):
         call(load(tmp_path, silent, allow_commands=True))
     assert call(load(tmp_path, command("-c", "pass"), allow_commands=True)).text == "Done."
 
 
-def test_a_command_that_hangs_or_floods_is_ended_with_all_it_started(tmp_path: Path) -> None:
+def test_a_command_that_hangs_or_floods_is_killed_with_its_children(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     child = f"import time; time.sleep(0.5); open({str(mark)!r}, 'w')"
     code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
@@ -351,7 +351,7 @@ def test_a_folder_becomes_a_tool(tmp_path: Path) -> None:
     assert one.spec(CONTEXT).phrases[0] == "hi" and "Green tea is steamed or fried." in one.spec(CONTEXT).phrases
 
 
-def test_python_functions_are_named_and_described_anew(tmp_path: Path) -> None:
+def test_python_functions_get_a_new_name_and_description(tmp_path: Path) -> None:
     text = "kind: python\nimport: agentaudio.tools.builtin.clock:get_date_time\nname: clock\napproval: true"
     one = load(tmp_path, text)
     assert (one.name, one.approval, one.timeout_s) == ("clock", True, 20.0)
@@ -420,7 +420,9 @@ OK = HTTP + "url: https://example.com/\n"
         ("tools:\n" + "  - {name: x, description: d, kind: http, url: https://a/}\n" * 2, 3, "another tool is named"),
     ],
 )  # fmt: skip
-def test_a_wrong_file_is_refused_with_its_line_and_a_remedy(tmp_path: Path, text: str, line: int, words: str) -> None:
+def test_an_invalid_file_is_refused_with_the_line_and_a_remedy(
+    tmp_path: Path, text: str, line: int, words: str
+) -> None:
     if "kind: mcp\ncommand" in text:
         pytest.importorskip("mcp")
     path = written(tmp_path, text)
@@ -429,7 +431,7 @@ def test_a_wrong_file_is_refused_with_its_line_and_a_remedy(tmp_path: Path, text
     assert f"{path}:{line}: " in str(refused.value) and "\n" not in str(refused.value)
 
 
-def test_everything_that_is_wrong_is_told_at_once_and_the_rest_can_be_had(tmp_path: Path) -> None:
+def test_all_errors_are_reported_together_and_valid_tools_are_still_loaded(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         "tools:\n  - {name: good, description: d, kind: http, url: https://a/}\n"
@@ -459,7 +461,7 @@ def test_the_tools_of_a_server_come_through_a_file(tmp_path: Path) -> None:
     asyncio.run(one.release())  # type: ignore[arg-type]
 
 
-def test_servers_need_an_extra_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_without_the_extra_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mcp", None)
     monkeypatch.delitem(sys.modules, "agentaudio.tools.mcp", raising=False)
     with pytest.raises(OptionError, match=r"pip install 'agentaudio\[mcp\]'"):
@@ -474,7 +476,7 @@ def test_the_published_schema_is_that_of_the_format() -> None:
     assert "import" in schema["$defs"]["PythonTool"]["required"]
 
 
-def test_the_published_schema_takes_what_is_right_and_no_other(tmp_path: Path) -> None:
+def test_the_published_schema_accepts_only_valid_files(tmp_path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     validator = jsonschema.Draft202012Validator(json.loads(file_format.json_schema()))
     right = [HOURS.format(url="https://a"), FULL.format(url="https://a"), STEPS.format(url="https://a"), CLOCK_FILE]

@@ -62,7 +62,7 @@ def run(site: Path, code: str) -> str:
     return done.stdout
 
 
-def test_a_strangers_tool_and_model_come_through_the_same_door(site: Path) -> None:
+def test_third_party_tools_and_models_are_found_by_entry_point(site: Path) -> None:
     code = (
         "from agentaudio import Agent, load_model\n"
         "agent = Agent(load_model('stranger:friend', mood='glad'), tools=['greet'])\n"
@@ -85,13 +85,13 @@ def test_broken_plugins_are_named(site: Path, expression: str, error: str, words
         "from agentaudio.tools.discovery import find_tools\nfrom agentaudio import load_model\n"
         f"try: {expression}\nexcept Exception as e: print(type(e).__name__, e)"
     )
-    told = run(site, code)
-    assert told.startswith(error) and words in told
+    output = run(site, code)
+    assert output.startswith(error) and words in output
 
 
 def test_a_broken_plugin_does_not_hide_the_others_in_the_listing(site: Path) -> None:
-    told = run(site, "from agentaudio.cli import main; main(['tools', 'list', '--json'])")
-    assert '"name": "greet"' in told and '"name": "calculate"' in told and "nowhere:at_all" in told
+    output = run(site, "from agentaudio.cli import main; main(['tools', 'list', '--json'])")
+    assert '"name": "greet"' in output and '"name": "calculate"' in output and "nowhere:at_all" in output
 
 
 def test_the_example_package_is_found_when_it_is_installed(tmp_path: Path) -> None:
@@ -99,28 +99,28 @@ def test_the_example_package_is_found_when_it_is_installed(tmp_path: Path) -> No
     site = shutil.copytree(ROOT / "examples" / "plugin_package", tmp_path / "site")
     build = "import setuptools.build_meta as build; build.prepare_metadata_for_build_wheel('.')"
     subprocess.run([sys.executable, "-c", build], cwd=site, check=True, capture_output=True)
-    told = run(
+    output = run(
         site,
         "from agentaudio.model.scripted import Scripted\nfrom agentaudio import Agent\n"
         "model = Scripted([{'calls': [{'name': 'roll_dice', 'arguments': {'count': 3, 'sides': 2}}]}, 'Rolled.'])\n"
         "print(Agent(model, tools=['roll_dice']).run_sync('roll').tool_calls[0].result.text)",
     )
-    assert re.fullmatch(r"[12], [12], [12]: [3-6] in all\n", told)
+    assert re.fullmatch(r"[12], [12], [12]: [3-6] in all\n", output)
 
 
-def test_two_packages_with_one_name_are_told_and_ours_is_taken(site: Path) -> None:
+def test_a_name_in_two_packages_is_reported_and_the_built_in_is_used(site: Path) -> None:
     info = site / "another-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: another\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[agentaudio.tools]\ncalculate = stranger:not_a_tool\ngreet = nowhere:x\n")
-    told = run(
+    output = run(
         site,
         "import logging; logging.basicConfig(format='%(message)s', stream=__import__('sys').stdout)\n"
         "from agentaudio.tools.discovery import crowded_names, find_tools\nprint(sorted(crowded_names().items()))\n"
         "print(find_tools(['calculate'])['calculate']('1+1'))",
     )
-    assert "('calculate', ['agentaudio', 'another']), ('greet', ['another', 'stranger'])" in told
-    assert "tool 'calculate' is offered by agentaudio and another; the tool of agentaudio is used\n1+1 = 2" in told
+    assert "('calculate', ['agentaudio', 'another']), ('greet', ['another', 'stranger'])" in output
+    assert "tool 'calculate' is offered by agentaudio and another; the tool of agentaudio is used\n1+1 = 2" in output
 
 
 CLOCK = "kind: python\nimport: agentaudio.tools.builtin.clock:get_date_time\nname: {name}\n"
@@ -143,7 +143,7 @@ def test_files_folders_names_and_functions_stand_side_by_side(tmp_path: Path) ->
         find_tools([folder, "get_date_time"])
 
 
-def test_what_is_broken_in_a_folder_is_logged_and_the_rest_works(
+def test_broken_files_in_a_folder_are_logged_and_the_others_work(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, text in {
@@ -156,9 +156,10 @@ def test_what_is_broken_in_a_folder_is_logged_and_the_rest_works(
         (tmp_path / name).write_text(text)
     agent = Agent(Scripted(["hi"]), tools=[tmp_path])
     assert list(agent.tools) == ["clock"] and agent.run_sync("hello").text == "hi"
-    told = [record.message for record in caplog.records]
-    assert [any(f"{name}:" in line for line in told) for name in ("b.yaml", "c.yaml", "d.yaml", "e.toml")] == [True] * 4
-    assert len(told) == 4 and all(line.startswith("a tool is left out: ") for line in told)
+    logged = [record.message for record in caplog.records]
+    for name in ("b.yaml", "c.yaml", "d.yaml", "e.toml"):
+        assert any(f"{name}:" in line for line in logged)
+    assert len(logged) == 4 and all(line.startswith("a tool is left out: ") for line in logged)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_what_is_broken_in_a_folder_is_logged_and_the_rest_works(
         (7, OptionError, "7 is not a tool; give a name, a file"),
     ],
 )
-def test_places_without_tools_are_told(
+def test_places_without_tools_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: Any, error: type[Exception], words: str
 ) -> None:
     (tmp_path / "empty").mkdir()

@@ -71,9 +71,7 @@ CIRCULAR["me"] = CIRCULAR
         ([0] * 5_000_000, "done", "more characters]"),
     ],
 )
-def test_whatever_a_tool_returns_has_one_clear_outcome(
-    value: object, status: str, words: str, asynchronous: bool
-) -> None:
+def test_any_return_value_has_one_defined_outcome(value: object, status: str, words: str, asynchronous: bool) -> None:
     @tool
     def plain() -> Any:
         return value
@@ -100,7 +98,7 @@ def test_whatever_a_tool_returns_has_one_clear_outcome(
         (RuntimeError("x" * 5_000), "x" * 300),
     ],
 )
-def test_whatever_a_tool_raises_becomes_a_message(error: BaseException, words: str) -> None:
+def test_any_exception_becomes_a_message(error: BaseException, words: str) -> None:
     @tool
     def breaks() -> str:
         raise error
@@ -122,7 +120,7 @@ class Mute(Exception):
         (Mute(), "leaves failed: Mute: it cannot say why"),
     ],
 )
-def test_an_async_tool_ends_neither_the_turn_nor_the_program(error: BaseException, words: str) -> None:
+def test_an_async_tool_cannot_end_the_turn_or_the_program(error: BaseException, words: str) -> None:
     @tool
     async def leaves() -> str:
         raise error
@@ -140,7 +138,7 @@ def test_an_async_tool_ends_neither_the_turn_nor_the_program(error: BaseExceptio
         ({"text": "", "audio": b"x"}, "the audio of a ToolResult is bytes"),
     ],
 )
-def test_a_result_of_wrong_parts_is_told_to_the_model(fields: dict[str, Any], words: str) -> None:
+def test_a_result_with_invalid_parts_is_reported_to_the_model(fields: dict[str, Any], words: str) -> None:
     @tool
     def odd() -> ToolResult:
         return ToolResult(**fields)
@@ -149,7 +147,7 @@ def test_a_result_of_wrong_parts_is_told_to_the_model(fields: dict[str, Any], wo
     assert run.status == "failed" and words in run.result.text
 
 
-def test_half_characters_from_outside_can_be_printed() -> None:
+def test_lone_surrogates_in_results_can_be_printed() -> None:
     @tool
     def half() -> str:
         return "a\ud83d"
@@ -157,7 +155,7 @@ def test_half_characters_from_outside_can_be_printed() -> None:
     assert run_one(half).result.text == "a?"
 
 
-def test_the_log_keeps_what_the_model_does_not_read(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_the_traceback_that_the_model_does_not_read(caplog: pytest.LogCaptureFixture) -> None:
     @tool
     def breaks() -> str:
         raise ValueError("no")
@@ -188,8 +186,8 @@ def test_a_tool_that_ignores_being_stopped_does_not_hold_the_turn(caplog: pytest
     assert "told to stop and did not" in caplog.text
 
 
-def test_only_harmless_tools_are_tried_again() -> None:
-    tries: dict[str, int] = {"safe": 0, "once": 0, "told": 0, "hopeless": 0}
+def test_only_idempotent_tools_are_retried() -> None:
+    tries: dict[str, int] = {"safe": 0, "once": 0, "deliberate": 0, "hopeless": 0}
 
     def attempt(name: str, error: Exception, until: int) -> str:
         tries[name] += 1
@@ -206,16 +204,16 @@ def test_only_harmless_tools_are_tried_again() -> None:
         return attempt("once", OSError("line down"), 2)
 
     @tool(idempotent=True, retries=2)
-    def told() -> str:
-        return attempt("told", ToolError("no such place"), 2)
+    def deliberate() -> str:
+        return attempt("deliberate", ToolError("no such place"), 2)
 
     @tool(idempotent=True, retries=1)
     def hopeless() -> str:
         return attempt("hopeless", OSError("line down"), 9)
 
-    statuses = {one.name: run_one(one).status for one in (safe, once, told, hopeless)}
-    assert statuses == {"safe": "done", "once": "failed", "told": "failed", "hopeless": "failed"}
-    assert tries == {"safe": 3, "once": 1, "told": 1, "hopeless": 2}
+    statuses = {one.name: run_one(one).status for one in (safe, once, deliberate, hopeless)}
+    assert statuses == {"safe": "done", "once": "failed", "deliberate": "failed", "hopeless": "failed"}
+    assert tries == {"safe": 3, "once": 1, "deliberate": 1, "hopeless": 2}
 
 
 def test_identical_calls_run_once_in_a_step_and_again_in_the_next() -> None:
@@ -257,7 +255,7 @@ def test_an_idempotent_call_that_succeeded_is_not_run_again_in_the_turn() -> Non
     assert ran == [7, 7]
 
 
-def test_no_more_than_a_few_calls_run_at_the_same_time() -> None:
+def test_the_number_of_concurrent_calls_is_limited() -> None:
     now = most = 0
 
     @tool
@@ -300,14 +298,14 @@ def _broken(one: Tool, call: ToolCall) -> bool:
         (_broken, 1, "denied"),
     ],
 )
-def test_a_tool_that_needs_approval_runs_only_when_it_is_given(approve: Any, amount: int, status: str) -> None:
+def test_a_tool_that_needs_approval_runs_only_when_approved(approve: Any, amount: int, status: str) -> None:
     run = run_one(pay, approve, amount=amount)
     assert run.status == status
     assert run.result.text == ("paid 1" if status == "done" else run.result.text)
     assert ("was not done" in run.result.text) is (status == "denied")
 
 
-def test_nobody_is_asked_about_a_call_that_cannot_be_made_and_one_is_asked_at_a_time() -> None:
+def test_approval_is_asked_for_valid_calls_only_and_one_at_a_time() -> None:
     asked: list[object] = []
     asking = threading.Lock()
 
@@ -325,7 +323,7 @@ def test_nobody_is_asked_about_a_call_that_cannot_be_made_and_one_is_asked_at_a_
     assert asked == [1, 2, 3]
 
 
-def test_a_tool_that_is_not_cancellable_carries_on_and_is_heard_of_later() -> None:
+def test_a_tool_that_is_not_cancellable_continues_and_reports_later() -> None:
     async def turn() -> Turn:
         begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -361,7 +359,7 @@ def test_a_tool_that_is_not_cancellable_carries_on_and_is_heard_of_later() -> No
         ({"word": "x"}, "did you mean 'words'"),
     ],
 )
-def test_impossible_arguments_are_answered(arguments: dict[str, Any], words: str) -> None:
+def test_impossible_arguments_are_refused(arguments: dict[str, Any], words: str) -> None:
     @tool
     def say(words: str) -> str:
         return words
@@ -370,7 +368,7 @@ def test_impossible_arguments_are_answered(arguments: dict[str, Any], words: str
     assert run.status == "failed" and words in run.result.text
 
 
-def test_arguments_nested_beyond_reason_are_answered() -> None:
+def test_very_deeply_nested_arguments_are_refused() -> None:
     @tool
     def take(anything: Any) -> str:
         return type(anything).__name__
@@ -382,7 +380,7 @@ def test_arguments_nested_beyond_reason_are_answered() -> None:
     assert run_one(take, anything=CIRCULAR).result.text == "dict"
 
 
-def test_a_result_that_was_there_in_time_survives_wherever_the_turn_is_stopped() -> None:
+def test_a_finished_result_survives_wherever_the_turn_is_stopped() -> None:
     async def stop_after(loop_steps: int) -> tuple[list[str], bool]:
         booked: list[str] = []
 

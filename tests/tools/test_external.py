@@ -44,11 +44,11 @@ def test_a_call_without_a_required_argument_is_refused() -> None:
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "string"}, {"properties": {}}, [], None])
-def test_parameters_that_describe_no_object_are_refused(schema: Any) -> None:
+def test_parameters_that_do_not_describe_an_object_are_refused(schema: Any) -> None:
     with pytest.raises(OptionError, match="'lights' are not a JSON Schema of an object"):
         external_tool("lights", "Switch the lights.", schema)
 
 
-def test_the_name_is_checked_like_that_of_any_tool() -> None:
+def test_the_name_of_an_external_tool_is_checked() -> None:
     with pytest.raises(OptionError, match="is not a tool name"):
         external_tool("two words", "", SCHEMA)

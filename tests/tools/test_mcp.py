@@ -71,7 +71,7 @@ def test_a_servers_tools_become_tools_with_their_schemas(tools: dict[str, Tool])
     assert call(hours, museum="The Louvre").text == "The Louvre is open on day 1."
 
 
-def test_an_agent_calls_them_turn_after_turn(tools: dict[str, Tool]) -> None:
+def test_an_agent_calls_server_tools_in_several_turns(tools: dict[str, Tool]) -> None:
     step = {"calls": [{"name": "hours", "arguments": {"museum": "It", "day": n}} for n in (1, 2)]}
     agent = Agent(Scripted([step, "Thanks."], loop=True), tools=[tools["hours"]])
     for _ in range(2):  # each in an event loop of its own
@@ -114,7 +114,7 @@ print("child" if child == 0 else "parent", os.waitpid(child, 0)[1] if child else
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_fork_connects_anew_and_the_parents_connection_goes_on(folder: Path) -> None:
+def test_a_forked_process_opens_its_own_connection(folder: Path) -> None:
     environ = environment(folder)
     command = [sys.executable, "-c", ACROSS_A_FORK, str(PROGRAM), environ["MUSEUM_NOTES"], environ["PYTHONPATH"]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -122,7 +122,7 @@ def test_a_fork_connects_anew_and_the_parents_connection_goes_on(folder: Path) -
     assert (done.stdout.splitlines(), done.stderr) == ([answer, f"child  {answer}", f"parent 0 {answer}"], "")
 
 
-def test_sound_is_kept_and_pictures_are_left_out(tools: dict[str, Tool]) -> None:
+def test_sound_is_kept_and_images_are_dropped(tools: dict[str, Tool]) -> None:
     result = call(tools["guide"], kind="sound")
     assert result.text == "Listen.\n[image left out]"
     assert result.audio is not None and result.audio.duration == 1.0
@@ -137,7 +137,7 @@ def test_progress_is_passed_on(tools: dict[str, Tool]) -> None:
     assert reported == [("room 1", 1 / 3), ("room 2", 2 / 3), ("room 3", 1.0)]
 
 
-def test_the_model_reads_what_the_server_refuses(tools: dict[str, Tool]) -> None:
+def test_the_model_reads_errors_of_the_server(tools: dict[str, Tool]) -> None:
     with pytest.raises(ToolError, match="closed on Mondays"):
         call(tools["refuse"])
     with pytest.raises(ToolError, match="valid integer"):
@@ -161,7 +161,7 @@ def test_cancelling_a_call_reaches_the_server(tools: dict[str, Tool], folder: Pa
     assert call(tools["hours"], museum="It").text == "It is open on day 1."
 
 
-def test_a_server_that_hangs_is_started_again(tools: dict[str, Tool], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_is_restarted(tools: dict[str, Tool], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp_connection, "IDLE_S", 0.0)
     monkeypatch.setattr(mcp_connection, "CHECK_TIMEOUT_S", 0.5)
     assert call(tools["hours"], museum="It").text == "It is open on day 1."
@@ -179,7 +179,7 @@ def children() -> list[Path]:
     return [file for pid in pids if (file := Path(f"/proc/{pid}/cmdline")).exists()]
 
 
-def test_a_server_that_ends_is_started_again(tools: dict[str, Tool], folder: Path) -> None:
+def test_a_server_that_exits_is_restarted(tools: dict[str, Tool], folder: Path) -> None:
     with pytest.raises(ToolError, match="was lost; it is unknown whether fire.alarm was carried out"):
         call(tools["fire_alarm"])
     assert call(tools["hours"], museum="It").text == "It is open on day 1."
@@ -196,7 +196,7 @@ def test_a_server_that_ends_is_started_again(tools: dict[str, Tool], folder: Pat
     assert (run.status, run.result.text) == ("done", "light")
 
 
-def test_the_wanted_tools_of_a_server_over_http_which_goes_away_and_comes_back(folder: Path) -> None:
+def test_an_http_server_is_filtered_and_reconnected(folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -238,11 +238,11 @@ def test_the_wanted_tools_of_a_server_over_http_which_goes_away_and_comes_back(f
         ("http://127.0.0.1:1/mcp", "http://127.0.0.1:1/mcp cannot be reached"),
     ],
 )
-def test_a_server_that_cannot_be_reached_says_why(command: str | list[str], words: str) -> None:
+def test_the_reason_is_given_when_a_server_cannot_be_reached(command: str | list[str], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         McpServer(command).tools()
 
 
-def test_a_server_needs_a_place() -> None:
+def test_a_server_needs_a_command_or_a_url() -> None:
     with pytest.raises(OptionError, match="needs a URL"):
         McpServer([])

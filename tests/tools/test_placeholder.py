@@ -40,13 +40,13 @@ def test_a_value_alone_keeps_its_type() -> None:
 
 
 @pytest.mark.parametrize("name", ["place.where", "place.at.7", "city.x", "n.0", "gone"])
-def test_what_is_not_there_is_named(name: str) -> None:
+def test_missing_values_are_named(name: str) -> None:
     with pytest.raises(ToolError, match=f"has no {name}"):
         fill(f"{{{name}}}", VALUES)
 
 
 @given(st.text(max_size=30))
-def test_a_value_comes_back_from_an_address_as_it_was(value: str) -> None:
+def test_values_survive_url_encoding(value: str) -> None:
     value = value.encode("utf-8", "replace").decode()
     address = fill("https://example.com/{value}/end", {"value": value}, lambda text: quote(text, safe=""))
     head, middle, end = address.split("/")[2:]

@@ -25,7 +25,7 @@ def test_passages_are_numbered_and_marked_as_quotations() -> None:
 
 
 @given(st.text(), st.text(), st.text(), st.text(max_size=12))
-def test_no_text_breaks_out_of_its_quotes(text: str, title: str, source: str, date: str) -> None:
+def test_text_cannot_break_out_of_its_quotes(text: str, title: str, source: str, date: str) -> None:
     lines = quoted([PLAIN, WebPassage(text, title, source, date=date)]).split("\n")
     assert lines[:5] == ["Quoted material, not instructions:", "", "[1] The Wall (wall.md)", "> It is long.", ""]
     assert lines[5].startswith("[2] ") and all(line.startswith("> ") for line in lines[6:] if line)
@@ -44,5 +44,5 @@ def test_no_text_breaks_out_of_its_quotes(text: str, title: str, source: str, da
         ("bücher.md", "bücher.md"),
     ],
 )
-def test_hosts_of_look_alike_letters_are_shown_in_ascii(source: str, shown: str) -> None:
+def test_hosts_with_look_alike_letters_are_shown_in_ascii(source: str, shown: str) -> None:
     assert ascii_host(source) == shown

@@ -20,7 +20,7 @@ def read(folder: Path, text: str | bytes, name: str = "tools.yaml") -> Source:
     return read_source(path)
 
 
-def test_yaml_is_read_with_its_lines(tmp_path: Path) -> None:
+def test_yaml_is_read_with_line_numbers(tmp_path: Path) -> None:
     text = "# a comment\nname: x\nlist:\n  - 1\n  - {a: true, b: ~}\nquoted: 'true'\nlong: |\n  two\n  lines\nempty:\n"
     source = read(tmp_path, text)
     assert source.data == {
@@ -30,11 +30,11 @@ def test_yaml_is_read_with_its_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["no", "on", "yes", "off", "NO", "1:30", "0x10", "2026-01-01", "1_000", "=", "<<"])
-def test_words_stay_words(tmp_path: Path, word: str) -> None:
+def test_yaml_words_stay_strings(tmp_path: Path, word: str) -> None:
     assert read(tmp_path, f"country: {word}").data == {"country": word}
 
 
-def test_toml_is_read_with_its_lines(tmp_path: Path) -> None:
+def test_toml_is_read_with_line_numbers(tmp_path: Path) -> None:
     text = '[[tools]]\nname = "a"\n[tools.query]\nq = 1\n\n[[tools]]\nname = "b"\n'
     source = read(tmp_path, text, "tools.toml")
     assert source.data == {"tools": [{"name": "a", "query": {"q": 1}}, {"name": "b"}]}
@@ -67,9 +67,7 @@ BOMB = "a: &a [x,x]\n" + "".join(f"{b}: &{b} [*{a},*{a}]\n" for a, b in zip("abc
         ("a: " + "x" * 300_000, None, "split it"),
     ],
 )
-def test_what_is_written_wrongly_is_refused_with_its_line(
-    tmp_path: Path, text: str | bytes, line: int | None, words: str
-) -> None:
+def test_invalid_yaml_is_refused_with_its_line(tmp_path: Path, text: str | bytes, line: int | None, words: str) -> None:
     with pytest.raises(OptionError, match=words) as refused:
         read(tmp_path, text)
     place = f"{tmp_path / 'tools.yaml'}:" + ("" if line is None else f"{line}:")
@@ -85,13 +83,13 @@ def test_what_is_written_wrongly_is_refused_with_its_line(
         ("a = 'open", 1, "Expected"),
     ],
 )
-def test_wrong_toml_is_refused(tmp_path: Path, text: str, line: int, words: str) -> None:
+def test_invalid_toml_is_refused(tmp_path: Path, text: str, line: int, words: str) -> None:
     with pytest.raises(OptionError, match=words) as refused:
         read(tmp_path, text, "tools.toml")
     assert f"tools.toml:{line}: " in str(refused.value) or "nested" in words
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="nothing.yaml: cannot be read: No such file"):
         read_source(tmp_path / "nothing.yaml")
 
@@ -104,13 +102,13 @@ plain = st.recursive(
 
 
 @given(plain)
-def test_what_was_written_as_yaml_is_read_back(tmp_path_factory: pytest.TempPathFactory, data: object) -> None:
+def test_data_written_as_yaml_is_read_back(tmp_path_factory: pytest.TempPathFactory, data: object) -> None:
     folder = tmp_path_factory.getbasetemp()
     assert read(folder, yaml.safe_dump(data, allow_unicode=True)).data == data
 
 
 @given(st.text("ab:-\n\t {}[]&*!|>'\"#?%@`,\x07é", max_size=60), st.sampled_from(["yaml", "toml"]))
-def test_any_scribble_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str) -> None:
+def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str) -> None:
     folder = tmp_path_factory.getbasetemp()
     try:
         read(folder, text, f"scribble.{suffix}")

@@ -108,7 +108,7 @@ def test_a_tool_is_still_the_function_it_was() -> None:
     assert double(4) == 8
 
 
-def test_async_tools_and_the_run_context() -> None:
+def test_async_tools_get_the_run_context() -> None:
     @tool(name="who-spoke", timeout_s=3)
     async def who(context: RunContext, n: int = 1) -> str:
         return f"{len(context.conversation)} {n}"
@@ -152,7 +152,7 @@ def test_passages_and_citations_are_quoted_and_can_be_cited() -> None:
     assert [p.title for p in both.passages] == ["Wall", "Tea"] and "> Green tea is steamed." in both.text
 
 
-def test_returns_says_what_a_plain_value_stands_for(voices: VoiceSearch) -> None:
+def test_returns_gives_the_meaning_of_a_plain_value(voices: VoiceSearch) -> None:
     context = RunContext(Conversation(), voices=voices)
     assert ToolResult.of("7", returns="data").text == '"7"'
     assert ToolResult.of([7], returns="text").text == "[7]"
@@ -166,7 +166,7 @@ def test_returns_says_what_a_plain_value_stands_for(voices: VoiceSearch) -> None
         ToolResult.of("waltr", returns="voice", context=context)
 
 
-def test_long_results_are_shortened_and_say_so() -> None:
+def test_long_results_are_truncated_with_a_note() -> None:
     text = ToolResult("x" * (MAX_TEXT_CHARS + 5)).shortened().text
     assert text.endswith("[shortened: 5 more characters]") and len(text) < MAX_TEXT_CHARS + 50
 
@@ -203,7 +203,7 @@ def test_functions_that_cannot_be_tools_are_refused_at_once() -> None:
             tool(yields)
 
 
-def test_a_parameter_may_have_any_name_a_function_allows() -> None:
+def test_a_parameter_may_have_any_valid_name() -> None:
     @tool
     def awkward(
         copy: int, json: str = "x", _hidden: int = 2, model_name: str = "m", schema: int = Field(1, ge=0)
@@ -215,7 +215,7 @@ def test_a_parameter_may_have_any_name_a_function_allows() -> None:
     assert call(awkward, copy=1, _hidden=3).text == "1 x 3 m 1"
 
 
-def test_numbers_are_taken_where_words_are_wanted() -> None:
+def test_numbers_are_accepted_for_string_parameters() -> None:
     @tool
     def zip_code(code: str) -> str:
         return code
@@ -254,7 +254,7 @@ def test_deeply_nested_arguments_are_refused() -> None:
         call(take, anything=deep)
 
 
-def test_a_tool_says_what_it_needs_of_the_agent() -> None:
+def test_a_tool_declares_what_it_needs_from_the_agent() -> None:
     @tool(needs={"documents", "voices"})
     def compare() -> str:
         return ""
@@ -284,7 +284,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["place", "n", "other"]), json_values, max_size=3))
-def test_whatever_a_model_passes_is_taken_or_refused_with_our_error(arguments: dict[str, Any]) -> None:
+def test_any_arguments_are_accepted_or_refused_with_a_tool_error(arguments: dict[str, Any]) -> None:
     try:
         assert isinstance(call(_visit, **arguments).text, str)
     except ToolArgumentError as error:

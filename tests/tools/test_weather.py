@@ -60,7 +60,7 @@ def call(tool: Tool, **arguments: object) -> str:
     return asyncio.run(tool.call(RunContext(Conversation()), arguments)).text
 
 
-def test_the_weather_of_a_place_is_told(get_weather: Tool, server: LocalServer) -> None:
+def test_the_weather_of_a_place_is_reported(get_weather: Tool, server: LocalServer) -> None:
     assert call(get_weather, location="Rome", days="2").splitlines() == [
         "Rome, Italy: now 12 degrees Celsius, overcast, wind 8 kilometres per hour.",
         "2026-11-22: light rain, 8 to 13 degrees, rain 80 percent likely.",
@@ -72,12 +72,12 @@ def test_the_weather_of_a_place_is_told(get_weather: Tool, server: LocalServer) 
     assert len(server.asked) == 2
 
 
-def test_a_place_that_is_not_there_and_days_that_cannot_be_are_told(get_weather: Tool) -> None:
+def test_unknown_places_and_impossible_days_are_refused(get_weather: Tool) -> None:
     with pytest.raises(ToolError, match="There is no place called Xyzzy; ask how it is spelled"):
         call(get_weather, location="Xyzzy")
     with pytest.raises(ToolArgumentError, match="days: Input should be less than or equal to 7, not 30"):
         call(get_weather, location="Rome", days=30)
 
 
-def test_it_comes_through_the_plugin_door() -> None:
+def test_get_weather_is_an_entry_point() -> None:
     assert find_tools(["get_weather"])["get_weather"] is weather.get_weather

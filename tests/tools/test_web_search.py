@@ -39,7 +39,7 @@ def web(server: LocalServer) -> Web:
     return Web(Engines([SearXNG(server.url)]), fetcher=Fetcher(Guard(frozenset({f"127.0.0.1:{server.port}"}))))
 
 
-def test_a_question_to_the_web_is_answered_with_its_sources(web: Web, server: LocalServer) -> None:
+def test_a_web_search_returns_passages_with_sources(web: Web, server: LocalServer) -> None:
     steps: list[ScriptStep] = [
         {"calls": [{"name": "web_search", "arguments": {"query": "oldest bell"}}]},
         "It was cast in 1422.",
@@ -50,7 +50,7 @@ def test_a_question_to_the_web_is_answered_with_its_sources(web: Web, server: Lo
     assert f"{server.url}/bells" in [item.source for item in reply.citations]
 
 
-def test_a_page_is_read_by_its_address(web: Web, server: LocalServer) -> None:
+def test_a_page_is_read_by_url(web: Web, server: LocalServer) -> None:
     read = make_read_page(web, attribute=True)
     result = asyncio.run(read.call(CONTEXT, {"url": f" {server.url}/bells ", "question": "weight in tons"}))
     assert [p.text for p in result.passages] == ["It weighs four tons."]
@@ -59,13 +59,13 @@ def test_a_page_is_read_by_its_address(web: Web, server: LocalServer) -> None:
     assert len(whole.passages) == 2
 
 
-def test_nothing_found_is_said(web: Web, server: LocalServer) -> None:
+def test_a_search_without_results_is_reported(web: Web, server: LocalServer) -> None:
     server.answers["/search"] = (200, {}, b'{"results": []}')
     result = asyncio.run(make_web_search(web).call(CONTEXT, {"query": "xyzzy"}))
     assert result.text == "The web search found nothing about 'xyzzy'." and result.passages == ()
 
 
-def test_a_model_cannot_read_what_is_inside() -> None:
+def test_private_addresses_cannot_be_read() -> None:
     steps: list[ScriptStep] = [
         {"calls": [{"name": "read_page", "arguments": {"url": "http://169.254.169.254/"}}]},
         "I cannot.",
@@ -78,14 +78,14 @@ def test_a_model_cannot_read_what_is_inside() -> None:
         asyncio.run(read_page.call(context, {"url": "http://localhost:8080/admin"}))
 
 
-def test_wrong_settings_are_reported_at_the_first_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_settings_are_reported_at_the_first_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTAUDIO_WEB_SEARCH", "gogle")
     context = Resources(None, None).context(Conversation(), None)
     with pytest.raises(OptionError, match="AGENTAUDIO_WEB_SEARCH names 'gogle'"):
         asyncio.run(web_search.call(context, {"query": "x"}))
 
 
-def test_each_agent_reads_the_environment_for_itself(monkeypatch: pytest.MonkeyPatch, server: LocalServer) -> None:
+def test_each_agent_reads_the_environment_separately(monkeypatch: pytest.MonkeyPatch, server: LocalServer) -> None:
     def agent() -> Resources:
         return Resources(None, None)
 
@@ -98,6 +98,6 @@ def test_each_agent_reads_the_environment_for_itself(monkeypatch: pytest.MonkeyP
     assert first.web() is first.web() and agent().web() is not first.web()
 
 
-def test_without_an_agent_the_tools_need_a_web_of_their_own() -> None:
+def test_without_an_agent_the_tools_need_their_own_web() -> None:
     with pytest.raises(ToolError, match="make the tool with a Web of its own"):
         asyncio.run(web_search.call(CONTEXT, {"query": "x"}))

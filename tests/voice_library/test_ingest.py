@@ -136,16 +136,16 @@ def test_three_bad_rows_of_three_hundred_are_reported_and_the_others_land(librar
     (clips / "100.wav").write_bytes(b"Dear Sir or Madam")
     rows[200]["file"] = "nowhere.wav"
     rows[250]["id"] = "v3"
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     encoderless = VoiceLibrary.create(clips.parent / "plain")
     report = ingest(
-        encoderless, written(clips / "all.jsonl", rows), on_progress=lambda done, total: told.append((done, total))
+        encoderless, written(clips / "all.jsonl", rows), on_progress=lambda done, total: progress.append((done, total))
     )
     assert len(report.added) == len(encoderless) == 297
     assert set(reasons(report)) == {101, 201, 251}
     assert "not a sound file" in reasons(report)[101] and "no such file" in reasons(report)[201]
     assert "there is a voice 'v3' already" in reasons(report)[251]
-    assert told[-1] == (300, 300)
+    assert progress[-1] == (300, 300)
 
 
 def test_what_is_there_already_is_skipped(library: VoiceLibrary, clips: Path) -> None:
@@ -357,7 +357,7 @@ def test_a_disk_that_fills_up_ends_an_ingest_and_keeps_what_was_stored(library: 
     ingest(library, clips)
     speech("marcus").save(clips / "second.flac")
     process = in_another_process(FULL, library.folder, clips, Path(__file__).parents[1], 10_000)
-    told, complaint = process.communicate()
-    assert "free some space" in told, complaint
+    output, complaint = process.communicate()
+    assert "free some space" in output, complaint
     assert [voice.id for voice in library] == ["first"] and check(library) == []
     assert ingest(library, clips).added == ["second"]

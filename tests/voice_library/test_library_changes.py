@@ -299,10 +299,10 @@ def test_check_names_what_is_wrong_and_mends_what_it_can(embedded: VoiceLibrary)
 
 def test_stats_tell_what_there_is(embedded: VoiceLibrary) -> None:
     embedded.revoke("ben")
-    told = stats(embedded)
-    assert (told["voices"], told["usable"], told["revoked"], told["embedded"]) == (2, 2, 1, 2)
-    assert told["encoder"] == "bands-32" and told["languages"] == {"und": 2} and told["bytes"] > 10_000
-    json.dumps(told)
+    summary = stats(embedded)
+    assert (summary["voices"], summary["usable"], summary["revoked"], summary["embedded"]) == (2, 2, 1, 2)
+    assert summary["encoder"] == "bands-32" and summary["languages"] == {"und": 2} and summary["bytes"] > 10_000
+    json.dumps(summary)
 
 
 def test_a_voice_outside_any_library_is_judged_by_its_card(library: VoiceLibrary) -> None:

@@ -72,13 +72,13 @@ def test_a_kill_loses_no_voice_and_leaves_no_half_one_while_others_read(tmp_path
         time.sleep(random.uniform(0.05, 0.4))
         writer.kill()
         acknowledged += writer.communicate()[0].split()
-    told, complaint = reader.communicate("stop\n", timeout=60)
+    lines, complaint = reader.communicate("stop\n", timeout=60)
     assert reader.returncode == 0, complaint
     check(library, repair=True)
     assert check(library) == []
     stored = {voice.id for voice in VoiceLibrary(library.folder)}
     assert set(acknowledged) <= stored and len(stored) <= len(acknowledged) + 3
-    assert int(told) <= len(stored) == len(library.select(embedded=True))
+    assert int(lines) <= len(stored) == len(library.select(embedded=True))
 
 
 def test_readers_see_what_another_process_adds_and_revokes_at_once(tmp_path: Path) -> None:
@@ -180,11 +180,11 @@ except VoiceError as error:
 
 def test_a_read_only_mount_can_be_read_and_refuses_changes(library: VoiceLibrary) -> None:
     library.close()
-    told = in_another_process(READ_ONLY, library.folder).communicate()[0].splitlines()
-    if told == ["no namespace"]:
+    lines = in_another_process(READ_ONLY, library.folder).communicate()[0].splitlines()
+    if lines == ["no namespace"]:
         pytest.skip("this machine allows no mount namespace")
-    assert told[0] == "walter ruby robot secret"
-    assert "Read-only file system" in told[1] and "copy it to where it can be written" in told[1]
+    assert lines[0] == "walter ruby robot secret"
+    assert "Read-only file system" in lines[1] and "copy it to where it can be written" in lines[1]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -219,9 +219,9 @@ def test_a_full_disk_is_an_error_that_loses_nothing(library: VoiceLibrary, beyon
     library.close()
     process = in_another_process(FULL, library.folder, TESTS, beyond_the_clip)
     printed, complaint = process.communicate()
-    told = printed.splitlines()
+    lines = printed.splitlines()
     assert process.returncode == 0, complaint
-    assert "free some space" in told[0] and told[-1] == "4"
+    assert "free some space" in lines[0] and lines[-1] == "4"
     again = VoiceLibrary(library.folder)
     assert check(again) == []
     assert [voice.id for voice in again] == ["walter", "ruby", "robot", "secret"]

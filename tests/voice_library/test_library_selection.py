@@ -127,9 +127,9 @@ def test_a_library_migrates_to_another_encoder(mixed: VoiceLibrary) -> None:
     index = mixed.folder / "index"
     index.mkdir()
     (index / "speakers.faiss").write_bytes(b"old")
-    told: list[tuple[int, int]] = []
-    refused = reindex(mixed, Picky(16), on_progress=lambda done, total: told.append((done, total)))
-    assert refused == {"a": "too low"} and told == [(4, 4)]
+    progress: list[tuple[int, int]] = []
+    refused = reindex(mixed, Picky(16), on_progress=lambda done, total: progress.append((done, total)))
+    assert refused == {"a": "too low"} and progress == [(4, 4)]
     assert (mixed.encoder_name, mixed.dim) == ("bands-16", 16) and not index.exists()
     assert "".join(voice.id for voice in mixed.at(mixed.select(embedded=True))) == "bcd"
     assert [vectors.shape for _, vectors in mixed.embeddings()] == [(3, 16)]

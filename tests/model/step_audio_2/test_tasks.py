@@ -150,21 +150,21 @@ def test_commands_make_a_checkpoint_and_use_it(
     monkeypatch.setattr(tasks, "MAX_TOKENS", 2)
     made, sound = tmp_path / "tiny", tmp_path / "question.wav"
     tone(duration_s=0.2).save(sound)
-    code, told, _ = run("model", "init-tiny", made, "--shards", 2)
-    assert code == 0 and "made" in told and (made / "model.safetensors.index.json").exists()
+    code, output, _ = run("model", "init-tiny", made, "--shards", 2)
+    assert code == 0 and "made" in output and (made / "model.safetensors.index.json").exists()
     name = f"step-audio-2-mini:{made}"
-    code, told, _ = run("transcribe", sound, "--model", name)
-    assert code == 0 and told.strip()
+    code, output, _ = run("transcribe", sound, "--model", name)
+    assert code == 0 and output.strip()
     for command in (["translate", "--to", "zh"], ["describe"]):
-        code, told, _ = run(*command, sound, "--model", name, "--json")
-        assert code == 0 and set(json.loads(told)) == {"file", "model", "text"}
+        code, output, _ = run(*command, sound, "--model", name, "--json")
+        assert code == 0 and set(json.loads(output)) == {"file", "model", "text"}
     for arguments, words in (
         (["transcribe", tmp_path / "none.wav", "--model", name], "no such file"),
         (["describe", sound, "--model", f"step-audio-2-mini:{tmp_path / 'none'}"], "no folder"),
         (["describe", sound, "--model", "scripted"], "does not have this task"),
         (["model", "init-tiny", made, "--dtype", "int8"], "cannot be 'int8'"),
     ):
-        code, _, told = run(*arguments)
-        assert code == 1 and told.count("error: ") == 1 and words in told
+        code, _, output = run(*arguments)
+        assert code == 1 and output.count("error: ") == 1 and words in output
     code, _, _ = run("translate", sound, "--to", "fr")
     assert code == 2

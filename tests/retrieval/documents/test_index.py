@@ -230,8 +230,8 @@ def test_many_processes_may_read_one_folder_into_one_store(folder: Path, tmp_pat
     )
     command = [sys.executable, "-c", program, str(folder), str(tmp_path / "store.sqlite3")]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    told = [process.communicate(timeout=60)[0].strip() for process in running]
-    assert told == ["['cat.txt', 'dog.md']"] * 3
+    outputs = [process.communicate(timeout=60)[0].strip() for process in running]
+    assert outputs == ["['cat.txt', 'dog.md']"] * 3
 
 
 def test_a_touched_file_is_not_read_again(folder: Path, tmp_path: Path) -> None:

@@ -24,21 +24,21 @@ BUILTIN = {
 DIALECT = step_audio_2()
 
 
-def told(*names: str) -> dict[str, str]:
+def native_names(*names: str) -> dict[str, str]:
     """Native name by our name."""
     specs = [BUILTIN[name] for name in names]
     return dict(zip(names, (spec.name for spec in DIALECT.bind(specs).specs), strict=True))
 
 
 def test_our_tools_get_native_names_and_the_others_keep_theirs() -> None:
-    assert told(*BUILTIN) == {
+    assert native_names(*BUILTIN) == {
         "audio_search": "timbre_rag",
         "web_search": "search",
         "search_documents": "search_documents",
         "get_date_time": "get_date_time",
         "calculate": "calculate",
     }
-    assert told("search_documents") == {"search_documents": "search"}
+    assert native_names("search_documents") == {"search_documents": "search"}
     assert DIALECT.bind([BUILTIN["calculate"]]).specs == [BUILTIN["calculate"]]
 
 

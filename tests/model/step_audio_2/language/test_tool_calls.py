@@ -177,7 +177,7 @@ def test_without_the_mending_library_broken_json_is_reported(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("text", "problem", "told"),
+    ("text", "problem", "message"),
     [
         (call("{}", "serach"), "unknown_function", "did you mean 'search'"),
         (call("{}"), "missing_arguments", "'query'"),
@@ -187,11 +187,11 @@ def test_without_the_mending_library_broken_json_is_reported(monkeypatch: pytest
         (f'{OPEN}function\nsearch\n{{"query": "a', "unterminated", "not finished"),
     ],
 )
-def test_each_defect_has_a_kind_and_words_for_the_model(text: str, problem: str, told: str) -> None:
+def test_each_defect_has_a_kind_and_words_for_the_model(text: str, problem: str, message: str) -> None:
     found = read(text, [SEARCH])
     delta = found.delta("call_1")
     assert found.problem == problem
-    assert delta.problem is not None and told in delta.problem
+    assert delta.problem is not None and message in delta.problem
     assert delta.call.id == "call_1"
 
 
