@@ -1,4 +1,4 @@
-"""What several test files share: real sound, and a small library and corpus made on the spot."""
+"""Shared fixtures: a small voice library and a small corpus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Consent, Source
 
-# Machines that run the tests are shared: how long an example takes says nothing here.
+# No deadline: the tests run on shared machines, where the time of an example varies.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("mutate", settings.get_profile("shared"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("shared")
@@ -29,7 +29,7 @@ FREE = Consent(basis="synthetic", holder="nobody", scope=("synthesis", "demo"))
 
 @pytest.fixture(scope="session")
 def library_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library that is made once, for `library` to copy."""
+    """A library that is made once per session; `library` copies it."""
     folder = tmp_path_factory.mktemp("library") / "voices"
     made = VoiceLibrary.create(folder)
     common = {"licence": "CC0-1.0", "source": Source(engine="a sine wave"), "language": "en"}
@@ -45,7 +45,7 @@ def library_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def library(library_folder: Path, tmp_path: Path) -> VoiceLibrary:
-    """Three voices that may be used, and one that may not."""
+    """A library with three usable voices, and one without consent."""
     return VoiceLibrary(shutil.copytree(library_folder, tmp_path / "voices"))
 
 

@@ -1,4 +1,4 @@
-"""One turn through the loop: what the caller gets, sees and is told."""
+"""One turn through the loop: replies, events and errors."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Which module of agentaudio may import which: rooms in one direction, no circles, no private names.
+"""Rules for imports between modules: one direction between rooms, no circles, no private names.
 
-Imports count wherever they stand: at the top, inside functions (they only hide a circle until the call), and under
-TYPE_CHECKING (a type is a dependency too). What a package's `__init__` runs because one of its modules is imported
-does not count: only naming the package does.
+All imports count: at the top of a module, inside functions (which only delays a circle) and under TYPE_CHECKING (a type
+is a dependency too). Importing a module of a package does not count as importing the package itself.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "agentaudio"
 ROOMS = ("tools", "retrieval", "voice_library", "model")
 
-# The ground floor: modules that all rooms may import, and that import only each other.
+# Shared modules, which all rooms may import, and which import only each other.
 GROUND = ("sound", "text", "cache", "conversation", "errors", "files", "http", "onnx", "portal", "retry")
 ABOVE = {
     "voice_library": ("voice_library",),
@@ -29,7 +28,7 @@ ABOVE = {
 
 
 def modules() -> dict[str, Path]:
-    """Every module by the name it is imported by, with its real path: the rooms inside the package are links."""
+    """Every module by its import name, with its real path (the rooms in the package are links)."""
     found = {}
     for folder, _, names in os.walk(PACKAGE, followlinks=True):
         for file in (Path(folder) / name for name in names if name.endswith(".py")):
@@ -56,7 +55,7 @@ def from_imports(file: Path) -> Iterator[tuple[str, str]]:
 def imports(file: Path) -> set[str]:
     """The modules of agentaudio that a file imports.
 
-    `import agentaudio` alone and `__version__` are left out: neither loads anything else.
+    `import agentaudio` and `__version__` are left out, because they load nothing else.
     """
     found = set()
     for module, name in from_imports(file):
@@ -146,7 +145,7 @@ def test_modules_have_no_import_circles() -> None:
 
 
 def test_subpackages_have_no_import_circles() -> None:
-    """Packages beside each other; the modules beside them may serve them (`tokens`) or stand on them (`engine`)."""
+    """Only sibling packages are checked: a module beside them may be used by them (`tokens`) or use them (`engine`)."""
     packages = {name for name, file in MODULES.items() if file.name == "__init__.py"} - {"agentaudio"}
     graph: dict[str, set[str]] = {package: set() for package in packages}
     for name, needed in GRAPH.items():

@@ -1,4 +1,4 @@
-"""Values that are kept for a limited time."""
+"""A cache whose values expire."""
 
 from __future__ import annotations
 

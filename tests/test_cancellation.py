@@ -1,4 +1,4 @@
-"""A turn that is stopped, at any point, leaves nothing behind and a conversation that can go on."""
+"""A turn stopped at any point leaves no tasks or open files, and a valid conversation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agentaudio.model.scripted import Scripted
 
 @tool
 async def slow(x: int) -> str:
-    """Takes a few turns of the event loop."""
+    """Take a few iterations of the event loop."""
     for _ in range(3):
         await asyncio.sleep(0)
     return f"slow {x}"
@@ -44,7 +44,7 @@ def assert_consistent(session: Session) -> None:
 
 
 async def stop_after(session: Session, user: object, loop_steps: int) -> bool:
-    """Cancel a turn after so many steps of the event loop; False when it had ended by then."""
+    """Cancel a turn after `loop_steps` iterations of the event loop; False when it had ended before."""
     task = asyncio.create_task(session.run(user))  # type: ignore[arg-type]
     for _ in range(loop_steps):
         await asyncio.sleep(0)

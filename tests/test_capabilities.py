@@ -1,4 +1,4 @@
-"""What a model cannot do is refused when the agent is made, or said in the turn; it is never dropped in silence."""
+"""Anything that a model does not support is refused with an error, when the agent is made or in the turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a conversation holds, and what it refuses to hold."""
+"""Messages that a conversation accepts and refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models are held to the protocol and to what they say of themselves."""
+"""The deltas of a model are checked against the protocol and its capabilities."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ABLE = Scripted(["x"]).capabilities
 
 
 class Emits:
-    """A model that emits what it is given, whatever that is."""
+    """A model that emits the given values, of any type."""
 
     name = "emits"
 

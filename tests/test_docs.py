@@ -1,4 +1,4 @@
-"""What the documents show can be done, done."""
+"""The code, commands and links of the documentation work."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the page on Step-Audio 2 calls Step-Audio-2-mini, small."""
+    """A tiny checkpoint in the place of Step-Audio-2-mini."""
     from agentaudio.model.step_audio_2.init_tiny import init_tiny
 
-    # Random weights seldom stop by themselves; a short context ends their answers.
+    # A model with random weights rarely stops; a short context ends its answers.
     return init_tiny(tmp_path_factory.mktemp("checkpoint"), text={"max_position_embeddings": 2048})
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, request: pytest.FixtureRequest) -> Path:
-    """A working folder with what a page takes for granted: a question to ask, recordings, and the model it is about."""
+    """A working folder with the files that the pages use: a question, recordings and a model."""
     from agentaudio import Audio
 
     Audio.load(questions_folder() / "national-museum.flac").save(tmp_path / "question.wav")
@@ -82,7 +82,7 @@ def test_commands_run_in_order(page: str, body: str, folder: Path) -> None:
                 main(rest)
             assert ended.value.code in (0, None), line
         elif program == "make":
-            # Not run here, since it runs these tests: make says what it would do.
+            # `make test` would run these tests again, so make only prints what it would do.
             subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, capture_output=True)
         elif program == "python":
             assert (ROOT / rest[0]).exists()

@@ -1,4 +1,4 @@
-"""Files are replaced in one step: readers, umask, full disks, kills and threads."""
+"""Files are replaced atomically: with readers, umasks, full disks, kills and threads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_file_name_of_the_longest_length_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_a_new_file_gets_the_same_permissions_as_with_open(tmp_path: Path, umask: int, expected: int) -> None:
-    # In a process of its own: the umask is common to all threads of this one.
+    # In a separate process, because all threads of a process share the umask.
     code = (
         f"import os, sys; os.umask({umask})\nfrom pathlib import Path\n"
         "from agentaudio.files import write_atomically\nfrom agentaudio.errors import AudioError\n"
@@ -83,7 +83,7 @@ def test_writing_does_not_change_the_umask_of_other_threads(tmp_path: Path) -> N
 
 
 def calls_to_the_disk(path: Path, monkeypatch: pytest.MonkeyPatch, *, durable: bool) -> list[str]:
-    """Write a file and list, in order, what was flushed and renamed."""
+    """Write a file, and list in order the paths that were flushed and renamed."""
     calls: list[str] = []
     fsync, replace = os.fsync, os.replace
 
@@ -144,7 +144,7 @@ def test_a_read_only_folder_is_named_and_left_unchanged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("durable", [False, True])
 def test_a_full_disk_leaves_only_the_old_file(tmp_path: Path, durable: bool) -> None:
-    # A limit on the size of files stands in for the full disk: the kernel refuses the write midway.
+    # A limit on file size simulates a full disk: the kernel refuses the write midway.
     path = tmp_path / "a"
     path.write_bytes(b"old")
     code = (
@@ -162,7 +162,7 @@ def test_a_full_disk_leaves_only_the_old_file(tmp_path: Path, durable: bool) -> 
 def test_a_block_that_fails_leaves_the_old_file_and_raises_its_error(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    # ConsentError is a PermissionError, but not a refusal of the file system.
+    # ConsentError is a PermissionError that does not come from the file system.
     for failure in (KeyboardInterrupt(), ValueError("bad"), ConsentError("not allowed")):
         with pytest.raises(type(failure)) as caught, replacing(path, error=AudioError) as temporary:
             temporary.write_bytes(b"half")

@@ -1,4 +1,4 @@
-"""Which addresses may be requested: only the public internet, however the address is written."""
+"""Only addresses of the public internet may be requested, in any notation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Responses: limits of size, encodings, and which failures are temporary."""
+"""Responses: size limits, encodings, and temporary failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redirects: each one is checked, and what belongs to a site stays with it."""
+"""Redirects: each one is checked; credentials, cookies and bodies are not sent to other sites."""
 
 from __future__ import annotations
 

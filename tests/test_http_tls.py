@@ -40,7 +40,7 @@ def authority() -> Authority:
 
 @pytest.fixture
 def server(authority: Authority) -> Iterator[LocalServer]:
-    """Its certificate is for ours.example only."""
+    """A TLS server with a certificate for ours.example only."""
     with local_server(tls=authority.serving("ours.example")) as running:
         running.answers["/"] = (200, {}, b"hello")
         yield running
@@ -93,7 +93,7 @@ def test_https_to_a_plain_http_server_fails(authority: Authority) -> None:
 
 
 def test_credentials_are_not_sent_after_a_redirect_from_https_to_http(authority: Authority) -> None:
-    """Only the scheme differs: one name and one port, at two loopback addresses."""
+    """The two URLs differ only in their scheme; host and port are the same."""
     with local_server() as plain, local_server("127.0.0.2", plain.port, tls=authority.serving("ours.example")) as safe:
         addresses = iter(["127.0.0.2", "127.0.0.1"])
 

@@ -1,4 +1,4 @@
-"""Networks in ONNX files: opened once, checked, shared by threads, and their faults named."""
+"""Networks in ONNX files: opened once, checked, and shared by threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events wait for their reader, and the turn waits when too many do."""
+"""The event queue of a turn: order, bound, progress, withdrawal and closing."""
 
 from __future__ import annotations
 

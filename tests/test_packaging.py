@@ -1,4 +1,4 @@
-"""What a user installs: agentaudio alone, all of it, and nothing heavy before it is needed."""
+"""The package: its files, its public names, and imports on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which words and which sound of an answer were heard, when the listener stopped somewhere in it."""
+"""The heard words and sound of an answer that was cut off."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_an_unfinished_answer_is_marked_as_interrupted() -> None:
 def test_words_without_sound_yet_were_not_heard() -> None:
     made = step("First.", 0.5, " A long second sentence follows.", complete=False)
     assert heard_text(made, 0.5) == "First."
-    made.add(sound(0.1))  # time for one short word of it at most
+    made.add(sound(0.1))  # enough time for one short word at most
     assert heard_text(made, 0.6) in ("First.", "First. A")
 
 
@@ -187,7 +187,7 @@ def test_the_conversation_keeps_what_was_heard() -> None:
     playback.report(0.5)
     playback.settle(talk)
     assert [message.text for message in talk] == ["One"]
-    playback.report(0.75)  # the truth may come late
+    playback.report(0.75)  # a later report may correct it
     playback.settle(talk)
     part = talk.messages[0].parts[0]
     assert isinstance(part, SpeechPart) and part.cut_s == 0.75

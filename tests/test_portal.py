@@ -1,4 +1,4 @@
-"""The background event loop: threads, loops, Ctrl-C, fork and exit, all of them real."""
+"""The background event loop: threads, other loops, Ctrl-C, fork and exit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from agentaudio.portal import Portal, portal
 
 @pytest.fixture
 def own() -> Iterator[Portal]:
-    """A portal of the test's own, closed after it."""
+    """A separate portal for the test, closed after it."""
     made = Portal()
     yield made
     made.close()
@@ -32,7 +32,7 @@ async def loop_id() -> int:
 
 
 class Waiting:
-    """A coroutine that waits to be cancelled, and takes a moment to end."""
+    """A coroutine that waits until it is cancelled, then takes a moment to end."""
 
     def __init__(self) -> None:
         self.begun, self.ended = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Further attempts: after which failures, how many, and how long apart."""
+"""Retries: after which failures, how many, and with what pauses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several turns: what was heard of them, in which voice, and what is left to the caller."""
+"""Sessions: heard speech, voices, failures, and calls for the caller."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def all_events(session: Session, user: str = "go") -> list[events.Event]:
 
 
 async def play(session: Session, seconds: float, user: str = "go") -> list[events.Event]:
-    """Read a turn as a player does: interrupt when so much of its sound was played."""
+    """Read a turn as a player does, and interrupt it after `seconds` of sound."""
     seen, arrived = [], 0.0
     async for event in session.stream(user):
         seen.append(event)
@@ -151,7 +151,7 @@ async def test_a_report_may_come_after_the_next_turn_began() -> None:
     made_s = 0.3
     await all_events(session, "two")
     session.played(0.45, turn=1)
-    assert speech(session)[0].cut_s == pytest.approx(made_s)  # no more was made than that
+    assert speech(session)[0].cut_s == pytest.approx(made_s)  # the answer has no more sound
     session.played(9, turn=2)
     assert speech(session)[1].text == "Two."
     await all_events(session, "three")
@@ -283,7 +283,7 @@ async def test_a_failed_turn_restores_the_voice(library: VoiceLibrary) -> None:
     assert session.voice == library.get("ruby")
     assert [run.call.name for run in end.reply.tool_calls] == ["audio_search"]
     (output,) = session.conversation.last_outputs
-    assert "voice was not changed" in output.text  # the history must not say otherwise
+    assert "voice was not changed" in output.text  # the conversation must say so too
 
 
 async def test_calls_that_ran_before_a_failure_are_kept() -> None:

@@ -1,4 +1,4 @@
-"""A session stays whole in any order of turns, interruptions, reports and ends of tools."""
+"""A session stays consistent in any order of turns, interruptions, playback reports and tool results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOOR = external_tool("door", "Open a door.", {"type": "object", "properties": {}
 
 
 class Talk(RuleBasedStateMachine):
-    """One reader, who plays; a model that says numbered words and makes calls; tools that end on request."""
+    """A reader that plays, a model that says numbered words and makes calls, and tools that end on request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class Talk(RuleBasedStateMachine):
             for part in message.parts:
                 if isinstance(part, SpeechPart) and part.cut_s is not None:
                     assert part.interrupted and part.audio is not None and part.audio.duration == part.cut_s
-                    # Without reports the last word that was read counts, whose sound was not.
+                    # Without reports, the last word counts as heard when it was read, even if its sound was not.
                     unspoken = 0 if self.plays else 1
                     assert len(part.text.split()) - unspoken <= part.cut_s / WORD_S + 1e-6
 

@@ -1,4 +1,4 @@
-"""The commands, run as people run them."""
+"""The commands of `agentaudio`, run from the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-m", "agentaudio"]
 
 @dataclass
 class Done:
-    """How a command ended."""
+    """The result of a command."""
 
     returncode: int
     stdout: str
@@ -37,7 +37,7 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process: a new interpreter for each would cost the suite a minute."""
+    """Run a command in this process, which is faster than a new interpreter for each."""
 
     def run(*arguments: object, input: bytes = b"") -> Done:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(input)))
@@ -173,7 +173,7 @@ def test_ctrl_c_prints_one_line_and_leaves_no_partial_file(tmp_path: Path) -> No
         [*COMMAND, "ask", "hi", "--model", f"scripted:{script}", "--tools", str(waiting), "--allow-commands",
          "--out", str(tmp_path / "a.wav")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # Shells have what they start in the background ignore Ctrl-C, and children inherit that.
+        # Background jobs of a shell ignore SIGINT, and their children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None

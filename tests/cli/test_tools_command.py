@@ -1,4 +1,4 @@
-"""`agentaudio tools`, run as people run it."""
+"""`agentaudio tools`, run from the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audio encoder and the adaptor against the reference's vectors, padding quirks and all."""
+"""The audio encoder and the adaptor against the reference vectors, including its padding."""
 
 from __future__ import annotations
 

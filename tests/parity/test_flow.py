@@ -1,4 +1,4 @@
-"""The flow decoder, whole and in chunks, against the reference's vectors."""
+"""The flow decoder, whole and in chunks, against the reference vectors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_whole_utterances(vectors: Vectors) -> None:
 
 
 def watch(flow: Any) -> tuple[dict[str, Any], list[tuple[Any, Any]]]:
-    """What the encoder's parts give, under the names of the vectors, and what goes in and out of the estimator."""
+    """Outputs of the encoder's parts, by their names in the vectors, and inputs and outputs of the estimator."""
     seen: dict[str, Any] = {}
     runs: list[tuple[Any, Any]] = []
     encoder = flow.encoder
@@ -112,7 +112,7 @@ def test_single_blocks_on_tiny_activations(vectors: Vectors) -> None:
 
 
 def caches(state: FlowState) -> dict[str, Any]:
-    """The state under the names and in the layout of the vectors."""
+    """The streaming state, with the names and layout of the vectors."""
     encoder = state.encoder
     doubled = [keys.repeat(1, 1, 2, 1) for keys in encoder.token_keys]
     return {
@@ -127,7 +127,7 @@ def check_caches(vectors: Vectors, tensors: Tensors, where: str, state: FlowStat
     for name, value in caches(state).items():
         if f"{where}/{name}" in tensors:
             expected = tensors[f"{where}/{name}"]
-            # The reference keeps room for ten steps, however few it takes.
+            # The reference allocates ten steps, even when it uses fewer.
             vectors.check(NAME, f"{where}/{name}", value, expected[: len(value)] if "estimator" in name else expected)
 
 

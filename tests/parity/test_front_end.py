@@ -1,4 +1,4 @@
-"""Log-mels, token counts and resampling against the reference's vectors."""
+"""Log-mels, token counts and resampling against the reference vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logits and greedy continuations of the whole model against the reference's vectors."""
+"""Logits and greedy continuations of the whole model against the reference vectors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def vectors(request: pytest.FixtureRequest) -> Vectors:
 
 
 def built(vectors: Vectors, tensors: Tensors) -> Any:
-    """The model of the vectors. Only some rows of its two vocabulary matrices are stored; the others are zero."""
+    """The model of the vectors. Of its two vocabulary matrices only some rows are stored; the others are zero."""
     settings = {key: value for key, value in vectors.entry(NAME)["config"].items() if key != "model_type"}
     model = StepAudio2ForCausalLM(StepAudio2Config(**settings)).eval()
     weights = {}
@@ -42,7 +42,7 @@ def built(vectors: Vectors, tensors: Tensors) -> Any:
 
 
 def cases(tensors: Tensors) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every prompt of the vectors, as the model takes it."""
+    """The model inputs for each prompt of the vectors."""
     for key in tensors:
         if key.endswith("/input_ids"):
             case = key.removesuffix("/input_ids")

@@ -1,4 +1,4 @@
-"""Prompts, interleaved speech and tool calls against the reference's vectors."""
+"""Prompts, interleaved speech and tool calls against the reference vectors."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_tool_calls_whole_and_by_character(folder: Path | None) -> None:
     for case in vectors(folder, "08_tool_calls.json")["cases"]:
         wanted = expected(case["robust"])
         for pieces in ([case["text"]], list(case["text"])):
-            # The reference mends nothing.
+            # The reference does not repair malformed JSON.
             parser = ToolCallParser(specs(case["tools"]), repair=False)
             found = [one for piece in pieces for one in parser.feed(piece)]
             assert totals([*found, *parser.finish()]) == wanted, case["name"]

@@ -1,4 +1,4 @@
-"""What a timbre prompt is computed from, against the reference's vectors: Kaldi's filterbank and the 24 kHz mel."""
+"""The features of a timbre prompt, against the reference vectors: Kaldi's filterbank and the 24 kHz mel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HiFT vocoder, stage by stage, and the whole decoder, streaming and not, against the reference's vectors."""
+"""The HiFT vocoder, stage by stage, and the whole decoder, streaming and not, against the reference vectors."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_whole_chain(vectors: Vectors) -> None:
 
 
 class StoredNoise:
-    """Noise from a table of the vectors."""
+    """Noise that is stored in the vectors."""
 
     def __init__(self, table: Any) -> None:
         self._table = torch.tensor(table[0].T)

@@ -1,1 +1,1 @@
-"""What several test files share: small real things to build on."""
+"""Helpers that several test files share."""

@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine, for tests: paths with their answers, and what was asked."""
+"""A local HTTP server for tests, which answers by path and records the requests."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Asked:
 class LocalServer:
     """A running server.
 
-    answers: by path without query, an answer or a function of the request giving one
-    asked: the requests, as they arrived
+    answers: by path without query, an answer or a function from a request to an answer
+    asked: the requests, in order
     server_names: for each TLS handshake, the server name (SNI) that the client sent
     """
 
@@ -64,7 +64,7 @@ def local_server(
                 self.send_header(name, value)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            with contextlib.suppress(OSError):  # the client may have left
+            with contextlib.suppress(OSError):  # the client may have disconnected
                 self.wfile.write(body)
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer
@@ -74,7 +74,7 @@ def local_server(
 
     class Quiet(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            pass  # a client that refuses the certificate hangs up
+            pass  # clients that refuse the certificate disconnect
 
     def named(socket: ssl.SSLSocket | ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         server.server_names.append(name)

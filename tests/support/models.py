@@ -1,4 +1,4 @@
-"""Short ways to script a model for the loop."""
+"""Helpers for scripting a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def calls(*made: tuple[str, Mapping[str, object]]) -> dict[str, object]:
 
 
 def scripted(*steps: object, **able: Any) -> Scripted:
-    """A model that replays these steps. able: capabilities that differ from Scripted's own."""
+    """A model that replays these steps. able: capabilities that replace Scripted's."""
     model = Scripted(steps)  # type: ignore[arg-type]
     if able:
         model.capabilities = replace(Scripted.capabilities, **able)

@@ -33,7 +33,7 @@ def hours(museum: str, day: int = 1) -> str:
 
 @server.tool()
 def guide(kind: str) -> list[TextContent | ImageContent | AudioContent]:
-    """A guide in sound and pictures."""
+    """A guide with sound and images."""
     picture = base64.b64encode(b"picture").decode()
     sound = base64.b64encode(tone().to_bytes("flac") if kind == "sound" else b"noise").decode()
     return [
@@ -45,7 +45,7 @@ def guide(kind: str) -> list[TextContent | ImageContent | AudioContent]:
 
 @server.tool()
 async def walk(context: Context) -> str:
-    """Takes a while."""
+    """Report progress, then return."""
     for room in range(3):
         await context.report_progress(room + 1, 3, f"room {room + 1}")
     return "seen"
@@ -53,7 +53,7 @@ async def walk(context: Context) -> str:
 
 @server.tool()
 async def stay() -> str:
-    """Never ends by itself."""
+    """Wait until cancelled."""
     note("stays")
     try:
         await asyncio.sleep(60)
@@ -70,14 +70,14 @@ def refuse() -> str:
 
 @server.tool(name="fire.alarm")
 def fire_alarm() -> str:
-    """The server ends."""
+    """Exit the server."""
     note("alarm")
     os._exit(3)
 
 
 @server.tool(annotations=ToolAnnotations(read_only_hint=True))
 def flicker() -> str:
-    """Ends the server the first time, works the second."""
+    """Exit the server on the first call; succeed on the second."""
     if "flickered" not in notes.read_text():
         note("flickered")
         os._exit(3)

@@ -1,4 +1,4 @@
-"""Vocabularies for tests of Step-Audio 2's language side, and how its reference vectors are read."""
+"""Vocabularies and reference vectors for tests of the language modules of Step-Audio 2."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEPT = Path(__file__).parents[1] / "model" / "step_audio_2" / "data" / "languag
 
 
 class CharacterVocabulary:
-    """Every character is a token whose id is its code point; the special ids are the published ones."""
+    """A vocabulary of characters, whose ids are their code points, and the published special tokens."""
 
     ids = TokenIds()
 
@@ -36,7 +36,7 @@ class CharacterVocabulary:
 
 @cache
 def byte_vocabulary() -> BpeVocabulary:
-    """A byte-level BPE like the real one: 256 bytes, some merges, the special tokens after them."""
+    """A byte-level BPE like the real one: 256 bytes, some merges, then the special tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("<", "|"), ("|", ">"), ("a", "u"), ("au", "d"), ("t", "h"), ("th", "e"), ("ä", "½"), ("ä½", "ł")]
     words = [*alphabet, *("".join(pair) for pair in merges)]
@@ -48,7 +48,7 @@ def byte_vocabulary() -> BpeVocabulary:
 
 
 def vectors(folder: Path | None, name: str) -> Any:
-    """A file of reference vectors; the test is skipped where it is not there."""
+    """Read a file of reference vectors. Skips the test when the file is missing."""
     path = (folder or SHARED) / name
     if not path.is_file():
         pytest.skip(f"no {path}; name a folder of reference vectors with --vectors")
@@ -56,12 +56,12 @@ def vectors(folder: Path | None, name: str) -> Any:
 
 
 def specs(names: Sequence[str] | None) -> list[ToolSpec] | None:
-    """Tools that take anything, known by name; None is any tool."""
+    """Tools of these names that take any arguments; None stands for any tool."""
     return None if names is None else [ToolSpec(name, "", {}) for name in names]
 
 
 def totals(found: Sequence[str | ReadCall]) -> dict[str, Any]:
-    """What a parser found, in the form of the vectors."""
+    """The result of a parser, in the format of the vectors."""
     calls = [piece for piece in found if isinstance(piece, ReadCall)]
     return {
         "content": "".join(piece for piece in found if isinstance(piece, str)),
@@ -79,17 +79,17 @@ def expected(robust: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(reader: OutputReader, ids: Sequence[int]) -> list[Piece]:
-    """All pieces of an output that stops here."""
+    """All pieces of a complete output."""
     return [*(piece for token_id in ids for piece in reader.feed(token_id)), *reader.finish()]
 
 
 def speech_tokens(codes: Sequence[int]) -> SpeechTokens:
-    """Speech tokens of the codec that Step-Audio 2 speaks with."""
+    """Speech tokens of Step-Audio 2's codec."""
     return SpeechTokens(tuple(codes), CODEC, CODE_RATE_HZ)
 
 
 def by_kind(pieces: Sequence[Piece]) -> dict[str, Any]:
-    """Pieces without the places where they were cut."""
+    """Pieces joined by kind, so that the places of the cuts do not matter."""
     return {
         "spoken": "".join(piece.text for piece in pieces if isinstance(piece, Text) and piece.spoken),
         "text": "".join(piece.text for piece in pieces if isinstance(piece, Text) and not piece.spoken),
@@ -101,7 +101,7 @@ def by_kind(pieces: Sequence[Piece]) -> dict[str, Any]:
 
 
 def sounds(messages: Any) -> Any:
-    """The vectors give sound by its number of samples; give it as silence of that length."""
+    """Replace each sound, which the vectors give as a number of samples, by silence of that length."""
     if isinstance(messages, list):
         return [sounds(item) for item in messages]
     if isinstance(messages, dict):
@@ -113,5 +113,5 @@ def sounds(messages: Any) -> Any:
 
 
 def kept(kind: str) -> Any:
-    """Excerpts of the reference vectors that come with the tests."""
+    """Read an excerpt of the reference vectors that is stored with the tests."""
     return json.loads(_KEPT.read_text(encoding="utf-8"))[kind]

@@ -1,4 +1,4 @@
-"""Asking a Step-Audio 2 of random weights, and dictating what it answers."""
+"""Helpers to query a Step-Audio 2 with random weights, and to prescribe its answers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ending(deltas: Sequence[Delta]) -> End:
 
 
 def dictate(model: StepAudio2, *answers: Sequence[int]) -> Any:
-    """Make the model's weights prefer these ids, one answer after the other; the rest of the way is its own."""
+    """Make the model prefer these ids, one answer after the other. Everything but the logits is unchanged."""
     script = iter([number for ids in answers for number in ids])
 
     def prefer(_: Any, __: Any, logits: Any) -> Any:
@@ -69,5 +69,5 @@ def call(vocabulary: BpeVocabulary, name: str, arguments: str) -> list[int]:
 
 
 def spoken(vocabulary: BpeVocabulary, words: str, codes: Sequence[int]) -> list[int]:
-    """An answer after <tts_start>, which the prompt holds."""
+    """An answer that follows <tts_start>, the last token of the prompt."""
     return [*interleave(vocabulary.encode(words), codes)[1:], IDS.eot]

@@ -1,4 +1,4 @@
-"""A small Step-Audio 2 of random weights, large enough that its greedy choices are clear."""
+"""A small Step-Audio 2 with random weights, large enough for unambiguous greedy choices."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def config(**fields: Any) -> Any:
 
 
 def fresh(seed: int = 0, **fields: Any) -> Any:
-    """A model of one's own."""
+    """A new model, which the test may change."""
     from agentaudio.model.step_audio_2.init_tiny import random_model
 
     model = random_model(config(**fields), seed)
-    # Random weights may stop anywhere; tests want as many tokens as they ask for.
+    # A model with random weights may stop at any token; tests need a fixed number of them.
     model.generation_config.eos_token_id = None
     return model
 
 
 @cache
 def shared() -> Any:
-    """The model that most tests use; nobody changes it."""
+    """The model that most tests share. Do not change it."""
     return fresh()
 
 
@@ -59,7 +59,7 @@ def mel(samples: int, seed: int = 0) -> Any:
 
 
 def prompt(*pieces: str | Any) -> dict[str, Any]:
-    """Text (a token for each byte) and log-mels, as the model takes them."""
+    """Model inputs for text (a token for each byte) and log-mels."""
     ids: list[int] = []
     mels = []
     for piece in pieces:
@@ -96,7 +96,7 @@ def together(*prompts: dict[str, Any]) -> dict[str, Any]:
 
 
 def said(model: Any, inputs: dict[str, Any], tokens: int = 12, **options: Any) -> list[list[int]]:
-    """The ids that the model adds, greedily unless told otherwise; one list for each prompt or sample."""
+    """The ids that the model generates, greedily by default; a list for each prompt or sample."""
     options = {"do_sample": False, "pad_token_id": IDS.endoftext, **options}
     out = model.generate(**inputs, max_new_tokens=tokens, **options)
     rows: list[list[int]] = out[:, inputs["input_ids"].shape[1] :].tolist()
@@ -104,7 +104,7 @@ def said(model: Any, inputs: dict[str, Any], tokens: int = 12, **options: Any) -
 
 
 def count_encodings(model: Any) -> list[int]:
-    """A list that grows by the number of audios whenever the encoder runs."""
+    """A list to which each run of the encoder appends its number of audios."""
     sizes: list[int] = []
     model.encoder.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     return sizes

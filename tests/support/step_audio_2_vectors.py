@@ -1,4 +1,4 @@
-"""Reference vectors of Step-Audio 2: a folder of tensors, and a manifest that says how near is near enough."""
+"""Reference vectors of Step-Audio 2: a folder of tensors, and a manifest with tolerances."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 SHARED = Path(__file__).parents[3] / "shared" / "step_audio_2" / "vectors"
-"""Beside the repository; `--vectors FOLDER` names another."""
+"""Default folder, beside the repository; `--vectors FOLDER` names another."""
 
 _TYPES = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "U8": "u1", "BOOL": "?"}
 Tensors = dict[str, NDArray[Any]]
 
 
 class Vectors:
-    """One folder of vectors. What it lacks skips the test that asks for it."""
+    """A folder of vectors. A test that needs a missing file is skipped."""
 
     @classmethod
     def chosen(cls, config: pytest.Config) -> Vectors:
@@ -34,7 +34,7 @@ class Vectors:
         self._entries: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))["entries"]
 
     def entry(self, name: str) -> dict[str, Any]:
-        """What the manifest says of a file."""
+        """The entry of a file in the manifest."""
         if name not in self._entries or not (self.folder / name).is_file():
             pytest.skip(f"the vectors at {self.folder} have no {name}")
         entry: dict[str, Any] = self._entries[name]
@@ -59,7 +59,7 @@ class Vectors:
 
 
 def read_safetensors(path: Path) -> Tensors:
-    """All arrays of a safetensors file, without the library: the front end is tested where it is not installed."""
+    """Read all arrays of a safetensors file, without the library, which some test environments lack."""
     content = path.read_bytes()
     start = 8 + int.from_bytes(content[:8], "little")
     header: dict[str, Any] = json.loads(content[8:start])

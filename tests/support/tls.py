@@ -1,4 +1,4 @@
-"""A certificate authority of the tests' own, for TLS servers on this machine."""
+"""A certificate authority for local TLS servers in tests."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Authority:
         self.pem = own.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
     def trusted(self) -> ssl.SSLContext:
-        """For clients that trust this authority and no other."""
+        """A context for clients that trust only this authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self.pem)
         return context
 
     def serving(self, *names: str) -> ssl.SSLContext:
-        """For a server with a certificate for these host names and IP addresses."""
+        """A context for a server, with a certificate for these host names and IP addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         issued = (
             _certificate(x509.Name([]), self._name, key.public_key())

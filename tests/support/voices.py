@@ -1,4 +1,4 @@
-"""What tests of voice libraries share: a small encoder, and processes that use a library."""
+"""Helpers for tests of voice libraries: a small encoder, and processes that use a library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentaudio.sound.audio import Audio
 
 
 class Bands:
-    """A speaker encoder that tells tones apart: the sound's power in so many bands up to 1 kHz."""
+    """A speaker encoder that distinguishes tones: the power of the sound in `dim` bands up to 1 kHz."""
 
     same_speaker_above = 0.95
 
@@ -27,7 +27,7 @@ class Bands:
 
 
 def in_another_process(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Run Python elsewhere; `sys.argv[1:]` holds the arguments."""
+    """Run Python code in another process; `sys.argv[1:]` holds the arguments."""
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

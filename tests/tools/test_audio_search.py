@@ -1,4 +1,4 @@
-"""`audio_search`, called by an agent and on its own."""
+"""`audio_search`, called by an agent and directly."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_search_without_results_keeps_the_voice(library: VoiceLibrary) -> None
 
 
 class Slow(VoiceSearch):
-    """A search between whose answer and its use another process takes a voice back."""
+    """A search during which another process revokes the voice that it found."""
 
     def search(self, *arguments: Any, **options: Any) -> list[VoiceMatch]:
         found = super().search(*arguments, **options)

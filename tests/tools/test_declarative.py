@@ -1,4 +1,4 @@
-"""Tools from files: every kind, called for real, and what is refused when a file is read."""
+"""Tools from files: calls of every kind, and errors in the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools by name, from files and folders, and from plugins that are installed for real."""
+"""Tools by name, from files and folders, and from installed plugins."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_broken_plugin_does_not_hide_the_others_in_the_listing(site: Path) -> 
 
 
 def test_the_example_package_is_found_when_it_is_installed(tmp_path: Path) -> None:
-    # What pip would unpack: the module, and the metadata that its build makes of pyproject.toml.
+    # The files that pip would install: the module, and the metadata built from pyproject.toml.
     site = shutil.copytree(ROOT / "examples" / "plugin_package", tmp_path / "site")
     build = "import setuptools.build_meta as build; build.prepare_metadata_for_build_wheel('.')"
     subprocess.run([sys.executable, "-c", build], cwd=site, check=True, capture_output=True)

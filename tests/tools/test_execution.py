@@ -1,4 +1,4 @@
-"""Calls of a turn, run for real: each ends once, in one of five ways, and never takes the turn down."""
+"""Tool calls of a turn: each ends once, with one of five statuses, and never fails the turn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONTEXT = RunContext(Conversation())
 
 
 class Turn:
-    """What a turn is told of its calls."""
+    """Records what TurnCalls reports to a turn."""
 
     def __init__(self, *tools: Tool, approve: Approve | None = None) -> None:
         self.started: list[str] = []

@@ -1,4 +1,4 @@
-"""Tools that the agent's caller runs."""
+"""Tools that the caller of the agent runs."""
 
 from __future__ import annotations
 

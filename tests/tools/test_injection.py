@@ -1,4 +1,4 @@
-"""Hostile pages and results: whatever they say, they are quoted, call nothing and forge nothing."""
+"""Prompt injection: hostile pages and results are quoted, cause no calls and cannot forge tokens."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def server() -> Iterator[LocalServer]:
 
 
 class OnePage:
-    """An engine that finds one page, under a title as hostile as itself."""
+    """A search engine that finds one page, with a hostile title and text."""
 
     name = "one page"
 
@@ -111,7 +111,7 @@ class OnePage:
 
 
 def parrot(conversation: Conversation, tools: Sequence[ToolSpec], voice: object) -> list[Delta]:
-    """Says whatever the tools told it: the most gullible of models."""
+    """A model step that repeats the tool outputs word for word."""
     return [TextDelta(output.text) for output in conversation.last_outputs]
 
 

@@ -1,4 +1,4 @@
-"""Tools of a real MCP server, in a process of its own."""
+"""Tools of an MCP server that runs in a separate process."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_servers_tools_become_tools_with_their_schemas(tools: dict[str, Tool])
 def test_an_agent_calls_server_tools_in_several_turns(tools: dict[str, Tool]) -> None:
     step = {"calls": [{"name": "hours", "arguments": {"museum": "It", "day": n}} for n in (1, 2)]}
     agent = Agent(Scripted([step, "Thanks."], loop=True), tools=[tools["hours"]])
-    for _ in range(2):  # each in an event loop of its own
+    for _ in range(2):  # each in a new event loop
         reply = agent.run_sync("when")
         assert [run.result.text for run in reply.tool_calls] == ["It is open on day 1.", "It is open on day 2."]
 
@@ -171,7 +171,7 @@ def test_a_server_that_hangs_is_restarted(tools: dict[str, Tool], monkeypatch: p
 
 
 def children() -> list[Path]:
-    """What this process started: their command lines in /proc."""
+    """Command lines of the child processes, from /proc."""
     if not Path("/proc/self").exists():
         pytest.skip("finds the server in /proc")
     tasks = Path("/proc/self/task").glob("*/children")

@@ -1,4 +1,4 @@
-"""Values that are filled into texts: nothing gets lost, nothing is filled in twice."""
+"""Placeholders in texts: each is filled in once."""
 
 from __future__ import annotations
 

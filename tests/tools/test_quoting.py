@@ -1,4 +1,4 @@
-"""Retrieved text cannot pass for anything else."""
+"""Retrieved text is always marked as a quotation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of tools as data: what stands on which line, and what is refused."""
+"""Tool files as data: line numbers and syntax errors."""
 
 from __future__ import annotations
 

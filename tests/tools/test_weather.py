@@ -1,4 +1,4 @@
-"""`get_weather`, against a service on this machine that answers as Open-Meteo does."""
+"""`get_weather`, against a local server that answers like Open-Meteo."""
 
 from __future__ import annotations
 

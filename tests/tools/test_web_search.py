@@ -1,4 +1,4 @@
-"""The web tools, called as an agent calls them, over real sockets."""
+"""The web tools, called as an agent calls them, against a local server."""
 
 from __future__ import annotations
 
