@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import pickle
 from collections.abc import Iterator
+from dataclasses import FrozenInstanceError
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -225,6 +227,10 @@ def test_the_clip_of_a_voice_is_the_one_that_its_card_describes(tmp_path: Path) 
     assert repr(voice) == "Voice('ann', 'Ann')" and voice == Voice(prepared.card, path, home=None)
     assert hash(voice) == hash(Voice(prepared.card, path)) != hash(Voice(card(id="ben"), path))
     assert voice.to_dict()["transcript"] == "Hello." and "licence" not in voice.to_dict()
+    assert json.loads(json.dumps(voice.to_dict()))["added"] == TODAY.isoformat()
+    for thing, field in ((voice, "card"), (voice.permit, "home")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(thing, field, None)
     path.write_bytes(tone(400, 1).to_bytes("flac"))
     with pytest.raises(VoiceError, match=r"voice 'ann': .*ann\.flac changed after it was added; add it again"):
         _ = Voice(prepared.card, path).clip
@@ -318,6 +324,7 @@ def test_a_revocation_reaches_every_voice_object_at_once(library: VoiceLibrary) 
 
 def test_a_removed_voice_is_refused(library: VoiceLibrary) -> None:
     held = library.get("l0-c1")
+    assert held == Voice(held.card, held.path)
     library.remove("l0-c1")
     assert held.permit.refusal() == "it was removed from the library" and not library.has("l0-c1")
     with pytest.raises(ConsentError, match="may not be used for synthesis: it was removed from the library"):
