@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 
 
 def pause_s(failures: int, *, first_s: float, longest_s: float) -> float:
-    """Seconds to wait after so many failures in a row, 1 or more: doubled each time, up to `longest_s`.
+    """Seconds to wait after `failures` failures in a row (1 or more): doubled each time, up to `longest_s`.
 
     Multiplied by a random factor in [0.5, 1], so that clients which failed together do not return together.
     """

@@ -20,7 +20,7 @@ class Unrestricted:
 
 @dataclass(frozen=True, slots=True)
 class ClipVoice:
-    """A clip to speak in the voice of. It has no card: whoever makes it answers for the speaker's consent.
+    """A clip to speak in the voice of. It has no card: its caller is responsible for the speaker's consent.
 
     clip: a few seconds of one person speaking
     transcript: the words of the clip; empty when unknown

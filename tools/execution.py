@@ -182,7 +182,7 @@ class TurnCalls:
 
     async def _bounded(self, tool: Tool, call: ToolCall, context: RunContext) -> tuple[Status, ToolResult]:
         """Run a tool for as long as it may take. Raises what the tool raised."""
-        # A task of its own: a tool that ignores being cancelled holds up neither the turn nor its end.
+        # A separate task, so that a tool that ignores cancellation delays neither the turn nor its end.
         listening = self._listening(call, context)
         attempts = retry(
             lambda: _called(tool, call, listening), retries=tool.retries, label=f"a call of the tool {tool.name}"
@@ -217,7 +217,7 @@ class TurnCalls:
                 progressed(call, message, share)
 
         def progress(message: str, share: float | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(tell, message, share)
 
         return replace(context, progress=progress)

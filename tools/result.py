@@ -96,7 +96,7 @@ class ToolResult:
         return cls.of(value.require("synthesis"))
 
     def shortened(self) -> ToolResult:
-        """This result with at most MAX_TEXT_CHARS of text; the model is told how much is missing."""
+        """This result with at most MAX_TEXT_CHARS of text; a note says how much is missing."""
         dropped = len(self.text) - MAX_TEXT_CHARS
         if dropped <= 0:
             return self

@@ -167,7 +167,7 @@ class VoiceHome(Protocol):
 
 @dataclass(frozen=True)
 class Permit:
-    """Whether speech may be made in a voice, answered anew each time; it does not hold the clip.
+    """Permission to speak in a voice, checked at each call. It does not hold the clip.
 
     home: the library that is asked; None decides by the card alone
     """
@@ -193,7 +193,7 @@ class Voice:
     """A voice: its card, and its clip, which is read on first use and checked against the card's hash.
 
     path: the clip's file
-    home: the library that keeps the voice and is asked before each use; None for a voice of its own
+    home: the library of the voice, which is checked before each use; None for a voice outside a library
     """
 
     card: VoiceCard

@@ -13,7 +13,7 @@ SILENCE_PEAK = 1e-4
 """-80 dBFS: below the last bit of most microphones."""
 
 LOUDEST_PEAK = 8.0
-"""18 dB over full scale. Float samples beyond it are surely integers that nobody scaled."""
+"""18 dB over full scale. Float samples above it are most likely unscaled integers."""
 
 
 def peak(samples: Floats) -> float:
@@ -32,7 +32,7 @@ def dbfs(level: float) -> float:
 
 
 def from_dbfs(decibels: float) -> float:
-    """The level that `dbfs` turns into so many decibels."""
+    """The linear level at `decibels` dBFS; the inverse of `dbfs`."""
     return float(10 ** (decibels / 20))
 
 

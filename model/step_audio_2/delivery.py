@@ -133,7 +133,7 @@ class Delivery:
         try:
             self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
         except RuntimeError:
-            # The event loop was closed, so nobody awaits the deltas.
+            # The event loop was closed, so the deltas are no longer awaited.
             self.stop()
 
 

@@ -30,7 +30,7 @@ FILES = ("flow.yaml", "flow.pt", "hift.pt", "campplus.onnx", "speech_tokenizer_v
 
 
 def shipped_voice() -> ClipVoice:
-    """The voice used when none is asked for: a synthetic American woman; see assets/NOTICE."""
+    """The default voice: a synthetic American woman; see assets/NOTICE."""
     clip = Audio.load(files("agentaudio.model.step_audio_2").joinpath("assets/own_voice.flac").read_bytes())
     words = "Hello, it is good to hear you. Ask me anything you like, and I will look it up and tell you what I found, "
     return ClipVoice(clip, words + "in a few plain words.", id="step-audio-2")
@@ -43,7 +43,7 @@ class SpeechDecoder:
 
     folder: the `token2wav` folder of a checkpoint
     device, dtype, steps: see Token2Wav.load; compiled: its `compile`
-    own_voice: the voice when none is asked for; None is `shipped_voice`
+    own_voice: the default voice; None is `shipped_voice`
 
     Raises BackendError when one of the folder's files is missing.
     """

@@ -73,7 +73,7 @@ class Ddgs:
 
 @dataclass(frozen=True)
 class SearXNG:
-    """A SearXNG instance of one's own.
+    """A SearXNG instance that you run.
 
     url: address of the instance, whose settings must allow the format json
     """

@@ -57,7 +57,7 @@ def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Ex
     """One to three sentences that answer the question, in the order of their document; none when nothing fits.
 
     The score of a sentence is made of its cosine with the question, the share of the question's words that it
-    holds (rare words count more), and whether it has the kind of thing that is asked for: a number, a name, a year.
+    holds (rare words count more), and whether it contains the expected kind of answer: a number, a name, a year.
     A sentence that refers to the one before it ("It ...") is returned with that one.
     """
     sentences = _sentences(passages)[:MOST_SENTENCES]

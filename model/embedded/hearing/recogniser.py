@@ -41,7 +41,7 @@ _CONFIDENCE_SLOPE, _CONFIDENCE_OFFSET = 5.2, -1.8  # logistic regression of corr
 class Recognition:
     """What was recognised.
 
-    text: lower-case words; empty when nobody spoke
+    text: lower-case words; empty when no speech was found
     confidence: 0 to 1, the expected share of correct words
     words: the words with times and posteriors; times count from 0.2 s before the first speech
     """

@@ -78,7 +78,7 @@ def search_query(text: str) -> str:
 
 
 def voice_query(text: str) -> str:
-    """The voice that is asked for: "please answer in the voice of a calm old man" gives "a calm old man", and "go back
+    """The requested voice: "please answer in the voice of a calm old man" gives "a calm old man", and "go back
     to your own voice" gives "default"."""
     said = " ".join(split_words(text))
     if _DEFAULT_VOICE.search(said):

@@ -1,1 +1,1 @@
-"""From words to sound, in the voice that was asked for."""
+"""From words to sound, in the requested voice."""
