@@ -214,6 +214,28 @@ def test_a_body_does_not_cross_sites(server: LocalServer, other_port: LocalServe
         assert (last.method, last.body) == ("GET", b"") and "content-type" not in last.headers
 
 
+def test_the_connection_of_a_redirect_is_closed_before_the_next_request() -> None:
+    async def go() -> bool:
+        closed = asyncio.Event()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if b"/start" in await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 302 Found\r\nlocation: /end\r\ncontent-length: 9\r\n\r\nhalf")
+                await reader.read()  # until the client hangs up
+                closed.set()
+            else:
+                await asyncio.wait_for(closed.wait(), 2)
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+            url = f"http://ours.example:{listening.sockets[0].getsockname()[1]}/start"
+            async with guarded_client(GUARD, timeout_s=5) as client:
+                return (await fetch(client, client.build_request("GET", url))).status == 200
+
+    assert asyncio.run(go())
+
+
 def test_the_http_library_does_not_follow_redirects(server: LocalServer) -> None:
     async def go() -> httpx2.Response:
         async with guarded_client(GUARD) as client:
