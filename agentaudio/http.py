@@ -279,7 +279,7 @@ async def _read(response: httpx2.Response, max_bytes: int) -> bytes:
     if encoding not in ENCODINGS:
         raise NetworkError(f"{_shown(url)} has the content encoding {encoding[:40]!r}; only gzip and deflate are read")
     body = bytearray()
-    async for piece in response.aiter_bytes(65_536):
+    async for piece in response.aiter_bytes():
         body += piece
         if len(body) > max_bytes:
             raise NetworkError(f"{_shown(url)} sends more than {max_bytes} bytes, which is the limit")

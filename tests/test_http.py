@@ -99,8 +99,10 @@ def test_messages_show_the_beginning_of_a_long_url() -> None:
         parse_url("http://[::1" + "b" * 200)
     assert str(refused.value).startswith(f"'http://[::1{'b' * 89}' is not a URL: ")
     with pytest.raises(RefusedAddress) as refused:
-        get("ftp://a/" + "b" * 300, Guard())
+        get("ftp://a/" + "b" * 300 + "?key=secret#secret", Guard())
     assert str(refused.value) == f"ftp://a/{'b' * 192} is refused: its scheme is 'ftp', not http or https"
+    with pytest.raises(RefusedAddress, match=r"^ftp://a/ is refused"):
+        get("ftp://a/#secret", Guard())
 
 
 def test_the_list_of_refused_addresses_is_long_enough() -> None:
