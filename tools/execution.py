@@ -199,7 +199,7 @@ class TurnCalls:
                 work.cancel()
                 await asyncio.wait([work], timeout=GRACE_S)
                 if not work.done():
-                    log.warning("tool %s was told to stop and did not", tool.name)
+                    log.warning("tool %s did not stop when cancelled", tool.name)
         if not in_time:
             return "timed_out", ToolResult(f"{tool.name} took longer than {tool.timeout_s:g} s and was stopped.")
         if work.cancelled():

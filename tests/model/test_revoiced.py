@@ -1,4 +1,4 @@
-"""A model with one voice of its own speaks in any voice."""
+"""A model with a fixed voice speaks in any voice."""
 
 from __future__ import annotations
 

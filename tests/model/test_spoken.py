@@ -1,4 +1,4 @@
-"""A text and its sound as deltas: words first, sound in order, and an end to all work when it is closed."""
+"""A text and its sound as deltas: words first, sound in order, and all work stops on closing."""
 
 from __future__ import annotations
 

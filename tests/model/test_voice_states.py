@@ -1,4 +1,4 @@
-"""What models make of clips is made once, bounded in memory, kept by maker, and gone when the voice is revoked."""
+"""Voice states: computed once, bounded in memory, stored by maker, and removed when the voice is revoked."""
 
 from __future__ import annotations
 

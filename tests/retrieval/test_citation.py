@@ -1,4 +1,4 @@
-"""Which sources an answer names."""
+"""The citations of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Audio` as a value: arrays in, slices, joins, comparison."""
+"""`Audio` as a value: from arrays, slicing, joining, comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CAM++ speaker encoder: what it is fed, what it refuses, and what it says of a file that is not its own."""
+"""The CAM++ speaker encoder: its input features, refused sound, and errors for other files."""
 
 from __future__ import annotations
 

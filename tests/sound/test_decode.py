@@ -1,4 +1,4 @@
-"""Sound files of every kind, whole and broken, become `Audio` or our error."""
+"""Sound files of every kind, whole and broken, become `Audio` or an AudioError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What resampling keeps, what it removes, and how long the result is."""
+"""Resampling: frequencies kept and removed, and the length of the result."""
 
 from __future__ import annotations
 

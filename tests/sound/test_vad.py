@@ -1,4 +1,4 @@
-"""Finding speech: in a recording, in noise, in nothing, and bit by bit."""
+"""Voice activity detection: in recordings, noise and silence, and in streamed sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an answer is cut so that it can be spoken piece by piece."""
+"""Splitting an answer into phrases to be spoken one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentence embedder that ships, and its word pieces."""
+"""The included sentence embedder, and its word pieces."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where sentences end, in a whole text and in one that arrives in pieces."""
+"""Sentence ends, in whole and in streamed text."""
 
 from __future__ import annotations
 

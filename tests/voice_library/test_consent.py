@@ -1,4 +1,4 @@
-"""Who may be spoken as: licence, consent, its purposes and last day, the library's policy, and revocation.
+"""Permission to use a voice: licence, consent, its purposes and last day, the library's policy, and revocation.
 
 Fast, so that it can be run against many mutants of the rules.
 """

@@ -1,4 +1,4 @@
-"""The demo voices that ship with the package: real clips, honest cards, told apart by the encoder."""
+"""The included demo voices: their clips and cards, and that the encoder distinguishes them."""
 
 from __future__ import annotations
 

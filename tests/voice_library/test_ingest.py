@@ -1,4 +1,4 @@
-"""Recordings become voices: the good rows of anything, and a reason for every other row."""
+"""Ingest: usable recordings become voices, and each refused row has a reason."""
 
 from __future__ import annotations
 

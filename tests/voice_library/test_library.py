@@ -1,4 +1,4 @@
-"""A library on disk: what goes in comes out, and nothing else."""
+"""A library on disk: voices are stored and read back unchanged."""
 
 from __future__ import annotations
 

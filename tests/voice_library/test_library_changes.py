@@ -1,4 +1,4 @@
-"""Taking voices back, deleting them for good, and what a library permits."""
+"""Revoking voices, removing them for good, and the policy of a library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped speaker encoder, on the shipped demo clips."""
+"""The included speaker encoder, on the demo clips."""
 
 from __future__ import annotations
 

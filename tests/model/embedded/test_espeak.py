@@ -1,4 +1,4 @@
-"""eSpeak NG in its own process: what is spoken, and what is left behind."""
+"""eSpeak NG in its own process: its speech, its errors, and the end of the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hearing: open and expected speech, names no dictionary has, silence, and what happens when it breaks."""
+"""Recognition: open and expected speech, names outside the dictionary, silence, and failing processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lending a voice: nearer to the reference than before, and still fit to be heard."""
+"""Timbre transfer: speech becomes more similar to the reference and stays intelligible."""
 
 from __future__ import annotations
 

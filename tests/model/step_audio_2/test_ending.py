@@ -1,4 +1,4 @@
-"""How an answer ends is reported as it was: why, and how many tokens of which kind it took."""
+"""The `End` of an answer: its reason, and the number of tokens of each kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step-Audio 2 as a backend: the loop runs on it, it stops when told, and it remembers what it has read."""
+"""Step-Audio 2 as a backend: it drives the loop, stops when cancelled, and reuses cached prompts."""
 
 from __future__ import annotations
 

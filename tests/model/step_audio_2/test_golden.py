@@ -1,4 +1,4 @@
-"""Numbers of a small model that must never change: padding quirks of the ear, logits, a greedy answer.
+"""Golden numbers of a small model: encoder output with padding, logits, and a greedy answer.
 
 The weights come from NumPy's generator, whose stream is stable. The numbers were written by
 `PYTHONPATH=.:tests python tests/model/step_audio_2/test_golden.py` when the same code passed the reference's

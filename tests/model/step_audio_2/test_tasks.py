@@ -1,4 +1,4 @@
-"""Transcribe, translate, describe: in the words that the model was trained on, and from the command line."""
+"""Transcribe, translate, describe: with the prompts of the training, and from the command line."""
 
 from __future__ import annotations
 

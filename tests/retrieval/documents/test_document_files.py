@@ -1,4 +1,4 @@
-"""Files of every kind become documents whose source says where their text is."""
+"""Files of every kind become documents with the position of their text as source."""
 
 from __future__ import annotations
 

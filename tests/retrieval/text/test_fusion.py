@@ -1,4 +1,4 @@
-"""One ranking from several."""
+"""Rank fusion: one ranking from several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Meaning and words as one ranking."""
+"""Hybrid search: embeddings and words in one ranking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that reads query and text together has the last word on the order."""
+"""Reranking with a model that reads query and text together."""
 
 from __future__ import annotations
 

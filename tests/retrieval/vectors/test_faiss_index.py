@@ -1,4 +1,4 @@
-"""Nearest vectors: exact while they are few, compressed when they are many, on the disk and in memory."""
+"""Nearest vectors: exact for few, compressed for many, on disk and in memory."""
 
 from __future__ import annotations
 

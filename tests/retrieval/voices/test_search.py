@@ -1,4 +1,4 @@
-"""Asking for a voice."""
+"""Voice search."""
 
 from __future__ import annotations
 

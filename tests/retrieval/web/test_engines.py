@@ -1,4 +1,4 @@
-"""Search engines, asked over real sockets, and what happens when they fail."""
+"""Search engines, against a local server, and their failures."""
 
 from __future__ import annotations
 

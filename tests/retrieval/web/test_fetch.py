@@ -1,4 +1,4 @@
-"""Pages as they come: too long, too slow, packed, mislabelled, moved."""
+"""Fetching pages that are too long, too slow, compressed, mislabelled or redirected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a question to the passages of real pages, over real sockets."""
+"""From a question to passages of real pages, against a local server."""
 
 from __future__ import annotations
 

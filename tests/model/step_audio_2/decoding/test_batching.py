@@ -1,4 +1,4 @@
-"""Answers that are decoded together are those that each would have been given alone."""
+"""Answers decoded in a batch equal those decoded one by one."""
 
 from __future__ import annotations
 

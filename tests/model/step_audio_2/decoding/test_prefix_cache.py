@@ -1,4 +1,4 @@
-"""What was read once is not read again, and that changes nothing."""
+"""The prefix cache: a known prefix is not computed again, and answers are the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tokens are drawn: like transformers draws them, and the same again for the same seed."""
+"""Sampling: the same distribution as in transformers, and the same tokens for the same seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scheduling policy, without tensors or threads: any order of events keeps its promises."""
+"""The scheduling policy, without tensors or threads: its invariants hold in any order of events."""
 
 from __future__ import annotations
 

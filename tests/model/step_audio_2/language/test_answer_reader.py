@@ -1,4 +1,4 @@
-"""A whole answer, from ids to deltas to the next prompt."""
+"""A whole answer: from ids to deltas to the next prompt."""
 
 from __future__ import annotations
 

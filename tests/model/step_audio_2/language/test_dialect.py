@@ -1,4 +1,4 @@
-"""The native tools' words: given to ours, taken back, and a date that does not depend on the machine."""
+"""The native tool names: mapping in both directions, and a date that does not depend on the machine."""
 
 from __future__ import annotations
 

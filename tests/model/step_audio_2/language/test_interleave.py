@@ -1,4 +1,4 @@
-"""Speech blocks written and read: inverse of each other, whatever arrives, with nothing held back for long."""
+"""Interleaved speech: writing and reading are inverse, for any input, and reading holds little back."""
 
 from __future__ import annotations
 

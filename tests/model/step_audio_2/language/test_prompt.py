@@ -1,4 +1,4 @@
-"""Prompts: what the reference writes, a prefix of the next one, and closed to forgery."""
+"""Prompts: equal to the reference, each a prefix of the next, and safe against forged special tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tool calls: the same however they are cut, mended only where that is safe, and never silently lost."""
+"""Tool calls: the same for any cuts, repaired only where that is safe, and never lost silently."""
 
 from __future__ import annotations
 

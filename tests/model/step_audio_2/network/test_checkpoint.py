@@ -1,4 +1,4 @@
-"""Checkpoints: both forms of config.json, the Auto classes, and what is said of folders that cannot be loaded."""
+"""Checkpoints: both forms of config.json, the Auto classes, and errors for folders that cannot be loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-mels and resampling: the reference's numbers, whole or streamed, and clear words for what is no sound."""
+"""Log-mels and resampling: equal to the reference, whole or streamed, and errors for invalid sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model: the same answer however it is cached, padded, batched or searched, and audio heard only once."""
+"""The model: the same answer with cache, padding, batches or beam search; audio is encoded only once."""
 
 from __future__ import annotations
 

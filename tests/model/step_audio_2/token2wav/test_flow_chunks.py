@@ -1,4 +1,4 @@
-"""The flow decoder in chunks: what must equal the whole, what may be forgotten, and numbers that never change."""
+"""The flow decoder in chunks: equality with the whole utterance, bounded state, and golden numbers."""
 
 from __future__ import annotations
 

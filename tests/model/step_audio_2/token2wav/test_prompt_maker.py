@@ -1,4 +1,4 @@
-"""From a recording to a timbre prompt: any rate and length, and plain words about what cannot be used."""
+"""From a recording to a timbre prompt: any rate and length, and errors for unusable recordings."""
 
 from __future__ import annotations
 

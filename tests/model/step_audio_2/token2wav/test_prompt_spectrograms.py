@@ -1,4 +1,4 @@
-"""The spectrograms of a timbre prompt: golden numbers, lengths, and what is mirrored at the ends."""
+"""The spectrograms of a timbre prompt: golden numbers, lengths, and mirrored padding."""
 
 from __future__ import annotations
 

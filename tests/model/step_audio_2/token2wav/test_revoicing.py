@@ -1,4 +1,4 @@
-"""Revoicing: any speech in the timbre of a prompt, whole and while it arrives."""
+"""Revoicing: any speech in the timbre of a prompt, whole and streamed."""
 
 from __future__ import annotations
 

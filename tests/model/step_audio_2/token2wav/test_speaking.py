@@ -1,4 +1,4 @@
-"""Step-Audio 2 aloud: its speech tokens come out as sound, in the voice that was asked for."""
+"""Step-Audio 2 with sound: its speech tokens become sound in the requested voice."""
 
 from __future__ import annotations
 

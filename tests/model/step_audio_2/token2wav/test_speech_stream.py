@@ -1,4 +1,4 @@
-"""Speech from tokens, whole and as they come: every length, any handing over, several voices at once."""
+"""Speech from tokens, whole and streamed: every length, any chunks, several voices at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speech tokens: how many there are, long sound in windows, and sound that arrives bit by bit."""
+"""The speech tokenizer: number of tokens, long sound in windows, and streamed sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A timbre prompt is a value: checked, immutable, kept in one file, and never believed when that was changed."""
+"""A timbre prompt: validated, immutable, stored in one file, and refused when the file was changed."""
 
 from __future__ import annotations
 

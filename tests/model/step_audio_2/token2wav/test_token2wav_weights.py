@@ -1,4 +1,4 @@
-"""The decoder's files: the official layout loads; whatever is wrong with one is said, and nothing in it is run."""
+"""The decoder's files: the official layout loads, invalid files are reported, and no code in them is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vocoder: its excitation, and a mel in pieces that must sound like the whole."""
+"""The vocoder: its excitation, and equality of streamed and whole sound."""
 
 from __future__ import annotations
 
