@@ -84,7 +84,7 @@ def test_values_of_the_right_type_and_defaults_are_passed_on() -> None:
         ({"bits": "7"}, "bits '7' does not fit; it must be 4 | 8 | none"),
     ],
 )
-def test_what_does_not_fit_is_named_with_its_value(options: dict[str, Any], words: str) -> None:
+def test_invalid_options_are_named_with_their_value(options: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as raised:
         called(**options)
     assert words in str(raised.value)

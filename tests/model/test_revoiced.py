@@ -122,7 +122,7 @@ def test_a_model_without_sound_is_refused() -> None:
         Revoiced(fixed_voice(tone(), voices="none"), Louder())
 
 
-def test_what_the_model_can_do_stays_as_it_is() -> None:
+def test_other_capabilities_are_those_of_the_model() -> None:
     able = Revoiced(fixed_voice(tone(), calls_tools=True, cites=True, languages=("en",)), Louder()).capabilities
     assert able.voices == "any" and able.calls_tools and able.cites and able.languages == ("en",)
 

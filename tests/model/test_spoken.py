@@ -114,7 +114,7 @@ async def test_cancelling_the_consumer_stops_the_synthesiser() -> None:
     assert beeps.open == 0
 
 
-async def test_a_failure_comes_after_what_was_made_before_it() -> None:
+async def test_a_failure_comes_after_the_sound_before_it() -> None:
     beeps, came = Beeps(), []
     beeps.fails_at = "b"
     with pytest.raises(BackendError, match="no breath"):

@@ -33,7 +33,7 @@ async def test_what_was_heard_is_the_transcript() -> None:
     assert await transcribe(Scripted([step]), tone()) == "how far?"
 
 
-async def test_a_model_that_only_answers_is_asked_to_write_down_what_it_hears() -> None:
+async def test_a_model_that_only_answers_is_prompted_to_transcribe() -> None:
     sound = tone()
 
     def step(conversation: Conversation, *_: Any) -> list[Delta]:
@@ -61,7 +61,7 @@ async def test_only_options_that_the_model_honours_are_asked_for() -> None:
     assert asked == [GenerateOptions(speak=False, temperature=0.0), GenerateOptions(speak=False)]
 
 
-async def test_a_models_own_way_comes_first() -> None:
+async def test_a_models_own_transcribe_is_used_first() -> None:
     assert isinstance(Own(["x"]), Transcriber)
     assert await transcribe(Own(["x"]), tone(duration_s=2.0)) == "2 s of words"
 

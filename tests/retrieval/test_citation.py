@@ -40,7 +40,7 @@ def test_url_citations_name_the_sentence_that_relies_on_a_page() -> None:
 
 
 @given(st.text(max_size=200), st.lists(st.text(min_size=1, max_size=100), max_size=4))
-def test_whatever_is_said_citations_quote_their_source(answer: str, texts: list[str]) -> None:
+def test_citations_quote_their_source_for_any_answer(answer: str, texts: list[str]) -> None:
     passages = [Passage(text, "T", f"https://example.org/{n}", 10 * n) for n, text in enumerate(texts)]
     by_source = {passage.source: passage for passage in passages}
     citations = cite(answer, passages)

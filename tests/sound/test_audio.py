@@ -23,7 +23,7 @@ def test_channels_of_opposite_polarity_do_not_cancel_to_silence() -> None:
     assert Audio(np.stack([voice, -voice], axis=1), 16_000).peak == pytest.approx(0.3, rel=0.01)
 
 
-def test_the_shorter_axis_is_the_channels_unless_told() -> None:
+def test_the_shorter_axis_is_the_channels_by_default() -> None:
     frames = np.zeros((2, 100), np.float32)
     assert len(Audio(frames, 8_000)) == 100
     assert len(Audio(frames.T, 8_000)) == 100
@@ -39,7 +39,7 @@ def test_unsigned_bytes_have_their_zero_in_the_middle() -> None:
     assert Audio(np.array([0, 128, 192], np.uint8), 8_000).samples.tolist() == [-1.0, 0.0, 0.5]
 
 
-def test_it_does_not_change_when_the_array_behind_it_does() -> None:
+def test_audio_does_not_change_with_its_source_array() -> None:
     array = np.zeros(10, np.float32)
     audio = Audio(array, 8_000)
     array[:] = 1
@@ -60,7 +60,7 @@ def test_it_does_not_change_when_the_array_behind_it_does() -> None:
         (np.array([True]), "not sound"),
     ],
 )
-def test_arrays_that_are_no_sound_are_refused(samples: np.ndarray, words: str) -> None:
+def test_invalid_arrays_are_refused(samples: np.ndarray, words: str) -> None:
     with pytest.raises(AudioError) as caught:
         Audio(samples, 16_000)
     assert words in str(caught.value)

@@ -106,14 +106,14 @@ def test_a_truncated_file_is_named(weights: Path, tmp_path: Path, size: int) -> 
         CamPlusPlus(path).encode(tone())
 
 
-def test_a_git_lfs_pointer_is_told(tmp_path: Path) -> None:
+def test_a_git_lfs_pointer_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "campplus.onnx"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 28303423\n")
     with pytest.raises(BackendError, match="git lfs pull"):
         CamPlusPlus(path).encode(tone())
 
 
-def test_another_network_is_told_by_its_inputs(weights: Path) -> None:
+def test_another_network_is_recognised_by_its_inputs(weights: Path) -> None:
     with pytest.raises(BackendError, match=r"another network: it takes 1x128x\? and 1, not 1x\?x80"):
         CamPlusPlus(weights.with_name("speech_tokenizer_v2_25hz.onnx")).encode(tone())
 

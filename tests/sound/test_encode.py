@@ -36,7 +36,7 @@ def test_nothing_is_left_when_a_place_cannot_be_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["occupied"]
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_half_one(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_file_and_no_partial_one(tmp_path: Path) -> None:
     # A limit on the size of files stands in for the full disk: the kernel refuses the write midway.
     tone(duration_s=0.1).save(tmp_path / "a.wav")
     code = (

@@ -15,7 +15,7 @@ from agentaudio.sound.formats import SOUND_SUFFIXES, WRITABLE, has_sound_suffix,
 
 
 @pytest.mark.parametrize("suffix", WRITABLE)
-def test_what_is_written_is_recognised_and_read(suffix: str) -> None:
+def test_written_files_are_recognised_and_read(suffix: str) -> None:
     content = tone(duration_s=0.5).to_bytes(suffix)
     assert suffix in SOUND_SUFFIXES
     assert starts_like_sound(content) or suffix == ".mp3"  # libsndfile's MP3 begins without a tag

@@ -66,12 +66,12 @@ def _tone(hertz: float) -> Audio:
     ],
     ids=["silence", "empty", "loud noise", "faint noise", "tone", "hum"],
 )
-def test_what_is_not_speech_trims_to_nothing(activity: VoiceActivity, sound: Audio) -> None:
+def test_sound_without_speech_is_trimmed_to_nothing(activity: VoiceActivity, sound: Audio) -> None:
     assert activity.speech(sound) == []
     assert len(activity.trim(sound)) == 0
 
 
-def test_stream_decides_the_same_however_the_sound_arrives(clip: Audio) -> None:
+def test_the_stream_decides_the_same_for_any_chunks(clip: Audio) -> None:
     whole = VoiceActivityStream().push(clip.samples)
     stream, parts, position = VoiceActivityStream(), [], 0
     steps = np.random.default_rng(1)

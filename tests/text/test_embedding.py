@@ -22,7 +22,7 @@ def test_the_default_embedder_is_one_for_all() -> None:
 
 
 @pytest.mark.skipif(INSTALLED, reason="sentence-transformers is installed")
-def test_another_name_says_what_to_install() -> None:
+def test_an_unknown_name_says_what_to_install() -> None:
     with pytest.raises(MissingExtra, match=r"agentaudio\[embedders\]"):
         load_embedder("some/model")(["tea"])
 

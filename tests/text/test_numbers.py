@@ -16,12 +16,12 @@ from agentaudio.text.numbers import (
 
 
 @given(st.integers(-LARGEST, LARGEST))
-def test_every_whole_number_survives_being_said(number: int) -> None:
+def test_every_integer_survives_the_spoken_form(number: int) -> None:
     assert parse_number(number_words(number)) == number
 
 
 @given(st.integers(0, 10**6), st.integers(1, 9999))
-def test_decimals_survive_being_said(whole: int, thousandths: int) -> None:
+def test_decimals_survive_the_spoken_form(whole: int, thousandths: int) -> None:
     number = float(f"{whole}.{thousandths:04d}")
     assert parse_number(number_words(number)) == pytest.approx(number)
 

@@ -27,7 +27,7 @@ def test_an_opening_of_few_words_is_not_chopped() -> None:
     assert phrases("Yes, it is open until six in the evening.") == ["Yes, it is open until six in the evening."]
 
 
-def test_nothing_gives_nothing() -> None:
+def test_empty_text_has_no_phrases() -> None:
     assert phrases("") == phrases(" \n ") == []
 
 
@@ -42,7 +42,7 @@ def test_no_character_is_lost(text: str) -> None:
 
 
 @given(st.text(max_size=400), st.integers(1, 60))
-def test_pieces_are_no_longer_than_asked_unless_a_word_is(text: str, longest: int) -> None:
+def test_pieces_exceed_the_limit_only_for_a_longer_word(text: str, longest: int) -> None:
     for piece in pieces(text, longest):
         assert piece and (len(piece) <= longest or " " not in piece)
 

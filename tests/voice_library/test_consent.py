@@ -94,7 +94,7 @@ def permitted(licence: str | None, consent: Consent | None, policy: Policy) -> b
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=repr)
-def test_a_policy_tolerates_what_is_missing_and_nothing_that_is_refused(policy: Policy) -> None:
+def test_a_policy_may_allow_missing_fields_but_not_refusals(policy: Policy) -> None:
     for licence, consent in itertools.product(LICENCES, CONSENTS):
         allowed = outcome(card(licence=licence, consent=consent), policy=policy) is None
         assert allowed == permitted(licence, consent, policy), (licence, consent)
@@ -108,7 +108,7 @@ def test_the_reason_names_what_is_missing() -> None:
     assert outcome(card(licence=None, consent=None), policy=Policy(without_consent=True)) == "it has no licence"
 
 
-def test_by_default_nothing_is_tolerated() -> None:
+def test_the_default_policy_allows_no_missing_fields() -> None:
     assert Policy() == STRICT == Policy(without_licence=False, without_consent=False)
 
 
@@ -118,7 +118,7 @@ def test_nothing_permits_a_revoked_voice() -> None:
         assert outcome(revoked, purpose, policy) == "it was revoked on 2024-05-06"
 
 
-def test_a_revoked_card_keeps_what_people_wrote_and_loses_what_was_derived_from_the_sound() -> None:
+def test_a_revoked_card_keeps_written_fields_and_loses_those_derived_from_the_sound() -> None:
     quality = Quality(speech_s=2, snr_db=None, clipped=0, bandwidth_hz=400)
     written = {"description": "Calm.", "tags": ("low",), "gender": "female", "transcript": "Hello.", "quality": quality}
     by_hand = card(**written).tombstone(REVOKED)
@@ -161,7 +161,7 @@ def test_a_card_that_is_spelled_wrongly_is_refused(fields: dict[str, object], wo
         ("sha256", ("0123456789abcdef" * 4,), ("0" * 63, "0" * 65, "G" * 64, "A" * 64)),
     ],
 )
-def test_a_field_takes_what_it_allows_and_nothing_else(
+def test_fields_accept_only_their_allowed_values(
     name: str, allowed: tuple[object, ...], refused: tuple[object, ...]
 ) -> None:
     for value in allowed:
@@ -184,7 +184,7 @@ def test_a_measurement_is_in_its_range(name: str, allowed: tuple[float, ...], re
             Quality.model_validate(measured | {name: value})
 
 
-def test_what_a_card_need_not_say() -> None:
+def test_optional_fields_of_a_card() -> None:
     bare = VoiceCard(id="ann", name="Ann", description="", sha256="0" * 64, duration_s=2.0)
     assert bare.model_dump(exclude={"id", "name", "description", "sha256", "duration_s"}) == {
         "transcript": "", "language": "und", "tags": (), "gender": None, "age": None, "style": None, "accent": None,

@@ -114,7 +114,7 @@ def test_speakers_of_the_recorded_questions_are_not_in_the_gallery() -> None:
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_somebody_fits_what_people_ask_for(request_words: tuple[str, ...]) -> None:
+def test_some_voice_fits_each_common_request(request_words: tuple[str, ...]) -> None:
     assert voices_tagged(*request_words)
 
 

@@ -75,7 +75,7 @@ def test_a_recording_becomes_a_voice_that_is_measured_and_described(library: Voi
     assert voice.require("synthesis") is voice and len(library.select(embedded=True)) == 1
 
 
-def test_what_people_say_of_a_voice_is_not_overwritten(library: VoiceLibrary, clips: Path) -> None:
+def test_descriptions_written_by_people_are_not_overwritten(library: VoiceLibrary, clips: Path) -> None:
     speech("gina").save(clips / "gina.flac")
     manifest = written(clips / "voices.jsonl", [{"file": "gina.flac", "tags": ["mine"], "gender": "neutral"}])
     ingest(library, manifest, common={"language": "it"})
@@ -148,7 +148,7 @@ def test_three_bad_rows_of_three_hundred_are_reported_and_the_others_land(librar
     assert progress[-1] == (300, 300)
 
 
-def test_what_is_there_already_is_skipped(library: VoiceLibrary, clips: Path) -> None:
+def test_recordings_that_are_already_present_are_skipped(library: VoiceLibrary, clips: Path) -> None:
     speech("gina").save(clips / "gina.wav")
     shutil.copy(clips / "gina.wav", clips / "copy.wav")
     speech("gina").save(clips / "same-sound.flac")
@@ -238,7 +238,9 @@ def test_files_outside_the_folder_are_refused_however_they_are_named(library: Vo
     assert ingest(library, clips).added == []  # the folder itself: the same links are not followed
 
 
-def test_a_file_whose_name_is_no_text_is_refused_and_the_others_land(library: VoiceLibrary, clips: Path) -> None:
+def test_a_file_name_that_is_not_valid_text_is_refused_and_the_others_are_added(
+    library: VoiceLibrary, clips: Path
+) -> None:
     speech("gina").save(clips / "gina.wav")
     try:
         Path(os.fsdecode(os.fsencode(clips) + b"/caf\xe9.wav")).write_bytes((clips / "gina.wav").read_bytes())

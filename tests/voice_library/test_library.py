@@ -64,7 +64,7 @@ def test_a_voice_is_used_only_with_licence_and_consent(
         ("new", tone(duration_s=31), "lasts 31.0 s"),
     ],
 )
-def test_what_cannot_be_a_voice_is_refused_and_leaves_nothing(
+def test_an_invalid_voice_is_refused_and_leaves_no_files(
     library: VoiceLibrary, id: str, clip: Audio, words: str
 ) -> None:
     before = sorted(library.folder.rglob("*"))
@@ -117,7 +117,7 @@ def test_a_card_that_cannot_be_read_is_named(library: VoiceLibrary) -> None:
         list(library)
 
 
-def test_a_folder_without_voices_is_no_library(tmp_path: Path) -> None:
+def test_a_folder_without_voices_is_not_a_library(tmp_path: Path) -> None:
     with pytest.raises(VoiceError, match="not a voice library"):
         VoiceLibrary(tmp_path)
     VoiceLibrary.create(tmp_path)

@@ -193,7 +193,7 @@ def test_a_purge_that_a_kill_interrupted_is_finished_by_the_next_change(embedded
     assert check(embedded) == []
 
 
-def test_the_end_of_a_consent_purges_what_was_made_of_the_voice(embedded: VoiceLibrary) -> None:
+def test_the_end_of_a_consent_deletes_data_derived_from_the_voice(embedded: VoiceLibrary) -> None:
     yesterday, today = date.today() - timedelta(days=1), date.today()
     for id, until in (("present", today), ("past", yesterday)):
         consent = FREE.model_copy(update={"until": until})
@@ -212,7 +212,7 @@ def test_the_end_of_a_consent_purges_what_was_made_of_the_voice(embedded: VoiceL
     assert check(embedded) == []
 
 
-def test_the_policy_permits_what_cards_do_not_say_and_nothing_that_they_refuse(library: VoiceLibrary) -> None:
+def test_the_policy_may_allow_missing_fields_but_not_refusals(library: VoiceLibrary) -> None:
     ended = Consent(basis="speaker", holder="Ann", scope=("synthesis",), until=date(2020, 1, 1))
     research = Consent(basis="speaker", holder="Ann", scope=("research",))
     for number, (licence, consent) in enumerate(
@@ -273,7 +273,7 @@ def test_an_export_that_fails_leaves_nothing(embedded: VoiceLibrary, tmp_path: P
     assert not (tmp_path / "none").exists()
 
 
-def test_check_names_what_is_wrong_and_mends_what_it_can(embedded: VoiceLibrary) -> None:
+def test_check_reports_problems_and_repairs_what_it_can(embedded: VoiceLibrary) -> None:
     ann, ben = embedded.get("ann"), embedded.get("ben")
     kept = with_prompt(embedded, "ben")
     stray, half, prompt, misplaced = (
@@ -297,7 +297,7 @@ def test_check_names_what_is_wrong_and_mends_what_it_can(embedded: VoiceLibrary)
     assert len(check(embedded)) == 3
 
 
-def test_stats_tell_what_there_is(embedded: VoiceLibrary) -> None:
+def test_stats_describe_the_library(embedded: VoiceLibrary) -> None:
     embedded.revoke("ben")
     summary = stats(embedded)
     assert (summary["voices"], summary["usable"], summary["revoked"], summary["embedded"]) == (2, 2, 1, 2)

@@ -61,7 +61,7 @@ def started(process: subprocess.Popen[str]) -> str:
     return line
 
 
-def test_a_kill_loses_no_voice_and_leaves_no_half_one_while_others_read(tmp_path: Path) -> None:
+def test_a_kill_neither_loses_nor_splits_a_voice_while_others_read(tmp_path: Path) -> None:
     library = VoiceLibrary.create(tmp_path / "voices", encoder=Bands())
     reader = in_another_process(READ, library.folder)
     assert started(reader) == "ready"

@@ -88,7 +88,7 @@ def test_it_says_so_when_nothing_can_be_done(agent: Agent) -> None:
     assert reply.tool_calls == () and reply.text and reply.audio is not None
 
 
-def test_speech_that_is_no_speech_is_not_understood(agent: Agent) -> None:
+def test_sound_without_speech_is_not_understood(agent: Agent) -> None:
     noise = Audio(0.05 * np.random.default_rng(1).normal(size=16_000), 16_000)
     for sound in (noise, tone(440, 1)):
         reply = agent.run_sync(sound)

@@ -54,7 +54,7 @@ def test_speaks_for_about_as_long_as_a_person_would(synthesiser: Espeak) -> None
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t ", "\x00\x07\x1b", "<br/><p></p>"])
-def test_nothing_to_say_is_empty_audio(synthesiser: Espeak, text: str) -> None:
+def test_empty_text_gives_empty_audio(synthesiser: Espeak, text: str) -> None:
     assert len(synthesiser.speak(text)) == 0
 
 
@@ -153,7 +153,7 @@ def test_worker_leaves_with_its_parent_without_a_word(end: signal.Signals) -> No
     assert _gone(worker)
 
 
-def test_pronounces_words_that_no_dictionary_has(synthesiser: Espeak) -> None:
+def test_words_outside_the_dictionary_are_pronounced(synthesiser: Espeak) -> None:
     sounds = synthesiser.phonemes(["Badaling", "guitar", ""])
     assert arpabet(sounds[0]) == ["B", "AE", "D", "EY", "L", "IH", "NG"]
     assert arpabet(sounds[1]) == ["G", "IH", "T", "AA", "R"]

@@ -77,12 +77,12 @@ def test_rate_and_loudness_do_not_matter(recogniser: SphinxRecogniser, question:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001, 2.0])
-def test_silence_is_nothing_heard(recogniser: SphinxRecogniser, seconds: float) -> None:
+def test_silence_gives_no_text(recogniser: SphinxRecogniser, seconds: float) -> None:
     heard = recogniser.recognise(Audio.silence(seconds, 16_000), EXPECTED)
     assert (heard.text, heard.confidence) == ("", 0.0)
 
 
-def test_noise_is_nothing_heard(recogniser: SphinxRecogniser) -> None:
+def test_noise_gives_no_text(recogniser: SphinxRecogniser) -> None:
     noise = np.random.default_rng(0).standard_normal(32_000).astype(np.float32) * 0.1
     assert recogniser.recognise(Audio(noise, 16_000)).text == ""
 
@@ -129,7 +129,7 @@ def test_an_impossible_weight_is_refused(weight: float) -> None:
         SphinxRecogniser(domain_weight=weight)
 
 
-def test_a_name_that_no_dictionary_has_is_heard_through_its_phonemes() -> None:
+def test_a_name_outside_the_dictionary_is_recognised_by_its_phonemes() -> None:
     pytest.importorskip("espeakng_loader", reason="the extra espeak is not installed")
     synthesiser = Espeak()
     recogniser = SphinxRecogniser(synthesiser.phonemes, processes=1)

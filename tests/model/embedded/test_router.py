@@ -53,7 +53,7 @@ def test_chat_calls_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["send an email to my boss", "feed the cat", ""])
-def test_what_no_tool_can_do_is_unknown_with_little_confidence(text: str) -> None:
+def test_requests_for_no_tool_are_unknown_with_low_confidence(text: str) -> None:
     (route,) = ROUTER.route(text, EVERY)
     assert (route.kind, route.tool) == ("unknown", None)
     assert route.confidence <= 0.3

@@ -69,7 +69,7 @@ def test_requests_fill_in_the_schema(text: str, tool: ToolSpec, arguments: dict[
     assert fill(text, tool).arguments == arguments
 
 
-def test_what_is_not_said_is_missing() -> None:
+def test_values_that_were_not_said_are_missing() -> None:
     assert fill("convert ten miles", CONVERT).missing == ("to",)
     assert fill("set a timer", TIMER).missing == ("minutes",)
 
@@ -87,7 +87,7 @@ def test_any_text_gives_slots(text: str, tool: ToolSpec) -> None:
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"properties": 3}, {"properties": {"a": True}}])
-def test_odd_schemas_do_no_harm(schema: dict[str, Any]) -> None:
+def test_unusual_schemas_do_not_fail(schema: dict[str, Any]) -> None:
     fill("say anything at all", ToolSpec("odd", "Odd.", schema))
 
 

@@ -60,7 +60,7 @@ async def test_all_sound_has_one_rate(synthesiser: EmbeddedSynthesiser, voice: C
 
 
 @pytest.mark.parametrize("text", ["", " \n ", "..."])
-async def test_nothing_to_say_is_no_sound(synthesiser: EmbeddedSynthesiser, text: str) -> None:
+async def test_empty_text_gives_no_sound(synthesiser: EmbeddedSynthesiser, text: str) -> None:
     assert sum(sound.duration for sound in await sounds(synthesiser, text, None)) < 0.5
 
 

@@ -56,7 +56,7 @@ def test_whispers_like_a_whisper(speech: Audio) -> None:
 
 
 @pytest.mark.parametrize("gain", [0.01, 1.0, 3.0])
-def test_loudness_is_sensible_whatever_comes_in(speech: Audio, gain: float) -> None:
+def test_loudness_is_normalised_for_any_input(speech: Audio, gain: float) -> None:
     loud = Audio(speech.samples * np.float32(gain), speech.sample_rate)
     converted = WorldTimbre(_clip("angus")).apply(loud)
     assert converted.sample_rate == SAMPLE_RATE_HZ
@@ -81,7 +81,7 @@ def test_the_same_speech_gives_the_same_sound(speech: Audio) -> None:
     ],
     ids=["empty", "10 ms", "silence", "a click", "noise"],
 )
-def test_sound_without_voice_does_no_harm(sound: Audio) -> None:
+def test_unvoiced_sound_does_not_fail(sound: Audio) -> None:
     converted = WorldTimbre(_clip("angus")).apply(sound)
     assert converted.sample_rate == SAMPLE_RATE_HZ
     assert converted.peak <= 1.0

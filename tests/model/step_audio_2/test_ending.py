@@ -74,7 +74,7 @@ async def test_a_call_that_a_limit_cut_off_is_reported_and_too_long(
     assert ending(deltas).reason == "length"
 
 
-async def test_usage_counts_what_was_read_written_and_heard(model: StepAudio2, vocabulary: BpeVocabulary) -> None:
+async def test_usage_counts_the_tokens_read_and_written(model: StepAudio2, vocabulary: BpeVocabulary) -> None:
     conversation = asked(noise(seconds=2.0), "and?")
     written = spoken(vocabulary, "me", [1, 2, 3, 4, 5])
     for cached in (False, True):

@@ -204,7 +204,7 @@ async def test_same_seed_same_answer(model: StepAudio2) -> None:
     assert await draw(1) == await draw(1) != await draw(2)
 
 
-async def test_several_at_once_answer_as_one_by_one(model: StepAudio2) -> None:
+async def test_concurrent_answers_equal_those_given_one_by_one(model: StepAudio2) -> None:
     questions = [asked(noise(seed), f"question {seed}") for seed in range(4)]
     alone = [text(await answer(model, question)) for question in questions]
     model._kept.clear()
@@ -237,7 +237,7 @@ async def test_a_thought_comes_first_and_stays_inside(folder: Path, vocabulary: 
     await model.aclose()
 
 
-async def test_warm_up_reads_what_the_first_turn_would(model: StepAudio2) -> None:
+async def test_warm_up_caches_the_prompt_of_the_first_turn(model: StepAudio2) -> None:
     spec = ToolSpec("look", "Look at something.", {"type": "object", "properties": {}})
     await model.warm_up([spec])
     deltas = await answer(model, asked("hi"), tools=[spec])
@@ -325,7 +325,7 @@ async def test_impossible_options_and_empty_conversations_are_refused(model: Ste
         await answer(model, Conversation())
 
 
-def test_loading_by_name_and_what_goes_wrong(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_by_name_and_its_errors(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load_model(f"step-audio-2-mini:{folder}", device="cpu", language="en")
     assert isinstance(loaded, StepAudio2)
     assert loaded.capabilities.voices == "any" and loaded.capabilities.hears

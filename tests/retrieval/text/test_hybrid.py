@@ -33,7 +33,7 @@ def test_one_common_word_does_not_outweigh_meaning() -> None:
     assert found[0][0] == 3
 
 
-def test_what_only_one_search_finds_is_judged_by_both() -> None:
+def test_passages_found_by_one_search_are_scored_by_both() -> None:
     texts, vectors = indexes(TEXTS, [0.0, 0.1, 0.2, 1.5])
     found = dict(hybrid_search("kind", texts, QUERY, vectors, 1))
     assert set(found) == {0, 3} and 0.1 < found[3] < 0.3

@@ -46,7 +46,7 @@ def test_passages_come_in_the_order_of_its_scores(tmp_path: Path) -> None:
     assert index.search("how is tea made", 1)[0].text == best
 
 
-def test_what_is_no_cross_encoder_is_refused(tmp_path: Path) -> None:
+def test_models_that_are_not_cross_encoders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RetrievalError, match="has 3 outputs"):
         CrossEncoder(tiny(tmp_path / "classifier", labels=3))("tea", ["green"])
     with pytest.raises(RetrievalError, match="cannot be loaded"):

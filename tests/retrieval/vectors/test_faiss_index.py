@@ -93,7 +93,7 @@ def test_a_plan_always_fits_its_budget_and_its_sample(count: int, dim: int) -> N
     assert made.lists == 0 or made.bytes_per_vector <= dim + 8
 
 
-def test_a_large_index_finds_what_exact_search_finds_and_says_how_much_of_it(large: FaissIndex, many: Vectors) -> None:
+def test_a_large_index_reports_its_recall_of_exact_search(large: FaissIndex, many: Vectors) -> None:
     queries = clustered(40, seed=7) + 0.05 * np.random.default_rng(1).normal(size=(40, DIM)).astype(np.float32)
     found = [len({i for i, _ in large.search(q, 10)} & set(nearest(many, q))) for q in queries]
     assert sum(found) / 400 >= 0.9
@@ -178,7 +178,7 @@ def test_an_index_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     assert FaissIndex.open(path, DIM) is None
 
 
-def test_a_disk_that_takes_no_index_is_named(tmp_path: Path) -> None:
+def test_a_disk_that_cannot_store_the_index_is_named(tmp_path: Path) -> None:
     (tmp_path / "index").write_text("a file is in the way")
     index = FaissIndex(DIM)
     index.add([1], clustered(1))

@@ -62,7 +62,7 @@ def test_milvus_answers_as_the_index_of_one_machine_does(index: MilvusIndex) -> 
 
 @needs_milvus
 @quiet
-def test_what_milvus_cannot_hold_is_refused(index: MilvusIndex, tmp_path: Path) -> None:
+def test_vectors_that_milvus_cannot_hold_are_refused(index: MilvusIndex, tmp_path: Path) -> None:
     index.add([1], rows(1))
     with pytest.raises(RetrievalError, match="twice"):
         index.add([1], rows(1))

@@ -99,7 +99,7 @@ def test_descriptions_and_names_find_their_voice(voices: VoiceSearch, query: str
     "query", ["a refrigerator door", "", "  ", "an italian woman", "whispering", "xyzzy", "四川话男声", "冰箱门",
               "a young old man", "???"],
 )  # fmt: skip
-def test_nothing_fits_is_an_answer(voices: VoiceSearch, query: str) -> None:
+def test_a_search_may_find_no_fitting_voice(voices: VoiceSearch, query: str) -> None:
     assert voices.search(query) == []
 
 
@@ -198,7 +198,7 @@ def test_a_clip_finds_the_voice_that_sounds_like_it(toned: VoiceLibrary) -> None
     assert ids(search.search(clip=tone(111, 2), gender="female", min_score=0.0)) == ["middle"]
 
 
-def test_a_stranger_is_like_nobody(toned: VoiceLibrary) -> None:
+def test_an_unknown_speaker_matches_no_voice(toned: VoiceLibrary) -> None:
     assert VoiceSearch(toned).search(clip=tone(950, 2)) == []
 
 
@@ -307,7 +307,7 @@ def test_a_large_library_is_searched_by_an_index_on_the_disk(
     assert reopened is not None and len(reopened[0]) == 4 and toned.select(embedded=True).tolist() == [1, 2, 3, 4]
 
 
-def test_a_search_tells_what_its_index_is(toned: VoiceLibrary, library: VoiceLibrary) -> None:
+def test_a_search_describes_its_index(toned: VoiceLibrary, library: VoiceLibrary) -> None:
     stats = VoiceSearch(toned).stats()
     assert (stats["vectors"], stats["index"], stats["recall_at_10"]) == (4, "Flat", 1.0)
     assert VoiceSearch(library).stats() == {}

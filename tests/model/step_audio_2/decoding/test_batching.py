@@ -125,7 +125,7 @@ def test_states_can_be_continued_after_an_answer_left(model: Any, batch: DecodeB
     assert said == alone(model, 12, 7)
 
 
-def test_an_idle_row_keeps_its_states_and_holds_nobody_up(model: Any, batch: DecodeBatch) -> None:
+def test_an_idle_row_keeps_its_states_and_delays_no_other(model: Any, batch: DecodeBatch) -> None:
     idle, number = states_of(model, 8)
     decoding = Answer(idle)
     said = [number, greedy(batch, decoding, number)]
@@ -147,7 +147,7 @@ def test_a_failed_pass_reaches_who_waits_and_can_be_repeated(model: Any, batch: 
     assert [number, greedy(batch, decoding, number)] == alone(model, 5, 2)
 
 
-def test_states_that_find_no_room_stay_with_their_answer(
+def test_states_that_do_not_fit_stay_with_their_answer(
     model: Any, batch: DecodeBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states, number = states_of(model, 5)

@@ -117,7 +117,7 @@ def test_only_whole_sounds_and_never_the_whole_prompt_are_usable(samples: int) -
         assert found == min(begin if inside else known, len(made.ids) - 1)
 
 
-def test_equal_sound_that_was_read_anew_is_recognised(weights: Weights) -> None:
+def test_equal_sound_that_was_loaded_again_is_recognised(weights: Weights) -> None:
     kept = PrefixCache(10_000)
     read(weights, kept, prompt(noise(0)))
     encoded = count_encodings(weights.model)
@@ -125,7 +125,7 @@ def test_equal_sound_that_was_read_anew_is_recognised(weights: Weights) -> None:
     assert found == len(prompt(noise(0)).ids) and encoded == []
 
 
-def test_equal_long_sounds_are_compared_in_no_time(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_long_sounds_are_compared_quickly(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
 
     def equal(mine: Audio, theirs: object) -> bool:
@@ -166,7 +166,7 @@ def test_several_go_on_from_the_same_states(weights: Weights) -> None:
         torch.testing.assert_close(step(weights, states, 66), after, atol=1e-4, rtol=1e-4)
 
 
-def test_the_cache_is_bounded_and_drops_what_a_longer_one_knows(weights: Weights) -> None:
+def test_the_cache_is_bounded_and_drops_prefixes_of_longer_entries(weights: Weights) -> None:
     first, second = prompt(noise(0)), prompt(noise(0), "yes", noise(1))
     kept = PrefixCache(len(second.ids) + 10)
     read(weights, kept, first)

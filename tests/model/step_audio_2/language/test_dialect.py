@@ -51,7 +51,7 @@ def test_native_parameters_are_closed_and_described() -> None:
     assert DIALECT.bind([BUILTIN["get_date_time"]]).specs[0].parameters["properties"] == {}
 
 
-def test_a_tool_that_needs_more_than_its_twin_gives_is_told_as_it_is() -> None:
+def test_a_tool_with_more_required_arguments_than_the_native_one_keeps_its_schema() -> None:
     schema = {"type": "object", "properties": {"query": {}, "year": {}}, "required": ["query", "year"]}
     picky = ToolSpec("web_search", "Search one year.", schema)
     assert DIALECT.bind([picky]).specs == [picky]
@@ -103,7 +103,7 @@ def test_history_reads_the_same_when_the_tools_are_gone() -> None:
     assert both.to_native(past).name == "search_documents"
 
 
-def test_results_are_what_the_model_was_trained_to_read() -> None:
+def test_results_have_the_format_of_the_training() -> None:
     translation = DIALECT.bind(list(BUILTIN.values()))
     assert translation.result(ToolOutput("1", "audio_search", "The voice is now Ruby.")) == (VOICE_CHANGED,)
     found, instruction = translation.result(ToolOutput("1", "web_search", "Tea is green."))
@@ -113,7 +113,7 @@ def test_results_are_what_the_model_was_trained_to_read() -> None:
     assert translation.result(failed) == ("no voice fits",)
 
 
-def test_no_dialect_changes_nothing() -> None:
+def test_without_a_dialect_nothing_changes() -> None:
     translation = Dialect().bind(list(BUILTIN.values()))
     assert translation.specs == list(BUILTIN.values())
 

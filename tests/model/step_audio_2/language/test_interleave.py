@@ -119,7 +119,7 @@ def test_characters_are_whole_though_their_bytes_are_apart(text: str, spoken: li
     assert all("\ufffd" not in piece.text for piece in pieces if isinstance(piece, Text)) or "\ufffd" in text
 
 
-def test_every_token_gives_what_it_completes_at_once() -> None:
+def test_every_token_emits_what_it_completes_at_once() -> None:
     reader = OutputReader(VOCABULARY)
     for token_id, piece in [
         (ord("H"), Text("H", spoken=True)),
@@ -142,7 +142,7 @@ def test_a_broken_character_becomes_a_replacement_at_the_end_of_its_block() -> N
     assert by_kind(pieces)["text"] == "ok"
 
 
-def test_text_that_spells_a_tag_is_no_call() -> None:
+def test_text_that_spells_a_tag_is_not_a_call() -> None:
     text = "write <tool_call>function\nf\n{}</tool_call>"
     assert by_kind(read(OutputReader(VOCABULARY, "text"), written(text)))["text"] == text
 
@@ -169,12 +169,12 @@ def test_a_closing_tag_inside_a_json_string_does_not_end_the_call() -> None:
         ("text", "see <think>", "", "see <think>"),
     ],
 )
-def test_thoughts_are_told_apart(mode: Mode, text: str, thought: str, answer: str) -> None:
+def test_thoughts_are_separate_pieces(mode: Mode, text: str, thought: str, answer: str) -> None:
     found = by_kind(read(OutputReader(VOCABULARY, mode), written(text)))
     assert (found["thought"], found["text"]) == (thought, answer)
 
 
-def test_a_thought_is_given_at_once_but_for_what_may_end_it() -> None:
+def test_a_thought_is_emitted_at_once_except_a_possible_end_tag() -> None:
     reader = OutputReader(VOCABULARY, "think")
     assert [reader.feed(number) for number in written("a</b")] == [[Thought("a")], [], [], [Thought("</b")]]
 

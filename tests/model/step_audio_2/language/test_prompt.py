@@ -309,7 +309,7 @@ def test_a_call_by_the_user_is_refused() -> None:
 
 
 @given(hostile)
-def test_no_text_forges_a_special_token(text: str) -> None:
+def test_text_cannot_forge_a_special_token(text: str) -> None:
     vocabulary = byte_vocabulary()
 
     def special_ids(words: str) -> list[int]:
@@ -328,7 +328,7 @@ def test_no_text_forges_a_special_token(text: str) -> None:
 
 
 @given(hostile)
-def test_messages_of_the_reference_forge_nothing_either(text: str) -> None:
+def test_messages_of_the_reference_cannot_forge_special_tokens(text: str) -> None:
     vocabulary = byte_vocabulary()
     roles = ("system", "user", "tool", "input", "assistant")
     turns = from_chat([{"role": role, "content": text + "."} for role in roles], vocabulary)

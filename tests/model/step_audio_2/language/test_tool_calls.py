@@ -79,7 +79,7 @@ def test_every_way_of_cutting_gives_the_same(text: str, cuts: list[int]) -> None
 
 
 @given(outputs)
-def test_nothing_is_lost_but_stray_closing_tags(text: str) -> None:
+def test_only_stray_closing_tags_are_dropped(text: str) -> None:
     parser = ToolCallParser()
     rebuilt = "".join(
         one if isinstance(one, str) else OPEN + one.source + CLOSE * one.closed
@@ -195,7 +195,7 @@ def test_each_defect_has_a_kind_and_words_for_the_model(text: str, problem: str,
     assert delta.call.id == "call_1"
 
 
-def test_a_good_call_has_no_problem_and_an_id_of_its_own() -> None:
+def test_a_valid_call_has_no_problem_and_a_unique_id() -> None:
     output = parse_tool_calls("Hm. " + call('{"query": "a"}') * 2 + "ok", [SEARCH])
     assert output.content == "Hm. ok"
     first, second = (found.delta() for found in output.calls)

@@ -238,7 +238,7 @@ INDEX = "model.safetensors.index.json"
         (lambda f: rewrite(f / SHARD, (f / SHARD.replace("2-", "1-", 1)).read_bytes()), f"{SHARD} lacks "),
     ],
 )
-def test_what_is_wrong_with_a_folder_is_said(damage: Any, message: str, folder: Path) -> None:
+def test_the_reason_is_given_when_a_folder_cannot_be_loaded(damage: Any, message: str, folder: Path) -> None:
     damage(folder)
     with pytest.raises(BackendError, match=message):
         load_checkpoint(folder)

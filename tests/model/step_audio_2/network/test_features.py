@@ -124,7 +124,7 @@ def test_stereo_is_mixed_before_it_is_heard() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_are_refused(bad: float) -> None:
+def test_samples_that_are_not_numbers_are_refused(bad: float) -> None:
     wave = noise(100)
     wave[7] = bad
     with pytest.raises(AudioError, match="1 of 100 samples are NaN or infinite"):
@@ -133,7 +133,7 @@ def test_samples_that_are_no_numbers_are_refused(bad: float) -> None:
         FeatureStream(8_000).push(wave)
 
 
-def test_no_samples_are_refused() -> None:
+def test_empty_sound_is_refused() -> None:
     for attempt in (
         lambda: log_mel(noise(0)),
         lambda: features(Audio(noise(0), 44_100)),

@@ -69,7 +69,7 @@ def test_several_samples_of_one_prompt_share_its_audio() -> None:
     assert encodings == [2]
 
 
-def test_second_turn_continues_the_cache_and_hears_only_what_is_new() -> None:
+def test_the_second_turn_continues_the_cache_and_encodes_only_new_sound() -> None:
     model = fresh(pieces_together=False)
     first = spoken()
     with torch.no_grad():
@@ -114,7 +114,7 @@ def test_a_piece_too_short_for_a_token_is_heard_as_nothing() -> None:
     assert said(shared(), inputs) == said(shared(), {key: inputs[key] for key in ("input_ids", "attention_mask")})
 
 
-def test_a_generated_audio_start_does_no_harm() -> None:
+def test_a_generated_audio_start_does_not_fail() -> None:
     inputs = spoken()
     with torch.no_grad():
         cache = shared()(**inputs, use_cache=True).past_key_values

@@ -131,7 +131,7 @@ def test_up_to_30_s_are_used_or_less_where_wanted(maker: PromptMaker) -> None:
     ],
     ids=["silence", "empty", "noise", "faint noise", "tone", "five samples"],
 )
-def test_what_is_no_voice_is_refused(maker: PromptMaker, sound: Audio, message: str) -> None:
+def test_recordings_without_a_voice_are_refused(maker: PromptMaker, sound: Audio, message: str) -> None:
     with pytest.raises(VoiceError, match=f"voice 'x'.*{message}"):
         maker.make(ClipVoice(sound, id="x"))
 

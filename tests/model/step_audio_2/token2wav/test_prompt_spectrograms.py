@@ -55,7 +55,7 @@ def test_fitting_cuts_or_repeats_the_last_frame(have: int, want: int) -> None:
     np.testing.assert_array_equal(out, mel[np.minimum(np.arange(want), have - 1)])
 
 
-def test_nothing_cannot_be_fitted() -> None:
+def test_empty_spectrograms_cannot_be_fitted() -> None:
     with pytest.raises(AudioError, match="too short"):
         fitted(np.zeros((0, 80), np.float32), 4)
 

@@ -69,7 +69,7 @@ def test_another_prompt_or_seed_gives_other_sound_and_the_same_the_same(parts: P
     assert revoice(parts.token2wav, tokenizer, speech, parts.man, steps=3) != one
 
 
-def test_the_stream_gives_as_much_however_the_speech_is_cut(parts: Parts) -> None:
+def test_the_stream_gives_the_same_length_for_any_chunks(parts: Parts) -> None:
     speech = question("great-wall")
     one = streamed(parts, [speech], parts.woman)
     assert len(one) == len(revoice(parts.token2wav, parts.maker.tokenizer, speech, parts.woman))
@@ -83,7 +83,7 @@ def test_the_stream_speaks_before_the_speech_is_over(parts: Parts) -> None:
     assert sum(piece.duration for piece in early) > 0.5
 
 
-def test_nothing_becomes_nothing(parts: Parts) -> None:
+def test_empty_speech_gives_empty_sound(parts: Parts) -> None:
     nothing = Audio.silence(0, 16_000)
     assert len(revoice(parts.token2wav, parts.maker.tokenizer, nothing, parts.man)) == 0
     assert len(streamed(parts, [nothing], parts.man)) == 0

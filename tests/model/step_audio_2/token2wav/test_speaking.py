@@ -118,7 +118,7 @@ async def test_the_voice_that_is_asked_for_is_heard(model: StepAudio2, folder: P
     assert not np.allclose(heard[0], heard[1]) and not np.allclose(heard[0], heard[3])
 
 
-async def test_the_own_voice_can_be_chosen(folder: Path, clips: list[Audio]) -> None:
+async def test_the_default_voice_can_be_chosen(folder: Path, clips: list[Audio]) -> None:
     codes = list(range(20))
     heard = []
     for own in (None, ClipVoice(clips[1], id="own")):

@@ -104,7 +104,7 @@ def test_ids_without_sound_are_dropped_and_counted(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize("nonsense", ["speech", [1.5], [[1, 2]], [[1], [2, 3]], [None], [10**30], {"a": 1}])
-def test_what_is_no_token_is_refused(nonsense: Any) -> None:
+def test_invalid_tokens_are_refused(nonsense: Any) -> None:
     stream = DECODER.stream(voice())
     with pytest.raises(BackendError, match="not speech tokens"):
         stream.feed(nonsense)
@@ -199,7 +199,7 @@ def test_the_smallest_and_the_largest_first_chunk(first_chunk: int, ready: list[
     assert [k for k, token in enumerate(ids(105), start=1) if len(stream.feed(token))] == ready
 
 
-def test_a_stream_begins_with_ten_tokens_unless_told() -> None:
+def test_a_stream_begins_with_ten_tokens_by_default() -> None:
     stream = DECODER.stream(voice(), steps=1)
     assert [k for k, token in enumerate(ids(30), start=1) if len(stream.feed(token))] == [13, 28]
 
@@ -212,7 +212,7 @@ def loudest_step(samples: Any) -> float:
     return float(np.abs(np.diff(samples)).max())
 
 
-def test_borders_of_chunks_are_as_smooth_as_what_lies_between() -> None:
+def test_chunk_borders_are_as_smooth_as_the_rest() -> None:
     made = streamed(ids(110), voice())
     for border in 960 * np.cumsum([10, 15, 20, 25, 25]):
         near = made[border - 3840 - 10 : border + 10]
@@ -282,7 +282,7 @@ def test_streams_that_take_turns_do_not_hear_each_other() -> None:
         assert np.array_equal(np.concatenate([*made, stream.finish()]), streamed(tokens, voice(k)))
 
 
-def test_memory_stays_flat_however_long_a_stream_is() -> None:
+def test_memory_does_not_grow_with_the_length_of_a_stream() -> None:
     prompt = voice(tokens=60)
     stream, sizes = DECODER.stream(prompt, steps=1), []
     for k in range(32):
@@ -297,7 +297,7 @@ def test_memory_stays_flat_however_long_a_stream_is() -> None:
     assert {keys.shape[-2] for keys in stream._state.encoder.token_keys} == {len(prompt.tokens) + RECENT_TOKENS}
 
 
-def test_what_is_too_long_for_one_piece_is_spoken_as_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_utterances_too_long_for_one_pass_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthesis, "LONGEST_WHOLE", 40)
     assert np.array_equal(DECODER.synthesize(ids(41), voice()).samples, streamed(ids(41), voice()))
     assert not np.array_equal(DECODER.synthesize(ids(40), voice()).samples, streamed(ids(40), voice()))

@@ -80,7 +80,7 @@ def test_long_sound_is_tokenised_in_windows(tokenizer: SpeechTokenizer, speech: 
 
 @settings(max_examples=15)
 @given(st.lists(st.integers(0, 40_000), max_size=6))
-def test_stream_gives_the_same_however_the_sound_is_cut(
+def test_the_stream_gives_the_same_tokens_for_any_chunks(
     tokenizer: SpeechTokenizer, speech: Audio, sizes: list[int]
 ) -> None:
     def streamed(parts: list[np.ndarray]) -> np.ndarray:
@@ -101,7 +101,7 @@ def test_stream_of_short_sound_is_the_whole(tokenizer: SpeechTokenizer, speech: 
     np.testing.assert_array_equal(np.concatenate([*given, stream.finish()]), tokenizer.tokenize(short))
 
 
-def test_stream_agrees_with_the_whole_but_for_what_the_window_hears(tokenizer: SpeechTokenizer, speech: Audio) -> None:
+def test_most_tokens_of_the_stream_equal_those_of_the_whole(tokenizer: SpeechTokenizer, speech: Audio) -> None:
     stream = tokenizer.stream()
     given = [stream.push(piece) for piece in speech.chunks(100)]
     tokens = np.concatenate([*given, stream.finish()])

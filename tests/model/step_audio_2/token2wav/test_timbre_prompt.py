@@ -135,7 +135,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         ({"mel": np.zeros((80, 120), np.float32)}, r"mel .*\(120, 80\)"),
     ],
 )
-def test_what_the_decoder_could_not_speak_in_is_refused(fields: dict[str, Any], message: str) -> None:
+def test_prompts_that_the_decoder_cannot_use_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(VoiceError, match=message):
         prompt(**fields)
 
@@ -153,7 +153,7 @@ def test_a_file_of_another_clip_or_version_is_not_read(tmp_path: Path, clip: str
         kept.read(path, clip_sha256=clip, version=version)
 
 
-def test_its_arrays_are_its_own_and_cannot_be_changed() -> None:
+def test_its_arrays_are_copies_and_read_only() -> None:
     given_parts = parts()
     made = TimbrePrompt(**given_parts)
     given_parts["mel"][:] = 0

@@ -57,7 +57,7 @@ def edited(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     rewrite(path, buffer.getvalue())
 
 
-def test_the_tiny_decoder_is_small_and_what_its_seed_says(made: Path, tmp_path: Path) -> None:
+def test_the_tiny_decoder_is_small_and_determined_by_its_seed(made: Path, tmp_path: Path) -> None:
     assert sorted(file.name for file in made.iterdir()) == ["flow.pt", "flow.yaml", "hift.pt"]
     assert sum(file.stat().st_size for file in made.iterdir()) < 3_000_000
     loaded = Token2Wav.load(made)
@@ -130,7 +130,7 @@ def test_a_file_that_is_cut_short_is_named(folder: Path, name: str, share: float
 
 
 @pytest.mark.parametrize("name", ["flow.pt", "hift.pt"])
-def test_a_pointer_in_place_of_weights_is_told_from_a_broken_file(folder: Path, name: str) -> None:
+def test_a_git_lfs_pointer_is_distinguished_from_a_broken_file(folder: Path, name: str) -> None:
     rewrite(folder / name, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     with pytest.raises(BackendError, match=rf"{name} is a Git LFS pointer.*git lfs pull"):
         Token2Wav.load(folder)
@@ -220,7 +220,7 @@ MERGES = "a: &a {x: 1}\nb: &b {<<: [*a, *a]}\nflow: {<<: [*b, *b]}\n"
      "\x00", b"\xff\xfe\xff", "[" * 2000, "{" * 2000, "a: !!int seven", "? [1]\n: 2", "x" * 70_000,
      "a: !!timestamp no", "a: !!bool maybe"],
 )  # fmt: skip
-def test_what_is_no_flow_yaml_is_named(tmp_path: Path, content: str | bytes) -> None:
+def test_invalid_flow_yaml_is_refused(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "flow.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(BackendError, match=r"flow\.yaml.*download it again"):

@@ -55,7 +55,7 @@ def test_harmonics_are_multiples_of_the_pitch() -> None:
         torch.testing.assert_close(inner[k], expected, atol=1e-6, rtol=0)
 
 
-def test_no_pitch_is_noise_and_pitch_is_hardly_any() -> None:
+def test_unvoiced_excitation_is_noise_and_voiced_is_mostly_harmonic() -> None:
     source = HarmonicSource().requires_grad_(False)
     source.l_linear.weight.fill_(0.1)
     source.l_linear.bias.fill_(0)
@@ -101,5 +101,5 @@ def test_going_on_in_phase_is_nearer_to_the_whole_than_starting_again() -> None:
     assert on < 0.01 * again
 
 
-def test_a_stream_of_nothing_is_silent() -> None:
+def test_an_empty_stream_gives_no_sound() -> None:
     assert len(WaveStream(VOCODER, NOISE).flush()) == 0
