@@ -134,6 +134,20 @@ def test_every_token_emits_what_it_completes_at_once() -> None:
     assert reader.feed(ord("x")) == []
 
 
+def test_the_reader_knows_where_the_output_is() -> None:
+    reader = OutputReader(VOCABULARY, "think")
+    modes = [reader.mode]
+    for ids in (written("hm</think>"), [IDS.tts_start], [IDS.tts_end], [IDS.tool_call], [IDS.tool_call_end]):
+        for number in ids:
+            reader.feed(number)
+        modes.append(reader.mode)
+    assert modes == ["think", "text", "speech", "text", "call", "text"]
+    assert reader.ended is False
+    reader.finish()
+    assert reader.ended is True
+    assert reader.feed(ord("x")) == []
+
+
 def test_a_broken_character_becomes_a_replacement_at_the_end_of_its_block() -> None:
     vocabulary = byte_vocabulary()
     first = vocabulary.encode("😊")[0]
