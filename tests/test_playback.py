@@ -46,6 +46,19 @@ def test_words_of_one_sound_are_heard_evenly_and_never_cut() -> None:
     ]  # fmt: skip
 
 
+def test_punctuation_ends_a_word() -> None:
+    assert heard_text(step("well,know", 0.9), 0.6) == "well,"
+
+
+def test_nothing_counts_as_played_before_the_first_report() -> None:
+    playback = Playback(True, speaks=True)
+    made = playback.begin_step()
+    made.add("A long answer.")
+    made.add(sound(3.0))
+    made.complete = True
+    assert playback.heard() == [None]
+
+
 def test_words_of_a_later_sound_are_counted_from_its_start() -> None:
     made = step("One.", 1.0, " two three four five", 2.0)
     assert heard_text(made, 2.0) == "One. two three"
@@ -54,7 +67,7 @@ def test_words_of_a_later_sound_are_counted_from_its_start() -> None:
 
 def test_sound_before_the_first_words_has_none() -> None:
     made = step(1.0, "two words", 2.0)
-    assert heard_text(made, 1.0) == "" and heard_text(made, 1.9) == "two" and heard_text(made, 3.0) == "two words"
+    assert [heard_text(made, at) for at in (0.5, 1.0, 1.9, 3.0)] == ["", "", "two", "two words"]
 
 
 def test_scripts_without_blanks_are_cut_between_characters() -> None:
@@ -69,7 +82,7 @@ def test_sound_is_cut_where_playback_stopped() -> None:
 
 def test_a_whole_answer_is_not_cut() -> None:
     made = step("All of it.", 1.0)
-    for seconds in (None, 0.96, 1.0, 7.0, math.inf):
+    for seconds in (None, 0.95, 1.0, 7.0, math.inf):
         assert made.heard(seconds) == SpeechPart("All of it.", sound(1.0))
     part = made.heard(0.94)
     assert part is not None and part.interrupted
@@ -96,7 +109,7 @@ def test_words_without_sound_yet_were_not_heard() -> None:
 def test_words_that_precede_all_sound_are_spread_over_it() -> None:
     made = step("one two", " three four", 1.0, 1.0, complete=False)
     made.complete = True
-    assert heard_text(made, 1.0) == "one two"
+    assert heard_text(made, 1.0) == "one two" and heard_text(made, 0.5) == "one"
 
 
 def test_tokens_are_cut_like_the_sound() -> None:
@@ -138,7 +151,7 @@ def test_a_report_counts_from_the_start_of_the_turn() -> None:
     assert (second.text, second.cut_s, second.audio.duration) == ("", 0.5, 0.5)
     playback.report(1.2)  # an older report that came late
     assert playback.heard()[1] == second and not playback.finished
-    playback.report(1.96)
+    playback.report(1.95)
     assert playback.finished and all(part and not part.interrupted for part in playback.heard())
 
 

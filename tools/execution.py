@@ -157,7 +157,7 @@ class TurnCalls:
         except Exception as error:
             # The model gets the message, the log the traceback: paths and values stay out of the conversation.
             log.warning("tool %s raised", call.name, exc_info=error)
-            result = ToolResult(f"{call.name} failed: {type(error).__name__}: {_told(error)}")
+            result = ToolResult(f"{call.name} failed: {type(error).__name__}: {_message_of(error)}")
         run = ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
         if status == "done" and tool is not None and tool.idempotent:
             self._done[key] = run
@@ -237,10 +237,10 @@ async def _called(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult
     try:
         return await tool.call(context, call.arguments)
     except (SystemExit, BaseExceptionGroup) as error:  # `exit()` in a tool ends the tool, not the agent
-        raise RuntimeError(f"the tool raised {type(error).__name__}: {_told(error)}") from error
+        raise RuntimeError(f"the tool raised {type(error).__name__}: {_message_of(error)}") from error
 
 
-def _told(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     try:
         return str(error)[:300]
     except Exception:  # its __str__ is broken too
