@@ -80,7 +80,7 @@ def test_forbidden_ids_are_never_drawn() -> None:
         ({"top_p": 0.0}, "top_p is 0.0"),
         ({"top_p": 1.5}, "top_p is 1.5"),
         ({"repetition_penalty": 0.0}, "repetition_penalty is 0.0"),
-        ({"seed": 2**64}, "seed 18446744073709551616"),
+        ({"seed": 2**64}, "seed is 18446744073709551616"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, float], words: str) -> None:
