@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentaudio.conversation import Passage as Passage
     from agentaudio.errors import AgentAudioError as AgentAudioError
     from agentaudio.errors import ToolError as ToolError
+    from agentaudio.limits import Limits as Limits
     from agentaudio.model.registry import load_model as load_model
     from agentaudio.model.speech_lm import GenerateOptions as GenerateOptions
     from agentaudio.model.speech_lm import SpeechLM as SpeechLM
@@ -39,6 +40,7 @@ _HOMES = {
     "Conversation": "agentaudio.conversation",
     "DocumentIndex": "agentaudio.retrieval.documents.index",
     "GenerateOptions": "agentaudio.model.speech_lm",
+    "Limits": "agentaudio.limits",
     "Passage": "agentaudio.conversation",
     "Reply": "agentaudio.reply",
     "RunContext": "agentaudio.tools.context",

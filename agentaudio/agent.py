@@ -10,6 +10,7 @@ from agentaudio.conversation import Conversation, Message, TextPart
 from agentaudio.errors import OptionError
 from agentaudio.events import Event
 from agentaudio.hearing import UserInput
+from agentaudio.limits import Limits
 from agentaudio.model.registry import load_model
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.reply import Reply
@@ -36,6 +37,7 @@ class Agent:
     options: how to generate, unless a turn has its own options
     approve: function, plain or async, that returns True to allow a call of a tool with `approval`; None denies all
     max_steps: largest number of generations in a turn; the last gets no tools, so that it must answer
+    limits: bounds of a turn in time, calls, words and sound
 
     Raises ModelNotFound, ToolNotFound, VoiceNotFound and ConsentError, and OptionError for what the model does
     not support, or for a tool that needs documents or voices when the agent has none.
@@ -53,6 +55,7 @@ class Agent:
         options: GenerateOptions = GenerateOptions(),
         approve: Approve | None = None,
         max_steps: int = MAX_STEPS,
+        limits: Limits = Limits(),
     ) -> None:
         if max_steps < 1:
             raise OptionError(f"max_steps is {max_steps}; a turn needs at least 1")
@@ -65,7 +68,7 @@ class Agent:
         own_voice = resources.find_voice(voice) if voice is not None else None
         self.model = load_model(model) if isinstance(model, str) else model
         self.instructions = instructions
-        self._setup = Setup(self.model, found, resources, own_voice, options, approve, max_steps)
+        self._setup = Setup(self.model, found, resources, own_voice, options, approve, max_steps, limits)
         self._setup.check()
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -10,6 +12,7 @@ from typing import Any
 
 from agentaudio.conversation import Citation, SpeechTokens, ToolCall
 from agentaudio.errors import BackendError
+from agentaudio.limits import Limits
 from agentaudio.model.speech_lm import (
     AudioDelta,
     CallDelta,
@@ -25,8 +28,13 @@ from agentaudio.model.speech_lm import (
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
 
+HOLD_S = 0.02
+"""Longest time that a model which never awaits may hold the event loop."""
+
 LONG_S = 2.0
 """Sound from this length on is resampled in a thread, so that it does not hold up the event loop."""
+
+log = logging.getLogger(__name__)
 
 _FIELDS: dict[type[Any], tuple[str, type[Any]]] = {
     Heard: ("text", str),
@@ -40,21 +48,31 @@ _FIELDS: dict[type[Any], tuple[str, type[Any]]] = {
 
 
 async def checked(
-    model: SpeechLM, deltas: AsyncGenerator[Delta, None], options: GenerateOptions, used_ids: set[str]
+    model: SpeechLM,
+    deltas: AsyncGenerator[Delta, None],
+    options: GenerateOptions,
+    *,
+    limits: Limits,
+    used_ids: set[str],
 ) -> AsyncGenerator[Delta, None]:
     """Yield the deltas of one generation, with an `End` as the last; it is added if the model emits none.
 
     Sound is resampled to the model's `sample_rate_hz`, and dropped when `options.speak` is False.
     A call whose id is in `used_ids` gets a new id. The ids of all calls are added to the set.
+    A generation that reaches a limit is closed there. The event loop gets its turn every HOLD_S at least,
+    also when the model never awaits.
 
     Raises BackendError for anything that is not a delta, for sound of a model with voices="none", and for
     `Heard(final=False)` of a model that does not stream its input.
     """
     able = model.capabilities
+    meter = _Meter(model, limits)
     sound: PcmStream | None = None
     end = End()
     async with aclosing(deltas) as stream:
         async for delta in stream:
+            if meter.held_too_long():
+                await asyncio.sleep(0)
             _check_type(model, delta)
             if isinstance(delta, End):
                 end = delta
@@ -70,16 +88,62 @@ async def checked(
                 if options.speak and len(piece):
                     yield AudioDelta(piece)
             elif isinstance(delta, CallDelta):
-                yield _with_own_id(delta, used_ids)
+                yield meter.checked_call(_with_own_id(delta, used_ids))
             elif isinstance(delta, Heard) and not delta.final and not able.streams_input:
                 raise BackendError(
                     f"model {model.name!r} emitted Heard(final=False), but its capabilities say streams_input=False"
                 )
             else:
                 yield delta
+            if meter.is_full(delta):
+                end = End("length")
+                break
     if sound is not None and len(rest := sound.finish()) and options.speak:
         yield AudioDelta(rest)
     yield end
+
+
+class _Meter:
+    """Counts what one generation has taken of its limits."""
+
+    def __init__(self, model: SpeechLM, limits: Limits) -> None:
+        self._name, self._limits = model.name, limits
+        self._calls, self._characters, self._sound_s = 0, 0, 0.0
+        self._loop_ran = time.perf_counter()
+
+    def held_too_long(self) -> bool:
+        """Whether the event loop may have waited for HOLD_S; the caller then lets it run."""
+        now = time.perf_counter()
+        if now - self._loop_ran < HOLD_S:
+            return False
+        self._loop_ran = now
+        return True
+
+    def checked_call(self, delta: CallDelta) -> CallDelta:
+        """The call, with a problem when it is beyond a limit."""
+        self._calls += 1
+        problem = delta.problem or self._limits.problem(delta.call.arguments)
+        if self._calls > self._limits.calls_per_step:
+            allowed = self._limits.calls_per_step
+            problem = f"Only {allowed} calls of one step are run (Limits.calls_per_step); make this call in the next."
+        return delta if problem == delta.problem else replace(delta, problem=problem)
+
+    def is_full(self, delta: Delta) -> bool:
+        """Whether the generation must end after this delta."""
+        if isinstance(delta, TextDelta):
+            self._characters += len(delta.text)
+        elif isinstance(delta, AudioDelta):
+            self._sound_s += delta.audio.duration
+        limits = self._limits
+        for name, taken, most in (
+            ("calls_per_step", self._calls - 1, limits.calls_per_step),
+            ("characters", self._characters, limits.characters),
+            ("sound_s", self._sound_s, limits.sound_s),
+        ):
+            if taken >= most:
+                log.warning("model %r reached Limits.%s (%s); its answer ends there", self._name, name, most)
+                return True
+        return False
 
 
 def _check_type(model: SpeechLM, delta: object) -> None:

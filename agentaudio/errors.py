@@ -16,6 +16,7 @@ AgentAudioError
 │   ├── RefusedAddress    an address that must not be requested
 │   └── ServiceUnavailable  a temporary failure; another attempt may succeed
 ├── RetrievalError        an index, document or page that cannot be read or searched
+├── LimitError            a turn that took more than its `Limits` allow
 ├── OptionError           an unknown option or setting, or an invalid value
 └── MissingExtra          an optional dependency that is not installed
 
@@ -98,6 +99,10 @@ class ServiceUnavailable(NetworkError):
 
 class RetrievalError(AgentAudioError):
     """An index, document or page that cannot be read or searched."""
+
+
+class LimitError(AgentAudioError, TimeoutError):
+    """A turn that took more than its `Limits` allow."""
 
 
 class OptionError(AgentAudioError, ValueError):

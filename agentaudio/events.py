@@ -159,5 +159,5 @@ class TurnFailed(Event):
     """
 
     type = "turn.failed"
-    error: Exception
+    error: BaseException
     reply: Reply

@@ -20,7 +20,7 @@ def plain(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    if isinstance(value, Exception):
+    if isinstance(value, BaseException):
         return {"kind": type(value).__name__, "message": str(value)}
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: plain(getattr(value, item.name)) for item in fields(value)}

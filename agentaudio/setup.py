@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import OptionError
+from agentaudio.limits import Limits
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.resources import Resources
 from agentaudio.tools.execution import Approve
@@ -28,6 +29,7 @@ class Setup:
     options: GenerateOptions
     approve: Approve | None
     max_steps: int
+    limits: Limits
     _specs: list[ToolSpec] = field(default_factory=list, compare=False, repr=False)
 
     def check(self) -> None:

@@ -12,7 +12,7 @@ from typing import assert_never
 from agentaudio import events
 from agentaudio.conversation import AudioPart, Part, ToolCall, ToolOutput
 from agentaudio.deltas import checked
-from agentaudio.errors import AgentAudioError, BackendError, ConsentError
+from agentaudio.errors import AgentAudioError, BackendError, ConsentError, LimitError
 from agentaudio.hearing import UserInput, hear
 from agentaudio.model.speech_lm import (
     AudioDelta,
@@ -67,20 +67,27 @@ class Turn:
 
     async def run(self, user: UserInput) -> Reply:
         """Run the turn. Raises its error after a `turn.failed` event; an unexpected error as BackendError."""
-        voice_before = self._state.voice
+        voice_before, turn_s = self._state.voice, self._setup.limits.turn_s
+        clock = asyncio.timeout(turn_s)
         try:
-            await self._record.put(events.TurnStarted)
-            await self._hear(user)
-            return self._finish(await self._generate_and_act())
-        except asyncio.CancelledError:
-            self._finish("interrupted")
-            raise
-        except Exception as error:
-            if isinstance(error, AgentAudioError):
-                self._fail(error, voice_before)
+            async with clock:
+                await self._record.put(events.TurnStarted)
+                await self._hear(user)
+                stop = await self._generate_and_act()
+            return self._finish(stop)
+        except BaseException as error:  # a model may raise anything, SystemExit too
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                self._finish("interrupted")
                 raise
-            failure = BackendError(f"model {self._setup.model.name!r} failed: {error!r}; see the log, or try again")
+            failure: BaseException = error
+            if clock.expired():
+                failure = LimitError(f"the turn took longer than {turn_s:g} s (Limits.turn_s) and was stopped")
+            elif not isinstance(error, AgentAudioError | KeyboardInterrupt):
+                failure = BackendError(f"model {self._setup.model.name!r} failed: {error!r}; see the log, or try again")
             self._fail(failure, voice_before)
+            if failure is error:
+                raise
             raise failure from error
 
     async def _hear(self, user: UserInput) -> None:
@@ -118,12 +125,14 @@ class Turn:
         voice = await self._permitted_voice()
         tools = self._setup.specs() if step < self._setup.max_steps else []
         deltas = model.generate(conversation.copy(), tools=tools, voice=voice, options=self._options)
+        used_ids, limits = conversation.call_ids, self._setup.limits
+        held = checked(model, deltas, self._options, limits=limits, used_ids=used_ids)
         spoken = self._playback.begin_step(voice)
         calls: list[CallDelta] = []
         end = End()
         await self._record.put(events.StepStarted, step=step)
         try:
-            async with aclosing(checked(model, deltas, self._options, conversation.call_ids)) as stream:
+            async with aclosing(held) as stream:
                 async for delta in stream:
                     match delta:
                         case Heard():
@@ -256,7 +265,7 @@ class Turn:
         self._record.post(events.TurnFinished, reply=reply)
         return reply
 
-    def _fail(self, error: Exception, voice_before: Voice | None) -> None:
+    def _fail(self, error: BaseException, voice_before: Voice | None) -> None:
         """Restore the voice; restore the conversation too, unless speech was heard or tools ran."""
         conversation = self._state.conversation
         self._close_step()

@@ -51,6 +51,11 @@ def speech(session: Session) -> list[SpeechPart]:
     return [part for message in session.conversation for part in message.parts if isinstance(part, SpeechPart)]
 
 
+async def test_turns_are_numbered_from_one() -> None:
+    session = Agent(scripted("One.", "Two.")).session()
+    assert [{event.turn for event in await all_events(session)} for _ in range(2)] == [{1}, {2}]
+
+
 async def all_events(session: Session, user: str = "go") -> list[events.Event]:
     return [event async for event in session.stream(user)]
 

@@ -236,7 +236,9 @@ class TurnCalls:
 async def _called(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult:
     try:
         return await tool.call(context, call.arguments)
-    except (SystemExit, BaseExceptionGroup) as error:  # `exit()` in a tool ends the tool, not the agent
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # `exit()` in a tool ends the tool, not the agent
         raise RuntimeError(f"the tool raised {type(error).__name__}: {_message_of(error)}") from error
 
 

@@ -1,0 +1,165 @@
+"""No model and no input keeps a turn busy forever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import pytest
+from support.models import scripted
+from support.sounds import tone
+
+from agentaudio import Agent, Limits, events, tool
+from agentaudio.conversation import Conversation, ToolCall
+from agentaudio.errors import BackendError, LimitError, OptionError
+from agentaudio.model.scripted import Scripted
+from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, TextDelta
+from agentaudio.sound.audio import Audio
+
+
+class Generates(Scripted):
+    """A model whose generations are those of a function."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(["x"])
+        self._function = function
+
+    async def generate(self, conversation: Conversation, **given: Any) -> AsyncGenerator[Delta, None]:
+        async for delta in self._function(conversation):
+            yield delta
+
+
+@tool
+async def look(n: object = None) -> str:
+    return "seen"
+
+
+def endless_words(*_: object) -> Iterator[Delta]:
+    while True:
+        yield TextDelta("word ")
+
+
+def endless_sound(*_: object) -> Iterator[Delta]:
+    while True:
+        yield AudioDelta(Audio.silence(1.0, 16_000))
+
+
+def test_an_answer_without_end_is_cut_at_the_limit_of_characters() -> None:
+    reply = Agent(scripted(endless_words), limits=Limits(characters=50)).run_sync("go")
+    assert (reply.text, reply.stop) == (("word " * 10).strip(), "length")
+
+
+def test_sound_without_end_is_cut_at_the_limit_of_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    reply = Agent(scripted(endless_sound), limits=Limits(sound_s=3)).run_sync("go")
+    assert reply.audio is not None and (reply.audio.duration, reply.stop) == (3.0, "length")
+    assert "Limits.sound_s (3)" in caplog.text
+
+
+def test_calls_beyond_the_limit_are_explained_to_the_model() -> None:
+    closed: list[bool] = []
+
+    def many(*_: object) -> Iterator[Delta]:
+        try:
+            for number in range(5_000):
+                yield CallDelta(ToolCall(f"c{number}", "look", {"n": number}))
+        finally:
+            closed.append(True)
+
+    agent = Agent(scripted(many, "Done."), tools=[look], limits=Limits(calls_per_step=3))
+    reply = agent.run_sync("go")
+    assert [run.status for run in reply.tool_calls] == ["done", "done", "done", "failed"]
+    assert "Only 3 calls of one step are run (Limits.calls_per_step)" in reply.tool_calls[3].result.text
+    assert reply.text == "Done." and closed
+
+
+@pytest.mark.parametrize(("depth", "status"), [(4, "done"), (5, "failed"), (5_000, "failed")])
+def test_arguments_nested_too_deeply_are_refused(depth: int, status: str) -> None:
+    nested: Any = []
+    for _ in range(depth - 2):
+        nested = [nested]
+    step = [CallDelta(ToolCall("c", "look", {"n": nested}))]
+    reply = Agent(scripted(step, "Done."), tools=[look], limits=Limits(argument_depth=4)).run_sync("go")
+    assert reply.tool_calls[0].status == status
+    assert (status == "done") == ("Limits.argument_depth" not in reply.tool_calls[0].result.text)
+
+
+async def test_a_turn_that_takes_too_long_fails_and_keeps_what_was_done() -> None:
+    async def slow(conversation: Conversation) -> AsyncGenerator[Delta, None]:
+        if conversation.last_outputs:
+            await asyncio.sleep(60)
+        yield CallDelta(ToolCall("c", "look", {}))
+
+    session = Agent(Generates(slow), tools=[look], limits=Limits(turn_s=0.3)).session()
+    seen = []
+    with pytest.raises(LimitError, match=r"longer than 0.3 s \(Limits.turn_s\)"):
+        async for event in session.stream("go"):
+            seen.append(event)
+    assert isinstance(seen[-1], events.TurnFailed) and not session.conversation.open_calls
+    assert [output.text for output in session.conversation.last_outputs] == ["seen"]
+
+
+@pytest.mark.parametrize("delta", [TextDelta(""), AudioDelta(tone(duration_s=0.0))])
+async def test_a_model_that_never_awaits_is_stopped_in_time(delta: Delta) -> None:
+    async def busy(conversation: Conversation) -> AsyncGenerator[Delta, None]:
+        while True:
+            yield delta
+
+    begun = time.perf_counter()
+    with pytest.raises(LimitError):
+        await Agent(Generates(busy), limits=Limits(turn_s=0.2)).run("go")
+    assert time.perf_counter() - begun < 10  # it would never end
+
+
+async def test_other_sessions_go_on_beside_a_model_that_never_awaits() -> None:
+    async def busy(conversation: Conversation) -> AsyncGenerator[Delta, None]:
+        while True:
+            yield TextDelta("")
+
+    running = asyncio.ensure_future(Agent(Generates(busy)).run("go"))
+    await asyncio.sleep(0)
+    assert (await asyncio.wait_for(Agent(scripted("Hi.")).run("hi"), 10)).text == "Hi."
+    running.cancel()
+    await asyncio.wait([running], timeout=10)
+    assert running.done()
+
+
+@pytest.mark.parametrize(
+    "raised", [SystemExit(3), GeneratorExit(), BaseExceptionGroup("x", [SystemExit()]), asyncio.CancelledError()]
+)
+async def test_whatever_a_model_raises_fails_the_turn(raised: BaseException) -> None:
+    async def breaks(conversation: Conversation) -> AsyncGenerator[Delta, None]:
+        yield TextDelta("Well")
+        raise raised
+
+    session = Agent(Generates(breaks)).session()
+    with pytest.raises(BackendError, match="model 'scripted' failed"):
+        await session.run("go")
+    assert [message.text for message in session.conversation] == ["go", "Well"]
+
+
+class Odd(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), Odd("odd"), BaseExceptionGroup("x", [Odd()])])
+async def test_whatever_a_tool_raises_is_a_message_to_the_model(raised: BaseException) -> None:
+    @tool
+    async def broken() -> str:
+        raise raised
+
+    @tool
+    def broken_too() -> str:
+        raise raised
+
+    steps = [CallDelta(ToolCall("a", "broken", {})), CallDelta(ToolCall("b", "broken_too", {}))]
+    reply = await Agent(scripted(steps, "Sorry."), tools=[broken, broken_too]).run("go")
+    assert [run.status for run in reply.tool_calls] == ["failed", "failed"] and reply.text == "Sorry."
+
+
+@pytest.mark.parametrize("name", ["calls_per_step", "argument_depth", "characters", "sound_s", "turn_s"])
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+def test_a_limit_is_above_zero(name: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=f"Limits.{name} is {value!r}"):
+        Limits(**{name: value})
