@@ -396,7 +396,7 @@ def test_the_result_of_a_booking_that_ended_after_a_barge_in_is_read_in_the_next
 
     asyncio.run(barge_in())
     before, after = read
-    assert "carries on" in before.text and before.is_error
+    assert "continues" in before.text and before.is_error
     assert after.text == "booked, number 7" and not after.is_error
 
 

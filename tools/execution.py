@@ -31,7 +31,7 @@ MAX_ARGUMENT_CHARS = 1_000_000
 GRACE_S = 0.5
 """Time that a cancelled tool gets for cleaning up before the turn goes on without it."""
 
-_carrying_on: set[asyncio.Task[ToolRun]] = set()
+_continuing: set[asyncio.Task[ToolRun]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class TurnCalls:
             leftover = [task for task in followers if not task.done()]
             for task in first_of.values():
                 if task in self._unstoppable and not task.done():
-                    self._let_go(task)
+                    self._continue_later(task)
                 elif not task.done():
                     leftover.append(task)
             for task in leftover:
@@ -130,7 +130,7 @@ class TurnCalls:
                 raise
             text = "The call was cancelled."
             if task in self._unstoppable:
-                text = f"The turn was interrupted; {call.name} carries on, and how it ends is not known yet."
+                text = f"The turn was interrupted; {call.name} continues, and its result is not known yet."
             self._finished(ToolRun(call, "cancelled", ToolResult(text), time.perf_counter() - begun))
             raise
         self._finished(outcome)
@@ -142,7 +142,7 @@ class TurnCalls:
         tool: Tool | None = None
         try:
             if len(key) > MAX_ARGUMENT_CHARS:
-                raise ToolArgumentError(f"the arguments have {len(key)} characters; {MAX_ARGUMENT_CHARS} are enough")
+                raise ToolArgumentError(f"the arguments have {len(key)} characters; the limit is {MAX_ARGUMENT_CHARS}")
             tool = self._tools.get(call.name)
             if tool is None:
                 raise ToolNotFound(f"there is no tool {call.name!r}; {did_you_mean(call.name, self._tools)}")
@@ -164,9 +164,9 @@ class TurnCalls:
         return run
 
     async def _denied(self, tool: Tool, call: ToolCall) -> str | None:
-        """Why the call must not run, for the model; None when it may."""
+        """Why the call must not run, as a message for the model; None when it may run."""
         if self._approve is None:
-            return f"{tool.name} needs an approval, and nobody can be asked; say that it was not done."
+            return f"{tool.name} needs an approval, and no approval function is set; say that it was not done."
         async with self._asking:
             try:
                 if inspect.iscoroutinefunction(self._approve):
@@ -181,11 +181,11 @@ class TurnCalls:
         return None if allowed is True else f"{tool.name} was not approved; say that it was not done."
 
     async def _bounded(self, tool: Tool, call: ToolCall, context: RunContext) -> tuple[Status, ToolResult]:
-        """Run a tool for as long as it may take. Raises what the tool raised."""
+        """Run a tool within its time limit. Raises what the tool raised."""
         # A separate task, so that a tool that ignores cancellation delays neither the turn nor its end.
-        listening = self._listening(call, context)
+        own_context = self._context_of(call, context)
         attempts = retry(
-            lambda: _called(tool, call, listening), retries=tool.retries, label=f"a call of the tool {tool.name}"
+            lambda: _called(tool, call, own_context), retries=tool.retries, label=f"a call of the tool {tool.name}"
         )
         work = asyncio.ensure_future(attempts)
         this = asyncio.current_task()
@@ -206,27 +206,27 @@ class TurnCalls:
             raise RuntimeError("it cancelled itself")
         return "done", work.result()
 
-    def _listening(self, call: ToolCall, context: RunContext) -> RunContext:
-        """The context of one call: what it tells of its progress is known to be its own."""
+    def _context_of(self, call: ToolCall, context: RunContext) -> RunContext:
+        """The context of one call: progress reported through it belongs to this call."""
         if self._progressed is None:
             return context
         loop, running, progressed = asyncio.get_running_loop(), asyncio.current_task(), self._progressed
 
-        def tell(message: str, share: float | None) -> None:
+        def report(message: str, share: float | None) -> None:
             if running is not None and not running.done():
                 progressed(call, message, share)
 
         def progress(message: str, share: float | None) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(tell, message, share)
+                loop.call_soon_threadsafe(report, message, share)
 
         return replace(context, progress=progress)
 
-    def _let_go(self, task: asyncio.Task[ToolRun]) -> None:
-        _carrying_on.add(task)
+    def _continue_later(self, task: asyncio.Task[ToolRun]) -> None:
+        _continuing.add(task)
 
         def ended(task: asyncio.Task[ToolRun]) -> None:
-            _carrying_on.discard(task)
+            _continuing.discard(task)
             if self._late is not None and not task.cancelled():
                 self._late(task.result())
 
@@ -246,12 +246,12 @@ def _message_of(error: BaseException) -> str:
     try:
         return str(error)[:300]
     except Exception:  # its __str__ is broken too
-        return "it cannot say why"
+        return "its message cannot be read"
 
 
 def _identity(call: ToolCall) -> str:
-    """The same for calls that ask for the same."""
+    """A key that is equal for calls of the same tool with equal arguments."""
     try:
         return f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"
     except (TypeError, ValueError, RecursionError):
-        return f"{call.name} {call.id}"  # not JSON: the check of the arguments will say so
+        return f"{call.name} {call.id}"  # not JSON; checking the arguments reports it

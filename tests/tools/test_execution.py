@@ -117,7 +117,7 @@ class Mute(Exception):
     [
         (SystemExit(3), "leaves failed: RuntimeError: the tool raised SystemExit: 3"),
         (BaseExceptionGroup("several", [SystemExit(3)]), "the tool raised BaseExceptionGroup"),
-        (Mute(), "leaves failed: Mute: it cannot say why"),
+        (Mute(), "leaves failed: Mute: its message cannot be read"),
     ],
 )
 def test_an_async_tool_cannot_end_the_turn_or_the_program(error: BaseException, words: str) -> None:
@@ -339,7 +339,7 @@ def test_a_tool_that_is_not_cancellable_continues_and_reports_later() -> None:
         running.cancel()
         await asyncio.wait([running])
         assert [run.status for run in made.finished] == ["cancelled"] and made.late == []
-        assert "carries on" in made.finished[0].result.text
+        assert "continues" in made.finished[0].result.text
         go_on.set()
         async with asyncio.timeout(5):
             while not made.late:
@@ -354,7 +354,7 @@ def test_a_tool_that_is_not_cancellable_continues_and_reports_later() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"words": "x" * 1_000_001}, "characters; 1000000 are enough"),
+        ({"words": "x" * 1_000_001}, "characters; the limit is 1000000"),
         ({"words": {1, 2}}, "valid string"),
         ({"word": "x"}, "did you mean 'words'"),
     ],
