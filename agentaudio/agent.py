@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AsyncExitStack
 from typing import Self
 
 from agentaudio.conversation import Conversation, Message, TextPart
@@ -133,11 +134,12 @@ class Agent:
         await self.model.warm_up(specs)
 
     async def aclose(self) -> None:
-        """Close the model, and release the resources of the tools."""
-        for tool in self._setup.tools.values():
-            if tool.release is not None:
-                await tool.release()
-        await self.model.aclose()
+        """Release the resources of the tools, and close the model. When one of them raises, the others still end."""
+        async with AsyncExitStack() as ending:
+            ending.push_async_callback(self.model.aclose)
+            for tool in reversed(list(self._setup.tools.values())):
+                if tool.release is not None:
+                    ending.push_async_callback(tool.release)
 
     async def __aenter__(self) -> Self:
         return self
