@@ -56,7 +56,8 @@ class Capabilities:
         get whole utterances
     sample_rate_hz: of its sound
     max_audio_s: longest user sound that it takes
-    languages: BCP-47 codes of the languages it understands and speaks; empty when unknown
+    languages: BCP-47 codes of the languages it understands and speaks, where "en" covers "en-GB"; empty
+        when unknown
     options: names of the GenerateOptions that it supports, besides `speak`, which all models support
     """
 
@@ -94,10 +95,18 @@ class GenerateOptions:
         if refused := sorted(chosen - able.options):
             honoured = ", ".join(["speak", *sorted(able.options)])
             raise OptionError(f"model {model.name!r} does not take {', '.join(refused)}; it takes: {honoured}")
-        if self.language and able.languages and self.language.split("-")[0] not in able.languages:
+        if self.language and able.languages and not _covered(self.language, able.languages):
             known = ", ".join(able.languages)
             raise OptionError(f"model {model.name!r} does not speak {self.language!r}; it speaks: {known}")
         return self
+
+
+def _covered(tag: str, known: Sequence[str]) -> bool:
+    """Whether a known tag is `tag` or a prefix of it in whole subtags, in any case: "en" covers "en-GB".
+
+    Source: basic filtering of RFC 4647, section 3.3.1.
+    """
+    return any(f"{tag}-".lower().startswith(f"{one}-".lower()) for one in known)
 
 
 @dataclass(frozen=True, slots=True)

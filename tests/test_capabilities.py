@@ -61,6 +61,28 @@ def test_unsupported_options_are_refused(options: dict[str, Any], able: dict[str
         Agent(scripted("hi", **able)).run_sync("hi", options=GenerateOptions(**options))
 
 
+@pytest.mark.parametrize(
+    ("language", "known", "supported"),
+    [
+        ("en-GB", ("en",), True),
+        ("pt-BR", ("zh", "pt-BR"), True),
+        ("ZH-hant-tw", ("zh-Hant",), True),
+        ("pt", ("pt-BR",), False),
+        ("pt-PT", ("pt-BR",), False),
+        ("eng", ("en",), False),
+    ],
+)
+def test_a_language_is_supported_by_its_own_tag_or_a_more_general_one(
+    language: str, known: tuple[str, ...], supported: bool
+) -> None:
+    model, options = scripted("hi", languages=known), GenerateOptions(language=language)
+    if supported:
+        assert Agent(model, options=options).run_sync("hi").text == "hi"
+    else:
+        with pytest.raises(OptionError, match=f"does not speak '{language}'"):
+            Agent(model, options=options)
+
+
 def test_supported_options_reach_the_model() -> None:
     options = GenerateOptions(language="en-GB", seed=0, speak=False)
     assert Agent(scripted("hi", languages=("en",)), options=options).run_sync("hi").audio is None
@@ -164,6 +186,27 @@ def test_closing_an_agent_releases_its_tools_and_its_model() -> None:
             await agent.run("hi")
 
     asyncio.run(use())
+    assert closed == ["tool", "model"]
+
+
+def test_a_tool_that_cannot_be_released_does_not_keep_the_rest_open() -> None:
+    closed: list[str] = []
+
+    class Closing(type(scripted("x"))):  # type: ignore[misc]
+        async def aclose(self) -> None:
+            closed.append("model")
+
+    async def fail() -> None:
+        raise OSError("the line is dead")
+
+    async def release() -> None:
+        closed.append("tool")
+
+    broken = replace(tool(name="a")(lambda: "x"), release=fail)
+    working = replace(tool(name="b")(lambda: "x"), release=release)
+    agent = Agent(Closing(["hi"]), tools=[broken, working])
+    with pytest.raises(OSError, match="the line is dead"):
+        asyncio.run(agent.aclose())
     assert closed == ["tool", "model"]
 
 
