@@ -76,8 +76,13 @@ class Revoiced:
                     sound = None
                 if sound:
                     yield AudioDelta(sound)
+                if isinstance(delta, End):
+                    yield delta
+                    return
                 if not isinstance(delta, AudioDelta):
                     yield delta
+        if rest := await asyncio.to_thread(conversion.finish):  # the model emitted no End
+            yield AudioDelta(rest)
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Warm up the model. The converter loads with its first voice."""

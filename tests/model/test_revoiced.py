@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,18 @@ async def test_each_answer_is_converted_to_its_end_in_the_voice_asked_for() -> N
         assert isinstance(deltas[-1], End) and sound.duration == pytest.approx(1.0)
         assert sound.peak == pytest.approx(peak, rel=0.01)
     assert converter.begun == ["asked", "asked"]
+
+
+@pytest.mark.parametrize("voice", [None, ClipVoice(tone())])
+async def test_the_last_sound_of_a_model_without_end_is_converted(voice: ReferenceVoice | None) -> None:
+    class Endless(Scripted):
+        async def generate(self, *args: Any, **options: Any) -> AsyncGenerator[Delta, None]:
+            for piece in tone(440, 1.0, 16_000).chunks(20):
+                yield AudioDelta(piece)
+
+    endless = Endless(["x"])
+    endless.capabilities = Capabilities(hears=True, voices="fixed", calls_tools=False)
+    assert sum(map(len, sound_of(await heard(Revoiced(endless, Louder()), voice)))) == 32_000
 
 
 async def test_an_answer_without_sound_begins_no_conversion() -> None:
