@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agentaudio.session import Session as Session
     from agentaudio.sound.audio import Audio as Audio
     from agentaudio.tools.context import RunContext as RunContext
+    from agentaudio.tools.external import external_tool as external_tool
     from agentaudio.tools.result import ToolResult as ToolResult
     from agentaudio.tools.tool import Tool as Tool
     from agentaudio.tools.tool import tool as tool
@@ -52,6 +53,7 @@ _HOMES = {
     "Voice": "agentaudio.voice_library.voice",
     "VoiceLibrary": "agentaudio.voice_library.library",
     "VoiceSearch": "agentaudio.retrieval.voices.search",
+    "external_tool": "agentaudio.tools.external",
     "load_model": "agentaudio.model.registry",
     "tool": "agentaudio.tools.tool",
 }

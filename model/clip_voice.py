@@ -1,4 +1,4 @@
-"""`ClipVoice`: a reference voice that is given as a clip, outside any voice library."""
+"""`ClipVoice`: a reference voice made of a clip alone, outside any voice library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentaudio.sound.audio import Audio
 
 
 class Unrestricted:
-    """The permit of a voice whose use the caller answers for; nothing is kept on disk."""
+    """Permits every use, for which the caller is responsible. Nothing is stored on disk."""
 
     def refusal(self) -> str | None:
         return None
@@ -20,7 +20,7 @@ class Unrestricted:
 
 @dataclass(frozen=True, slots=True)
 class ClipVoice:
-    """A clip to speak in the voice of. It has no card: its caller is responsible for the speaker's consent.
+    """A voice that is only a clip, without a card. The caller is responsible for the speaker's consent.
 
     clip: a few seconds of one person speaking
     transcript: the words of the clip; empty when unknown
