@@ -3,7 +3,7 @@
     python benchmarks/embedded_timbre.py [--limit 5] [--json figures.json]
 
 For each voice of the demo library: the cosine similarity of speaker embeddings between its clip and
-eSpeak speech with its timbre (`lent`), the gain over unchanged eSpeak speech (`untouched`), and the
+eSpeak speech with its timbre (`transferred`), the gain over unchanged eSpeak speech (`untouched`), and the
 rank of the right voice among all. Ranks are also scaled to a gallery of 13 voices drawn at random.
 The word error rate comes from a recogniser whose language model holds only the spoken sentences and
 others of the demo documents (`closed`).
@@ -68,17 +68,17 @@ def measure(limit: int | None) -> dict[str, Any]:
             plain = synthesiser.speak(spoken_form(sentence))
             source = synthesiser.speak(spoken_form(sentence), pitch_hz=timbre.pitch_hz)
             started = time.process_time()
-            lent = timbre.apply(source)
+            transferred = timbre.apply(source)
             cpu_s = time.process_time() - started
-            before, after = judge(plain, number, sentence), judge(lent, number, sentence)
+            before, after = judge(plain, number, sentence), judge(transferred, number, sentence)
             rows.append(
                 {
                     "voice": voice.id,
                     "engine": voice.card.source.engine if voice.card.source else "",
                     "said": " ".join(spoken_words(sentence)),
                     "untouched": dict(zip(("cosine", "rank", "heard"), before, strict=True)),
-                    "lent": dict(zip(("cosine", "rank", "heard"), after, strict=True)),
-                    "rtf_cpu": cpu_s / lent.duration,
+                    "transferred": dict(zip(("cosine", "rank", "heard"), after, strict=True)),
+                    "rtf_cpu": cpu_s / transferred.duration,
                     "prepared_s": prepared_s,
                 }
             )
@@ -104,7 +104,7 @@ def summarise(rows: list[dict[str, Any]], gallery: int) -> dict[str, Any]:
         return float(np.mean([value(row) for row in rows]))
 
     result: dict[str, Any] = {}
-    for way in ("untouched", "lent"):
+    for way in ("untouched", "transferred"):
         rank = mean(lambda row, way=way: row[way]["rank"])  # type: ignore[misc]
         words = jiwer.wer([row["said"] for row in rows], [row[way]["heard"] or "-" for row in rows])
         result[way] = {
@@ -114,21 +114,21 @@ def summarise(rows: list[dict[str, Any]], gallery: int) -> dict[str, Any]:
             "top1_percent": round(100 * mean(lambda row, way=way: row[way]["rank"] == 1)),  # type: ignore[misc]
             "wer_percent": round(100 * float(words), 1),
         }
-    result["cosine_gain"] = round(result["lent"]["cosine"] - result["untouched"]["cosine"], 3)
+    result["cosine_gain"] = round(result["transferred"]["cosine"] - result["untouched"]["cosine"], 3)
     result["rtf_cpu"] = round(mean(lambda row: row["rtf_cpu"]), 3)
     result["prepare_cpu_s"] = round(mean(lambda row: row["prepared_s"]), 2)
     return result
 
 
 def print_table(results: dict[str, Any]) -> None:
-    print("voices    way        cosine  gain   rank of 13  top-1  WER    RTF")
+    print("voices    way         cosine  gain   rank of 13  top-1  WER    RTF")
     for group in ("all", "recorded", "espeak"):
         figures = results[group]
-        for way in ("untouched", "lent") if figures else ():
+        for way in ("untouched", "transferred") if figures else ():
             row = figures[way]
-            gain, rtf = (figures["cosine_gain"], figures["rtf_cpu"]) if way == "lent" else (0.0, 0.0)
+            gain, rtf = (figures["cosine_gain"], figures["rtf_cpu"]) if way == "transferred" else (0.0, 0.0)
             print(
-                f"{group:9} {way:10} {row['cosine']:.3f} {gain:+.3f}  {row['mean_rank_of_13']:10.2f}"
+                f"{group:9} {way:11} {row['cosine']:.3f} {gain:+.3f}  {row['mean_rank_of_13']:10.2f}"
                 f"  {row['top1_percent']:5} {row['wer_percent']:5.1f}  {rtf:.3f}"
             )
 

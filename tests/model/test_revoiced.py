@@ -20,7 +20,7 @@ from agentaudio.model.speech_lm import AudioDelta, Capabilities, Delta, End, Ref
 
 
 class Louder:
-    """A converter at 32 kHz that lends the peak of the voice's clip; it holds the last chunk back."""
+    """A converter to 32 kHz and to the peak of the voice's clip. It returns each chunk with the next one."""
 
     sample_rate_hz = 32_000
 
