@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import AgentAudioError, OptionError, ToolNotFound, did_you_mean
+from agentaudio.tools.declarative.grants import Grants
 from agentaudio.tools.tool import Tool, tool
 
 log = logging.getLogger(__name__)
@@ -33,28 +34,32 @@ def crowded_names() -> dict[str, list[str]]:
     return {name: [_package(p) for p in points] for name, points in _offered().items() if len(points) > 1}
 
 
-def find_tools(wanted: Iterable[ToolLike], *, allow_commands: bool = False) -> dict[str, Tool]:
+def find_tools(
+    wanted: Iterable[ToolLike],
+    *,
+    allow_commands: bool = False,
+    allow_secrets: Iterable[str | os.PathLike[str]] = (),
+) -> dict[str, Tool]:
     """Tools by name, from names of installed tools, files and folders of tools, Tool objects, and plain
     typed functions.
 
-    allow_commands: allow tools in files to run programs
+    allow_commands, allow_secrets: what tools in files may do, as for `load_tools`
 
     Raises ToolNotFound for an unknown name, OptionError for two tools with the same name, a plugin that
     does not load, or a file with errors. Files with errors in a folder are left out with a warning in the
     log.
     """
     found: dict[str, Tool] = {}
+    grants = Grants.of(allow_commands, allow_secrets)
     for item in wanted:
-        for one in _tools_of(item, allow_commands):
+        for one in _tools_of(item, grants):
             if one.name in found and found[one.name] is not one:
                 raise OptionError(f"two tools are named {one.name!r}; rename one with @tool(name=...)")
             found[one.name] = one
     return found
 
 
-def folder_tools(
-    folder: str | os.PathLike[str], *, allow_commands: bool = False
-) -> tuple[list[Tool], list[AgentAudioError]]:
+def folder_tools(folder: str | os.PathLike[str], grants: Grants = Grants()) -> tuple[list[Tool], list[AgentAudioError]]:
     """The tools of the files in a folder, in the order of the file names, and the errors of the others.
 
     Raises OptionError when the folder does not exist or contains no tool files.
@@ -69,7 +74,7 @@ def folder_tools(
     made: dict[str, Tool] = {}
     problems: list[AgentAudioError] = []
     for path in paths:
-        tools, wrong = read_tools(path, allow_commands=allow_commands)
+        tools, wrong = read_tools(path, grants)
         problems += wrong
         for one in tools:
             if one.name in made:
@@ -78,7 +83,7 @@ def folder_tools(
     return list(made.values()), problems
 
 
-def _tools_of(item: ToolLike, allow_commands: bool) -> list[Tool]:
+def _tools_of(item: ToolLike, grants: Grants) -> list[Tool]:
     if isinstance(item, Tool):
         return [item]
     if isinstance(item, str | os.PathLike):
@@ -86,9 +91,9 @@ def _tools_of(item: ToolLike, allow_commands: bool) -> list[Tool]:
         if path.suffix in FILE_SUFFIXES:
             from agentaudio.tools.declarative.load import load_tools
 
-            return load_tools(path, allow_commands=allow_commands)
+            return load_tools(path, allow_commands=grants.commands, allow_secrets=grants.secrets)
         if not isinstance(item, str) or len(path.parts) > 1 or str(item).endswith(os.sep):
-            tools, problems = folder_tools(path, allow_commands=allow_commands)
+            tools, problems = folder_tools(path, grants)
             for problem in problems:
                 log.warning("a tool is left out: %s", problem)
             return tools

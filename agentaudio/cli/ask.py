@@ -13,7 +13,7 @@ from agentaudio.agent import Agent
 from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress
 from agentaudio.cli.models import ModelOptions, load_for_command
 from agentaudio.cli.question import Kind, read_question
-from agentaudio.cli.tools import approve_on_terminal
+from agentaudio.cli.tools import Secrets, approve_on_terminal
 from agentaudio.errors import OptionError
 from agentaudio.events import TurnFinished, TurnStarted
 from agentaudio.reply import Reply
@@ -37,6 +37,7 @@ async def ask(
     voices: str = "demo",
     seconds: float = 5.0,
     allow_commands: bool = False,
+    allow_secret: Secrets = (),
     json: bool = False,
 ) -> None:
     """Ask a spoken or written question and get a spoken answer.
@@ -72,6 +73,8 @@ async def ask(
         How long to record from the microphone.
     allow_commands
         Allow tools in files to run programs.
+    allow_secret
+        Environment variable, file or folder that tools in files may read as a secret; repeat it for more.
     json
         Print only the reply, as one JSON object. `input` in it says what the input was taken for.
     """
@@ -83,7 +86,7 @@ async def ask(
         ensure_writable(out_file)
     kind: Kind | None = "text" if text else "sound" if audio else None
     question = read_question(input, kind=kind, seconds=seconds)
-    given = find_tools(tools, allow_commands=allow_commands).values()
+    given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
     if not json:
         shown = f"“{escape(input)}”" if question.place == "command line" else escape(question.place)
         out.print(f"[green]  input[/] {shown} [dim](taken for {question.kind})[/]")

@@ -17,6 +17,7 @@ from agentaudio.conversation import Conversation, ToolCall
 from agentaudio.errors import AgentAudioError, OptionError, ToolNotFound, did_you_mean
 from agentaudio.plain import plain
 from agentaudio.resources import Resources
+from agentaudio.tools.declarative.grants import Grants
 from agentaudio.tools.discovery import FILE_SUFFIXES, crowded_names, find_tools, folder_tools, installed_tools
 from agentaudio.tools.execution import ToolRun, TurnCalls
 from agentaudio.tools.tool import Tool
@@ -24,10 +25,11 @@ from agentaudio.tools.tool import Tool
 tools = App(name="tools", help="List, check and run the tools that an agent can use.")
 
 Places = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+Secrets = Annotated[tuple[str, ...], Parameter(consume_multiple=False)]
 
 
 @tools.command(name="list")
-def list_tools(*places: str, json: bool = False) -> None:
+def list_tools(*places: str, json: bool = False, allow_commands: bool = False, allow_secret: Secrets = ()) -> None:
     """Show the tools that an agent can use: the installed ones, or those of files and folders.
 
     Parameters
@@ -36,11 +38,15 @@ def list_tools(*places: str, json: bool = False) -> None:
         Files, folders or names; without any, all installed tools are shown.
     json
         Print names, descriptions and schemas as JSON.
+    allow_commands
+        Start the programs of MCP servers that files name, to ask them for their tools.
+    allow_secret
+        Environment variable, file or folder that files may read as a secret; repeat it for more.
     """
     rows: list[dict[str, Any]] = []
     installed = installed_tools()
     for place in places or sorted(installed):
-        found, problems = _look(place)
+        found, problems = _look(place, Grants(allow_commands, allow_secret, looking=True))
         rows += [{"name": one.name, "description": one.description, "parameters": one.parameters} for one in found]
         plugin = {"plugin": installed[place].value} if place in installed else {}
         rows += [{"name": place, "error": str(problem), **plugin} for problem in problems]
@@ -61,22 +67,22 @@ def list_tools(*places: str, json: bool = False) -> None:
     out.print(table)
 
 
-def _look(place: str) -> tuple[list[Tool], list[AgentAudioError]]:
-    """The tools of a file, a folder or a name, and the errors of the others. Runs no command."""
+def _look(place: str, grants: Grants) -> tuple[list[Tool], list[AgentAudioError]]:
+    """The tools of a file, a folder or a name, and the errors of the others."""
     from agentaudio.tools.declarative.load import read_tools
 
     try:
         if Path(place).suffix in FILE_SUFFIXES:
-            return read_tools(place, allow_commands=True)
+            return read_tools(place, grants)
         if Path(place).is_dir() and place not in installed_tools():
-            return folder_tools(place, allow_commands=True)
+            return folder_tools(place, grants)
         return list(find_tools([place]).values()), []
     except AgentAudioError as error:
         return [], [error]
 
 
 @tools.command
-def check(*files: str) -> int:
+def check(*files: str, allow_commands: bool = False, allow_secret: Secrets = ()) -> int:
     """Check files of tools and print each error with its line.
 
     Exits with 1 when a file has errors.
@@ -84,13 +90,18 @@ def check(*files: str) -> int:
     Parameters
     ----------
     files
-        YAML or TOML files, or folders of them. MCP servers that they name are started or connected to.
+        YAML or TOML files, or folders of them. MCP servers at a URL are connected to.
+    allow_commands
+        Start the programs of MCP servers that the files name, to ask them for their tools.
+    allow_secret
+        Environment variable, file or folder that the files may read as a secret; repeat it for more. Only
+        these are checked.
     """
     if not files:
         raise OptionError("give at least one file to check")
     wrong = False
     for file in files:
-        made, problems = _look(file)
+        made, problems = _look(file, Grants(allow_commands, allow_secret, looking=True))
         for problem in problems:
             err.print(f"[red]error[/] {escape(str(problem))}")
         if not problems:
@@ -116,6 +127,7 @@ async def run(
     documents: str = "demo",
     voices: str = "demo",
     allow_commands: bool = False,
+    allow_secret: Secrets = (),
     out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     json: bool = False,
 ) -> int:
@@ -137,6 +149,8 @@ async def run(
         Folder of a voice library for audio_search. `demo` stands for the voices that ship with agentaudio.
     allow_commands
         Allow tools in files to run programs.
+    allow_secret
+        Environment variable, file or folder that tools in files may read as a secret; repeat it for more.
     out_file
         Write the sound that the tool returns to this file.
     json
@@ -150,7 +164,7 @@ async def run(
         raise OptionError(f'--args must be a JSON object, such as \'{{"city": "Rome"}}\', not {args[:60]}')
     if out_file is not None:
         ensure_writable(out_file)
-    found = await asyncio.to_thread(find_tools, tools, allow_commands=allow_commands)
+    found = await asyncio.to_thread(find_tools, tools, allow_commands=allow_commands, allow_secrets=allow_secret)
     if name not in found:
         if name not in installed_tools():
             known = [*found, *installed_tools()]

@@ -121,7 +121,7 @@ def test_arguments_fill_every_part_of_a_request(
 ) -> None:
     monkeypatch.setenv("SHOP_TOKEN", "s3cret")
     server.answers["/orders/a%2Fb%3Fc"] = answer({"lines": ["yours, s3cret"]})
-    one = load(tmp_path, FULL.format(url=server.url))
+    one = load(tmp_path, FULL.format(url=server.url), allow_secrets=["SHOP_TOKEN"])
     assert call(one, shop="a/b?c", item="tea", count="2").text == "yours, *** (tea)"
     (asked,) = server.asked
     assert asked.path == "/orders/a%2Fb%3Fc?limit=2&tag=a&tag=a%2Fb%3Fc&fixed=3"
@@ -146,7 +146,7 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_sent(
 ) -> None:
     monkeypatch.setenv("SHOP_TOKEN", "s3cret")
     with pytest.raises(ToolError, match=words):
-        call(load(tmp_path, FULL.format(url=server.url)), **arguments)
+        call(load(tmp_path, FULL.format(url=server.url), allow_secrets=["SHOP_TOKEN"]), **arguments)
     assert server.asked == []
 
 
@@ -275,10 +275,10 @@ def test_secrets_from_files_are_not_shown(tmp_path: Path, server: LocalServer) -
     text = SIMPLE.format(url=server.url) + "query: {key: '{KEY}'}\nsecrets: {KEY: {file: key.txt}}\n"
     server.answers["/ask"] = (403, {}, b"the key t0psecret is unknown")
     with pytest.raises(ToolError, match="403: the key [*]{3} is unknown") as raised:
-        call(load(tmp_path, text))
+        call(load(tmp_path, text, allow_secrets=tmp_path))
     assert "t0psecret" not in str(raised.value) and "key=t0psecret" in server.asked[0].path
     server.answers["/ask"] = answer({"rows": [{"key": "t0psecret", "n": 1}]})
-    assert call(load(tmp_path, text + "select: rows")).text == '[{"key": "***", "n": 1}]'
+    assert call(load(tmp_path, text + "select: rows", allow_secrets=tmp_path)).text == '[{"key": "***", "n": 1}]'
 
 
 def test_url_encoded_secrets_are_hidden(tmp_path: Path, server: LocalServer) -> None:
@@ -286,7 +286,7 @@ def test_url_encoded_secrets_are_hidden(tmp_path: Path, server: LocalServer) -> 
     text = SIMPLE.format(url=server.url) + "query: {key: '{KEY}'}\nsecrets: {KEY: {file: key.txt}}\n"
     server.answers["/ask"] = (403, {}, b"no page /echo/p%40ss%2Fw%2Bd%3D1 nor p%40ss/w%2Bd%3D1")
     with pytest.raises(ToolError, match=r"no page /echo/\*\*\* nor \*\*\*"):
-        call(load(tmp_path, text))
+        call(load(tmp_path, text, allow_secrets=tmp_path))
 
 
 def command(*words: str, more: str = "") -> str:
@@ -314,7 +314,7 @@ def test_failed_commands_give_the_reason_and_hide_secrets(tmp_path: Path, monkey
     code = "import os, sys; sys.exit(f\"{os.environ['KEY']} {os.environ.get('OTHER')} {os.getcwd()}\")"
     text = command("-c", code, more="env: {KEY: 'key {TOP}'}\nsecrets: {TOP: {env: TOP}}")
     with pytest.raises(ToolError) as raised:
-        call(load(tmp_path, text, allow_commands=True))
+        call(load(tmp_path, text, allow_commands=True, allow_secrets=["TOP"]))
     assert str(raised.value).endswith(f"exited with 1: key *** None {tmp_path}")
     silent = command("-c", "raise SystemExit(3)")
     with pytest.raises(ToolError, match="exited with 3: no output"):
@@ -427,7 +427,7 @@ def test_an_invalid_file_is_refused_with_the_line_and_a_remedy(
         pytest.importorskip("mcp")
     path = written(tmp_path, text)
     with pytest.raises(OptionError, match=words) as refused:
-        load_tools(path, allow_commands=True)
+        load_tools(path, allow_commands=True, allow_secrets=["NOT_THERE", "HOME", tmp_path])
     assert f"{path}:{line}: " in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -452,7 +452,7 @@ def test_the_tools_of_a_server_come_through_a_file(tmp_path: Path) -> None:
         "kind": "mcp", "command": [sys.executable, str(program)], "include": ["hours"], "prefix": "m_",
         "approval": True, "env": {"MUSEUM_NOTES": "notes.txt", "PYTHONPATH": str(program.parents[1])},
     }  # fmt: skip
-    one = load(tmp_path, json.dumps(text))
+    one = load(tmp_path, json.dumps(text), allow_commands=True)
     assert (one.name, one.approval) == ("m_hours", True)
     assert call(one, museum="It").text == "It is open on day 1."
     with pytest.raises(ToolArgumentError, match="museum: Field required"):

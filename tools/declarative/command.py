@@ -12,6 +12,7 @@ from typing import Any
 from agentaudio.errors import ToolError
 from agentaudio.tools.declarative.entry import Entry, redact
 from agentaudio.tools.declarative.format import CommandTool
+from agentaudio.tools.declarative.grants import NO_COMMANDS
 from agentaudio.tools.declarative.placeholder import fill
 from agentaudio.tools.tool import Tool
 
@@ -19,11 +20,10 @@ MAX_OUTPUT_BYTES = 1_000_000
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
-def command_tool(entry: Entry, config: CommandTool, *, allowed: bool) -> Tool:
+def command_tool(entry: Entry, config: CommandTool) -> Tool:
     """The tool. Raises OptionError when commands are not allowed or the program does not exist."""
-    if not allowed:
-        problem = "commands are not allowed; allow them with load_tools(..., allow_commands=True) or --allow-commands"
-        raise entry.error(problem, "kind")
+    if not (entry.grants.commands or entry.grants.looking):
+        raise entry.error(NO_COMMANDS, "kind")
     secrets = entry.secrets(config.secrets)
     entry.check_names(config.command, config.parameters, "command")
     entry.check_names(config.env, secrets, "env")

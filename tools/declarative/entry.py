@@ -16,6 +16,7 @@ from pydantic import Field
 from agentaudio.errors import OptionError, did_you_mean
 from agentaudio.tools.arguments import TypedArguments
 from agentaudio.tools.declarative.format import Parameter, Secret
+from agentaudio.tools.declarative.grants import Grants
 from agentaudio.tools.declarative.placeholder import placeholders
 from agentaudio.tools.declarative.source import Place, Source
 
@@ -28,10 +29,13 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """place: path of the tool in the data of the source"""
+    """place: path of the tool in the data of the source
+    grants: what the user allows its tool
+    """
 
     source: Source
     place: Place
+    grants: Grants = Grants()
 
     def error(self, problem: str, *place: str | int) -> OptionError:
         """An error with file and line. place: path of the value inside the tool"""
@@ -56,10 +60,26 @@ class Entry:
         return TypedArguments(tool, fields)
 
     def secrets(self, wanted: Mapping[str, Secret]) -> dict[str, str]:
-        """Secrets by name, read from the environment and from files. Raises OptionError for a missing one."""
+        """Secrets by name, read from the environment and from files.
+
+        Raises OptionError for a secret that the user has not granted, and for a missing one.
+        """
         return {name: self._secret(name, secret) for name, secret in wanted.items()}
 
     def _secret(self, name: str, secret: Secret) -> str:
+        path = self.path(str(secret.file))
+        granted = self.grants.file(path) if secret.env is None else self.grants.variable(secret.env)
+        if not granted:
+            if self.grants.looking:
+                return ""
+            asked, grant = ("the file", str(path)) if secret.env is None else ("the environment variable", secret.env)
+            raise self.error(
+                f"the secret {name} is {asked} {grant}, which the user has not granted; grant it with "
+                f"load_tools(..., allow_secrets=[{grant!r}]) or --allow-secret {grant} if you trust the file",
+                "secrets",
+                name,
+                "file" if secret.env is None else "env",
+            )
         if secret.env is not None:
             value = os.environ.get(secret.env, "")
             if not value:
@@ -70,7 +90,6 @@ class Entry:
                     "env",
                 )
             return value
-        path = self.path(str(secret.file))
         try:
             value = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:

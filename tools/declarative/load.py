@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,21 +22,29 @@ from agentaudio.tools.declarative.format import (
     McpTools,
     PythonTool,
 )
+from agentaudio.tools.declarative.grants import NO_COMMANDS, Grants
 from agentaudio.tools.declarative.source import Place, Source, read_source
 from agentaudio.tools.tool import Tool, tool
 
 MAX_PROBLEMS = 10
 
 
-def load_tools(path: str | os.PathLike[str], *, allow_commands: bool = False) -> list[Tool]:
+def load_tools(
+    path: str | os.PathLike[str],
+    *,
+    allow_commands: bool = False,
+    allow_secrets: Iterable[str | os.PathLike[str]] = (),
+) -> list[Tool]:
     """The tools of a YAML or TOML file.
 
-    allow_commands: whether tools of the kind `command` may run programs
+    allow_commands: allow the file to start programs: tools of the kind `command`, and MCP servers with one
+    allow_secrets: names of environment variables, and paths of files or folders, that the file may read as
+        secrets and send to the services it names
 
     Raises OptionError with the line of each problem, and MissingExtra for the kind `mcp` when its
     package is not installed.
     """
-    made, problems = read_tools(path, allow_commands=allow_commands)
+    made, problems = read_tools(path, Grants.of(allow_commands, allow_secrets))
     if problems:
         more = len(problems) - MAX_PROBLEMS
         shown = [str(problem) for problem in problems[:MAX_PROBLEMS]] + ([f"and {more} more"] if more > 0 else [])
@@ -44,9 +52,7 @@ def load_tools(path: str | os.PathLike[str], *, allow_commands: bool = False) ->
     return made
 
 
-def read_tools(
-    path: str | os.PathLike[str], *, allow_commands: bool = False
-) -> tuple[list[Tool], list[AgentAudioError]]:
+def read_tools(path: str | os.PathLike[str], grants: Grants = Grants()) -> tuple[list[Tool], list[AgentAudioError]]:
     """The tools of a file, and the errors of those that cannot be made."""
     made: list[Tool] = []
     problems: list[AgentAudioError] = []
@@ -54,7 +60,7 @@ def read_tools(
         source = read_source(Path(path))
     except OptionError as error:
         return [], [error]
-    for entry, data in _entries(source):
+    for entry, data in _entries(source, grants):
         if isinstance(data, OptionError):
             problems.append(data)
             continue
@@ -63,7 +69,7 @@ def read_tools(
             problems += checked
             continue
         try:
-            tools = _make_tools(entry, checked, allow_commands)
+            tools = _make_tools(entry, checked)
         except AgentAudioError as error:
             problems.append(error)
             continue
@@ -75,7 +81,7 @@ def read_tools(
     return made, problems
 
 
-def _entries(source: Source) -> Iterator[tuple[Entry, Any]]:
+def _entries(source: Source, grants: Grants) -> Iterator[tuple[Entry, Any]]:
     data = source.data
     if not isinstance(data, dict):
         problem = "the file is empty" if data is None else f"the file holds {_kind_of(data)}"
@@ -87,9 +93,9 @@ def _entries(source: Source) -> Iterator[tuple[Entry, Any]]:
             yield Entry(source, ()), source.error(("tools",), "tools must be a list with at least one tool")
             return
         for number, one in enumerate(data["tools"]):
-            yield Entry(source, ("tools", number)), one
+            yield Entry(source, ("tools", number), grants), one
     else:
-        yield Entry(source, ()), data
+        yield Entry(source, (), grants), data
 
 
 def _check(entry: Entry, data: Any) -> AnyTool | list[AgentAudioError]:
@@ -124,7 +130,7 @@ def _validation_error(entry: Entry, kind: type[AnyTool], item: Any) -> AgentAudi
     return entry.error(f"{dotted}: {item['msg']}, not {shown if len(shown) < 60 else shown[:59] + '…'}", *place)
 
 
-def _make_tools(entry: Entry, config: AnyTool, allow_commands: bool) -> list[Tool]:
+def _make_tools(entry: Entry, config: AnyTool) -> list[Tool]:
     # Imported here because most kinds need libraries of their own.
     match config:
         case HttpTool():
@@ -134,7 +140,7 @@ def _make_tools(entry: Entry, config: AnyTool, allow_commands: bool) -> list[Too
         case CommandTool():
             from agentaudio.tools.declarative.command import command_tool
 
-            return [command_tool(entry, config, allowed=allow_commands)]
+            return [command_tool(entry, config)]
         case DocumentsTool():
             from agentaudio.tools.declarative.documents import documents_tool
 
@@ -168,6 +174,10 @@ def _python_tool(entry: Entry, config: PythonTool) -> Tool:
 
 def _mcp_tools(entry: Entry, config: McpTools) -> list[Tool]:
     from agentaudio.tools.declarative.placeholder import fill
+
+    if config.command is not None and not entry.grants.commands:
+        # Even a look at the tools starts the server.
+        raise entry.error(NO_COMMANDS, "command")
     from agentaudio.tools.mcp import McpServer
 
     secrets = entry.secrets(config.secrets)
