@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from agentaudio.errors import ConversationError
 from agentaudio.sound.audio import Audio
+from agentaudio.text.template import Phrase
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -129,14 +130,14 @@ class ToolSpec:
     """The description of a tool for a model.
 
     parameters: JSON Schema of an object
-    phrases: examples of what users say when they want this tool, for models that recognise speech or
-        choose tools by example. `{name}` stands for the value of an argument.
+    phrases: examples of what users say when they want this tool, for models that recognise speech or choose tools by
+        example. The slots of a Template stand for arguments; a str is a sentence, whatever characters it holds.
     """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
-    phrases: tuple[str, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from agentaudio.model.embedded.routing.features import DOCUMENTS, FEATURES, WEB,
 from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
 from agentaudio.model.embedded.routing.router import EXAMPLE_VECTORS, WEIGHTS, VectorCache
 from agentaudio.text.sentence_embedder import SentenceEmbedder
+from agentaudio.text.template import read_phrase
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -143,7 +144,7 @@ def invented_tools() -> list[tuple[ToolSpec, list[str]]]:
     found = []
     for line in (Path(__file__).parent / "router_tools.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        spec = ToolSpec(row["name"], row["description"], row["parameters"], tuple(row["phrases"]))
+        spec = ToolSpec(row["name"], row["description"], row["parameters"], tuple(map(read_phrase, row["phrases"])))
         found.append((spec, row["requests"]))
     return found
 

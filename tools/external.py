@@ -7,18 +7,21 @@ from typing import Any
 
 from agentaudio.conversation import ToolCall
 from agentaudio.errors import AgentAudioError, ConversationError, OptionError
+from agentaudio.text.template import Phrase
 from agentaudio.tools.arguments import OpenArguments
 from agentaudio.tools.execution import ToolRun
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import Tool
 
 
-def external_tool(name: str, description: str, parameters: Mapping[str, Any], *, phrases: Iterable[str] = ()) -> Tool:
+def external_tool(
+    name: str, description: str, parameters: Mapping[str, Any], *, phrases: Iterable[Phrase] = ()
+) -> Tool:
     """A tool without a function: a call of it ends the turn, and the caller answers it in the next turn.
 
     parameters: JSON Schema of the arguments, of type "object"; the caller validates them against it,
         only missing required arguments are refused here
-    phrases: what users may say when they want this tool
+    phrases: what users may say when they want this tool; strings may have slots such as `{room}`
 
     Raises OptionError for an invalid name and for a schema whose type is not "object".
     """

@@ -11,13 +11,16 @@ from typing import Any, Literal, get_args, overload
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.errors import OptionError, ToolError, did_you_mean
+from agentaudio.text.template import Phrase, read_phrase
 from agentaudio.tools.arguments import Arguments
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import Returns, ToolResult
 from agentaudio.tools.signature import Function, read_docstring, read_parameters
 from agentaudio.tools.thread import in_thread
 
-Phrases = Iterable[str] | Callable[[RunContext], Iterable[str]]
+Phrases = Iterable[Phrase] | Callable[[RunContext], Iterable[Phrase]]
+"""Strings may have slots such as `{song}`. Those that a function returns are data: they are sentences, and only a
+Template has slots."""
 Need = Literal["documents", "voices"]
 """Something of the agent's that a tool reads: the attribute of `RunContext` with that name."""
 
@@ -35,7 +38,7 @@ class Tool:
     function: what a call runs; None for an external tool, whose calls the agent's caller runs
     takes_context: the function's first parameter is the RunContext
     needs: the parts of the RunContext without which the tool cannot work
-    phrases: what users may say when they want this tool; either strings or a function of the RunContext
+    phrases: what users may say when they want this tool, or a function of the RunContext that returns it
     timeout_s: seconds after which a call fails, retries included
     idempotent: a second run does no harm; required for `retries`
     retries: further attempts after any exception but an AgentAudioError
@@ -94,7 +97,7 @@ class Tool:
 
     def spec(self, context: RunContext) -> ToolSpec:
         """The tool as models see it."""
-        phrases = self.phrases(context) if callable(self.phrases) else self.phrases
+        phrases = self.phrases(context) if callable(self.phrases) else map(read_phrase, self.phrases)
         description = self.description
         if self.filler:
             description += f'\n\nSay this as you call it: "{self.filler}"'

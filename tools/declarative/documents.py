@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from agentaudio.retrieval.documents.index import DocumentIndex
+from agentaudio.text.template import Phrase, read_phrase
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.declarative.entry import Entry
 from agentaudio.tools.declarative.format import DocumentsTool
@@ -26,8 +27,8 @@ def documents_tool(entry: Entry, config: DocumentsTool) -> Tool:
         raise entry.error(f"there is no folder {folder}", "folder")
     corpus = _Corpus(folder)
 
-    def phrases(context: RunContext) -> Iterable[str]:
-        return (*config.phrases, *corpus.open(context).sentences)
+    def phrases(context: RunContext) -> Iterable[Phrase]:
+        return (*map(read_phrase, config.phrases), *corpus.open(context).sentences)
 
     @tool(
         name=config.name,

@@ -27,7 +27,6 @@ MOST_PRONUNCIATIONS = 4
 Phonemes = Callable[[Sequence[str]], list[list[str]]]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['.][^\W\d_]+)*")
-_SLOT = re.compile(r"\{[^{}]*\}")
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +47,7 @@ class DomainModel:
 def compile_domain(sentences: Iterable[str], phonemes: Phonemes | None = None) -> DomainModel | None:
     """A 3-gram language model with the fixed discount of PocketSphinx's own tool; None when it has no words.
 
-    sentences: examples of what may be said; `{name}` stands for any words
+    sentences: examples of what may be said
     phonemes: returns the IPA of words that are not in the dictionary; with None they are skipped with a warning
 
     Raises MissingExtra without the extra `embedded`, BackendError for more than MOST_SENTENCES sentences.
@@ -81,10 +80,8 @@ def spoken_words(text: str) -> list[str]:
 def _lines(sentences: Iterable[str]) -> list[list[str]]:
     lines: list[list[str]] = []
     for sentence in sentences:
-        # The words in a slot are unknown, so the text before it and the text after it are separate examples.
-        for fragment in _SLOT.split(sentence):
-            if words := spoken_words(fragment):
-                lines.append(words)
+        if words := spoken_words(sentence):
+            lines.append(words)
         if len(lines) > MOST_SENTENCES:
             raise BackendError(
                 f"a domain of more than {MOST_SENTENCES} sentences cannot be compiled; give fewer examples"

@@ -13,6 +13,7 @@ from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters
 from agentaudio.text.numbers import find_numbers, number_words
 from agentaudio.text.spoken_form import spoken_form
+from agentaudio.text.template import Phrase, Template
 from agentaudio.text.words import split_words
 
 MOST_SENTENCES = 4000
@@ -65,7 +66,7 @@ _VOICES = (
 def expected_sentences(tools: Sequence[ToolSpec]) -> list[str]:
     """Sentences that a user of these tools may say: lower case, numbers as words, no punctuation.
 
-    The tools' phrases with their `{slots}` filled, their descriptions, chat, and for the tools that
+    The tools' phrases with the slots of templates filled, their descriptions, chat, and for the tools that
     come with agentaudio their intent examples, sums and questions about the documents' titles.
     Deterministic, at most MOST_SENTENCES, each once.
     """
@@ -76,7 +77,7 @@ def expected_sentences(tools: Sequence[ToolSpec]) -> list[str]:
 
 
 @functools.lru_cache(maxsize=8)
-def _expected(keys: tuple[tuple[str, str, str, tuple[str, ...]], ...]) -> tuple[str, ...]:
+def _expected(keys: tuple[tuple[str, str, str, tuple[Phrase, ...]], ...]) -> tuple[str, ...]:
     found = dict.fromkeys(_plain(sentence) for sentence in (*examples()[CHAT], *examples()[UNKNOWN]))
     tools = [ToolSpec(name, description, json.loads(schema), phrases) for name, description, schema, phrases in keys]
     of_tools = [list(dict.fromkeys(filter(None, map(_plain, _of(tool))))) for tool in tools]
@@ -94,15 +95,22 @@ def _of(tool: ToolSpec) -> Iterator[str]:
     if any(parameter.meaning == "timezone" for parameter in held.values()):
         for place in _VALUES["city"].split() + _VALUES["country"].split():
             yield f"what time is it in {place}"
-    phrases = [phrase for phrase in tool.phrases if phrase.strip()]
+    phrases = [phrase for phrase in tool.phrases if isinstance(phrase, Template) or phrase.strip()]
+    sentences = [phrase for phrase in phrases if isinstance(phrase, str)]
     if any(parameter.meaning == "query" for parameter in held.values()):
-        for title in (phrase for phrase in phrases if len(phrase.split()) <= 6 and not phrase.endswith(".")):
-            yield from (template.format(title) for template in _ABOUT)
+        for title in (phrase for phrase in sentences if len(phrase.split()) <= 6 and not phrase.endswith(".")):
+            yield from (about.format(title) for about in _ABOUT)
     if any(parameter.meaning == "voice" for parameter in held.values()):
-        for who in (match[1] for phrase in phrases if (match := re.search(r"(?:voice of|like) (.+)", phrase))):
-            yield from (template.format(who) for template in _VOICES)
+        for who in (match[1] for phrase in sentences if (match := re.search(r"(?:voice of|like) (.+)", phrase))):
+            yield from (wish.format(who) for wish in _VOICES)
+    counted = any(parameter.kind in ("integer", "number") for parameter in held.values())
     for phrase in phrases:
-        yield from _filled(phrase, held)
+        if isinstance(phrase, Template):
+            yield from _filled(phrase, held)
+            continue
+        yield phrase
+        if counted:
+            yield from _renumbered(phrase)
     if not phrases:
         yield from _named(tool, held)
     yield from _described(tool, held)
@@ -113,28 +121,24 @@ def _sums() -> Iterator[str]:
     for place, number in enumerate(numbers):
         # Each number is on both sides of a few operators, which is enough for a trigram model.
         for step in range(3):
-            template = _SUMS[(place * 3 + step) % len(_SUMS)]
-            yield template.format(a=number, b=numbers[(place * 37 + step * 11) % len(numbers)])
+            request = _SUMS[(place * 3 + step) % len(_SUMS)]
+            yield request.format(a=number, b=numbers[(place * 37 + step * 11) % len(numbers)])
 
 
-def _filled(phrase: str, held: dict[str, Parameter]) -> Iterator[str]:
-    slots = re.findall(r"\{(\w+)\}", phrase)
-    if slots:
-        values = [_values(held[slot]) if slot in held else (slot.replace("_", " "),) for slot in slots]
-        rows = max(len(options) for options in values)
-        for row in range(min(rows, FILLINGS_OF_A_PHRASE)):
-            filled = phrase
-            for slot, options in zip(slots, values, strict=True):
-                filled = filled.replace("{" + slot + "}", options[(row * 7 + len(slot)) % len(options)], 1)
-            yield filled
-        return
-    yield phrase
-    # A phrase without slots still shows where numbers go: "a timer for ten minutes".
-    if any(parameter.kind in ("integer", "number") for parameter in held.values()):
-        words = phrase.lower().split()
-        for number in find_numbers(words):
-            for value in _NUMBERS:
-                yield " ".join([*words[: number.start], number_words(value), *words[number.end :]])
+def _filled(template: Template, held: dict[str, Parameter]) -> Iterator[str]:
+    """The template with values of its parameters; a slot without any keeps the words of its name."""
+    values = {slot: found for slot in template.slots if slot in held and (found := _values(held[slot]))}
+    rows = max((len(options) for options in values.values()), default=1)
+    for row in range(min(rows, FILLINGS_OF_A_PHRASE)):
+        yield template.filled({slot: options[(row * 7 + len(slot)) % len(options)] for slot, options in values.items()})
+
+
+def _renumbered(sentence: str) -> Iterator[str]:
+    """The sentence with other numbers in place of its own: "a timer for ten minutes"."""
+    words = sentence.lower().split()
+    for number in find_numbers(words):
+        for value in _NUMBERS:
+            yield " ".join([*words[: number.start], number_words(value), *words[number.end :]])
 
 
 def _described(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
@@ -145,9 +149,10 @@ def _described(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
         for value in _values(parameter)[:FILLINGS_OF_A_PHRASE]:
             yield value
             for sentence in sentences[:1]:
-                filled, count = re.subn(rf"\b(?:an?|the) {re.escape(parameter.noun)}\b", value, sentence.lower())
-                if count:
-                    yield filled
+                # Not `sub`, which would read the value as a template.
+                pieces = re.split(rf"\b(?:an?|the) {re.escape(parameter.noun)}\b", sentence.lower())
+                if len(pieces) > 1:
+                    yield value.join(pieces)
 
 
 def _named(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
@@ -158,8 +163,8 @@ def _named(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
     for parameter in held.values():
         if parameter.kind == "string" and parameter.meaning == "text":
             for value in _values(parameter)[:FILLINGS_OF_A_PHRASE]:
-                for template in _DEEDS if verb else _TOPICS:
-                    yield template.format(verb=verb, topic=topic, value=value)
+                for request in _DEEDS if verb else _TOPICS:
+                    yield request.format(verb=verb, topic=topic, value=value)
 
 
 def _values(parameter: Parameter) -> tuple[str, ...]:

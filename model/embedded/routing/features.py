@@ -18,6 +18,7 @@ from agentaudio.model.embedded.routing.time_zones import zones_by_place
 from agentaudio.text.embedding import Embed
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.stems import stem
+from agentaudio.text.template import Template
 from agentaudio.text.words import STOP_WORDS, content_words, is_question, split_words, stems
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def _described(tool: ToolSpec) -> list[str]:
 
 def _comparable(said: str, tool: ToolSpec) -> list[str]:
     """Phrases to compare with the request: all of a few, or those that share the most words with it."""
-    phrases = [re.sub(r"\{(\w+)\}", lambda slot: slot[1].replace("_", " "), phrase) for phrase in tool.phrases]
+    phrases = [phrase.filled({}) if isinstance(phrase, Template) else phrase for phrase in tool.phrases]
     if len(phrases) <= MANY_PHRASES:
         return phrases
     words = stems(said)
@@ -254,7 +255,7 @@ def _overlap(said: str, tool: ToolSpec) -> float:
     words = stems(said)
     if not words or len(tool.phrases) <= MANY_PHRASES:
         return 0.0
-    return max(len(words & stems(phrase)) for phrase in tool.phrases) / len(words)
+    return max(len(words & stems(phrase)) for phrase in tool.phrases if isinstance(phrase, str)) / len(words)
 
 
 def _takes_sum(tool: ToolSpec) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.text.stems import stem
+from agentaudio.text.template import Phrase, Template
 from agentaudio.text.words import content_words, stems
 
 Meaning = Literal["query", "voice", "expression", "timezone", "time", "text"]
@@ -149,11 +150,13 @@ def vocabulary(tool: ToolSpec) -> frozenset[str]:
 
 
 @functools.lru_cache(maxsize=512)
-def _vocabulary(name: str, description: str, wanted: tuple[Parameter, ...], phrases: tuple[str, ...]) -> frozenset[str]:
+def _vocabulary(
+    name: str, description: str, wanted: tuple[Parameter, ...], phrases: tuple[Phrase, ...]
+) -> frozenset[str]:
     found = set(stems(" ".join(_name_words(name)) + " " + description))
     for parameter in wanted:
         found |= parameter.stems
         found |= {stem(word) for choice in parameter.choices for word in content_words(str(choice))}
     for phrase in phrases:
-        found |= stems(re.sub(r"\{\w*\}", " ", phrase))
+        found |= stems(" ".join(phrase.fragments) if isinstance(phrase, Template) else phrase)
     return frozenset(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from agentaudio.model.embedded.routing.queries import search_query, voice_query
 from agentaudio.model.embedded.routing.time_zones import find_zone, zones_by_place
 from agentaudio.text.numbers import FoundNumber, find_numbers
 from agentaudio.text.stems import stem
+from agentaudio.text.template import Template
 from agentaudio.text.words import LIGHT_WORDS, split_words
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
@@ -37,7 +37,7 @@ class Slots:
     """The arguments that were found for a tool.
 
     missing: required parameters that were not found
-    exact: whether the request matches one of the tool's `{slot}` phrases that gives all required parameters
+    exact: whether the request matches one of the tool's templates that gives all required parameters
     """
 
     arguments: dict[str, Any]
@@ -77,35 +77,16 @@ def fill(text: str, tool: ToolSpec) -> Slots:
     return Slots(ordered, tuple(p.name for p in wanted if p.required and p.name not in ordered), exact)
 
 
-@functools.lru_cache(maxsize=4096)
-def _template(phrase: str) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
-    names: list[str] = []
-    pattern: list[str] = []
-    for part in re.split(r"(\{\w+\})", phrase):
-        slot = re.fullmatch(r"\{(\w+)\}", part)
-        if slot and slot[1] not in names:
-            names.append(slot[1])
-            pattern.append(f"(?P<{slot[1]}>.+?)")
-        elif not slot:
-            words = [re.escape(word) for word in split_words(part)]
-            if words:
-                pattern.append(" ".join(words))
-    if not names:
-        return None
-    return re.compile(r"^(?:.*? )??" + " ".join(pattern) + "$"), tuple(names)
-
-
 def _by_template(words: Sequence[str], tool: ToolSpec, wanted: Sequence[Parameter]) -> dict[str, Any] | None:
-    """Values from the longest `{slot}` phrase of the tool that the request matches word for word."""
-    said = " ".join(_without_politeness(words))
+    """Values from the longest template of the tool that the request matches word for word."""
+    said = _without_politeness(words)
     by_name = {parameter.name: parameter for parameter in wanted}
-    for phrase in sorted((p for p in tool.phrases if "{" in p), key=len, reverse=True):
-        held = _template(phrase)
-        match = held[0].match(said) if held else None
-        if match is None:
+    for template in sorted((p for p in tool.phrases if isinstance(p, Template)), key=len, reverse=True):
+        found = template.match(said)
+        if found is None:
             continue
         values: dict[str, Any] = {}
-        for name, words_of in match.groupdict().items():
+        for name, words_of in found.items():
             parameter = by_name.get(name)
             value = _typed(words_of, parameter) if parameter else None
             if value is None:

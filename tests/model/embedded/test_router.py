@@ -8,13 +8,19 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.router import Router
 from agentaudio.text.sentence_embedder import SentenceEmbedder
+from agentaudio.text.template import read_phrase
 
 TEXT = {"type": "string"}
 
 
 def spec(name: str, description: str, phrases: tuple[str, ...] = (), **properties: Any) -> ToolSpec:
     required = [key for key, value in properties.items() if "anyOf" not in value]
-    return ToolSpec(name, description, {"type": "object", "properties": properties, "required": required}, phrases)
+    return ToolSpec(
+        name,
+        description,
+        {"type": "object", "properties": properties, "required": required},
+        tuple(map(read_phrase, phrases)),
+    )
 
 
 SEARCH = spec("search_documents", "Search the documents for facts to answer a question with.", query=TEXT)

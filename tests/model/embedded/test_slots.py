@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.expectations import expected_sentences
 from agentaudio.model.embedded.routing.slots import fill
+from agentaudio.text.template import read_phrase
 
 
 def spec(name: str, description: str, phrases: tuple[str, ...] = (), **properties: Any) -> ToolSpec:
     schema = {"type": "object", "properties": properties, "required": list(properties)}
-    return ToolSpec(name, description, schema, phrases)
+    return ToolSpec(name, description, schema, tuple(map(read_phrase, phrases)))
 
 
 UNIT = {"type": "string", "enum": ["miles", "kilometers", "feet", "meters"]}
