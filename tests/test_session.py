@@ -475,7 +475,7 @@ async def test_a_result_from_the_caller_may_contain_a_voice_and_passages(library
     ("results", "words"),
     [
         ({"a": "x"}, "the calls b have no result"),
-        ({"a": "x", "b": "y", "c": "z"}, "there is no open call c; open calls: a, b"),
+        ({"a": "x", "b": "y", "c": "z"}, "there is no open call 'c'; open calls: a, b"),
     ],
 )
 async def test_every_open_call_needs_one_result(results: dict[str, str], words: str) -> None:

@@ -55,7 +55,7 @@ class TurnCalls:
     approve: decides about calls of tools with `approval`; None denies them
     started, finished: called once for each call, also for one that is cancelled
     progressed: called when a running call reports its progress
-    late: called when a call ends after its turn was interrupted (tools with cancellable=False)
+    late: called for each call that ends after its turn was interrupted (tools with cancellable=False)
     """
 
     def __init__(
@@ -74,6 +74,8 @@ class TurnCalls:
         self._free = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._asking = asyncio.Lock()
         self._done: dict[str, ToolRun] = {}
+        self._ended: set[str] = set()  # ids of the calls that have ended
+        self._shared: dict[asyncio.Task[ToolRun], list[ToolCall]] = {}  # the identical calls that a task serves
         self._unstoppable: set[asyncio.Task[ToolRun]] = set()
 
     async def run(
@@ -112,7 +114,7 @@ class TurnCalls:
         self._started(call)
         if problem is not None:
             run = ToolRun(call, "failed", ToolResult(problem), 0.0)
-            self._finished(run)
+            self._end(run)
             return run
         key = _identity(call)
         task = None
@@ -123,18 +125,23 @@ class TurnCalls:
                 # Identical calls wait for the first of them; the shield keeps it alive when one of them is cancelled.
                 task = first_of.get(key) or asyncio.ensure_future(self._one(call, context, key))
                 first_of[key] = task
+                self._shared.setdefault(task, []).append(call)
                 outcome = replace(await asyncio.shield(task), call=call)
         except asyncio.CancelledError:
             if task is not None and task.done() and not task.cancelled():
-                self._finished(replace(task.result(), call=call))  # it had ended just before
+                self._end(replace(task.result(), call=call))  # it had ended just before
                 raise
             text = "The call was cancelled."
             if task in self._unstoppable:
                 text = f"The turn was interrupted; {call.name} continues, and its result is not known yet."
-            self._finished(ToolRun(call, "cancelled", ToolResult(text), time.perf_counter() - begun))
+            self._end(ToolRun(call, "cancelled", ToolResult(text), time.perf_counter() - begun))
             raise
-        self._finished(outcome)
+        self._end(outcome)
         return outcome
+
+    def _end(self, run: ToolRun) -> None:
+        self._ended.add(run.call.id)
+        self._finished(run)
 
     async def _one(self, call: ToolCall, context: RunContext, key: str) -> ToolRun:
         begun = time.perf_counter()
@@ -157,7 +164,7 @@ class TurnCalls:
         except Exception as error:
             # The model gets the message, the log the traceback: paths and values stay out of the conversation.
             log.warning("tool %s raised", call.name, exc_info=error)
-            result = ToolResult(f"{call.name} failed: {type(error).__name__}: {_message_of(error)}")
+            result = ToolResult(f"{call.name} failed: {type(error).__name__}: {message_of(error)}")
         run = ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
         if status == "done" and tool is not None and tool.idempotent:
             self._done[key] = run
@@ -210,10 +217,10 @@ class TurnCalls:
         """The context of one call: progress reported through it belongs to this call."""
         if self._progressed is None:
             return context
-        loop, running, progressed = asyncio.get_running_loop(), asyncio.current_task(), self._progressed
+        loop, progressed = asyncio.get_running_loop(), self._progressed
 
         def report(message: str, share: float | None) -> None:
-            if running is not None and not running.done():
+            if call.id not in self._ended:
                 progressed(call, message, share)
 
         def progress(message: str, share: float | None) -> None:
@@ -228,7 +235,8 @@ class TurnCalls:
         def ended(task: asyncio.Task[ToolRun]) -> None:
             _continuing.discard(task)
             if self._late is not None and not task.cancelled():
-                self._late(task.result())
+                for call in self._shared[task]:
+                    self._late(replace(task.result(), call=call))
 
         task.add_done_callback(ended)
 
@@ -239,10 +247,11 @@ async def _called(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult
     except (Exception, asyncio.CancelledError, KeyboardInterrupt):
         raise
     except BaseException as error:  # `exit()` in a tool ends the tool, not the agent
-        raise RuntimeError(f"the tool raised {type(error).__name__}: {_message_of(error)}") from error
+        raise RuntimeError(f"the tool raised {type(error).__name__}: {message_of(error)}") from error
 
 
-def _message_of(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """The message of any exception, at most 300 characters."""
     try:
         return str(error)[:300]
     except Exception:  # its __str__ is broken too

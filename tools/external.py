@@ -9,7 +9,7 @@ from agentaudio.conversation import ToolCall
 from agentaudio.errors import AgentAudioError, ConversationError, OptionError
 from agentaudio.text.template import Phrase
 from agentaudio.tools.arguments import OpenArguments
-from agentaudio.tools.execution import ToolRun
+from agentaudio.tools.execution import ToolRun, message_of
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import Tool
 
@@ -41,19 +41,22 @@ def caller_runs(calls: Sequence[ToolCall], results: Mapping[str, Any]) -> list[T
     results: for each call, by its id, what a tool may return (see `ToolResult.of`), or an exception for one
         that failed
 
-    Raises ConversationError when a call has no result or a result has no call.
+    Raises ConversationError when no call is open, a call has no result or a result has no call.
     """
     ids = [call.id for call in calls]
-    if unknown := sorted(set(results) - set(ids)):
-        raise ConversationError(f"there is no open call {', '.join(unknown)}; open calls: {', '.join(ids) or 'none'}")
+    if not ids:
+        raise ConversationError("no call is open, so there is nothing to answer with results; say or write something")
+    if unknown := [repr(call_id) for call_id in results if call_id not in ids]:
+        raise ConversationError(f"there is no open call {', '.join(unknown)}; open calls: {', '.join(ids)}")
     if missing := [call_id for call_id in ids if call_id not in results]:
         raise ConversationError(f"the calls {', '.join(missing)} have no result; give one for every open call")
     return [_caller_run(call, results[call.id]) for call in calls]
 
 
 def _caller_run(call: ToolCall, value: Any) -> ToolRun:
-    if isinstance(value, Exception):
-        return ToolRun(call, "failed", ToolResult(f"{call.name} failed: {value}").shortened(), 0.0)
+    if isinstance(value, BaseException):  # asyncio.gather(return_exceptions=True) returns CancelledError too
+        reason = str(value) if isinstance(value, AgentAudioError) else message_of(value) or type(value).__name__
+        return ToolRun(call, "failed", ToolResult(f"{call.name} failed: {reason}").shortened(), 0.0)
     try:
         return ToolRun(call, "done", ToolResult.of(value).shortened(), 0.0)
     except AgentAudioError as error:

@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,7 +25,12 @@ CONTEXT = RunContext(Conversation())
 class Turn:
     """Records what TurnCalls reports to a turn."""
 
-    def __init__(self, *tools: Tool, approve: Approve | None = None) -> None:
+    def __init__(
+        self,
+        *tools: Tool,
+        approve: Approve | None = None,
+        progressed: Callable[[ToolCall, str, float | None], None] | None = None,
+    ) -> None:
         self.started: list[str] = []
         self.finished: list[ToolRun] = []
         self.late: list[ToolRun] = []
@@ -33,6 +38,7 @@ class Turn:
             {one.name: one for one in tools},
             started=lambda call: self.started.append(call.id),
             finished=self.finished.append,
+            progressed=progressed,
             approve=approve,
             late=self.late.append,
         )
@@ -349,6 +355,38 @@ def test_a_tool_that_is_not_cancellable_continues_and_reports_later() -> None:
     made = asyncio.run(turn())
     assert [(run.status, run.result.text) for run in made.late] == [("done", "booked")]
     assert len(made.finished) == 1
+
+
+def test_every_identical_call_that_continues_gets_its_result_and_reports_no_progress_after_its_end() -> None:
+    progress: list[str] = []
+
+    async def turn() -> Turn:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        @tool(cancellable=False)
+        async def book(ctx: RunContext) -> str:
+            ctx.progress("asking", None)
+            begun.set()
+            await go_on.wait()
+            ctx.progress("booking", None)
+            return "booked"
+
+        made = Turn(book, progressed=lambda call, message, share: progress.append(message))
+        running = asyncio.create_task(made.run(("book", {}), ("book", {})))
+        await begun.wait()
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+        go_on.set()
+        async with asyncio.timeout(5):
+            while not made.late:
+                await asyncio.sleep(0)
+        return made
+
+    made = asyncio.run(turn())
+    assert [run.status for run in made.finished] == ["cancelled", "cancelled"]
+    assert [(run.call.id, run.result.text) for run in made.late] == [("c0.0", "booked"), ("c0.1", "booked")]
+    assert progress == ["asking"]
 
 
 @pytest.mark.parametrize(

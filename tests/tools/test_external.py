@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from agentaudio import RunContext, tool
-from agentaudio.conversation import Conversation
-from agentaudio.errors import OptionError, ToolArgumentError, ToolError
-from agentaudio.tools.external import external_tool
+from agentaudio.conversation import Conversation, ToolCall
+from agentaudio.errors import ConversationError, OptionError, ToolArgumentError, ToolError
+from agentaudio.tools.external import caller_runs, external_tool
 
 SCHEMA = {"type": "object", "properties": {"room": {"type": "string"}}, "required": ["room"]}
 lights = external_tool("lights", "Switch the lights of a room.", SCHEMA, phrases=("it is dark",))
@@ -52,3 +52,34 @@ def test_parameters_that_do_not_describe_an_object_are_refused(schema: Any) -> N
 def test_the_name_of_an_external_tool_is_checked() -> None:
     with pytest.raises(OptionError, match="is not a tool name"):
         external_tool("two words", "", SCHEMA)
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no message")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("the bulb is broken"), "lights failed: the bulb is broken"),
+        (Speechless(), "lights failed: its message cannot be read"),
+        (asyncio.CancelledError(), "lights failed: CancelledError"),
+        (KeyboardInterrupt(), "lights failed: KeyboardInterrupt"),
+    ],
+)
+def test_an_exception_of_any_kind_as_a_result_is_a_failed_call(error: BaseException, words: str) -> None:
+    (run,) = caller_runs([ToolCall("c1", "lights", {})], {"c1": error})
+    assert (run.status, run.result.text) == ("failed", words)
+
+
+@pytest.mark.parametrize("results", [{1: "on"}, {1: "on", "c2": "on"}, {"c1": "on", None: "off"}])
+def test_results_under_unknown_keys_of_any_type_are_refused(results: dict[Any, Any]) -> None:
+    with pytest.raises(ConversationError, match="there is no open call .*; open calls: c1"):
+        caller_runs([ToolCall("c1", "lights", {})], results)
+
+
+@pytest.mark.parametrize("results", [{}, {"c1": "on"}])
+def test_results_without_an_open_call_are_refused(results: dict[str, Any]) -> None:
+    with pytest.raises(ConversationError, match="no call is open"):
+        caller_runs([], results)
