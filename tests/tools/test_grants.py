@@ -127,7 +127,12 @@ def test_a_file_cannot_take_a_secret_that_was_not_granted(
     (tmp_path / "set" / "key").write_text("t0psecret")
     (tmp_path / "set" / "link").symlink_to("../private/key")
     file = secret(tmp_path / "set", value, kind)
-    others = ["OTHER", tmp_path / "set" / "inner", tmp_path / "set" / "ke", tmp_path / "set" / "key" / "x"]
+    others: list[str | Path] = [
+        "OTHER",
+        tmp_path / "set" / "inner",
+        tmp_path / "set" / "ke",
+        tmp_path / "set" / "key" / "x",
+    ]
     with pytest.raises(OptionError, match=r"a.yaml:1: the secret K is the .* not granted; .*--allow-secret") as refused:
         load_tools(file, allow_commands=True, allow_secrets=others)
     assert "t0psecret" not in str(refused.value)

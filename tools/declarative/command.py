@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
 import shutil
-import signal
 from typing import Any
 
 from agentaudio.errors import ToolError
@@ -14,10 +10,10 @@ from agentaudio.tools.declarative.entry import Entry, redact
 from agentaudio.tools.declarative.format import CommandTool
 from agentaudio.tools.declarative.grants import NO_COMMANDS
 from agentaudio.tools.declarative.placeholder import fill
+from agentaudio.tools.program import Program
 from agentaudio.tools.tool import Tool
 
 MAX_OUTPUT_BYTES = 1_000_000
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
 def command_tool(entry: Entry, config: CommandTool) -> Tool:
@@ -35,28 +31,18 @@ def command_tool(entry: Entry, config: CommandTool) -> Tool:
     found = shutil.which(program) or shutil.which(str(folder / program))
     if found is None:
         raise entry.error(f"there is no program {program!r}; install it, or write its path", "command", 0)
-    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    environment |= {name: fill(text, secrets) for name, text in config.env.items()}
+    env = {name: fill(text, secrets) for name, text in config.env.items()}
 
     async def run(**arguments: Any) -> str:
         words = [_argument(word, arguments) for word in config.command[1:]]
-        process = await asyncio.create_subprocess_exec(
-            found, *words, cwd=folder, env=environment, start_new_session=True,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        assert process.stdout is not None
-        output = bytearray()
         try:
-            while piece := await process.stdout.read(65_536):
-                output += piece
-                if len(output) > MAX_OUTPUT_BYTES:
-                    raise ToolError(f"{program} printed more than {MAX_OUTPUT_BYTES} bytes and was stopped")
-            code = await process.wait()
+            running = await Program.start([found, *words], env=env, folder=folder)
+        except OSError as error:
+            raise ToolError(f"{program} cannot be started: {error.strerror}") from None
+        try:
+            code, output = await running.output(MAX_OUTPUT_BYTES)
         finally:
-            # The whole process group, because the program may have started others.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await running.end()
         text = redact(output.decode("utf-8", errors="replace"), secrets).strip()
         if code:
             raise ToolError(f"{program} exited with {code}: {text[-500:] or 'no output'}")
