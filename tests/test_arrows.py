@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "agentaudio"
 ROOMS = ("tools", "retrieval", "voice_library", "model")
 
 # Shared modules, which all rooms may import, and which import only each other.
-GROUND = ("sound", "text", "cache", "conversation", "errors", "files", "http", "onnx", "portal", "retry")
+GROUND = ("sound", "text", "cache", "conversation", "errors", "files", "http", "onnx", "portal", "retry", "workers")
 ABOVE = {
     "voice_library": ("voice_library",),
     "retrieval": ("retrieval", "voice_library"),

@@ -43,7 +43,7 @@ def read_documents(path: Path, source: str, transcribe: Transcribe | None = None
         elif suffix in PAGES:
             from agentaudio.retrieval.documents.html import article
 
-            found = article(path.read_bytes())
+            found = article(path.read_bytes(), name=source)
             yield Document(found.text, found.title or _named(path), source)
         elif suffix == ".pdf":
             yield from _pdf(path, source)

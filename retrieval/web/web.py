@@ -9,14 +9,15 @@ from collections.abc import Iterable, Sequence
 from agentaudio.cache import Cache
 from agentaudio.conversation import Passage
 from agentaudio.errors import AgentAudioError, RetrievalError
-from agentaudio.retrieval.documents.html import Article, article, decoded
+from agentaudio.retrieval.documents.html import require_parser
 from agentaudio.retrieval.documents.index import DocumentIndex, Rerank
-from agentaudio.retrieval.text.splitting import Document, split
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.fetch import Fetcher, Page
 from agentaudio.retrieval.web.passage import WebPassage
 from agentaudio.retrieval.web.providers import SearchEngine
 from agentaudio.text.embedding import Embed
+from agentaudio.workers.limits import PAGE
+from agentaudio.workers.pool import DOCUMENTS
 
 RESULTS = 8
 PAGES = 5
@@ -84,7 +85,7 @@ class Web:
                 found[url] = known
         missing = [url for url in dict.fromkeys(urls) if url not in found]
         fetched = await self._fetcher.fetch_all(missing) if missing else []
-        read = await asyncio.gather(*(asyncio.to_thread(_passages, page) for page in fetched))
+        read = await asyncio.gather(*(_passages(page) for page in fetched))
         for url, passages in zip(missing, read, strict=True):
             found[url] = passages
             if isinstance(passages, tuple):
@@ -110,16 +111,22 @@ def _distinct(passages: Iterable[Passage]) -> list[Passage]:
     return list({(passage.source, passage.position): passage for passage in passages}.values())
 
 
-def _passages(page: Page | AgentAudioError) -> tuple[WebPassage, ...] | AgentAudioError:
+async def _passages(page: Page | AgentAudioError) -> tuple[WebPassage, ...] | AgentAudioError:
+    """The passages of a page, which a worker process reads; cancelling ends the process."""
     if isinstance(page, AgentAudioError):
         return page
+    plain = page.kind in ("text/plain", "text/markdown")
+    if not plain:
+        require_parser()
+    request = {"charset": page.charset, "url": page.url, "plain": plain}
+    task = "agentaudio.retrieval.documents.html_task:passages"
+    what = page.url[:200]
     try:
-        if page.kind in ("text/plain", "text/markdown"):
-            found = Article(decoded(page.body, page.charset))
-        else:
-            found = article(page.body, charset=page.charset, url=page.url)
+        found, _ = await DOCUMENTS.call(
+            lambda job: job.ask(task, request, page.body, limits=PAGE, what=what, error=RetrievalError)
+        )
     except RetrievalError as error:
         return error
-    document = Document(found.text, found.title or page.url, page.url)
-    passages = tuple(WebPassage(p.text, p.title, p.source, p.position, 0.0, found.date) for p in split(document))
-    return passages or RetrievalError(f"{page.url[:200]} has no text; try another page")
+    date = found["date"]
+    passages = tuple(WebPassage(text, title, url, place, 0.0, date) for text, title, url, place in found["passages"])
+    return passages or RetrievalError(f"{what} has no text; try another page")

@@ -18,10 +18,10 @@ import numpy as np
 from agentaudio.errors import AudioError, MissingExtra, OptionError
 from agentaudio.model.embedded.hearing.language_model import DomainModel, Phonemes, compile_domain
 from agentaudio.model.embedded.hearing.sphinx import SAMPLE_RATE_HZ, HeardWord
-from agentaudio.model.embedded.worker import Worker
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import gain_to
 from agentaudio.sound.vad import VoiceActivity
+from agentaudio.workers.worker import Worker
 
 LONGEST_AUDIO_S = 60.0
 SPEECH_RMS, LOUDEST_PEAK = 0.07, 0.95

@@ -15,7 +15,8 @@ from typing import Any
 
 from agentaudio.errors import AgentAudioError
 from agentaudio.model.embedded.hearing.sphinx import HeardWord, SphinxDecoder
-from agentaudio.model.embedded.worker import Message, serve
+from agentaudio.workers.messages import Message
+from agentaudio.workers.serving import serve
 
 MOST_DOMAINS = 4
 """Domains kept in one process, about 60 MB each as a mixture; the least recently used one is dropped."""

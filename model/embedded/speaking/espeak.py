@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from agentaudio.errors import MissingExtra, OptionError
-from agentaudio.model.embedded.worker import Message, Worker
 from agentaudio.sound.audio import Audio
 from agentaudio.text.phrases import pieces
+from agentaudio.workers.messages import Message
+from agentaudio.workers.worker import Worker
 
 SLOWEST_WPM, FASTEST_WPM = 80, 400
 DEFAULT_WPM = 165
@@ -56,7 +57,7 @@ class Espeak:
             request = {"text": piece, "voice": voice, "rate": rate_wpm, "pitch": pitch, "range": 50}
             header, pcm = self._ask(request)
             if pcm:
-                parts.append(Audio.from_pcm16(pcm, header["sample_rate"]))
+                parts.append(Audio.from_pcm16(bytes(pcm), header["sample_rate"]))
         return Audio.concat(parts) if parts else Audio.silence(0.0, 22_050)
 
     def phonemes(self, words: Sequence[str]) -> list[list[str]]:

@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from agentaudio.model.embedded.worker import Message, serve
+from agentaudio.workers.messages import Message
+from agentaudio.workers.serving import serve
 
 LONGEST_DATA_PATH = 120  # espeak_Initialize has a buffer of 160 bytes and fails silently beyond it
 

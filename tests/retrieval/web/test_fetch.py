@@ -14,7 +14,8 @@ from support.local_http import LocalServer, local_server
 
 from agentaudio.errors import NetworkError, RefusedAddress, RetrievalError
 from agentaudio.http import Guard
-from agentaudio.retrieval.documents.html import article, decoded
+from agentaudio.retrieval.documents.charset import decoded
+from agentaudio.retrieval.documents.html import article
 from agentaudio.retrieval.web.fetch import Fetcher, Page
 
 Write = Callable[[asyncio.StreamWriter], Awaitable[None]]

@@ -1,0 +1,1 @@
+"""Child processes for work that may crash, hang or take all memory; above all, reading files made by strangers."""
