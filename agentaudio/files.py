@@ -40,8 +40,11 @@ def replacing(path: Path, *, error: type[AgentAudioError], durable: bool = False
     passes unchanged.
     """
     try:
-        _make_folder(path.parent, durable)
-        temporary = _new_file_beside(path)
+        try:
+            _make_folder(path.parent, durable)
+            temporary = _new_file_beside(path)
+        except ValueError as invalid:  # no name, a null byte, or a character that no file name can hold
+            raise error(f"cannot write {str(path)!r}: {invalid}; choose another name") from None
         try:
             yield temporary
             if durable:

@@ -115,16 +115,20 @@ class Signature:
         return checked
 
 
-def secrets_in(value: Any) -> list[str]:
-    """The texts that are hidden in an option's value."""
+def secrets_in(value: Any) -> set[str]:
+    """The texts that are hidden in an option's value, also in lists and mappings; without empty ones."""
+    if isinstance(value, Mapping):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return set().union(*map(secrets_in, value))
     if not isinstance(value, SecretStr | SecretBytes):
-        return []
+        return set()
     hidden = value.get_secret_value()
-    return [hidden if isinstance(hidden, str) else hidden.decode("utf-8", "replace")]
+    return {hidden if isinstance(hidden, str) else hidden.decode("utf-8", "replace")} - {""}
 
 
 def _option(parameter: inspect.Parameter, annotation: Any) -> Option:
-    markers = [one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, FromEnv)]
+    markers = _markers(annotation)
     required = parameter.default is parameter.empty
     return Option(
         name=parameter.name,
@@ -132,7 +136,7 @@ def _option(parameter: inspect.Parameter, annotation: Any) -> Option:
         required=required,
         default=None if required else parameter.default,
         variable=markers[0].variable if markers else None,
-        secret=any(isinstance(one, type) and issubclass(one, SecretStr | SecretBytes) for one in _members(annotation)),
+        secret=_holds_secrets(annotation),
         annotation=annotation,
     )
 
@@ -144,6 +148,22 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
         return TypeAdapter(annotation)
     except SchemaError:  # it holds a type without isinstance checks, such as a Protocol
         return TypeAdapter(Any)
+
+
+def _markers(annotation: Any) -> list[FromEnv]:
+    """The FromEnv of an annotation, or of a member of a union."""
+    own = [one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, FromEnv)]
+    inner = get_args(annotation)[:1] if get_origin(annotation) is Annotated else ()
+    if get_origin(annotation) in (Union, UnionType):
+        inner = get_args(annotation)
+    return own + [marker for part in inner for marker in _markers(part)]
+
+
+def _holds_secrets(annotation: Any) -> bool:
+    """Whether values of this type may hold secrets, in lists and mappings too."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return issubclass(annotation, SecretStr | SecretBytes)
+    return any(_holds_secrets(part) for part in get_args(annotation))
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ GROUP = "agentaudio.models"
 Loaded = TypeVar("Loaded")
 
 
-def load_model(spec: str, **options: Any) -> SpeechLM:
+def load_model(spec: str, /, **options: Any) -> SpeechLM:
     """Load a speech model.
 
     spec: `NAME` or `NAME:ARGUMENT`, such as `embedded` or `scripted:replies.json`. An installed
@@ -38,23 +39,44 @@ def load_model(spec: str, **options: Any) -> SpeechLM:
 def call_loader(name: str, loader: Callable[..., Loaded], argument: str | None, options: Mapping[str, Any]) -> Loaded:
     """Check the options against the loader's signature, then call it. name: for error messages.
 
-    Raises as `load_model` does. Secret options are removed from the messages of other exceptions.
+    Raises as `load_model` does. An error whose message or cause shows a secret option is replaced by a
+    BackendError without it.
     """
     try:
         checked = Signature.of(loader).check(options, os.environ)
     except OptionError as error:
         raise OptionError(f"model {name!r}: {error}") from None
+    secrets = set().union(*map(secrets_in, checked.values()))
     try:
         return loader(argument, **checked)
-    except AgentAudioError:
-        raise
+    except AgentAudioError as error:
+        if not _shows(error, secrets):
+            raise
+        message = _without(str(error), secrets)
     except Exception as error:
-        message = f"model {name!r} failed to load: {error!r}; see `agentaudio doctor`"
-        secrets = [secret for value in checked.values() for secret in secrets_in(value) if secret in message]
-        for secret in secrets:
-            message = message.replace(secret, "***")
-        # The cause would print the secret in its traceback.
-        raise BackendError(message) from (None if secrets else error)
+        message = _without(f"model {name!r} failed to load: {error!r}; see `agentaudio doctor`", secrets)
+        if not _shows(error, secrets):
+            raise BackendError(message) from error
+    # Outside the handlers, because the traceback would print the original exception, and with it the secret.
+    raise BackendError(message)
+
+
+def _shows(error: BaseException, secrets: Iterable[str]) -> bool:
+    """Whether the traceback of an exception, with its causes, contains one of the secrets."""
+    shown = "".join(traceback.format_exception(error))
+    return _without(shown, secrets) != shown
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    # A message may quote the secret as `repr` writes it, and the repr of the exception may quote it once more.
+    forms = {form for secret in secrets for form in (secret, _quoted(secret), _quoted(_quoted(secret)))}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return text
+
+
+def _quoted(text: str) -> str:
+    return repr(text)[1:-1]
 
 
 def find_loader(name: str) -> Callable[..., Any]:

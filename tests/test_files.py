@@ -210,3 +210,23 @@ def test_threads_that_write_one_path_leave_the_content_of_one(tmp_path: Path) ->
         writer.join()
     assert {len(content) for content in seen} == {100_000} and all(len(set(content)) == 1 for content in seen)
     assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["null\0byte", "lone surrogate \ud800", "..", "."])
+def test_a_name_that_no_file_can_have_is_refused_and_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(AudioError, match="cannot write"):
+        write_atomically(tmp_path / name, b"x", error=AudioError)
+    with pytest.raises(AudioError, match="cannot write"):
+        write_atomically(Path("/") / name, b"x", error=AudioError)
+
+
+@pytest.mark.parametrize("path", [Path(), Path("/")])
+def test_a_path_without_a_name_is_refused(path: Path) -> None:
+    with pytest.raises(AudioError, match="cannot write .* has an empty name; choose another name"):
+        write_atomically(path, b"x", error=AudioError)
+
+
+def test_a_value_error_of_the_block_passes_unchanged(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="^mine$"), replacing(tmp_path / "a", error=AudioError):
+        raise ValueError("mine")
+    assert os.listdir(tmp_path) == []

@@ -59,7 +59,7 @@ def load_for_command(spec: str, options: Sequence[str]) -> SpeechLM:
 def read_options(options: Sequence[str], signature: Signature) -> dict[str, Any]:
     """Options as typed, by name. `none` stands for None where an option may be None.
 
-    Raises OptionError for one that is not NAME=VALUE.
+    Raises OptionError for one that is not NAME=VALUE, and for a name that is given twice.
     """
     known = {option.name: option for option in signature.options}
     given: dict[str, Any] = {}
@@ -67,6 +67,8 @@ def read_options(options: Sequence[str], signature: Signature) -> dict[str, Any]
         name, separator, value = item.partition("=")
         if not separator:
             raise OptionError(f"--option {name[:40]} has no value; write it like --option device=cpu")
+        if name in given:
+            raise OptionError(f"--option {name[:40]} is given twice; give it once")
         option = known.get(name)
         given[name] = None if option is not None and option.may_be_none and value.lower() == "none" else value
     return given

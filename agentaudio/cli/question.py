@@ -42,12 +42,14 @@ def read_question(given: str, *, kind: Kind | None = None, seconds: float = 5.0)
     sound file that does not exist.
     """
     if given == "-":
-        return _standard_input(kind)
+        return _piped(sys.stdin.buffer.read(), kind, "standard input")
     if kind == "text":
         return Question(given, "text", "command line")
     if given == "mic":
         return Question(record(seconds), "sound", "microphone")
-    path = Path(given).expanduser()
+    path = _in_home(Path(given))
+    if _is_pipe(path):  # such as <(program) in a shell
+        return _piped(path.read_bytes(), kind, str(path))
     if kind == "sound" or _is_file(path):
         return Question(path, "sound", str(path))
     if _looks_like_sound_file(given):
@@ -69,18 +71,32 @@ def record(seconds: float) -> Audio:
     return Audio(frames, RECORD_RATE_HZ, channels_first=False)
 
 
-def _standard_input(kind: Kind | None) -> Question:
-    content = sys.stdin.buffer.read()
+def _piped(content: bytes, kind: Kind | None, place: str) -> Question:
     if not content:
-        raise AudioError("standard input is empty; pipe a sound file or a text into it")
+        raise AudioError(f"{place} is empty; pipe a sound file or a text into it")
     if kind == "sound" or (kind is None and starts_like_sound(content)):
-        return Question(content, "sound", "standard input")
+        return Question(content, "sound", place)
     try:
-        return Question(content.decode("utf-8"), "text", "standard input")
+        return Question(content.decode("utf-8-sig"), "text", place)  # without the byte order mark of some editors
     except UnicodeDecodeError:
         if kind == "text":
-            raise OptionError("standard input is not UTF-8 text; convert it, or leave --text out") from None
-        return Question(content, "sound", "standard input")
+            raise OptionError(f"{place} is not UTF-8 text; convert it, or leave --text out") from None
+        return Question(content, "sound", place)
+
+
+def _in_home(path: Path) -> Path:
+    """The path with `~` replaced by the home folder; unchanged when there is no such user."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return path.is_fifo()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_file(path: Path) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
+import numbers
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -138,10 +140,19 @@ class Audio:
         return Audio(resample(self._samples, self._sample_rate, sample_rate), sample_rate)
 
     def slice(self, start_s: float = 0.0, end_s: float | None = None) -> Audio:
-        """The part between two instants in seconds; negative ones count from the end, as in Python."""
-        start = round(start_s * self._sample_rate)
-        end = None if end_s is None else round(end_s * self._sample_rate)
+        """The part between two instants in seconds; negative ones count from the end, as in Python.
+
+        Instants outside the sound, also infinite ones, stand for its start or end. Raises AudioError for NaN.
+        """
+        start = self._position(start_s)
+        end = None if end_s is None else self._position(end_s)
         return Audio(self._samples[start:end], self._sample_rate)
+
+    def _position(self, seconds: float) -> int:
+        if math.isnan(seconds):
+            raise AudioError(f"cannot cut a sound at {seconds} seconds; give a number")
+        outside = self.duration + 1.0
+        return round(min(max(seconds, -outside), outside) * self._sample_rate)
 
     def chunks(self, duration_ms: float) -> Iterator[Audio]:
         """Consecutive pieces of `duration_ms` each; the last may be shorter."""
@@ -203,7 +214,8 @@ class Audio:
 
 def check_rate(sample_rate: int) -> None:
     """Raise AudioError unless a sample rate is a whole number from MIN_SAMPLE_RATE to MAX_SAMPLE_RATE."""
-    if int(sample_rate) != sample_rate or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+    valid = isinstance(sample_rate, numbers.Real) and MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE
+    if not valid or int(sample_rate) != sample_rate:
         raise AudioError(
             f"sample rate {sample_rate!r} Hz is out of range; "
             f"give a whole number from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}"

@@ -32,9 +32,9 @@ class PcmStream:
     """
 
     def __init__(self, sample_rate: int, *, from_hz: int | None = None) -> None:
-        for rate in (sample_rate, from_hz):
-            if rate is not None:
-                check_rate(rate)
+        check_rate(sample_rate)
+        if from_hz is not None:
+            check_rate(from_hz)
         self.sample_rate = int(sample_rate)
         self._from_hz = from_hz
         self.reset()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +141,10 @@ def test_unusable_sound_files_give_a_one_line_error(run: Run, tmp_path: Path, na
             "delay_s 'soon' does not fit; it must be float",
         ),
         (("ask", "hi", "--model", "scripted", "--option", "loop"), "--option loop has no value; write it like"),
+        (
+            ("ask", "hi", "--model", "scripted", "--option", "loop=no", "--option", "loop=yes"),
+            "--option loop is given twice",
+        ),
         (("transcribe", "x.wav", "--model", "scripted", "--option", "x=1"), "no such file"),
         (
             ("ask", "question.wav", "--model", "scripted"),
@@ -232,6 +238,7 @@ def test_the_demo_data_is_used_by_default_and_named(run: Run, tmp_path: Path) ->
         ("what is\nsong.wav", None, "text"),
         ("x" * 5_000, None, "text"),
         ("null \0 byte", None, "text"),
+        ("~approximately how long is the nile", None, "text"),
         ("question.wav", None, "sound"),
         ("a sound", None, "sound"),
         ("question.wav", "text", "text"),
@@ -251,6 +258,19 @@ def test_input_that_names_a_file_is_read_as_sound(
     question = read_question(given, kind=forced)
     assert question.kind == kind
     assert question.content == (given if kind == "text" else Path(given))
+
+
+@pytest.mark.parametrize("content", ["hello there", "\ufeffhello there"])
+def test_a_pipe_is_read_as_text_or_sound(tmp_path: Path, content: str) -> None:
+    sound = tone().to_bytes("flac")
+    for written, kind, expected in ((content.encode(), "text", "hello there"), (sound, "sound", sound)):
+        pipe = tmp_path / kind
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=(written,))
+        writer.start()
+        question = read_question(str(pipe))
+        writer.join()
+        assert (question.kind, question.content, question.place) == (kind, expected, str(pipe))
 
 
 def test_the_kind_of_standard_input_can_be_forced(run: Run) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import Field, SecretStr
 
 from agentaudio import load_model
-from agentaudio.errors import BackendError, MissingExtra, ModelNotFound, OptionError
+from agentaudio.errors import AudioError, BackendError, MissingExtra, ModelNotFound, OptionError
 from agentaudio.model.options import FromEnv, Option, Signature
 from agentaudio.model.registry import call_loader
 from agentaudio.model.scripted import Scripted
@@ -129,6 +129,63 @@ def test_secrets_appear_in_no_message_and_no_traceback() -> None:
         with pytest.raises(OptionError) as wrong:
             call_loader("service", load, None, options)
         assert KEY not in printed(wrong.value)
+
+
+def raises(message: str, *, cause: bool, error: type[Exception]) -> Callable[..., None]:
+    def load(argument: str | None, *, api_key: SecretStr) -> None:
+        shown = message.format(api_key.get_secret_value())
+        if not cause:
+            raise error(shown)
+        try:
+            raise ValueError(shown)
+        except ValueError as refusal:
+            raise error("the service refused") from refusal
+
+    return load
+
+
+@pytest.mark.parametrize("cause", [False, True])
+@pytest.mark.parametrize("error", [RuntimeError, AudioError])
+@pytest.mark.parametrize("message", ["incorrect key {}", "incorrect key {!r}"])
+@pytest.mark.parametrize("key", [KEY, "quote ' and \" and \\ and \n"])
+def test_errors_of_a_backend_show_its_secrets_neither_quoted_nor_in_causes(
+    key: str, message: str, error: type[Exception], cause: bool
+) -> None:
+    with pytest.raises(BackendError) as raised:
+        call_loader("service", raises(message, cause=cause, error=error), None, {"api_key": key})
+    for form in (key, repr(key)[1:-1], repr(repr(key))[1:-1]):
+        assert form not in printed(raised.value)
+
+
+def test_secrets_in_lists_and_mappings_are_hidden_too() -> None:
+    def refuse(argument: str | None, *, keys: list[SecretStr], named: dict[str, SecretStr] | None = None) -> None:
+        secrets = [*keys, *(named or {}).values()]
+        raise ValueError(f"incorrect keys {[one.get_secret_value() for one in secrets]}")
+
+    with pytest.raises(BackendError, match=r"incorrect keys \['\*\*\*', '\*\*\*'\]") as raised:
+        call_loader("service", refuse, None, {"keys": [KEY], "named": {"a": KEY + "2"}})
+    assert KEY not in printed(raised.value)
+    for options in ({"keys": KEY}, {"keys": [{"a": KEY}]}, {"keys": [], "named": KEY}):
+        with pytest.raises(OptionError) as wrong:
+            call_loader("service", refuse, None, options)
+        assert KEY not in printed(wrong.value)
+
+
+def test_an_empty_secret_leaves_messages_readable() -> None:
+    with pytest.raises(BackendError, match="failed to load: RuntimeError"):
+        call_loader("service", raises("no key", cause=False, error=RuntimeError), None, {"api_key": ""})
+
+
+def test_a_variable_is_found_inside_an_optional_annotation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(
+        argument: str | None, *, api_key: Annotated[SecretStr, FromEnv("SERVICE_API_KEY")] | None = None
+    ) -> str | None:
+        return None if api_key is None else api_key.get_secret_value()
+
+    monkeypatch.delenv("SERVICE_API_KEY", raising=False)
+    assert call_loader("service", load, None, {}) is None
+    monkeypatch.setenv("SERVICE_API_KEY", KEY)
+    assert call_loader("service", load, None, {}) == KEY
 
 
 def printed(error: BaseException) -> str:

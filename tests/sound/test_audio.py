@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from support.sounds import tone
 
 from agentaudio.errors import AudioError
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.stream import PcmStream
 
 samples = arrays(np.float32, st.integers(0, 3000), elements=st.floats(-1, 1, width=32))
 rates = st.sampled_from([8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000])
@@ -77,6 +80,18 @@ def test_slices_count_in_seconds() -> None:
     assert audio.slice(0.5, 1.5).duration == pytest.approx(1)
     assert audio.slice(-0.25).duration == pytest.approx(0.25)
     assert audio.slice(5).duration == 0
+    assert audio.slice(-math.inf, math.inf) == audio
+    assert audio.slice(math.inf).duration == 0
+    for start, end in ((math.nan, 1.0), (0.0, math.nan)):
+        with pytest.raises(AudioError, match="cannot cut a sound at nan seconds"):
+            audio.slice(start, end)
+
+
+@pytest.mark.parametrize("rate", [math.nan, math.inf, -math.inf, None, "16000", 16_000.5, 0])
+def test_a_rate_that_is_not_a_whole_number_in_range_is_refused(rate: Any) -> None:
+    for make in (lambda: Audio(np.zeros(5), rate), lambda: PcmStream(rate), lambda: tone().resample(rate)):
+        with pytest.raises(AudioError, match="is out of range; give a whole number"):
+            make()
 
 
 def test_it_can_be_pickled_compared_and_hashed() -> None:
