@@ -68,6 +68,8 @@ class Agent:
                 raise OptionError(f'tool {one.name!r} needs {what}; give the agent some, such as {what}="demo"')
         own_voice = resources.find_voice(voice) if voice is not None else None
         self.model = load_model(model) if isinstance(model, str) else model
+        if isinstance(model, type) or not isinstance(self.model, SpeechLM):
+            raise OptionError(f"{model!r:.100} is not a speech model; give a name or an object like a SpeechLM")
         self.instructions = instructions
         self._setup = Setup(self.model, found, resources, own_voice, options, approve, max_steps, limits)
         self._setup.check()

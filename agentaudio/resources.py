@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from agentaudio.conversation import Conversation
-from agentaudio.errors import VoiceNotFound
+from agentaudio.errors import OptionError, VoiceNotFound
 from agentaudio.model.speech_lm import SpeechLM
 from agentaudio.model.transcribe import transcribe
 from agentaudio.portal import portal
@@ -114,7 +114,12 @@ class Resources:
             return self._web
 
     def find_voice(self, wanted: str | Voice) -> Voice:
-        """Find a voice by id or name. Raises VoiceNotFound, or ConsentError when speaking in it is not permitted."""
+        """Find a voice by id or name.
+
+        Raises VoiceNotFound, ConsentError when speaking in it is not permitted, and OptionError for another type.
+        """
+        if not isinstance(wanted, str | Voice):
+            raise OptionError(f"a voice is an id, a name or a Voice, not {type(wanted).__name__}")
         if isinstance(wanted, str):
             voices = self.open()[1]
             if voices is None:

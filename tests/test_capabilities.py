@@ -14,6 +14,7 @@ from support.sounds import tone
 from agentaudio import Agent, GenerateOptions, RunContext, events, tool
 from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
 from agentaudio.errors import OptionError
+from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import Delta, ReferenceVoice, TextDelta
 from agentaudio.tools.result import ToolResult
 from agentaudio.voice_library.library import VoiceLibrary
@@ -219,3 +220,17 @@ def test_the_voice_of_a_denied_call_is_not_used(library: VoiceLibrary) -> None:
     assert agent.run_sync("go").voice is None
     allowed = Agent(scripted(calls(("become", {})), "Yes."), tools=[become], approve=lambda *_: True)
     assert allowed.run_sync("go").voice == library.get("walter")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"model": None}, "None is not a speech model"),
+        ({"model": Scripted}, "Scripted'> is not a speech model"),
+        ({"voice": 5}, "a voice is an id, a name or a Voice, not int"),
+        ({"tools": "calculate"}, "give a list, such as tools=.'calculate'."),
+    ],
+)
+def test_arguments_of_another_type_are_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        Agent(**({"model": scripted("hi")} | arguments))

@@ -45,10 +45,12 @@ def find_tools(
 
     allow_commands, allow_secrets: what tools in files may do, as for `load_tools`
 
-    Raises ToolNotFound for an unknown name, OptionError for two tools with the same name, a plugin that
-    does not load, or a file with errors. Files with errors in a folder are left out with a warning in the
-    log.
+    Raises ToolNotFound for an unknown name, OptionError for one name instead of a list, two tools with the
+    same name, a plugin that does not load, or a file with errors. Files with errors in a folder are left out
+    with a warning in the log.
     """
+    if isinstance(wanted, str):
+        raise OptionError(f"tools is the text {wanted!r}; give a list, such as tools=[{wanted!r}]")
     found: dict[str, Tool] = {}
     grants = Grants.of(allow_commands, allow_secrets)
     for item in wanted:
