@@ -244,7 +244,7 @@ class TurnCalls:
 async def _called(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult:
     try:
         return await tool.call(context, call.arguments)
-    except (Exception, asyncio.CancelledError, KeyboardInterrupt):
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # `exit()` in a tool ends the tool, not the agent
         raise RuntimeError(f"the tool raised {type(error).__name__}: {message_of(error)}") from error

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.retrieval.vectors.id_set import Ids, IdSet
+from agentaudio.retrieval.vectors.library import load_faiss
 from agentaudio.retrieval.vectors.plan import ID_BYTES, Plan
 
 Vectors = NDArray[np.float32]
@@ -45,7 +46,7 @@ class Built:
 
         allowed: only these ids. The fewer they are, the more lists are read, because each list holds fewer of them.
         """
-        import faiss
+        faiss = load_faiss()
 
         selector = None if allowed is None else allowed.selector
         parameters: Any = faiss.SearchParameters()
@@ -60,7 +61,7 @@ class Built:
 
     def vectors(self) -> Iterator[tuple[Ids, Vectors]]:
         """All vectors, decoded: as exact as the code of the index."""
-        import faiss
+        faiss = load_faiss()
 
         if not self.plan.lists:
             ids = faiss.vector_to_array(self.index.id_map)
@@ -88,7 +89,7 @@ def build(source: Source, dim: int, plan: Plan, *, count: int, recall: float) ->
     count: approximate number of vectors
     recall: the number of probed lists is doubled until this share of the true neighbours is found
     """
-    import faiss
+    faiss = load_faiss()
 
     index: Any
     if not plan.lists:

@@ -15,6 +15,7 @@ from agentaudio.errors import RetrievalError
 from agentaudio.retrieval.vectors.build import DECODED_AT_ONCE, Built, Source, Vectors, build
 from agentaudio.retrieval.vectors.file import read_index, write_index
 from agentaudio.retrieval.vectors.id_set import Ids, IdSet, as_ids
+from agentaudio.retrieval.vectors.library import load_faiss
 from agentaudio.retrieval.vectors.plan import EXACT_UP_TO, plan
 
 BYTES_PER_VECTOR = 300.0
@@ -110,7 +111,7 @@ class FaissIndex:
 
     def remove(self, ids: Iterable[int] | IdSet) -> None:
         """Remove vectors by id; unknown ids are ignored."""
-        import faiss
+        faiss = load_faiss()
 
         given = ids if isinstance(ids, IdSet) else IdSet(ids)
         with self._lock:
@@ -126,7 +127,7 @@ class FaissIndex:
         self, vector: NDArray[np.float32], k: int, *, among: Iterable[int] | IdSet | None = None
     ) -> list[tuple[int, float]]:
         """(id, cosine) of the k nearest, best first. among: only these ids, filtered before the ranking."""
-        import faiss
+        faiss = load_faiss()
 
         row = self._unit(np.asarray(vector)[None])
         if k < 1 or not len(self):
@@ -187,7 +188,7 @@ class FaissIndex:
             then()
 
     def _compact_quietly(self, source: Source | None, then: Callable[[], None] | None) -> None:
-        import faiss
+        faiss = load_faiss()
 
         if not self._compacting.acquire(blocking=False):
             return
@@ -243,7 +244,7 @@ class FaissIndex:
         yield from tail
 
     def _tail_vectors(self) -> Iterator[tuple[Ids, Vectors]]:
-        import faiss
+        faiss = load_faiss()
 
         ids = faiss.vector_to_array(self._tail.id_map)
         for start in range(0, len(ids), DECODED_AT_ONCE):
@@ -251,7 +252,7 @@ class FaissIndex:
             yield ids[start : start + count], self._tail.index.reconstruct_n(start, count)
 
     def _new_tail(self) -> Any:
-        import faiss
+        faiss = load_faiss()
 
         return faiss.IndexIDMap(faiss.IndexFlatIP(self.dim))
 

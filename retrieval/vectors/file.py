@@ -15,6 +15,7 @@ from agentaudio.errors import RetrievalError
 from agentaudio.files import replacing, write_atomically
 from agentaudio.retrieval.vectors.build import Built
 from agentaudio.retrieval.vectors.id_set import IdSet
+from agentaudio.retrieval.vectors.library import load_faiss
 from agentaudio.retrieval.vectors.plan import Plan
 
 FORMAT = 1
@@ -29,7 +30,7 @@ def write_index(path: Path, built: Built, about: dict[str, Any]) -> None:
     about: plain data that `read_index` returns
     Raises RetrievalError when the index cannot be written.
     """
-    import faiss
+    faiss = load_faiss()
 
     data = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:12]}.faiss")
     record = {"format": FORMAT, "data": data.name, "plan": asdict(built.plan), "probes": built.probes,
@@ -55,7 +56,7 @@ def read_index(path: Path) -> tuple[Built, dict[str, Any]] | None:
 
     Returns None for a damaged index or another format too, because an index can be built again.
     """
-    import faiss
+    faiss = load_faiss()
 
     for _ in range(2):  # between two reads another process may replace the file that the first one named
         try:
@@ -72,7 +73,7 @@ def read_index(path: Path) -> tuple[Built, dict[str, Any]] | None:
 
 
 def _ids(index: Any, plan: Plan) -> Any:
-    import faiss
+    faiss = load_faiss()
 
     if not plan.lists:
         return faiss.vector_to_array(index.id_map)

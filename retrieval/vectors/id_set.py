@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.vectors.library import load_faiss
 
 Ids = NDArray[np.int64]
 Bits = NDArray[np.uint8]
@@ -88,7 +89,7 @@ class IdSet:
     @cached_property
     def selector(self) -> Any:
         """The set as a FAISS id selector."""
-        import faiss
+        faiss = load_faiss()
 
         selector: Any = faiss.IDSelectorBitmap  # its stubs only declare the C++ arguments
         return selector(self._bits if len(self._bits) else np.zeros(1, np.uint8))

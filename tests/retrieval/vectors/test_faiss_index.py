@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,3 +208,26 @@ def test_ids_out_of_range_are_refused() -> None:
         with pytest.raises(RetrievalError, match="ids must lie between 0"):
             index.add([wrong], np.ones((1, 4), np.float32))
     assert faiss_index.BYTES_PER_VECTOR == 300
+
+
+FORKED = """
+import os
+import numpy as np
+from agentaudio.retrieval.vectors.faiss_index import FaissIndex
+
+vectors = np.eye(64, dtype=np.float32)
+index = FaissIndex(64)
+index.add(range(64), vectors)
+index.search(vectors[0], 3)
+child = os.fork()
+if not child:
+    (found,) = index.search(vectors[7], 1)
+    print("found", found[0], flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_forked_process_can_search() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("found 7", "")
