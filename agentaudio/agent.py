@@ -14,6 +14,7 @@ from agentaudio.hearing import UserInput
 from agentaudio.limits import Limits
 from agentaudio.model.registry import load_model
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
+from agentaudio.portal import portal
 from agentaudio.reply import Reply
 from agentaudio.resources import Documents, Resources, Voices
 from agentaudio.session import Session
@@ -142,6 +143,16 @@ class Agent:
             for tool in reversed(list(self._setup.tools.values())):
                 if tool.release is not None:
                     ending.push_async_callback(tool.release)
+
+    def close(self) -> None:
+        """`aclose` for synchronous programs. Raises OptionError inside an event loop."""
+        portal().run(self.aclose(), instead="write `await agent.aclose()`")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from agentaudio.conversation import Citation, SpeechTokens, ToolCall
 from agentaudio.errors import BackendError
@@ -19,6 +19,7 @@ from agentaudio.model.speech_lm import (
     CitationDelta,
     Delta,
     End,
+    EndReason,
     GenerateOptions,
     Heard,
     SpeechLM,
@@ -87,6 +88,8 @@ async def checked(
                     piece = sound.push(delta.audio)
                 if options.speak and len(piece):
                     yield AudioDelta(piece)
+            elif isinstance(delta, CallDelta) and not able.calls_tools:
+                raise BackendError(f"model {model.name!r} called a tool, but its capabilities say calls_tools=False")
             elif isinstance(delta, CallDelta):
                 yield meter.checked_call(_with_own_id(delta, used_ids))
             elif isinstance(delta, Heard) and not delta.final and not able.streams_input:
@@ -94,6 +97,8 @@ async def checked(
                     f"model {model.name!r} emitted Heard(final=False), but its capabilities say streams_input=False"
                 )
             else:
+                if isinstance(delta, TokensDelta):
+                    meter.check_codec(delta.tokens)
                 yield delta
             if meter.is_full(delta):
                 end = End("length")
@@ -109,6 +114,7 @@ class _Meter:
     def __init__(self, model: SpeechLM, limits: Limits) -> None:
         self._name, self._limits = model.name, limits
         self._calls, self._characters, self._sound_s = 0, 0, 0.0
+        self._codec: tuple[str, float] | None = None
         self._loop_ran = time.perf_counter()
 
     def held_too_long(self) -> bool:
@@ -127,6 +133,13 @@ class _Meter:
             allowed = self._limits.calls_per_step
             problem = f"Only {allowed} calls of one step are run (Limits.calls_per_step); make this call in the next."
         return delta if problem == delta.problem else replace(delta, problem=problem)
+
+    def check_codec(self, tokens: SpeechTokens) -> None:
+        """Raises BackendError when the codec changes within the generation."""
+        codec = tokens.codec, tokens.rate_hz
+        self._codec = self._codec or codec
+        if codec != self._codec:
+            raise BackendError(f"model {self._name!r} changed its codec from {self._codec} to {codec} in one answer")
 
     def is_full(self, delta: Delta) -> bool:
         """Whether the generation must end after this delta."""
@@ -155,6 +168,12 @@ def _check_type(model: SpeechLM, delta: object) -> None:
     name, kind = _FIELDS[type(delta)]
     if not isinstance(value := getattr(delta, name), kind):
         raise BackendError(f"model {model.name!r} emitted {delta!r:.200}: its {name} is {type(value).__name__}")
+    if isinstance(delta, End):
+        if delta.reason not in get_args(EndReason):
+            known = ", ".join(get_args(EndReason))
+            raise BackendError(f"model {model.name!r} ended with the reason {delta.reason!r}; known: {known}")
+        if bad := [name for name, count in delta.usage.items() if not isinstance(count, int | float)]:
+            raise BackendError(f"model {model.name!r} ended with a usage that is not a number: {', '.join(bad)}")
 
 
 def _with_own_id(delta: CallDelta, used_ids: set[str]) -> CallDelta:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from agentaudio.conversation import Citation, ToolCall
+from agentaudio.model.speech_lm import EndReason
 from agentaudio.plain import plain
 from agentaudio.reply import Reply
 from agentaudio.sound.audio import Audio
@@ -94,7 +95,7 @@ class StepFinished(Event):
 
     type = "step.finished"
     step: int
-    reason: Literal["stop", "length", "tool_calls"]
+    reason: EndReason
     usage: Mapping[str, float] = field(default_factory=dict)
 
 

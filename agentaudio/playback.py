@@ -124,7 +124,7 @@ class Playback:
 
     def report(self, seconds: float) -> None:
         """Record that `seconds` of the turn's sound were played. Raises OptionError for negative numbers and NaN."""
-        if not seconds >= 0:
+        if not isinstance(seconds, int | float) or not seconds >= 0:
             raise OptionError(f"played({seconds!r}): give the seconds of this turn's sound that were played, 0 or more")
         self.plays = True
         self._reported_s = max(self._reported_s, seconds)  # reports may arrive out of order

@@ -75,13 +75,12 @@ class Session:
         is unknown or not permitted, and the error of a failed turn, after its `turn.failed` event.
         """
         options = (options or self._setup.options).check(self._setup.model)
+        self._check_loop()
         async with self._starting:
             await self.interrupt()
-            own_voice = self._state.voice
-            if voice is not None:
-                self._state.voice = await asyncio.to_thread(self._setup.find_voice, voice)
-            turn_voice = self._state.voice
-            begun = self._begin(user, options)
+            chosen = self.voice if voice is None else await asyncio.to_thread(self._setup.find_voice, voice)
+            begun = self._begin(user, options, chosen)
+            await asyncio.sleep(0)  # lets the turn start, so that it reports its end even if it is replaced now
         try:
             while (event := await begun.outbox.get()) is not None:
                 yield event
@@ -91,8 +90,6 @@ class Session:
             begun.task.cancel()
             await asyncio.wait([begun.task])
             self._take_back_unread(begun)
-            if voice is not None and self._state.voice == turn_voice:
-                self._state.voice = own_voice
 
     async def run(
         self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
@@ -103,8 +100,7 @@ class Session:
             async for event in happening:
                 if isinstance(event, TurnFinished):
                     reply = event.reply
-        if reply is None:
-            raise asyncio.CancelledError("the turn was interrupted before it began")
+        assert reply is not None  # a failed turn has raised
         return reply
 
     def run_sync(
@@ -121,7 +117,8 @@ class Session:
         turn: number of the turn, as in its events; None is the latest
 
         A report on the turn before the latest still corrects the conversation; reports on older turns are ignored.
-        Raises OptionError for a negative number or NaN, and before the first turn.
+        Call it in the session's event loop; from another thread, with `loop.call_soon_threadsafe`.
+        Raises OptionError for anything but a number of 0 or more, and before the first turn.
         """
         if not self._turns:
             raise OptionError("played() was called before the first turn; report it after sound has arrived")
@@ -133,9 +130,13 @@ class Session:
                     begun.playback.settle(self.conversation)
 
     async def interrupt(self) -> None:
-        """Stop the running turn and end the playback of the last answer. Returns when the turn has ended."""
+        """Stop the running turn and end the playback of the last answer. Returns when the turn has ended.
+
+        Raises OptionError when the turn runs in another event loop.
+        """
         if not self._turns:
             return
+        self._check_loop()
         begun = self._turns[-1]
         if not begun.task.done():
             if begun.playback.plays is None and any(step.duration for step in begun.playback.steps):
@@ -150,18 +151,33 @@ class Session:
         if not begun.playback.finished:
             begun.playback.settle(self.conversation)
 
-    def _begin(self, user: UserInput, options: GenerateOptions) -> _Begun:
+    def _check_loop(self) -> None:
+        """Raises OptionError while a turn runs in another event loop: only that loop can stop it."""
+        task = self._turns[-1].task if self._turns else None
+        if task is not None and not task.done() and task.get_loop() is not asyncio.get_running_loop():
+            raise OptionError(
+                "a turn of this session runs in another event loop (run_sync has its own); wait for its end, "
+                "or use one session per loop"
+            )
+
+    def _begin(self, user: UserInput, options: GenerateOptions, voice: Voice | None) -> _Begun:
         self._count += 1
+        own_voice, self._state.voice = self._state.voice, voice
         model = self._setup.model
         speaks = options.speak and model.capabilities.voices != "none"
         outbox, playback = Outbox(), Playback(self._plays, speaks=speaks)
         turn = Turn(self._setup, self._state, outbox, playback, number=self._count, options=options)
         # A separate task, so that `interrupt` can cancel it at any await.
         task = asyncio.create_task(turn.run(user), name=f"agentaudio-turn-{self._count}")
-        task.add_done_callback(lambda _: outbox.close())
+        task.add_done_callback(lambda _: self._end(outbox, own_voice, voice))
         begun = _Begun(self._count, task, outbox, playback)
         self._turns = [*self._turns[-1:], begun]
         return begun
+
+    def _end(self, outbox: Outbox, own_voice: Voice | None, turn_voice: Voice | None) -> None:
+        outbox.close()
+        if self._state.voice == turn_voice:  # no tool has changed it
+            self._state.voice = own_voice
 
     def _take_back_unread(self, begun: _Begun) -> None:
         """Remove unread words and sound, which were not heard."""

@@ -32,7 +32,7 @@ from agentaudio.retrieval.citation import cite
 from agentaudio.setup import Setup, State
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.execution import ToolRun, TurnCalls
-from agentaudio.tools.external import caller_runs
+from agentaudio.tools.external import caller_runs, left_to_caller
 from agentaudio.tools.result import ToolResult
 from agentaudio.voice_library.voice import Voice
 
@@ -169,7 +169,7 @@ class Turn:
         """Run the calls and append their outputs, even when cancelled; False when the caller must run some of them."""
         problems = {delta.call.id: delta.problem for delta in deltas if delta.problem is not None}
         calls = [delta.call for delta in deltas]
-        left = [call for call in calls if call.id not in problems and self._is_external(call)]
+        left = left_to_caller(calls, self._setup.tools, problems)
         before = len(self._record.runs)
         interrupted = True
         try:
@@ -190,10 +190,6 @@ class Turn:
         for call in left:
             await self._record.put(events.ToolRequested, call=call)
         return not left
-
-    def _is_external(self, call: ToolCall) -> bool:
-        tool = self._setup.tools.get(call.name)
-        return tool is not None and tool.external
 
     async def _open_resources(self) -> None:
         if self._setup.tools and not self._setup.resources.ready:

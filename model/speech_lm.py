@@ -161,6 +161,9 @@ class CitationDelta:
     citation: Citation
 
 
+EndReason = Literal["stop", "length", "tool_calls"]
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """The last delta.
@@ -169,7 +172,7 @@ class End:
     usage: counts of this generation by name, such as `input_tokens` and `output_tokens`
     """
 
-    reason: Literal["stop", "length", "tool_calls"] = "stop"
+    reason: EndReason = "stop"
     usage: Mapping[str, float] = field(default_factory=dict)
 
 

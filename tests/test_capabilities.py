@@ -188,6 +188,9 @@ def test_closing_an_agent_releases_its_tools_and_its_model() -> None:
 
     asyncio.run(use())
     assert closed == ["tool", "model"]
+    with Agent(Closing(["hi"]), tools=[holding, hours]) as agent:
+        agent.run_sync("hi")
+    assert closed == ["tool", "model"] * 2
 
 
 def test_a_tool_that_cannot_be_released_does_not_keep_the_rest_open() -> None:

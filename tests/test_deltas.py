@@ -12,10 +12,10 @@ import pytest
 from support.sounds import tone
 
 from agentaudio import Agent, GenerateOptions, Reply
-from agentaudio.conversation import Conversation, SpeechPart, ToolCall, ToolSpec
+from agentaudio.conversation import Conversation, SpeechPart, SpeechTokens, ToolCall, ToolSpec
 from agentaudio.errors import BackendError
 from agentaudio.model.scripted import Scripted
-from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, Heard, ReferenceVoice, TextDelta
+from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, Heard, ReferenceVoice, TextDelta, TokensDelta
 from agentaudio.sound.audio import Audio
 
 ABLE = Scripted(["x"]).capabilities
@@ -118,3 +118,23 @@ def test_empty_sound_is_dropped() -> None:
     session = Agent(Emits(TextDelta("Well."), AudioDelta(Audio.silence(0, 16_000)))).session()
     asyncio.run(session.run("hi"))
     assert session.conversation.messages[-1].parts == (SpeechPart("Well."),)
+
+
+def test_a_model_that_says_it_calls_no_tools_makes_no_calls() -> None:
+    with pytest.raises(BackendError, match="called a tool, but its capabilities say calls_tools=False"):
+        reply(Emits(CallDelta(ToolCall("1", "look", {})), calls_tools=False))
+
+
+def test_an_end_has_a_known_reason_and_counts() -> None:
+    with pytest.raises(BackendError, match="reason 'banana'; known: stop, length, tool_calls"):
+        reply(Emits(End("banana")))  # type: ignore[arg-type]
+    with pytest.raises(BackendError, match="usage that is not a number: output_tokens"):
+        reply(Emits(End(usage={"input_tokens": 1, "output_tokens": None})))  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("other", [SpeechTokens((2,), "mimi", 25.0), SpeechTokens((2,), "cosyvoice2", 50.0)])
+def test_a_model_keeps_its_codec_within_an_answer(other: SpeechTokens) -> None:
+    first = TokensDelta(SpeechTokens((1,), "cosyvoice2", 25.0))
+    with pytest.raises(BackendError, match="changed its codec"):
+        reply(Emits(first, TokensDelta(other)))
+    reply(Emits(first, first))

@@ -57,3 +57,8 @@ def test_files_have_at_most_400_lines() -> None:
         if (lines := len(file.read_text(encoding="utf-8").splitlines())) > 400
     }
     assert long == {}
+
+
+@pytest.mark.parametrize(("name", "lines"), [("agent.py", 200), ("turn.py", 300)])
+def test_the_agent_and_the_loop_fit_in_a_few_screens(name: str, lines: int) -> None:
+    assert len((ROOT / "agentaudio" / name).read_text(encoding="utf-8").splitlines()) < lines

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import threading
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from agentaudio.conversation import (
     ToolSpec,
 )
 from agentaudio.errors import BackendError, ConsentError, ConversationError, OptionError, VoiceNotFound
+from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import (
     AudioDelta,
     CallDelta,
@@ -175,8 +178,8 @@ async def test_a_report_on_the_last_turn_does_not_change_the_next() -> None:
     assert speech(session)[1].text == "This answer is heard whole." and not speech(session)[1].interrupted
 
 
-@pytest.mark.parametrize("seconds", [-1.0, math.nan])
-async def test_an_invalid_report_is_refused(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [-1.0, math.nan, "x", None])
+async def test_an_invalid_report_is_refused(seconds: Any) -> None:
     session = Agent(scripted("Hi.")).session()
     with pytest.raises(OptionError, match="before the first turn"):
         session.played(1.0)
@@ -487,6 +490,26 @@ async def test_every_open_call_needs_one_result(results: dict[str, str], words: 
     assert (await session.run({"a": 1, "b": None})).stop == "answered"
 
 
+async def test_a_call_with_wrong_arguments_is_not_left_to_the_caller() -> None:
+    strict = {"type": "object", "properties": {"door": {"type": "string"}}, "required": ["door"]}
+    door = external_tool("open_door", "Open a door.", strict)
+    step = [CallDelta(ToolCall("a", "open_door", {})), CallDelta(ToolCall("b", "open_door", {}), problem="not JSON")]
+    reply = await Agent(scripted(step, "Which door?"), tools=[door]).run("go")
+    assert (reply.stop, reply.open_calls) == ("answered", ())
+    assert [(run.status, "door" in run.result.text) for run in reply.tool_calls] == [
+        ("failed", True),
+        ("failed", False),
+    ]
+
+
+async def test_results_without_open_calls_are_refused() -> None:
+    session = Agent(scripted("Hi.")).session()
+    for results in ({}, {"a": 1}):
+        with pytest.raises(ConversationError, match="no call is open"):
+            await session.run(results)
+    assert len(session.conversation) == 0
+
+
 async def test_speaking_instead_of_giving_results_closes_the_calls() -> None:
     session = Agent(scripted(_call("a"), "Never mind."), tools=[OPEN_DOOR]).session()
     await session.run("go")
@@ -537,13 +560,49 @@ async def test_citations_of_the_model_are_emitted_once() -> None:
     assert reply.citations == (cited,)
 
 
-async def test_two_turns_started_together_do_not_mix() -> None:
-    session = Agent(scripted("One.", "Two."), instructions="x").session()
-    replies = await asyncio.gather(session.run("a"), session.run("b"), return_exceptions=True)
-    stops = [reply if isinstance(reply, BaseException) else reply.stop for reply in replies]
-    assert stops[-1] == "answered"
+async def test_turns_started_together_replace_each_other_and_all_report_their_end() -> None:
+    session = Agent(Scripted(["One."], loop=True), instructions="x").session()
+    replies = await asyncio.gather(session.run("a"), session.run("b"), session.run("c"))
+    assert [reply.stop for reply in replies] == ["interrupted", "interrupted", "answered"]
     roles = [message.role for message in session.conversation]
     assert roles[-2:] == ["user", "assistant"] and not session.conversation.open_calls
+
+
+async def test_a_turn_that_is_replaced_at_once_has_a_beginning_and_an_end() -> None:
+    session = Agent(scripted("One.", "Two.")).session()
+    first, second = await asyncio.gather(all_events(session), all_events(session))
+    assert [event.type for event in first][0] == "turn.started" and first[-1].type == "turn.finished"
+    assert second[-1].type == "turn.finished"
+
+
+async def test_a_turn_that_runs_in_another_loop_is_not_touched() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    @tool
+    def wait() -> str:
+        begun.set()
+        go_on.wait(10)
+        return "waited"
+
+    session = Agent(scripted(calls(("wait", {})), "Done.", "Yes."), tools=[wait]).session()
+    with ThreadPoolExecutor(1) as pool:
+        elsewhere = pool.submit(session.run_sync, "go")
+        await asyncio.to_thread(begun.wait, 10)
+        for wrong in (session.run("stop"), session.interrupt()):
+            with pytest.raises(OptionError, match="runs in another event loop"):
+                await wrong
+        go_on.set()
+        assert (await asyncio.wrap_future(elsewhere)).text == "Done."
+    assert (await session.run("and now?")).text == "Yes."
+
+
+async def test_the_voice_of_a_turn_ends_with_it_even_when_nobody_reads_on(library: VoiceLibrary) -> None:
+    session = Agent(scripted("One two.", "Two."), voices=library, voice="ruby").session()
+    left = session.stream("hi", voice="walter")
+    assert (await anext(left)).type == "turn.started"
+    assert (await session.run("hi")).voice == session.voice == library.get("ruby")
+    await left.aclose()
+    assert session.voice == library.get("ruby")
 
 
 async def test_text_is_added_to_the_conversation() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from agentaudio import Agent, events, tool
+from agentaudio import Agent, deltas, events, tool
 from agentaudio.conversation import Conversation, SpeechPart, ToolCall
 from agentaudio.errors import BackendError
 from agentaudio.model.scripted import Scripted
@@ -22,6 +24,14 @@ from agentaudio.tools.external import external_tool
 WORD_S = 0.1
 RATE = Scripted.capabilities.sample_rate_hz
 DOOR = external_tool("door", "Open a door.", {"type": "object", "properties": {}})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_clock() -> Iterator[None]:
+    """The steps of the event loop must not depend on the time, or Hypothesis cannot repeat them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deltas, "HOLD_S", math.inf)
+        yield
 
 
 class Talk(RuleBasedStateMachine):

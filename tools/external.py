@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agentaudio.conversation import ToolCall
-from agentaudio.errors import AgentAudioError, ConversationError, OptionError
+from agentaudio.errors import AgentAudioError, ConversationError, OptionError, ToolArgumentError
 from agentaudio.text.template import Phrase
 from agentaudio.tools.arguments import OpenArguments
 from agentaudio.tools.execution import ToolRun, message_of
@@ -33,6 +33,21 @@ def external_tool(
     return Tool(
         name=name, description=description, arguments=OpenArguments(parameters), function=None, phrases=tuple(phrases)
     )
+
+
+def left_to_caller(calls: Sequence[ToolCall], tools: Mapping[str, Tool], problems: dict[str, str]) -> list[ToolCall]:
+    """The calls of external tools that the caller can run.
+
+    problems: why a call cannot run, by its id; calls with wrong arguments are added
+    """
+    external = [call for call in calls if call.name in tools and tools[call.name].external]
+    for call in external:
+        if call.id not in problems:
+            try:
+                tools[call.name].arguments.check(call.name, call.arguments)
+            except ToolArgumentError as error:
+                problems[call.id] = f"{call.name} failed: {error}"
+    return [call for call in external if call.id not in problems]
 
 
 def caller_runs(calls: Sequence[ToolCall], results: Mapping[str, Any]) -> list[ToolRun]:
