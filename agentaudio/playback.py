@@ -66,6 +66,7 @@ class SpokenStep:
         if seconds is None or (complete and seconds >= self.duration - UNHEARD_TAIL_S):
             text = "".join(piece for piece in self._pieces if isinstance(piece, str))
         else:
+            seconds = min(seconds, self.duration)  # more cannot have been played
             text, complete = self._words_until(seconds), False
             sound = None if sound is None else sound.slice(0.0, seconds)
         text = text.strip()

@@ -106,6 +106,11 @@ def test_words_without_sound_yet_were_not_heard() -> None:
     assert heard_text(made, 0.6) in ("First.", "First. A")
 
 
+def test_a_report_beyond_the_sound_does_not_add_words() -> None:
+    made = step("First.", 0.5, " Second.", complete=False)
+    assert heard_text(made, 99.0) == heard_text(made, 0.5) == "First."
+
+
 def test_words_that_precede_all_sound_are_spread_over_it() -> None:
     made = step("one two", " three four", 1.0, 1.0, complete=False)
     made.complete = True
