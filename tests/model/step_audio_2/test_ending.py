@@ -78,8 +78,8 @@ async def test_usage_counts_the_tokens_read_and_written(model: StepAudio2, vocab
     conversation = asked(noise(seconds=2.0), "and?")
     written = spoken(vocabulary, "me", [1, 2, 3, 4, 5])
     for cached in (False, True):
-        dictate(model, written)
-        usage = ending(await answer(model, conversation, options=GenerateOptions())).usage
+        with dictate(model, written):
+            usage = ending(await answer(model, conversation, options=GenerateOptions())).usage
         request = model._request(conversation, (), Sampling(), 8, GenerateOptions(), False)
         assert usage["input_tokens"] == len(request.prompt.ids)
         assert usage["input_audio_tokens"] == request.prompt.ids.count(IDS.audio_patch) == 25

@@ -297,7 +297,7 @@ async def test_bad_sounds_give_one_clear_error(model: StepAudio2, tmp_path: Path
     fake = tmp_path / "words.wav"
     fake.write_text("these are words")
     with pytest.raises(AudioError, match="words.wav is not a sound file"):
-        await Agent(model).run(str(fake))
+        await Agent(model).run(fake)
     with pytest.raises(AudioError, match="holds no sound"):
         await Agent(model).run(Audio(np.zeros(0), 16_000))
     with pytest.raises(AudioError, match="is silent"):
