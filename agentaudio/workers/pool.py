@@ -234,9 +234,9 @@ class Pool:
 def _explained(lost: WorkerLost, limits: Limits) -> str:
     match lost.reason:
         case "processor":
-            return f"takes more than {limits.cpu_s:g} s of processor time to read ({limits.name}.cpu_s)"
+            return f"takes more than {limits.cpu_s:.3g} s of processor time to read ({limits.name}.cpu_s)"
         case "time":
-            return f"takes more than {limits.timeout_s:g} s to read ({limits.name}.timeout_s)"
+            return f"takes more than {limits.timeout_s:.3g} s to read ({limits.name}.timeout_s)"
         case "size":
             return f"becomes more than {limits.output_mb} MB when it is read ({limits.name}.output_mb)"
         case "cancelled":

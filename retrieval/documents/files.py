@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import zipfile
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import AudioError, MissingExtra, RetrievalError
+from agentaudio.retrieval.documents.html import article
 from agentaudio.retrieval.text.splitting import MAX_PASSAGE_CHARS, Document
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.formats import SOUND_SUFFIXES
 from agentaudio.sound.vad import VoiceActivity
+from agentaudio.workers.limits import DOCUMENT
+from agentaudio.workers.pool import DOCUMENTS
 
 Transcribe = Callable[[Audio], str]
 """The transcript of at most LONGEST_UTTERANCE_S seconds of sound; empty when no word was heard."""
@@ -30,8 +32,10 @@ def read_documents(path: Path, source: str, transcribe: Transcribe | None = None
 
     source: the source of its documents; pages and times are added as fragments
 
-    Raises RetrievalError for a file that is too large or cannot be read, MissingExtra without the extra
-    `documents` (PDF, Word) or `web` (HTML).
+    HTML, PDF and Word files are parsed in a worker process, within the limits `PAGE` and `DOCUMENT`.
+
+    Raises RetrievalError for a file that is too large, reaches a limit or cannot be read, MissingExtra without the
+    extra `documents` (PDF, Word) or `web` (HTML).
     """
     suffix = path.suffix.lower()
     limit = MAX_FILE_BYTES if suffix in TEXT + PAGES else MAX_PAPER_BYTES
@@ -41,8 +45,6 @@ def read_documents(path: Path, source: str, transcribe: Transcribe | None = None
         if suffix in TEXT:
             yield Document(_text(path, source), _named(path), source)
         elif suffix in PAGES:
-            from agentaudio.retrieval.documents.html import article
-
             found = article(path.read_bytes(), name=source)
             yield Document(found.text, found.title or _named(path), source)
         elif suffix == ".pdf":
@@ -69,54 +71,30 @@ def _text(path: Path, source: str) -> str:
 
 
 def _pdf(path: Path, source: str) -> Iterator[Document]:
-    try:
-        from pypdf import PdfReader
-    except ImportError:
-        raise MissingExtra("reading PDF files", "documents") from None
-    try:
-        reader = PdfReader(path)
-        title = str((reader.metadata and reader.metadata.title) or "").strip() or _named(path)
-        pages = len(reader.pages)
-        if pages <= MAX_PAGES:
-            for number, page in enumerate(reader.pages, start=1):
-                yield Document(_unwrapped(page.extract_text()), title, f"{source}#page={number}")
-    except Exception as error:  # damaged files make the parser raise exceptions of any type
-        raise RetrievalError(f"{source} cannot be read as PDF ({error}); repair it or remove its password") from None
-    if pages > MAX_PAGES:
-        raise RetrievalError(f"{source} has {pages:,} pages, more than {MAX_PAGES:,}; split it")
-
-
-def _unwrapped(text: str) -> str:
-    """The text with words that were hyphenated at line ends joined again."""
-    return re.sub(r"(?<=\w)-\n(?=[a-z])", "", text)
+    found = _read_apart(path, source, "pypdf", "pdf_task:pages", {"max_pages": MAX_PAGES})
+    title = found["title"] or _named(path)
+    for number, text in enumerate(found["pages"], start=1):
+        yield Document(text, title, f"{source}#page={number}")
 
 
 def _docx(path: Path, source: str) -> Document:
-    try:
-        import docx
-    except ImportError:
-        raise MissingExtra("reading Word files", "documents") from None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(item.file_size for item in archive.infolist())
-        if unpacked > MAX_PAPER_BYTES:
-            raise RetrievalError(f"{unpacked:,} bytes when unpacked, more than {MAX_PAPER_BYTES:,}")
-        opened = docx.Document(str(path))
-        blocks = [_block(item) for item in opened.iter_inner_content()]
-        title = opened.core_properties.title.strip()
-    except Exception as error:  # as with PDF
-        raise RetrievalError(f"{source} cannot be read as a Word file ({error}); save it again as .docx") from None
-    return Document("\n\n".join(filter(None, blocks)), title or _named(path), source)
+    found = _read_apart(path, source, "docx", "word_task:text", {"max_bytes": MAX_PAPER_BYTES})
+    return Document(found["text"], found["title"] or _named(path), source)
 
 
-def _block(item: Any) -> str:
-    """Markdown of a paragraph or heading, or a table with one line for each row."""
-    if hasattr(item, "rows"):
-        return "\n".join(" | ".join(cell.text.strip() for cell in row.cells) for row in item.rows)
-    style = item.style.name if item.style is not None else ""
-    level = 1 if style == "Title" else int(style[-1]) if re.fullmatch(r"Heading [1-6]", style) else 0
-    text = item.text.strip()
-    return f"{'#' * level} {text}" if level and text else text
+def _read_apart(path: Path, source: str, parser: str, task: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a task in a worker process. parser: the package that it needs."""
+    if importlib.util.find_spec(parser) is None:
+        raise MissingExtra(f"reading {path.suffix} files", "documents")
+    limits = DOCUMENT.with_time_for(path.stat().st_size)
+    request = {"path": str(path.absolute()), "source": source, **request}
+    found, _ = DOCUMENTS.run(
+        lambda job: job.ask(
+            f"agentaudio.retrieval.documents.{task}", request, limits=limits, what=source, error=RetrievalError
+        )
+    )
+    answer: dict[str, Any] = found
+    return answer
 
 
 def _recording(path: Path, source: str, transcribe: Transcribe) -> Iterator[Document]:

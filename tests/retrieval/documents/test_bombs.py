@@ -1,0 +1,76 @@
+"""Small files that would take gigabytes or minutes are refused within their limits, outside this process."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support import bombs
+
+from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.documents import files, html
+from agentaudio.retrieval.documents.files import read_documents
+from agentaudio.workers.limits import DOCUMENT, PAGE
+
+for module in ("trafilatura", "pypdf", "docx"):
+    pytest.importorskip(module, reason="needs the extras 'web' and 'documents'")
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits that make the tests short."""
+    monkeypatch.setattr(html, "PAGE", replace(PAGE, timeout_s=2, cpu_s=1))
+    monkeypatch.setattr(files, "DOCUMENT", replace(DOCUMENT, timeout_s=2, cpu_s=1, memory_mb=200))
+
+
+@pytest.mark.parametrize("kind", bombs.pages())
+def test_hostile_pages_end_in_time(kind: str, tmp_path: Path) -> None:
+    within_limits(tmp_path / "page.html", bombs.pages()[kind]())
+
+
+@pytest.mark.parametrize("kind", bombs.words())
+def test_hostile_word_files_end_in_time(kind: str, tmp_path: Path) -> None:
+    within_limits(tmp_path / "file.docx", bombs.words()[kind]())
+
+
+@pytest.mark.parametrize("kind", bombs.papers())
+def test_hostile_pdf_files_end_in_time(kind: str, tmp_path: Path) -> None:
+    within_limits(tmp_path / "file.pdf", bombs.papers()[kind]())
+
+
+def within_limits(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    grown, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    try:
+        text = "".join(document.text for document in read_documents(path, path.name))
+    except RetrievalError as error:
+        assert path.name in str(error) or "the page" in str(error)
+    else:
+        assert len(text) < 50_000_000
+    # The child may start anew in this time, which is not limited.
+    assert time.perf_counter() - begun < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - grown < 100_000
+
+
+TIME = r"more than .* s .*limits.{}.(timeout_s|cpu_s)"
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "limit"),
+    [
+        ("a.html", bombs.pages()["attributes"], TIME.format("PAGE")),
+        ("a.docx", bombs.words()["many wide cells"], "(takes|needs) more .*limits.DOCUMENT"),
+        ("b.docx", bombs.words()["a cell that spans a billion columns"], "(takes|needs) more .*limits.DOCUMENT"),
+        ("a.pdf", bombs.papers()["many operators"], TIME.format("DOCUMENT")),
+    ],
+)
+def test_the_message_names_file_limit_and_setting(
+    name: str, make: Callable[[], bytes], limit: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(make())
+    with pytest.raises(RetrievalError, match=f"{name} .*{limit}"):
+        list(read_documents(tmp_path / name, name))

@@ -1,0 +1,151 @@
+"""Small files that take gigabytes or minutes to read, made on the spot."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+
+Bombs = dict[str, Callable[[], bytes]]
+"""Functions that make a file, by the kind of bomb."""
+
+WORD_TYPES = (
+    '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    '<Override PartName="/word/document.xml" ContentType='
+    '"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>'
+)
+WORD_LINKS = (
+    '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="a" Target="word/document.xml" Type='
+    '"http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"/></Relationships>'
+)
+WORD_SPACE = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+
+
+def pages() -> Bombs:
+    """HTML by the kind of bomb, each below the 2 MB that a page may have."""
+    return {
+        "attributes": lambda: f"<html><p {' '.join(f'a{n}=1' for n in range(60_000))}>hi</p>".encode(),
+        "attributes of a nested link": lambda: (
+            f"<div><a {' '.join(f'data-{n}' for n in range(60_000))}>x</a></div>".encode()
+        ),
+        "nested tags": lambda: b"<div>" * 200_000 + b"x" + b"</div>" * 200_000,
+        "nested lists": lambda: b"<ul><li>" * 100_000 + b"x",
+        "nested tables": lambda: b"<table><tr><td>" * 40_000 + b"x",
+        "formatting that is never closed": lambda: b"<p><b><i><u>" * 50_000,
+        "many rows": lambda: b"<table>" + b"<tr><td>a<td>b" * 100_000 + b"</table>",
+        "many paragraphs": lambda: b"<p>Bells are cast from bronze." * 60_000,
+        "entities": lambda: b"<p>" + b"&amp;" * 390_000,
+        "one long word": lambda: b"<p>" + b"x" * 1_900_000,
+        "hyphens": lambda: b"<p>" + b"-" * 1_900_000,
+        "many comments": lambda: b"<!---->" * 270_000 + b"<p>hi</p>",
+        "many links": lambda: b"<a href=x>bell</a> " * 100_000,
+    }
+
+
+def word(body: str, *, before: str = "", **more: bytes) -> bytes:
+    """A Word file with a body of XML. more: other members, by name"""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr("[Content_Types].xml", WORD_TYPES)
+        archive.writestr("_rels/.rels", WORD_LINKS)
+        archive.writestr(
+            "word/document.xml",
+            f'<?xml version="1.0"?>{before}<w:document {WORD_SPACE}><w:body>{body}</w:body></w:document>',
+        )
+        for name, content in more.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def words() -> Bombs:
+    """Word files by the kind of bomb."""
+    cell = "<w:tc><w:tcPr><w:gridSpan w:val='{}'/></w:tcPr><w:p><w:r><w:t>x</w:t></w:r></w:p></w:tc>"
+    laughs = "".join(f"<!ENTITY e{n} '{f'&e{n - 1};' * 10}'>" for n in range(1, 10))
+    row = "<w:tr>" + "<w:tc><w:tcPr><w:vMerge/></w:tcPr><w:p/></w:tc>" * 20 + "</w:tr>"
+    return {
+        "a cell that spans a billion columns": lambda: word(f"<w:tbl><w:tr>{cell.format(10**9)}</w:tr></w:tbl>"),
+        "many wide cells": lambda: word(f"<w:tbl>{f'<w:tr>{cell.format(10**5)}</w:tr>' * 1_000}</w:tbl>"),
+        "cells merged over many rows": lambda: word(f"<w:tbl>{row * 20_000}</w:tbl>"),
+        "nested tables": lambda: word("<w:tbl><w:tr><w:tc>" * 5_000 + "<w:p/>" + "</w:tc></w:tr></w:tbl>" * 5_000),
+        "many empty paragraphs": lambda: word("<w:p/>" * 4_000_000),
+        "one long text": lambda: word(f"<w:p><w:r><w:t>{'x' * 100_000_000}</w:t></w:r></w:p>"),
+        "entities of entities": lambda: word(
+            "<w:p><w:r><w:t>&e9;</w:t></w:r></w:p>", before=f"<!DOCTYPE x [<!ENTITY e0 'ha'>{laughs}]>"
+        ),
+    }
+
+
+PAGE = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << %b >> >>"
+FONT = b"/Font << /F1 5 0 R >>"
+FORM = b"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << %b >>"
+
+
+def pdf(objects: dict[int, bytes], root: int = 1) -> bytes:
+    """A PDF file of objects, by number."""
+    body, places = b"%PDF-1.7\n", {}
+    for number, content in objects.items():
+        places[number] = len(body)
+        body += b"%d 0 obj\n%b\nendobj\n" % (number, content)
+    size = max(objects) + 1
+    table = b"".join(b"%010d 00000 n \n" % places[n] if n in places else b"0000000000 65535 f \n" for n in range(size))
+    end = b"trailer\n<< /Size %d /Root %d 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (size, root, len(body))
+    return body + b"xref\n0 %d\n" % size + table + end
+
+
+def stream(content: bytes, filters: int = 1, more: bytes = b"") -> bytes:
+    """A PDF stream, compressed `filters` times."""
+    for _ in range(filters):
+        content = zlib.compress(content, 9)
+    named = b" ".join([b"/FlateDecode"] * filters)
+    return b"<< /Length %d /Filter [%b] %b >>\nstream\n%b\nendstream" % (len(content), named, more, content)
+
+
+def one_page(content: bytes, resources: bytes = FONT, **more: bytes) -> bytes:
+    """A PDF of one page. content: object 4, a stream; more: objects by their number with the letter n before it"""
+    return pdf(
+        {
+            1: b"<< /Type /Catalog /Pages 2 0 R >>",
+            2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << %b >> >>"
+            % resources,
+            4: content,
+            5: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            **{int(name[1:]): value for name, value in more.items()},
+        }
+    )
+
+
+def papers() -> Bombs:
+    """PDF files by the kind of bomb."""
+    text = b"BT /F1 12 Tf 72 720 Td (a) Tj ET "
+    forms = {
+        f"n{10 + n}": stream(b"/X Do " * 10, more=FORM % (b"/XObject << /X %d 0 R >>" % (11 + n))) for n in range(9)
+    }
+    forms["n19"] = stream(text, more=FORM % FONT)
+    kids = b" ".join([b"3 0 R"] * 4_000)
+    loop = {
+        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        2: b"<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 2 >>",
+    }
+    return {
+        "a stream of 200 MB": lambda: one_page(stream(b" " * 200_000_000)),
+        "a stream compressed three times": lambda: one_page(stream(b" " * 100_000_000, filters=3)),
+        "many operators": lambda: one_page(stream(text * 1_000_000)),
+        "nested arrays": lambda: one_page(stream(b"[" * 100_000 + b"]" * 100_000)),
+        "nested dictionaries": lambda: one_page(b"<<" * 50_000 + b">>" * 50_000),
+        "forms inside forms": lambda: one_page(stream(b"/X Do"), b"/XObject << /X 10 0 R >>", **forms),
+        "one page many times": lambda: pdf(
+            {
+                1: b"<< /Type /Catalog /Pages 2 0 R >>",
+                2: b"<< /Type /Pages /Kids [%b] /Count 4000 >>" % kids,
+                3: PAGE % FONT,
+                4: stream(text * 100_000),
+                5: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            }
+        ),
+        "pages that hold themselves": lambda: pdf(loop),
+        "quotes": lambda: one_page(stream(b"(" * 1_000_000)),
+    }
