@@ -8,7 +8,6 @@ import binascii
 import json
 import logging
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,7 +18,9 @@ from agentaudio.portal import portal
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.arguments import OpenArguments
 from agentaudio.tools.context import RunContext
-from agentaudio.tools.mcp_connection import MAX_MESSAGE_CHARS, McpConnection
+from agentaudio.tools.mcp_connection import McpConnection
+from agentaudio.tools.mcp_listing import MAX_PAGES, MAX_TOOLS, checked_name
+from agentaudio.tools.quoting import excerpt
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import DEFAULT_TIMEOUT_S, Tool
 
@@ -41,7 +42,8 @@ class McpServer:
 
     server: the URL of a streamable HTTP server, or program and arguments of one that talks over stdio
     env, folder: environment variables and working folder of the program
-    headers: HTTP headers sent to the URL
+    headers: HTTP headers sent to the URL; redirects are only followed on its site
+    allow_private: whether the URL's host may be on this machine or in a private network
     include, exclude: names of tools to take and to leave out; `*` matches any characters
     prefix: put before each tool's name
     timeout_s: limit of one call
@@ -57,6 +59,7 @@ class McpServer:
         env: Mapping[str, str] | None = None,
         folder: str | os.PathLike[str] | None = None,
         headers: Mapping[str, str] | None = None,
+        allow_private: bool = True,
         include: Iterable[str] = ("*",),
         exclude: Iterable[str] = (),
         prefix: str = "",
@@ -67,6 +70,7 @@ class McpServer:
         self._server = server if isinstance(server, str) else list(server)
         self.name = server if isinstance(server, str) else " ".join(Path(word).name for word in server[:2])
         self._env, self._folder, self._headers = dict(env or {}), folder, dict(headers or {})
+        self._allow_private = allow_private
         self._include, self._exclude = tuple(include), tuple(exclude)
         self._prefix, self._timeout_s = prefix, timeout_s
         self._opened: McpConnection | None = None
@@ -75,17 +79,23 @@ class McpServer:
         """The server's tools. Blocks until the server has listed them, at most 30 s for connecting
         and 10 s for the list.
 
+        Tools beyond the bounds of `mcp_listing`, and those that models cannot call, are left out with a
+        warning in the log; long descriptions are cut.
+
         Raises OptionError when the server cannot be reached, and inside the portal's own loop.
         """
         instead = "call McpServer.tools() before the agent runs, or in asyncio.to_thread(...)"
         try:
             listed = portal().run(self._list(), instead=instead, may_block_loop=True)
         except (ToolError, MCPError, TimeoutError) as error:
-            raise OptionError(str(error) or f"the MCP server {self.name} does not answer") from None
+            raise OptionError(excerpt(str(error)) or f"the MCP server {self.name} does not answer") from None
         made: dict[str, Tool] = {}
         for one in listed:
             wanted = any(fnmatchcase(one.name, pattern) for pattern in self._include)
             if wanted and not any(fnmatchcase(one.name, pattern) for pattern in self._exclude):
+                if len(made) == MAX_TOOLS:
+                    log.warning("MCP server %s has more than %d tools; the others are left out", self.name, MAX_TOOLS)
+                    break
                 tool = self._tool(one)
                 if tool.name in made:
                     log.warning(
@@ -123,7 +133,12 @@ class McpServer:
                 # Kept: destroying its tasks would close the pipes to a program of the parent.
                 _of_parents.append(self._opened)
             self._opened = McpConnection(
-                self._server, name=self.name, env=self._env, folder=self._folder, headers=self._headers
+                self._server,
+                name=self.name,
+                env=self._env,
+                folder=self._folder,
+                headers=self._headers,
+                allow_private=self._allow_private,
             )
         return self._opened
 
@@ -135,8 +150,8 @@ class McpServer:
             return await portal().call(self._call(listed.name, arguments, context, repeatable))
 
         return Tool(
-            name=re.sub(r"[^A-Za-z0-9_-]", "_", self._prefix + listed.name)[:64],
-            description=listed.description or listed.title or listed.name,
+            name=checked_name(self._prefix + listed.name),
+            description=listed.description or listed.name,
             arguments=OpenArguments(listed.input_schema),
             function=call,
             takes_context=True,
@@ -155,31 +170,34 @@ class McpServer:
         tools: list[mcp_types.Tool] = []
         cursor: str | None = None
         async with asyncio.timeout(LIST_TIMEOUT_S):
-            while True:
+            for _ in range(MAX_PAGES):
                 page = await client.list_tools(cursor=cursor, cache_mode="refresh")
                 tools += page.tools
                 cursor = page.next_cursor
                 if not cursor:
                     return tools
+        log.warning("MCP server %s lists more than %d pages of tools; the others are left out", self.name, MAX_PAGES)
+        return tools
 
     async def _call(self, name: str, arguments: dict[str, Any], context: RunContext, repeatable: bool) -> ToolResult:
         connection = self._connection()
         client = await connection.client()
 
         async def progressed(progress: float, total: float | None, message: str | None) -> None:
-            context.progress(message or name, progress / total if total else None)
+            context.progress(excerpt(message or name), progress / total if total else None)
 
         try:
             answer = await client.call_tool(name, arguments, progress_callback=progressed)
         except Exception as error:
             if isinstance(error, MCPError) and error.code != mcp_types.CONNECTION_CLOSED:
-                raise ToolError(f"the MCP server refused the call: {str(error)[:MAX_MESSAGE_CHARS]}") from None
+                raise ToolError(f"the MCP server refused the call: {excerpt(str(error))}") from None
             await connection.lose(client)
+            lost = f"the connection to the MCP server {self.name} was lost"
+            if connection.problem:
+                raise ToolError(f"{lost}: {connection.problem}") from error
             if repeatable:
-                raise ConnectionError(f"the connection to the MCP server {self.name} was lost") from error
-            raise ToolError(
-                f"the connection to the MCP server {self.name} was lost; it is unknown whether {name} was carried out"
-            ) from error
+                raise ConnectionError(lost) from error
+            raise ToolError(f"{lost}; it is unknown whether {name} was carried out") from error
         connection.used()
         return _result(answer)
 

@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 import logging
 import os
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Any
 
 from agentaudio.errors import MissingExtra, ToolError
+from agentaudio.http import Guard, GuardedTransport, parse_url
 from agentaudio.portal import portal
+from agentaudio.tools.mcp_listing import Screen
+from agentaudio.tools.mcp_stdio import MAX_MESSAGE_BYTES, Words, program_streams
+from agentaudio.tools.quoting import excerpt
 
 try:
     import httpx2
-    from mcp import Client, StdioServerParameters, stdio_client
+    from mcp import Client
     from mcp.client.streamable_http import streamable_http_client
 except ImportError as error:
     raise MissingExtra("a tool of an MCP server", "mcp") from error
@@ -39,7 +42,8 @@ class McpConnection:
     server: the URL of a streamable HTTP server, or program and arguments of one that talks over stdio
     name: for error messages
     env, folder: environment variables and working folder of the program
-    headers: HTTP headers sent to the URL
+    headers: HTTP headers sent to the URL; redirects are only followed on its site
+    allow_private: whether the URL's host may be in a private network
     """
 
     def __init__(
@@ -50,11 +54,14 @@ class McpConnection:
         env: Mapping[str, str],
         folder: str | os.PathLike[str] | None,
         headers: Mapping[str, str],
+        allow_private: bool = True,
     ) -> None:
         self.portal = portal()
         self._server, self._name = server, name
         self._env, self._headers = dict(env), dict(headers)
         self._folder = None if folder is None else Path(folder)
+        self._allow_private = allow_private
+        self._words = Words()
         self._lock = asyncio.Lock()
         self._client: Client | None = None
         self._leave = asyncio.Event()
@@ -79,6 +86,11 @@ class McpConnection:
             self.used()
             return self._client
 
+    @property
+    def problem(self) -> str:
+        """Why the server was stopped; empty when it was not, or when the reason is not known."""
+        return self._words.problem
+
     def used(self) -> None:
         """The server has just answered."""
         self._used_at = time.monotonic()
@@ -97,26 +109,24 @@ class McpConnection:
     async def _connect(self) -> Client:
         ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._leave = asyncio.Event()
-        with cast(TextIO, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")) as stderr:
-            self._holding = asyncio.create_task(self._hold(ready, self._leave, stderr))
-            try:
-                return await asyncio.wait_for(asyncio.shield(ready), CONNECT_TIMEOUT_S)
-            except asyncio.CancelledError:
-                self._holding.cancel()
-                raise
-            except Exception as error:
-                self._holding.cancel()
-                await asyncio.wait([self._holding])
-                stderr.seek(0)
-                last_words = " ".join(stderr.read()[-MAX_MESSAGE_CHARS:].split())
-                reason = last_words or str(_innermost(error)) or type(error).__name__
-                raise ToolError(f"the MCP server {self._name} cannot be reached: {reason}") from None
+        self._words = Words()
+        self._holding = asyncio.create_task(self._hold(ready, self._leave, self._words))
+        try:
+            return await asyncio.wait_for(asyncio.shield(ready), CONNECT_TIMEOUT_S)
+        except asyncio.CancelledError:
+            self._holding.cancel()
+            raise
+        except Exception as error:
+            self._holding.cancel()
+            await asyncio.wait([self._holding])
+            reason = self._words.last(MAX_MESSAGE_CHARS) or str(_innermost(error)) or type(error).__name__
+            raise ToolError(f"the MCP server {self._name} cannot be reached: {excerpt(reason)}") from None
 
-    async def _hold(self, ready: asyncio.Future[Client], leave: asyncio.Event, stderr: TextIO) -> None:
+    async def _hold(self, ready: asyncio.Future[Client], leave: asyncio.Event, words: Words) -> None:
         # The client's cancel scopes must be left by the task that entered them.
         forget = self.portal.on_close(self.end)
         try:
-            async with self._open(stderr) as client:
+            async with self._open(words) as client:
                 ready.set_result(client)
                 await leave.wait()
         except Exception as error:
@@ -128,17 +138,21 @@ class McpConnection:
             forget()
 
     @contextlib.asynccontextmanager
-    async def _open(self, stderr: TextIO) -> AsyncIterator[Client]:
+    async def _open(self, words: Words) -> AsyncIterator[Client]:
         if not isinstance(self._server, str):
-            program = StdioServerParameters(
-                command=self._server[0], args=list(self._server[1:]), env=self._env, cwd=self._folder
-            )
-            async with Client(stdio_client(program, errlog=stderr)) as client:
+            streams = program_streams(self._server, env=self._env, folder=self._folder, words=words)
+            async with Client(_screened(streams, self._name)) as client:
                 yield client
             return
+        guard = Guard.for_service(parse_url(self._server)) if self._allow_private else Guard()
         async with (
-            httpx2.AsyncClient(headers=self._headers, timeout=httpx2.Timeout(30, read=300)) as http,
-            Client(streamable_http_client(self._server, http_client=http)) as client,
+            httpx2.AsyncClient(
+                headers={"accept-encoding": "identity"} | self._headers,
+                timeout=httpx2.Timeout(30, read=300),
+                transport=_BoundedTransport(guard, words),
+                trust_env=False,
+            ) as http,
+            Client(_screened(streamable_http_client(self._server, http_client=http), self._name)) as client,
         ):
             yield client
 
@@ -148,6 +162,47 @@ class McpConnection:
         if self._holding is not None:
             await asyncio.wait([self._holding], timeout=DISCONNECT_TIMEOUT_S)
             self._holding.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _screened(transport: contextlib.AbstractAsyncContextManager[Any], server: str) -> AsyncIterator[Any]:
+    async with transport as (incoming, outgoing):
+        yield Screen(incoming, server), outgoing
+
+
+class _BoundedTransport(GuardedTransport):
+    """Ends responses that are longer than MAX_MESSAGE_BYTES; the client itself bounds the events of a stream."""
+
+    def __init__(self, guard: Guard, words: Words) -> None:
+        super().__init__(guard)
+        self._words = words
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await super().handle_async_request(request)
+        if "text/event-stream" not in response.headers.get("content-type", "").lower():
+            # A compressed body would be bounded before it is unpacked.
+            if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+                await response.aclose()
+                raise httpx2.DecodingError("the MCP server compresses its answers; it must not")
+            response.stream = _Bounded(response.stream, self._words)
+        return response
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    def __init__(self, stream: Any, words: Words) -> None:
+        self._stream, self._words = stream, words
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for piece in self._stream:
+            size += len(piece)
+            if size > MAX_MESSAGE_BYTES:
+                self._words.problem = f"it sent a message longer than {MAX_MESSAGE_BYTES} bytes, which is the limit"
+                raise httpx2.ReadError(self._words.problem)
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def _innermost(error: BaseException) -> BaseException:

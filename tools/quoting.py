@@ -11,6 +11,7 @@ from agentaudio.retrieval.web.passage import WebPassage
 
 MAX_TITLE_CHARS = 200
 MAX_SOURCE_CHARS = 500
+MAX_EXCERPT_CHARS = 300
 
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
@@ -40,6 +41,11 @@ def visible(text: str) -> str:
         char if char == "\n" or unicodedata.category(char) not in _INVISIBLE else " "
         for char in text.replace("\u2028", "\n").replace("\u2029", "\n")
     )
+
+
+def excerpt(text: str, limit: int = MAX_EXCERPT_CHARS) -> str:
+    """The beginning of a text from outside, for an error message: one line without invisible characters."""
+    return _line(text[: 4 * limit], limit)
 
 
 def ascii_host(source: str) -> str:

@@ -139,6 +139,7 @@ class McpTools(_Running):
     )
     env: dict[str, str] = Field(default_factory=dict, description="Further environment variables of the command.")
     url: str | None = Field(None, description="URL of a server that uses streamable HTTP.")
+    allow_private: bool = Field(False, description="Allow its host to be on this machine or in a private network.")
     headers: dict[str, str] = Field(default_factory=dict)
     secrets: Secrets = Field(default_factory=dict)
     include: list[str] = Field(["*"], description="Names of tools to use; * matches any characters.")

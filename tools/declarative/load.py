@@ -188,6 +188,7 @@ def _mcp_tools(entry: Entry, config: McpTools) -> list[Tool]:
         env={name: fill(text, secrets) for name, text in config.env.items()},
         headers={name: fill(text, secrets) for name, text in config.headers.items()},
         folder=entry.source.path.parent,
+        allow_private=config.allow_private,
         include=config.include,
         exclude=config.exclude,
         prefix=config.prefix,
