@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
 from typing import Any, BinaryIO
@@ -31,7 +30,8 @@ async def hear(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
         return TextPart(said)
     if not model.capabilities.hears:
         raise OptionError(f"model {model.name!r} cannot hear; give it text, or use a model that hears")
-    audio = await asyncio.to_thread(Audio.load, said)
+    most = model.capabilities.max_audio_s
+    audio = await Audio.aload(said, max_duration_s=most, setting=f"max_audio_s of model {model.name!r}")
     name = str(said) if isinstance(said, os.PathLike) else "the input"
     if not len(audio):
         raise AudioError(f"{name} holds no sound; record it again")

@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from agentaudio.errors import AudioError
 from agentaudio.files import write_atomically
 from agentaudio.sound import levels
-from agentaudio.sound.decode import AudioSource, decode
+from agentaudio.sound.decode import MAX_DURATION_S, AudioSource, decode, decode_apart
 from agentaudio.sound.encode import encode
+from agentaudio.sound.reading import Decoded
 from agentaudio.sound.resample import resample
 
 Samples = NDArray[np.float32]
@@ -52,18 +53,31 @@ class Audio:
         self._sha256: str | None = None
 
     @classmethod
-    def load(cls, source: AudioSource | Audio, *, sample_rate: int | None = None) -> Audio:
+    def load(
+        cls, source: AudioSource | Audio, *, sample_rate: int | None = None, max_duration_s: float = MAX_DURATION_S
+    ) -> Audio:
         """Read a sound file of any rate and channel count, mixed to mono.
 
         source: path, bytes, or binary file object; WAV, FLAC, MP3, Ogg Vorbis, Opus, AIFF
             as they are; WebM, MP4 and M4A with the extra `containers`
         sample_rate: resample to this rate; None keeps the file's own
+        max_duration_s: longest sound that is read
 
-        Raises AudioError when the file is missing, empty, truncated, longer than
-        decode.MAX_DURATION_S, or not a sound.
+        Raises AudioError when the file is missing, empty, truncated, longer than `max_duration_s`, or
+        not a sound. It reads large compressed files in a worker process, see `agentaudio.sound.decode`.
         """
-        audio = source if isinstance(source, Audio) else _loaded(source)
+        audio = source if isinstance(source, Audio) else _of(decode(source, max_duration_s=max_duration_s))
         return audio if sample_rate is None else audio.resample(sample_rate)
+
+    @classmethod
+    async def aload(cls, source: AudioSource | Audio, *, max_duration_s: float, setting: str) -> Audio:
+        """`load` for coroutines: it does not block the event loop, and ends when it is cancelled.
+
+        setting: where `max_duration_s` is set, for error messages
+        """
+        if isinstance(source, Audio):
+            return source
+        return await decode_apart(source, _of, max_duration_s=max_duration_s, setting=setting)
 
     @classmethod
     def silence(cls, duration_s: float, sample_rate: int) -> Self:
@@ -222,8 +236,7 @@ def check_rate(sample_rate: int) -> None:
         )
 
 
-def _loaded(source: AudioSource) -> Audio:
-    decoded = decode(source)
+def _of(decoded: Decoded) -> Audio:
     try:
         return Audio(decoded.samples, decoded.sample_rate, channels_first=False)
     except AudioError as error:

@@ -28,6 +28,17 @@ class Limits:
         more = SECONDS_PER_MB * size_bytes / 1_000_000
         return replace(self, timeout_s=self.timeout_s + more, cpu_s=self.cpu_s + more)
 
+    def for_sound(self, duration_s: float, output_bytes: int) -> Limits:
+        """These limits for a sound of at most `duration_s` and `output_bytes` of samples."""
+        output_mb = output_bytes // 1_000_000 + 1
+        return replace(
+            self,
+            timeout_s=self.timeout_s + duration_s / SLOWEST_DECODER,
+            cpu_s=self.cpu_s + duration_s / SLOWEST_DECODER,
+            memory_mb=self.memory_mb + 3 * output_mb,
+            output_mb=self.output_mb + output_mb,
+        )
+
 
 SECONDS_PER_MB = 10
 """A dense PDF has about 250 pages in one MB, and a page takes some 30 ms."""
@@ -37,3 +48,10 @@ PAGE = Limits("agentaudio.workers.limits.PAGE", timeout_s=15, cpu_s=4, memory_mb
 
 DOCUMENT = Limits("agentaudio.workers.limits.DOCUMENT", timeout_s=20, cpu_s=10, memory_mb=600, output_mb=50)
 """A PDF or Word file; plus SECONDS_PER_MB of time for each MB of the file."""
+
+SOUND = Limits("agentaudio.workers.limits.SOUND", timeout_s=10, cpu_s=5, memory_mb=300, output_mb=0)
+"""A sound file. The longest sound that is asked for adds one second of time for each SLOWEST_DECODER
+seconds, its samples, and three times their size of memory."""
+
+SLOWEST_DECODER = 20
+"""Seconds of sound that the slowest decoder reads in one second."""

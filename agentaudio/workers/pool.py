@@ -270,5 +270,8 @@ atexit.register(_close_all)
 DOCUMENTS = Pool("documents")
 """Reads pages, PDF and Word files, and files of tools."""
 
-SOUND = Pool("sound")
+SOUND = Pool("sound", processes=4)
 """Decodes compressed sound. It is separate, so that a spoken turn does not wait for documents."""
+
+LIGHT = Pool("light", processes=8)
+"""Threads for foreign content whose size proves it harmless; no job of it asks a worker process."""

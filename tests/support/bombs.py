@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+
+import numpy as np
+import soundfile
 
 Bombs = dict[str, Callable[[], bytes]]
 """Functions that make a file, by the kind of bomb."""
@@ -148,4 +152,40 @@ def papers() -> Bombs:
         ),
         "pages that hold themselves": lambda: pdf(loop),
         "quotes": lambda: one_page(stream(b"(" * 1_000_000)),
+    }
+
+
+def silent(seconds: int, rate: int, channels: int, format: str, subtype: str) -> bytes:
+    """A compressed file of silence."""
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate, channels, format=format, subtype=subtype) as opened:
+        second = np.zeros((rate, channels), np.int16)
+        for _ in range(seconds):
+            opened.write(second)
+    return file.getvalue()
+
+
+def claiming(frames: int) -> bytes:
+    """A FLAC of one second whose header claims `frames`, in the 36 bits of STREAMINFO (RFC 9639, 8.2)."""
+    content = bytearray(silent(1, 48_000, 2, "FLAC", "PCM_16"))
+    (word,) = struct.unpack_from(">Q", content, 18)
+    struct.pack_into(">Q", content, 18, (word & ~(2**36 - 1)) | frames)
+    return bytes(content)
+
+
+def sounds() -> Bombs:
+    """Sound files by the kind of bomb."""
+    return {
+        "FLAC of five minutes at 655,350 Hz": lambda: silent(300, 655_350, 1, "FLAC", "PCM_16"),
+        "FLAC of eight channels": lambda: silent(50, 192_000, 8, "FLAC", "PCM_16"),
+        "FLAC of eight channels and two hours": lambda: silent(7_200, 8_000, 8, "FLAC", "PCM_16"),
+        "FLAC that claims 36 bits of frames": lambda: claiming(2**36 - 1),
+        "FLAC that claims an hour": lambda: claiming(3_599 * 48_000),
+        "FLAC of unknown length": lambda: claiming(0),
+        "Vorbis of two minutes": lambda: silent(120, 48_000, 2, "OGG", "VORBIS"),
+        "Opus of two minutes": lambda: silent(120, 48_000, 1, "OGG", "OPUS"),
+        "MP3 of ten minutes": lambda: silent(600, 8_000, 1, "MP3", "MPEG_LAYER_III"),
+        "WAV of 255 channels": lambda: silent(1, 8_000, 255, "WAV", "PCM_16"),
+        "ADPCM of an hour": lambda: silent(3_600, 8_000, 1, "WAV", "IMA_ADPCM"),
+        "chained Ogg": lambda: silent(30, 48_000, 2, "OGG", "OPUS") * 40,
     }

@@ -71,15 +71,15 @@ class Domains:
 def main() -> None:
     domains = Domains()
 
-    def handle(request: dict[str, Any], pcm: bytes) -> Message:
+    def handle(request: dict[str, Any], pcm: bytes | bytearray) -> Message:
         if "arpa" in request:
             domains.add(request)
-        words = domains.decode(request["domain"], pcm)
+        words = domains.decode(request["domain"], bytes(pcm))
         if words is None:
             return {"unknown": request["domain"]}, b""
         return {"words": [(word.word, word.start_s, word.end_s, word.posterior) for word in words]}, b""
 
-    def handle_safely(request: dict[str, Any], pcm: bytes) -> Message:
+    def handle_safely(request: dict[str, Any], pcm: bytes | bytearray) -> Message:
         try:
             return handle(request, pcm)
         except AgentAudioError as error:

@@ -109,7 +109,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         espeak: Library | None = None
 
-        def handle(request: dict[str, Any], _: bytes) -> Message:
+        def handle(request: dict[str, Any], _: bytes | bytearray) -> Message:
             nonlocal espeak
             if espeak is None:
                 espeak = Library(library, short_data_path(data, stack))
