@@ -244,6 +244,14 @@ class Conversation:
                 return True
         return False
 
+    def replace_output(self, output: ToolOutput) -> bool:
+        """Put an output in the place of the one for the same call. Returns False when there is none."""
+        for message in self.messages:
+            for old in message.tool_outputs:
+                if old.call_id == output.call_id:
+                    return self.replace(old, output)
+        return False
+
     def copy(self) -> Conversation:
         """A new conversation with the same messages, which are immutable."""
         return Conversation(list(self.messages))

@@ -66,6 +66,9 @@ async def checked(
     Raises BackendError for anything that is not a delta, for sound of a model with voices="none", and for
     `Heard(final=False)` of a model that does not stream its input.
     """
+    if not isinstance(deltas, AsyncGenerator):
+        kind = type(deltas).__name__
+        raise BackendError(f"generate of model {model.name!r} returned {kind}; write it as an `async def` that yields")
     able = model.capabilities
     meter = _Meter(model, limits)
     sound: PcmStream | None = None

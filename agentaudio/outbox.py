@@ -36,6 +36,8 @@ class Outbox:
 
         In a full outbox, the progress of a call replaces an older one of the same call.
         """
+        if self._closed:
+            return  # the turn has ended, and nobody reads on
         if isinstance(event, ToolProgress) and len(self._waiting) >= self._capacity:
             for position, other in enumerate(self._waiting):
                 if isinstance(other, ToolProgress) and other.call.id == event.call.id:
@@ -43,6 +45,10 @@ class Outbox:
                     break
         self._waiting.append(event)
         self._changed.set()
+
+    def replace(self, event: Event) -> None:
+        """Put an event in the place of a waiting one of its kind, if there is one."""
+        self._waiting = deque(event if type(old) is type(event) else old for old in self._waiting)
 
     def withdraw(self, *kinds: type[Event]) -> int:
         """Remove the unread events of these kinds; returns how many."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from agentaudio.conversation import Conversation, SpeechPart, SpeechTokens
 from agentaudio.errors import OptionError
 from agentaudio.sound.audio import Audio
+from agentaudio.text.cutting import whole_words
 from agentaudio.voice_library.voice import Voice
 
 SECONDS_PER_CHARACTER = 1 / 25
@@ -83,7 +85,7 @@ class SpokenStep:
         for text, start, end in self._segments():
             if seconds < end - 1e-6:
                 share = max(0.0, seconds - start) / (end - start)
-                return "".join(heard) + _whole_words(text, share)
+                return "".join(heard) + whole_words(text, int(len(text) * share + 1e-6))
             heard.append(text)
         return "".join(heard)
 
@@ -115,6 +117,7 @@ class Playback:
 
     def __init__(self, plays: bool | None, *, speaks: bool) -> None:
         self.plays = plays
+        self.stopped = False
         self._speaks = speaks
         self.steps: list[SpokenStep] = []
         self._reported_s = 0.0
@@ -125,7 +128,7 @@ class Playback:
 
     def report(self, seconds: float) -> None:
         """Record that `seconds` of the turn's sound were played. Raises OptionError for negative numbers and NaN."""
-        if not isinstance(seconds, int | float) or not seconds >= 0:
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise OptionError(f"played({seconds!r}): give the seconds of this turn's sound that were played, 0 or more")
         self.plays = True
         self._reported_s = max(self._reported_s, seconds)  # reports may arrive out of order
@@ -158,16 +161,3 @@ class Playback:
         for step, part in zip(self.steps, self.heard(), strict=True):
             if step.part is not None and part != step.part and conversation.replace(step.part, part):
                 step.part = part
-
-
-def _whole_words(text: str, share: float) -> str:
-    """The first `share` (0 to 1) of `text`, without a word that would be cut."""
-    end = int(len(text) * share + 1e-6)
-    while 0 < end < len(text) and _in_word(text[end - 1]) and _in_word(text[end]):
-        end -= 1
-    return text[:end]
-
-
-def _in_word(character: str) -> bool:
-    # Scripts without spaces (Thai, Chinese, Japanese) may be cut between any two characters.
-    return character in "'’-" or (character.isalnum() and ord(character) < 0x0E00)

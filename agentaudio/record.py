@@ -46,13 +46,17 @@ class Record:
             self.citations.append(citation)
             self.post(PassageCited, citation=citation)
 
+    def event(self, kind: type[_AnyEvent], **fields: Any) -> _AnyEvent:
+        """An event of this turn that happens now."""
+        return kind(turn=self._number, at_s=self._now(), **fields)
+
     async def put(self, kind: type[_AnyEvent], **fields: Any) -> None:
         """Emit an event as soon as the outbox has room."""
-        await self._outbox.put(kind(turn=self._number, at_s=self._now(), **fields))
+        await self._outbox.put(self.event(kind, **fields))
 
     def post(self, kind: type[_AnyEvent], **fields: Any) -> None:
         """Emit an event at once."""
-        self._outbox.post(kind(turn=self._number, at_s=self._now(), **fields))
+        self._outbox.post(self.event(kind, **fields))
 
     def reply(self, stop: Stop, open_calls: tuple[ToolCall, ...]) -> Reply:
         """The reply of the turn so far, with the words and sound that the conversation holds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -29,9 +30,11 @@ class _Begun:
     """A turn that has begun."""
 
     number: int
+    turn: Turn
     task: asyncio.Task[Reply]
     outbox: Outbox
     playback: Playback
+    process: int
 
 
 class Session:
@@ -78,9 +81,7 @@ class Session:
         self._check_loop()
         async with self._starting:
             await self.interrupt()
-            chosen = self.voice if voice is None else await asyncio.to_thread(self._setup.find_voice, voice)
-            begun = self._begin(user, options, chosen)
-            await asyncio.sleep(0)  # lets the turn start, so that it reports its end even if it is replaced now
+            begun = self._begin(user, options, voice)
         try:
             while (event := await begun.outbox.get()) is not None:
                 yield event
@@ -126,7 +127,7 @@ class Session:
         for begun in self._turns:
             if begun.number == (self._count if turn is None else turn):
                 begun.playback.report(seconds)
-                if begun is not self._turns[-1]:
+                if begun.playback.stopped:
                     begun.playback.settle(self.conversation)
 
     async def interrupt(self) -> None:
@@ -134,9 +135,9 @@ class Session:
 
         Raises OptionError when the turn runs in another event loop.
         """
+        self._check_loop()
         if not self._turns:
             return
-        self._check_loop()
         begun = self._turns[-1]
         if not begun.task.done():
             if begun.playback.plays is None and any(step.duration for step in begun.playback.steps):
@@ -148,39 +149,40 @@ class Session:
             begun.task.cancel()
             await asyncio.wait([begun.task])
         self._take_back_unread(begun)
-        if not begun.playback.finished:
+        begun.playback.stopped = True
+        if begun.playback.plays:
             begun.playback.settle(self.conversation)
 
     def _check_loop(self) -> None:
         """Raises OptionError while a turn runs in another event loop: only that loop can stop it."""
         task = self._turns[-1].task if self._turns else None
-        if task is not None and not task.done() and task.get_loop() is not asyncio.get_running_loop():
+        if task is None or task.done():
+            return
+        loop = task.get_loop()
+        if loop.is_closed() or self._turns[-1].process != os.getpid():
+            self._turns.clear()  # it ended with its loop, or belongs to the process that forked this one
+        elif loop is not asyncio.get_running_loop():
             raise OptionError(
                 "a turn of this session runs in another event loop (run_sync has its own); wait for its end, "
                 "or use one session per loop"
             )
 
-    def _begin(self, user: UserInput, options: GenerateOptions, voice: Voice | None) -> _Begun:
+    def _begin(self, user: UserInput, options: GenerateOptions, voice: str | Voice | None) -> _Begun:
         self._count += 1
-        own_voice, self._state.voice = self._state.voice, voice
         model = self._setup.model
         speaks = options.speak and model.capabilities.voices != "none"
         outbox, playback = Outbox(), Playback(self._plays, speaks=speaks)
-        turn = Turn(self._setup, self._state, outbox, playback, number=self._count, options=options)
+        turn = Turn(self._setup, self._state, outbox, playback, number=self._count, options=options, voice=voice)
         # A separate task, so that `interrupt` can cancel it at any await.
         task = asyncio.create_task(turn.run(user), name=f"agentaudio-turn-{self._count}")
-        task.add_done_callback(lambda _: self._end(outbox, own_voice, voice))
-        begun = _Begun(self._count, task, outbox, playback)
+        task.add_done_callback(lambda task: turn.close(task.cancelled()))
+        begun = _Begun(self._count, turn, task, outbox, playback, os.getpid())
         self._turns = [*self._turns[-1:], begun]
         return begun
-
-    def _end(self, outbox: Outbox, own_voice: Voice | None, turn_voice: Voice | None) -> None:
-        outbox.close()
-        if self._state.voice == turn_voice:  # no tool has changed it
-            self._state.voice = own_voice
 
     def _take_back_unread(self, begun: _Begun) -> None:
         """Remove unread words and sound, which were not heard."""
         if unread := begun.outbox.withdraw(TextSpoken, AudioSpoken):
             begun.playback.take_back(unread)
             begun.playback.settle(self.conversation)
+            begun.turn.rewrite_end()

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from agentaudio import events
-from agentaudio.conversation import AudioPart, Part, ToolCall, ToolOutput
+from agentaudio.cancellation import is_cancelled, is_left_behind, stop_if_cancelled
+from agentaudio.conversation import AudioPart, Part, Role
 from agentaudio.deltas import checked
-from agentaudio.errors import AgentAudioError, BackendError, ConsentError, LimitError
+from agentaudio.errors import AgentAudioError, BackendError, LimitError
 from agentaudio.hearing import UserInput, hear
 from agentaudio.model.speech_lm import (
     AudioDelta,
@@ -31,10 +32,13 @@ from agentaudio.reply import Reply, Stop
 from agentaudio.retrieval.citation import cite
 from agentaudio.setup import Setup, State
 from agentaudio.tools.context import RunContext
-from agentaudio.tools.execution import ToolRun, TurnCalls
+from agentaudio.tools.execution import ToolRun, TurnCalls, without_result
 from agentaudio.tools.external import caller_runs, left_to_caller
 from agentaudio.tools.result import ToolResult
+from agentaudio.turn_voice import TurnVoice
 from agentaudio.voice_library.voice import Voice
+
+NOT_OFFERED = "No tools were offered in this step, so this call was not run; answer without it."
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +52,22 @@ class Turn:
     """
 
     def __init__(
-        self, setup: Setup, state: State, outbox: Outbox, playback: Playback, *, number: int, options: GenerateOptions
+        self,
+        setup: Setup,
+        state: State,
+        outbox: Outbox,
+        playback: Playback,
+        *,
+        number: int,
+        options: GenerateOptions,
+        voice: str | Voice | None,
     ) -> None:
-        self._setup, self._state, self._options = setup, state, options
+        self._setup, self._state, self._options, self._wanted_voice = setup, state, options, voice
         self._outbox, self._playback = outbox, playback
         self._record = Record(number, outbox, playback)
+        self._record.post(events.TurnStarted)
+        self._voice = TurnVoice(setup, state, self._record)
+        self._ended = False
         self._added: list[Part] = []  # what the input put into the conversation
         self._calls = TurnCalls(
             setup.tools,
@@ -62,22 +77,23 @@ class Turn:
                 events.ToolProgress, call=call, message=message, share=share
             ),
             approve=setup.approve,
-            late=self._take_late,
+            late=lambda run: state.conversation.replace_output(run.output),
         )
 
     async def run(self, user: UserInput) -> Reply:
         """Run the turn. Raises its error after a `turn.failed` event; an unexpected error as BackendError."""
-        voice_before, turn_s = self._state.voice, self._setup.limits.turn_s
-        clock = asyncio.timeout(turn_s)
+        turn_s = self._setup.limits.turn_s
+        clock, task = asyncio.timeout(turn_s), asyncio.current_task()
         try:
             async with clock:
-                await self._record.put(events.TurnStarted)
+                await self._voice.begin(self._wanted_voice)
                 await self._hear(user)
                 stop = await self._generate_and_act()
             return self._finish(stop)
         except BaseException as error:  # a model may raise anything, SystemExit too
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            if is_left_behind(task):
+                return self._finish("interrupted")
+            if isinstance(error, asyncio.CancelledError) and is_cancelled(task):
                 self._finish("interrupted")
                 raise
             failure: BaseException = error
@@ -85,26 +101,41 @@ class Turn:
                 failure = LimitError(f"the turn took longer than {turn_s:g} s (Limits.turn_s) and was stopped")
             elif not isinstance(error, AgentAudioError | KeyboardInterrupt):
                 failure = BackendError(f"model {self._setup.model.name!r} failed: {error!r}; see the log, or try again")
-            self._fail(failure, voice_before)
+            self._fail(failure)
             if failure is error:
                 raise
             raise failure from error
+        finally:
+            self._voice.end()
+
+    def close(self, cancelled: bool) -> None:
+        """End the events. cancelled: the task was cancelled, which may have been before it ran."""
+        if cancelled and not self._ended:
+            self._finish("interrupted")
+        self._outbox.close()
+
+    def rewrite_end(self) -> None:
+        """Let an unread `turn.finished` say that the answer was interrupted, and what was heard of it."""
+        reply = self._record.reply("interrupted", self._state.conversation.open_calls)
+        self._outbox.replace(self._record.event(events.TurnFinished, reply=reply))
 
     async def _hear(self, user: UserInput) -> None:
         conversation = self._state.conversation
         waiting = conversation.open_calls
         if isinstance(user, Mapping):
-            runs = caller_runs(waiting, user)
-            conversation.add("tool", *(run.output for run in runs))
+            runs = [self._take_run(run) for run in caller_runs(waiting, user)]
+            self._add("tool", *(run.output for run in runs))
             for run in runs:
-                self._take_run(run)
-                self._change_voice(run)
+                self._voice.change(run)
             return
         part = await hear(user, self._setup.model)
-        self._added = [part, *(_without_result(call) for call in waiting)]
         if waiting:
-            conversation.add("tool", *self._added[1:])
-        conversation.add("user", part)
+            self._add("tool", *(without_result(call) for call in waiting))
+        self._add("user", part)
+
+    def _add(self, role: Role, *parts: Part) -> None:
+        self._state.conversation.add(role, *parts)
+        self._added += parts
 
     async def _generate_and_act(self) -> Stop:
         last_step = self._setup.max_steps
@@ -114,7 +145,8 @@ class Turn:
                 return "length"
             if not calls:
                 return "max_steps" if step == last_step > 1 else "answered"
-            if not await self._act(calls):
+            stop_if_cancelled()
+            if not await self._act(calls, offered=step < last_step):
                 return "tool_calls"
         return "max_steps"
 
@@ -122,7 +154,7 @@ class Turn:
         """Run one generation: emit its words and sound; returns its calls and its end."""
         model, conversation = self._setup.model, self._state.conversation
         await self._open_resources()
-        voice = await self._permitted_voice()
+        voice = await self._voice.permitted()
         tools = self._setup.specs() if step < self._setup.max_steps else []
         deltas = model.generate(conversation.copy(), tools=tools, voice=voice, options=self._options)
         used_ids, limits = conversation.call_ids, self._setup.limits
@@ -134,6 +166,7 @@ class Turn:
         try:
             async with aclosing(held) as stream:
                 async for delta in stream:
+                    stop_if_cancelled()
                     match delta:
                         case Heard():
                             await self._take_heard(delta)
@@ -160,14 +193,14 @@ class Turn:
                 parts: list[Part] = [spoken.part] if spoken.part is not None else []
                 parts += [delta.call for delta in calls]
                 if parts:
-                    conversation.add("assistant", *parts)
+                    self._add("assistant", *parts)
         self._record.usage.update(end.usage)
         await self._record.put(events.StepFinished, step=step, reason=end.reason, usage=end.usage)
         return calls, end
 
-    async def _act(self, deltas: Sequence[CallDelta]) -> bool:
+    async def _act(self, deltas: Sequence[CallDelta], *, offered: bool) -> bool:
         """Run the calls and append their outputs, even when cancelled; False when the caller must run some of them."""
-        problems = {delta.call.id: delta.problem for delta in deltas if delta.problem is not None}
+        problems = {d.call.id: d.problem or NOT_OFFERED for d in deltas if d.problem or not offered}
         calls = [delta.call for delta in deltas]
         left = left_to_caller(calls, self._setup.tools, problems)
         before = len(self._record.runs)
@@ -180,13 +213,13 @@ class Turn:
             order = [call.id for call in calls]
             self._record.runs[before:] = sorted(self._record.runs[before:], key=lambda run: order.index(run.call.id))
             ended = {run.call.id: run for run in self._record.runs[before:]}
-            outputs = [ended[call.id].output if call.id in ended else _without_result(call) for call in calls]
+            outputs = [ended[call.id].output if call.id in ended else without_result(call) for call in calls]
             if not interrupted:
                 outputs = [output for output in outputs if output.call_id in ended]
             if outputs:
-                self._state.conversation.add("tool", *outputs)
+                self._add("tool", *outputs)
         for run in ended.values():
-            self._change_voice(run)
+            self._voice.change(run)
         for call in left:
             await self._record.put(events.ToolRequested, call=call)
         return not left
@@ -201,21 +234,13 @@ class Turn:
             return RunContext(conversation, voice)
         return self._setup.resources.context(conversation, voice)
 
-    def _take_run(self, run: ToolRun) -> None:
+    def _take_run(self, run: ToolRun) -> ToolRun:
         model = self._setup.model
         if run.result.voice is not None and model.capabilities.voices != "any":
             run = replace(run, status="failed", result=ToolResult(f"Model {model.name!r} cannot change its voice."))
         self._record.runs.append(run)
         self._record.post(events.ToolFinished, run=run)
-
-    def _take_late(self, run: ToolRun) -> None:
-        """Replace the output of a call whose tool went on after the turn was interrupted."""
-        conversation = self._state.conversation
-        outputs = (output for message in conversation for output in message.tool_outputs)
-        for output in outputs:
-            if output.call_id == run.call.id:
-                conversation.replace(output, run.output)
-                return
+        return run
 
     async def _take_heard(self, heard: Heard) -> None:
         if self._record.heard is not None:
@@ -229,26 +254,6 @@ class Turn:
                     self._state.conversation.replace(part, self._added[position])
         await self._record.put(events.SpeechHeard, text=heard.text, confidence=heard.confidence, final=heard.final)
 
-    async def _permitted_voice(self) -> Voice | None:
-        """The current voice, or None (the model's own) when its use is no longer permitted."""
-        voice = self._state.voice
-        try:
-            return None if voice is None else await asyncio.to_thread(voice.require, "synthesis")
-        except ConsentError as refusal:
-            log.warning("%s; the model's own voice is used", refusal)
-            self._speak_in(None)
-            return None
-
-    def _change_voice(self, run: ToolRun) -> None:
-        voice = run.result.voice
-        if voice is not None and run.status == "done":
-            self._speak_in(self._setup.voice if voice == "default" else voice)
-
-    def _speak_in(self, voice: Voice | None) -> None:
-        if voice != self._state.voice:
-            self._state.voice = voice
-            self._record.post(events.VoiceChanged, voice=voice)
-
     def _finish(self, stop: Stop) -> Reply:
         if stop == "interrupted":
             self._playback.take_back(self._outbox.withdraw(events.TextSpoken, events.AudioSpoken))
@@ -258,10 +263,11 @@ class Turn:
             for citation in cite(said, [passage for run in self._record.runs for passage in run.result.passages]):
                 self._record.cite(citation)
         reply = self._record.reply(stop, self._state.conversation.open_calls)
+        self._ended = True
         self._record.post(events.TurnFinished, reply=reply)
         return reply
 
-    def _fail(self, error: BaseException, voice_before: Voice | None) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Restore the voice; restore the conversation too, unless speech was heard or tools ran."""
         conversation = self._state.conversation
         self._close_step()
@@ -269,11 +275,13 @@ class Turn:
             for run in self._record.runs:
                 if run.result.voice is not None and run.status == "done":
                     text = f"{run.result.text} (The turn failed, so the voice was not changed.)"
-                    self._take_late(replace(run, result=replace(run.result, text=text)))
+                    output = replace(run.output, text=text)
+                    conversation.replace_output(output)
         else:
             for part in self._added:
                 conversation.replace(part, None)
-        self._speak_in(voice_before)
+        self._voice.undo()
+        self._ended = True
         self._record.post(events.TurnFailed, error=error, reply=self._record.reply("failed", conversation.open_calls))
 
     def _close_step(self) -> None:
@@ -285,9 +293,4 @@ class Turn:
                 conversation.add("assistant", steps[-1].part)
         self._playback.settle(conversation)
         if steps and (open_calls := conversation.open_calls):
-            conversation.add("tool", *(_without_result(call) for call in open_calls))
-
-
-def _without_result(call: ToolCall) -> ToolOutput:
-    text = "This call has no result: the turn ended first."
-    return ToolOutput(call.id, call.name, text, is_error=True)
+            conversation.add("tool", *(without_result(call) for call in open_calls))

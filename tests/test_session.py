@@ -396,7 +396,7 @@ async def test_default_is_the_voice_of_the_agent(library: VoiceLibrary) -> None:
     assert session.voice == library.get("walter")
     reply = await session.run("go back")
     assert session.voice == reply.voice == library.get("ruby")
-    other = agent.session(voice="walter")
+    other = Agent(scripted("Yes."), voices=library, voice="ruby").session(voice="walter")
     assert (await other.run("hi", voice="default")).voice == library.get("ruby")
     assert other.voice == library.get("walter")
 
@@ -637,3 +637,140 @@ async def test_text_that_names_a_file_is_not_read_as_sound(tmp_path: Path) -> No
 def test_the_audio_of_a_reply_covers_all_steps() -> None:
     reply = Agent(scripted("One two.")).run_sync("hi")
     assert isinstance(reply.audio, Audio) and reply.audio.duration == pytest.approx(0.6)
+
+
+# What an attacker found
+
+
+async def test_the_voice_of_a_turn_does_not_reach_the_turn_that_replaces_it(library: VoiceLibrary) -> None:
+    spoken_in: list[ReferenceVoice | None] = []
+
+    def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> Iterator[Delta]:
+        spoken_in.append(voice)
+        for _ in range(100):
+            yield TextDelta("word ")
+
+    session = Agent(scripted(answer, answer), voices=library).session(plays=False)
+    first = session.stream("one", voice="walter")
+    async for event in first:
+        if isinstance(event, events.TextSpoken):
+            break  # the reader stops reading, and keeps the stream
+    reply = await session.run("two")
+    assert spoken_in == [library.get("walter"), None] and reply.voice is None and session.voice is None
+    await first.aclose()
+    assert session.voice is None
+
+
+async def test_a_model_that_ignores_cancellation_runs_no_tool_after_it() -> None:
+    bought: list[str] = []
+
+    @tool
+    async def buy() -> str:
+        bought.append("it")
+        return "bought"
+
+    class Ignores(Scripted):
+        async def generate(self, conversation: Conversation, **given: Any) -> AsyncGenerator[Delta, None]:
+            yield TextDelta("Well")
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                pass
+            yield CallDelta(ToolCall("c", "buy", {}))
+
+    session = Agent(Ignores(["x"]), tools=[buy]).session()
+    async for event in session.stream("go"):
+        if isinstance(event, events.TextSpoken):
+            await asyncio.wait_for(session.interrupt(), 5)
+    assert isinstance(event, events.TurnFinished) and event.reply.stop == "interrupted" and bought == []
+
+
+async def test_an_interruption_during_the_lookup_of_a_voice_stops_the_turn(library: VoiceLibrary) -> None:
+    session = Agent(scripted("Hi."), voices=library).session()
+    running = asyncio.ensure_future(session.run("hi", voice="walter"))
+    await asyncio.sleep(0)
+    await session.interrupt()
+    assert (await running).stop == "interrupted" and session.voice is None
+
+
+async def test_a_result_with_a_voice_does_not_change_a_fixed_voice(library: VoiceLibrary) -> None:
+    session = Agent(scripted(_call("a"), "No.", voices="fixed"), tools=[OPEN_DOOR]).session()
+    await session.run("go")
+    seen = []
+    async for event in session.stream({"a": library.get("walter")}):
+        seen.append(event.type)
+    (output,) = (output for message in session.conversation for output in message.tool_outputs)
+    assert session.voice is None and "voice.changed" not in seen
+    assert output.is_error and "cannot change its voice" in output.text
+
+
+async def test_a_report_of_the_end_after_an_interruption_restores_the_answer() -> None:
+    session = Agent(scripted("One two three.", "Yes.")).session(plays=True)
+    await all_events(session)
+    session.played(0.35)
+    await session.interrupt()
+    assert speech(session)[0].text == "One"
+    session.played(0.9)
+    assert speech(session)[0].text == "One two three." and not speech(session)[0].interrupted
+
+
+async def test_an_answer_that_nobody_read_to_its_end_was_interrupted() -> None:
+    session = Agent(scripted("One two three.", "Yes.")).session(plays=False)
+    happening = session.stream("go")
+    async for event in happening:
+        if isinstance(event, events.AudioSpoken):
+            await asyncio.sleep(0.01)  # the turn ends meanwhile
+            break
+    await session.run("and?")
+    rest = [event async for event in happening]
+    assert isinstance(rest[-1], events.TurnFinished)
+    assert (rest[-1].reply.stop, rest[-1].reply.text) == ("interrupted", "One")
+
+
+async def test_calls_that_were_not_offered_are_not_run() -> None:
+    ran: list[int] = []
+
+    @tool
+    def look(n: int) -> str:
+        ran.append(n)
+        return "seen"
+
+    def greedy(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
+        return [CallDelta(ToolCall("c", "look", {"n": len(conversation)}))]
+
+    reply = await Agent(scripted(greedy, greedy), tools=[look], max_steps=2).run("go")
+    assert (reply.stop, len(ran)) == ("max_steps", 1)
+    assert [run.status for run in reply.tool_calls] == ["done", "failed"]
+    assert "not run" in reply.tool_calls[1].result.text
+
+
+async def test_a_generate_that_is_not_a_generator_is_named() -> None:
+    class Lists(Scripted):
+        def generate(self, conversation: Conversation, **given: Any) -> Any:
+            return [TextDelta("Hi.")]
+
+    with pytest.raises(BackendError, match="generate of model 'scripted' returned list"):
+        await Agent(Lists(["x"])).run("hi")
+
+
+async def test_a_failure_after_calls_were_made_leaves_no_call_without_its_question() -> None:
+    step = [*_call("a"), End(usage={"tokens": "many"})]  # type: ignore[dict-item]
+    session = Agent(scripted(step), tools=[OPEN_DOOR]).session()
+    with pytest.raises(BackendError, match="usage"):
+        await session.run("go")
+    assert len(session.conversation) == 0
+
+
+def test_a_session_goes_on_after_its_loop_was_closed_in_a_turn() -> None:
+    session = Agent(scripted(FIFTEEN_SECONDS, "Yes.", "Yes.")).session()
+
+    async def leave() -> Any:
+        happening = session.stream("go")
+        await anext(happening)
+        return happening
+
+    loop = asyncio.new_event_loop()
+    left = loop.run_until_complete(leave())
+    loop.close()
+    assert session.run_sync("and now?").stop == "answered"
+    del left

@@ -172,15 +172,15 @@ class Talk(RuleBasedStateMachine):
                     assert len(part.text.split()) - unspoken <= part.cut_s / WORD_S + 1e-6
 
     def teardown(self) -> None:
-        for end in self.ending:
-            if not end.done():
-                end.set_result(None)
         self.reading.set()
         if self.reader is not None:
             self.reader.cancel()
-        if left := asyncio.all_tasks(self.loop):
-            done, pending = self.loop.run_until_complete(asyncio.wait(left, timeout=5))
-            assert pending == set()
+        for _ in range(100):  # what goes on may still start tools
+            for end in self.ending:
+                if not end.done():
+                    end.set_result(None)
+            self._run()
+        assert asyncio.all_tasks(self.loop) == set()
         self.loop.close()
 
 

@@ -63,10 +63,10 @@ class TurnCalls:
         tools: Mapping[str, Tool],
         *,
         started: Callable[[ToolCall], None],
-        finished: Callable[[ToolRun], None],
+        finished: Callable[[ToolRun], object],
         progressed: Callable[[ToolCall, str, float | None], None] | None = None,
         approve: Approve | None = None,
-        late: Callable[[ToolRun], None] | None = None,
+        late: Callable[[ToolRun], object] | None = None,
     ) -> None:
         self._tools = tools
         self._started, self._finished, self._late = started, finished, late
@@ -239,6 +239,12 @@ class TurnCalls:
                     self._late(replace(task.result(), call=call))
 
         task.add_done_callback(ended)
+
+
+def without_result(call: ToolCall) -> ToolOutput:
+    """The output of a call whose result never came."""
+    text = "This call has no result: the turn ended before one came."
+    return ToolOutput(call.id, call.name, text, is_error=True)
 
 
 async def _called(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult:

@@ -26,7 +26,7 @@ from agentaudio.text.cutting import whole_words
         ("at 12:30", 5, "at "),
         ("so 3. Then", 5, "so 3."),
         ("今天天气很好", 2, "今天"),
-        ("สวัสดี", 2, "สว"),
+        ("สวัสดี", 2, "ส"),
         ("Tiếng Việt", 8, "Tiếng "),
         (unicodedata.normalize("NFD", "cafés"), 4, ""),
         (unicodedata.normalize("NFD", "ah, é"), 5, "ah, "),
