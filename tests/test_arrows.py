@@ -18,7 +18,20 @@ PACKAGE = Path(__file__).parents[1] / "agentaudio"
 ROOMS = ("tools", "retrieval", "voice_library", "model")
 
 # Shared modules, which all rooms may import, and which import only each other.
-GROUND = ("sound", "text", "cache", "conversation", "errors", "files", "http", "onnx", "portal", "retry", "workers")
+GROUND = (
+    "sound",
+    "text",
+    "cache",
+    "conversation",
+    "errors",
+    "files",
+    "http",
+    "onnx",
+    "portal",
+    "quotation",
+    "retry",
+    "workers",
+)
 ABOVE = {
     "voice_library": ("voice_library",),
     "retrieval": ("retrieval", "voice_library"),

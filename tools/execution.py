@@ -46,7 +46,7 @@ class ToolRun:
     @property
     def output(self) -> ToolOutput:
         """The result as the model reads it."""
-        return ToolOutput(self.call.id, self.call.name, self.result.text, self.result.passages, self.status != "done")
+        return ToolOutput(self.call.id, self.call.name, self.result.shown, self.result.passages, self.status != "done")
 
 
 class TurnCalls:

@@ -158,6 +158,7 @@ class McpServer:
             timeout_s=self._timeout_s,
             idempotent=repeatable,
             retries=1 if repeatable else 0,
+            untrusted=True,
             release=self.aclose,
         )
 
@@ -225,7 +226,7 @@ def _result(answer: mcp_types.CallToolResult) -> ToolResult:
         texts.append(json.dumps(answer.structured_content, ensure_ascii=False))
     text = "\n".join(texts)
     if answer.is_error:
-        raise ToolError(text or "the MCP server says that the call failed")
+        raise ToolError(excerpt(text) or "the MCP server says that the call failed")
     if not sounds:
         return ToolResult(text or "Done.")
     sound = Audio.concat(sounds)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from agentaudio.errors import OptionError
-from agentaudio.tools.quoting import excerpt, visible
+from agentaudio.quotation import visible
+from agentaudio.tools.quoting import excerpt
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from agentaudio.conversation import Citation, Passage
 from agentaudio.errors import ToolError
+from agentaudio.quotation import quotation
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.quoting import quoted
@@ -26,10 +27,11 @@ MAX_TEXT_CHARS = 8_000
 class ToolResult:
     """The result of a call. A tool may also return a plain value, which `ToolResult.of` converts.
 
-    text: for the model
+    text: the result in words; models read `shown`
     passages: retrieved text with its sources, for citations
     voice: the voice to speak in from now on; "default" is the session's own
     audio: sound for the caller, passed on in the event
+    untrusted: the text comes from outside, such as a service or a program: models read it as a quotation
 
     Raises ToolError for a field of another type.
     """
@@ -38,6 +40,7 @@ class ToolResult:
     passages: tuple[Passage, ...] = ()
     voice: Voice | Literal["default"] | None = None
     audio: Audio | None = None
+    untrusted: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
@@ -94,6 +97,11 @@ class ToolResult:
         if not isinstance(value, Voice):
             raise ToolError(f"the tool returned {type(value).__name__}, not a voice or the id of one")
         return cls.of(value.require("synthesis"))
+
+    @property
+    def shown(self) -> str:
+        """The text as models read it."""
+        return quotation(self.text) if self.untrusted and self.text.strip() else self.text
 
     def shortened(self) -> ToolResult:
         """This result with at most MAX_TEXT_CHARS of text; a note says how much is missing."""

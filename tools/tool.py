@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, overload
 
 from agentaudio.conversation import ToolSpec
@@ -46,6 +46,7 @@ class Tool:
     cancellable: stop the call when the turn is interrupted; otherwise it runs to its end
     filler: what the model is asked to say while the tool runs
     returns: how to read a plain return value; None decides by its type
+    untrusted: the text of the results comes from outside; models read it as a quotation, not as instructions
     release: frees what the tool holds, such as a connection; may be called several times
 
     Raises OptionError for an invalid name, timeout, number of retries or need.
@@ -65,6 +66,7 @@ class Tool:
     cancellable: bool = True
     filler: str = ""
     returns: Returns | None = None
+    untrusted: bool = False
     release: Callable[[], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
@@ -115,7 +117,7 @@ class Tool:
         function = self._local_function()
         values = self.arguments.check(self.name, arguments)
         call = functools.partial(function, *((context,) if self.takes_context else ()), **values)
-        wrap = functools.partial(ToolResult.of, returns=self.returns, context=context)
+        wrap = functools.partial(self._result, context=context)
         if not inspect.iscoroutinefunction(function):
             returned = await in_thread(lambda: _wrapped(call(), wrap))
             if not inspect.isawaitable(returned):
@@ -127,6 +129,12 @@ class Tool:
             return wrap(returned)
         # Turning a large value into text takes long enough to delay other turns.
         return await in_thread(lambda: wrap(returned))  # type: ignore[no-any-return]
+
+    def _result(self, returned: Any, *, context: RunContext) -> ToolResult:
+        result = ToolResult.of(returned, returns=self.returns, context=context)
+        if not self.untrusted or result.passages or result.voice is not None:
+            return result  # passages are quoted already, each with its source
+        return replace(result, untrusted=True)
 
     def _local_function(self) -> Function:
         if self.function is None:
@@ -154,6 +162,7 @@ def tool(
     cancellable: bool = True,
     filler: str = "",
     returns: Returns | None = None,
+    untrusted: bool = False,
 ) -> Callable[[Function], Tool]: ...
 def tool(
     function: Function | None = None,

@@ -11,6 +11,7 @@ from agentaudio.tools.declarative.format import CommandTool
 from agentaudio.tools.declarative.grants import NO_COMMANDS
 from agentaudio.tools.declarative.placeholder import fill
 from agentaudio.tools.program import Program
+from agentaudio.tools.quoting import excerpt
 from agentaudio.tools.tool import Tool
 
 MAX_OUTPUT_BYTES = 1_000_000
@@ -45,7 +46,7 @@ def command_tool(entry: Entry, config: CommandTool) -> Tool:
             await running.end()
         text = redact(output.decode("utf-8", errors="replace"), secrets).strip()
         if code:
-            raise ToolError(f"{program} exited with {code}: {text[-500:] or 'no output'}")
+            raise ToolError(f"{program} exited with {code}: {excerpt(text[-500:], 500) or 'no output'}")
         return text or "Done."
 
     return Tool(
@@ -58,6 +59,7 @@ def command_tool(entry: Entry, config: CommandTool) -> Tool:
         approval=config.approval,
         cancellable=config.cancellable,
         filler=config.filler,
+        untrusted=True,
     )
 
 

@@ -21,6 +21,7 @@ from agentaudio.retry import retry
 from agentaudio.tools.declarative.entry import Entry, redact
 from agentaudio.tools.declarative.format import HttpTool, Request, Step
 from agentaudio.tools.declarative.placeholder import as_text, fill, fill_all
+from agentaudio.tools.quoting import excerpt
 from agentaudio.tools.tool import Tool
 
 USER_AGENT = "agentaudio (+https://pypi.org/project/agentaudio)"
@@ -51,6 +52,7 @@ def http_tool(entry: Entry, config: HttpTool) -> Tool:
         cancellable=config.cancellable,
         filler=config.filler,
         returns=config.returns,
+        untrusted=True,
     )
 
 
@@ -197,13 +199,13 @@ def _read(request: Request | Step, fetched: Fetched, known: Mapping[str, Any], *
         raise ToolError(fill(request.empty, known))
     text = _decoded(fetched)
     if fetched.status >= 400:
-        raise ToolError(f"the service answered {fetched.status}: {' '.join(text.split())[:MAX_EXCERPT_CHARS]}")
+        raise ToolError(f"the service answered {fetched.status}: {excerpt(text, MAX_EXCERPT_CHARS)}")
     if request.select is None and not structured and not isinstance(request, Step) and request.empty is None:
         return text
     try:
         result = json.loads(text)
     except (ValueError, RecursionError):
-        raise ToolError(f"the service did not answer in JSON: {' '.join(text.split())[:MAX_EXCERPT_CHARS]}") from None
+        raise ToolError(f"the service did not answer in JSON: {excerpt(text, MAX_EXCERPT_CHARS)}") from None
     try:
         if request.select is not None:
             result = jmespath.search(request.select, result)

@@ -10,6 +10,7 @@ from typing import Any
 
 from agentaudio.conversation import Citation, ToolOutput
 from agentaudio.model.embedded.answering.extracts import extract
+from agentaudio.quotation import unquoted
 from agentaudio.text.embedding import Embed
 from agentaudio.text.sentences import sentences
 from agentaudio.text.words import split_words
@@ -75,7 +76,7 @@ def _end(citation: Citation) -> int:
 
 
 def _tool_text(question: str, output: ToolOutput) -> str:
-    text = _readable(output.text).strip()
+    text = _readable(unquoted(output.text)).strip()
     if output.name == VOICE_TOOL:
         return _sentence(re.split(r"[:.](?=\s|$)", text, maxsplit=1)[0])
     if output.name == CLOCK_TOOL:
@@ -101,7 +102,7 @@ def _clock(question: str, text: str) -> str:
 
 
 def _failure(output: ToolOutput) -> str:
-    reason = "".join(sentences(_readable(output.text))[:1]).partition("; ")[0].rstrip(".;")
+    reason = "".join(sentences(_readable(unquoted(output.text)))[:1]).partition("; ")[0].rstrip(".;")
     what = output.name.replace("_", " ")
     return f"I could not do that: {reason[:200]}." if reason else f"I could not do that: {what} failed."
 
