@@ -24,6 +24,8 @@ _FRACTIONS = {"half": 0.5, "quarter": 0.25, "third": 1 / 3, "fifth": 0.2, "tenth
 _LOTS = {"dozen": 12, "couple": 2, "pair": 2, "score": 20}
 _NAMES = {value: word for word, value in {**_ONES, **_TENS}.items()}
 LARGEST = 10**15 - 1
+LONGEST_WRITTEN = 100
+"""Characters of a number in digits; a longer run of digits is not read as a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +92,15 @@ def ordinal_words(number: int) -> str:
 def parse_number(text: str) -> int | float | None:
     """The number that the whole text says, or None: "two hundred and five", "-3.5", "seventeen"."""
     words = text.lower().replace("-", " ").split() if not text.strip().startswith("-") else [text.strip()]
+    sign = 1
     if words and words[0] in ("minus", "negative"):
-        value = parse_number(" ".join(words[1:]))
-        return None if value is None else -value
+        sign, words = -1, words[1:]
     written = _written(words[0]) if len(words) == 1 else None
     if written is not None:
-        return written
+        return sign * written
     found = find_numbers(words)
     if len(found) == 1 and (found[0].start, found[0].end) == (0, len(words)):
-        return found[0].value
+        return sign * found[0].value
     return None
 
 
@@ -204,6 +206,8 @@ def _below_hundred(words: Sequence[str], place: int) -> tuple[int | None, int]:
 
 
 def _written(word: str) -> int | float | None:
+    if len(word) > LONGEST_WRITTEN:
+        return None
     plain = word.replace(",", "").removesuffix(".")
     if not plain.lstrip("-").replace(".", "", 1).isdecimal() or not plain.isascii():
         return None

@@ -12,6 +12,10 @@ SHORTEST_OPENING = 4
 LONGEST_PHRASE = 300
 """Characters; a longer phrase is cut between two words."""
 
+OPENING_WITHIN = 2 * LONGEST_PHRASE
+"""Characters of a sentence in which its first pause is looked for."""
+
+_WHITE_SPACE = re.compile(r"\s+")
 _CLAUSE_END = re.compile(r"[,;:](?=\s)|\s(?=[-–—]\s)")
 
 
@@ -25,25 +29,27 @@ class PhraseStream:
 
     def __init__(self) -> None:
         self._sentences = SentenceStream()
-        self._begun: str | None = ""  # the text so far, until the first sentence is complete
+        # The beginning of the first line, with single spaces, until the first sentence is complete.
+        self._begun: str | None = ""
         self._opening = ""  # the first phrase, while the rest of its sentence is incomplete
 
     def push(self, text: str) -> list[str]:
         """Add a piece of text; returns the phrases that it completes."""
-        early: list[str] = []
-        if self._begun is not None:
-            self._begun += text
-            if not self._opening and (opening := _opening(_first_line(self._begun))):
-                self._opening = opening
-                early = _within(opening, LONGEST_PHRASE)
         found = self._sentences.push(text)
-        if self._begun is not None and not found:
-            return early
-        return early + self._cut(found)
+        return self._cut(found) if found else self._open(text)
 
     def finish(self) -> list[str]:
         """The remaining phrases of a text that is complete; nothing may be pushed afterwards."""
         return self._cut(self._sentences.finish())
+
+    def _open(self, text: str) -> list[str]:
+        """The first phrase, as soon as the beginning of the text shows where it ends."""
+        if self._begun is None or self._opening or len(self._begun) > OPENING_WITHIN or "\n" in self._begun:
+            return []
+        line, newline, _ = (self._begun + text).lstrip().partition("\n")
+        self._begun = _WHITE_SPACE.sub(" ", line) + newline
+        self._opening = _opening(self._begun.strip())
+        return _within(self._opening, LONGEST_PHRASE) if self._opening else []
 
     def _cut(self, found: list[str]) -> list[str]:
         if found and self._begun is not None:
@@ -61,15 +67,11 @@ def pieces(text: str, longest: int) -> list[str]:
     return [part for whole in sentences(text) for part in _within(whole, longest)]
 
 
-def _first_line(text: str) -> str:
-    """The first line with white space reduced to single spaces: a later line may begin another sentence."""
-    return " ".join(text.lstrip().partition("\n")[0].split())
-
-
 def _opening(sentence: str) -> str:
-    """The sentence up to its first pause after SHORTEST_OPENING words; empty when there is none."""
-    for match in _CLAUSE_END.finditer(sentence):
-        head, tail = sentence[: match.end()], sentence[match.end() :]
+    """The sentence up to its first pause after SHORTEST_OPENING words; empty when it has none near its beginning."""
+    begun = sentence[:OPENING_WITHIN]
+    for match in _CLAUSE_END.finditer(begun):
+        head, tail = begun[: match.end()], begun[match.end() :]
         if len(head.split()) >= SHORTEST_OPENING and len(tail.split()) >= 2:
             return head.strip()
     return ""

@@ -26,8 +26,13 @@ _SHORT = {
     "Dr.": "Doctor", "Mr.": "Mister", "Mrs.": "Missus", "St.": "Saint", "e.g.": "for example", "i.e.": "that is",
     "etc.": "and so on", "approx.": "about", "vs.": "versus",
 }  # fmt: skip
+LONGEST_SAID = 15
+"""Digits of a whole number; a longer one is spelt digit by digit."""
+
 _YEAR_BEFORE = r"(?:in|since|by|until|till|from|to|before|after|around|of|year|between|and|during|late|early)"
-_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_NUMBER = r"(?<!\d)(?:\d{1,3}(?:,\d{3}){1,9}(?:\.\d{1,30})?|\d{1,30}(?:\.\d{1,30})?)"
+"""A number before or after a sign or a unit; bounded, so that long runs of digits take little time."""
+_ANY_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 
 
 def spoken_form(text: str) -> str:
@@ -53,7 +58,7 @@ def spoken_form(text: str) -> str:
     text = re.sub(r"(?<=[\d)]) ?/ ?(?=[\d(])", " divided by ", text)
     units = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
     text = re.sub(rf"({_NUMBER})\s?({units})\b", _unit, text)
-    text = re.sub(r"\b(\d{1,2}|\d{3,})(st|nd|rd|th)\b", lambda m: ordinal_words(int(m[1])), text)
+    text = re.sub(r"\b(\d{1,15})(st|nd|rd|th)\b", lambda m: ordinal_words(int(m[1])), text)
     months = "|".join(_MONTHS)
     text = re.sub(rf"\b({months}) (\d{{1,2}})\b(?!:)", lambda m: f"{m[1]} {ordinal_words(int(m[2]))}", text)
     text = re.sub(rf"\b((?:{months})(?: [a-z ]+)?,? )(\d{{4}})\b", lambda m: m[1] + year_words(int(m[2])), text)
@@ -62,7 +67,7 @@ def spoken_form(text: str) -> str:
     text = re.sub(r"\b(1[1-9]\d0|20\d0)s\b", lambda m: _decade(int(m[1])), text)
     for sign, word in _SIGNS.items():
         text = text.replace(sign, f" {word} ")
-    text = re.sub(_NUMBER, lambda m: f" {_say(m[0])} " if _glued(m) else _say(m[0]), text)
+    text = re.sub(_ANY_NUMBER, lambda m: f" {_say(m[0])} " if _glued(m) else _say(m[0]), text)
     text = re.sub(r"[\"“”«»()\[\]{}|\\_~`#]", " ", text)
     text = re.sub(r"\s+([.,;:!?])", r"\1", re.sub(r"\s+", " ", text))
     return text.strip()
@@ -70,25 +75,36 @@ def spoken_form(text: str) -> str:
 
 def _without_markup(text: str) -> str:
     text = re.sub(r"```.*?```", " ", text, flags=re.S)
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"!?\[([^\]]{0,300})\]\([^)]{0,500}\)", r"\1", text)
     text = re.sub(r"<[a-zA-Z/][^<>]{0,200}>", " ", text)
-    text = re.sub(r"\(?\b(?:https?://|www\.)\S+?(?=[.,;:!?)]*(?:\s|$))\)?", " ", text)
-    text = re.sub(r"(?m)^\s*(?:#{1,6}|>|[-*•]|\d+\.)\s+", "", text)
-    text = re.sub(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", r"\2", text)
+    text = re.sub(r"\(?\b(?:https?://|www\.)(\S+)", _after_url, text)
+    text = re.sub(r"(?m)^\s{0,20}(?:#{1,6}|>|[-*•]|\d+\.)\s+", "", text)
+    text = re.sub(r"(\*\*|__)(?=\S)(.{1,300}?)(?<=\S)\1", r"\2", text)
     text = re.sub(r"(?<![\w*])\*(?=[A-Za-z])([^*]+?)\*(?!\w)", r"\1", text)
     text = re.sub(r"\[\d+\]", "", text)
     text = re.sub(r"`([^`]*)`", r"\1", text)
     return re.sub(r"(?<=[^\W_])\n(?=\S)", ". " if "\n\n" in text else " ", text)
 
 
+def _after_url(match: re.Match[str]) -> str:
+    """The punctuation that follows a URL, without the bracket that closes around it."""
+    path = match[1]
+    end = len(path[1:].rstrip(".,;:!?)")) + 1
+    return " " + path[end:].removeprefix(")")
+
+
 def _say(number: str) -> str:
-    plain = number.replace(",", "")
-    if "." in plain:
-        whole, _, digits = plain.partition(".")
-        return f"{number_words(int(whole))} point " + " ".join(number_words(int(digit)) for digit in digits)
-    if len(plain) > 1 and plain.startswith("0"):
-        return " ".join(number_words(int(digit)) for digit in plain)
-    return number_words(int(plain))
+    whole, point, digits = number.replace(",", "").partition(".")
+    if point:
+        return f"{_say(whole)} point {_digit_by_digit(digits)}"
+    # Digits one by one for what is not a quantity. Python does not convert thousands of digits.
+    if len(whole) > LONGEST_SAID or (len(whole) > 1 and whole.startswith("0")):
+        return _digit_by_digit(whole)
+    return number_words(int(whole))
+
+
+def _digit_by_digit(digits: str) -> str:
+    return " ".join(number_words(int(digit)) for digit in digits)
 
 
 def _glued(match: re.Match[str]) -> bool:

@@ -37,6 +37,8 @@ from agentaudio.sound.audio import Audio
 from agentaudio.text.embedding import load_embedder
 
 MAX_AUDIO_S = 60.0
+MAX_REQUEST_CHARS = 4000
+"""Characters of a written request, by default; a minute of speech has about 1,000."""
 
 
 class Embedded:
@@ -46,6 +48,7 @@ class Embedded:
     and says so when it did not understand.
 
     recogniser, router, synthesiser: other parts in place of its own
+    max_request_chars: characters of a written request; a longer one raises BackendError
     """
 
     name = "embedded"
@@ -61,7 +64,9 @@ class Embedded:
         recogniser: Recogniser | None = None,
         router: Router | None = None,
         synthesiser: Synthesiser[Any] | None = None,
+        max_request_chars: int = MAX_REQUEST_CHARS,
     ) -> None:
+        self._max_request_chars = max_request_chars
         self._embed = load_embedder("default")
         espeak = Espeak() if synthesiser is None else None
         self._synthesiser: Synthesiser[Any] = synthesiser or EmbeddedSynthesiser(espeak)
@@ -86,6 +91,11 @@ class Embedded:
         user = conversation.last_user
         if user is None:
             raise BackendError("there is nothing to answer: the conversation has no user message yet")
+        if len(user.text) > self._max_request_chars:
+            raise BackendError(
+                f"the request has {len(user.text)} characters; the embedded engine reads at most "
+                f"{self._max_request_chars} (max_request_chars): shorten it, or set the option"
+            )
         outputs = conversation.last_outputs
         if outputs:
             composed = await asyncio.to_thread(self._answer, user.text, outputs, tools)
@@ -171,8 +181,11 @@ def _without_tools(text: str, routes: Sequence[Route], tools: Sequence[ToolSpec]
     return not_understood(text, tools)
 
 
-def load(argument: str | None) -> Embedded:
-    """The entry point `embedded`. Raises OptionError for an argument: there is only one embedded engine."""
+def load(argument: str | None, *, max_request_chars: int = MAX_REQUEST_CHARS) -> Embedded:
+    """The entry point `embedded`. Raises OptionError for an argument: there is only one embedded engine.
+
+    max_request_chars: characters of a written request; a longer one raises BackendError
+    """
     if argument is not None:
         raise OptionError(f"model 'embedded' takes no argument, but was given {argument!r}; write 'embedded'")
-    return Embedded()
+    return Embedded(max_request_chars=max_request_chars)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -27,14 +28,22 @@ from agentaudio.voice_library.voice import VoiceCard
 ALL_GENDERS = frozenset((*GENDERS, "neutral"))
 ALL_AGES = frozenset(AGES)
 
+_DEFAULT_VOICE = (
+    re.compile(r"\b(default|original|normal|usual|regular|standard|own|your|previous|first)\b"),
+    re.compile(r"\bvoice\b"),
+)
 _DEFAULT = re.compile(
-    r"\b(default|original|normal|usual|regular|standard|own|your|previous|first)\b.*\bvoice\b"
-    r"|^\W*(default|reset)\W*$"
+    r"^\W*(default|reset)\W*$"
     r"|默认|原来的|原声|(你|您)(自己|本来)|恢复"
+)
+_PERSON_TALKING = (
+    re.compile(r"\b(person|one|speaker|user)\b"),
+    re.compile(r"\b(talking|speaking)\b"),
+    re.compile(r"\b(now|moment)\b"),
 )
 _TALKER = re.compile(
     r"\b(my|mine|our)\s+(own\s+)?voice\b|\bmyself\b|^\W*(me|like me)\W*$|\b(like|as)\s+(me|i do|mine)\b"
-    r"|\b(person|one|speaker|user)\b.*\b(talking|speaking)\b.*\b(now|moment)\b|\b(current|this) (speaker|user|talker)\b"
+    r"|\b(current|this) (speaker|user|talker)\b"
     r"|我的(声音|音色|嗓音)|我自己|(像|跟|和)我(一样)?$|正在说话的人|说话人"
 )
 _YEARS = re.compile(r"\b(\d{1,3}|[a-z]+)[ -]years?[ -]old\b")
@@ -71,12 +80,25 @@ class Wish:
 
 def asks_for_default(query: str) -> bool:
     """Whether the query asks for the voice that the agent started with."""
-    return _DEFAULT.search(query.lower()) is not None and not asks_for_talker(query)
+    text = query.lower()
+    return (_in_order(text, _DEFAULT_VOICE) or _DEFAULT.search(text) is not None) and not asks_for_talker(query)
 
 
 def asks_for_talker(query: str) -> bool:
     """Whether the query asks for the voice of the person who is speaking."""
-    return _TALKER.search(query.lower()) is not None
+    text = query.lower()
+    return _in_order(text, _PERSON_TALKING) or _TALKER.search(text) is not None
+
+
+def _in_order(text: str, patterns: Iterable[re.Pattern[str]]) -> bool:
+    """Whether the patterns follow each other in the text. One pattern with `.*` between them could take O(n ** 3)."""
+    end = 0
+    for pattern in patterns:
+        found = pattern.search(text, end)
+        if found is None:
+            return False
+        end = found.end()
+    return True
 
 
 def read_wish(text: str) -> Wish:

@@ -209,7 +209,7 @@ def test_models_are_listed_with_their_options(run: Run) -> None:
         {"name": "delay_s", "type": "float", "required": False, "default": 0.0, "variable": None},
         {"name": "loop", "type": "bool", "required": False, "default": True, "variable": None},
     ]
-    assert models["embedded"]["options"] == []
+    assert [option["name"] for option in models["embedded"]["options"]] == ["max_request_chars"]
     assert "options" in models["step-audio-2-mini"] or "'local'" in models["step-audio-2-mini"]["unavailable"]
 
 

@@ -112,10 +112,9 @@ def _readable(text: str) -> str:
     stripped = text.strip()
     if stripped[:1] in ("{", "["):
         try:
-            held = json.loads(stripped)
-        except ValueError:
+            return ", ".join(_pairs(json.loads(stripped)))
+        except (ValueError, RecursionError):
             return text
-        return ", ".join(_pairs(held))
     return text
 
 

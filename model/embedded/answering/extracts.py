@@ -30,7 +30,7 @@ _LEAD = re.compile(
     r"what do you know about|what can you tell|describe|learn about|know about|interested in)"
 )
 _SHORT_LEAD = re.compile(
-    r"^(?:(?:please|can you|could you) )*(?:explain|what (?:is|are)|who (?:is|was)) (?:\w+ ?){1,4}$"
+    r"^(?:(?:please|can you|could you) )*(?:explain|what (?:is|are)|who (?:is|was)) \w+(?: \w+){0,3} ?$"
 )
 _YEAR = re.compile(r"\b1\d{3}\b|\b20\d\d\b|\bcentur(?:y|ies)\b")
 _REASON = re.compile(r"\b(?:because|so that|since|due to|this (?:makes|turns|gives|lets)|therefore|which)\b")

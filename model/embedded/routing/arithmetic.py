@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 
 from agentaudio.text.numbers import find_numbers
 
@@ -38,6 +41,11 @@ _PREFIXES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("root", "of"), "sqrt"),
 )
 _LEADS = {"half of": "1/2*", "twice": "2*", "double": "2*", "a third of": "1/3*", "a quarter of": "1/4*"}
+_LEADS_BY_WORD = {tuple(lead.split()): sign for lead, sign in _LEADS.items()}
+_SIGNS_BY_WORD = {
+    first: [(phrase, sign) for phrase, sign in (*_OPERATORS, *_PREFIXES) if phrase[0] == first]
+    for first in {phrase[0] for phrase, _ in (*_OPERATORS, *_PREFIXES)}
+}
 _VERBS = {
     "add": ("+", False, ("and", "to", "plus")),
     "sum": ("+", False, ("and",)),
@@ -66,17 +74,17 @@ def _tokens(words: Sequence[str]) -> list[str]:
     tokens: list[str] = []
     place = 0
     while place < len(words):
-        lead = next((lead for lead in _LEADS if lead.split() == list(words[place : place + len(lead.split())])), None)
+        lead = next((lead for lead in _LEADS_BY_WORD if lead == tuple(words[place : place + len(lead)])), None)
         if lead is not None:
-            tokens.append(_LEADS[lead])
-            place += len(lead.split())
+            tokens.append(_LEADS_BY_WORD[lead])
+            place += len(lead)
             continue
         number = numbers.get(place)
         if number is not None:
             tokens.append(str(number.value))
             place = number.end
             continue
-        for phrase, sign in (*_OPERATORS, *_PREFIXES):
+        for phrase, sign in _SIGNS_BY_WORD.get(words[place], ()):
             if tuple(words[place : place + len(phrase)]) == phrase:
                 tokens.append(sign)
                 place += len(phrase)
@@ -89,57 +97,78 @@ def _tokens(words: Sequence[str]) -> list[str]:
 
 def _longest_sum(tokens: Sequence[str]) -> str | None:
     """The longest run of tokens in which numbers and operators alternate."""
-    best: list[str] = []
-    for start in range(len(tokens)):
-        run = _sum_from(tokens, start)
-        if len(run) > len(best):
-            best = run
-    text = "".join(best)
-    return text if len(best) >= 2 and re.search(r"\d", text) else None
+    # From the right, for each state that a run can be in: how many tokens of tokens[start:] a run takes.
+    taken = dict.fromkeys(_STATES, 0)
+    best, longest = 0, 0
+    for start in range(len(tokens) - 1, -1, -1):
+        before, taken = taken, {}
+        for state in _STATES:
+            step = _step(tokens[start], state)
+            rest = 0 if step is None else before[step.state]
+            taken[state] = 1 + rest if step is not None and (rest or step.complete) else 0
+        if taken[_BEGIN] >= longest:
+            best, longest = start, taken[_BEGIN]
+    state, text = _BEGIN, ""
+    for token in tokens[best : best + longest]:
+        step = _step(token, state)
+        assert step is not None
+        text, state = text + step.written, step.state
+    return text if longest >= 2 and re.search(r"\d", text) else None
 
 
-def _sum_from(tokens: Sequence[str], start: int) -> list[str]:
-    run: list[str] = []
-    good = 0
-    wants_number = True
-    root_open = False
-    for token in tokens[start:]:
-        if wants_number and token == "sqrt":
-            run.append("sqrt(")
-            root_open = True
-        elif wants_number and token in _LEADS.values():
-            run.append(token)
-        elif wants_number and token == "-" and not root_open:
-            run.append("-")
-        elif wants_number and token[0].isdigit():
-            run.append(f"{token})" if root_open else token)
-            wants_number, root_open, good = False, False, len(run)
-        elif not wants_number and token in ("**2", "**3", "/100", "/2", "*2"):
-            run.append(token)
-            good = len(run)
-        elif not wants_number and token in ("+", "-", "*", "/", "**", "%", "/100*"):
-            run.append(token)
-            wants_number = True
-        else:
-            break
-    return run[:good]
+class _State(Enum):
+    """What a run of tokens may go on with."""
+
+    NUMBER = auto()
+    NUMBER_OF_ROOT = auto()
+    OPERATOR = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """complete: whether the run may end with this token"""
+
+    written: str
+    state: _State
+    complete: bool = False
+
+
+_STATES = tuple(_State)
+_BEGIN = _State.NUMBER
+
+
+def _step(token: str, state: _State) -> _Step | None:
+    """How a run goes on with the token; None when it cannot."""
+    if state is _State.OPERATOR:
+        if token in ("**2", "**3", "/100", "/2", "*2"):
+            return _Step(token, state, complete=True)
+        return _Step(token, _State.NUMBER) if token in ("+", "-", "*", "/", "**", "%", "/100*") else None
+    in_root = state is _State.NUMBER_OF_ROOT
+    if token == "sqrt":
+        return None if in_root else _Step("sqrt(", _State.NUMBER_OF_ROOT)
+    if token in _LEADS.values() or (token == "-" and not in_root):
+        return _Step(token, state)
+    if token[0].isdigit():
+        return _Step(f"{token})" if in_root else token, _State.OPERATOR, complete=True)
+    return None
 
 
 def _of_verb(words: Sequence[str]) -> str | None:
     """The expression of a verb with two numbers, such as "divide ninety by three" or "subtract two from ten"."""
+    numbers = find_numbers(words)
+    starts = [number.start for number in numbers]
     for place, word in enumerate(words):
         if word not in _VERBS:
             continue
         sign, swapped, joints = _VERBS[word]
-        numbers = find_numbers(words[place + 1 :])
-        if len(numbers) < 2:
+        following = bisect(starts, place)
+        if len(numbers) - following < 2:
+            return None
+        one, other = numbers[following], numbers[following + 1]
+        if one.end == other.start or words[one.end] not in joints:
             continue
-        between = words[place + 1 + numbers[0].end : place + 1 + numbers[1].start]
-        if not between or between[0] not in joints:
-            continue
-        values = [str(n.value) for n in numbers]
         if word in ("add", "sum"):
-            return sign.join(values)
-        first, second = values[:2]
-        return f"{second}{sign}{first}" if swapped else f"{first}{sign}{second}"
+            return sign.join(str(number.value) for number in numbers[following:])
+        first, second = (other, one) if swapped else (one, other)
+        return f"{first.value}{sign}{second.value}"
     return None

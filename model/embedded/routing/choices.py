@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -58,13 +59,15 @@ def _found(words: Sequence[str], parameter: Parameter) -> list[tuple[int, Any, f
     return sorted(found, key=lambda item: -item[2])[:8]
 
 
+@functools.lru_cache(maxsize=4096)
 def _likeness(word: str, wanted: str) -> float:
     word, wanted = _IRREGULAR.get(word, word), _IRREGULAR.get(wanted, wanted)
     if word == wanted:
         return 1.0
     if len(wanted) > 3 and stem(word) == stem(wanted):
         return 0.9
-    if len(wanted) > 4 and len(word) > 3:
+    # Words of very different lengths cannot be 80 % alike, and comparing a very long one takes time.
+    if len(wanted) > 4 and len(word) > 3 and len(word) <= 1.5 * len(wanted) <= 2.25 * len(word):
         likeness = difflib.SequenceMatcher(None, word, wanted).ratio()
         return likeness - 0.3 if likeness >= 0.8 else 0.0
     return 0.0

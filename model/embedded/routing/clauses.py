@@ -8,14 +8,14 @@ from agentaudio.text.words import LIGHT_WORDS, split_words
 
 _VOICE = r"(?:in|with|using) (?:the |a |an )?(?:voice (?:of|like) .+|[\w ]{0,40}\bvoice|[\w ]{0,30}\baccent)"
 _SAYING = (
-    r"(?:and |then |but |please |can you |could you )*"
+    r"(?:and |then |but |please |can you |could you ){0,6}"
     r"(?:(?:answer|say|tell|speak|do|reply|read|give|explain|respond|talk|say)"
-    r"(?: it| that| this| me| to me| the answer| your answer)*)?"
+    r"(?: it| that| this| me| to me| the answer| your answer){0,4})?"
 )
 _TRAILING = re.compile(rf"^(?P<rest>.+?) (?P<voice>{_SAYING} ?{_VOICE})$")
 _LEADING = re.compile(
     rf"^(?P<voice>{_SAYING} ?(?:in|with|using) (?:the |a |an )?(?:[\w ]{{0,40}}?\bvoice|[\w ]{{0,30}}?\baccent)"
-    r"(?: (?:of|like) [\w ]+?)?) (?:and |then |please )*"
+    r"(?: (?:of|like) [\w ]+?)?) (?:and |then |please ){0,6}"
     r"(?P<rest>(?:tell|explain|describe|give|what|who|when|where|why|how|which|is|are|do|does|did|can you tell|"
     r"calculate|play|set|look|search|find|introduce)\b.+)$"
 )
@@ -26,7 +26,7 @@ _LIKE = re.compile(
     r"introduce)\b.+)$"
 )
 _JOINT = re.compile(
-    r" (?:and then|and also|then|and after that|and) (?=(?:please |can you |could you )*(?:tell|explain|describe|"
+    r" (?:and then|and also|then|and after that|and) (?=(?:please |can you |could you ){0,6}(?:tell|explain|describe|"
     r"give|what|who|when|where|why|how|calculate|play|set|start|book|reserve|convert|switch|turn|look|search|find|"
     r"speak|answer|use|change|put|wake|add|multiply|show|read|open|close|go back)\b)"
 )

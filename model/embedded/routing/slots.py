@@ -217,12 +217,13 @@ def _duration(words: Sequence[str], parameter: Parameter, taken: list[bool]) -> 
         for name, size in _SECONDS.items():
             if re.search(rf"(?<!and ){lead} {name}\b", said):
                 return share * size / _SECONDS[unit]
+    by_end = {number.end: number for number in find_numbers(words)}
     for place, word in enumerate(words):
         if word.removesuffix("s") not in _SECONDS:
             continue
         size = _SECONDS[word.removesuffix("s")]
-        number = next((n for n in find_numbers(words) if n.end == place and not any(taken[n.start : n.end])), None)
-        if number is not None:
+        number = by_end.get(place)
+        if number is not None and not any(taken[number.start : number.end]):
             value = float(number.value)
         elif place and words[place - 1] in ("a", "an", "one"):
             value = 1.0

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 from collections.abc import Sequence
 from zoneinfo import available_timezones
+
+MOST_MISSPELT = 8
+"""Phrases of a request that are compared with the names of places."""
 
 _REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
@@ -113,10 +117,15 @@ def find_zone(words: Sequence[str]) -> str | None:
     for word in words:
         if "/" in word and word in _zones_by_lower_name():
             return _zones_by_lower_name()[word]
+    said: dict[str, None] = {}
     for place, word in enumerate(words[:-1]):
         if word in ("in", "at", "for"):
             rest = " ".join(w for w in words[place + 1 : place + 4] if w not in ("now", "right", "please"))
-            near = difflib.get_close_matches(rest, list(places), n=1, cutoff=0.82) if len(rest) > 3 else []
-            if near:
-                return places[near[0]]
+            if len(rest) > 3:
+                said[rest] = None
+    for rest in itertools.islice(said, MOST_MISSPELT):
+        # A place has at most a few dozen letters, and comparing takes time.
+        near = difflib.get_close_matches(rest, list(places), n=1, cutoff=0.82) if len(rest) < 60 else []
+        if near:
+            return places[near[0]]
     return None

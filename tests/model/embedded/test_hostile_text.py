@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from agentaudio import Agent, tool
-from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
+from agentaudio import Agent, load_model, tool
+from agentaudio.conversation import Conversation, Passage, ToolOutput, ToolSpec
+from agentaudio.errors import BackendError
 from agentaudio.model.embedded.answering.answer import answer
+from agentaudio.model.embedded.answering.extracts import extract
+from agentaudio.model.embedded.routing.arithmetic import expression
+from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
+from agentaudio.model.embedded.routing.queries import search_query, voice_query
 from agentaudio.model.embedded.routing.router import Router
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.model.speech_lm import GenerateOptions
+from agentaudio.retrieval.voices.query import asks_for_default, asks_for_talker
 from agentaudio.text.embedding import load_embedder
+from agentaudio.text.phrases import PhraseStream
+from agentaudio.text.sentences import sentences
+from agentaudio.text.spoken_form import spoken_form
+from agentaudio.text.template import Slot, Template
+from agentaudio.text.words import split_words
 from agentaudio.tools.context import RunContext
 
 for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
@@ -34,8 +47,86 @@ SENTENCES = (
     "Speak like {0} in the voice of {query}.",
     "{a} {b} {c} {d} {e} {f} {g} {h} {i} {j} zzz.",
 )
+RUNS = (
+    "-",
+    "1",
+    "1,234,",
+    "1+",
+    "(",
+    "[",
+    "[a](",
+    "![",
+    '"',
+    "“",
+    "'a",
+    "a",
+    "é",
+    "中",
+    "あ ",
+    "。",
+    "...",
+    "`",
+    "**a ",
+    "__a ",
+    "\n",
+    "\n- ",
+    "www.!",
+    "https://",
+    "and ",
+    "then ",
+    "please ",
+    "in ",
+    "in a voice ",
+    "twice ",
+    "sqrt ",
+    "add one ",
+    "minutes ",
+    "one ",
+    "point one ",
+    "to meters ",
+    "call ",
+    "a\u0301",
+    "\u200b",
+    "\ud800",
+    "🙂",
+    "٣",
+    "²",
+    "/",
+    "a/",
+    "1 - ",
+    "tell me about ",
+)
+BEFORE = ("", "hear a ")
+AFTER = (" b c d e f !",)
 QUESTION = "what is two plus two " + "then tell me something more about it " * 30
 QUERY = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
+
+
+STRING = {"type": "string"}
+
+
+def tool_of(name: str, **properties: Any) -> ToolSpec:
+    phrases = (Template(("timer for ", Slot("minutes"))),) if "minutes" in properties else ()
+    return ToolSpec(name, f"A tool for {name}.", {"type": "object", "properties": properties}, phrases)
+
+
+SPECS = [
+    tool_of("convert", value={"type": "number"}, unit={"enum": ["miles", "kilometers", "meters"]}),
+    tool_of("timer", minutes={"type": "integer"}),
+    tool_of("clock", timezone=STRING),
+    tool_of("calculate", expression=STRING),
+    tool_of("museum", museum=STRING, hour=STRING),
+    tool_of("search_documents", query=STRING),
+    tool_of("audio_search", query=STRING),
+]
+
+
+def ones(count: int) -> np.ndarray[Any, Any]:
+    return np.ones((count, 1), np.float32)
+
+
+def expression_of(text: str) -> str | None:
+    return expression(split_words(text))
 
 
 @functools.cache
@@ -53,6 +144,48 @@ def test_sentences_of_any_signs_are_routed_expected_and_answered(name: str, sent
         assert router().route(text, [spec])
     assert not fill(sentence, spec).exact
     assert answer("what is it", [ToolOutput("1", name, sentence)], load_embedder("default")).text
+
+
+def seconds(run: str, length: int, work: Callable[[str], object]) -> float:
+    """The time for texts of about `length` characters in which `run` is repeated."""
+    begun = time.perf_counter()
+    for before in BEFORE:
+        for after in AFTER:
+            work(before + run * (length // len(run)) + after)
+    return time.perf_counter() - begun
+
+
+def of_users(text: str) -> None:
+    for spec in SPECS:
+        fill(text, spec)
+    for read in (expression_of, clauses, search_query, voice_query, asks_for_talker, asks_for_default, sentences):
+        read(text)
+    extract(text, [Passage("notes.md", "Notes", "The moon is far away. It is round.")], lambda texts: ones(len(texts)))
+
+
+def of_documents(text: str) -> None:
+    spoken_form(text)
+    stream = PhraseStream()
+    for place in range(0, len(text), 7):
+        stream.push(text[place : place + 7])
+    stream.finish()
+    assert answer("what is it", [ToolOutput("1", "look", text)], lambda texts: ones(len(texts))).text
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("work", [of_users, of_documents])
+def test_long_runs_take_time_in_proportion_to_their_length(work: Callable[[str], object], run: str) -> None:
+    short = min(seconds(run, 500, work) for _ in range(2))
+    assert seconds(run, 4000, work) < 24 * short + 0.1  # 8 times as long; quadratic work takes 64 times as long
+
+
+def test_a_long_request_is_refused_in_one_line_that_names_the_setting() -> None:
+    async def turn() -> None:
+        async with Agent(load_model("embedded", max_request_chars=20), tools=["calculate"]) as agent:
+            await agent.run("-" * 21)
+
+    with pytest.raises(BackendError, match=r"has 21 characters; .* at most 20 \(max_request_chars\)"):
+        asyncio.run(turn())
 
 
 @pytest.mark.parametrize("value", ["\\1", "C:\\new\\g<x>", "{0}", "%s", "a\\", "(?P<x>", "${x}"])
