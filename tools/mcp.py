@@ -23,6 +23,7 @@ from agentaudio.tools.mcp_listing import MAX_PAGES, MAX_TOOLS, checked_name
 from agentaudio.tools.quoting import excerpt
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import DEFAULT_TIMEOUT_S, Tool
+from agentaudio.workers.pool import LIGHT
 
 try:
     from mcp import MCPError
@@ -33,6 +34,12 @@ except ImportError as error:
 log = logging.getLogger(__name__)
 
 LIST_TIMEOUT_S = 10.0
+
+MAX_SOUND_S = 300.0
+"""Longest sound in the answer to one call."""
+
+JOINED_RATE_HZ = 48_000
+"""Highest sample rate at which MAX_SOUND_S of sound are joined; shorter sound may have a higher one."""
 
 _of_parents: list[McpConnection] = []
 
@@ -147,7 +154,9 @@ class McpServer:
         repeatable = bool(hints and (hints.read_only_hint or hints.idempotent_hint))
 
         async def call(context: RunContext, **arguments: Any) -> ToolResult:
-            return await portal().call(self._call(listed.name, arguments, context, repeatable))
+            answer = await portal().call(self._call(listed.name, arguments, context, repeatable))
+            # Here and not in the portal, whose loop serves all servers.
+            return await _result(answer)
 
         return Tool(
             name=checked_name(self._prefix + listed.name),
@@ -180,7 +189,9 @@ class McpServer:
         log.warning("MCP server %s lists more than %d pages of tools; the others are left out", self.name, MAX_PAGES)
         return tools
 
-    async def _call(self, name: str, arguments: dict[str, Any], context: RunContext, repeatable: bool) -> ToolResult:
+    async def _call(
+        self, name: str, arguments: dict[str, Any], context: RunContext, repeatable: bool
+    ) -> mcp_types.CallToolResult:
         connection = self._connection()
         client = await connection.client()
 
@@ -200,10 +211,10 @@ class McpServer:
                 raise ConnectionError(lost) from error
             raise ToolError(f"{lost}; it is unknown whether {name} was carried out") from error
         connection.used()
-        return _result(answer)
+        return answer
 
 
-def _result(answer: mcp_types.CallToolResult) -> ToolResult:
+async def _result(answer: mcp_types.CallToolResult) -> ToolResult:
     """Text and sound of an answer. Images and other content are named and left out."""
     texts: list[str] = []
     sounds: list[Audio] = []
@@ -213,7 +224,9 @@ def _result(answer: mcp_types.CallToolResult) -> ToolResult:
                 texts.append(text)
             case mcp_types.AudioContent(data=data):
                 try:
-                    sounds.append(Audio.load(base64.b64decode(data, validate=True)))
+                    left = MAX_SOUND_S - sum(sound.duration for sound in sounds)
+                    content = base64.b64decode(data, validate=True)
+                    sounds.append(await Audio.aload(content, max_duration_s=left, setting="tools.mcp.MAX_SOUND_S"))
                 except (AudioError, binascii.Error) as error:
                     texts.append(f"[a sound was left out: {error}]")
             case mcp_types.EmbeddedResource(resource=mcp_types.TextResourceContents(text=text)):
@@ -229,5 +242,8 @@ def _result(answer: mcp_types.CallToolResult) -> ToolResult:
         raise ToolError(excerpt(text) or "the MCP server says that the call failed")
     if not sounds:
         return ToolResult(text or "Done.")
-    sound = Audio.concat(sounds)
+    rate = max(sound.sample_rate for sound in sounds)
+    if rate * sum(sound.duration for sound in sounds) > MAX_SOUND_S * JOINED_RATE_HZ:
+        return ToolResult(f"{text}\n[sounds of up to {rate} Hz were left out: joined, they are too large]".lstrip())
+    sound = await LIGHT.call(lambda _: Audio.concat(sounds))
     return ToolResult(text or f"A sound of {sound.duration:.1f} seconds.", audio=sound)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import weakref
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -19,8 +15,8 @@ def talker_voice(speech: Audio) -> Voice:
 
     speech: what the person said; the first 30 s are used
 
-    The consent on the card covers synthesis, until the end of the day. The clip is a temporary file,
-    which is deleted with the Voice object.
+    The consent on the card covers synthesis, until the end of the day. The clip is held in memory and
+    written to no file, so that nothing of it stays when the process is killed.
     Raises VoiceError for silence or less than 1 s.
     """
     consent = Consent(
@@ -33,14 +29,4 @@ def talker_voice(speech: Audio) -> Voice:
         source=Source(engine="the conversation"), licence="LicenseRef-this-conversation", consent=consent,
     )  # fmt: skip
     card = prepared.card.model_copy(update={"id": f"talker-{prepared.card.sha256[:12]}"})
-    number, name = tempfile.mkstemp(prefix="agentaudio-talker-", suffix=".flac")
-    with os.fdopen(number, "wb") as file:
-        file.write(prepared.content)
-    voice = Voice(card, Path(name))
-    weakref.finalize(voice, _delete, name)
-    return voice
-
-
-def _delete(name: str) -> None:
-    with suppress(OSError):
-        os.unlink(name)
+    return Voice(card, Path(f"{card.id}.flac"), content=prepared.content)

@@ -192,13 +192,15 @@ class Permit:
 class Voice:
     """A voice: its card, and its clip, which is read on first use and checked against the card's hash.
 
-    path: the clip's file
+    path: the clip's file; with `content`, the name that such a file would have
     home: the library of the voice, which is checked before each use; None for a voice outside a library
+    content: the clip's file, when it is held in memory only
     """
 
     card: VoiceCard
     path: Path
     home: VoiceHome | None = field(default=None, repr=False, compare=False)
+    content: bytes | None = field(default=None, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -224,7 +226,7 @@ class Voice:
         Raises VoiceError when the file is missing, cannot be decoded, or has another hash than the card.
         """
         try:
-            content = self.path.read_bytes()
+            content = self.path.read_bytes() if self.content is None else self.content
         except OSError as error:
             raise VoiceError(f"voice {self.id!r}: cannot read {self.path}: {error.strerror}") from None
         if hashlib.sha256(content).hexdigest() != self.card.sha256:

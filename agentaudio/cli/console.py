@@ -103,10 +103,14 @@ def play(audio: Audio) -> None:
     """Play a sound with the first player program found. Raises AudioError when none works."""
     for player in (["paplay"], ["aplay", "-q"], ["afplay"], ["ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"]):
         if shutil.which(player[0]):
-            with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+            # The file has no name, so nothing of the user's sound stays when this process is killed.
+            with tempfile.TemporaryFile() as file:
                 file.write(audio.to_bytes("wav"))
-                file.flush()
-                if subprocess.run([*player, file.name], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+                file.seek(0)
+                number = file.fileno()
+                command = [*player, f"/dev/fd/{number}"]
+                played = subprocess.run(command, pass_fds=(number,), stderr=subprocess.DEVNULL, check=False)
+                if played.returncode == 0:
                     return
     raise AudioError("no program on this machine can play sound; write a file instead with --out FILE.wav")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,10 +97,17 @@ def test_the_users_turn_becomes_a_voice_with_permission(library: VoiceLibrary) -
     assert voice.card.consent is not None and voice.card.consent.basis == "speaker"
     with pytest.raises(ConsentError):
         voice.require("advertising")
-    path = voice.path
-    del voice
-    gc.collect()
-    assert not path.exists() and len(library) == 4
+    assert not voice.path.exists() and len(library) == 4
+
+
+def test_the_users_voice_is_written_to_no_file(
+    library: VoiceLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    voice = call("my voice", VoiceSearch(library, may_copy_talker=True), spoken()).voice
+    assert isinstance(voice, Voice) and voice.clip.duration == pytest.approx(3.0)
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_the_reason_is_given_when_the_users_voice_cannot_be_copied(library: VoiceLibrary) -> None:
