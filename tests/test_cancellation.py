@@ -57,7 +57,7 @@ async def stop_after(session: Session, user: object, loop_steps: int) -> bool:
 
 def test_cancelling_at_every_await_point_leaves_nothing_behind() -> None:
     made = agent()
-    made.run_sync("warm up")
+    made.run_sync(path)  # starts the threads that read sound, which are kept
     threads, files = set(threading.enumerate()), open_files()
     for loop_steps in range(500):
         session = made.session()
@@ -74,7 +74,7 @@ def test_cancelling_at_every_await_point_leaves_nothing_behind() -> None:
 def test_cancelling_while_a_file_is_read_leaves_nothing_behind(tmp_path: Path, delay_s: float) -> None:
     path = tone(duration_s=30, sample_rate=48_000).save(tmp_path / "long.wav")
     made = agent()
-    made.run_sync("warm up")
+    made.run_sync(path)  # starts the threads that read sound, which are kept
     threads, files = set(threading.enumerate()), open_files()
 
     async def stop() -> Session:

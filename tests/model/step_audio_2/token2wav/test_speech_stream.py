@@ -189,7 +189,7 @@ def test_noise_goes_on_in_another_voice() -> None:
 
 def test_the_first_and_last_codes_have_a_sound() -> None:
     kept, dropped = speech_tokens([-1, 0, 6560, 6561], 6561)
-    assert (kept.tolist(), kept.dtype, dropped) == ([0, 6560], np.int64, 2)
+    assert kept.tolist() == [0, 6560] and kept.dtype == np.int64 and dropped == 2
     assert [part.tolist() if isinstance(part, np.ndarray) else part for part in speech_tokens(5, 6561)] == [[5], 0]
 
 
