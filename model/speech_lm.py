@@ -72,6 +72,15 @@ class Capabilities:
     options: frozenset[str] = frozenset()
 
 
+_RANGES = (
+    ("temperature", 0.0, 100.0),
+    ("top_p", 0.0, 1.0),
+    ("repetition_penalty", 0.01, 100.0),
+    ("max_tokens", 1, 10_000_000),
+    ("seed", -(2**63), 2**63 - 1),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class GenerateOptions:
     """How to generate. None leaves the choice to the model.
@@ -87,6 +96,14 @@ class GenerateOptions:
     max_tokens: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, least, most in _RANGES:
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool | str) or not least <= value <= most):
+                raise OptionError(f"{name} is {value!r}; give a number from {least:g} to {most:g}, or None")
+        if isinstance(self.stop, str):
+            raise OptionError(f"stop is {self.stop!r}; give several strings, such as ({self.stop!r},)")
 
     def check(self, model: SpeechLM) -> GenerateOptions:
         """Return these options. Raises OptionError for one that `model` does not support."""

@@ -89,6 +89,20 @@ def test_supported_options_reach_the_model() -> None:
     assert Agent(scripted("hi", languages=("en",)), options=options).run_sync("hi").audio is None
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": -1}, {"temperature": float("nan")}, {"temperature": "hot"}, {"top_p": 5}, {"max_tokens": 0},
+        {"max_tokens": "9"}, {"repetition_penalty": 0}, {"seed": True}, {"stop": "abc"},
+    ],
+)  # fmt: skip
+def test_options_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(OptionError, match=f"{name} is "):
+        GenerateOptions(**wrong)
+    assert GenerateOptions(temperature=0, top_p=1.0, max_tokens=1, seed=0, stop=("a",)).stop == ("a",)
+
+
 def test_a_model_that_does_not_hear_takes_text_only() -> None:
     session = Agent(scripted("hi", hears=False)).session()
     with pytest.raises(OptionError, match="model 'scripted' cannot hear; give it text"):
