@@ -49,6 +49,9 @@ PAGE = Limits("agentaudio.workers.limits.PAGE", timeout_s=15, cpu_s=4, memory_mb
 DOCUMENT = Limits("agentaudio.workers.limits.DOCUMENT", timeout_s=20, cpu_s=10, memory_mb=600, output_mb=50)
 """A PDF or Word file; plus SECONDS_PER_MB of time for each MB of the file."""
 
+TOOL_FILE = Limits("agentaudio.workers.limits.TOOL_FILE", timeout_s=15, cpu_s=5, memory_mb=300, output_mb=20)
+"""A YAML or TOML file of tools."""
+
 SOUND = Limits("agentaudio.workers.limits.SOUND", timeout_s=10, cpu_s=5, memory_mb=300, output_mb=0)
 """A sound file. The longest sound that is asked for adds one second of time for each SLOWEST_DECODER
 seconds, its samples, and three times their size of memory."""

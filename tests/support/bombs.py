@@ -189,3 +189,24 @@ def sounds() -> Bombs:
         "ADPCM of an hour": lambda: silent(3_600, 8_000, 1, "WAV", "IMA_ADPCM"),
         "chained Ogg": lambda: silent(30, 48_000, 2, "OGG", "OPUS") * 40,
     }
+
+
+def tool_files() -> Bombs:
+    """YAML and TOML files by name, each below the 200,000 bytes that a file of tools may have."""
+    size = 199_000
+    return {
+        "dotted.toml": lambda: b"a." * (size // 2) + b"a=1",
+        "arrays.toml": lambda: b"a=" + b"[" * 90_000 + b"]" * 90_000,
+        "tables.toml": lambda: b"a=" + b"{b=" * 40_000 + b"1" + b"}" * 40_000,
+        "integer.toml": lambda: b"a=" + b"9" * size,
+        "hexadecimal.toml": lambda: b"a=0x" + b"f" * size,
+        "long_keys.toml": lambda: b"\n".join(b"a." * 600 + b"b%d=1" % n for n in range(160)),
+        "headers.toml": lambda: b"[[a.b]]\n" * 24_000,
+        "brackets.yaml": lambda: b"[" * size,
+        "mappings.yaml": lambda: b"{a: " * 40_000,
+        "dashes.yaml": lambda: b"- " * 90_000,
+        "questions.yaml": lambda: b"? " * 90_000,
+        "anchors.yaml": lambda: b"&a " * 60_000,
+        "lines.yaml": lambda: b"a: '" + b"\n" * size,
+        "keys.yaml": lambda: b"".join(b"a%d: b\n" % n for n in range(17_000)),
+    }

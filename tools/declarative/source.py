@@ -6,12 +6,15 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from agentaudio.errors import OptionError
+from agentaudio.workers.limits import TOOL_FILE
+from agentaudio.workers.pool import DOCUMENTS
 
 Place = tuple[str | int, ...]
 """Path of a value in the data: keys of mappings and positions in lists."""
@@ -19,6 +22,9 @@ Place = tuple[str | int, ...]
 SUFFIXES = (".yaml", ".yml", ".toml")
 MAX_FILE_BYTES = 200_000
 MAX_DEPTH = 20
+SMALL_BYTES = 4_000
+"""Files of this size are parsed in this process. The parsers take quadratic time and memory for some files;
+for 4 kB that is some milliseconds and megabytes, for 200 kB it is gigabytes."""
 
 # The core schema of YAML 1.2: `no` and `on` are strings, 012 is the number 12.
 _NULL = re.compile(r"null|Null|NULL|~|")
@@ -47,7 +53,10 @@ class Source:
 
 
 def read_source(path: Path) -> Source:
-    """Read a file. Raises OptionError, with the line, when it cannot be read or parsed."""
+    """Read a file; one above SMALL_BYTES in a worker process, within the limits `TOOL_FILE`.
+
+    Raises OptionError, with the line, when it cannot be read or parsed or reaches a limit.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -59,6 +68,19 @@ def read_source(path: Path) -> Source:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise OptionError(f"{path}:{line}: this is not UTF-8 text; save the file as UTF-8") from None
+    if len(content) <= SMALL_BYTES:
+        return parse(path, text)
+    found, _ = DOCUMENTS.run(
+        lambda job: job.ask(
+            "agentaudio.tools.declarative.source_task:source",
+            {"path": str(path)}, content, limits=TOOL_FILE, what=str(path), error=OptionError,
+        )
+    )  # fmt: skip
+    return Source(path, found["data"], {tuple(place): line for place, line in found["lines"]})
+
+
+def parse(path: Path, text: str) -> Source:
+    """Parse the text of a file in this process. Raises OptionError, with the line, when it cannot be parsed."""
     source = Source(path, None, {})
     read = _read_toml if path.suffix == ".toml" else _read_yaml
     return Source(path, read(text, source), source.lines)
@@ -173,8 +195,26 @@ def _read_toml(text: str, source: Source) -> Any:
         raise OptionError(f"{source.path}:{line}: {problem}") from None
     except RecursionError:
         raise OptionError(f"{source.path}: this is nested too deeply") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise OptionError(f"{source.path}: {error}") from None
+    data = _plain_toml(data, source, 0)
     source.lines.update(_toml_lines(text))
     return data
+
+
+def _plain_toml(value: Any, source: Source, depth: int) -> Any:
+    """The value with dates as text. Raises OptionError for deep nesting and for integers above 64 bits."""
+    if depth > MAX_DEPTH:
+        raise OptionError(f"{source.path}: this is nested more than {MAX_DEPTH} deep")
+    if isinstance(value, dict):
+        return {key: _plain_toml(one, source, depth + 1) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain_toml(one, source, depth + 1) for one in value]
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, int) and value.bit_length() > 64:
+        raise OptionError(f"{source.path}: an integer has {value.bit_length()} bits; TOML has at most 64")
+    return value
 
 
 def _toml_lines(text: str) -> Iterator[tuple[Place, int]]:
