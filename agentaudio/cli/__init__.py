@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 
 from agentaudio import __version__
+from agentaudio.cli.console import LogOnTerminal, Terminal, err, one_line
 from agentaudio.errors import AgentAudioError
 
 app = App(
@@ -18,6 +20,8 @@ app = App(
     default_parameter=Parameter(negative=()),
     version=__version__,
     suppress_keyboard_interrupt=False,
+    console=Terminal(soft_wrap=False),
+    error_console=Terminal(stderr=True, soft_wrap=False),
 )
 # Given as paths, so that `agentaudio --help` imports no model and no index.
 for _home, _help in {
@@ -43,18 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     # It warns of every oddity that it can repair. The command line owns the process; the library sets no levels.
     logging.getLogger("pypdf").setLevel(logging.ERROR)
+    logging.lastResort = LogOnTerminal(logging.WARNING)
     try:
         code = app(arguments, exit_on_error=False, result_action="return_int_as_exit_code_else_zero")
     except CycloptsError:  # cyclopts has printed it
         sys.exit(WRONG_USAGE)
     except AgentAudioError as error:
-        print(f"error: {error}", file=sys.stderr)
+        err.print(f"error: {one_line(str(error))}")
         sys.exit(FAILED)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        err.print("interrupted")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of stdout has closed it, such as `head`; the interpreter must not flush into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except Exception:
+        err.print(traceback.format_exc(), end="")
         sys.exit(FAILED)
     sys.exit(code)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 from cyclopts import Parameter
-from rich.markup import escape
 
 from agentaudio.agent import Agent
-from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress
+from agentaudio.cli.console import ensure_writable, in_home, mark, one_line, out, print_json, progress
 from agentaudio.cli.models import ModelOptions, load_for_command
+from agentaudio.cli.narrator import Narrator
 from agentaudio.cli.question import Kind, read_question
 from agentaudio.cli.tools import Secrets, approve_on_terminal
 from agentaudio.errors import OptionError
@@ -88,14 +88,14 @@ async def ask(
     question = read_question(input, kind=kind, seconds=seconds)
     given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
     if not json:
-        shown = f"“{escape(input)}”" if question.place == "command line" else escape(question.place)
-        out.print(f"[green]  input[/] {shown} [dim](taken for {question.kind})[/]")
+        shown = f"“{input}”" if question.place == "command line" else one_line(question.place)
+        out.print(mark("  input", "green"), shown, mark(f"(taken for {question.kind})", "dim"))
         needed: set[Need] = {need for tool in given for need in tool.needs}
         chosen = {"documents": documents, "voices": voices}
         demo = [need for need in get_args(Need) if need in needed and chosen[need] == "demo"]
         if demo:
             options = " and ".join(f"--{need} FOLDER" for need in demo)
-            out.print(f"[green]   demo[/] {' and '.join(demo)} [dim](use others with {options})[/]")
+            out.print(mark("   demo", "green"), " and ".join(demo), mark(f"(use others with {options})", "dim"))
     with progress(f"loading {model}"):
         agent = Agent(
             load_for_command(model, option),
@@ -119,6 +119,6 @@ async def ask(
     if reply is not None and out_file is not None and reply.audio is not None:
         reply.audio.save(out_file)
         if not json:
-            out.print(f"  [green]saved[/] {in_home(out_file)} ({reply.audio.duration:.1f} s)")
+            out.print(mark("  saved", "green"), f"{in_home(out_file)} ({reply.audio.duration:.1f} s)")
     if reply is not None and json:
         print_json({"input": {"kind": question.kind, "place": question.place}} | reply.to_dict())

@@ -1,81 +1,101 @@
-"""What the commands share: printing a turn as it happens, playing sound, checking output paths."""
+"""The console: all that the commands print goes through `out` or `err`, where text stays text.
+
+Cards, documents, file names, results of tools and answers come from others. Printed as they are, they could move the
+cursor, rewrite lines, or set the clipboard; read as rich's markup, they could end a command with an error.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
-from agentaudio import events
 from agentaudio.errors import AudioError, OptionError
-from agentaudio.events import Event
-from agentaudio.sound.audio import Audio
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+if TYPE_CHECKING:
+    from agentaudio.sound.audio import Audio
+
+# Control characters (C0 without tab and newline, DEL, C1), those that change the direction of text, those that take no
+# space, and lone surrogates. Joiners stay between letters of scripts that need them, and in emoji.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
+)
 
 
-class Narrator:
-    """Prints the events of a turn for people, one line each."""
+def visible(text: str) -> str:
+    """The text with characters that a terminal obeys or hides written as escapes, such as `\\x1b`."""
+    return _HIDDEN.sub(lambda found: _escape(ord(found[0])), text)
 
-    def __init__(self, console: Console = out) -> None:
-        self._console = console
-        self._in_answer = False
 
-    def show(self, event: Event) -> None:
-        match event:
-            case events.SpeechHeard(text=text, confidence=confidence):
-                sure = "" if confidence is None else f" (confidence {confidence:.2f})"
-                self._line("heard", f"[bold]“{escape(text)}”[/]{sure}", event.at_s)
-            case events.ToolStarted(call=call):
-                given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
-                self._line("tool", f"{call.name}({escape(given)})", event.at_s)
-            case events.ToolFinished(run=run):
-                text = run.result.text
-                if run.result.passages:
-                    best = run.result.passages[0]
-                    text = f"{len(run.result.passages)} passages, best: {best.title}"
-                mark = "" if run.status == "done" else f"[red]{run.status}:[/] "
-                self._line("", f"→ {mark}{escape(_shortened(text))} [dim]({1000 * run.duration_s:.0f} ms)[/]")
-            case events.VoiceChanged(voice=None):
-                self._line("voice", "the model's own", event.at_s)
-            case events.VoiceChanged(voice=voice) if voice is not None:
-                card = voice.card
-                self._line("voice", f"[magenta]{escape(card.name)}[/]: {escape(card.description)}", event.at_s)
-                self._line("", f"[dim]{escape(_provenance(voice.to_dict()))}[/]")
-            case events.TextSpoken(text=text):
-                if not self._in_answer:
-                    self._console.print("[green]   says[/] ", end="")
-                    self._in_answer = True
-                self._console.print(escape(text), end="", style="bold")
-            case events.PassageCited(citation=citation):
-                self._line("cites", f"{escape(citation.title)} [dim]({escape(citation.source)})[/]", event.at_s)
-            case events.TurnFinished(reply=reply):
-                shown = [f"{name.replace('_', ' ')} {value:.2f} s" for name, value in reply.timings.items()]
-                self._line("timing", f"[dim]{' · '.join(shown)}[/]")
-            case _:
-                pass
+def one_line(text: str) -> str:
+    """`visible` text on one line, so that it cannot look like a line of the command."""
+    return visible(text.replace("\n", " "))
 
-    def _line(self, label: str, text: str, at_s: float | None = None) -> None:
-        if self._in_answer:
-            self._console.print()
-            self._in_answer = False
-        when = "" if at_s is None else f" [dim]{at_s:.2f} s[/]"
-        self._console.print(f"[green]{label:>7}[/] {text}{when}")
+
+def _escape(code: int) -> str:
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def mark(text: str, style: str) -> Text:
+    """Text on one line in a style, such as "green" or "bold"."""
+    return Text(one_line(text), style)
+
+
+class Terminal(Console):
+    """A rich console on which strings are text: no markup, no emoji codes, and every character `visible`.
+
+    Styles come from `mark`.
+    """
+
+    def __init__(self, *, stderr: bool = False, soft_wrap: bool = True) -> None:
+        super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The string as `visible` text. Done before the layout, so that tables stay aligned."""
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is printed. All output passes here, so nothing reaches the terminal that is not `visible`."""
+        for segment in super().render(renderable, options):
+            if segment.control is None and _HIDDEN.search(segment.text):
+                yield Segment(visible(segment.text), segment.style)
+            else:
+                yield segment
+
+
+out = Terminal()
+err = Terminal(stderr=True)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    """One JSON document on standard output, with hidden characters as JSON's own escapes."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    # All of them are inside strings: JSON has no such characters elsewhere.
+    sys.stdout.write(_HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
+
+
+class LogOnTerminal(logging.Handler):
+    """Prints warnings of the library on standard error, where no other handler is set."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(self.format(record))
 
 
 def ensure_writable(path: Path) -> None:
@@ -93,7 +113,7 @@ def ensure_writable(path: Path) -> None:
 def progress(what: str) -> Iterator[None]:
     """A spinner on a terminal, nothing elsewhere."""
     if err.is_terminal:
-        with err.status(what):
+        with err.status(mark(what, "")):
             yield
     else:
         yield
@@ -118,16 +138,5 @@ def play(audio: Audio) -> None:
 def in_home(path: Path) -> str:
     """A path for people: relative when it is below the working folder."""
     with contextlib.suppress(ValueError):
-        return os.path.join(".", str(path.resolve().relative_to(Path.cwd())))
-    return str(path)
-
-
-def _provenance(card: dict[str, Any]) -> str:
-    source = card.get("source", {})
-    made = " ".join(part for part in (source.get("engine", ""), source.get("voice", "")) if part)
-    return f"{card['id']} · {card['language']} · {made} · licence {card.get('licence', 'none')}"
-
-
-def _shortened(text: str, limit: int = 160) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+        return one_line(os.path.join(".", str(path.resolve().relative_to(Path.cwd()))))
+    return one_line(str(path))

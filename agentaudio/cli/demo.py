@@ -10,8 +10,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from agentaudio.cli.console import Narrator, ensure_writable, in_home, out, print_json, progress
+from agentaudio.cli.console import ensure_writable, in_home, mark, out, print_json, progress
 from agentaudio.cli.models import ModelOptions, load_for_command
+from agentaudio.cli.narrator import Narrator
 from agentaudio.demo.report import write_report
 from agentaudio.demo.run import DemoTurn, demo_agent, play
 
@@ -44,12 +45,13 @@ async def demo(
         with progress("loading models, documents and voices"):
             await agent.warm_up()
         if not json:
-            out.print(f"[dim]ready after {time.perf_counter() - begun:.1f} s[/]")
+            out.print(mark(f"ready after {time.perf_counter() - begun:.1f} s", "dim"))
         async for item in play(agent, out_folder):
             if isinstance(item, DemoTurn):
                 turns.append(item)
                 if not json:
-                    out.print(f"\n[bold]turn {len(turns)}[/]  [dim]{in_home(item.question_file)}[/]")
+                    out.print()
+                    out.print(mark(f"turn {len(turns)}", "bold"), "", mark(in_home(item.question_file), "dim"))
             elif not json:
                 narrator.show(item)
     report = write_report(turns, out_folder / "report.html")

@@ -8,11 +8,10 @@ import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from rich.markup import escape
 from rich.table import Table
 
 from agentaudio import __version__
-from agentaudio.cli.console import out, print_json
+from agentaudio.cli.console import mark, out, print_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +91,7 @@ def doctor(*, json: bool = False) -> int:
     for title in ("", "what", "found", "for", "how to install it"):
         table.add_column(title, overflow="fold")
     for check in findings:
-        mark = "[green]✓[/]" if check.found else "[red]✗[/]"
-        table.add_row(
-            mark, check.what, check.found or "–", check.needed_for, "" if check.found else escape(check.remedy)
-        )
+        sign = mark("✓", "green") if check.found else mark("✗", "red")
+        table.add_row(sign, check.what, check.found or "–", check.needed_for, "" if check.found else check.remedy)
     out.print(table)
     return 1 if broken else 0

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.markup import escape
 from rich.table import Table
 
-from agentaudio.cli.console import err, out, print_json
+from agentaudio.cli.console import err, mark, out, print_json
 from agentaudio.errors import AgentAudioError, OptionError
 from agentaudio.model.options import Option, Signature
 from agentaudio.model.registry import find_loader, installed_backends, load_model
@@ -38,14 +37,14 @@ def list_models(*, json: bool = False) -> None:
     for title in ("model", "option", "type", "default", "environment"):
         table.add_column(title, no_wrap=title in ("model", "option"))
     for row in rows:
-        table.add_row(f"[bold]{escape(row['name'])}[/]", f"[dim]{escape(row['package'])}[/]")
+        table.add_row(mark(row["name"], "bold"), mark(row["package"], "dim"))
         for option in row.get("options", ()):
-            default = "[dim]required[/]" if option["required"] else escape(_default(option["default"]))
-            table.add_row("", option["name"], escape(option["type"]), default, option["variable"] or "")
+            default = mark("required", "dim") if option["required"] else _default(option["default"])
+            table.add_row("", option["name"], option["type"], default, option["variable"] or "")
     out.print(table)
     for row in rows:
         if "unavailable" in row:
-            err.print(f"[yellow]{escape(row['name'])}[/] cannot be loaded: {escape(row['unavailable'])}")
+            err.print(mark(row["name"], "yellow"), f"cannot be loaded: {row['unavailable']}")
 
 
 def load_for_command(spec: str, options: Sequence[str]) -> SpeechLM:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from agentaudio.cli.console import ensure_writable, in_home, out, print_json, progress
+from agentaudio.cli.console import ensure_writable, in_home, mark, one_line, out, print_json, progress
 from agentaudio.cli.models import ModelOptions, load_for_command, read_options
 from agentaudio.errors import OptionError
 from agentaudio.model.options import Signature
@@ -46,7 +46,8 @@ def init_tiny(folder: Path, /, *, seed: int = 0, shards: int = 1, dtype: str = "
 
     with progress("making a checkpoint"):
         init_tiny(folder, seed=seed, shards=shards, dtype=dtype)
-    out.print(f"[green]made[/] {in_home(folder)}; try: agentaudio transcribe FILE --model {MODEL}:{in_home(folder)}")
+    made = in_home(folder)
+    out.print(mark("made", "green"), f"{made}; try: agentaudio transcribe FILE --model {MODEL}:{made}")
 
 
 async def transcribe(file: Path, /, *, model: str = MODEL, option: ModelOptions = (), json: bool = False) -> None:
@@ -149,9 +150,10 @@ def revoice(
     with progress(f"changing the voice to {wanted.name}"):
         sound = decoder.revoice(speech, wanted)
     for warning in decoder.prepare(wanted).warnings:
-        out.print(f"[yellow]{wanted.name}:[/] {warning}")
+        out.print(mark(f"{wanted.name}:", "yellow"), warning)
     sound.save(out_file)
-    out.print(f"[green]wrote[/] {in_home(out_file)}: {sound.duration:.1f} s in the voice of {wanted.name}")
+    done = f"{in_home(out_file)}: {sound.duration:.1f} s in the voice of {one_line(wanted.name)}"
+    out.print(mark("wrote", "green"), done)
 
 
 def tokenize(file: Path, /, *, model: str = MODEL, option: ModelOptions = (), json: bool = False) -> None:
@@ -172,7 +174,7 @@ def tokenize(file: Path, /, *, model: str = MODEL, option: ModelOptions = (), js
     if json:
         print_json({"file": str(file), "model": model, "tokens": tokens})
     else:
-        out.print(" ".join(map(str, tokens)), markup=False, highlight=False, soft_wrap=True)
+        out.print(" ".join(map(str, tokens)))
 
 
 def _decoder(model: str, options: Sequence[str], steps: int = 10) -> SpeechDecoder:
@@ -217,4 +219,4 @@ async def _print_text(
     if json:
         print_json({"file": str(file), "model": model, "text": text})
     else:
-        out.print(text, markup=False)
+        out.print(text)

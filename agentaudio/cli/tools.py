@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.markup import escape
 from rich.table import Table
 
-from agentaudio.cli.console import ensure_writable, err, in_home, out, print_json
+from agentaudio.cli.console import ensure_writable, err, in_home, mark, one_line, out, print_json
 from agentaudio.conversation import Conversation, ToolCall
 from agentaudio.errors import AgentAudioError, OptionError, ToolNotFound, did_you_mean
 from agentaudio.plain import plain
@@ -51,7 +50,7 @@ def list_tools(*places: str, json: bool = False, allow_commands: bool = False, a
         plugin = {"plugin": installed[place].value} if place in installed else {}
         rows += [{"name": place, "error": str(problem), **plugin} for problem in problems]
     for name, packages in crowded_names().items():
-        err.print(f"[yellow]{escape(name)}[/] is offered by {escape(' and '.join(packages))}; the first is used")
+        err.print(mark(name, "yellow"), f"is offered by {' and '.join(packages)}; the first is used")
     if json:
         print_json(rows)
         return
@@ -60,10 +59,10 @@ def list_tools(*places: str, json: bool = False, allow_commands: bool = False, a
         table.add_column(title, no_wrap=title == "name")
     for row in rows:
         if "error" in row:
-            err.print(f"[red]error[/] {escape(row['error'])}")
+            err.print(mark("error", "red"), one_line(row["error"]))
             continue
         arguments = ", ".join(row["parameters"].get("properties", {}))
-        table.add_row(row["name"], escape(arguments), escape(row["description"].split("\n")[0]))
+        table.add_row(row["name"], arguments, row["description"].split("\n")[0])
     out.print(table)
 
 
@@ -103,9 +102,9 @@ def check(*files: str, allow_commands: bool = False, allow_secret: Secrets = ())
     for file in files:
         made, problems = _look(file, Grants(allow_commands, allow_secret, looking=True))
         for problem in problems:
-            err.print(f"[red]error[/] {escape(str(problem))}")
+            err.print(mark("error", "red"), one_line(str(problem)))
         if not problems:
-            out.print(f"[green]ok[/] {escape(file)}: {', '.join(tool.name for tool in made)}")
+            out.print(mark("ok", "green"), one_line(f"{file}: {', '.join(tool.name for tool in made)}"))
         wrong = wrong or bool(problems)
     return int(wrong)
 
@@ -186,7 +185,7 @@ def approve_on_terminal(tool: Tool, call: ToolCall) -> bool:
     if not sys.stdin.isatty():
         return False
     given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
-    err.print(f"[yellow]{tool.name}[/]({escape(given)}) wants to run. Allow it? \\[y/N] ", end="")
+    err.print(mark(tool.name, "yellow"), one_line(f"({given}) wants to run. Allow it? [y/N] "), sep="", end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -196,7 +195,7 @@ def _show(ended: ToolRun, out_file: Path | None, json: bool) -> None:
     if json:
         print_json(plain(ended))
         return
-    mark = "" if ended.status == "done" else f"[red]{ended.status}:[/] "
-    (out if ended.status == "done" else err).print(f"{mark}{escape(ended.result.text)}")
+    status = "" if ended.status == "done" else mark(f"{ended.status}: ", "red")
+    (out if ended.status == "done" else err).print(status, ended.result.text, sep="")
     if ended.result.audio is not None and out_file is not None:
         out.print(f"saved {in_home(out_file)} ({ended.result.audio.duration:.1f} s)")

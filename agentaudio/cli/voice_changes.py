@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agentaudio.cli.console import err, in_home, out, print_json
+from agentaudio.cli.console import err, in_home, mark, one_line, out, print_json
 from agentaudio.errors import OptionError
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.ingest import IngestReport
@@ -226,7 +225,7 @@ def reindex(*, library: Library, encoder: str | None = None) -> int:
     with _bar("embedding") as advance:
         refused = embed_again(opened, on_progress=advance)
     for id, reason in refused.items():
-        out.print(f"[red]refused[/] {id}: {escape(reason)}")
+        out.print(mark("refused", "red"), one_line(f"{id}: {reason}"))
     out.print(f"{len(opened) - len(refused)} voices have embeddings of {opened.encoder_name}")
     return int(bool(refused))
 
@@ -284,7 +283,7 @@ def _report(report: IngestReport, json: bool) -> int:
         for name, colour in (("skipped", "dim"), ("flagged", "yellow"), ("refused", "red")):
             for note in getattr(report, name):
                 where = f"row {note.row}, {in_home(Path(note.file))}"
-                out.print(f"[{colour}]{name}[/] {escape(where)}: {escape(note.what)}")
+                out.print(mark(name, colour), one_line(f"{where}: {note.what}"))
         out.print(f"{len(report.added)} voices added, {len(report.skipped)} already present, "
                   f"{len(report.flagged)} to check, {len(report.refused)} refused")  # fmt: skip
     return int(bool(report.refused))

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from rich.markup import escape
 from rich.table import Table
 
-from agentaudio.cli.console import ensure_writable, in_home, out, play, print_json
+from agentaudio.cli.console import ensure_writable, in_home, mark, one_line, out, play, print_json
 from agentaudio.resources import open_voices
 from agentaudio.retrieval.voices.search import VoiceMatch
 from agentaudio.sound.audio import Audio
@@ -78,7 +77,7 @@ def show(voice: str, *, library: Library = "demo", json: bool = False) -> None:
         return
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, value in shown.items():
-        table.add_row(f"[green]{name.replace('_', ' ')}[/]", escape(_line(value)))
+        table.add_row(mark(name.replace("_", " "), "green"), _line(value))
     out.print(table)
 
 
@@ -118,7 +117,8 @@ def check_library(*, library: Library = "demo", repair: bool = False, json: bool
         print_json([{"what": problem.what, "repaired": problem.repaired} for problem in problems])
     else:
         for problem in problems:
-            out.print(f"{'[green]repaired[/]' if problem.repaired else '[red]problem[/] '} {escape(problem.what)}")
+            state = mark("repaired", "green") if problem.repaired else mark("problem ", "red")
+            out.print(state, one_line(problem.what))
         out.print("no problems" if not problems else f"{len(problems)} problems")
     return int(any(not problem.repaired for problem in problems))
 
@@ -140,7 +140,7 @@ def show_stats(*, library: Library = "demo", json: bool = False) -> None:
         print_json(figures)
         return
     for name, value in figures.items():
-        out.print(f"[green]{name:>10}[/] {escape(_line(value))}")
+        out.print(mark(f"{name:>10}", "green"), one_line(_line(value)))
 
 
 @voices.command
@@ -200,7 +200,7 @@ def search(
         min_score=min_score,
     )  # fmt: skip
     if not matches and not json:
-        out.print(f"No voice fits “{escape(query or 'that')}”. `agentaudio voices list` shows what there is.")
+        out.print(f"No voice fits “{query or 'that'}”. `agentaudio voices list` shows what there is.")
         return 1
     if json:
         print_json([match.voice.to_dict() | {"score": match.score, "signals": match.signals, "reason": match.reason}
@@ -247,6 +247,6 @@ def _show(voices: list[Voice], matches: list[VoiceMatch] | None = None) -> None:
     for title in ("id", "name", "language", "description", *(("score", "because") if matches else ())):
         table.add_column(title, no_wrap=title in ("id", "name", "score"))
     for number, voice in enumerate(voices):
-        why = (f"{matches[number].score:.2f}", escape(matches[number].reason)) if matches else ()
-        table.add_row(voice.id, *map(escape, (voice.name, voice.card.language, voice.description)), *why)
+        why = (f"{matches[number].score:.2f}", matches[number].reason) if matches else ()
+        table.add_row(voice.id, voice.name, voice.card.language, voice.description, *why)
     out.print(table)

@@ -1,0 +1,72 @@
+"""`Narrator`: prints a turn as it happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from agentaudio import events
+from agentaudio.cli.console import Terminal, mark, one_line, out
+from agentaudio.events import Event
+
+
+class Narrator:
+    """Prints the events of a turn for people, one line each."""
+
+    def __init__(self, console: Terminal = out) -> None:
+        self._console = console
+        self._in_answer = False
+
+    def show(self, event: Event) -> None:
+        match event:
+            case events.SpeechHeard(text=text, confidence=confidence):
+                sure = "" if confidence is None else f" (confidence {confidence:.2f})"
+                self._line("heard", mark(f"“{text}”", "bold"), sure, at_s=event.at_s)
+            case events.ToolStarted(call=call):
+                given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+                self._line("tool", f"{call.name}({given})", at_s=event.at_s)
+            case events.ToolFinished(run=run):
+                text = run.result.text
+                if run.result.passages:
+                    best = run.result.passages[0]
+                    text = f"{len(run.result.passages)} passages, best: {best.title}"
+                status = "" if run.status == "done" else mark(f"{run.status}: ", "red")
+                self._line("", "→ ", status, _shortened(text), mark(f" ({1000 * run.duration_s:.0f} ms)", "dim"))
+            case events.VoiceChanged(voice=None):
+                self._line("voice", "the model's own", at_s=event.at_s)
+            case events.VoiceChanged(voice=voice) if voice is not None:
+                card = voice.card
+                self._line("voice", mark(card.name, "magenta"), f": {card.description}", at_s=event.at_s)
+                self._line("", mark(_provenance(voice.to_dict()), "dim"))
+            case events.TextSpoken(text=text):
+                if not self._in_answer:
+                    self._console.print(mark("   says ", "green"), end="")
+                    self._in_answer = True
+                self._console.print(text, end="", style="bold")
+            case events.PassageCited(citation=citation):
+                self._line("cites", f"{citation.title} ", mark(f"({citation.source})", "dim"), at_s=event.at_s)
+            case events.TurnFinished(reply=reply):
+                shown = [f"{name.replace('_', ' ')} {value:.2f} s" for name, value in reply.timings.items()]
+                self._line("timing", mark(" · ".join(shown), "dim"))
+            case _:
+                pass
+
+    def _line(self, label: str, *parts: str | Text, at_s: float | None = None) -> None:
+        if self._in_answer:
+            self._console.print()
+            self._in_answer = False
+        flat = [mark(one_line(part), "") if isinstance(part, str) else part for part in parts]
+        when = "" if at_s is None else mark(f" {at_s:.2f} s", "dim")
+        self._console.print(mark(f"{label:>7}", "green"), " ", *flat, when, sep="")
+
+
+def _provenance(card: dict[str, Any]) -> str:
+    source = card.get("source", {})
+    made = " ".join(part for part in (source.get("engine", ""), source.get("voice", "")) if part)
+    return f"{card['id']} · {card['language']} · {made} · licence {card.get('licence', 'none')}"
+
+
+def _shortened(text: str, limit: int = 160) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
