@@ -1,17 +1,62 @@
-"""Writing files so that a reader, a full disk or a killed process never meets half of one."""
+"""Files: opened only inside their folder, and written so that nobody ever meets half of one."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 
 from agentaudio.errors import AgentAudioError
 
 TEMPORARY_SUFFIX = ".tmp"
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: a pipe without a writer would block `open`
+
+
+def open_within(folder: Path, path: Path) -> BufferedReader:
+    """Open a regular file for reading, if it lies in the folder once links are resolved.
+
+    Every step of the resolved path is opened without following links, so that a link which is put there
+    after the check leads nowhere. A named pipe or device is refused without waiting for it. A hard link
+    cannot be told from the file itself.
+
+    Raises OSError, whose `strerror` says what is wrong.
+    """
+    try:
+        root, real = folder.resolve(strict=True), path.resolve(strict=True)
+    except RuntimeError:  # circular links, in Python before 3.13
+        raise OSError(errno.ELOOP, "its links lead in a circle", str(path)) from None
+    if not real.is_relative_to(root):
+        raise OSError(errno.EACCES, f"it leads out of {folder}", str(path))
+    *folders, name = real.relative_to(root).parts or (".",)
+    at = os.open(root, _FOLDER)
+    try:
+        for part in folders:
+            inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = inner
+        handle = os.open(name, _FILE | os.O_NOFOLLOW, dir_fd=at)
+    finally:
+        os.close(at)
+    return _regular(handle, path)
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading, without waiting for a named pipe or device. Raises OSError for those too."""
+    return _regular(os.open(path, _FILE), path)
+
+
+def _regular(handle: int, path: Path) -> BufferedReader:
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return open(path, "rb", opener=lambda *_: handle)
 
 
 def write_atomically(path: Path, content: bytes, *, error: type[AgentAudioError], durable: bool = False) -> None:

@@ -106,8 +106,8 @@ class OpenArguments:
 def _shown(value: Any) -> str:
     try:
         text = repr(value)
-    except RecursionError:
-        return "something nested too deeply"
+    except (RecursionError, ValueError):  # ValueError: a number with thousands of digits
+        return "a value that cannot be shown"
     return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
 
 

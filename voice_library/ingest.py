@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from agentaudio.errors import AudioError, VoiceError
+from agentaudio.errors import AgentAudioError, AudioError, VoiceError
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.vad import VoiceActivity
 from agentaudio.voice_library.excerpt import WISHED_S, find_excerpt
@@ -117,8 +118,15 @@ class IngestRun:
         """
         if entry.problem is not None:
             raise VoiceError(entry.problem)
-        origin = self._unknown(_fingerprint(entry.file))
-        audio = Audio.load(entry.file)
+        try:
+            with entry.open() as recording:
+                origin = self._unknown(_fingerprint(recording, entry.file))
+                recording.seek(0)
+                audio = Audio.load(recording)
+        except OSError as error:
+            if isinstance(error, AgentAudioError):
+                raise
+            raise AudioError(f"cannot read {entry.file}: {error.strerror}") from None
         if audio.sample_rate > HIGHEST_RATE_HZ:
             audio = audio.resample(HIGHEST_RATE_HZ)
         excerpt = find_excerpt(audio, self._activity)
@@ -214,24 +222,22 @@ def _in_order(
                 future.cancel()
 
 
-def _fingerprint(file: Path) -> str:
+def _fingerprint(recording: BufferedReader, file: Path) -> str:
     """SHA-256 of a file. Raises AudioError for one that is too large, or too long once decoded."""
     import soundfile
 
-    try:
-        if file.stat().st_size > LARGEST_SOURCE_BYTES:
-            raise AudioError(f"{file} has {file.stat().st_size / 1e6:.0f} MB; cut it first")
-        with suppress(soundfile.LibsndfileError):  # Audio.load reads more formats and has clearer errors
-            header = soundfile.info(str(file))
-            if header.duration > LONGEST_SOURCE_S:
-                raise AudioError(
-                    f"{file} says it lasts {header.duration / 60:.0f} minutes; the limit is "
-                    f"{LONGEST_SOURCE_S / 60:.0f}, so cut it first"
-                )
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError as error:
-        raise AudioError(f"cannot read {file}: {error.strerror}") from None
+    size = os.fstat(recording.fileno()).st_size
+    if size > LARGEST_SOURCE_BYTES:
+        raise AudioError(f"{file} has {size / 1e6:.0f} MB; cut it first")
+    with suppress(soundfile.LibsndfileError):  # Audio.load reads more formats and has clearer errors
+        header = soundfile.info(recording)
+        if header.duration > LONGEST_SOURCE_S:
+            raise AudioError(
+                f"{file} says it lasts {header.duration / 60:.0f} minutes; the limit is "
+                f"{LONGEST_SOURCE_S / 60:.0f}, so cut it first"
+            )
+    recording.seek(0)
+    return hashlib.file_digest(recording, "sha256").hexdigest()
 
 
 def _id_from(file: Path) -> str:

@@ -10,12 +10,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from agentaudio.errors import MissingExtra, VoiceError, did_you_mean
+from agentaudio.files import open_regular, open_within
 from agentaudio.sound.formats import SOUND_SUFFIXES
 from agentaudio.voice_library.voice import Consent, Source, VoiceCard
 
@@ -36,12 +38,18 @@ class Entry:
     """A row of a manifest: a recording and fields of its card, or the problem with the row.
 
     number: of the line, from 1; of the file, for a folder
+    folder: in which the file must lie when it is read; None for a recording that was named itself
     """
 
     number: int
     file: Path
     fields: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
+    folder: Path | None = None
+
+    def open(self) -> BufferedReader:
+        """The recording. Raises OSError when it is not a regular file, or now leads out of the folder."""
+        return open_regular(self.file) if self.folder is None else open_within(self.folder, self.file)
 
 
 def read_manifest(source: str | os.PathLike[str]) -> Iterator[Entry]:
@@ -98,9 +106,10 @@ def _within(folder: Path, rows: Iterable[Raw]) -> Iterator[Entry]:
             continue
         path = folder / name.strip()
         try:
-            inside = path.resolve().is_relative_to(root)
             str(path).encode()  # file names may hold bytes that are not UTF-8
-            path = path if path.exists() else folder / unicodedata.normalize("NFC", name.strip())
+            if not path.exists():
+                path = folder / unicodedata.normalize("NFC", name.strip())
+            inside = path.resolve().is_relative_to(root)
             missing = not path.is_file()
         except (OSError, ValueError, RuntimeError) as error:  # NUL, too long, circular links
             yield Entry(number, folder, problem=f"{name.strip()[:200]!r} is not a file name ({error})")
@@ -111,7 +120,7 @@ def _within(folder: Path, rows: Iterable[Raw]) -> Iterator[Entry]:
             yield Entry(number, path, problem="no such file")
         else:
             try:
-                yield Entry(number, path, _fields(row))
+                yield Entry(number, path, _fields(row), folder=folder)
             except VoiceError as error:
                 yield Entry(number, path, problem=str(error))
 

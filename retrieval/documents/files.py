@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from agentaudio.errors import AudioError, MissingExtra, RetrievalError
+from agentaudio.files import open_regular, open_within
 from agentaudio.retrieval.documents.html import article
 from agentaudio.retrieval.text.splitting import MAX_PASSAGE_CHARS, Document
 from agentaudio.sound.audio import Audio
@@ -27,10 +29,13 @@ MAX_PAGES = 5_000
 LONGEST_UTTERANCE_S = 25.0
 
 
-def read_documents(path: Path, source: str, transcribe: Transcribe | None = None) -> Iterator[Document]:
+def read_documents(
+    path: Path, source: str, transcribe: Transcribe | None = None, *, within: Path | None = None
+) -> Iterator[Document]:
     """The documents in a file: one, or one for each page of a PDF and each passage of a recording.
 
     source: the source of its documents; pages and times are added as fragments
+    within: the folder in which the file must lie once links are resolved; None allows any place
 
     HTML, PDF and Word files are parsed in a worker process, within the limits `PAGE` and `DOCUMENT`.
 
@@ -40,21 +45,23 @@ def read_documents(path: Path, source: str, transcribe: Transcribe | None = None
     suffix = path.suffix.lower()
     limit = MAX_FILE_BYTES if suffix in TEXT + PAGES else MAX_PAPER_BYTES
     try:
-        if (size := path.stat().st_size) > limit:
-            raise RetrievalError(f"{source} has {size:,} bytes, more than {limit // 1_000_000} MB; split it")
-        if suffix in TEXT:
-            yield Document(_text(path, source), _named(path), source)
-        elif suffix in PAGES:
-            found = article(path.read_bytes(), name=source)
-            yield Document(found.text, found.title or _named(path), source)
-        elif suffix == ".pdf":
-            yield from _pdf(path, source)
-        elif suffix == ".docx":
-            yield _docx(path, source)
-        elif suffix in SOUND_SUFFIXES and transcribe is not None:
-            yield from _recording(path, source, transcribe)
-        else:
-            raise RetrievalError(f"{source} is not a document; use {', '.join(SUFFIXES)}, or recordings to transcribe")
+        with open_regular(path) if within is None else open_within(within, path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > limit:
+                raise RetrievalError(f"{source} has {size:,} bytes, more than {limit // 1_000_000} MB; split it")
+            if suffix in TEXT:
+                yield Document(_text(file.read(limit), source), _named(path), source)
+            elif suffix in PAGES:
+                found = article(file.read(limit), name=source)
+                yield Document(found.text, found.title or _named(path), source)
+            elif suffix == ".pdf":
+                yield from _pdf(path, source)
+            elif suffix == ".docx":
+                yield _docx(path, source)
+            elif suffix in SOUND_SUFFIXES and transcribe is not None:
+                yield from _recording(file, path, source, transcribe)
+            else:
+                known = ", ".join(SUFFIXES)
+                raise RetrievalError(f"{source} is not a document; use {known}, or recordings to transcribe")
     except OSError as error:
         raise RetrievalError(f"cannot read {source}: {error.strerror}; check its permissions") from None
 
@@ -63,9 +70,10 @@ def _named(path: Path) -> str:
     return path.stem.replace("_", " ").replace("-", " ").capitalize()
 
 
-def _text(path: Path, source: str) -> str:
+def _text(content: bytes, source: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        # As in text mode, every line ends in a line feed.
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         raise RetrievalError(f"{source} is not UTF-8 text; convert it, or move it out of the folder") from None
 
@@ -97,10 +105,10 @@ def _read_apart(path: Path, source: str, parser: str, task: str, request: dict[s
     return answer
 
 
-def _recording(path: Path, source: str, transcribe: Transcribe) -> Iterator[Document]:
+def _recording(file: BinaryIO, path: Path, source: str, transcribe: Transcribe) -> Iterator[Document]:
     """Transcripts of utterances, joined up to MAX_PASSAGE_CHARS, with their times in the source."""
     try:
-        audio = Audio.load(path)
+        audio = Audio.load(file)
     except AudioError as error:
         raise RetrievalError(f"{source} cannot be decoded: {error}") from None
     begun, ended, said = 0.0, 0.0, ""

@@ -10,6 +10,7 @@ from hashlib import file_digest
 from pathlib import Path
 
 from agentaudio.errors import AgentAudioError, RetrievalError
+from agentaudio.files import open_within
 from agentaudio.retrieval.documents.corpus import Corpus, FileState
 from agentaudio.retrieval.documents.files import SUFFIXES, Transcribe, read_documents
 from agentaudio.retrieval.text.splitting import split
@@ -81,7 +82,7 @@ class Folder:
                     self.corpus.touch(hashed)
                     seen.add(name)
                     continue
-                documents = read_documents(self.path / name, name, self._transcribe)
+                documents = read_documents(self.path / name, name, self._transcribe, within=self.path)
                 self.corpus.put(hashed, [passage for document in documents for passage in split(document)])
             except FileNotFoundError:
                 continue  # deleted since it was listed
@@ -113,7 +114,7 @@ class Folder:
                 continue
 
     def _hash(self, name: str) -> str:
-        with (self.path / name).open("rb") as file:
+        with open_within(self.path, self.path / name) as file:
             return file_digest(file, "sha256").hexdigest()
 
 

@@ -64,10 +64,15 @@ def read_index(path: Path) -> tuple[Built, dict[str, Any]] | None:
             if record["format"] != FORMAT:
                 return None
             plan = Plan(**record["plan"])
-            index = faiss.read_index(str(path.with_name(record["data"])), faiss.IO_FLAG_MMAP_IFC)
-            held = IdSet(_ids(index, plan))
-            return Built(index, plan, held, int(record["probes"]), float(record["recall"])), record["about"]
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError):
+            probes, recall, about = int(record["probes"]), float(record["recall"]), record["about"]
+            data = path.with_name(record["data"])
+            if not (isinstance(about, dict) and isinstance(plan.lists, int) and probes >= 0 and 0 <= recall <= 1):
+                return None
+            index = faiss.read_index(str(data), faiss.IO_FLAG_MMAP_IFC)
+            if plan.lists != getattr(index, "nlist", 0):  # FAISS reads beyond its lists without a check
+                return None
+            return Built(index, plan, IdSet(_ids(index, plan)), probes, recall), about
+        except Exception:  # damaged bytes make the parsers raise exceptions of any type
             continue
     return None
 

@@ -14,11 +14,15 @@ from urllib.parse import quote, quote_plus
 from pydantic import Field
 
 from agentaudio.errors import OptionError, did_you_mean
+from agentaudio.files import open_regular
 from agentaudio.tools.arguments import TypedArguments
 from agentaudio.tools.declarative.format import Parameter, Secret
 from agentaudio.tools.declarative.grants import Grants
 from agentaudio.tools.declarative.placeholder import placeholders
 from agentaudio.tools.declarative.source import Place, Source
+
+MAX_SECRET_BYTES = 65_536
+"""Bytes of a secret's file that are read."""
 
 _TYPES: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool}
 _LIMITS = {
@@ -91,7 +95,8 @@ class Entry:
                 )
             return value
         try:
-            value = path.read_text(encoding="utf-8").strip()
+            with open_regular(path) as file:
+                value = file.read(MAX_SECRET_BYTES).decode("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise self.error(
                 f"the secret {name} cannot be read from {path}: {error}", "secrets", name, "file"

@@ -126,7 +126,10 @@ def _validation_error(entry: Entry, kind: type[AnyTool], item: Any) -> AgentAudi
         return entry.error(f"there is no setting {dotted}{hint}", *place)
     if item["type"] == "value_error":
         return entry.error(str(item["ctx"]["error"]), *place)
-    shown = repr(item["input"])
+    try:
+        shown = repr(item["input"])
+    except (ValueError, RecursionError):  # a number with thousands of digits, deep nesting
+        shown = "such a value"
     return entry.error(f"{dotted}: {item['msg']}, not {shown if len(shown) < 60 else shown[:59] + '…'}", *place)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from agentaudio.errors import OptionError
+from agentaudio.files import open_regular
 from agentaudio.workers.limits import TOOL_FILE
 from agentaudio.workers.pool import DOCUMENTS
 
@@ -25,6 +26,8 @@ MAX_DEPTH = 20
 SMALL_BYTES = 4_000
 """Files of this size are parsed in this process. The parsers take quadratic time and memory for some files;
 for 4 kB that is some milliseconds and megabytes, for 200 kB it is gigabytes."""
+MAX_KEY_PARTS = 50
+"""Parts of a dotted key in TOML; the parser's time grows with their square."""
 
 # The core schema of YAML 1.2: `no` and `on` are strings, 012 is the number 12.
 _NULL = re.compile(r"null|Null|NULL|~|")
@@ -58,11 +61,12 @@ def read_source(path: Path) -> Source:
     Raises OptionError, with the line, when it cannot be read or parsed or reaches a limit.
     """
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise OptionError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > MAX_FILE_BYTES:
-        raise OptionError(f"{path}: has {len(content)} bytes; a file of tools has at most {MAX_FILE_BYTES}; split it")
+        raise OptionError(f"{path}: a file of tools has at most {MAX_FILE_BYTES} bytes; split it")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -185,18 +189,25 @@ def _plain(word: str) -> Any:
     return word
 
 
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_KEY_PARTS},}}")
+
+
 def _read_toml(text: str, source: Source) -> Any:
+    if long := _LONG_KEY.search(text):
+        line = text.count("\n", 0, long.start()) + 1
+        raise OptionError(f"{source.path}:{line}: a key has more than {MAX_KEY_PARTS} parts between dots")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
-        line = found[1] if found and found[1] else text.count("\n") + 1
+        line = int(found[1]) if found and found[1] else text.count("\n") + 1
         problem = str(error)[: found.start()] if found else str(error)
         raise OptionError(f"{source.path}:{line}: {problem}") from None
     except RecursionError:
         raise OptionError(f"{source.path}: this is nested too deeply") from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise OptionError(f"{source.path}: {error}") from None
+    except (ValueError, OverflowError) as error:  # numbers with thousands of digits, dates outside the calendar
+        raise OptionError(f"{source.path}: a value cannot be read: {error}") from None
     data = _plain_toml(data, source, 0)
     source.lines.update(_toml_lines(text))
     return data
