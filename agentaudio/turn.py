@@ -94,8 +94,7 @@ class Turn:
             if is_left_behind(task):
                 return self._finish("interrupted")
             if isinstance(error, asyncio.CancelledError) and is_cancelled(task):
-                self._finish("interrupted")
-                raise
+                raise  # `close` reports the interruption
             failure: BaseException = error
             if clock.expired():
                 failure = LimitError(f"the turn took longer than {turn_s:g} s (Limits.turn_s) and was stopped")
@@ -145,7 +144,6 @@ class Turn:
                 return "length"
             if not calls:
                 return "max_steps" if step == last_step > 1 else "answered"
-            stop_if_cancelled()
             if not await self._act(calls, offered=step < last_step):
                 return "tool_calls"
         return "max_steps"

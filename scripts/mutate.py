@@ -35,7 +35,8 @@ FIGURES = ROOT / "docs" / "figures" / "mutation.json"
 DEV, LOCAL = ".venv/bin/python", ".venvs/local/bin/python"  # LOCAL has torch
 
 AGENT = ("tests/test_session.py", "tests/test_capabilities.py", "tests/test_agent.py", "tests/test_deltas.py",
-         "tests/test_playback.py", "tests/test_cancellation.py", "tests/test_session_machine.py")  # fmt: skip
+         "tests/test_limits.py", "tests/test_playback.py", "tests/test_cancellation.py",
+         "tests/test_session_machine.py")  # fmt: skip
 TARGETS = {
     "agentaudio/turn.py": (DEV, AGENT),
     "agentaudio/session.py": (DEV, AGENT),

@@ -261,6 +261,20 @@ async def test_the_voice_of_the_reply_is_the_one_that_was_heard(library: VoiceLi
     assert event.reply.voice == library.get("ruby")
 
 
+@pytest.mark.parametrize(("max_steps", "stop"), [(1, "answered"), (2, "max_steps"), (3, "answered")])
+async def test_max_steps_is_the_stop_of_a_turn_that_answers_because_it_must(max_steps: int, stop: str) -> None:
+    @tool
+    def look() -> str:
+        return "seen"
+
+    def answer(conversation: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
+        wants = len(conversation) == 1 and specs
+        return [CallDelta(ToolCall("c", "look", {}))] if wants else [TextDelta("Well.")]
+
+    reply = await Agent(scripted(answer, answer), tools=[look], max_steps=max_steps).run("go")
+    assert (reply.text, reply.stop) == ("Well.", stop)
+
+
 # Failures
 
 
