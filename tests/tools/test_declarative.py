@@ -137,7 +137,7 @@ def test_arguments_fill_every_part_of_a_request(
         ({"shop": "x", "item": "tea", "count": 10}, "count: Input should be less than or equal to 9"),
         ({"shop": "x", "item": "tea", "note": "too long"}, "note: String should have at most 5"),
         ({"item": "tea"}, "shop: Field required"),
-        ({"shop": "..", "item": "tea"}, "cannot be part of a URL"),
+        ({"shop": "..", "item": "tea"}, "cannot be part of the URL"),
         ({"shop": "x\r\nHost: evil", "item": "tea"}, "the header X-Shop takes printable ASCII characters on one line"),
     ],
 )

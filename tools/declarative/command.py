@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import Any
 
 from agentaudio.errors import ToolError
+from agentaudio.tools.declarative.code import read_as_code
 from agentaudio.tools.declarative.entry import Entry, redact
 from agentaudio.tools.declarative.format import CommandTool
 from agentaudio.tools.declarative.grants import NO_COMMANDS
@@ -32,6 +34,13 @@ def command_tool(entry: Entry, config: CommandTool) -> Tool:
     found = shutil.which(program) or shutil.which(str(folder / program))
     if found is None:
         raise entry.error(f"there is no program {program!r}; install it, or write its path", "command", 0)
+    code = read_as_code(config.command, found)
+    if code is not None:
+        problem = (
+            f"{code[:60]!r} would be read as code or as a program; give values as arguments of a script or of "
+            """fixed code: ["sh", "-c", 'echo "$1"', "sh", "{a}"]"""
+        )
+        raise entry.error(problem, "command", config.command.index(code))
     env = {name: fill(text, secrets) for name, text in config.env.items()}
 
     async def run(**arguments: Any) -> str:
@@ -70,4 +79,9 @@ def _argument(word: str, arguments: dict[str, Any]) -> str:
     if word.startswith("{") and filled.startswith("-"):
         # A model must not turn a value into an option of the program.
         raise ToolError(f"{filled[:40]!r} begins with a hyphen, which is not allowed in this argument")
+    # In a path, nothing and ".." would name another folder than the one that was meant.
+    for part in word.split("/") if "/" in word else ():
+        value = fill(part, arguments)
+        if part != value and (not value or ".." in re.split(r"[/\\]", value)):
+            raise ToolError(f"{value[:40]!r} cannot be part of the path {word}")
     return filled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -162,7 +163,7 @@ def _check_request(entry: Entry, request: Request, known: set[str], *place: str 
 
 
 def _build_request(client: httpx2.AsyncClient, request: Request, known: Mapping[str, Any]) -> httpx2.Request:
-    url = parse_url(fill(request.url, known, _segment))
+    url = parse_url(_filled_url(request.url, known))
     query = {name: value for name, value in fill_all(request.query, known).items() if value is not None}
     if query:
         url = url.copy_merge_params(
@@ -181,9 +182,19 @@ def _build_request(client: httpx2.AsyncClient, request: Request, known: Mapping[
     return client.build_request(request.method, url, headers=headers, json=body)
 
 
-def _segment(value: str) -> str:
-    if value in (".", ".."):
-        raise ToolError(f"{value!r} cannot be part of a URL")
+def _filled_url(template: str, known: Mapping[str, Any]) -> str:
+    """The URL with quoted values. Raises ToolError for values that would make another path of it: none, and `..`."""
+    path, mark, query = template.partition("?")
+    segments = []
+    for part in path.split("/"):
+        segment = fill(part, known)
+        if segment != part and (not segment or {".", ".."}.intersection(re.split(r"[/\\]", segment))):
+            raise ToolError(f"{segment[:40]!r} cannot be part of the URL {path}")
+        segments.append(fill(part, known, _quoted))
+    return "/".join(segments) + mark + fill(query, known, _quoted)
+
+
+def _quoted(value: str) -> str:
     return quote(value, safe="")
 
 
