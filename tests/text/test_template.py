@@ -81,8 +81,8 @@ def test_matching_takes_time_in_proportion_to_the_words(text: str) -> None:
     shape = template(text)
 
     def seconds(words: int) -> float:
-        begun = time.perf_counter()
+        begun = time.thread_time()
         shape.match(split_words("word " * words))
-        return time.perf_counter() - begun
+        return time.thread_time() - begun
 
     assert min(seconds(4000) for _ in range(3)) < 20 * min(seconds(400) for _ in range(3)) + 0.05

@@ -148,11 +148,11 @@ def test_sentences_of_any_signs_are_routed_expected_and_answered(name: str, sent
 
 def seconds(run: str, length: int, work: Callable[[str], object]) -> float:
     """The time for texts of about `length` characters in which `run` is repeated."""
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for before in BEFORE:
         for after in AFTER:
             work(before + run * (length // len(run)) + after)
-    return time.perf_counter() - begun
+    return time.thread_time() - begun
 
 
 def of_users(text: str) -> None:
@@ -176,7 +176,8 @@ def of_documents(text: str) -> None:
 @pytest.mark.parametrize("work", [of_users, of_documents])
 def test_long_runs_take_time_in_proportion_to_their_length(work: Callable[[str], object], run: str) -> None:
     short = min(seconds(run, 500, work) for _ in range(2))
-    assert seconds(run, 4000, work) < 24 * short + 0.1  # 8 times as long; quadratic work takes 64 times as long
+    # 8 times as long; quadratic work takes 64 times as long. The CPU time, because other processes run too.
+    assert seconds(run, 4000, work) < 30 * short + 0.2
 
 
 def test_a_long_request_is_refused_in_one_line_that_names_the_setting() -> None:
