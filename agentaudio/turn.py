@@ -202,21 +202,16 @@ class Turn:
         calls = [delta.call for delta in deltas]
         left = left_to_caller(calls, self._setup.tools, problems)
         before = len(self._record.runs)
-        interrupted = True
         try:
             own = [call for call in calls if call not in left]
             await self._calls.run(own, self._context(), problems=problems)
-            interrupted = False
         finally:
             order = [call.id for call in calls]
-            self._record.runs[before:] = sorted(self._record.runs[before:], key=lambda run: order.index(run.call.id))
-            ended = {run.call.id: run for run in self._record.runs[before:]}
-            outputs = [ended[call.id].output if call.id in ended else without_result(call) for call in calls]
-            if not interrupted:
-                outputs = [output for output in outputs if output.call_id in ended]
-            if outputs:
-                self._add("tool", *outputs)
-        for run in ended.values():
+            runs = sorted(self._record.runs[before:], key=lambda run: order.index(run.call.id))
+            self._record.runs[before:] = runs
+            if runs:
+                self._add("tool", *(run.output for run in runs))
+        for run in runs:
             self._voice.change(run)
         for call in left:
             await self._record.put(events.ToolRequested, call=call)
