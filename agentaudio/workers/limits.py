@@ -1,4 +1,4 @@
-"""`Limits` of reading foreign content in a worker process, one set for each kind of content."""
+"""`WorkLimits` of reading foreign content in a worker process, one set for each kind of content."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WorkLimits:
     """What one request to a worker process may use.
 
     name: of the setting, for error messages
@@ -23,12 +23,12 @@ class Limits:
     memory_mb: int
     output_mb: int
 
-    def with_time_for(self, size_bytes: int) -> Limits:
+    def with_time_for(self, size_bytes: int) -> WorkLimits:
         """These limits with SECONDS_PER_MB more for each MB of a file."""
         more = SECONDS_PER_MB * size_bytes / 1_000_000
         return replace(self, timeout_s=self.timeout_s + more, cpu_s=self.cpu_s + more)
 
-    def for_sound(self, duration_s: float, output_bytes: int) -> Limits:
+    def for_sound(self, duration_s: float, output_bytes: int) -> WorkLimits:
         """These limits for a sound of at most `duration_s` and `output_bytes` of samples."""
         output_mb = output_bytes // 1_000_000 + 1
         return replace(
@@ -43,16 +43,16 @@ class Limits:
 SECONDS_PER_MB = 10
 """A dense PDF has about 250 pages in one MB, and a page takes some 30 ms."""
 
-PAGE = Limits("agentaudio.workers.limits.PAGE", timeout_s=15, cpu_s=4, memory_mb=400, output_mb=20)
+PAGE = WorkLimits("agentaudio.workers.limits.PAGE", timeout_s=15, cpu_s=4, memory_mb=400, output_mb=20)
 """An HTML page."""
 
-DOCUMENT = Limits("agentaudio.workers.limits.DOCUMENT", timeout_s=20, cpu_s=10, memory_mb=600, output_mb=50)
+DOCUMENT = WorkLimits("agentaudio.workers.limits.DOCUMENT", timeout_s=20, cpu_s=10, memory_mb=600, output_mb=50)
 """A PDF or Word file; plus SECONDS_PER_MB of time for each MB of the file."""
 
-TOOL_FILE = Limits("agentaudio.workers.limits.TOOL_FILE", timeout_s=15, cpu_s=5, memory_mb=300, output_mb=20)
+TOOL_FILE = WorkLimits("agentaudio.workers.limits.TOOL_FILE", timeout_s=15, cpu_s=5, memory_mb=300, output_mb=20)
 """A YAML or TOML file of tools."""
 
-SOUND = Limits("agentaudio.workers.limits.SOUND", timeout_s=10, cpu_s=5, memory_mb=300, output_mb=0)
+SOUND = WorkLimits("agentaudio.workers.limits.SOUND", timeout_s=10, cpu_s=5, memory_mb=300, output_mb=0)
 """A sound file. The longest sound that is asked for adds one second of time for each SLOWEST_DECODER
 seconds, its samples, and three times their size of memory."""
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from agentaudio import errors
 from agentaudio.errors import AgentAudioError
-from agentaudio.workers.limits import Limits
+from agentaudio.workers.limits import WorkLimits
 from agentaudio.workers.messages import Message
 from agentaudio.workers.worker import Worker, WorkerLost
 
@@ -48,7 +48,7 @@ class Job(Generic[Result]):
         request: Mapping[str, Any],
         content: bytes | bytearray | memoryview = b"",
         *,
-        limits: Limits,
+        limits: WorkLimits,
         what: str,
         error: type[AgentAudioError],
     ) -> Message:
@@ -87,7 +87,7 @@ class Job(Generic[Result]):
         return answer["found"], body
 
     def _exchange(
-        self, header: Mapping[str, Any], content: bytes | bytearray | memoryview, limits: Limits
+        self, header: Mapping[str, Any], content: bytes | bytearray | memoryview, limits: WorkLimits
     ) -> Message:  # fmt: skip
         worker = self._worker = self._pool.take()
         keep = False
@@ -231,7 +231,7 @@ class Pool:
             del job
 
 
-def _explained(lost: WorkerLost, limits: Limits) -> str:
+def _explained(lost: WorkerLost, limits: WorkLimits) -> str:
     match lost.reason:
         case "processor":
             return f"takes more than {limits.cpu_s:.3g} s of processor time to read ({limits.name}.cpu_s)"

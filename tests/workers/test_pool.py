@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from agentaudio.errors import AudioError, RetrievalError
-from agentaudio.workers.limits import Limits
+from agentaudio.workers.limits import WorkLimits
 from agentaudio.workers.messages import Message
 from agentaudio.workers.pool import Job, Pool
 
-SMALL = Limits("limits.SMALL", timeout_s=30, cpu_s=1, memory_mb=100, output_mb=2)
-HASTY = Limits("limits.HASTY", timeout_s=0.3, cpu_s=60, memory_mb=100, output_mb=2)
+SMALL = WorkLimits("limits.SMALL", timeout_s=30, cpu_s=1, memory_mb=100, output_mb=2)
+HASTY = WorkLimits("limits.HASTY", timeout_s=0.3, cpu_s=60, memory_mb=100, output_mb=2)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def pool() -> Iterator[Pool]:
     made.close()
 
 
-def ask(job: Job[Any], task: str, limits: Limits = SMALL, content: bytes = b"", **request: Any) -> Message:
+def ask(job: Job[Any], task: str, limits: WorkLimits = SMALL, content: bytes = b"", **request: Any) -> Message:
     return job.ask(f"tasks:{task}", request, content, limits=limits, what="the file", error=RetrievalError)
 
 
@@ -61,7 +61,7 @@ def test_data_and_bytes_come_back(pool: Pool) -> None:
     ],
 )
 def test_bad_content_is_named_with_its_limit_and_the_next_request_is_answered(
-    pool: Pool, task: str, limits: Limits, problem: str
+    pool: Pool, task: str, limits: WorkLimits, problem: str
 ) -> None:
     with pytest.raises(RetrievalError, match=f"^the file {problem}"):
         pool.run(lambda job: ask(job, task, limits))
@@ -97,7 +97,7 @@ def test_a_process_killed_while_it_was_idle_is_replaced(pool: Pool) -> None:
 
 
 def test_cancelling_kills_the_process_at_once(pool: Pool) -> None:
-    patient = Limits("patient", timeout_s=60, cpu_s=60, memory_mb=100, output_mb=2)
+    patient = WorkLimits("patient", timeout_s=60, cpu_s=60, memory_mb=100, output_mb=2)
 
     async def cancel() -> float:
         await pool.call(lambda job: ask(job, "echo"))
@@ -180,7 +180,7 @@ def test_forks_have_their_own_processes_and_the_end_leaves_none(ending: str) -> 
         import os, sys, threading, time
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_pool import SMALL, Pool, ask
-        from agentaudio.workers.limits import Limits
+        from agentaudio.workers.limits import WorkLimits
         pool = Pool("test")
         pool.run(lambda job: ask(job, "echo"))
         print(*pool.pids, flush=True)
