@@ -45,8 +45,6 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    # It warns of every oddity that it can repair. The command line owns the process; the library sets no levels.
-    logging.getLogger("pypdf").setLevel(logging.ERROR)
     logging.lastResort = LogOnTerminal(logging.WARNING)
     try:
         code = app(arguments, exit_on_error=False, result_action="return_int_as_exit_code_else_zero")
