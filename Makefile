@@ -8,13 +8,16 @@ SCALE := .venvs/scale
 MUTATE := .venvs/mutate
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-local test-speechbrain test-scale mutate check bench format clean
+.PHONY: demo test test-hostile test-local test-speechbrain test-scale mutate check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
 
 test: $(VENV)/.ready-dev    ## run the tests
 	$(BIN)/python -m pytest -x -q
+
+test-hostile: $(VENV)/.ready-dev ## run the tests with inputs made to harm: bombs, floods, broken files
+	$(BIN)/python -m pytest -x -q -m hostile
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in a separate environment
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/test_revoiced.py \

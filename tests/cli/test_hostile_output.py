@@ -20,6 +20,8 @@ from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.ingest import ingest
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 
+pytestmark = pytest.mark.hostile
+
 pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
 
 ATTACKS = {

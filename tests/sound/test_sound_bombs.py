@@ -21,6 +21,8 @@ from agentaudio.sound import decode
 from agentaudio.sound.audio import Audio
 from agentaudio.workers.pool import SOUND
 
+pytestmark = pytest.mark.hostile
+
 
 def load(content: bytes, max_duration_s: float = 60) -> Audio:
     return asyncio.run(Audio.aload(content, max_duration_s=max_duration_s, setting="max_audio_s"))

@@ -10,6 +10,8 @@ import pytest
 from agentaudio.errors import OptionError
 from agentaudio.tools.declarative.load import load_tools
 
+pytestmark = pytest.mark.hostile
+
 HEAD = 'name = "x"\ndescription = "d"\nkind = "http"\nurl = "https://a/"\n'
 
 

@@ -22,6 +22,8 @@ from agentaudio import RunContext, Tool
 from agentaudio.conversation import Conversation
 from agentaudio.errors import MissingExtra, OptionError, ToolError
 
+pytestmark = pytest.mark.hostile
+
 try:
     from agentaudio.tools import mcp_listing, mcp_stdio
     from agentaudio.tools.mcp import McpServer

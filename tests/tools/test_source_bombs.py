@@ -16,6 +16,8 @@ from agentaudio.tools.declarative import source
 from agentaudio.tools.declarative.source import read_source
 from agentaudio.workers.limits import TOOL_FILE
 
+pytestmark = pytest.mark.hostile
+
 
 @pytest.mark.parametrize("name", bombs.tool_files())
 def test_hostile_files_end_in_time(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +33,7 @@ def test_hostile_files_end_in_time(name: str, tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (bombs.tool_files()["dotted.toml"](), r"a.toml (takes|needs) more than .*limits.TOOL_FILE|nested"),
+        (bombs.tool_files()["dotted.toml"](), r"a.toml:1: a key has more than 50 parts between dots"),
         (b"a=" + b"9" * 5_000, r"a.toml: .*integer"),
         (b"a=0x" + b"f" * 3_000, r"a.toml: an integer has 12000 bits; TOML has at most 64"),
         (b"a=18446744073709551616", r"a.toml: an integer has 65 bits"),

@@ -21,6 +21,8 @@ from agentaudio.workers.limits import WorkLimits
 from agentaudio.workers.messages import Message
 from agentaudio.workers.pool import Job, Pool
 
+pytestmark = pytest.mark.hostile
+
 SMALL = WorkLimits("limits.SMALL", timeout_s=30, cpu_s=1, memory_mb=100, output_mb=2)
 HASTY = WorkLimits("limits.HASTY", timeout_s=0.3, cpu_s=60, memory_mb=100, output_mb=2)
 

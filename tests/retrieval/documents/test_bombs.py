@@ -16,6 +16,8 @@ from agentaudio.retrieval.documents import files, html
 from agentaudio.retrieval.documents.files import read_documents
 from agentaudio.workers.limits import DOCUMENT, PAGE
 
+pytestmark = pytest.mark.hostile
+
 for module in ("trafilatura", "pypdf", "docx"):
     pytest.importorskip(module, reason="needs the extras 'web' and 'documents'")
 

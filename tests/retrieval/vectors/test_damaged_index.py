@@ -14,6 +14,8 @@ pytest.importorskip("faiss", reason="needs the extra 'embedded'")
 
 from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 
+pytestmark = pytest.mark.hostile
+
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
