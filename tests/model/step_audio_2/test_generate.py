@@ -314,7 +314,7 @@ async def test_impossible_options_and_empty_conversations_are_refused(model: Ste
         ({"temperature": -1}, "temperature"),
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"stop": ("",)}, "none of them empty"),
-        ({"stop": "end"}, "a sequence of strings"),
+        ({"stop": "end"}, "stop is 'end'"),
         ({"max_tokens": 1.5}, "an integer"),
         ({"seed": 1.5}, "seed is 1.5"),
         ({"temperature": "warm"}, "temperature is 'warm'"),
