@@ -788,3 +788,29 @@ def test_a_session_goes_on_after_its_loop_was_closed_in_a_turn() -> None:
     loop.close()
     assert session.run_sync("and now?").stop == "answered"
     del left
+
+
+async def test_the_recognised_words_are_events_with_their_confidence() -> None:
+    deltas = [Heard("hel", 0.4, final=False), Heard("hello", 0.9), TextDelta("Hi.")]
+    seen = await all_events(Agent(scripted(deltas)).session())
+    heard = [(event.text, event.confidence, event.final) for event in seen if isinstance(event, events.SpeechHeard)]
+    assert heard == [("hel", 0.4, False), ("hello", 0.9, True)]
+    end = seen[-1]
+    assert isinstance(end, events.TurnFinished) and (end.reply.heard, end.reply.confidence) == ("hello", 0.9)
+    assert 0 <= end.reply.timings["heard"] <= end.reply.timings["total"]
+
+
+async def test_the_options_of_the_turn_reach_the_model() -> None:
+    given: list[GenerateOptions] = []
+
+    class Listens(Scripted):
+        async def generate(
+            self, conversation: Conversation, *, options: GenerateOptions = GenerateOptions(), **other: Any
+        ) -> AsyncGenerator[Delta, None]:
+            given.append(options)
+            yield TextDelta("Hi.")
+
+    agent = Agent(Listens(["x"]), options=GenerateOptions(seed=1))
+    await agent.run("hi")
+    await agent.run("hi", options=GenerateOptions(seed=2))
+    assert [options.seed for options in given] == [1, 2]
