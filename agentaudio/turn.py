@@ -286,4 +286,4 @@ class Turn:
                 conversation.add("assistant", steps[-1].part)
         self._playback.settle(conversation)
         if steps and (open_calls := conversation.open_calls):
-            conversation.add("tool", *(without_result(call) for call in open_calls))
+            self._add("tool", *(without_result(call) for call in open_calls))

@@ -12,10 +12,10 @@ from support.models import scripted
 from support.sounds import tone
 
 from agentaudio import Agent, Limits, events, tool
-from agentaudio.conversation import Conversation, ToolCall
+from agentaudio.conversation import Citation, Conversation, ToolCall
 from agentaudio.errors import BackendError, LimitError, OptionError
 from agentaudio.model.scripted import Scripted
-from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, TextDelta
+from agentaudio.model.speech_lm import AudioDelta, CallDelta, CitationDelta, Delta, TextDelta
 from agentaudio.sound.audio import Audio
 
 
@@ -163,3 +163,18 @@ async def test_whatever_a_tool_raises_is_a_message_to_the_model(raised: BaseExce
 def test_a_limit_is_above_zero(name: str, value: Any) -> None:
     with pytest.raises(OptionError, match=f"Limits.{name} is {value!r}"):
         Limits(**{name: value})
+
+
+async def test_a_turn_that_fails_before_its_calls_ran_leaves_neither_calls_nor_outputs() -> None:
+    def many(*_: object) -> Iterator[Delta]:
+        yield from (CitationDelta(Citation("t", f"{number}.md", "q")) for number in range(40))
+        yield CallDelta(ToolCall("c", "look", {}))
+
+    session = Agent(scripted(many), tools=[look], limits=Limits(turn_s=0.5)).session()
+    happening = session.stream("go")
+    await anext(happening)
+    await asyncio.sleep(0.8)  # the reader stalls, so the end of the step waits for room until the turn is too old
+    with pytest.raises(LimitError):
+        async for _ in happening:
+            pass
+    assert len(session.conversation) == 0
