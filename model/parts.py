@@ -1,26 +1,143 @@
-"""The parts that a speech model can be composed of: so far `Synthesiser`, from text to sound."""
+"""The three parts of a cascade: `Recogniser` (sound to text), `ChatModel` (text to text and calls) and
+`Synthesiser` (text to sound)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from agentaudio.model.speech_lm import ReferenceVoice
+from agentaudio.conversation import Conversation, ToolSpec
+from agentaudio.model.speech_lm import (
+    CallDelta,
+    CitationDelta,
+    End,
+    GenerateOptions,
+    ReferenceVoice,
+    TextDelta,
+)
 from agentaudio.model.voice_states import State
 from agentaudio.sound.audio import Audio
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """The words of a sound.
+
+    text: as the recogniser writes them; empty when there is no speech
+    confidence: 0 to 1, the expected share of correct words; None when unknown
+    language: BCP-47 code of the language that was spoken; None when unknown
+    final: False for words of a sound that goes on; the next Recognition replaces them
+    """
+
+    text: str
+    confidence: float | None = None
+    language: str | None = None
+    final: bool = True
+
+
+class Recogniser(Protocol):
+    """Converts speech to text. Several sounds may be recognised at the same time.
+
+    languages: BCP-47 codes of what it can recognise; empty when unknown
+    max_audio_s: longest sound that `recognise` takes
+    """
+
+    @property
+    def languages(self) -> tuple[str, ...]: ...
+
+    @property
+    def max_audio_s(self) -> float: ...
+
+    async def recognise(self, audio: Audio, *, language: str | None = None, hint: Sequence[str] = ()) -> Recognition:
+        """Recognise a whole sound.
+
+        language: BCP-47 code of the language spoken; None detects it, where the recogniser can
+        hint: sentences that may be said; the recogniser may use them, and other words are recognised too
+
+        Cancelling the task that awaits this stops the work, or leaves its result unused.
+        Raises AudioError for a sound that is too long or has no samples, BackendError when the recogniser fails.
+        """
+
+    def stream(
+        self, sound: AsyncIterator[Audio], *, language: str | None = None, hint: Sequence[str] = ()
+    ) -> AsyncGenerator[Recognition, None]:
+        """Recognise a sound while it arrives.
+
+        sound: pieces of any length, all of one utterance
+        yields: what was said so far (final=False), and at the end of `sound` the whole (final=True)
+
+        Closing the generator stops the work. Raises as `recognise` does.
+        """
+
+    async def warm_up(self, hint: Sequence[str] = ()) -> None:
+        """Load what the first recognition would otherwise wait for."""
+
+    async def aclose(self) -> None:
+        """Free what the recogniser holds. It may be called twice."""
+
+
+ChatDelta = TextDelta | CallDelta | CitationDelta | End
+
+
+class ChatModel(Protocol):
+    """Answers a conversation in text and tool calls. Several answers may be generated at the same time.
+
+    calls_tools, cites, languages, options: as in `Capabilities`
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def calls_tools(self) -> bool: ...
+
+    @property
+    def cites(self) -> bool: ...
+
+    @property
+    def languages(self) -> tuple[str, ...]: ...
+
+    @property
+    def options(self) -> frozenset[str]: ...
+
+    def chat(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        options: GenerateOptions = GenerateOptions(),
+    ) -> AsyncGenerator[ChatDelta, None]:
+        """Generate the next answer as a stream of deltas; the last is `End`.
+
+        conversation: every AudioPart in it has a transcript. It must not be changed.
+        options: `language` is that of the user's words, when it is known
+
+        Closing the generator, or cancelling the task that awaits it, must stop the work at once.
+        Raises BackendError when the model fails.
+        """
+
+    def expected(self, tools: Sequence[ToolSpec]) -> Sequence[str]:
+        """Sentences that users of these tools may say, as a hint for the recogniser; may be empty."""
+
+    async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+        """Load what the first answer would otherwise wait for."""
+
+    async def aclose(self) -> None:
+        """Free what the model holds: weights, processes, connections. It may be called twice."""
 
 
 class Synthesiser(Protocol[State]):
     """Speaks text, in a voice that was prepared once. Several utterances may be spoken at the same time.
 
-    voices: "any" clones a reference voice or moves its own towards it; "fixed" speaks in its own voice
-        and ignores references
+    voices: "clones" speaks in a reference voice, "moves" changes its own voice towards the reference,
+        "fixed" speaks in its own voice and ignores references
     sample_rate_hz: of all the sound it emits
     languages: BCP-47 codes of what it can speak; empty when that is not known
     """
 
     @property
-    def voices(self) -> Literal["any", "fixed"]: ...
+    def voices(self) -> Literal["clones", "moves", "fixed"]: ...
 
     @property
     def sample_rate_hz(self) -> int: ...
@@ -37,11 +154,14 @@ class Synthesiser(Protocol[State]):
         Raises ConsentError when the voice may not be used, VoiceError for a clip that cannot be used.
         """
 
-    def speak(self, text: AsyncIterator[str], state: State) -> AsyncGenerator[Audio, None]:
+    def speak(
+        self, text: AsyncIterator[str], state: State, *, language: str | None = None
+    ) -> AsyncGenerator[Audio, None]:
         """Speak a text while it arrives.
 
         text: pieces of any length, such as a language model's deltas; joined they are the text
         state: what `prepare` returned
+        language: BCP-47 code of the text; None lets the synthesiser judge by the text
         yields: sound to be played without pause, the first as soon as a first phrase is complete; all
             at `sample_rate_hz`
 

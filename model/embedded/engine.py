@@ -75,7 +75,8 @@ class Embedded:
         self._closed = False
         self.capabilities = replace(
             type(self).capabilities,
-            voices=self._synthesiser.voices, sample_rate_hz=self._synthesiser.sample_rate_hz,
+            voices="fixed" if self._synthesiser.voices == "fixed" else "any",
+            sample_rate_hz=self._synthesiser.sample_rate_hz,
         )  # fmt: skip
 
     async def generate(

@@ -23,7 +23,7 @@ class Nothing:
 class Beeps:
     """A tone for each word, 10 ms for each letter; it counts them, and can be made to wait or to fail."""
 
-    voices: Literal["any", "fixed"] = "fixed"
+    voices: Literal["clones", "moves", "fixed"] = "fixed"
     sample_rate_hz = 16_000
     languages = ()
 
@@ -36,7 +36,9 @@ class Beeps:
     async def prepare(self, voice: ReferenceVoice | None) -> Nothing:
         return Nothing()
 
-    async def speak(self, text: AsyncIterator[str], state: Nothing) -> AsyncGenerator[Audio, None]:
+    async def speak(
+        self, text: AsyncIterator[str], state: Nothing, *, language: str | None = None
+    ) -> AsyncGenerator[Audio, None]:
         self.open += 1
         try:
             async for word in text:

@@ -44,7 +44,7 @@ class EmbeddedSynthesiser:
     timbres: makes the timbre of a reference voice
     """
 
-    voices: Literal["any", "fixed"] = "any"
+    voices: Literal["clones", "moves", "fixed"] = "moves"
     sample_rate_hz = SAMPLE_RATE_HZ
     languages = ("en",)
 
@@ -60,7 +60,9 @@ class EmbeddedSynthesiser:
         """
         return OwnTimbre() if voice is None else await asyncio.to_thread(self._timbres.get, voice)
 
-    async def speak(self, text: AsyncIterator[str], state: TimbreTransfer) -> AsyncGenerator[Audio, None]:
+    async def speak(
+        self, text: AsyncIterator[str], state: TimbreTransfer, *, language: str | None = None
+    ) -> AsyncGenerator[Audio, None]:
         """Speak a text while it arrives, phrase by phrase; see Synthesiser.
 
         Raises MissingExtra without the extra `espeak`, BackendError when eSpeak NG fails twice.

@@ -130,7 +130,7 @@ def test_each_part_can_be_replaced() -> None:
             pass
 
     class Beep:
-        voices: Literal["any", "fixed"] = "fixed"
+        voices: Literal["clones", "moves", "fixed"] = "fixed"
         sample_rate_hz = 24_000
         languages = ("en",)
 
@@ -138,7 +138,9 @@ def test_each_part_can_be_replaced() -> None:
             assert voice is None
             return OwnTimbre()
 
-        async def speak(self, text: AsyncIterator[str], state: OwnTimbre) -> AsyncGenerator[Audio, None]:
+        async def speak(
+            self, text: AsyncIterator[str], state: OwnTimbre, *, language: str | None = None
+        ) -> AsyncGenerator[Audio, None]:
             async for _ in text:
                 yield tone(duration_s=0.1, sample_rate=24_000)
 
