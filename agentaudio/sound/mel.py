@@ -1,4 +1,4 @@
-"""Mel filterbanks as speech models use them."""
+"""Mel filterbanks and mel energies as speech models use them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+FLOOR = 1e-10
+"""Least mel energy; quieter bands are raised to it before the logarithm."""
+
+
+def mel_decades(frames: NDArray[np.floating], bands: int, sample_rate: int) -> NDArray[np.float64]:
+    """log10 of the energy in each mel band: (t, bands) float64, at least -10.
+
+    frames: (t, window) samples, float; a periodic Hann window is applied
+    bands: as in `mel_filters`
+    """
+    window = frames.shape[1]
+    spectrum = np.fft.rfft(frames * _hann(window), axis=1)
+    power = spectrum.real**2 + spectrum.imag**2
+    energy = power @ mel_filters(bands, window, sample_rate).T.astype(np.float64)
+    return np.log10(np.maximum(energy, FLOOR))
 
 
 @cache
@@ -29,3 +45,10 @@ def mel_filters(bands: int, window: int, sample_rate: int) -> NDArray[np.float32
     filters: NDArray[np.float32] = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
     filters.flags.writeable = False
     return filters
+
+
+@cache
+def _hann(window: int) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    values.flags.writeable = False
+    return values

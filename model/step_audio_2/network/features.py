@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from agentaudio.errors import AudioError
 from agentaudio.model.step_audio_2.network.resample import ResampleStream, resample
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.mel import mel_filters
+from agentaudio.sound.mel import mel_decades
 
 Float = NDArray[np.float32]
 
@@ -24,7 +23,6 @@ HOP = 160
 WINDOW = 400
 PADDING = 479
 """Zeros that the reference appends to each piece."""
-FLOOR = 1e-10
 DYNAMIC_RANGE = 8.0
 """Decades below the loudest bin of the piece; quieter bins are raised to this floor."""
 
@@ -180,19 +178,6 @@ class _Piece:
         ready = (len(self._waiting) - WINDOW) // HOP + 1
         if ready > 0:
             frames = np.lib.stride_tricks.sliding_window_view(self._waiting, WINDOW)[: ready * HOP : HOP]
-            self._spectra.append(_decades(frames))
+            self._spectra.append(mel_decades(frames, N_MELS, SAMPLE_RATE))
             self.frames += ready
             self._waiting = self._waiting[ready * HOP :]
-
-
-def _decades(frames: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(t, 400) samples to (t, 128) log10 of mel energy, before the floor of DYNAMIC_RANGE."""
-    spectrum = np.fft.rfft(frames * _hann(), axis=1)
-    energy = (spectrum.real**2 + spectrum.imag**2) @ mel_filters(N_MELS, WINDOW, SAMPLE_RATE).T.astype(np.float64)
-    return np.log10(np.maximum(energy, FLOOR))
-
-
-@cache
-def _hann() -> NDArray[np.float64]:
-    window: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
-    return window

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import AudioError
-from agentaudio.model.step_audio_2.network.features import DYNAMIC_RANGE, FLOOR, HOP, N_MELS, SAMPLE_RATE, WINDOW
-from agentaudio.sound.mel import mel_filters
+from agentaudio.model.step_audio_2.network.features import DYNAMIC_RANGE, HOP, N_MELS, SAMPLE_RATE, WINDOW
+from agentaudio.sound.mel import FLOOR, mel_filters
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]

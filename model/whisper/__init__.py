@@ -1,0 +1,1 @@
+"""Whisper: speech to text in about 100 languages, on CTranslate2 without torch."""
