@@ -16,6 +16,8 @@ AgentAudioError
 │   ├── RefusedAddress    an address that must not be requested
 │   └── ServiceUnavailable  a temporary failure; another attempt may succeed
 ├── RetrievalError        an index, document or page that cannot be read or searched
+├── WeightsError          weights of a model that are unknown, wrong or cannot be fetched
+│   └── WeightsMissing    they are not on this machine
 ├── LimitError            a turn that took more than its `Limits` allow
 ├── OptionError           an unknown option or setting, or an invalid value
 └── MissingExtra          an optional dependency that is not installed
@@ -99,6 +101,14 @@ class ServiceUnavailable(NetworkError):
 
 class RetrievalError(AgentAudioError):
     """An index, document or page that cannot be read or searched."""
+
+
+class WeightsError(AgentAudioError):
+    """Weights of a model that are unknown, wrong or cannot be fetched."""
+
+
+class WeightsMissing(WeightsError, LookupError):
+    """Weights that are not on this machine; the message names the command that fetches them."""
 
 
 class LimitError(AgentAudioError, TimeoutError):

@@ -30,6 +30,7 @@ GROUND = (
     "portal",
     "quotation",
     "retry",
+    "weights",
     "workers",
 )
 ABOVE = {

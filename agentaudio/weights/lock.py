@@ -1,0 +1,66 @@
+"""One process at a time fetches an entry; others wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from agentaudio.errors import WeightsError
+
+POLL_S = 0.05
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an advisory lock (flock) on a file; the system releases it when the process ends.
+
+    Waits as long as another thread or process holds it. Raises WeightsError when the file cannot be made.
+    """
+    handle = _open(path)
+    try:
+        while not _try(handle):
+            time.sleep(POLL_S)
+        yield
+    finally:
+        _release(handle)
+
+
+@contextlib.asynccontextmanager
+async def locked_async(path: Path) -> AsyncIterator[None]:
+    """`locked`, which lets the event loop run while it waits."""
+    handle = await asyncio.to_thread(_open, path)
+    try:
+        while not _try(handle):
+            await asyncio.sleep(POLL_S)
+        yield
+    finally:
+        _release(handle)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise WeightsError(
+            f"cannot write {path}: {error.strerror}; set AGENTAUDIO_CACHE to a folder that can be written"
+        ) from None
+
+
+def _try(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _release(handle: int) -> None:
+    # Unlock before closing: a child forked meanwhile has a copy of the descriptor.
+    fcntl.flock(handle, fcntl.LOCK_UN)
+    os.close(handle)
