@@ -28,7 +28,7 @@ from typing import Any
 
 import jiwer
 
-from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
+from agentaudio.model.embedded.hearing.sphinx_pool import SphinxPool
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.sound.audio import Audio
 
@@ -124,9 +124,9 @@ def measure(set_name: str, limit: int | None) -> dict[str, Any]:
     synthesiser = Espeak()
     in_domain = [request for request in requests if request["kind"] not in OUT_OF_DOMAIN]
     covered = documents + [request["text"] for request in in_domain]
-    recogniser = SphinxRecogniser(synthesiser.phonemes, processes=1)
-    closed = SphinxRecogniser(synthesiser.phonemes, processes=1, domain_weight=1.0)
-    ways: list[tuple[str, SphinxRecogniser, list[Request], Callable[[int], list[str]]]] = [
+    recogniser = SphinxPool(synthesiser.phonemes, processes=1)
+    closed = SphinxPool(synthesiser.phonemes, processes=1, domain_weight=1.0)
+    ways: list[tuple[str, SphinxPool, list[Request], Callable[[int], list[str]]]] = [
         ("open", recogniser, requests, lambda number: []),
         ("mixed", recogniser, requests, lambda number: domain_for(number % FOLDS, set_name, documents, dev)),
         ("covered", recogniser, in_domain, lambda number: covered),
@@ -138,7 +138,7 @@ def measure(set_name: str, limit: int | None) -> dict[str, Any]:
         def recognise(
             number: int,
             audio: Audio,
-            ears: SphinxRecogniser = ears,
+            ears: SphinxPool = ears,
             sentences: Callable[[int], list[str]] = sentences,
         ) -> tuple[str, float]:
             recognition = ears.recognise(audio, sentences(number))
@@ -156,7 +156,7 @@ def measure(set_name: str, limit: int | None) -> dict[str, Any]:
     return results
 
 
-def _cpu_seconds(recogniser: SphinxRecogniser) -> float:
+def _cpu_seconds(recogniser: SphinxPool) -> float:
     """CPU seconds used so far by the recogniser processes and by this one."""
     ticks = 0
     for pid in recogniser.pids:

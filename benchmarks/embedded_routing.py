@@ -134,14 +134,14 @@ def hear(requests: Sequence[Mapping[str, Any]], sentences: Sequence[str], kept: 
 
     kept: a JSON file in which results are stored and reused; None stores nothing
     """
-    from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
+    from agentaudio.model.embedded.hearing.sphinx_pool import SphinxPool
     from agentaudio.model.embedded.speaking.espeak import Espeak
 
     if kept is not None and kept.exists():
         heard: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))
         if all(request["id"] in heard for request in requests):
             return heard
-    recogniser = SphinxRecogniser(Espeak().phonemes)
+    recogniser = SphinxPool(Espeak().phonemes)
     try:
         with ThreadPoolExecutor(2) as threads:
             sounds = [REQUESTS / "audio" / f"{request['id']}.opus" for request in requests]

@@ -23,7 +23,7 @@ import jiwer
 import numpy as np
 
 from agentaudio.model.embedded.hearing.language_model import spoken_words
-from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
+from agentaudio.model.embedded.hearing.sphinx_pool import SphinxPool
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.model.embedded.speaking.timbre import WorldTimbre
 from agentaudio.sound.audio import Audio
@@ -49,7 +49,7 @@ def closed_sentences() -> list[str]:
 def measure(limit: int | None) -> dict[str, Any]:
     voices = list(demo_voices())
     encoder, synthesiser = EmbeddedSpeakerEncoder(), Espeak()
-    recogniser = SphinxRecogniser(synthesiser.phonemes, processes=1, domain_weight=1.0)
+    recogniser = SphinxPool(synthesiser.phonemes, processes=1, domain_weight=1.0)
     gallery = np.stack([encoder.encode(voice.clip) for voice in voices])
     sentences = closed_sentences()
     rows: list[dict[str, Any]] = []

@@ -29,7 +29,7 @@ from agentaudio.conversation import Conversation
 from agentaudio.demo.run import questions_folder
 from agentaudio.errors import AgentAudioError
 from agentaudio.http import Guard
-from agentaudio.model.embedded.engine import MAX_AUDIO_S
+from agentaudio.model.embedded.hearing.sphinx_pool import LONGEST_AUDIO_S
 from agentaudio.retrieval.documents.files import read_documents
 from agentaudio.retrieval.web.fetch import Fetcher
 from agentaudio.retrieval.web.web import Web
@@ -94,13 +94,13 @@ def intakes(folder: Path, server: LocalServer) -> dict[str, tuple[bombs.Bombs, f
     yaml = {name: make for name, make in files.items() if name.endswith(".yaml")}
 
     async def sound(content: bytes) -> object:
-        return await Audio.aload(content, max_duration_s=MAX_AUDIO_S, setting="Capabilities.max_audio_s")
+        return await Audio.aload(content, max_duration_s=LONGEST_AUDIO_S, setting="Capabilities.max_audio_s")
 
     return {
         "HTML": (bombs.pages(), TOOL_TIMEOUT_S, page),
         "PDF": (bombs.papers(), paper_s, file(".pdf", document)),
         "Word": (bombs.words(), paper_s, file(".docx", document)),
-        "sound": (bombs.sounds(), SOUND.for_sound(MAX_AUDIO_S, 0).timeout_s, sound),
+        "sound": (bombs.sounds(), SOUND.for_sound(LONGEST_AUDIO_S, 0).timeout_s, sound),
         "TOML": (toml, TOOL_FILE.timeout_s, file(".toml", read_source)),
         "YAML": (yaml, TOOL_FILE.timeout_s, file(".yaml", read_source)),
         "JSON": (json_answers(), TOOL_TIMEOUT_S, answer),

@@ -1,53 +1,133 @@
-"""`spoken`: a text and its sound as the deltas of an answer."""
+"""`spoken`: the deltas of a text answer, with the sound of its words."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
-from agentaudio.model.parts import Synthesiser
-from agentaudio.model.speech_lm import AudioDelta, TextDelta
-from agentaudio.model.voice_states import State
+from agentaudio.model.parts import ChatDelta, Synthesiser
+from agentaudio.model.speech_lm import AudioDelta, Delta, End, ReferenceVoice, TextDelta
 
 AHEAD = 1
 """Sounds that wait for a slow consumer while the next one is synthesised."""
 
 
 async def spoken(
-    synthesiser: Synthesiser[State], text: AsyncIterator[str], state: State
-) -> AsyncGenerator[TextDelta | AudioDelta, None]:
-    """Yield each piece of a text when the synthesiser reads it, and the sound when it is ready.
+    synthesiser: Synthesiser[Any],
+    answer: AsyncIterator[ChatDelta],
+    voice: ReferenceVoice | None = None,
+    *,
+    language: str | None = None,
+) -> AsyncGenerator[Delta, None]:
+    """Yield the deltas of an answer, with the sound of its words.
 
-    A piece comes before its sound and does not wait for it. Closing the generator stops the
-    synthesiser before this returns; it does not close `text`.
-    Raises what `text` and the synthesiser raise, after the deltas that came before.
+    Words come when the synthesiser reads them, so before their sound, and their order tells which sound
+    is theirs. Calls and citations come as soon as the answer has them; `End` is last.
+    voice: is prepared while the answer begins; without words in the answer that has no effect
+    language: BCP-47 code of the answer; None lets the synthesiser judge by the text
+
+    Closing the generator stops the synthesiser before this
+    returns; it does not close `answer`.
+    Raises what `answer` and the synthesiser raise, after the deltas that came before.
     """
-    ready: asyncio.Queue[TextDelta | AudioDelta | None] = asyncio.Queue()
-    room = asyncio.Semaphore(AHEAD)
-
-    async def read() -> AsyncGenerator[str, None]:
-        async for piece in text:
-            ready.put_nowait(TextDelta(piece))
-            yield piece
-
-    async def synthesise() -> None:
-        try:
-            async with contextlib.aclosing(synthesiser.speak(read(), state)) as sounds:
-                async for sound in sounds:
-                    if len(sound):
-                        ready.put_nowait(AudioDelta(sound))
-                        await room.acquire()
-        finally:
-            ready.put_nowait(None)
-
-    work = asyncio.create_task(synthesise())
+    speech = _Speech(synthesiser, answer, voice, language)
+    work = asyncio.create_task(speech.run())
     try:
-        while (delta := await ready.get()) is not None:
+        while (delta := await speech.ready.get()) is not None:
             yield delta
             if isinstance(delta, AudioDelta):
-                room.release()
+                speech.room.release()
         await work
+        if speech.end is not None:
+            yield speech.end
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+
+
+class _Speech:
+    """Reads an answer and speaks it, in two tasks.
+
+    ready: the deltas to yield; None ends them
+    room: held for each sound that waits in `ready`
+    """
+
+    def __init__(
+        self,
+        synthesiser: Synthesiser[Any],
+        answer: AsyncIterator[ChatDelta],
+        voice: ReferenceVoice | None,
+        language: str | None,
+    ) -> None:
+        self._synthesiser, self._answer, self._voice, self._language = synthesiser, answer, voice, language
+        self.ready: asyncio.Queue[Delta | None] = asyncio.Queue()
+        self.room = asyncio.Semaphore(AHEAD)
+        self.end: End | None = None
+        self._words: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def run(self) -> None:
+        error: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read())
+                tasks.create_task(self._speak())
+        except BaseExceptionGroup as group:
+            error = _first(group)
+        finally:
+            self.ready.put_nowait(None)
+        if error is not None:  # raised here, so that its traceback is its own and not the group's
+            raise error
+
+    async def _read(self) -> None:
+        try:
+            async for delta in self._answer:
+                if isinstance(delta, End):
+                    self.end = delta
+                    break
+                if isinstance(delta, TextDelta):
+                    self._words.put_nowait(delta.text)
+                else:
+                    self.ready.put_nowait(delta)
+        finally:
+            self._words.put_nowait(None)
+
+    async def _speak(self) -> None:
+        preparing = asyncio.create_task(self._synthesiser.prepare(self._voice))
+        try:
+            words = self._text()
+            first = await anext(words, None)
+            if first is None:
+                return
+            state = await preparing
+            text = _chain(first, words)
+            sounds = self._synthesiser.speak(text, state, language=self._language)
+            async with contextlib.aclosing(sounds):
+                async for sound in sounds:
+                    if len(sound):
+                        self.ready.put_nowait(AudioDelta(sound))
+                        await self.room.acquire()
+        finally:
+            preparing.cancel()
+            await asyncio.gather(preparing, return_exceptions=True)
+
+    async def _text(self) -> AsyncGenerator[str, None]:
+        while (piece := await self._words.get()) is not None:
+            if piece:
+                self.ready.put_nowait(TextDelta(piece))
+                yield piece
+
+
+async def _chain(first: str, rest: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    """The first exception of a group, however deep."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

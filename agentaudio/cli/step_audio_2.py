@@ -194,7 +194,9 @@ def _decoder(model: str, options: Sequence[str], steps: int = 10) -> SpeechDecod
     ) -> Any:
         return SpeechDecoder.load(checkpoint or HUB_ID, device=device, dtype=dtype, compiled=compiled, steps=steps)
 
-    decoder: SpeechDecoder = call_loader(name, load, checkpoint or None, read_options(options, Signature.of(load)))
+    decoder: SpeechDecoder = call_loader(
+        f"speech model {name!r}", load, checkpoint or None, read_options(options, Signature.of(load))
+    )
     return decoder
 
 

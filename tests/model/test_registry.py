@@ -43,7 +43,7 @@ def load(  # type: ignore[no-untyped-def]
 
 
 def called(**options: Any) -> dict[str, Any]:
-    return call_loader("service", load, "large", {"api_key": KEY} | options)
+    return call_loader("model 'service'", load, "large", {"api_key": KEY} | options)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_an_argument_comes_before_the_environment_and_that_before_the_default(mo
 def test_a_missing_key_names_its_variable_and_is_taken_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SERVICE_API_KEY", raising=False)
     with pytest.raises(OptionError, match="api_key is missing; .*set the environment variable SERVICE_API_KEY"):
-        call_loader("service", load, None, {})
+        call_loader("model 'service'", load, None, {})
     monkeypatch.setenv("SERVICE_API_KEY", KEY)
-    assert call_loader("service", load, None, {})["api_key"].get_secret_value() == KEY
+    assert call_loader("model 'service'", load, None, {})["api_key"].get_secret_value() == KEY
 
 
 def test_a_variable_that_does_not_fit_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_a_variable_that_does_not_fit_is_named_without_its_value(monkeypatch: py
 
     monkeypatch.setenv("SERVICE_COUNT", KEY)
     with pytest.raises(OptionError, match=r"count \(from \$SERVICE_COUNT\) does not fit; it must be int") as raised:
-        call_loader("service", load, None, {})
+        call_loader("model 'service'", load, None, {})
     assert KEY not in printed(raised.value)
 
 
@@ -123,11 +123,11 @@ def test_secrets_appear_in_no_message_and_no_traceback() -> None:
 
     assert KEY not in repr(called())
     with pytest.raises(BackendError, match=r"incorrect key \*\*\*") as raised:
-        call_loader("service", refuse, None, {"api_key": KEY})
+        call_loader("model 'service'", refuse, None, {"api_key": KEY})
     assert KEY not in printed(raised.value)
     for options in ({"api_kye": KEY}, {"api_key": [KEY]}, {"api_key": None}):
         with pytest.raises(OptionError) as wrong:
-            call_loader("service", load, None, options)
+            call_loader("model 'service'", load, None, options)
         assert KEY not in printed(wrong.value)
 
 
@@ -152,7 +152,7 @@ def test_errors_of_a_backend_show_its_secrets_neither_quoted_nor_in_causes(
     key: str, message: str, error: type[Exception], cause: bool
 ) -> None:
     with pytest.raises(BackendError) as raised:
-        call_loader("service", raises(message, cause=cause, error=error), None, {"api_key": key})
+        call_loader("model 'service'", raises(message, cause=cause, error=error), None, {"api_key": key})
     for form in (key, repr(key)[1:-1], repr(repr(key))[1:-1]):
         assert form not in printed(raised.value)
 
@@ -163,17 +163,17 @@ def test_secrets_in_lists_and_mappings_are_hidden_too() -> None:
         raise ValueError(f"incorrect keys {[one.get_secret_value() for one in secrets]}")
 
     with pytest.raises(BackendError, match=r"incorrect keys \['\*\*\*', '\*\*\*'\]") as raised:
-        call_loader("service", refuse, None, {"keys": [KEY], "named": {"a": KEY + "2"}})
+        call_loader("model 'service'", refuse, None, {"keys": [KEY], "named": {"a": KEY + "2"}})
     assert KEY not in printed(raised.value)
     for options in ({"keys": KEY}, {"keys": [{"a": KEY}]}, {"keys": [], "named": KEY}):
         with pytest.raises(OptionError) as wrong:
-            call_loader("service", refuse, None, options)
+            call_loader("model 'service'", refuse, None, options)
         assert KEY not in printed(wrong.value)
 
 
 def test_an_empty_secret_leaves_messages_readable() -> None:
     with pytest.raises(BackendError, match="failed to load: RuntimeError"):
-        call_loader("service", raises("no key", cause=False, error=RuntimeError), None, {"api_key": ""})
+        call_loader("model 'service'", raises("no key", cause=False, error=RuntimeError), None, {"api_key": ""})
 
 
 def test_a_variable_is_found_inside_an_optional_annotation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,9 +183,9 @@ def test_a_variable_is_found_inside_an_optional_annotation(monkeypatch: pytest.M
         return None if api_key is None else api_key.get_secret_value()
 
     monkeypatch.delenv("SERVICE_API_KEY", raising=False)
-    assert call_loader("service", load, None, {}) is None
+    assert call_loader("model 'service'", load, None, {}) is None
     monkeypatch.setenv("SERVICE_API_KEY", KEY)
-    assert call_loader("service", load, None, {}) == KEY
+    assert call_loader("model 'service'", load, None, {}) == KEY
 
 
 def printed(error: BaseException) -> str:
@@ -197,23 +197,23 @@ def test_a_failing_backend_is_named_and_its_error_is_the_cause() -> None:
         raise TypeError("unexpected keyword argument 'x'")
 
     with pytest.raises(BackendError, match="model 'broken' failed to load: TypeError.*'x'") as raised:
-        call_loader("broken", broken, None, {})
+        call_loader("model 'broken'", broken, None, {})
     assert isinstance(raised.value.__cause__, TypeError)
     with pytest.raises(OptionError, match="no option 'x'; it takes no options"):
-        call_loader("broken", broken, None, {"x": 1})
+        call_loader("model 'broken'", broken, None, {"x": 1})
 
     def missing(argument: str | None) -> None:
         raise MissingExtra("this", "local")
 
     with pytest.raises(MissingExtra):
-        call_loader("missing", missing, None, {})
+        call_loader("model 'missing'", missing, None, {})
 
 
 def test_a_loader_with_any_options_gets_them_unchecked() -> None:
     def loose(argument: str | None, *, count: int = 1, **others: Any) -> tuple[int, dict[str, Any]]:
         return count, others
 
-    assert call_loader("loose", loose, None, {"count": "2", "anything": "3"}) == (2, {"anything": "3"})
+    assert call_loader("model 'loose'", loose, None, {"count": "2", "anything": "3"}) == (2, {"anything": "3"})
 
 
 def test_a_class_and_an_object_can_be_loaders() -> None:
@@ -225,9 +225,9 @@ def test_a_class_and_an_object_can_be_loaders() -> None:
         def __call__(self, argument: str | None, *, count: int = 1) -> int:
             return count
 
-    assert call_loader("model", Model, None, {"count": "2"}).count == 2
+    assert call_loader("model 'model'", Model, None, {"count": "2"}).count == 2
     loader: Callable[..., int] = Loader()
-    assert call_loader("model", loader, None, {"count": "2"}) == 2
+    assert call_loader("model 'model'", loader, None, {"count": "2"}) == 2
 
 
 def test_options_are_listed_with_types_defaults_and_variables() -> None:
@@ -244,7 +244,7 @@ def test_annotations_that_cannot_be_resolved_are_named() -> None:
     def lost(argument: str | None, *, x: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
     with pytest.raises(BackendError, match="annotations of .*lost.* cannot be resolved: name 'Nowhere'"):
-        call_loader("lost", lost, None, {})
+        call_loader("model 'lost'", lost, None, {})
 
 
 @given(st.floats(allow_nan=False) | st.text() | st.booleans() | st.none() | st.binary() | st.lists(st.integers()))

@@ -1,181 +1,59 @@
-"""Speech to text: the `Recogniser` protocol, and PocketSphinx in worker processes."""
+"""`SphinxRecogniser`: PocketSphinx as the recogniser of a cascade."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib.util
-import math
-import queue
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-import numpy as np
-
-from agentaudio.errors import AudioError, MissingExtra, OptionError
-from agentaudio.model.embedded.hearing.language_model import DomainModel, Phonemes, compile_domain
-from agentaudio.model.embedded.hearing.sphinx import SAMPLE_RATE_HZ, HeardWord
+from agentaudio.errors import OptionError
+from agentaudio.model.embedded.hearing.language_model import Phonemes
+from agentaudio.model.embedded.hearing.sphinx_pool import DOMAIN_WEIGHT, LONGEST_AUDIO_S, SphinxPool
+from agentaudio.model.embedded.speaking.espeak import Espeak
+from agentaudio.model.parts import Recognition
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.levels import gain_to
-from agentaudio.sound.vad import VoiceActivity
-from agentaudio.workers.worker import Worker
-
-LONGEST_AUDIO_S = 60.0
-SPEECH_RMS, LOUDEST_PEAK = 0.07, 0.95
-ROOM_NOISE_RMS = 2e-4
-"""Level of the noise that is added: the acoustic model was trained on recordings in rooms, and digital silence makes
-it err. At 5e-4 formant synthesis has a quarter fewer word errors, but natural voices have more."""
-
-MOST_DOMAINS = 8
-DOMAIN_WEIGHT = 0.5
-"""Weight of the domain in the mixture of language models; 0.2 to 0.8 are as good on the development requests."""
-
-_WORKER_MODULE = "agentaudio.model.embedded.hearing.sphinx_worker"
-_CONFIDENCE_SLOPE, _CONFIDENCE_OFFSET = 5.2, -1.8  # logistic regression of correct words on the mean posterior
-
-
-@dataclass(frozen=True, slots=True)
-class Recognition:
-    """What was recognised.
-
-    text: lower-case words; empty when no speech was found
-    confidence: 0 to 1, the expected share of correct words
-    words: the words with times and posteriors; times count from 0.2 s before the first speech
-    """
-
-    text: str
-    confidence: float
-    words: tuple[HeardWord, ...] = ()
-
-
-class Recogniser(Protocol):
-    """Converts speech to text."""
-
-    def recognise(self, audio: Audio, sentences: Sequence[str] = ()) -> Recognition:
-        """The words in a sound.
-
-        sentences: examples of what may be said; empty for unrestricted speech
-
-        Raises AudioError for a sound that is too long.
-        """
-
-    def prepare(self, sentences: Sequence[str] = ()) -> None:
-        """Load the models and compile these sentences now, so that the first recognition is fast."""
-
-    def close(self) -> None:
-        """Free all resources; may be called more than once."""
 
 
 class SphinxRecogniser:
-    """PocketSphinx 5 with its US English models. Several threads may share one.
+    """A Recogniser (see agentaudio.model.parts) of US English, without weights to download.
 
-    phonemes: returns the IPA of words that the dictionary lacks (`Espeak.phonemes`); without it such
-        words are never recognised, and a warning is logged
-    domain_weight: weight of the language model of the sentences; with 1 only the sentences can be recognised, four
-        times as fast
-    processes: number of sounds recognised at the same time, each in a process of 150 MB; another process starts
-        only when the others are busy
-
-    Raises MissingExtra without the extra `embedded`; AudioError for more than LONGEST_AUDIO_S seconds.
+    The hint matters: its sentences become a language model, which is mixed with the general one.
+    phonemes, domain_weight, processes: see SphinxPool
     """
 
+    languages = ("en",)
+    max_audio_s = LONGEST_AUDIO_S
+
     def __init__(
-        self,
-        phonemes: Phonemes | None = None,
-        *,
-        activity: VoiceActivity | None = None,
-        domain_weight: float = DOMAIN_WEIGHT,
-        processes: int = 2,
+        self, phonemes: Phonemes | None = None, *, domain_weight: float = DOMAIN_WEIGHT, processes: int = 2
     ) -> None:
-        if not 0 < domain_weight <= 1:
-            raise OptionError(f"domain_weight is {domain_weight}; give a number above 0 and up to 1")
-        self._phonemes = phonemes
-        self._domain_weight = domain_weight
-        self._activity = activity or VoiceActivity()
-        self._lock = threading.Lock()
-        self._domains: OrderedDict[str, DomainModel | None] = OrderedDict()
-        self._workers = [Worker(_WORKER_MODULE) for _ in range(max(1, processes))]
-        # Last in, first out: work goes to a process that is already running.
-        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
-        for worker in reversed(self._workers):
-            self._idle.put(worker)
+        self._pool = SphinxPool(phonemes, domain_weight=domain_weight, processes=processes)
 
-    def recognise(self, audio: Audio, sentences: Sequence[str] = ()) -> Recognition:
-        if audio.duration > LONGEST_AUDIO_S:
-            raise AudioError(
-                f"a sound of {audio.duration:.0f} s is too long to recognise; the limit is "
-                f"{LONGEST_AUDIO_S:.0f} s, cut it into shorter ones"
-            )
-        _require_pocketsphinx()
-        speech = self._activity.trim(audio)
-        if not len(speech):
-            return Recognition("", 0.0)
-        words = self._decode(_levelled(speech).to_pcm16(), self._domain(sentences))
-        return Recognition(" ".join(word.word for word in words), _confidence(words), tuple(words))
+    async def recognise(self, audio: Audio, *, language: str | None = None, hint: Sequence[str] = ()) -> Recognition:
+        """Recognise a whole sound; see Recogniser. The text is in lower case, without punctuation."""
+        words = await asyncio.to_thread(self._pool.recognise, audio, hint)
+        return Recognition(words.text, words.confidence, "en" if words.text else None)
 
-    def prepare(self, sentences: Sequence[str] = ()) -> None:
-        _require_pocketsphinx()
-        self._decode(Audio.silence(0.2, SAMPLE_RATE_HZ).to_pcm16(), self._domain(sentences))
+    async def stream(
+        self, sound: AsyncIterator[Audio], *, language: str | None = None, hint: Sequence[str] = ()
+    ) -> AsyncGenerator[Recognition, None]:
+        """Recognise a sound when it has ended. PocketSphinx gives no partial results here."""
+        yield await self.recognise(Audio.concat([piece async for piece in sound]), language=language, hint=hint)
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the running workers."""
-        return [pid for worker in self._workers if (pid := worker.pid) is not None]
+    async def warm_up(self, hint: Sequence[str] = ()) -> None:
+        """Start a process and compile the language model of the hint."""
+        await asyncio.to_thread(self._pool.prepare, hint)
 
-    def close(self) -> None:
-        for worker in self._workers:
-            worker.close()
-
-    def _decode(self, pcm: bytes, domain: DomainModel | None) -> list[HeardWord]:
-        request: dict[str, Any] = {"domain": domain.key if domain else ""}
-        with self._worker() as worker:
-            answer, _ = worker.ask(request, pcm)
-            if "unknown" in answer and domain is not None:
-                model = {"arpa": domain.arpa, "pronunciations": dict(domain.pronunciations)}
-                answer, _ = worker.ask({**request, **model, "weight": self._domain_weight}, pcm)
-        return [HeardWord(*word) for word in answer["words"]]
-
-    def _domain(self, sentences: Sequence[str]) -> DomainModel | None:
-        if not sentences:
-            return None
-        digest = hashlib.sha256("\n".join(sentences).encode("utf-8", "replace")).hexdigest()
-        with self._lock:
-            if digest not in self._domains:
-                self._domains[digest] = compile_domain(sentences, self._phonemes)
-            self._domains.move_to_end(digest)
-            while len(self._domains) > MOST_DOMAINS:
-                self._domains.popitem(last=False)
-            return self._domains[digest]
-
-    @contextlib.contextmanager
-    def _worker(self) -> Iterator[Worker]:
-        worker = self._idle.get()
-        try:
-            yield worker
-        finally:
-            self._idle.put(worker)
+    async def aclose(self) -> None:
+        """End the processes."""
+        await asyncio.to_thread(self._pool.close)
 
 
-def _require_pocketsphinx() -> None:
-    if importlib.util.find_spec("pocketsphinx") is None:
-        raise MissingExtra("recognising speech", "embedded")
+def load(argument: str | None, *, domain_weight: float = DOMAIN_WEIGHT, processes: int = 2) -> SphinxRecogniser:
+    """The entry point `sphinx`; eSpeak NG gives the pronunciation of names when it is installed.
 
-
-def _confidence(words: Sequence[HeardWord]) -> float:
-    """The word accuracy that this mean posterior had on the development requests."""
-    if not words:
-        return 0.0
-    mean = sum(word.posterior for word in words) / len(words)
-    return 1 / (1 + math.exp(-(_CONFIDENCE_SLOPE * mean + _CONFIDENCE_OFFSET)))
-
-
-def _levelled(speech: Audio) -> Audio:
-    samples = speech.resample(SAMPLE_RATE_HZ).samples
-    if not samples.any():
-        return Audio(samples, SAMPLE_RATE_HZ)
-    gain = gain_to(SPEECH_RMS, samples, highest_peak=LOUDEST_PEAK)
-    room = ROOM_NOISE_RMS * np.random.default_rng(0).standard_normal(len(samples), np.float32)
-    return Audio(samples * np.float32(gain) + room, SAMPLE_RATE_HZ)
+    domain_weight: of the language model of the hint, above 0 and up to 1
+    processes: number of sounds recognised at the same time
+    """
+    if argument is not None:
+        raise OptionError(f"recogniser 'sphinx' takes no argument, but was given {argument!r}; write 'sphinx'")
+    return SphinxRecogniser(Espeak().phonemes, domain_weight=domain_weight, processes=processes)

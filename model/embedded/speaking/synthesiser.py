@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Literal
 
+from agentaudio.errors import OptionError
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.model.embedded.speaking.timbre import SAMPLE_RATE_HZ, TimbreTransfer, WorldTimbre
 from agentaudio.model.speech_lm import ReferenceVoice
@@ -86,3 +87,10 @@ class EmbeddedSynthesiser:
     def _speak(self, phrase: str, timbre: TimbreTransfer, sound: PcmStream) -> Audio:
         """Speak a phrase into the stream of the utterance; returns the sound that leaves it."""
         return sound.push(timbre.apply(self._espeak.speak(spoken_form(phrase), pitch_hz=timbre.pitch_hz)))
+
+
+def load(argument: str | None) -> EmbeddedSynthesiser:
+    """The entry point `espeak`. Raises OptionError for an argument."""
+    if argument is not None:
+        raise OptionError(f"synthesiser 'espeak' takes no argument, but was given {argument!r}; write 'espeak'")
+    return EmbeddedSynthesiser()

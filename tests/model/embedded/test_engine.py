@@ -6,22 +6,16 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
 from support.sounds import tone
 
 from agentaudio import Agent, Audio, Reply, load_model, tool
-from agentaudio.conversation import Conversation
 from agentaudio.demo.run import demo_agent, questions_folder
 from agentaudio.errors import AudioError, BackendError, OptionError
-from agentaudio.model.embedded.engine import Embedded
-from agentaudio.model.embedded.hearing.recogniser import Recognition
-from agentaudio.model.embedded.speaking.synthesiser import OwnTimbre
-from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
@@ -118,45 +112,6 @@ def test_the_first_sound_comes_before_the_answer_is_made(agent: Agent) -> None:
     assert "text.delta" in spoken[first:] and "audio.delta" in spoken[first + 1 :]
 
 
-def test_each_part_can_be_replaced() -> None:
-    class Deaf:
-        def recognise(self, audio: Audio, sentences: object = ()) -> Recognition:
-            return Recognition("what is two plus two", 0.9)
-
-        def prepare(self, sentences: object = ()) -> None:
-            pass
-
-        def close(self) -> None:
-            pass
-
-    class Beep:
-        voices: Literal["clones", "moves", "fixed"] = "fixed"
-        sample_rate_hz = 24_000
-        languages = ("en",)
-
-        async def prepare(self, voice: ReferenceVoice | None) -> OwnTimbre:
-            assert voice is None
-            return OwnTimbre()
-
-        async def speak(
-            self, text: AsyncIterator[str], state: OwnTimbre, *, language: str | None = None
-        ) -> AsyncGenerator[Audio, None]:
-            async for _ in text:
-                yield tone(duration_s=0.1, sample_rate=24_000)
-
-        async def warm_up(self) -> None:
-            pass
-
-        async def aclose(self) -> None:
-            pass
-
-    model = Embedded(recogniser=Deaf(), synthesiser=Beep())
-    assert (model.capabilities.voices, model.capabilities.sample_rate_hz) == ("fixed", 24_000)
-    reply = Agent(model, tools=["calculate"]).run_sync(tone())
-    assert "4" in reply.tool_calls[0].result.text
-    assert reply.audio is not None and reply.audio.duration == pytest.approx(0.1 * len(reply.text.split()))
-
-
 def test_closing_ends_its_processes_and_threads() -> None:
     code = (
         "import asyncio\nfrom agentaudio import Agent\nfrom pathlib import Path\n"
@@ -195,11 +150,3 @@ def test_cancelling_in_the_middle_of_speech_stops_at_once(agent: Agent) -> None:
 
     assert asyncio.run(cancel()) == 1
     assert {thread for thread in threading.enumerate() if thread.name.startswith("asyncio")} == threads
-
-
-def test_a_conversation_without_a_question_is_an_error() -> None:
-    async def first(stream: AsyncIterator[object]) -> object:
-        return await anext(stream)
-
-    with pytest.raises(BackendError, match="no user message"):
-        asyncio.run(first(Embedded().generate(Conversation())))

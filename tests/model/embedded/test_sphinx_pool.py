@@ -16,7 +16,7 @@ import pytest
 from agentaudio.errors import AudioError, OptionError
 from agentaudio.model.embedded.hearing.language_model import compile_domain, spoken_words
 from agentaudio.model.embedded.hearing.pronunciation import arpabet
-from agentaudio.model.embedded.hearing.recogniser import SphinxRecogniser
+from agentaudio.model.embedded.hearing.sphinx_pool import SphinxPool
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.sound.audio import Audio
 
@@ -32,8 +32,8 @@ EXPECTED = (
 
 
 @pytest.fixture(scope="module")
-def recogniser() -> Iterator[SphinxRecogniser]:
-    recogniser = SphinxRecogniser()
+def recogniser() -> Iterator[SphinxPool]:
+    recogniser = SphinxPool()
     yield recogniser
     recogniser.close()
 
@@ -45,54 +45,54 @@ def question() -> tuple[Audio, str]:
     return Audio.load(REQUESTS / "audio" / f"{first['id']}.opus"), first["text"]
 
 
-def test_open_speech_comes_out_nearly_right(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+def test_open_speech_comes_out_nearly_right(recogniser: SphinxPool, question: tuple[Audio, str]) -> None:
     heard = recogniser.recognise(question[0])
     assert heard.text.startswith("please tell me about the great")
     assert 0.5 < heard.confidence < 1.0
 
 
-def test_expected_sentences_make_it_right_and_surer(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+def test_expected_sentences_make_it_right_and_surer(recogniser: SphinxPool, question: tuple[Audio, str]) -> None:
     audio, said = question
     heard = recogniser.recognise(audio, EXPECTED)
     assert heard.text == said == EXPECTED[0]
     assert heard.confidence > recogniser.recognise(audio).confidence
 
 
-def test_words_carry_times_and_posteriors(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+def test_words_carry_times_and_posteriors(recogniser: SphinxPool, question: tuple[Audio, str]) -> None:
     heard = recogniser.recognise(question[0], EXPECTED)
     assert " ".join(word.word for word in heard.words) == heard.text
     assert all(0 <= word.start_s < word.end_s <= question[0].duration for word in heard.words)
     assert all(0 <= word.posterior <= 1 for word in heard.words)
 
 
-def test_unexpected_speech_is_still_heard(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+def test_unexpected_speech_is_still_heard(recogniser: SphinxPool, question: tuple[Audio, str]) -> None:
     heard = recogniser.recognise(question[0], ["set a timer for ten minutes", "lights off in the kitchen"])
     assert heard.text.startswith("please tell me about the great")
 
 
-def test_rate_and_loudness_do_not_matter(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+def test_rate_and_loudness_do_not_matter(recogniser: SphinxPool, question: tuple[Audio, str]) -> None:
     audio, said = question
     quiet = Audio(audio.samples * np.float32(0.03), audio.sample_rate).resample(44_100)
     assert recogniser.recognise(quiet, EXPECTED).text == said
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001, 2.0])
-def test_silence_gives_no_text(recogniser: SphinxRecogniser, seconds: float) -> None:
+def test_silence_gives_no_text(recogniser: SphinxPool, seconds: float) -> None:
     heard = recogniser.recognise(Audio.silence(seconds, 16_000), EXPECTED)
     assert (heard.text, heard.confidence) == ("", 0.0)
 
 
-def test_noise_gives_no_text(recogniser: SphinxRecogniser) -> None:
+def test_noise_gives_no_text(recogniser: SphinxPool) -> None:
     noise = np.random.default_rng(0).standard_normal(32_000).astype(np.float32) * 0.1
     assert recogniser.recognise(Audio(noise, 16_000)).text == ""
 
 
-def test_more_than_a_minute_is_refused(recogniser: SphinxRecogniser) -> None:
+def test_more_than_a_minute_is_refused(recogniser: SphinxPool) -> None:
     with pytest.raises(AudioError, match="61 s is too long.*limit is 60 s"):
         recogniser.recognise(Audio.silence(61.0, 16_000))
 
 
-def test_a_killed_process_is_replaced(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+def test_a_killed_process_is_replaced(recogniser: SphinxPool, question: tuple[Audio, str]) -> None:
     recogniser.recognise(question[0], EXPECTED)
     (first,) = recogniser.pids
     os.kill(first, signal.SIGKILL)
@@ -100,7 +100,7 @@ def test_a_killed_process_is_replaced(recogniser: SphinxRecogniser, question: tu
     assert recogniser.pids != [first]
 
 
-def test_two_threads_are_heard_at_once(recogniser: SphinxRecogniser, question: tuple[Audio, str]) -> None:
+def test_two_threads_are_heard_at_once(recogniser: SphinxPool, question: tuple[Audio, str]) -> None:
     texts: list[str] = []
     threads = [
         threading.Thread(target=lambda: texts.append(recogniser.recognise(question[0], EXPECTED).text))
@@ -114,7 +114,7 @@ def test_two_threads_are_heard_at_once(recogniser: SphinxRecogniser, question: t
 
 
 def test_more_domains_than_a_process_keeps_all_work(question: tuple[Audio, str]) -> None:
-    recogniser = SphinxRecogniser(domain_weight=1.0, processes=1)
+    recogniser = SphinxPool(domain_weight=1.0, processes=1)
     try:
         for number in (*range(6), 0):
             domain = [EXPECTED[0], f"number {number + 2}"]
@@ -126,13 +126,13 @@ def test_more_domains_than_a_process_keeps_all_work(question: tuple[Audio, str])
 @pytest.mark.parametrize("weight", [0.0, -1.0, 1.5])
 def test_an_impossible_weight_is_refused(weight: float) -> None:
     with pytest.raises(OptionError, match="domain_weight"):
-        SphinxRecogniser(domain_weight=weight)
+        SphinxPool(domain_weight=weight)
 
 
 def test_a_name_outside_the_dictionary_is_recognised_by_its_phonemes() -> None:
     pytest.importorskip("espeakng_loader", reason="the extra espeak is not installed")
     synthesiser = Espeak()
-    recogniser = SphinxRecogniser(synthesiser.phonemes, processes=1)
+    recogniser = SphinxPool(synthesiser.phonemes, processes=1)
     try:
         speech = synthesiser.speak("The great wall at Badaling is crowded.")
         assert "badaling" in recogniser.recognise(speech, EXPECTED).text.split()

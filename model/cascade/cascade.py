@@ -1,0 +1,175 @@
+"""`Cascade`: a speech model made of a recogniser, a chat model and a synthesiser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from agentaudio.conversation import AudioPart, Conversation, Message, ToolSpec
+from agentaudio.errors import BackendError, OptionError
+from agentaudio.model.parts import ChatDelta, ChatModel, Recogniser, Recognition, Synthesiser
+from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, Heard, ReferenceVoice
+from agentaudio.model.spoken import spoken
+from agentaudio.sound.audio import Audio
+
+
+class Cascade:
+    """A SpeechLM that recognises speech, answers in text, and speaks the text.
+
+    recogniser: hears the user; without one the cascade takes only text
+    chat: answers, and calls tools
+    synthesiser: speaks; without one the cascade makes no sound
+    name: of the model, for messages
+
+    The sound starts with the first phrase of the answer. The reference voice is prepared while the chat
+    model writes its first words. Closing a generation stops all three parts.
+    Raises OptionError for parts that have no language in common.
+    """
+
+    def __init__(
+        self,
+        recogniser: Recogniser | None,
+        chat: ChatModel,
+        synthesiser: Synthesiser[Any] | None,
+        *,
+        name: str = "cascade",
+    ) -> None:
+        self.name = name
+        self._recogniser, self._chat, self._synthesiser = recogniser, chat, synthesiser
+        self._closed = False
+        self.capabilities = _capabilities(name, recogniser, chat, synthesiser)
+
+    async def generate(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        voice: ReferenceVoice | None = None,
+        options: GenerateOptions = GenerateOptions(),
+    ) -> AsyncGenerator[Delta, None]:
+        """Generate the next answer; see SpeechLM. Sound without a transcript is recognised first."""
+        if self._closed:
+            raise BackendError(f"the model {self.name!r} was closed; load it again")
+        if conversation.last_user is None:
+            raise BackendError("there is nothing to answer: the conversation has no user message yet")
+        heard = await self._hear(conversation, tools, options)
+        if heard is not None:
+            yield Heard(heard.text, heard.confidence)
+        written = _written(conversation, heard)
+        async with contextlib.aclosing(self._chat_deltas(written, tools, options, heard)) as answer:
+            if self._synthesiser is None or not options.speak:
+                async for delta in answer:
+                    yield delta
+                return
+            # The answer's language is the chat model's choice; without a wish the synthesiser judges by the text.
+            speech = spoken(self._synthesiser, answer, voice, language=options.language)
+            async with contextlib.aclosing(speech) as deltas:
+                async for spoken_delta in deltas:
+                    yield spoken_delta
+
+    async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+        """Load all parts."""
+        works = [self._chat.warm_up(tools)]
+        if self._recogniser is not None:
+            works.append(self._recogniser.warm_up(await asyncio.to_thread(self._chat.expected, tools)))
+        if self._synthesiser is not None:
+            works.append(self._synthesiser.warm_up())
+        await asyncio.gather(*works)
+
+    async def aclose(self) -> None:
+        """Close all parts; each is closed although another one fails."""
+        self._closed = True
+        parts = [part for part in (self._recogniser, self._chat, self._synthesiser) if part is not None]
+        results = await asyncio.gather(*(part.aclose() for part in parts), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _hear(
+        self, conversation: Conversation, tools: Sequence[ToolSpec], options: GenerateOptions
+    ) -> Recognition | None:
+        """What the user said last; None when that was written or is transcribed already."""
+        sounds = _unheard(conversation.last_user)
+        if not sounds:
+            return None
+        if self._recogniser is None:
+            raise BackendError(f"the model {self.name!r} has no recogniser; give it text")
+        hint = await asyncio.to_thread(self._chat.expected, tools)
+        sound = await asyncio.to_thread(Audio.concat, sounds)
+        return await self._recogniser.recognise(sound, language=options.language, hint=hint)
+
+    def _chat_deltas(
+        self,
+        conversation: Conversation,
+        tools: Sequence[ToolSpec],
+        options: GenerateOptions,
+        heard: Recognition | None,
+    ) -> AsyncGenerator[ChatDelta, None]:
+        language = options.language or (heard.language if heard is not None else None)
+        if "language" not in self._chat.options:
+            language = None
+        return self._chat.chat(conversation, tools=tools, options=replace(options, language=language))
+
+
+def _unheard(message: Message | None) -> list[Audio]:
+    parts = message.parts if message is not None else ()
+    return [part.audio for part in parts if isinstance(part, AudioPart) and part.transcript is None]
+
+
+def _written(conversation: Conversation, heard: Recognition | None) -> Conversation:
+    """The conversation with a transcript for each sound.
+
+    The words just heard belong to the last user message: to its first sound, since its sounds were joined.
+    Earlier sound that was never recognised, because its turn failed, counts as empty.
+    """
+    last = conversation.last_user
+    messages: list[Message] = []
+    for message in conversation:
+        if not _unheard(message):
+            messages.append(message)
+            continue
+        words = heard.text if message is last and heard is not None else ""
+        parts = []
+        for part in message.parts:
+            if isinstance(part, AudioPart) and part.transcript is None:
+                part, words = replace(part, transcript=words), ""
+            parts.append(part)
+        messages.append(Message(message.role, tuple(parts)))
+    return Conversation(messages)
+
+
+def _capabilities(
+    name: str, recogniser: Recogniser | None, chat: ChatModel, synthesiser: Synthesiser[Any] | None
+) -> Capabilities:
+    able = Capabilities(
+        hears=recogniser is not None,
+        voices="none",
+        calls_tools=chat.calls_tools,
+        cites=chat.cites,
+        languages=_common(name, recogniser, chat, synthesiser),
+        options=chat.options | {"language"},
+    )
+    if recogniser is not None:
+        able = replace(able, max_audio_s=recogniser.max_audio_s)
+    if synthesiser is not None:
+        able = replace(
+            able,
+            voices="fixed" if synthesiser.voices == "fixed" else "any",
+            sample_rate_hz=synthesiser.sample_rate_hz,
+        )
+    return able
+
+
+def _common(name: str, *parts: Recogniser | ChatModel | Synthesiser[Any] | None) -> tuple[str, ...]:
+    """The languages that all parts have; a part that does not know its languages allows any."""
+    known = [part.languages for part in parts if part is not None and part.languages]
+    if not known:
+        return ()
+    common = tuple(one for one in known[0] if all(one in other for other in known))
+    if not common:
+        lists = " / ".join(", ".join(languages) for languages in known)
+        raise OptionError(f"the parts of {name!r} have no language in common: {lists}; choose other parts")
+    return common

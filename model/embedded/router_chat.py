@@ -1,0 +1,115 @@
+"""`RouterChat`: a chat model without a language model, which routes requests to tools and quotes their results."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+from uuid import uuid4
+
+from agentaudio.conversation import Conversation, ToolCall, ToolOutput, ToolSpec
+from agentaudio.errors import BackendError, OptionError
+from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answer
+from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
+from agentaudio.model.embedded.routing.clauses import clauses
+from agentaudio.model.embedded.routing.expectations import expected_sentences
+from agentaudio.model.embedded.routing.router import Route, Router
+from agentaudio.model.parts import ChatDelta
+from agentaudio.model.speech_lm import CallDelta, CitationDelta, End, GenerateOptions, TextDelta
+from agentaudio.text.embedding import load_embedder
+
+MAX_REQUEST_CHARS = 4000
+"""Characters of a request, by default; a minute of speech has about 1,000."""
+
+
+class RouterChat:
+    """A ChatModel (see agentaudio.model.parts) that understands requests for its tools, in English.
+
+    It answers in words taken from the tools' results, with citations, and says so when it did not
+    understand. Routing and answering run in threads.
+
+    router: chooses tools and their arguments; None is the included one
+    max_request_chars: characters of a request; a longer one raises BackendError
+    """
+
+    name = "router"
+    calls_tools = True
+    cites = True
+    languages = ("en",)
+    options = frozenset[str]()
+
+    def __init__(self, router: Router | None = None, *, max_request_chars: int = MAX_REQUEST_CHARS) -> None:
+        self._embed = load_embedder("default")
+        self._router = router or Router(self._embed)
+        self._max_request_chars = max_request_chars
+
+    async def chat(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        options: GenerateOptions = GenerateOptions(),
+    ) -> AsyncGenerator[ChatDelta, None]:
+        """Call the tools that the last request asks for, or answer from their results; see ChatModel."""
+        request = conversation.last_user.text if conversation.last_user is not None else ""
+        if len(request) > self._max_request_chars:
+            raise BackendError(
+                f"the request has {len(request)} characters; the embedded engine reads at most "
+                f"{self._max_request_chars} (max_request_chars): shorten it, or set the option"
+            )
+        outputs = conversation.last_outputs
+        if outputs:
+            found = await asyncio.to_thread(self._answer, request, outputs, tools)
+        else:
+            routes = await asyncio.to_thread(self._router.route, request, tools) if request else []
+            calls = [route for route in routes if route.tool is not None and not route.missing]
+            for route in calls:
+                yield CallDelta(ToolCall(f"call_{uuid4().hex[:12]}", str(route.tool), route.arguments))
+            if calls:
+                yield End("tool_calls")
+                return
+            found = Answer(_without_tools(request, routes, tools), ())
+        for citation in found.citations:
+            yield CitationDelta(citation)
+        for word in re.findall(r"\s*\S+", found.text):
+            yield TextDelta(word)
+        yield End()
+
+    def expected(self, tools: Sequence[ToolSpec]) -> Sequence[str]:
+        """Sentences made of the tools' phrases, names, descriptions and documents."""
+        return expected_sentences(tools)
+
+    async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+        """Load the sentence embedder, and embed what describes these tools."""
+        await asyncio.to_thread(self._router.route, "hello", tools)
+
+    async def aclose(self) -> None:
+        """Does nothing: the embedder is shared with the rest of the process."""
+
+    def _answer(self, text: str, outputs: Sequence[ToolOutput], tools: Sequence[ToolSpec]) -> Answer:
+        """The answer to the request, without its clauses that ask for a voice."""
+        parts = clauses(text)
+        if len(parts) > 1 and any(output.name == VOICE_TOOL for output in outputs):
+            parts = [part for part in parts if self._router.route(part, tools)[0].tool != VOICE_TOOL] or parts
+            text = " ".join(parts)
+        return answer(text, outputs, self._embed)
+
+
+def _without_tools(text: str, routes: Sequence[Route], tools: Sequence[ToolSpec]) -> str:
+    """The answer without a tool: a question for missing arguments, small talk, or that it was not understood."""
+    for route in routes:
+        if route.tool is not None and route.missing:
+            return f"I need to know the {' and the '.join(name.replace('_', ' ') for name in route.missing)} for that."
+    if any(route.kind == "chat" for route in routes):
+        return small_talk(text, tools)
+    return not_understood(text, tools)
+
+
+def load(argument: str | None, *, max_request_chars: int = MAX_REQUEST_CHARS) -> RouterChat:
+    """The entry point `router`. Raises OptionError for an argument.
+
+    max_request_chars: characters of a request; a longer one raises BackendError
+    """
+    if argument is not None:
+        raise OptionError(f"chat model 'router' takes no argument, but was given {argument!r}; write 'router'")
+    return RouterChat(max_request_chars=max_request_chars)
