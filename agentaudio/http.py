@@ -8,11 +8,12 @@ redirect goes through the same check.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import ipaddress
 import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -37,7 +38,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are
 _RESERVED = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20")))
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
 _PER_REQUEST = frozenset({"content-length", "cookie", "host", "transfer-encoding"})
-_KEPT_ACROSS_SITES = frozenset({"accept", "accept-language", "user-agent"})
+_KEPT_ACROSS_SITES = frozenset({"accept", "accept-encoding", "accept-language", "range", "user-agent"})
 
 
 async def system_resolve(host: str, port: int) -> list[str]:
@@ -178,17 +179,24 @@ def _public_authorities() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)  # cached: loading them takes tens of milliseconds
 
 
-def guarded_client(guard: Guard, *, timeout_s: float = 10.0, trust: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
+def guarded_client(
+    guard: Guard,
+    *,
+    timeout_s: float = 10.0,
+    connect_timeout_s: float | None = None,
+    trust: ssl.SSLContext | None = None,
+) -> httpx2.AsyncClient:
     """An HTTP client for `fetch`: every request passes the guard.
 
     It ignores proxies and certificates from the environment, stores no cookies and follows no redirects.
 
     timeout_s: for connecting, and between two pieces of a response
+    connect_timeout_s: for connecting; None is `timeout_s`
     trust: certificate authorities; None trusts the public ones
     """
     return httpx2.AsyncClient(
         transport=GuardedTransport(guard, trust),
-        timeout=timeout_s,
+        timeout=httpx2.Timeout(timeout_s, connect=connect_timeout_s or timeout_s),
         trust_env=False,
         follow_redirects=False,
         headers={"accept-encoding": "gzip, deflate"},
@@ -210,18 +218,31 @@ async def fetch(client: httpx2.AsyncClient, request: httpx2.Request, *, max_byte
     host, an invalid certificate, too many redirects, and a body that is too long or cannot be
     decompressed.
     """
+    async with following(client, request) as response:
+        body = await _read(response, max_bytes)
+        return Fetched(str(response.request.url), response.status_code, response.headers, body)
+
+
+@contextlib.asynccontextmanager
+async def following(client: httpx2.AsyncClient, request: httpx2.Request) -> AsyncIterator[httpx2.Response]:
+    """Send a request, follow redirects as `fetch` does, and give the response, whose body has yet to be read.
+
+    Raises as `fetch` does, also while the body is read.
+    """
     given, set_by_site = request.headers.get("cookie", ""), httpx2.Cookies()
     for _ in range(MAX_REDIRECTS + 1):
         try:
             response = await client.send(request, stream=True)
-            try:
-                if not response.has_redirect_location:
-                    body = await _read(response, max_bytes)
-                    return Fetched(str(request.url), response.status_code, response.headers, body)
-            finally:
-                await response.aclose()
         except (httpx2.RequestError, httpx2.InvalidURL, ValueError) as error:  # ValueError: some malformed redirects
             raise _network_error(request.url, error) from error
+        try:
+            if not response.has_redirect_location:
+                yield response
+                return
+        except httpx2.RequestError as error:
+            raise _network_error(request.url, error) from error
+        finally:
+            await response.aclose()
         left = _site(request.url)
         request = _redirected(client, request, response.status_code, response.headers["location"])
         if _site(request.url) != left:
