@@ -17,6 +17,7 @@ from agentaudio.voice_library.voice import Consent, Source
 # No deadline: the tests run on shared machines, where the time of an example varies.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("mutate", settings.get_profile("shared"), phases=[Phase.explicit, Phase.generate])
+settings.register_profile("thorough", settings.get_profile("shared"), max_examples=4_000)
 settings.load_profile("shared")
 
 

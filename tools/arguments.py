@@ -103,6 +103,29 @@ class OpenArguments:
         return dict(given)
 
 
+def own_copy(value: Any) -> Any:
+    """A copy of the dicts and lists in a value, of any depth, circular ones too; other values are shared."""
+    copies: dict[int, Any] = {}
+
+    def shell(one: Any) -> Any:
+        if not isinstance(one, dict | list):
+            return one
+        if id(one) not in copies:
+            copies[id(one)] = {} if isinstance(one, dict) else []
+            left.append(one)
+        return copies[id(one)]
+
+    left: list[Any] = []
+    copied = shell(value)
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            copies[id(one)].update((key, shell(item)) for key, item in one.items())
+        else:
+            copies[id(one)].extend(shell(item) for item in one)
+    return copied
+
+
 def _shown(value: Any) -> str:
     try:
         text = repr(value)

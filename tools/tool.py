@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, overload
 from agentaudio.conversation import ToolSpec
 from agentaudio.errors import OptionError, ToolError, did_you_mean
 from agentaudio.text.template import Phrase, read_phrase
-from agentaudio.tools.arguments import Arguments
+from agentaudio.tools.arguments import Arguments, own_copy
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import Returns, ToolResult
 from agentaudio.tools.signature import Function, read_docstring, read_parameters
@@ -115,7 +115,8 @@ class Tool:
         whatever the function raises.
         """
         function = self._local_function()
-        values = self.arguments.check(self.name, arguments)
+        # A copy, because the conversation holds the arguments and the function may change its own.
+        values = self.arguments.check(self.name, own_copy(dict(arguments)))
         call = functools.partial(function, *((context,) if self.takes_context else ()), **values)
         wrap = functools.partial(self._result, context=context)
         if not inspect.iscoroutinefunction(function):

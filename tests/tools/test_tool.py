@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from agentaudio import RunContext, Tool, ToolResult, tool
 from agentaudio.conversation import Citation, Conversation, Passage
 from agentaudio.errors import OptionError, ToolArgumentError, ToolError, VoiceNotFound
 from agentaudio.retrieval.voices.search import VoiceSearch
+from agentaudio.tools.arguments import OpenArguments
 from agentaudio.tools.builtin.audio_search import audio_search
 from agentaudio.tools.builtin.search_documents import search_documents
 from agentaudio.tools.result import MAX_TEXT_CHARS
@@ -294,3 +296,22 @@ def test_any_arguments_are_accepted_or_refused_with_a_tool_error(arguments: dict
 @tool(name="visit")
 async def _visit(place: Place, n: int) -> str:
     return f"{place} {n}"
+
+
+@pytest.mark.parametrize("schema", ["typed", "open"])
+def test_a_function_that_changes_its_arguments_does_not_change_the_call(schema: str) -> None:
+    arguments: dict[str, Any] = {"rows": [{"cells": [1, [2]]}]}
+    circular: list[Any] = []
+    circular.append(circular)
+    arguments["rows"].append(circular)
+
+    def fill(rows: list[Any]) -> str:
+        rows[0]["cells"][1].append("changed")
+        rows[1].append("changed")
+        return f"{len(rows)}"
+
+    made = tool(fill)
+    if schema == "open":
+        made = replace(made, arguments=OpenArguments({"type": "object", "properties": {"rows": {}}}))
+    assert asyncio.run(made.call(CONTEXT, arguments)).text == "2"
+    assert arguments["rows"][0] == {"cells": [1, [2]]} and len(circular) == 1
