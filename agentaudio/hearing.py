@@ -17,6 +17,11 @@ Utterance = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO |
 UserInput = Utterance | Mapping[str, Any]
 """Input of a turn: an utterance, or the results of `Reply.open_calls` by call id."""
 
+HELD_SAMPLES = 60_000_000
+"""Most samples (240 MB) of a user's sound: a file whose rate is higher than the model's longest sound may have is
+resampled to the highest of 48, 24 and 16 kHz that it may have, and to 16 kHz when none is left."""
+_RATES_HZ = (48_000, 24_000, 16_000)
+
 
 async def hear(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
     """Convert the utterance `said` to a part of the conversation.
@@ -31,7 +36,9 @@ async def hear(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
     if not model.capabilities.hears:
         raise OptionError(f"model {model.name!r} cannot hear; give it text, or use a model that hears")
     most = model.capabilities.max_audio_s
-    audio = await Audio.aload(said, max_duration_s=most, setting=f"max_audio_s of model {model.name!r}")
+    rate = next((rate for rate in _RATES_HZ if most * rate <= HELD_SAMPLES), _RATES_HZ[-1])
+    setting = f"max_audio_s of model {model.name!r}"
+    audio = await Audio.aload(said, max_duration_s=most, setting=setting, highest_rate=rate)
     name = str(said) if isinstance(said, os.PathLike) else "the input"
     if not len(audio):
         raise AudioError(f"{name} holds no sound; record it again")

@@ -38,8 +38,8 @@ LIST_TIMEOUT_S = 10.0
 MAX_SOUND_S = 300.0
 """Longest sound in the answer to one call."""
 
-JOINED_RATE_HZ = 48_000
-"""Highest sample rate at which MAX_SOUND_S of sound are joined; shorter sound may have a higher one."""
+HIGHEST_RATE_HZ = 48_000
+"""Sound of a higher rate is resampled to this one."""
 
 _of_parents: list[McpConnection] = []
 
@@ -226,7 +226,14 @@ async def _result(answer: mcp_types.CallToolResult) -> ToolResult:
                 try:
                     left = MAX_SOUND_S - sum(sound.duration for sound in sounds)
                     content = base64.b64decode(data, validate=True)
-                    sounds.append(await Audio.aload(content, max_duration_s=left, setting="tools.mcp.MAX_SOUND_S"))
+                    sounds.append(
+                        await Audio.aload(
+                            content,
+                            max_duration_s=left,
+                            setting="tools.mcp.MAX_SOUND_S",
+                            highest_rate=HIGHEST_RATE_HZ,
+                        )
+                    )
                 except (AudioError, binascii.Error) as error:
                     texts.append(f"[a sound was left out: {error}]")
             case mcp_types.EmbeddedResource(resource=mcp_types.TextResourceContents(text=text)):
@@ -242,8 +249,5 @@ async def _result(answer: mcp_types.CallToolResult) -> ToolResult:
         raise ToolError(excerpt(text) or "the MCP server says that the call failed")
     if not sounds:
         return ToolResult(text or "Done.")
-    rate = max(sound.sample_rate for sound in sounds)
-    if rate * sum(sound.duration for sound in sounds) > MAX_SOUND_S * JOINED_RATE_HZ:
-        return ToolResult(f"{text}\n[sounds of up to {rate} Hz were left out: joined, they are too large]".lstrip())
     sound = await LIGHT.call(lambda _: Audio.concat(sounds))
     return ToolResult(text or f"A sound of {sound.duration:.1f} seconds.", audio=sound)

@@ -22,6 +22,9 @@ Returns = Literal["text", "data", "audio", "voice"]
 MAX_TEXT_CHARS = 8_000
 """Longest text of one result that a model receives."""
 
+MAX_SOUND_S, HIGHEST_RATE_HZ = 600.0, 48_000
+"""Longest sound file of one result, and the rate to which one of a higher rate is resampled. An Audio has no limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
@@ -91,7 +94,14 @@ class ToolResult:
         if returns == "text":
             return cls.of(value) if isinstance(value, bytes | bytearray | str) else cls(str(value))
         if returns == "audio":
-            return cls.of(value if isinstance(value, Audio) else Audio.load(value))
+            return cls.of(
+                Audio.load(
+                    value,
+                    max_duration_s=MAX_SOUND_S,
+                    setting="tools.result.MAX_SOUND_S",
+                    highest_rate=HIGHEST_RATE_HZ,
+                )
+            )
         if isinstance(value, str) and context is not None:
             value = context.need_voices().library.get(value)
         if not isinstance(value, Voice):

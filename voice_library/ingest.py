@@ -122,13 +122,11 @@ class IngestRun:
             with entry.open() as recording:
                 origin = self._unknown(_fingerprint(recording, entry.file))
                 recording.seek(0)
-                audio = Audio.load(recording)
+                audio = Audio.load(recording, highest_rate=HIGHEST_RATE_HZ)
         except OSError as error:
             if isinstance(error, AgentAudioError):
                 raise
             raise AudioError(f"cannot read {entry.file}: {error.strerror}") from None
-        if audio.sample_rate > HIGHEST_RATE_HZ:
-            audio = audio.resample(HIGHEST_RATE_HZ)
         excerpt = find_excerpt(audio, self._activity)
         fields = {"id": _id_from(entry.file), "name": entry.file.stem[:100]} | self._common | entry.fields
         if "description" not in fields:

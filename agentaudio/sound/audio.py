@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-import numbers
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,13 +18,11 @@ from agentaudio.files import write_atomically
 from agentaudio.sound import levels
 from agentaudio.sound.decode import MAX_DURATION_S, AudioSource, decode, decode_apart
 from agentaudio.sound.encode import encode
+from agentaudio.sound.mixing import check_channels, check_samples, mix
 from agentaudio.sound.reading import Decoded
-from agentaudio.sound.resample import resample
+from agentaudio.sound.resample import check_rate, resample
 
 Samples = NDArray[np.float32]
-
-MAX_CHANNELS = 32
-MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
 
 _INTEGER_SCALE = {"i1": 2**7, "i2": 2**15, "i4": 2**31, "u1": 2**7}
 
@@ -54,30 +51,50 @@ class Audio:
 
     @classmethod
     def load(
-        cls, source: AudioSource | Audio, *, sample_rate: int | None = None, max_duration_s: float = MAX_DURATION_S
+        cls,
+        source: AudioSource | Audio,
+        *,
+        sample_rate: int | None = None,
+        highest_rate: int | None = None,
+        max_duration_s: float = MAX_DURATION_S,
+        setting: str = "",
     ) -> Audio:
         """Read a sound file of any rate and channel count, mixed to mono.
 
         source: path, bytes, or binary file object; WAV, FLAC, MP3, Ogg Vorbis, Opus, AIFF
             as they are; WebM, MP4 and M4A with the extra `containers`
         sample_rate: resample to this rate; None keeps the file's own
+        highest_rate: resample to this rate when the file's own is higher
         max_duration_s: longest sound that is read
+        setting: where that limit is set, for error messages
 
         Raises AudioError when the file is missing, empty, truncated, longer than `max_duration_s`, or
         not a sound. It reads large compressed files in a worker process, see `agentaudio.sound.decode`.
         """
-        audio = source if isinstance(source, Audio) else _of(decode(source, max_duration_s=max_duration_s))
+        if isinstance(source, Audio):
+            audio = source
+        else:
+            highest = min((rate for rate in (sample_rate, highest_rate) if rate is not None), default=None)
+            audio = cls._of(decode(source, max_duration_s=max_duration_s, setting=setting, highest_rate=highest))
         return audio if sample_rate is None else audio.resample(sample_rate)
 
     @classmethod
-    async def aload(cls, source: AudioSource | Audio, *, max_duration_s: float, setting: str) -> Audio:
-        """`load` for coroutines: it does not block the event loop, and ends when it is cancelled.
-
-        setting: where `max_duration_s` is set, for error messages
-        """
+    async def aload(
+        cls, source: AudioSource | Audio, *, max_duration_s: float, setting: str, highest_rate: int | None = None
+    ) -> Audio:
+        """`load` for coroutines: it does not block the event loop, and ends when it is cancelled."""
         if isinstance(source, Audio):
             return source
-        return await decode_apart(source, _of, max_duration_s=max_duration_s, setting=setting)
+        found = await decode_apart(source, max_duration_s=max_duration_s, setting=setting, highest_rate=highest_rate)
+        return cls._of(found)
+
+    @classmethod
+    def _of(cls, decoded: Decoded) -> Audio:
+        """Without another copy: the samples of an hour may take hundreds of MB, and are checked already."""
+        audio = object.__new__(cls)
+        audio._samples, audio._sample_rate, audio._sha256 = decoded.samples, decoded.sample_rate, None
+        audio._samples.flags.writeable = False
+        return audio
 
     @classmethod
     def silence(cls, duration_s: float, sample_rate: int) -> Self:
@@ -226,23 +243,6 @@ class Audio:
         return Audio, (np.array(self._samples), self._sample_rate)
 
 
-def check_rate(sample_rate: int) -> None:
-    """Raise AudioError unless a sample rate is a whole number from MIN_SAMPLE_RATE to MAX_SAMPLE_RATE."""
-    valid = isinstance(sample_rate, numbers.Real) and MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE
-    if not valid or int(sample_rate) != sample_rate:
-        raise AudioError(
-            f"sample rate {sample_rate!r} Hz is out of range; "
-            f"give a whole number from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}"
-        )
-
-
-def _of(decoded: Decoded) -> Audio:
-    try:
-        return Audio(decoded.samples, decoded.sample_rate, channels_first=False)
-    except AudioError as error:
-        raise AudioError(f"{decoded.name}: {error}") from None
-
-
 def _as_float(samples: NDArray[Any]) -> Samples:
     kind = samples.dtype.str[1:]
     if kind in _INTEGER_SCALE:
@@ -252,12 +252,7 @@ def _as_float(samples: NDArray[Any]) -> Samples:
         raise AudioError(f"samples of type {samples.dtype} are not sound; give float32 or int16")
     # Always a copy: a later change of the caller's array must not change an immutable value.
     floats = samples.astype(np.float32)
-    if not np.isfinite(floats).all():
-        bad = int(np.count_nonzero(~np.isfinite(floats)))
-        raise AudioError(f"{bad} of {floats.size} samples are NaN or infinite; clean the signal first")
-    peak = levels.peak(floats)
-    if peak > levels.LOUDEST_PEAK:
-        raise AudioError(f"float samples reach {peak:g}, but full scale is 1.0; divide them, or pass int16")
+    check_samples(floats)
     return floats
 
 
@@ -269,15 +264,5 @@ def _mix_down(samples: Samples, channels_first: bool | None) -> Samples:
     if channels_first is None:
         channels_first = samples.shape[0] < samples.shape[1]
     frames = samples.T if channels_first else samples
-    channels = frames.shape[1]
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise AudioError(f"{channels} channels in an array of shape {samples.shape}; give 1 to {MAX_CHANNELS}")
-    if channels == 1 or not len(frames):
-        return np.ascontiguousarray(frames[:, 0])
-    mean = frames.mean(axis=1, dtype=np.float32)
-    power = np.square(frames, dtype=np.float64).mean(axis=0)
-    loudest = int(power.argmax())
-    # One active channel of N keeps 1/N^2 of its power in the mean; far less means that they cancel.
-    if np.square(mean, dtype=np.float64).mean() < 0.1 * power[loudest] / channels**2:
-        return np.ascontiguousarray(frames[:, loudest])
-    return np.asarray(mean, np.float32)
+    check_channels(frames.shape[1], f"an array of shape {samples.shape}")
+    return mix(frames)

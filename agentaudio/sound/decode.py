@@ -1,28 +1,28 @@
-"""Sound files from anywhere to samples of every channel.
+"""Sound files from anywhere to mono samples.
 
 A file runs in this process when its size proves it harmless: uncompressed sound takes at most four times
 the file's size, and other files are decoded here when they have at most SMALL_BYTES, and become at most
-SMALL_SAMPLES. All others, and all containers, are decoded in a worker process, within limits.
+SMALL_SAMPLES. All others, and all containers, are decoded in a worker process, within limits. Either
+way a file is decoded block by block, and only one channel at the rate that is asked for is held.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from agentaudio.errors import AudioError, MissingExtra
 from agentaudio.sound.formats import is_container
 from agentaudio.sound.reading import Budget, Decoded, OverBudget, is_uncompressed, read
+from agentaudio.sound.resample import check_rate
 from agentaudio.workers.limits import SOUND as LIMITS
 from agentaudio.workers.pool import LIGHT, SOUND, Job
 
 AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
-Result = TypeVar("Result")
 
 MAX_DURATION_S = 3600
 """Longest sound that is read unless the caller gives a limit: a file of a few kilobytes may claim ten hours."""
@@ -37,51 +37,52 @@ SMALL_BYTES, SMALL_SAMPLES = 1_000_000, 2**22
 """Compressed files of this size that become no more samples than this (16 MiB) are decoded in this process."""
 
 
-def decode(source: AudioSource, *, max_duration_s: float = MAX_DURATION_S, setting: str = "") -> Decoded:
+def decode(
+    source: AudioSource,
+    *,
+    max_duration_s: float = MAX_DURATION_S,
+    setting: str = "",
+    highest_rate: int | None = None,
+) -> Decoded:
     """Read a sound file of any rate and channel count. Blocks until it is read.
 
     source: path, bytes, or binary file object; WAV, FLAC, MP3, Ogg Vorbis, Opus, AIFF; WebM, MP4
         and M4A with the extra `containers`
     max_duration_s: longest sound; it limits the samples too, see SAMPLES_PER_S
     setting: where that limit is set, for error messages
+    highest_rate: in Hz; a sound of a higher rate is resampled to it; None keeps any rate
 
     Raises AudioError when the file is missing, empty, truncated, longer than the limit, takes more
     than the limits of `agentaudio.workers.limits.SOUND`, or is not a sound file, and MissingExtra for a
     container without the extra.
     """
-    budget = _budget(max_duration_s, setting)
+    budget = _budget(max_duration_s, setting, highest_rate)
     content, name = _content(source, budget)
     found = _decode_here(content, name, budget)
     return found if found is not None else SOUND.run(lambda job: _decode_apart(job, content, name, budget))
 
 
 async def decode_apart(
-    source: AudioSource, finish: Callable[[Decoded], Result], *, max_duration_s: float, setting: str
-) -> Result:
-    """`finish(decode(...))` outside the event loop and the threads of asyncio; cancelling ends a worker process.
+    source: AudioSource, *, max_duration_s: float, setting: str, highest_rate: int | None
+) -> Decoded:
+    """`decode` outside the event loop and the threads of asyncio; cancelling ends a worker process."""
+    budget = _budget(max_duration_s, setting, highest_rate)
 
-    finish: quick work on the samples, in the same thread
-    """
-    budget = _budget(max_duration_s, setting)
-
-    def here(_: Job[tuple[bytes, str, Result | None]]) -> tuple[bytes, str, Result | None]:
+    def here(_: Job[tuple[bytes, str, Decoded | None]]) -> tuple[bytes, str, Decoded | None]:
         content, name = _content(source, budget)
-        found = _decode_here(content, name, budget)
-        return content, name, None if found is None else finish(found)
+        return content, name, _decode_here(content, name, budget)
 
-    content, name, result = await LIGHT.call(here)
-    if result is not None:
-        return result
-
-    def apart(job: Job[Result]) -> Result:
-        return finish(_decode_apart(job, content, name, budget))
-
-    return await SOUND.call(apart)
+    content, name, found = await LIGHT.call(here)
+    if found is not None:
+        return found
+    return await SOUND.call(lambda job: _decode_apart(job, content, name, budget))
 
 
-def _budget(max_duration_s: float, setting: str) -> Budget:
+def _budget(max_duration_s: float, setting: str, highest_rate: int | None) -> Budget:
+    if highest_rate is not None:
+        check_rate(highest_rate)
     samples = int(min(MAX_SAMPLES, max_duration_s * SAMPLES_PER_S))
-    return Budget(max_duration_s, samples, setting or "agentaudio.sound.decode.MAX_DURATION_S")
+    return Budget(max_duration_s, samples, setting or "agentaudio.sound.decode.MAX_DURATION_S", highest_rate)
 
 
 def _decode_here(content: bytes, name: str, budget: Budget) -> Decoded | None:
@@ -105,13 +106,15 @@ def _decode_here(content: bytes, name: str, budget: Budget) -> Decoded | None:
 def _decode_apart(job: Job[Any], content: bytes, name: str, budget: Budget) -> Decoded:
     if is_container(content) and importlib.util.find_spec("av") is None:
         raise MissingExtra(f"reading {name} (WebM, MP4 or M4A)", "containers")
-    limits = LIMITS.for_sound(budget.duration_s, 4 * budget.samples)
+    most = budget.samples
+    if budget.highest_rate is not None:
+        most = min(most, int(budget.duration_s * budget.highest_rate) + 1)
+    limits = LIMITS.for_sound(budget.duration_s, 4 * most)
     request = {"name": name, "budget": budget}
     found, samples = job.ask(
         "agentaudio.sound.decode_task:samples", request, content, limits=limits, what=name, error=AudioError
     )
-    frames = np.frombuffer(samples, np.float32).reshape(-1, found["channels"])
-    return Decoded(frames, found["sample_rate"], name)
+    return Decoded(np.frombuffer(samples, np.float32), found["sample_rate"])
 
 
 def _content(source: AudioSource, budget: Budget) -> tuple[bytes, str]:

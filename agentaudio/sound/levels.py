@@ -18,7 +18,8 @@ LOUDEST_PEAK = 8.0
 
 def peak(samples: Floats) -> float:
     """Largest magnitude; 0 for no samples."""
-    return float(np.abs(samples).max(initial=0.0))
+    # Without np.abs, which copies all samples.
+    return max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
 
 
 def rms(samples: Floats) -> float:

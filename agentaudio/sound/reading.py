@@ -1,4 +1,4 @@
-"""Sound files in memory to samples of every channel, in this process and within a `Budget`."""
+"""Sound files in memory to mono samples, in this process and within a `Budget`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agentaudio.errors import AudioError
 from agentaudio.sound.formats import is_container
+from agentaudio.sound.mixing import Mixer
 
 _BLOCK_SAMPLES = 2**18
 _LOSSLESS = ("WAV", "FLAC", "AIFF", "W64", "CAF")  # as libsndfile names them
@@ -21,14 +22,12 @@ _UNKNOWN = 2**62  # frames that libsndfile claims for a stream of unknown length
 class Decoded(NamedTuple):
     """What a file holds.
 
-    samples: (n, channels) float32; nominally in [-1, 1], but a float file may exceed it or hold NaN
+    samples: (n,) float32, finite and at most `levels.LOUDEST_PEAK`
     sample_rate: samples per second
-    name: of the file, for error messages
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
-    name: str
 
 
 class OverBudget(AudioError):
@@ -41,11 +40,13 @@ class Budget(NamedTuple):
     duration_s: seconds
     samples: frames times channels
     setting: that limits the duration, for error messages
+    highest_rate: a higher rate becomes this one while it is read; None keeps any
     """
 
     duration_s: float
     samples: int
     setting: str
+    highest_rate: int | None = None
 
     def check(self, name: str, frames: int, rate: int, channels: int, *, at_least: bool = False) -> None:
         """Raise OverBudget when a file has too much. at_least: there is more than `frames`."""
@@ -64,34 +65,48 @@ class Budget(NamedTuple):
 
 
 def read(content: bytes | bytearray, name: str, budget: Budget) -> Decoded:
-    """Decode a sound file block by block; what its header claims is checked first.
+    """Decode a sound file block by block, mixed and resampled; what its header claims is checked first.
 
     Raises AudioError when it is truncated, not a sound file or above the budget.
     """
-    import soundfile
-
     _refuse_truncated_wav(content, name)
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
+        mixer = _mixed(content, name, budget)
+        if (channel := mixer.channel_instead) is not None:
+            mixer = _mixed(content, name, budget, channel)
+        return Decoded(mixer.end(), mixer.sample_rate)
+    except AudioError as error:
+        if name in str(error):
+            raise
+        raise AudioError(f"{name}: {error}") from None
+
+
+def _mixed(content: bytes | bytearray, name: str, budget: Budget, channel: int | None = None) -> Mixer:
+    import soundfile
+
+    class Stream(soundfile.SoundFile):  # type: ignore[misc]
+        def seekable(self) -> bool:
+            # Otherwise it seeks after each read, which fails at the end of a FLAC of unknown length.
+            return False
+
+    try:
+        with Stream(io.BytesIO(content)) as file:
             claimed, lossless = file.frames, file.format in _LOSSLESS
             if claimed < _UNKNOWN:
                 budget.check(name, claimed, file.samplerate, file.channels)
-            blocks, frames = [], 0
+            mixer = Mixer(file.samplerate, file.channels, highest_rate=budget.highest_rate, channel=channel)
             size = max(1, _BLOCK_SAMPLES // file.channels)
             while len(block := file.read(size, dtype="float32", always_2d=True)):
-                blocks.append(block)
-                frames += len(block)
-                budget.check(name, frames, file.samplerate, file.channels, at_least=True)
-            samples = np.concatenate(blocks) if blocks else np.zeros((0, file.channels), np.float32)
-            rate = file.samplerate
+                mixer.push(block)
+                budget.check(name, mixer.frames, file.samplerate, file.channels, at_least=True)
     except soundfile.LibsndfileError as error:
         if is_container(bytes(content[:8])):
-            return _read_container(content, name, budget)
+            return _mixed_container(content, name, budget, channel)
         reason = error.error_string.rstrip(".").lower()
         raise AudioError(f"{name} is not a sound file that can be read ({reason}); use WAV or FLAC") from None
-    if lossless and len(samples) < claimed:
-        raise AudioError(f"{name} is truncated: it holds {len(samples)} of {claimed} frames; copy it again")
-    return Decoded(samples, rate, name)
+    if lossless and mixer.frames < claimed < _UNKNOWN:
+        raise AudioError(f"{name} is truncated: it holds {mixer.frames} of {claimed} frames; copy it again")
+    return mixer
 
 
 def is_uncompressed(content: bytes) -> bool:
@@ -125,11 +140,10 @@ def _refuse_truncated_wav(content: bytes | bytearray, name: str) -> None:
     raise AudioError(f"{name} is truncated: it ends before the sound that its header announces; copy it again")
 
 
-def _read_container(content: bytes | bytearray, name: str, budget: Budget) -> Decoded:
+def _mixed_container(content: bytes | bytearray, name: str, budget: Budget, channel: int | None) -> Mixer:
     import av
 
-    blocks: list[NDArray[np.float32]] = []
-    total = 0
+    mixer: Mixer | None = None
     try:
         with av.open(io.BytesIO(content), "r") as container:
             if not container.streams.audio:
@@ -138,16 +152,15 @@ def _read_container(content: bytes | bytearray, name: str, budget: Budget) -> De
             to_float = av.AudioResampler(format="fltp", rate=rate)
             for frame in container.decode(audio=0):
                 for plain in to_float.resample(frame):
-                    block: NDArray[Any] = plain.to_ndarray().astype(np.float32)
-                    blocks.append(block)
-                    total += block.shape[1]
-                    budget.check(name, total, rate, block.shape[0], at_least=True)
-            if not blocks:
-                raise AudioError(f"{name} holds no sound; record it again")
-            samples = np.concatenate(blocks, axis=1).T
+                    block: NDArray[Any] = plain.to_ndarray().astype(np.float32).T
+                    mixer = mixer or Mixer(rate, block.shape[1], highest_rate=budget.highest_rate, channel=channel)
+                    mixer.push(block)
+                    budget.check(name, mixer.frames, rate, block.shape[1], at_least=True)
     except AudioError:
         raise
     except (av.FFmpegError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         # Damaged headers reach PyAV as rates of None or 0 and as other layouts in the middle.
         raise AudioError(f"{name} is not a sound file that can be read ({error}); use WAV or FLAC") from None
-    return Decoded(samples, rate, name)
+    if mixer is None:
+        raise AudioError(f"{name} holds no sound; record it again")
+    return mixer

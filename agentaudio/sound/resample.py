@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agentaudio.errors import AudioError
 from agentaudio.sound.levels import LOUDEST_PEAK
 
 Samples = NDArray[np.float32]
 
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
+
 QUALITY = "HQ"
 """soxr's name for linear phase, a pass band to 91 % of the lower Nyquist rate and 20 bits of precision."""
+
+
+def check_rate(sample_rate: int) -> None:
+    """Raise AudioError unless a sample rate is a whole number from MIN_SAMPLE_RATE to MAX_SAMPLE_RATE."""
+    valid = isinstance(sample_rate, numbers.Real) and MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE
+    if not valid or int(sample_rate) != sample_rate:
+        raise AudioError(
+            f"sample rate {sample_rate!r} Hz is out of range; "
+            f"give a whole number from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}"
+        )
 
 
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import AudioError
-from agentaudio.sound.audio import Audio, check_rate
-from agentaudio.sound.resample import Resampler
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.resample import Resampler, check_rate
 
 Chunk = Audio | bytes | bytearray | memoryview | NDArray[np.floating] | NDArray[np.integer]
 

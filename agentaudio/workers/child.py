@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import AgentAudioError
-from agentaudio.workers.messages import Message
+from agentaudio.workers.messages import Answer
 from agentaudio.workers.serving import serve
 
 LARGEST_IDLE_MB = 300
@@ -37,7 +37,7 @@ def main() -> None:
     serve(answer)
 
 
-def answer(header: dict[str, Any], content: bytes | bytearray) -> Message:
+def answer(header: dict[str, Any], content: bytes | bytearray) -> Answer:
     """Run the task of a request.
 
     With `load_only` the task is imported, and not run: importing a parser can take longer than a small

@@ -14,6 +14,7 @@ from typing import IO, Any
 LARGEST_FRAME = 64 * 2**20
 
 Message = tuple[dict[str, Any], bytes | bytearray]
+Answer = tuple[dict[str, Any], bytes | bytearray | memoryview]
 
 
 def read_message(pipe: IO[bytes], largest: int = LARGEST_FRAME) -> Message:

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from agentaudio.workers.messages import Message, read_message, write_message
+from agentaudio.workers.messages import Answer, read_message, write_message
 
 
-def serve(handle: Callable[[dict[str, Any], bytes | bytearray], Message], largest: int = 2**32 - 1) -> None:
+def serve(handle: Callable[[dict[str, Any], bytes | bytearray], Answer], largest: int = 2**32 - 1) -> None:
     """Answer requests from standard input until it is closed, or the answer's header has `leave`.
 
     handle: takes a request's header and bytes; its RuntimeError becomes the answer's `error`

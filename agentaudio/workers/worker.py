@@ -197,8 +197,10 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={**environment, "PYTHONPATH": paths},
-                # Ctrl-C reaches the whole foreground process group, but the parent decides when the worker ends.
-                start_new_session=True,
+                # Ctrl-C reaches the whole foreground process group, but the parent decides when the worker ends. A
+                # session of its own would do the same, but Linux shares the CPUs between sessions first
+                # (CONFIG_SCHED_AUTOGROUP), so that a lower priority than that of the parent would have no effect.
+                process_group=0,
             )
         except OSError as error:
             raise BackendError(f"cannot start {self._module} ({error}); check {sys.executable!r}") from None

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from support.sounds import tone, wav
 
 from agentaudio.errors import AudioError, MissingExtra
+from agentaudio.sound import decode
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.decode import MAX_DURATION_S
 
@@ -140,3 +141,39 @@ def test_a_wav_cut_anywhere_is_refused(length: int) -> None:
         return
     with pytest.raises(AudioError):
         Audio.load(content[:length])
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("in_worker", [False, True])
+def test_a_rate_above_the_highest_is_resampled_while_the_file_is_read(
+    channels: int, in_worker: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = np.stack([tone(300 + n, 9.0, 96_000).samples for n in range(channels)], axis=1)
+    content = wav(samples, 96_000, format="FLAC")
+    whole = Audio.load(content)
+    monkeypatch.setattr(decode, "SMALL_BYTES", 0 if in_worker else 10_000_000)
+    assert whole.sample_rate == 96_000
+    assert Audio.load(content, highest_rate=16_000) == Audio.load(content, sample_rate=16_000) == whole.resample(16_000)
+    assert Audio.load(content, highest_rate=192_000) == whole
+    assert Audio.load(content, highest_rate=48_000, sample_rate=96_000).sample_rate == 96_000
+
+
+def test_channels_that_cancel_late_in_a_long_file_are_not_lost() -> None:
+    voice = tone(300, 20.0, 48_000).samples.copy()
+    voice[:100_000] = 0
+    sound = Audio.load(wav(np.stack([voice, -voice], axis=1), 48_000))
+    np.testing.assert_allclose(sound.samples, voice, atol=1e-3)
+
+
+def test_a_file_of_more_than_32_channels_or_wrong_samples_is_named() -> None:
+    with pytest.raises(AudioError, match=r"bytes: 33 channels in the file; give 1 to 32"):
+        Audio.load(wav(np.zeros((10, 33)), 8_000))
+    with pytest.raises(AudioError, match=r"bytes: float samples reach 9, but full scale is 1.0"):
+        Audio.load(wav(np.full(10, 9.0), 8_000, "FLOAT"))
+
+
+def test_a_flac_of_unknown_length_is_read_to_its_end() -> None:
+    content = bytearray(wav(tone(300, 2.0, 48_000).samples, 48_000, format="FLAC"))
+    (word,) = struct.unpack_from(">Q", content, 18)  # the 36 bits of frames in STREAMINFO (RFC 9639, 8.2)
+    struct.pack_into(">Q", content, 18, word & ~(2**36 - 1))
+    assert Audio.load(bytes(content)) == Audio.load(wav(tone(300, 2.0, 48_000).samples, 48_000, format="FLAC"))

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import resource
+import subprocess
+import sys
+import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,3 +95,28 @@ def test_sound_that_is_small_or_uncompressed_needs_no_process() -> None:
 def test_a_long_compressed_sound_is_read_whole() -> None:
     sound = Audio.load(bombs.silent(900, 8_000, 2, "FLAC", "PCM_16"))
     assert (sound.duration, sound.sample_rate) == (900, 8_000)
+
+
+@pytest.mark.parametrize(("seconds", "rate", "channels"), [(300, 655_350, 1), (3_500, 48_000, 1), (300, 192_000, 3)])
+def test_a_model_with_a_limit_of_an_hour_hears_a_small_file_within_300_mb(
+    seconds: int, rate: int, channels: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.flac"
+    path.write_bytes(bombs.silent(seconds, rate, channels, "FLAC", "PCM_16"))
+    code = """
+        import asyncio, resource, sys
+        from pathlib import Path
+        from agentaudio.errors import AudioError
+        from agentaudio.hearing import hear
+        from agentaudio.model.scripted import Scripted
+        asyncio.run(hear(Path(sys.argv[2]), Scripted(["yes"])))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        try:
+            asyncio.run(hear(Path(sys.argv[1]), Scripted(["yes"])))
+        except AudioError as error:
+            assert "is silent" in str(error)
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+    """
+    short = tone(300, 30.0, 48_000).save(tmp_path / "short.flac")
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code), path, short], capture_output=True, text=True)
+    assert ran.stderr == "" and int(ran.stdout) < 300_000_000

@@ -60,3 +60,7 @@ def fail(request: dict[str, Any], content: bytes | bytearray) -> Answer:
 
 def environment(request: dict[str, Any], content: bytes | bytearray) -> Answer:
     return sorted(os.environ), b""
+
+
+def place(request: dict[str, Any], content: bytes | bytearray) -> Answer:
+    return {"session": os.getsid(0), "group": os.getpgid(0), "niceness": os.nice(0)}, b""

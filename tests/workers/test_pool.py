@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from agentaudio.errors import AudioError, RetrievalError
+from agentaudio.workers.child import NICENESS
 from agentaudio.workers.limits import WorkLimits
 from agentaudio.workers.messages import Message
 from agentaudio.workers.pool import Job, Pool
@@ -173,6 +174,13 @@ def test_the_threads_of_asyncio_stay_free(pool: Pool) -> None:
 def test_keys_in_the_environment_are_not_passed_on(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_API_KEY", "x")
     assert "SECRET_API_KEY" not in pool.run(lambda job: ask(job, "environment"))[0]
+
+
+def test_a_worker_gives_way_to_its_parent_and_does_not_get_its_ctrl_c(pool: Pool) -> None:
+    found = pool.run(lambda job: ask(job, "place"))[0]
+    # Linux shares the CPUs between sessions first: in another session, the niceness would have no effect.
+    assert found["session"] == os.getsid(0) and found["group"] != os.getpgid(0)
+    assert found["niceness"] == min(19, os.nice(0) + NICENESS)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
