@@ -101,6 +101,7 @@ def test_partial_words_are_refused_unless_the_model_streams_input() -> None:
     assert reply(Emits(*partial)).heard == "hello"
     with pytest.raises(BackendError, match="streams_input=False"):
         reply(Emits(*partial, streams_input=False))
+    assert reply(Emits(*partial[1:], streams_input=False)).heard == "hello"
 
 
 def test_calls_get_unique_ids() -> None:

@@ -11,8 +11,9 @@ import pytest
 from support.models import scripted
 from support.sounds import tone
 
-from agentaudio import Agent, Limits, events, tool
+from agentaudio import Agent, GenerateOptions, Limits, events, tool
 from agentaudio.conversation import Citation, Conversation, ToolCall
+from agentaudio.deltas import checked
 from agentaudio.errors import BackendError, LimitError, OptionError
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, CitationDelta, Delta, TextDelta
@@ -46,9 +47,10 @@ def endless_sound(*_: object) -> Iterator[Delta]:
         yield AudioDelta(Audio.silence(1.0, 16_000))
 
 
-def test_an_answer_without_end_is_cut_at_the_limit_of_characters() -> None:
-    reply = Agent(scripted(endless_words), limits=Limits(characters=50)).run_sync("go")
-    assert (reply.text, reply.stop) == (("word " * 10).strip(), "length")
+@pytest.mark.parametrize(("characters", "words"), [(50, 10), (51, 11)])
+def test_an_answer_without_end_is_cut_at_the_limit_of_characters(characters: int, words: int) -> None:
+    reply = Agent(scripted(endless_words), limits=Limits(characters=characters)).run_sync("go")
+    assert (reply.text, reply.stop) == (("word " * words).strip(), "length")
 
 
 def test_sound_without_end_is_cut_at_the_limit_of_seconds(caplog: pytest.LogCaptureFixture) -> None:
@@ -123,6 +125,45 @@ async def test_other_sessions_go_on_beside_a_model_that_never_awaits() -> None:
     running.cancel()
     await asyncio.wait([running], timeout=10)
     assert running.done()
+
+
+async def rounds_of_the_loop_during(deltas: AsyncGenerator[Delta, None]) -> int:
+    """How often the event loop runs other tasks while the deltas are checked."""
+    rounds = 0
+
+    async def count() -> None:
+        nonlocal rounds
+        while True:
+            await asyncio.sleep(0)
+            rounds += 1
+
+    counting = asyncio.ensure_future(count())
+    async with asyncio.timeout(10):
+        async for _ in checked(Scripted(["x"]), deltas, GenerateOptions(), limits=Limits(), used_ids=set()):
+            pass
+    counting.cancel()
+    return rounds
+
+
+async def test_a_model_that_never_awaits_lets_the_loop_run_now_and_then_but_not_at_each_delta() -> None:
+    async def busy() -> AsyncGenerator[Delta, None]:
+        end = time.perf_counter() + 0.3
+        while time.perf_counter() < end:
+            yield TextDelta("")
+
+    async def quick() -> AsyncGenerator[Delta, None]:
+        for _ in range(1000):
+            yield TextDelta("")
+
+    assert await rounds_of_the_loop_during(busy()) >= 3
+    assert await rounds_of_the_loop_during(quick()) < 500
+
+
+async def test_the_loop_runs_while_long_sound_is_resampled() -> None:
+    async def sound(duration_s: float) -> AsyncGenerator[Delta, None]:
+        yield AudioDelta(tone(duration_s=duration_s, sample_rate=44_100))
+
+    assert await rounds_of_the_loop_during(sound(20.0)) > await rounds_of_the_loop_during(sound(1.0)) + 3
 
 
 @pytest.mark.parametrize(

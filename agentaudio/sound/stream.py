@@ -42,7 +42,7 @@ class PcmStream:
     def reset(self) -> None:
         """Drop what has not come out yet and begin a new stream."""
         self._half = b""  # the first byte of a 16-bit sample whose second has not arrived
-        self._rate = 0  # of the sound in the resampler
+        self._rate: int | None = None  # of the sound in the resampler
         self._resampler: Resampler | None = None
         self._finished = False
 
@@ -66,7 +66,7 @@ class PcmStream:
         if sound.sample_rate != self._rate:
             rest = self._flushed()
             self._rate = sound.sample_rate
-            self._resampler = Resampler(self._rate, self.sample_rate)
+            self._resampler = Resampler(sound.sample_rate, self.sample_rate)
         if self._rate == self.sample_rate and not len(rest):
             return sound
         assert self._resampler is not None
@@ -85,7 +85,6 @@ class PcmStream:
             raise AudioError("the stream ends in half a 16-bit sample; push the missing byte, or reset()")
         rest = self._flushed()
         self._finished = True
-        self._resampler = None
         return Audio(rest, self.sample_rate)
 
     def _whole_samples(self, chunk: Chunk) -> tuple[Audio, bytes]:

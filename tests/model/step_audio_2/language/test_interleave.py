@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
@@ -81,9 +82,9 @@ def test_a_group_is_one_text_id_and_four_codes_and_only_the_shorter_side_is_padd
 @pytest.mark.parametrize(
     ("text", "spoken", "named"),
     [
-        ([IDS.first_special], [], "token 151643 is not text"),
+        ([IDS.first_special], [], r"token 151643 is not text \(0 to 151642\)"),
         ([-1], [], "token -1 is not text"),
-        ([], [6561], "speech code 6561"),
+        ([], [6561], r"speech code 6561 is out of range \(0 to 6560\)"),
         ([], [-1], "speech code -1"),
     ],
 )
@@ -181,6 +182,7 @@ def test_a_closing_tag_inside_a_json_string_does_not_end_the_call() -> None:
         ("text", "<thinking is hard>", "", "<thinking is hard>"),
         ("text", "\n<thi", "", "\n<thi"),
         ("text", "see <think>", "", "see <think>"),
+        ("text", "I see", "", "I see"),
     ],
 )
 def test_thoughts_are_separate_pieces(mode: Mode, text: str, thought: str, answer: str) -> None:
@@ -191,6 +193,17 @@ def test_thoughts_are_separate_pieces(mode: Mode, text: str, thought: str, answe
 def test_a_thought_is_emitted_at_once_except_a_possible_end_tag() -> None:
     reader = OutputReader(VOCABULARY, "think")
     assert [reader.feed(number) for number in written("a</b")] == [[Thought("a")], [], [], [Thought("</b")]]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [Text("a", spoken=True), Code(1), CallText("a"), Thought("a"), split_output([])],
+    ids=lambda piece: type(piece).__name__,
+)
+def test_what_was_read_is_immutable(piece: object) -> None:
+    name = fields(piece)[0].name  # type: ignore[arg-type]
+    with pytest.raises(FrozenInstanceError):
+        setattr(piece, name, None)
 
 
 def test_speech_follows_a_thought() -> None:
