@@ -31,9 +31,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from agentaudio.escaping import one_line, visible
+
 
 class AgentAudioError(Exception):
-    """Base class of all errors that agentaudio raises deliberately."""
+    """Base class of all errors that agentaudio raises deliberately.
+
+    The message becomes one line without hidden characters, because it often quotes names and texts of strangers.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class AudioError(AgentAudioError, ValueError):
@@ -57,7 +65,11 @@ class BackendError(ModelError, RuntimeError):
 
 
 class ToolError(AgentAudioError):
-    """Raise this inside a tool to report an error to the model, which may then try again."""
+    """Raise this inside a tool to report an error to the model, which may then try again. It keeps its lines."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__()
+        self.args = (visible(message),)
 
 
 class ToolNotFound(ToolError, LookupError):

@@ -24,6 +24,7 @@ GROUND = (
     "cache",
     "conversation",
     "errors",
+    "escaping",
     "files",
     "http",
     "onnx",

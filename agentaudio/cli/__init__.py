@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from agentaudio import __version__
-from agentaudio.cli.console import LogOnTerminal, Terminal, err, one_line
+from agentaudio.cli.console import LogOnTerminal, Terminal, err
 from agentaudio.errors import AgentAudioError
+from agentaudio.escaping import one_line
 
 app = App(
     name="agentaudio",

@@ -9,12 +9,13 @@ from typing import Annotated, get_args
 from cyclopts import Parameter
 
 from agentaudio.agent import Agent
-from agentaudio.cli.console import ensure_writable, in_home, mark, one_line, out, print_json, progress
+from agentaudio.cli.console import ensure_writable, in_home, mark, out, print_json, progress
 from agentaudio.cli.models import ModelOptions, load_for_command
 from agentaudio.cli.narrator import Narrator
 from agentaudio.cli.question import Kind, read_question
 from agentaudio.cli.tools import Secrets, approve_on_terminal
 from agentaudio.errors import OptionError
+from agentaudio.escaping import one_line
 from agentaudio.events import TurnFinished, TurnStarted
 from agentaudio.reply import Reply
 from agentaudio.tools.discovery import find_tools

@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,33 +23,10 @@ from rich.segment import Segment
 from rich.text import Text
 
 from agentaudio.errors import AudioError, OptionError
+from agentaudio.escaping import HIDDEN, one_line, visible
 
 if TYPE_CHECKING:
     from agentaudio.sound.audio import Audio
-
-# Control characters (C0 without tab and newline, DEL, C1), those that change the direction of text, those that take no
-# space, and lone surrogates. Joiners stay between letters of scripts that need them, and in emoji.
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-    "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
-)
-
-
-def visible(text: str) -> str:
-    """The text with characters that a terminal obeys or hides written as escapes, such as `\\x1b`."""
-    return _HIDDEN.sub(lambda found: _escape(ord(found[0])), text)
-
-
-def one_line(text: str) -> str:
-    """`visible` text on one line, so that it cannot look like a line of the command."""
-    return visible(text.replace("\n", " "))
-
-
-def _escape(code: int) -> str:
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def mark(text: str, style: str) -> Text:
@@ -74,7 +50,7 @@ class Terminal(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """What is printed. All output passes here, so nothing reaches the terminal that is not `visible`."""
         for segment in super().render(renderable, options):
-            if segment.control is None and _HIDDEN.search(segment.text):
+            if segment.control is None and HIDDEN.search(segment.text):
                 yield Segment(visible(segment.text), segment.style)
             else:
                 yield segment
@@ -88,7 +64,7 @@ def print_json(value: Any) -> None:
     """One JSON document on standard output, with hidden characters as JSON's own escapes."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     # All of them are inside strings: JSON has no such characters elsewhere.
-    sys.stdout.write(_HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
+    sys.stdout.write(HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
 
 
 class LogOnTerminal(logging.Handler):

@@ -7,7 +7,8 @@ from typing import Any
 from rich.text import Text
 
 from agentaudio import events
-from agentaudio.cli.console import Terminal, mark, one_line, out
+from agentaudio.cli.console import Terminal, mark, out
+from agentaudio.escaping import one_line
 from agentaudio.events import Event
 
 

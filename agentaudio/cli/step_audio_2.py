@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from agentaudio.cli.console import ensure_writable, in_home, mark, one_line, out, print_json, progress
+from agentaudio.cli.console import ensure_writable, in_home, mark, out, print_json, progress
 from agentaudio.cli.models import ModelOptions, load_for_command, read_options
 from agentaudio.errors import OptionError
+from agentaudio.escaping import one_line
 from agentaudio.model.options import Signature
 from agentaudio.model.registry import call_loader
 from agentaudio.model.speech_lm import SpeechLM

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from agentaudio.cli.console import ensure_writable, err, in_home, mark, one_line, out, print_json
+from agentaudio.cli.console import ensure_writable, err, in_home, mark, out, print_json
 from agentaudio.conversation import Conversation, ToolCall
 from agentaudio.errors import AgentAudioError, OptionError, ToolNotFound, did_you_mean
+from agentaudio.escaping import one_line
 from agentaudio.plain import plain
 from agentaudio.resources import Resources
 from agentaudio.tools.declarative.grants import Grants

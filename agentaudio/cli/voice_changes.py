@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agentaudio.cli.console import err, in_home, mark, one_line, out, print_json
+from agentaudio.cli.console import err, in_home, mark, out, print_json
 from agentaudio.errors import OptionError
+from agentaudio.escaping import one_line
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.ingest import IngestReport
 from agentaudio.voice_library.ingest import ingest as take_in

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from agentaudio.cli.console import ensure_writable, in_home, mark, one_line, out, play, print_json
+from agentaudio.cli.console import ensure_writable, in_home, mark, out, play, print_json
+from agentaudio.escaping import one_line
 from agentaudio.resources import open_voices
 from agentaudio.retrieval.voices.search import VoiceMatch
 from agentaudio.sound.audio import Audio

@@ -26,9 +26,21 @@ def has_sound_suffix(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() in SOUND_SUFFIXES
 
 
-def is_container(content: bytes) -> bool:
+def is_container(content: bytes | bytearray) -> bool:
     """Whether bytes begin a Matroska (WebM) or ISO base media (MP4, M4A) file."""
     return content[:4] == b"\x1aE\xdf\xa3" or content[4:8] == b"ftyp"
+
+
+def is_read_by_libsndfile(content: bytes | bytearray) -> bool:
+    """Whether bytes begin a file that is read with libsndfile: WAV, RF64, W64, AIFF, FLAC, Ogg, MP3, CAF or AU.
+
+    Its readers of other formats are little used and print to standard output.
+    """
+    if content[:4] == b"FORM":
+        return content[8:12] in (b"AIFF", b"AIFC")
+    sync = len(content) > 1 and content[0] == 0xFF and content[1] & 0xE0 == 0xE0  # of an MP3 frame without a tag
+    known = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"caff", b".snd")
+    return content[:4] in known or content[:3] == b"ID3" or sync
 
 
 def starts_like_sound(content: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import AudioError
-from agentaudio.sound.formats import is_container
+from agentaudio.sound.formats import is_container, is_read_by_libsndfile
 from agentaudio.sound.mixing import Mixer
 
 _BLOCK_SAMPLES = 2**18
@@ -84,13 +85,12 @@ def read(content: bytes | bytearray, name: str, budget: Budget) -> Decoded:
 def _mixed(content: bytes | bytearray, name: str, budget: Budget, channel: int | None = None) -> Mixer:
     import soundfile
 
-    class Stream(soundfile.SoundFile):  # type: ignore[misc]
-        def seekable(self) -> bool:
-            # Otherwise it seeks after each read, which fails at the end of a FLAC of unknown length.
-            return False
-
+    if is_container(content[:12]):
+        return _mixed_container(content, name, budget, channel)
+    if not is_read_by_libsndfile(content[:12]):
+        raise AudioError(f"{name} is not a sound file that can be read (unknown format); use WAV or FLAC")
     try:
-        with Stream(io.BytesIO(content)) as file:
+        with _sound_file()(content) as file:
             claimed, lossless = file.frames, file.format in _LOSSLESS
             if claimed < _UNKNOWN:
                 budget.check(name, claimed, file.samplerate, file.channels)
@@ -100,13 +100,33 @@ def _mixed(content: bytes | bytearray, name: str, budget: Budget, channel: int |
                 mixer.push(block)
                 budget.check(name, mixer.frames, file.samplerate, file.channels, at_least=True)
     except soundfile.LibsndfileError as error:
-        if is_container(bytes(content[:8])):
-            return _mixed_container(content, name, budget, channel)
         reason = error.error_string.rstrip(".").lower()
         raise AudioError(f"{name} is not a sound file that can be read ({reason}); use WAV or FLAC") from None
     if lossless and mixer.frames < claimed < _UNKNOWN:
         raise AudioError(f"{name} is truncated: it holds {mixer.frames} of {claimed} frames; copy it again")
     return mixer
+
+
+@functools.cache
+def _sound_file() -> Any:
+    """A class of open sound files in memory. Made once, because soundfile is imported on first use."""
+    import soundfile
+
+    class Bytes(io.BytesIO):
+        def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+            # libsndfile follows the offsets of a damaged header, and an exception in its callback is printed.
+            target = offset + (0, self.tell(), len(self.getbuffer()))[whence]
+            return self.tell() if target < 0 else super().seek(target)
+
+    class SoundFile(soundfile.SoundFile):  # type: ignore[misc]
+        def __init__(self, content: bytes | bytearray) -> None:
+            super().__init__(Bytes(content))
+
+        def seekable(self) -> bool:
+            # Otherwise it seeks after each read, which fails at the end of a FLAC of unknown length.
+            return False
+
+    return SoundFile
 
 
 def is_uncompressed(content: bytes) -> bool:
@@ -116,7 +136,7 @@ def is_uncompressed(content: bytes) -> bool:
     if not content.startswith(_PLAIN_STARTS):
         return False
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
+        with _sound_file()(content) as file:
             subtype: str = file.subtype
             return subtype.startswith("PCM_") or subtype in ("FLOAT", "DOUBLE", "ULAW", "ALAW")
     except soundfile.LibsndfileError:

@@ -15,7 +15,7 @@ from support.models import calls
 from support.voices import Bands
 
 from agentaudio.cli import main
-from agentaudio.cli.console import visible
+from agentaudio.escaping import visible
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.ingest import ingest
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices

@@ -177,3 +177,33 @@ def test_a_flac_of_unknown_length_is_read_to_its_end() -> None:
     (word,) = struct.unpack_from(">Q", content, 18)  # the 36 bits of frames in STREAMINFO (RFC 9639, 8.2)
     struct.pack_into(">Q", content, 18, word & ~(2**36 - 1))
     assert Audio.load(bytes(content)) == Audio.load(wav(tone(300, 2.0, 48_000).samples, 48_000, format="FLAC"))
+
+
+OTHER_FORMATS = ["VOC", "NIST", "IRCAM", "PAF", "SVX", "PVF", "MAT4", "MAT5", "AVR", "HTK", "MPC2K", "SDS", "WVE"]
+
+
+@pytest.mark.parametrize("format", OTHER_FORMATS)
+def test_only_the_documented_formats_are_parsed(format: str, capfd: pytest.CaptureFixture[str]) -> None:
+    content = wav(tone(duration_s=0.1).samples, 8_000, "ALAW" if format == "WVE" else "PCM_16", format)
+    for broken in (content, content[:-7], content[:60] + bytes(50) + content[60:]):
+        with pytest.raises(AudioError, match="unknown format"):
+            Audio.load(broken)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("format", "subtype"),
+    [("CAF", "PCM_16"), ("AU", "ULAW"), ("W64", "PCM_16"), ("RF64", "PCM_16"), ("AIFF", "FLOAT"), ("WAVEX", "PCM_24"),
+     ("MP3", "MPEG_LAYER_III")],
+)  # fmt: skip
+def test_the_known_formats_are_read(format: str, subtype: str) -> None:
+    assert Audio.load(wav(tone().samples, 16_000, subtype, format)).duration == pytest.approx(1.0, abs=0.15)
+
+
+def test_offsets_before_the_beginning_of_a_file_are_an_error_and_print_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    content = wav(tone().samples, 16_000, format="AIFF").replace(b"SSND", b"\xffSND")
+    with pytest.raises(AudioError, match="not a sound file"):
+        Audio.load(content)
+    assert capfd.readouterr() == ("", "")
