@@ -12,6 +12,9 @@ from agentaudio.text.template import Phrase
 
 Role = Literal["system", "user", "assistant", "tool"]
 
+UNEXPECTED = "failed unexpectedly"
+"""In the output of a call for whose failure there is no reason that a listener would understand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:

@@ -77,7 +77,7 @@ class Turn:
                 events.ToolProgress, call=call, message=message, share=share
             ),
             approve=setup.approve,
-            late=lambda run: state.conversation.replace_output(run.output),
+            late=self._take_late,
         )
 
     async def run(self, user: UserInput) -> Reply:
@@ -234,6 +234,15 @@ class Turn:
         self._record.runs.append(run)
         self._record.post(events.ToolFinished, run=run)
         return run
+
+    def _take_late(self, run: ToolRun) -> None:
+        """Replace the output of a call that ended after it was reported as timed out or cancelled."""
+        if run.result.voice is not None and run.status == "done":
+            text = f"{run.result.text} (It came too late, so the voice was not changed.)"
+            run = replace(run, result=replace(run.result, text=text, voice=None))
+        runs = self._record.runs
+        runs[:] = [run if old.call.id == run.call.id else old for old in runs]
+        self._state.conversation.replace_output(run.output)
 
     async def _take_heard(self, heard: Heard) -> None:
         if self._record.heard is not None:

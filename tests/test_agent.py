@@ -158,7 +158,7 @@ def test_an_invalid_call_is_explained_to_the_model_and_the_turn_goes_on() -> Non
     results = {run.call.name: run.result.text for run in reply.tool_calls}
     assert "did you mean 'opening_hours'" in results["opening_hour"]
     assert "museum: Field required" in results["opening_hours"] and "museem: Extra inputs" in results["opening_hours"]
-    assert results["broken"] == "broken failed: RuntimeError: out of order"
+    assert results["broken"] == "broken failed unexpectedly (RuntimeError); say that it did not work."
     assert reply.text == "Sorry."
 
 
@@ -396,7 +396,7 @@ def test_the_result_of_a_booking_that_ended_after_a_barge_in_is_read_in_the_next
 
     asyncio.run(barge_in())
     before, after = read
-    assert "continues" in before.text and before.is_error
+    assert "still running" in before.text and before.is_error
     assert after.text == "booked, number 7" and not after.is_error
 
 

@@ -30,7 +30,7 @@ from agentaudio.conversation import (
     ToolOutput,
     ToolSpec,
 )
-from agentaudio.errors import BackendError, ConsentError, ConversationError, OptionError, VoiceNotFound
+from agentaudio.errors import BackendError, ConsentError, ConversationError, OptionError, ToolError, VoiceNotFound
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import (
     AudioDelta,
@@ -470,7 +470,7 @@ async def test_calls_for_the_caller_end_the_turn_and_are_answered_in_the_next() 
     assert [call.id for call in end.reply.open_calls] == ["front", "back"]
     assert [event.call.id for event in seen if isinstance(event, events.ToolRequested)] == ["front", "back"]
     assert [run.result.text for run in end.reply.tool_calls] == ["a red door"]
-    reply = await session.run({"back": OSError("it is stuck"), "front": {"angle": 90}})
+    reply = await session.run({"back": ToolError("it is stuck"), "front": {"angle": 90}})
     assert (reply.stop, reply.text) == ("answered", "It is open.")
     assert [(run.call.id, run.status) for run in reply.tool_calls] == [("front", "done"), ("back", "failed")]
     assert [(output.call_id, output.text, output.is_error) for output in read] == [

@@ -9,13 +9,14 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from agentaudio.conversation import ToolCall, ToolOutput
-from agentaudio.errors import AgentAudioError, ToolArgumentError, ToolNotFound, did_you_mean
+from agentaudio.errors import AgentAudioError, ToolArgumentError, ToolError, ToolNotFound, did_you_mean
 from agentaudio.retry import retry
 from agentaudio.tools.context import RunContext
+from agentaudio.tools.failure import failure
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.thread import in_thread
 from agentaudio.tools.tool import Tool
@@ -28,15 +29,20 @@ Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]
 
 MAX_CONCURRENT_CALLS = 8
 MAX_ARGUMENT_CHARS = 1_000_000
+STILL_RUNNING = "still running; how it ends is not known yet"
 GRACE_S = 0.5
 """Time that a cancelled tool gets for cleaning up before the turn goes on without it."""
 
-_continuing: set[asyncio.Task[ToolRun]] = set()
+_continuing: set[asyncio.Future[Any]] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class ToolRun:
-    """A call, its result and how it ended."""
+    """A call, its result and how it ended.
+
+    A call that is "timed_out" or "cancelled" may be still running, which its result says; its late result then takes
+    the place of this one in the conversation.
+    """
 
     call: ToolCall
     status: Status
@@ -49,13 +55,50 @@ class ToolRun:
         return ToolOutput(self.call.id, self.call.name, self.result.shown, self.result.passages, self.status != "done")
 
 
+@dataclass(slots=True, eq=False)
+class _Work:
+    """One execution of a tool.
+
+    calls: the identical calls that it serves
+    tool: None until the function is called
+    thread: the outcome of what runs in a thread; None before anything does
+    """
+
+    calls: list[ToolCall] = field(default_factory=list)
+    tool: Tool | None = None
+    thread: asyncio.Future[Any] | None = None
+    began_s: float = 0.0
+
+    def run_in(self, thread: asyncio.Future[Any]) -> None:
+        self.thread = thread
+
+    @property
+    def in_thread(self) -> bool:
+        return self.thread is not None and not self.thread.done()
+
+    @property
+    def cannot_stop(self) -> bool:
+        return self.tool is not None and not self.tool.cancellable
+
+    def interrupted(self, name: str) -> str:
+        """What the model reads about a call of `name` when the turn is interrupted now."""
+        if self.cannot_stop or self.in_thread:
+            return f"The turn was interrupted, but {name} is {STILL_RUNNING}."
+        if self.tool is None:
+            return f"The call of {name} was cancelled before it began."
+        effect = "" if self.tool.idempotent else "; it may have taken effect"
+        return f"The call of {name} was cancelled while it ran{effect}."
+
+
 class TurnCalls:
     """The tool calls of one turn.
 
     approve: decides about calls of tools with `approval`; None denies them
     started, finished: called once for each call, also for one that is cancelled
     progressed: called when a running call reports its progress
-    late: called for each call that ends after its turn was interrupted (tools with cancellable=False)
+    late: called for each call that ends after `finished` has reported it as timed out or cancelled: of a plain
+        function, which runs on in its thread; of an async one that ignores cancellation; of a tool with
+        cancellable=False
     """
 
     def __init__(
@@ -75,8 +118,6 @@ class TurnCalls:
         self._asking = asyncio.Lock()
         self._done: dict[str, ToolRun] = {}
         self._ended: set[str] = set()  # ids of the calls that have ended
-        self._shared: dict[asyncio.Task[ToolRun], list[ToolCall]] = {}  # the identical calls that a task serves
-        self._unstoppable: set[asyncio.Task[ToolRun]] = set()
 
     async def run(
         self, calls: Sequence[ToolCall], context: RunContext, *, problems: Mapping[str, str] | None = None
@@ -89,7 +130,7 @@ class TurnCalls:
         explains them to the model. Identical calls of a step run once. A call of an idempotent tool that
         succeeded earlier in this turn returns the same result without running again.
         """
-        first_of: dict[str, asyncio.Task[ToolRun]] = {}
+        first_of: dict[str, tuple[_Work, asyncio.Task[ToolRun]]] = {}
         followers = [
             asyncio.ensure_future(self._follow(call, context, first_of, (problems or {}).get(call.id)))
             for call in calls
@@ -98,9 +139,9 @@ class TurnCalls:
             return await asyncio.gather(*followers)
         finally:
             leftover = [task for task in followers if not task.done()]
-            for task in first_of.values():
-                if task in self._unstoppable and not task.done():
-                    self._continue_later(task)
+            for work, task in first_of.values():
+                if work.cannot_stop and not task.done():
+                    self._continue_later(work, task)
                 elif not task.done():
                     leftover.append(task)
             for task in leftover:
@@ -108,7 +149,11 @@ class TurnCalls:
             await asyncio.gather(*leftover, return_exceptions=True)
 
     async def _follow(
-        self, call: ToolCall, context: RunContext, first_of: dict[str, asyncio.Task[ToolRun]], problem: str | None
+        self,
+        call: ToolCall,
+        context: RunContext,
+        first_of: dict[str, tuple[_Work, asyncio.Task[ToolRun]]],
+        problem: str | None,
     ) -> ToolRun:
         begun = time.perf_counter()
         self._started(call)
@@ -117,24 +162,24 @@ class TurnCalls:
             self._end(run)
             return run
         key = _identity(call)
-        task = None
+        if key in self._done:
+            outcome = replace(self._done[key], call=call, duration_s=0.0)
+            self._end(outcome)
+            return outcome
+        if key not in first_of:
+            work = _Work()
+            first_of[key] = work, asyncio.ensure_future(self._one(call, context, key, work))
+        work, task = first_of[key]
+        work.calls.append(call)
         try:
-            if key in self._done:
-                outcome = replace(self._done[key], call=call, duration_s=0.0)
-            else:
-                # Identical calls wait for the first of them; the shield keeps it alive when one of them is cancelled.
-                task = first_of.get(key) or asyncio.ensure_future(self._one(call, context, key))
-                first_of[key] = task
-                self._shared.setdefault(task, []).append(call)
-                outcome = replace(await asyncio.shield(task), call=call)
+            # Identical calls wait for the first of them; the shield keeps it alive when one of them is cancelled.
+            outcome = replace(await asyncio.shield(task), call=call)
         except asyncio.CancelledError:
-            if task is not None and task.done() and not task.cancelled():
+            if task.done() and not task.cancelled():
                 self._end(replace(task.result(), call=call))  # it had ended just before
-                raise
-            text = "The call was cancelled."
-            if task in self._unstoppable:
-                text = f"The turn was interrupted; {call.name} continues, and its result is not known yet."
-            self._end(ToolRun(call, "cancelled", ToolResult(text), time.perf_counter() - begun))
+            else:
+                text = work.interrupted(call.name)
+                self._end(ToolRun(call, "cancelled", ToolResult(text), time.perf_counter() - begun))
             raise
         self._end(outcome)
         return outcome
@@ -143,7 +188,7 @@ class TurnCalls:
         self._ended.add(run.call.id)
         self._finished(run)
 
-    async def _one(self, call: ToolCall, context: RunContext, key: str) -> ToolRun:
+    async def _one(self, call: ToolCall, context: RunContext, key: str, work: _Work) -> ToolRun:
         begun = time.perf_counter()
         status: Status = "failed"
         tool: Tool | None = None
@@ -157,14 +202,11 @@ class TurnCalls:
             if tool.approval and (reason := await self._denied(tool, call)):
                 return ToolRun(call, "denied", ToolResult(reason), time.perf_counter() - begun)
             async with self._free:
-                begun = time.perf_counter()
-                status, result = await self._bounded(tool, call, context)
-        except AgentAudioError as error:
-            result = ToolResult(f"{call.name} failed: {error}")
+                begun = work.began_s = time.perf_counter()
+                work.tool = tool
+                status, result = await self._bounded(tool, call, context, work)
         except Exception as error:
-            # The model gets the message, the log the traceback: paths and values stay out of the conversation.
-            log.warning("tool %s raised", call.name, exc_info=error)
-            result = ToolResult(f"{call.name} failed: {type(error).__name__}: {message_of(error)}")
+            result = _failure(call.name, error)
         run = ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
         if status == "done" and tool is not None and tool.idempotent:
             self._done[key] = run
@@ -187,31 +229,72 @@ class TurnCalls:
                 allowed = False
         return None if allowed is True else f"{tool.name} was not approved; say that it was not done."
 
-    async def _bounded(self, tool: Tool, call: ToolCall, context: RunContext) -> tuple[Status, ToolResult]:
+    async def _bounded(self, tool: Tool, call: ToolCall, context: RunContext, work: _Work) -> tuple[Status, ToolResult]:
         """Run a tool within its time limit. Raises what the tool raised."""
         # A separate task, so that a tool that ignores cancellation delays neither the turn nor its end.
         own_context = self._context_of(call, context)
         attempts = retry(
-            lambda: _called(tool, call, own_context), retries=tool.retries, label=f"a call of the tool {tool.name}"
+            lambda: _called(tool, call, own_context, work),
+            retries=tool.retries,
+            label=f"a call of the tool {tool.name}",
         )
-        work = asyncio.ensure_future(attempts)
-        this = asyncio.current_task()
-        if not tool.cancellable and this is not None:
-            self._unstoppable.add(this)
+        attempt = asyncio.ensure_future(attempts)
         try:
-            await asyncio.wait([work], timeout=tool.timeout_s)
-            in_time = work.done()
+            await asyncio.wait([attempt], timeout=tool.timeout_s)
+        except asyncio.CancelledError:
+            await self._stop(attempt, work)
+            if attempt.done() and _has_result(attempt):
+                self._report(work, attempt)
+            raise
+        if not attempt.done():
+            running = await self._stop(attempt, work)
+            if not _has_result(attempt):
+                effect = "" if tool.idempotent else "; it may have taken effect"
+                end = f"is {STILL_RUNNING}" if running else f"was stopped{effect}"
+                return "timed_out", ToolResult(f"{tool.name} took longer than {tool.timeout_s:g} s and {end}.")
+        if attempt.cancelled():
+            raise ToolError("it cancelled itself")
+        return "done", attempt.result()
+
+    async def _stop(self, attempt: asyncio.Task[ToolResult], work: _Work) -> bool:
+        """Cancel an attempt. Returns whether something goes on nevertheless; `late` is called when that ends."""
+        attempt.cancel()
+        try:
+            await asyncio.wait([attempt], timeout=GRACE_S)
         finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.wait([work], timeout=GRACE_S)
-                if not work.done():
-                    log.warning("tool %s did not stop when cancelled", tool.name)
-        if not in_time:
-            return "timed_out", ToolResult(f"{tool.name} took longer than {tool.timeout_s:g} s and was stopped.")
-        if work.cancelled():
-            raise RuntimeError("it cancelled itself")
-        return "done", work.result()
+            going_on: asyncio.Future[Any] | None = work.thread if work.in_thread else None
+            if not attempt.done():
+                log.warning("tool %s did not stop when cancelled", work.calls[0].name)
+                going_on = attempt
+            if going_on is not None:
+                self._report(work, going_on)
+        return going_on is not None
+
+    def _report(self, work: _Work, ending: asyncio.Future[Any]) -> None:
+        """Call `late` with the outcome of an execution that its calls no longer wait for."""
+        _continuing.add(ending)
+
+        def ended(ending: asyncio.Future[Any]) -> None:
+            _continuing.discard(ending)
+            first = work.calls[0]
+            status: Status = "failed"
+            if ending.cancelled():
+                status, result = "cancelled", ToolResult(f"{first.name} was stopped before it ended.")
+            elif (error := ending.exception()) is not None:
+                result = _failure(first.name, error)
+            elif isinstance(ending.result(), ToolResult):
+                status, result = "done", ending.result()
+            else:  # an awaitable that was never awaited
+                getattr(ending.result(), "close", lambda: None)()
+                status, result = "cancelled", ToolResult(f"{first.name} was stopped before it ended.")
+            self._late_run(work, ToolRun(first, status, result.shortened(), time.perf_counter() - work.began_s))
+
+        ending.add_done_callback(ended)
+
+    def _late_run(self, work: _Work, run: ToolRun) -> None:
+        if self._late is not None:
+            for call in work.calls:
+                self._late(replace(run, call=call))
 
     def _context_of(self, call: ToolCall, context: RunContext) -> RunContext:
         """The context of one call: progress reported through it belongs to this call."""
@@ -229,14 +312,13 @@ class TurnCalls:
 
         return replace(context, progress=progress)
 
-    def _continue_later(self, task: asyncio.Task[ToolRun]) -> None:
+    def _continue_later(self, work: _Work, task: asyncio.Task[ToolRun]) -> None:
         _continuing.add(task)
 
         def ended(task: asyncio.Task[ToolRun]) -> None:
             _continuing.discard(task)
-            if self._late is not None and not task.cancelled():
-                for call in self._shared[task]:
-                    self._late(replace(task.result(), call=call))
+            if not task.cancelled():
+                self._late_run(work, task.result())
 
         task.add_done_callback(ended)
 
@@ -247,21 +329,23 @@ def without_result(call: ToolCall) -> ToolOutput:
     return ToolOutput(call.id, call.name, text, is_error=True)
 
 
-async def _called(tool: Tool, call: ToolCall, context: RunContext) -> ToolResult:
+async def _called(tool: Tool, call: ToolCall, context: RunContext, work: _Work) -> ToolResult:
     try:
-        return await tool.call(context, call.arguments)
+        return await tool.call(context, call.arguments, started=work.run_in)
     except (Exception, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # `exit()` in a tool ends the tool, not the agent
-        raise RuntimeError(f"the tool raised {type(error).__name__}: {message_of(error)}") from error
+        raise RuntimeError(f"the tool raised {type(error).__name__}") from error
 
 
-def message_of(error: BaseException) -> str:
-    """The message of any exception, at most 300 characters."""
-    try:
-        return str(error)[:300]
-    except Exception:  # its __str__ is broken too
-        return "its message cannot be read"
+def _failure(name: str, error: BaseException) -> ToolResult:
+    if not isinstance(error, AgentAudioError):
+        log.warning("tool %s raised", name, exc_info=error)
+    return failure(name, error)
+
+
+def _has_result(attempt: asyncio.Task[ToolResult]) -> bool:
+    return attempt.done() and not attempt.cancelled() and attempt.exception() is None
 
 
 def _identity(call: ToolCall) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,12 @@ from agentaudio.conversation import ToolCall
 from agentaudio.errors import AgentAudioError, ConversationError, OptionError, ToolArgumentError
 from agentaudio.text.template import Phrase
 from agentaudio.tools.arguments import OpenArguments
-from agentaudio.tools.execution import ToolRun, message_of
+from agentaudio.tools.execution import ToolRun
+from agentaudio.tools.failure import failure
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.tool import Tool
+
+log = logging.getLogger(__name__)
 
 
 def external_tool(
@@ -70,9 +74,10 @@ def caller_runs(calls: Sequence[ToolCall], results: Mapping[str, Any]) -> list[T
 
 def _caller_run(call: ToolCall, value: Any) -> ToolRun:
     if isinstance(value, BaseException):  # asyncio.gather(return_exceptions=True) returns CancelledError too
-        reason = str(value) if isinstance(value, AgentAudioError) else message_of(value) or type(value).__name__
-        return ToolRun(call, "failed", ToolResult(f"{call.name} failed: {reason}").shortened(), 0.0)
+        if not isinstance(value, AgentAudioError):
+            log.warning("the caller's run of %s raised", call.name, exc_info=value)
+        return ToolRun(call, "failed", failure(call.name, value).shortened(), 0.0)
     try:
         return ToolRun(call, "done", ToolResult.of(value).shortened(), 0.0)
     except AgentAudioError as error:
-        return ToolRun(call, "failed", ToolResult(f"{call.name} failed: {error}"), 0.0)
+        return ToolRun(call, "failed", failure(call.name, error), 0.0)

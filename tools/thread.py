@@ -9,11 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def in_thread(function: Callable[[], Any]) -> Any:
+async def in_thread(
+    function: Callable[[], Any], started: Callable[[asyncio.Future[Any]], None] = lambda ending: None
+) -> Any:
     """The result of the function, run in a daemon thread of its own and in the caller's context variables.
 
     The event loop's pool is not used: a function that never returns would occupy one of its few threads
-    and keep the interpreter from exiting. Cancellation abandons the thread; its result is dropped.
+    and keep the interpreter from exiting. Cancellation leaves the thread running.
+
+    started: called with a future that gets the outcome of the function, after a cancellation too
 
     Raises what the function raises; StopIteration, KeyboardInterrupt and SystemExit as RuntimeError.
     """
@@ -29,12 +33,10 @@ async def in_thread(function: Callable[[], Any]) -> Any:
         setter, value = "set_result", None
         try:
             value = surroundings.run(function)
-        except StopIteration as error:
-            # A future cannot hold StopIteration.
-            setter, value = "set_exception", RuntimeError(f"the tool raised StopIteration: {error.value!r}")
-        except (KeyboardInterrupt, SystemExit) as error:
-            # `exit()` in a tool must not end the process.
-            setter, value = "set_exception", RuntimeError(f"the tool raised {type(error).__name__}: {error}")
+        except (StopIteration, KeyboardInterrupt, SystemExit) as error:
+            # A future cannot hold StopIteration, and `exit()` in a tool must not end the process.
+            setter, value = "set_exception", RuntimeError(f"the tool raised {error!r}")
+            value.__cause__ = error
         except BaseException as error:
             setter, value = "set_exception", error
         try:
@@ -43,4 +45,13 @@ async def in_thread(function: Callable[[], Any]) -> Any:
             pass  # the loop is closed; the result has no receiver
 
     threading.Thread(target=work, name="agentaudio-tool", daemon=True).start()
-    return await future
+    future.add_done_callback(_retrieve)
+    started(future)
+    await asyncio.wait([future])
+    return future.result()
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    """Keep asyncio from reporting the exception of an abandoned function."""
+    if not future.cancelled():
+        future.exception()

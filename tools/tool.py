@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import re
@@ -43,7 +44,7 @@ class Tool:
     idempotent: a second run does no harm; required for `retries`
     retries: further attempts after any exception but an AgentAudioError
     approval: ask the agent's `approve` before each call
-    cancellable: stop the call when the turn is interrupted; otherwise it runs to its end
+    cancellable: stop the call when the turn is interrupted; otherwise it runs to its end. A plain function always does
     filler: what the model is asked to say while the tool runs
     returns: how to read a plain return value; None decides by its type
     untrusted: the text of the results comes from outside; models read it as a quotation, not as instructions
@@ -105,11 +106,20 @@ class Tool:
             description += f'\n\nSay this as you call it: "{self.filler}"'
         return ToolSpec(self.name, description, self.parameters, tuple(phrases))
 
-    async def call(self, context: RunContext, arguments: Mapping[str, Any]) -> ToolResult:
+    async def call(
+        self,
+        context: RunContext,
+        arguments: Mapping[str, Any],
+        *,
+        started: Callable[[asyncio.Future[Any]], None] = lambda ending: None,
+    ) -> ToolResult:
         """Validate the arguments, run the function and convert what it returns.
 
         A plain function runs in a thread of its own. Cancellation stops an async function; a plain one
-        runs on in its thread and its result is dropped.
+        runs on in its thread.
+
+        started: called when something begins to run in a thread, with the future of its outcome: a ToolResult, or
+            an awaitable that a plain function returned
 
         Raises ToolArgumentError for arguments that do not fit, ToolError when the tool is external, and
         whatever the function raises.
@@ -120,7 +130,7 @@ class Tool:
         call = functools.partial(function, *((context,) if self.takes_context else ()), **values)
         wrap = functools.partial(self._result, context=context)
         if not inspect.iscoroutinefunction(function):
-            returned = await in_thread(lambda: _wrapped(call(), wrap))
+            returned = await in_thread(lambda: _wrapped(call(), wrap), started)
             if not inspect.isawaitable(returned):
                 return returned  # type: ignore[no-any-return]
             returned = await returned
@@ -129,7 +139,7 @@ class Tool:
         if isinstance(returned, ToolResult | str) and self.returns is None:
             return wrap(returned)
         # Turning a large value into text takes long enough to delay other turns.
-        return await in_thread(lambda: wrap(returned))  # type: ignore[no-any-return]
+        return await in_thread(lambda: wrap(returned), started)  # type: ignore[no-any-return]
 
     def _result(self, returned: Any, *, context: RunContext) -> ToolResult:
         result = ToolResult.of(returned, returns=self.returns, context=context)

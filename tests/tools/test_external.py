@@ -62,10 +62,10 @@ class Speechless(Exception):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (ValueError("the bulb is broken"), "lights failed: the bulb is broken"),
-        (Speechless(), "lights failed: its message cannot be read"),
-        (asyncio.CancelledError(), "lights failed: CancelledError"),
-        (KeyboardInterrupt(), "lights failed: KeyboardInterrupt"),
+        (ValueError("key=abc"), "lights failed unexpectedly (ValueError); say that it did not work."),
+        (Speechless(), "lights failed unexpectedly (Speechless); say that it did not work."),
+        (asyncio.CancelledError(), "lights failed unexpectedly (CancelledError); say that it did not work."),
+        (KeyboardInterrupt(), "lights failed unexpectedly (KeyboardInterrupt); say that it did not work."),
     ],
 )
 def test_an_exception_of_any_kind_as_a_result_is_a_failed_call(error: BaseException, words: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentaudio.conversation import Citation, ToolOutput
+from agentaudio.conversation import UNEXPECTED, Citation, ToolOutput
 from agentaudio.model.embedded.answering.extracts import extract
 from agentaudio.quotation import unquoted
 from agentaudio.text.embedding import Embed
@@ -19,6 +19,7 @@ NOTHING_FOUND = {
     "search_documents": "I found nothing about that in my documents.",
     "web_search": "I found nothing about that on the web.",
 }
+SORRY = "I am sorry, that did not work."
 LONGEST_TEXT = 400
 VOICE_TOOL = "audio_search"
 CLOCK_TOOL = "get_date_time"
@@ -102,8 +103,11 @@ def _clock(question: str, text: str) -> str:
 
 
 def _failure(output: ToolOutput) -> str:
-    reason = "".join(sentences(_readable(unquoted(output.text)))[:1]).partition("; ")[0].rstrip(".;")
-    what = output.name.replace("_", " ")
+    what, text = output.name.replace("_", " "), unquoted(output.text)
+    if text.startswith(f"{output.name} {UNEXPECTED}"):
+        return SORRY
+    text = _readable(text.removeprefix(f"{output.name} failed: ")).replace(output.name, what)
+    reason = "".join(sentences(text)[:1]).partition("; ")[0].rstrip(".;")
     return f"I could not do that: {reason[:200]}." if reason else f"I could not do that: {what} failed."
 
 

@@ -1,5 +1,7 @@
+import pytest
+
 from agentaudio.conversation import Passage, ToolOutput, ToolSpec
-from agentaudio.model.embedded.answering.answer import answer
+from agentaudio.model.embedded.answering.answer import SORRY, answer
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
 from agentaudio.text.sentence_embedder import SentenceEmbedder
 
@@ -58,6 +60,21 @@ def test_the_text_of_a_tool_is_repeated() -> None:
 def test_a_failure_is_admitted() -> None:
     failed = ToolOutput("1", "get_date_time", "no time zone 'Mars'; did you mean 'Paris'?", is_error=True)
     assert answer("what time is it", [failed], EMBED).text == "I could not do that: no time zone 'Mars'."
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("book_table failed: there is no table for nine", "I could not do that: there is no table for nine."),
+        ("book_table failed: the connection failed", "I could not do that: the connection failed."),
+        ("book_table failed unexpectedly (KeyError); say that it did not work.", SORRY),
+        ("book_table took longer than 20 s and was stopped; it may have taken effect.",
+         "I could not do that: book table took longer than 20 s and was stopped."),
+    ],
+)  # fmt: skip
+def test_the_listener_gets_a_reason_in_plain_words_or_an_apology(text: str, said: str) -> None:
+    failed = ToolOutput("1", "book_table", text, is_error=True)
+    assert answer("book a table", [failed], EMBED).text == said
 
 
 def test_a_new_voice_is_announced_only_when_that_is_all() -> None:

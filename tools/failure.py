@@ -1,0 +1,35 @@
+"""`failure`: what a model reads about a call that raised."""
+
+from __future__ import annotations
+
+import socket
+
+from agentaudio.conversation import UNEXPECTED
+from agentaudio.errors import AgentAudioError
+from agentaudio.tools.result import ToolResult
+
+REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (TimeoutError, "it took too long"),
+    (ConnectionError, "the connection failed"),
+    (socket.gaierror, "the address could not be found"),
+    (PermissionError, "that is not permitted here"),
+    (FileNotFoundError, "a file is missing"),
+    (MemoryError, "it needs too much memory"),
+)
+"""Reasons that a listener understands, by the kind of error."""
+
+
+def failure(tool: str, error: BaseException) -> ToolResult:
+    """The result of a call of `tool` that raised `error`.
+
+    The message of an AgentAudioError is written for the model. Any other message may hold paths, addresses and
+    secrets, so the model reads only what kind of error it was; the message belongs into the log.
+    """
+    if isinstance(error, AgentAudioError):
+        return ToolResult(f"{tool} failed: {error}")
+    for kind, reason in REASONS:
+        if isinstance(error, kind):
+            return ToolResult(f"{tool} failed: {reason}")
+    while type(error) is RuntimeError and error.__cause__ is not None:
+        error = error.__cause__
+    return ToolResult(f"{tool} {UNEXPECTED} ({type(error).__name__}); say that it did not work.")
