@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from support.sounds import tone
 
 from agentaudio import Agent, GenerateOptions, RunContext, events, tool
 from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
-from agentaudio.errors import OptionError
+from agentaudio.errors import AudioError, OptionError
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import Delta, ReferenceVoice, TextDelta
+from agentaudio.sound.audio import Audio
 from agentaudio.tools.result import ToolResult
 from agentaudio.voice_library.library import VoiceLibrary
 
@@ -109,6 +111,22 @@ def test_a_model_that_does_not_hear_takes_text_only() -> None:
         session.run_sync(tone())
     assert len(session.conversation) == 0
     assert session.run_sync("hello").text == "hi"
+
+
+def test_sound_that_is_longer_than_the_model_takes_is_refused(tmp_path: Path) -> None:
+    agent = Agent(scripted("hi", max_audio_s=1.0))
+    assert agent.run_sync(tone(duration_s=1.0)).text == "hi"
+    with pytest.raises(AudioError, match="the input lasts 3 s, and model 'scripted' takes at most 1 s"):
+        agent.run_sync(tone(duration_s=3.0))
+    tone(duration_s=3.0).save(path := tmp_path / "long.wav")
+    with pytest.raises(AudioError, match=r"long.wav .*limit is 1 s \(max_audio_s of model 'scripted'\)"):
+        agent.run_sync(path)
+
+
+def test_a_silent_file_is_named(tmp_path: Path) -> None:
+    Audio.silence(1.0, 16_000).save(path := tmp_path / "silent.wav")
+    with pytest.raises(AudioError, match=r"silent.wav is silent \(peak 0e\+00\)"):
+        Agent(scripted("hi")).run_sync(path)
 
 
 def test_a_tool_needs_the_documents_or_voices_that_it_reads() -> None:
