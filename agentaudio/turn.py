@@ -67,7 +67,6 @@ class Turn:
         self._record = Record(number, outbox, playback)
         self._record.post(events.TurnStarted)
         self._voice = TurnVoice(setup, state, self._record)
-        self._ended = False
         self._added: list[Part] = []  # what the input put into the conversation
         self._calls = TurnCalls(
             setup.tools,
@@ -109,7 +108,7 @@ class Turn:
 
     def close(self, cancelled: bool) -> None:
         """End the events. cancelled: the task was cancelled, which may have been before it ran."""
-        if cancelled and not self._ended:
+        if cancelled:
             self._finish("interrupted")
         self._outbox.close()
 
@@ -265,7 +264,6 @@ class Turn:
             for citation in cite(said, [passage for run in self._record.runs for passage in run.result.passages]):
                 self._record.cite(citation)
         reply = self._record.reply(stop, self._state.conversation.open_calls)
-        self._ended = True
         self._record.post(events.TurnFinished, reply=reply)
         return reply
 
@@ -283,7 +281,6 @@ class Turn:
             for part in self._added:
                 conversation.replace(part, None)
         self._voice.undo()
-        self._ended = True
         self._record.post(events.TurnFailed, error=error, reply=self._record.reply("failed", conversation.open_calls))
 
     def _close_step(self) -> None:
