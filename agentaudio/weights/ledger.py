@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Annotated, Any, Literal
 
@@ -42,6 +42,7 @@ class Hub(_Part):
 
     revision: the commit
     folder: where the files lie in the repository; empty for its root
+    paths: where they lie, by file name, if the repository has only some of them or in other places
     gated: whether one has to log in and accept its terms first
     """
 
@@ -49,10 +50,13 @@ class Hub(_Part):
     repository: Annotated[str, StringConstraints(pattern=rf"^{_PART}/{_PART}$")]
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
     folder: Location | Literal[""] = ""
+    paths: dict[Location, Location] | None = None
     gated: bool = False
 
-    def path(self, name: str) -> str:
-        """Path in the repository of the file `name` of the entry."""
+    def path(self, name: str) -> str | None:
+        """Path in the repository of a file of the entry; None if it is not there."""
+        if self.paths is not None:
+            return self.paths.get(name)
         return f"{self.folder}/{name}" if self.folder else name
 
 
@@ -149,11 +153,21 @@ class Entry(_Part):
     @model_validator(mode="after")
     def _check(self) -> Entry:
         for source in self.sources:
-            given = source.urls if isinstance(source, Release) else source.members if isinstance(source, Wheels) else ()
-            for name in given:
+            for name in _named_by(source):
                 if name not in self.files:
                     raise ValueError(f"a source gives {name!r}, which is not one of the files")
         return self
+
+
+def _named_by(source: Source) -> Iterable[str]:
+    match source:
+        case Hub():
+            return source.paths or ()
+        case Release():
+            return source.urls
+        case Wheels():
+            return source.members
+    return ()
 
 
 _LEDGER: TypeAdapter[dict[str, Entry]] = TypeAdapter(dict[Name, Entry])
@@ -181,9 +195,9 @@ def ledger() -> Mapping[str, Entry]:
     return read_ledger(resources.files("agentaudio.weights").joinpath("models.toml").read_text(encoding="utf-8"))
 
 
-def entry_of(name: str) -> Entry:
+def find(name: str, entries: Mapping[str, Entry]) -> Entry:
     """An entry by name. Raises WeightsError, with the nearest name, when there is none."""
     try:
-        return ledger()[name]
+        return entries[name]
     except KeyError:
-        raise WeightsError(f"there are no weights named {name[:80]!r}; {did_you_mean(name, ledger())}") from None
+        raise WeightsError(f"there are no weights named {name[:80]!r}; {did_you_mean(name, entries)}") from None

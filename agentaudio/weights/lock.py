@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from agentaudio.errors import WeightsError
+from agentaudio.weights.placing import unwritable
 
 POLL_S = 0.05
 
@@ -47,9 +47,7 @@ def _open(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise WeightsError(
-            f"cannot write {path}: {error.strerror}; set AGENTAUDIO_CACHE to a folder that can be written"
-        ) from None
+        raise unwritable(path, error) from None
 
 
 def _try(handle: int) -> bool:

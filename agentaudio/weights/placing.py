@@ -8,7 +8,7 @@ import os
 import secrets
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agentaudio.errors import WeightsError
@@ -20,6 +20,12 @@ PIECE_BYTES = 1 << 20
 
 class SourceFailed(Exception):
     """A source does not have the files, or not as they must be; the next source may."""
+
+
+def unwritable(path: Path, error: OSError) -> WeightsError:
+    """The error for a file or folder of the cache that cannot be written."""
+    reason = error.strerror or str(error)
+    return WeightsError(f"cannot write {path}: {reason}; free some space, or set AGENTAUDIO_CACHE to another place")
 
 
 def place(path: Path, file: File, pieces: Iterable[bytes]) -> None:
@@ -43,17 +49,24 @@ def place(path: Path, file: File, pieces: Iterable[bytes]) -> None:
             raise SourceFailed(f"{path.name} has the sha256 {digest.hexdigest()} instead of {file.sha256}")
 
 
-def place_link(path: Path, file: File, original: Path) -> None:
-    """Make a file a hard link to a verified original, or a copy of it where links are not possible.
+def place_parts(path: Path, file: File, parts: Sequence[Path]) -> None:
+    """Make a file from parts on this machine: a single one becomes a hard link if that is possible.
 
     Raises as `place` does.
     """
+    if len(parts) == 1:
+        _place_link(path, file, parts[0])
+    else:
+        place(path, file, (piece for part in parts for piece in _read_pieces(part)))
+
+
+def _place_link(path: Path, file: File, original: Path) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(original, temporary)
     except OSError:
-        place(path, file, read_pieces(original))
+        place(path, file, _read_pieces(original))
         return
     try:
         if wrong := fault(temporary, file.size, file.sha256):
@@ -65,7 +78,7 @@ def place_link(path: Path, file: File, original: Path) -> None:
         raise
 
 
-def read_pieces(path: Path) -> Iterator[bytes]:
+def _read_pieces(path: Path) -> Iterator[bytes]:
     """The content of a file in pieces. Raises OSError."""
     with path.open("rb") as source:
         while piece := source.read(PIECE_BYTES):
