@@ -8,25 +8,22 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, get_args
 
-from agentaudio.conversation import Citation, SpeechTokens, ToolCall
+from agentaudio.conversation import SpeechTokens
+from agentaudio.delta_check import check_delta
 from agentaudio.errors import BackendError
 from agentaudio.limits import Limits
 from agentaudio.model.speech_lm import (
     AudioDelta,
     CallDelta,
-    CitationDelta,
     Delta,
     End,
-    EndReason,
     GenerateOptions,
     Heard,
     SpeechLM,
     TextDelta,
     TokensDelta,
 )
-from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
 
 HOLD_S = 0.02
@@ -36,16 +33,6 @@ LONG_S = 2.0
 """Sound from this length on is resampled in a thread, so that it does not hold up the event loop."""
 
 log = logging.getLogger(__name__)
-
-_FIELDS: dict[type[Any], tuple[str, type[Any]]] = {
-    Heard: ("text", str),
-    TextDelta: ("text", str),
-    AudioDelta: ("audio", Audio),
-    TokensDelta: ("tokens", SpeechTokens),
-    CallDelta: ("call", ToolCall),
-    CitationDelta: ("citation", Citation),
-    End: ("reason", str),
-}
 
 
 async def checked(
@@ -77,7 +64,7 @@ async def checked(
         async for delta in stream:
             if meter.held_too_long():
                 await asyncio.sleep(0)
-            _check_type(model, delta)
+            delta = check_delta(model.name, delta)
             if isinstance(delta, End):
                 end = delta
                 break
@@ -160,23 +147,6 @@ class _Meter:
                 log.warning("model %r reached Limits.%s (%s); its answer ends there", self._name, name, most)
                 return True
         return False
-
-
-def _check_type(model: SpeechLM, delta: object) -> None:
-    if type(delta) not in _FIELDS:
-        names = ", ".join(kind.__name__ for kind in _FIELDS)
-        raise BackendError(
-            f"model {model.name!r} emitted {delta!r:.200}, which is not a delta; a delta is one of {names}"
-        )
-    name, kind = _FIELDS[type(delta)]
-    if not isinstance(value := getattr(delta, name), kind):
-        raise BackendError(f"model {model.name!r} emitted {delta!r:.200}: its {name} is {type(value).__name__}")
-    if isinstance(delta, End):
-        if delta.reason not in get_args(EndReason):
-            known = ", ".join(get_args(EndReason))
-            raise BackendError(f"model {model.name!r} ended with the reason {delta.reason!r}; known: {known}")
-        if bad := [name for name, count in delta.usage.items() if not isinstance(count, int | float)]:
-            raise BackendError(f"model {model.name!r} ended with a usage that is not a number: {', '.join(bad)}")
 
 
 def _with_own_id(delta: CallDelta, used_ids: set[str]) -> CallDelta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,10 +13,20 @@ import pytest
 from support.sounds import tone
 
 from agentaudio import Agent, GenerateOptions, Reply
-from agentaudio.conversation import Conversation, SpeechPart, SpeechTokens, ToolCall, ToolSpec
+from agentaudio.conversation import Citation, Conversation, SpeechPart, SpeechTokens, ToolCall, ToolSpec
 from agentaudio.errors import BackendError
 from agentaudio.model.scripted import Scripted
-from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, Heard, ReferenceVoice, TextDelta, TokensDelta
+from agentaudio.model.speech_lm import (
+    AudioDelta,
+    CallDelta,
+    CitationDelta,
+    Delta,
+    End,
+    Heard,
+    ReferenceVoice,
+    TextDelta,
+    TokensDelta,
+)
 from agentaudio.sound.audio import Audio
 
 ABLE = Scripted(["x"]).capabilities
@@ -63,11 +74,33 @@ def reply(model: Emits, **options: Any) -> Reply:
         (CallDelta({"name": "look"}), "its call is dict"),  # type: ignore[arg-type]
         (Heard(None), "its text is NoneType"),  # type: ignore[arg-type]
         (End(None), "its reason is NoneType"),  # type: ignore[arg-type]
+        (End(usage=None), "its usage is NoneType"),  # type: ignore[arg-type]
+        (End(usage={"tokens": math.nan}), "its usage of tokens is nan"),
+        (End(usage={7: 1}), "its usage has the name 7"),  # type: ignore[dict-item]
+        (Heard("a", "high"), "its confidence is str"),  # type: ignore[arg-type]
+        (Heard("a", 1.5), "its confidence is 1.5"),
+        (Heard("a", math.nan), "its confidence is nan"),
+        (Heard("a", final="no"), "its final is str"),  # type: ignore[arg-type]
+        (CallDelta(ToolCall(5, "look", {})), "its call.id is int"),  # type: ignore[arg-type]
+        (CallDelta(ToolCall([], "look", {})), "its call.id is list"),  # type: ignore[arg-type]
+        (CallDelta(ToolCall("a", None, {})), "its call.name is NoneType"),  # type: ignore[arg-type]
+        (CallDelta(ToolCall("a", "look", [1])), "its call.arguments is list"),  # type: ignore[arg-type]
+        (CallDelta(ToolCall("a", "look", {}), 5), "its problem is int"),  # type: ignore[arg-type]
+        (CitationDelta(Citation("a", None, "b")), "its citation.source is NoneType"),  # type: ignore[arg-type]
+        (TokensDelta(SpeechTokens([1], "c", 25)), "its tokens.ids is list"),  # type: ignore[arg-type]
+        (TokensDelta(SpeechTokens(("a",), "c", 25)), "its tokens.ids hold str"),  # type: ignore[arg-type]
+        (TokensDelta(SpeechTokens((1,), "c", 0)), "its tokens.rate_hz is 0"),
+        (TokensDelta(SpeechTokens((1,), None, 25)), "its tokens.codec is NoneType"),  # type: ignore[arg-type]
     ],
 )
 def test_anything_that_is_not_a_delta_is_refused(emitted: object, named: str) -> None:
     with pytest.raises(BackendError, match=f"model 'emits' emitted .*{named}"):
         reply(Emits(TextDelta("Well."), emitted))
+
+
+def test_lone_surrogates_in_words_can_be_printed() -> None:
+    said = reply(Emits(Heard("h\ud800"), TextDelta("\udfffü")))
+    assert (said.heard, said.text) == ("h?", "?ü")
 
 
 def test_a_missing_end_is_added() -> None:
@@ -127,7 +160,7 @@ def test_a_model_that_says_it_calls_no_tools_makes_no_calls() -> None:
 
 
 def test_an_end_has_a_known_reason_and_counts() -> None:
-    with pytest.raises(BackendError, match="reason 'banana'; known: stop, length, tool_calls"):
+    with pytest.raises(BackendError, match="its reason is 'banana'; known: stop, length, tool_calls"):
         reply(Emits(End("banana")))  # type: ignore[arg-type]
     with pytest.raises(BackendError, match="usage that is not a number: output_tokens"):
         reply(Emits(End(usage={"input_tokens": 1, "output_tokens": None})))  # type: ignore[dict-item]
