@@ -162,7 +162,7 @@ def test_a_model_that_says_it_calls_no_tools_makes_no_calls() -> None:
 def test_an_end_has_a_known_reason_and_counts() -> None:
     with pytest.raises(BackendError, match="its reason is 'banana'; known: stop, length, tool_calls"):
         reply(Emits(End("banana")))  # type: ignore[arg-type]
-    with pytest.raises(BackendError, match="usage that is not a number: output_tokens"):
+    with pytest.raises(BackendError, match="its usage of output_tokens is None"):
         reply(Emits(End(usage={"input_tokens": 1, "output_tokens": None})))  # type: ignore[dict-item]
 
 
