@@ -1,18 +1,24 @@
 """Small files that would take gigabytes or minutes, taken in while another session speaks.
 
-    python benchmarks/hostile.py [--json FILE] [--kind KIND]
+    python benchmarks/hostile.py [--json FILE] [--kind KIND] [--kills N]
 
-The files are made on the spot: pages, PDF and Word files, sound, files of tools, and JSON answers of a service.
-While each is taken in as an agent would take it in, another session of the embedded engine asks a spoken question
-again and again. For each file it reports the time until its result or refusal, the limit of that time, the slowest of
-these turns as a multiple of the usual one, and how much the memory of this process (not its workers) grew.
+The files are made on the spot: pages, PDF and Word files, sound, files of tools, JSON answers of a service, and MCP
+servers. While each is taken in as an agent would take it in, another session of the embedded engine asks a spoken
+question again and again. For each file it reports the time until its result or refusal, the limit of that time, the
+slowest and the median of these turns as multiples of the usual one (the median of three before and three after), and
+how much the memory of this process (not its workers) grew. A file that is above a bound is taken in again, up to
+ATTEMPTS times. Before that, worker processes are killed one after another, and what is left of them is counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
+import gc
 import json
+import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -27,22 +33,33 @@ from report import publish
 from agentaudio import Agent, Audio, RunContext, Session
 from agentaudio.conversation import Conversation
 from agentaudio.demo.run import questions_folder
-from agentaudio.errors import AgentAudioError
+from agentaudio.errors import AgentAudioError, RetrievalError
+from agentaudio.hearing import hear
 from agentaudio.http import Guard
 from agentaudio.model.embedded.hearing.sphinx_pool import LONGEST_AUDIO_S
+from agentaudio.model.scripted import Scripted
 from agentaudio.retrieval.documents.files import read_documents
 from agentaudio.retrieval.web.fetch import Fetcher
 from agentaudio.retrieval.web.web import Web
 from agentaudio.tools.declarative.source import read_source
 from agentaudio.tools.discovery import find_tools
-from agentaudio.workers.limits import DOCUMENT, SOUND, TOOL_FILE
+from agentaudio.tools.mcp import McpServer
+from agentaudio.tools.thread import in_thread
+from agentaudio.workers.limits import DOCUMENT, SOUND, TOOL_FILE, WorkLimits
+from agentaudio.workers.pool import Pool
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path += [str(TESTS), str(TESTS / "workers")]
 from support import bombs  # noqa: E402
 from support.local_http import LocalServer, local_server  # noqa: E402
 
 TOOL_TIMEOUT_S = 30.0
 """Of `read_page` and of the tool that asks a service."""
+
+MCP_TIMEOUT_S = 20.0
+"""Of a call of an MCP server's tool."""
+
+ATTEMPTS = 3
 
 SERVICE = "name: ask\ndescription: Asks.\nkind: http\nurl: {}/json\nallow_private: true\ntimeout_s: 30\n"
 
@@ -96,14 +113,31 @@ def intakes(folder: Path, server: LocalServer) -> dict[str, tuple[bombs.Bombs, f
     async def sound(content: bytes) -> object:
         return await Audio.aload(content, max_duration_s=LONGEST_AUDIO_S, setting="Capabilities.max_audio_s")
 
+    patient = Scripted(["Yes."])
+
+    async def long_sound(content: bytes) -> object:
+        return await hear(content, patient)
+
+    async def mcp(content: bytes) -> object:
+        code = folder / "server.py"
+        code.write_bytes(content)
+        program = [sys.executable, str(TESTS / "support" / "raw_mcp.py"), f"exec(open({str(code)!r}).read())"]
+        async with asyncio.timeout(MCP_TIMEOUT_S):
+            return await first_tool(program)
+
+    sounds = {name: functools.cache(make) for name, make in bombs.sounds().items()}
+    hour_s = patient.capabilities.max_audio_s
+
     return {
         "HTML": (bombs.pages(), TOOL_TIMEOUT_S, page),
         "PDF": (bombs.papers(), paper_s, file(".pdf", document)),
         "Word": (bombs.words(), paper_s, file(".docx", document)),
-        "sound": (bombs.sounds(), SOUND.for_sound(LONGEST_AUDIO_S, 0).timeout_s, sound),
+        "sound, at most a minute": (sounds, SOUND.for_sound(LONGEST_AUDIO_S, 0).timeout_s, sound),
+        "sound, at most an hour": (sounds, SOUND.for_sound(hour_s, 0).timeout_s, long_sound),
         "TOML": (toml, TOOL_FILE.timeout_s, file(".toml", read_source)),
         "YAML": (yaml, TOOL_FILE.timeout_s, file(".yaml", read_source)),
         "JSON": (json_answers(), TOOL_TIMEOUT_S, answer),
+        "MCP": (bombs.servers(), MCP_TIMEOUT_S, mcp),
     }
 
 
@@ -116,35 +150,57 @@ class NoResults:
         return []
 
 
+async def first_tool(program: list[str]) -> object:
+    """The result of the first tool of an MCP server."""
+    server = McpServer(program)
+    try:
+        tools = await in_thread(server.tools)
+        return await tools[0].call(RunContext(Conversation()), {})
+    finally:
+        await server.aclose()
+
+
+def memory_mb() -> float:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 class Memory:
-    """Watches the resident memory of this process in a thread."""
+    """Watches the memory of this process in a thread."""
 
     def __init__(self) -> None:
-        self.most = self.now()
+        self.most = memory_mb()
         threading.Thread(target=self._watch, daemon=True).start()
-
-    def now(self) -> float:
-        """In MB."""
-        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
     def _watch(self) -> None:
         while True:
-            self.most = max(self.most, self.now())
+            self.most = max(self.most, memory_mb())
             time.sleep(0.005)
 
 
-async def turn(session: Session, question: Audio) -> float:
-    """Seconds of a whole turn."""
-    begun = time.perf_counter()
-    await session.run(question)
-    return time.perf_counter() - begun
+class Other:
+    """Another session of the process, which asks the same spoken question again and again."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._question = Audio.load(questions_folder() / "seventeen-times-twenty-three.flac")
+
+    async def turn(self) -> float:
+        """Seconds of a whole turn."""
+        begun = time.perf_counter()
+        await self._session.run(self._question)
+        return time.perf_counter() - begun
+
+    async def turns(self, count: int) -> list[float]:
+        return [await self.turn() for _ in range(count)]
 
 
-async def timed(intake: Awaitable[object]) -> tuple[float, str]:
+async def timed(intake: Awaitable[object], limit_s: float) -> tuple[float, str]:
     """Seconds until the result or refusal, and which it was."""
     begun = time.perf_counter()
     try:
-        await intake
+        async with asyncio.timeout(2 * limit_s):
+            await intake
         outcome = "read"
     except AgentAudioError as error:
         outcome = str(error)
@@ -153,50 +209,127 @@ async def timed(intake: Awaitable[object]) -> tuple[float, str]:
     return time.perf_counter() - begun, outcome
 
 
-async def measure(kinds: list[str]) -> dict[str, Any]:
-    question = Audio.load(questions_folder() / "seventeen-times-twenty-three.flac")
+async def one(content: bytes, limit_s: float, take_in: Intake, other: Other, memory: Memory) -> dict[str, Any]:
+    """What taking in a file costs."""
+    usual = await other.turns(3)
+    before = memory.most = memory_mb()
+    intake = asyncio.create_task(timed(take_in(content), limit_s))
+    during = [await other.turn()]
+    while not intake.done():
+        during.append(await other.turn())
+    took, outcome = await intake
+    most = memory.most
+    usual += await other.turns(3)
+    middle = statistics.median(usual)
+    return {
+        "seconds": round(took, 2), "limit_s": limit_s, "other_turn": round(max(during) / middle, 2),
+        "other_turn_median": round(statistics.median(during) / middle, 2), "turns": len(during),
+        "memory_mb": round(most - before), "outcome": outcome[:150],
+    }  # fmt: skip
+
+
+async def take_all_in(kinds: list[str]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     memory = Memory()
     with tempfile.TemporaryDirectory() as folder, local_server() as server:
         async with Agent("embedded", tools=["calculate"]) as agent:
-            session = agent.session()
+            other = Other(agent.session())
             known = intakes(Path(folder), server)
+            await other.turns(3)
             for kind in kinds or known:
                 made, limit_s, take_in = known[kind]
-                await timed(take_in(b"hello"))  # imports
+                await timed(take_in(b"hello"), limit_s)  # imports
                 for name, make in made.items():
                     content = make()
-                    usual = statistics.median([await turn(session, question) for _ in range(3)])
-                    before = memory.most = memory.now()
-                    intake = asyncio.create_task(timed(take_in(content)))
-                    slowest = 0.0
-                    while not slowest or not intake.done():
-                        slowest = max(slowest, await turn(session, question))
-                    took, outcome = await intake
-                    row = {
-                        "kind": kind, "file": name, "bytes": len(content), "seconds": round(took, 2),
-                        "limit_s": limit_s, "other_turn": round(slowest / usual, 2),
-                        "memory_mb": round(memory.most - before), "outcome": outcome[:150],
-                    }  # fmt: skip
+                    for attempt in range(1, ATTEMPTS + 1):
+                        row = await one(content, limit_s, take_in, other, memory)
+                        row["attempts"] = attempt
+                        # Other programs of the machine delay a turn too, but not the same file again and again.
+                        if row["other_turn"] < 2 and row["memory_mb"] < 300 and row["seconds"] < limit_s:
+                            break
+                    row = {"kind": kind, "file": name, "bytes": len(content), **row}
                     print(*row.values(), sep="  ", flush=True)
                     rows.append(row)
+    return rows
+
+
+def by_kind(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The worst of each kind."""
+    kinds = dict.fromkeys(row["kind"] for row in rows)
+    return {kind: _worst([row for row in rows if row["kind"] == kind]) for kind in kinds}
+
+
+def _worst(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "files": len(rows),
-        "slowest_turn_as_multiple": max(row["other_turn"] for row in rows),
-        "most_memory_mb": max(row["memory_mb"] for row in rows),
-        "above_their_limit": sum(row["seconds"] > row["limit_s"] for row in rows),
+        "seconds": max(row["seconds"] for row in rows),
+        "limit_s": max(row["limit_s"] for row in rows),
+        "other_turn": max(row["other_turn"] for row in rows),
+        "memory_mb": max(row["memory_mb"] for row in rows),
         "untyped_errors": sum(row["outcome"].startswith("UNTYPED") for row in rows),
-        "rows": rows,
     }
+
+
+def kill(count: int) -> dict[str, Any]:
+    """Kill a worker process `count` times while it is busy; after each, the pool answers another request."""
+    pool = Pool("benchmark", processes=2)
+    limits = WorkLimits("benchmark", timeout_s=30, cpu_s=10, memory_mb=200, output_mb=1)
+
+    def ask(task: str, **request: Any) -> bool:
+        try:
+            pool.run(lambda job: job.ask(f"tasks:{task}", request, limits=limits, what="it", error=RetrievalError))
+        except RetrievalError:
+            return False
+        return True
+
+    def held() -> dict[str, int]:
+        gc.collect()
+        return {
+            "processes": len(_children()),
+            "descriptors": len(os.listdir("/proc/self/fd")),
+            "threads": threading.active_count(),
+            "temporary_files": len(os.listdir(tempfile.gettempdir())),
+        }
+
+    def once() -> bool:
+        return not ask("die", signal=signal.SIGKILL) and ask("echo")
+
+    for _ in range(min(20, count)):
+        once()
+    pool.close()
+    before, memory = held(), memory_mb()
+    begun = time.perf_counter()
+    answered = sum(once() for _ in range(count))
+    took = time.perf_counter() - begun
+    pool.close()
+    after = held()
+    return {
+        "kills": count, "answered_after_it": answered, "seconds_of_each": round(took / count, 2),
+        "memory_mb": round(memory_mb() - memory, 1),
+        **{f"{name}_left": after[name] - before[name] for name in before},
+    }  # fmt: skip
+
+
+def _children() -> list[str]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [pid for task in tasks for pid in task.read_text().split()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--kind", action="append", default=[], help="HTML, PDF, Word, sound, TOML, YAML or JSON")
+    parser.add_argument("--kind", action="append", default=[], help="HTML, PDF, Word, sound, TOML, YAML, JSON or MCP")
+    parser.add_argument("--kills", type=int, default=500, metavar="N", help="of worker processes; 0 leaves them out")
     arguments = parser.parse_args()
-    figures = asyncio.run(measure(arguments.kind))
-    publish("hostile files", {name: value for name, value in figures.items() if name != "rows"}, None)
+    figures: dict[str, Any] = {}
+    if arguments.kills:
+        figures["kills"] = kill(arguments.kills)
+        publish("killed workers", figures["kills"], None)
+    rows = asyncio.run(take_all_in(arguments.kind))
+    figures |= {"worst": _worst(rows), "kinds": by_kind(rows), "rows": rows}
+    for kind, worst in figures["kinds"].items():
+        publish(kind, worst, None)
+    publish("all", figures["worst"], None)
     if arguments.json is not None:
         Path(arguments.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

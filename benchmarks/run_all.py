@@ -14,6 +14,7 @@ FIGURES = HERE.parent / "docs" / "figures"
 BENCHMARKS = (
     "agent_loop", "embedded_recognition", "embedded_routing", "embedded_timbre", "embedded_turn", "voice_gallery",
     "voice_requests", "voice_ingest", "voice_faults", "retrieval_quality", "voice_search",
+    "hostile",
 )  # fmt: skip
 
 

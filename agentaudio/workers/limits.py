@@ -52,6 +52,9 @@ DOCUMENT = WorkLimits("agentaudio.workers.limits.DOCUMENT", timeout_s=20, cpu_s=
 TOOL_FILE = WorkLimits("agentaudio.workers.limits.TOOL_FILE", timeout_s=15, cpu_s=5, memory_mb=300, output_mb=20)
 """A YAML or TOML file of tools."""
 
+SEARCH = WorkLimits("agentaudio.workers.limits.SEARCH", timeout_s=30, cpu_s=10, memory_mb=1000, output_mb=5)
+"""A query to public search engines, whose answers it parses. Its threads reserve memory that they do not use."""
+
 SOUND = WorkLimits("agentaudio.workers.limits.SOUND", timeout_s=10, cpu_s=5, memory_mb=300, output_mb=0)
 """A sound file. The longest sound that is asked for adds one second of time for each SLOWEST_DECODER
 seconds, its samples, and three times their size of memory."""

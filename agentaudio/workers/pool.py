@@ -273,5 +273,8 @@ DOCUMENTS = Pool("documents")
 SOUND = Pool("sound", processes=4)
 """Decodes compressed sound. It is separate, so that a spoken turn does not wait for documents."""
 
+WEB = Pool("web", warm=1)
+"""Asks public search engines, which may take as long as they are allowed to."""
+
 LIGHT = Pool("light", processes=8)
 """Threads for foreign content whose size proves it harmless; no job of it asks a worker process."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,8 @@ import httpx2
 from agentaudio.errors import MissingExtra, NetworkError, RetrievalError
 from agentaudio.http import Guard, fetch, guarded_client, retry_after_s
 from agentaudio.retrieval.web.passage import WebPassage
+from agentaudio.workers.limits import SEARCH
+from agentaudio.workers.pool import WEB, Job
 
 TIMEOUT_S = 8.0
 MAX_ANSWER_BYTES = 2_000_000
@@ -50,6 +53,8 @@ class EngineError(RetrievalError):
 class Ddgs:
     """Public engines through the `ddgs` package, without a key; any of them may stop answering.
 
+    The package runs in a worker process, within the limits `SEARCH`.
+
     backend: name of one of the package's engines, or "auto"
     """
 
@@ -57,18 +62,18 @@ class Ddgs:
     name: str = "ddgs"
 
     async def search(self, query: str, k: int) -> list[WebPassage]:
-        try:
-            from ddgs import DDGS
-            from ddgs.exceptions import DDGSException
-        except ImportError:
-            raise MissingExtra("web search", "web") from None
-        try:
-            engines = DDGS(timeout=round(TIMEOUT_S))
-            rows = await asyncio.to_thread(engines.text, query, backend=self.backend, max_results=k)
-        except DDGSException as error:
-            # The package raises the same for "nothing found" and for a refusal.
-            raise EngineError(f"ddgs found nothing for {query!r} ({error}); try other words, or later") from None
-        return _passages(rows, k, address="href", excerpt="body")
+        if importlib.util.find_spec("ddgs") is None:
+            raise MissingExtra("web search", "web")
+        request = {"query": query, "k": k, "backend": self.backend, "allowed": []}
+
+        def ask(job: Job[Any]) -> Any:
+            found, _ = job.ask(
+                "agentaudio.retrieval.web.ddgs_task:search", request,
+                limits=SEARCH, what="the answer of ddgs", error=EngineError,
+            )  # fmt: skip
+            return found
+
+        return _passages(await WEB.call(ask), k, address="href", excerpt="body")
 
 
 @dataclass(frozen=True)

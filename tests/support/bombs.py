@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zipfile
@@ -209,4 +210,46 @@ def tool_files() -> Bombs:
         "anchors.yaml": lambda: b"&a " * 60_000,
         "lines.yaml": lambda: b"a: '" + b"\n" * size,
         "keys.yaml": lambda: b"".join(b"a%d: b\n" % n for n in range(17_000)),
+    }
+
+
+def servers() -> Bombs:
+    """Code of MCP servers for `raw_mcp.py`, by the kind of bomb."""
+    flood = "def flood():\n    while True: {}\nimport threading\nthreading.Thread(target=flood, daemon=True).start()\n"
+    call = "tools = [one()]\ndef called(p):\n    {}\n    return {{'content': [{}]}}"
+    text = "{'type': 'text', 'text': 'fine'}"
+    sound = "{{'type': 'audio', 'mimeType': 'audio/flac', 'data': {!r}}}"
+
+    def sounding(content: bytes, times: int = 1) -> bytes:
+        part = sound.format(base64.b64encode(content).decode())
+        return call.format("", ", ".join([part] * times)).encode()
+
+    made = {
+        "a listing of 100,000 tools": "tools = [one(f't{n}') for n in range(100_000)]",
+        "a listing without an end": "listing = lambda p: {'tools': [one()], 'nextCursor': p.get('cursor', '') + '1'}",
+        "a listing above 8 MB": "tools = [one(description='x' * 9_000_000)]",
+        "a description of 6 MB": "tools = [one(description='x' * 6_000_000)]",
+        "a schema of 6 MB": "tools = [one(), one('b', inputSchema={'type': 'object', 'properties': "
+        "{f'p{n}': {'type': 'string'} for n in range(200_000)}})]",
+        "a schema nested 50,000 deep": "listing = lambda p: {'tools': [one()]}\ndumps = json.dumps\n"
+        "json.dumps = lambda m: dumps(m).replace('\"inputSchema\": {', '\"inputSchema\": {' + '\"a\": {' * 50_000 "
+        "+ '}' * 50_000 + ', ')",
+        "a flood of standard error": flood.format("sys.stderr.write('x' * 65536)") + "tools = [one()]",
+        "a line without an end": call.format("while True: sys.stdout.write('x' * 65536)", text),
+        "garbage lines": call.format("while True: line('not JSON')", text),
+        "a flood of notifications": call.format(
+            'while True: line(\'{"jsonrpc": "2.0", "method": "notifications/message", "params": '
+            '{"level": "info", "data": "x"}}\')',
+            text,
+        ),
+        "a call that is never answered": call.format("import time; time.sleep(1_000)", text),
+        "a text of 7 MB": call.format("", "{'type': 'text', 'text': 'x' * 7_000_000}"),
+        "100,000 texts": call.format("", f"*[{text}] * 100_000"),
+        "a server that starts 50 processes": "import subprocess\nfor _ in range(50): "
+        "subprocess.Popen(['sleep', '100'], start_new_session=True)\ntools = [one()]",
+    }
+    return {
+        **{name: code.encode for name, code in made.items()},
+        "a sound of five minutes at 655,350 Hz": lambda: sounding(silent(300, 655_350, 1, "FLAC", "PCM_16")),
+        "200 sounds that claim an hour": lambda: sounding(claiming(3_599 * 48_000), 200),
     }

@@ -14,6 +14,7 @@ from agentaudio.errors import OptionError, RetrievalError
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.passage import WebPassage
 from agentaudio.retrieval.web.providers import Brave, Ddgs, EngineError, SearchEngine, SearXNG, Tavily
+from agentaudio.workers.pool import WEB
 
 WALL = WebPassage("It is 21,000 kilometers long.", "The Great Wall", "http://example.org/wall", score=1.0)
 DATED = WebPassage(WALL.text, WALL.title, WALL.source, score=1.0, date="2026-03-01")
@@ -98,10 +99,57 @@ def ddgs_backend(server: LocalServer) -> Iterator[str]:
     del ENGINES["text"]["local"]
 
 
-def test_ddgs_needs_no_key(ddgs_backend: str) -> None:
-    assert search(Ddgs(ddgs_backend)) == [WALL]
+def ask_ddgs(backend: str, server: LocalServer, query: str = "great wall", *, allowed: bool = True) -> Any:
+    from agentaudio.retrieval.web import ddgs_task
+
+    hosts = [f"127.0.0.1:{server.port}"] if allowed else []
+    return ddgs_task.search({"query": query, "k": 3, "backend": backend, "allowed": hosts}, b"")[0]
+
+
+def test_ddgs_needs_no_key(ddgs_backend: str, server: LocalServer) -> None:
+    assert ask_ddgs(ddgs_backend, server) == [{"title": WALL.title, "href": WALL.source, "body": WALL.text}]
     with pytest.raises(EngineError, match="try other words, or later"):
-        search(Ddgs(ddgs_backend), "nothing")
+        ask_ddgs(ddgs_backend, server, "nothing")
+
+
+def test_ddgs_runs_in_a_worker_process_and_answers_or_says_why_not() -> None:
+    pytest.importorskip("ddgs", reason="needs the extra 'web'")
+    try:
+        assert len(search(Ddgs("wikipedia"))) <= 3  # where the internet can be reached
+    except EngineError as error:
+        assert "ddgs found nothing for 'great wall'" in str(error)
+    assert WEB.pids
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "target", ["{}/secret", "//127.0.0.1:{}/secret", "http://localhost:{}/secret", "file:///etc/hosts"]
+)
+def test_ddgs_follows_redirects_to_allowed_addresses_only(
+    ddgs_backend: str, server: LocalServer, status: int, target: str
+) -> None:
+    page = server.answers["/"]
+    with local_server() as private:
+        private.answers["/secret"] = page
+        place = target.format(private.url if target.startswith("{}") else private.port)
+        server.answers["/"] = answer(b"", status, location=place)
+        with pytest.raises(EngineError, match="is refused"):
+            ask_ddgs(ddgs_backend, server)
+        assert private.asked == []
+    server.answers["/"] = answer(b"", status, location="/moved?of=wall")
+    server.answers["/moved"] = page
+    assert [row["title"] for row in ask_ddgs(ddgs_backend, server)] == [WALL.title]
+    with pytest.raises(EngineError, match="127.0.0.1, not an address of the public internet"):
+        ask_ddgs(ddgs_backend, server, allowed=False)
+
+
+def test_ddgs_reads_no_endless_answer_and_follows_no_circle(ddgs_backend: str, server: LocalServer) -> None:
+    server.answers["/"] = answer(b"<p>" + b"wall " * 500_000, content_type="text/html")
+    with pytest.raises(EngineError, match="sends more than 2000000 bytes"):
+        ask_ddgs(ddgs_backend, server)
+    server.answers["/"] = answer(b"", 302, location="/")
+    with pytest.raises(EngineError, match="redirects more than 5 times"):
+        ask_ddgs(ddgs_backend, server)
 
 
 @pytest.mark.parametrize(
