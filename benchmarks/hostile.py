@@ -125,7 +125,7 @@ def intakes(folder: Path, server: LocalServer) -> dict[str, tuple[bombs.Bombs, f
         async with asyncio.timeout(MCP_TIMEOUT_S):
             return await first_tool(program)
 
-    sounds = {name: functools.cache(make) for name, make in bombs.sounds().items()}
+    sounds: bombs.Bombs = {name: functools.cache(make) for name, make in bombs.sounds().items()}
     hour_s = patient.capabilities.max_audio_s
 
     return {

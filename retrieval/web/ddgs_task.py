@@ -34,7 +34,7 @@ def search(request: dict[str, Any], content: bytes | bytearray) -> tuple[list[di
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(guard)
 
-    ddgs.base.HttpClient = Client
+    vars(ddgs.base)["HttpClient"] = Client
     try:
         rows = DDGS(timeout=round(TIMEOUT_S)).text(
             request["query"], backend=request["backend"], max_results=request["k"]
