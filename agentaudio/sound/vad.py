@@ -56,37 +56,44 @@ class VoiceActivity:
         return stream.push(np.concatenate([samples, padding]))
 
     def speech(self, audio: Audio) -> list[tuple[float, float]]:
-        """Stretches of speech: (start, end) in seconds, in order.
-
-        A stretch begins where the probability reaches STARTS_ABOVE and ends where it falls below
-        ENDS_BELOW. Stretches up to LONGEST_GAP_S apart are joined; those shorter than
-        SHORTEST_SPEECH_S are dropped.
-        """
-        frame_s = FRAME / SAMPLE_RATE_HZ
-        stretches: list[tuple[float, float]] = []
-        start: int | None = None
-        probabilities = self.probabilities(audio)
-        for index, probability in enumerate([*probabilities.tolist(), 0.0]):
-            if start is None and probability >= STARTS_ABOVE:
-                start = index
-            elif start is not None and probability < ENDS_BELOW:
-                stretches.append((start * frame_s, min(index * frame_s, audio.duration)))
-                start = None
-        joined: list[tuple[float, float]] = []
-        for begin, end in stretches:
-            if joined and begin - joined[-1][1] <= LONGEST_GAP_S:
-                joined[-1] = (joined[-1][0], end)
-            else:
-                joined.append((begin, end))
-        return [(begin, end) for begin, end in joined if end - begin >= SHORTEST_SPEECH_S]
+        """Stretches of speech, see `stretches`."""
+        return stretches(self.probabilities(audio), audio.duration)
 
     def trim(self, audio: Audio) -> Audio:
         """The sound from the first to the last speech, with `margin_s` on both sides; empty without speech."""
-        stretches = self.speech(audio)
-        if not stretches:
+        found = self.speech(audio)
+        if not found:
             return Audio.silence(0.0, audio.sample_rate)
-        start, end = stretches[0][0] - self.margin_s, stretches[-1][1] + self.margin_s
+        start, end = found[0][0] - self.margin_s, found[-1][1] + self.margin_s
         return audio.slice(max(0.0, start), min(audio.duration, end))
+
+
+def stretches(probabilities: Samples, duration_s: float) -> list[tuple[float, float]]:
+    """Stretches of speech: (start, end) in seconds, in order.
+
+    probabilities: (frames,) of 32 ms each, from `VoiceActivity.probabilities`
+    duration_s: of the sound; no stretch ends after it
+
+    A stretch begins where the probability reaches STARTS_ABOVE and ends where it falls below
+    ENDS_BELOW. Stretches up to LONGEST_GAP_S apart are joined; those shorter than
+    SHORTEST_SPEECH_S are dropped.
+    """
+    frame_s = FRAME / SAMPLE_RATE_HZ
+    found: list[tuple[float, float]] = []
+    start: int | None = None
+    for index, probability in enumerate([*probabilities.tolist(), 0.0]):
+        if start is None and probability >= STARTS_ABOVE:
+            start = index
+        elif start is not None and probability < ENDS_BELOW:
+            found.append((start * frame_s, min(index * frame_s, duration_s)))
+            start = None
+    joined: list[tuple[float, float]] = []
+    for begin, end in found:
+        if joined and begin - joined[-1][1] <= LONGEST_GAP_S:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((begin, end))
+    return [(begin, end) for begin, end in joined if end - begin >= SHORTEST_SPEECH_S]
 
 
 class VoiceActivityStream:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,11 @@ MOST_TOKENS = 224
 MOST_HINT_TOKENS = 200
 POSITIONS = 448
 
+_TOKENS = ("<|startoftranscript|>", "<|endoftext|>", "<|startofprev|>", "<|transcribe|>", "<|notimestamps|>")
+_ENGLISH_END = 50256
+"""Id of the end of text in models for English alone."""
 _LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
-_OWN_CODES = {"jw": "jv"}
+_BCP_47 = {"jw": "jv"}
 """Whisper's codes that differ from BCP-47: Javanese."""
 
 Encoded = Any
@@ -47,45 +53,66 @@ class Decoded:
 
 
 class Checkpoint:
-    """One loaded model. Several threads may use it; `threads` windows are computed at the same time.
+    """One model. Several threads may use it; `threads` windows are computed at the same time.
 
     folder: CTranslate2 format: model.bin, config.json, tokenizer.json, vocabulary
     threads: CPU threads; one works on each window
 
+    The tokenizer is read at once, the weights on first use.
     Raises MissingExtra without the extra `neural`, BackendError for a folder that is not such a model.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        try:
-            import ctranslate2
-            import tokenizers
-        except ImportError:
-            raise MissingExtra("recognising speech with Whisper", "neural") from None
+        if not (find_spec("ctranslate2") and find_spec("tokenizers")):
+            raise MissingExtra("recognising speech with Whisper", "neural")
         missing = [name for name in FILES if not (folder / name).is_file()]
         if missing:
             raise BackendError(
                 f"{folder} is not a Whisper model in CTranslate2 format: {' and '.join(missing)} missing; "
                 "convert a model with ct2-transformers-converter --copy_files tokenizer.json, or fetch one by name"
             )
-        try:
-            self._model = ctranslate2.models.Whisper(
-                str(folder), compute_type="int8", intra_threads=1, inter_threads=threads
-            )
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # the Rust library raises plain Exception
+        self._folder, self._threads = folder, threads
+        added = _added_tokens(folder / "tokenizer.json")
+        self._ids = {name: number for name, number in added.items() if name.startswith("<|")}
+        if missing := [name for name in _TOKENS if name not in self._ids]:
             raise BackendError(
-                f"{folder} cannot be loaded as a Whisper model: {str(error).strip()[:200]}; fetch or convert it again"
-            ) from error
-        self._view = ctranslate2.StorageView.from_array
-        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
-        self._ids = {name: number for name, number in vocabulary.items() if name.startswith("<|")}
-        if "<|startoftranscript|>" not in self._ids:
-            raise BackendError(f"{folder / 'tokenizer.json'} is not Whisper's; copy that of the original model")
-        self.multilingual: bool = self._model.is_multilingual
-        self.bands: int = self._model.n_mels
-        found = {m[1]: number for name, number in self._ids.items() if (m := _LANGUAGE.fullmatch(name))}
-        own = dict(sorted(found.items(), key=lambda item: item[1])) if self.multilingual else {"en": 0}
-        self._languages = {_OWN_CODES.get(code, code): code for code in own}
+                f"{folder / 'tokenizer.json'} is not Whisper's, it has no {' and no '.join(missing)}; "
+                "copy that of the original model"
+            )
+        codes = [m[1] for name in sorted(self._ids, key=lambda n: self._ids[n]) if (m := _LANGUAGE.fullmatch(name))]
+        # The vocabulary of the English models lacks one token, so that their special tokens begin one earlier.
+        self.multilingual = self._ids["<|endoftext|>"] != _ENGLISH_END
+        self._languages = {_BCP_47.get(code, code): code for code in (codes if self.multilingual else ["en"])}
+        self._loading = threading.Lock()
+        self._loaded: tuple[Any, Any] | None = None
+
+    def load(self) -> None:
+        """Load the weights now. Raises BackendError for files that are damaged."""
+        self._both()
+
+    def close(self) -> None:
+        """Free the weights; another use loads them again."""
+        with self._loading:
+            self._loaded = None
+
+    def _both(self) -> tuple[Any, Any]:
+        """CTranslate2's model and the tokenizer."""
+        with self._loading:
+            if self._loaded is None:
+                import ctranslate2
+                import tokenizers
+
+                try:
+                    model = ctranslate2.models.Whisper(
+                        str(self._folder), compute_type="int8", intra_threads=1, inter_threads=self._threads
+                    )
+                    self._loaded = model, tokenizers.Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+                except Exception as error:  # the Rust library raises plain Exception
+                    raise BackendError(
+                        f"{self._folder} cannot be loaded as a Whisper model: {_first_line(error)}; "
+                        "fetch or convert it again"
+                    ) from error
+            return self._loaded
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -94,23 +121,26 @@ class Checkpoint:
 
     def encode(self, samples: NDArray[np.float32], window_s: int) -> Encoded:
         """Run the encoder on a window. samples: as in `log_mel`. Raises BackendError when it fails."""
-        features = log_mel(samples, self.bands, window_s)[None]
+        import ctranslate2
+
+        model, _ = self._both()
+        features = log_mel(samples, model.n_mels, window_s)[None]
         try:
-            return self._model.encode(self._view(features))
+            return model.encode(ctranslate2.StorageView.from_array(features))
         except (RuntimeError, ValueError) as error:
-            raise BackendError(f"Whisper failed on a window of {window_s} s: {str(error).strip()[:200]}") from error
+            raise BackendError(f"Whisper failed on a window of {window_s} s: {_first_line(error)}") from error
 
     def detect(self, encoded: Encoded) -> dict[str, float]:
         """The probability of each language, the most probable first."""
         if not self.multilingual:
             return {"en": 1.0}
         codes = {f"<|{own}|>": code for code, own in self._languages.items()}
-        (found,) = self._model.detect_language(encoded)
+        (found,) = self._both()[0].detect_language(encoded)
         return {codes[name]: float(probability) for name, probability in found if name in codes}
 
     def hint_tokens(self, text: str) -> list[int]:
         """Ids of a text that goes before; of a long one the last MOST_HINT_TOKENS."""
-        ids: list[int] = self._tokenizer.encode(" " + text.strip(), add_special_tokens=False).ids
+        ids: list[int] = self._both()[1].encode(" " + text.strip(), add_special_tokens=False).ids
         return ids[-MOST_HINT_TOKENS:]
 
     def decode(
@@ -133,16 +163,29 @@ class Checkpoint:
             prompt = [self._ids["<|startofprev|>"], *hint, *prompt]
         # CTranslate2 generates at most half of max_length, and counts the prompt.
         length = min(POSITIONS, max(2 * most_tokens, most_tokens + len(prompt)))
+        model, tokenizer = self._both()
         try:
-            (result,) = self._model.generate(
+            (result,) = model.generate(
                 encoded, [prompt], beam_size=beam, max_length=length, return_scores=True, return_no_speech_prob=True
             )
         except (RuntimeError, ValueError) as error:
-            raise BackendError(f"Whisper failed to decode: {str(error).strip()[:200]}") from error
+            raise BackendError(f"Whisper failed to decode: {_first_line(error)}") from error
         ids = result.sequences_ids[0]
         return Decoded(
-            text=self._tokenizer.decode(ids, skip_special_tokens=True).strip(),
+            text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
             score=float(result.scores[0]),
             no_speech=float(result.no_speech_prob),
             complete=len(ids) < most_tokens,
         )
+
+
+def _added_tokens(path: Path) -> dict[str, int]:
+    """The special tokens of a tokenizer.json and their ids."""
+    try:
+        return {one["content"]: one["id"] for one in json.loads(path.read_bytes())["added_tokens"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackendError(f"cannot read {path}: {_first_line(error)}; copy that of the original model") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from agentaudio.errors import AudioError, BackendError, OptionError
+from agentaudio.errors import AudioError, BackendError, OptionError, did_you_mean
 from agentaudio.model.parts import Recognition
 from agentaudio.model.whisper.checkpoint import Checkpoint
-from agentaudio.model.whisper.features import SAMPLE_RATE_HZ
-from agentaudio.model.whisper.windows import hear
+from agentaudio.model.whisper.hints import Hints
+from agentaudio.model.whisper.listening import Listening, Transcript
+from agentaudio.model.whisper.streaming import GrowingSound
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.vad import VoiceActivity
+from agentaudio.weights.ledger import ledger
+from agentaudio.weights.store import folder as weights_folder
 
 Result = TypeVar("Result")
+CheckStop = Callable[[], None]
 
-LONGEST_AUDIO_S = 30.0
+LONGEST_AUDIO_S = 3600.0
+MOST_HINTS = 8
+PREFIX = "whisper-"
+"""Of the names of Whisper's weights in the ledger."""
 
 
 class _Stopped(Exception):
@@ -27,14 +36,18 @@ class _Stopped(Exception):
 
 
 class WhisperRecogniser:
-    """Whisper in int8 on the CPU, with Silero's voice detector before it.
+    """Whisper in int8 on the CPU, behind Silero's voice detector. See Recogniser.
+
+    Sound without speech gives "". Longer sound than a window of Whisper is cut in pauses. The
+    language of a short or unclear sound is None, unless it was given.
 
     folder: a model in CTranslate2 format
     threads: CPU threads; as many sounds are recognised at the same time, each by one thread
     beam: hypotheses kept by the decoder; 1 is fastest, 5 makes a few errors less
     language: BCP-47 code of the language spoken where a call names none; None detects it
 
-    Loading waits for the first use. Raises OptionError for options out of range.
+    The weights are loaded on first use. Raises MissingExtra without the extra `neural`, BackendError for a
+    folder that holds no such model, OptionError for options out of range.
     """
 
     max_audio_s = LONGEST_AUDIO_S
@@ -43,60 +56,114 @@ class WhisperRecogniser:
         for name, value, most in (("threads", threads, 64), ("beam", beam, 16)):
             if not 1 <= value <= most:
                 raise OptionError(f"{name} is {value}; give a whole number from 1 to {most}")
-        self._folder, self._threads, self._beam, self._language = folder, threads, beam, language
-        self._activity = VoiceActivity()
+        self._checkpoint = Checkpoint(folder, threads=threads)
+        self._language = language and self._known(language)
+        self._beam = beam
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="whisper")
-        self._loading = threading.Lock()
-        self._checkpoint: Checkpoint | None = None
+        self._lock = threading.Lock()
+        self._hints: OrderedDict[tuple[str, ...], Hints] = OrderedDict()
         self._closed = False
 
     @property
     def languages(self) -> tuple[str, ...]:
-        return self._loaded().languages
+        return self._checkpoint.languages
 
     async def recognise(self, audio: Audio, *, language: str | None = None, hint: Sequence[str] = ()) -> Recognition:
-        if not len(audio):
-            raise AudioError("the sound holds no samples; record it again")
-        if audio.duration > self.max_audio_s:
-            raise AudioError(
-                f"a sound of {audio.duration:.0f} s is too long to recognise; the limit is "
-                f"{self.max_audio_s:.0f} s, cut it into shorter ones"
-            )
-        return await self._apart(lambda check_stop: self._recognise(audio, language, tuple(hint), check_stop))
+        listening = self._listening(language)
+        self._check_length(audio.duration, len(audio))
+        hints = tuple(hint)
+        found = await self._apart(lambda check_stop: listening.transcribe(audio, self._hints_of(hints), check_stop))
+        return _recognition(found)
 
     async def stream(
         self, sound: AsyncIterator[Audio], *, language: str | None = None, hint: Sequence[str] = ()
     ) -> AsyncGenerator[Recognition, None]:
-        pieces = [piece async for piece in sound]
-        yield await self.recognise(Audio.concat(pieces), language=language, hint=hint)
+        """See Recogniser. What two recognitions of the growing sound agreed on stays in the ones that follow, until
+        the last, which is that of the whole. Sound that arrives meanwhile is recognised together."""
+        growing, hints = GrowingSound(self._listening(language)), tuple(hint)
+        upcoming: asyncio.Future[Audio] = asyncio.ensure_future(_next(sound))
+        work: asyncio.Future[Transcript] | None = None
+        try:
+            while True:
+                waiting: list[asyncio.Future[Any]] = [upcoming] if work is None else [upcoming, work]
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if work is not None and work.done():
+                    partial, work = growing.shown(work.result()), None
+                    if partial is not None:
+                        yield _recognition(partial, final=False)
+                if upcoming.done():
+                    try:
+                        growing.push(upcoming.result())
+                    except StopAsyncIteration:
+                        break
+                    self._check_length(growing.duration, 1)
+                    upcoming = asyncio.ensure_future(_next(sound))
+                if work is None and growing.is_due():
+                    work = asyncio.ensure_future(
+                        self._apart(lambda check_stop: growing.recognise(self._hints_of(hints), check_stop))
+                    )
+            if work is not None:
+                await work
+            self._check_length(growing.duration, int(growing.duration > 0))
+            whole = await self._apart(lambda check_stop: growing.finish(self._hints_of(hints), check_stop))
+            yield _recognition(whole)
+        finally:
+            for task in (upcoming, work):
+                if task is not None and not task.done():
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
 
     async def warm_up(self, hint: Sequence[str] = ()) -> None:
-        await self._apart(lambda check_stop: self._loaded())
+        """Load the weights, and index the sentences of the hint."""
+        hints = tuple(hint)
+
+        def load_both(check_stop: CheckStop) -> None:
+            self._checkpoint.load()
+            self._hints_of(hints)
+
+        await self._apart(load_both)
 
     async def aclose(self) -> None:
         self._closed = True
         self._executor.shutdown(wait=False, cancel_futures=True)
-        self._checkpoint = None
+        await asyncio.to_thread(self._checkpoint.close)
 
-    def _recognise(
-        self, audio: Audio, language: str | None, hint: tuple[str, ...], check_stop: Callable[[], None]
-    ) -> Recognition:
-        speech = self._activity.trim(audio)
-        if not len(speech):
-            return Recognition("")
-        samples = speech.resample(SAMPLE_RATE_HZ).samples
-        words = hear(
-            self._loaded(), samples, language=language or self._language, beam=self._beam, check_stop=check_stop
-        )
-        return Recognition(words.decoded.text, None, words.language)
+    def _listening(self, language: str | None) -> Listening:
+        code = self._known(language) if language else self._language
+        return Listening(self._checkpoint, language=code, beam=self._beam)
 
-    def _loaded(self) -> Checkpoint:
-        with self._loading:
-            if self._checkpoint is None:
-                self._checkpoint = Checkpoint(self._folder, threads=self._threads)
-            return self._checkpoint
+    def _known(self, language: str) -> str:
+        """The code among `languages` of a BCP-47 tag, whose region and script do not matter."""
+        code = language.replace("_", "-").partition("-")[0].lower()
+        if code not in self.languages:
+            if self.languages == ("en",):
+                raise OptionError(f"this Whisper model recognises English only; for {language!r} load another size")
+            raise OptionError(
+                f"Whisper does not recognise the language {language!r}; give a BCP-47 code such as en or zh"
+            )
+        return code
 
-    async def _apart(self, work: Callable[[Callable[[], None]], Result]) -> Result:
+    def _check_length(self, duration_s: float, samples: int) -> None:
+        if not samples:
+            raise AudioError("the sound holds no samples; record it again")
+        if duration_s > self.max_audio_s:
+            raise AudioError(
+                f"a sound of {duration_s:.0f} s is too long to recognise; the limit is "
+                f"{self.max_audio_s:.0f} s, cut it into shorter ones"
+            )
+
+    def _hints_of(self, sentences: tuple[str, ...]) -> Hints | None:
+        if not sentences:
+            return None
+        with self._lock:
+            hints = self._hints.pop(sentences, None) or Hints(sentences)
+            self._hints[sentences] = hints
+            while len(self._hints) > MOST_HINTS:
+                self._hints.popitem(last=False)
+            return hints
+
+    async def _apart(self, work: Callable[[CheckStop], Result]) -> Result:
         """Run `work` in a thread of the recogniser; its argument raises once the awaiting task was cancelled."""
         if self._closed:
             raise BackendError("this recogniser was closed; load it again")
@@ -112,9 +179,29 @@ class WhisperRecogniser:
             stop.set()
 
 
+async def _next(sound: AsyncIterator[Audio]) -> Audio:
+    return await anext(sound)
+
+
+def _recognition(found: Transcript, *, final: bool = True) -> Recognition:
+    return Recognition(found.text, found.confidence, found.language, final)
+
+
 def load(argument: str | None, *, threads: int = 2, beam: int = 1, language: str | None = None) -> WhisperRecogniser:
     """The entry point `whisper`.
 
-    argument: a folder in CTranslate2 format
+    argument: a size, such as `base` (the default), `tiny.en` or `small`, or a folder in CTranslate2 format
+
+    Raises WeightsMissing when the weights of that size are not on this machine.
     """
-    return WhisperRecogniser(Path(argument or "base"), threads=threads, beam=beam, language=language)
+    size = argument or "base"
+    if Path(size).is_dir():
+        folder = Path(size)
+    elif PREFIX + size in ledger():
+        folder = weights_folder(PREFIX + size)
+    elif os.sep in size:
+        raise BackendError(f"there is no folder {size}; give one in CTranslate2 format, or a size such as base")
+    else:
+        sizes = [name.removeprefix(PREFIX) for name in ledger() if name.startswith(PREFIX)]
+        raise BackendError(f"there is no Whisper {size!r}: {did_you_mean(size, sizes)}; or give a folder")
+    return WhisperRecogniser(folder, threads=threads, beam=beam, language=language)

@@ -10,7 +10,9 @@ LONGEST_GROUP = 12
 
 
 def repeats(text: str) -> bool:
-    """Whether a group of three or more words stands three times in a row, or one or two words five times.
+    """Whether a group of three or more words stands twice in a row, or one or two words four times.
+
+    People say so too, at times: it is a reason to listen again.
 
     In text without spaces each character counts as a word.
     """
@@ -41,6 +43,6 @@ def _runs(units: list[str]) -> Iterator[tuple[int, int, int]]:
         for equal, group in groupby(same):
             length = len(list(group))
             times = length // size + 1
-            if equal and times >= (3 if size >= 3 else 5):
+            if equal and times >= (2 if size >= 3 else 4):
                 yield place, size, times
             place += length

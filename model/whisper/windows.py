@@ -1,16 +1,17 @@
-"""`Windows`: the words of up to 30 s of speech, with the window and the limits that suit its length."""
+"""`hear`: the words of up to 30 s of speech, in the window and with the limits that suit its length."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.model.whisper.checkpoint import MOST_TOKENS, Checkpoint, Decoded
 from agentaudio.model.whisper.features import LONGEST_S, SAMPLE_RATE_HZ
+from agentaudio.model.whisper.hints import Hints
 from agentaudio.model.whisper.repetition import repeats, without_repeats
 
 SHORTEST_WINDOW_S = 10
@@ -22,6 +23,7 @@ TOKENS, TOKENS_PER_S = 4, 8
 """Limit of new tokens: fast English has 5 per second."""
 TOKENS_PER_S_IN_FULL = 16
 """The same in the full window, for scripts that take several tokens per character."""
+BEAM_IN_FULL = 5
 
 CheckStop = Callable[[], None]
 
@@ -45,12 +47,14 @@ def hear(
     *,
     language: str | None,
     beam: int,
+    hints: Hints | None,
     check_stop: CheckStop,
 ) -> Words:
     """Decode a stretch of speech of up to 30 s.
 
     samples: (n,) float32, 16 kHz, n <= 480,000
     language: None detects it
+    hints: a second pass is given the sentences that are near to the first; the more probable text counts
     check_stop: called before each step; what it raises ends the work
     """
     duration_s = len(samples) / SAMPLE_RATE_HZ
@@ -64,15 +68,21 @@ def hear(
     check_stop()
     limit = min(MOST_TOKENS, math.ceil(TOKENS + TOKENS_PER_S * duration_s))
     decoded = checkpoint.decode(encoded, language=language, most_tokens=limit, beam=beam)
-    if decoded.complete and not repeats(decoded.text):
-        return Words(decoded, language, certainty)
-    check_stop()
-    if window_s < LONGEST_S:
-        encoded = checkpoint.encode(samples, LONGEST_S)
+    if not decoded.complete or repeats(decoded.text):
         check_stop()
-    limit = min(MOST_TOKENS, math.ceil(TOKENS + TOKENS_PER_S_IN_FULL * duration_s))
-    again = checkpoint.decode(encoded, language=language, most_tokens=limit, beam=max(beam, 5))
-    # A text that ended by itself in both windows was most likely said so.
-    if not again.complete and repeats(again.text):
-        again = Decoded(without_repeats(again.text), again.score, again.no_speech, again.complete)
-    return Words(again, language, certainty)
+        if window_s < LONGEST_S:
+            encoded = checkpoint.encode(samples, LONGEST_S)
+            check_stop()
+        limit = min(MOST_TOKENS, math.ceil(TOKENS + TOKENS_PER_S_IN_FULL * duration_s))
+        decoded = checkpoint.decode(encoded, language=language, most_tokens=limit, beam=max(beam, BEAM_IN_FULL))
+        # A text that repeats itself and ended by itself in both windows was most likely said so.
+        if not decoded.complete and repeats(decoded.text):
+            decoded = replace(decoded, text=without_repeats(decoded.text))
+    if hints is not None and (near := hints.nearest(decoded.text)):
+        check_stop()
+        hinted = checkpoint.decode(
+            encoded, language=language, most_tokens=limit, beam=beam, hint=checkpoint.hint_tokens(" ".join(near))
+        )
+        if hinted.complete and hinted.score > decoded.score and not repeats(hinted.text):
+            decoded = replace(hinted, no_speech=decoded.no_speech)
+    return Words(decoded, language, certainty)
