@@ -8,9 +8,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.local_http import Answer, Asked, local_server
+from support.openai_server import DONE, delta, spoken_answer
+from support.sounds import tone
 
 from agentaudio.cli import main
 from agentaudio.demo.run import questions_folder
@@ -22,6 +26,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
 NEEDS_TORCH = "step_audio_2.md"
+NEEDS_SERVER = "models.md"
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -52,8 +57,25 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, request: 
     if page == NEEDS_TORCH:
         pytest.importorskip("torch", reason="the model needs torch")
         (tmp_path / "Step-Audio-2-mini").symlink_to(request.getfixturevalue("checkpoint"))
+    if page == NEEDS_SERVER:
+        monkeypatch.setenv("OPENAI_BASE_URL", request.getfixturevalue("chat_service"))
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def chat_service() -> Iterator[str]:
+    """The address of a server in OpenAI's place, which says hello, with sound where that is asked for."""
+    words = [delta(role="assistant", content="Hello."), delta("stop"), DONE]
+    sound = spoken_answer(("Hello.", tone(duration_s=0.5, sample_rate=24_000).to_pcm16()))
+
+    def answer(asked: Asked) -> Answer:
+        return 200, {"content-type": "text/event-stream"}, b"".join(sound if b'"pcm16"' in asked.body else words)
+
+    with local_server() as server:
+        server.answers["/v1/chat/completions"] = answer
+        yield f"{server.url}/v1"
 
 
 @pytest.fixture

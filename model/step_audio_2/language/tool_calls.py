@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.errors import ConversationError, did_you_mean
+from agentaudio.model.call_arguments import Refused, read_json, repaired_object
 from agentaudio.model.speech_lm import CallDelta
-from agentaudio.model.step_audio_2.language.arguments import Refused, read_json, repaired_object
 
 Problem = Literal[
     "not_a_function",

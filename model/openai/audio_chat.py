@@ -1,0 +1,111 @@
+"""`OpenAIAudio`: GPT audio models and compatible servers, which hear and speak in one request."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from typing import Annotated
+
+from pydantic import SecretStr
+
+from agentaudio.conversation import Conversation, ToolSpec
+from agentaudio.errors import BackendError
+from agentaudio.model.openai.answer import SAMPLE_RATE_HZ
+from agentaudio.model.openai.chat import OPENAI, connect
+from agentaudio.model.openai.completion import OPTIONS, PROGRESS_TIMEOUT_S, Completions
+from agentaudio.model.openai.messages import SoundPart, chat_messages, input_audio
+from agentaudio.model.options import FromEnv
+from agentaudio.model.speech_lm import AudioDelta, Capabilities, Delta, End, GenerateOptions, ReferenceVoice, TextDelta
+
+MAX_AUDIO_S = 300.0
+
+
+class OpenAIAudio:
+    """A SpeechLM behind Chat Completions with audio, such as gpt-audio.
+
+    completions: the model on its server
+    voice: the name of a preset voice of the server
+    sound: how the server takes sound
+    speaks: False for a model that hears and answers in text only
+
+    It speaks in its preset voice only; wrap it in `Revoiced` for retrieved voices. Sound is sent as
+    sound in each request, since the model has no memory of its own.
+    """
+
+    def __init__(
+        self,
+        completions: Completions,
+        *,
+        name: str,
+        voice: str = "alloy",
+        sound: SoundPart = input_audio,
+        speaks: bool = True,
+        calls_tools: bool = True,
+        max_audio_s: float = MAX_AUDIO_S,
+    ) -> None:
+        self.name = name
+        self._completions, self._voice, self._sound, self._speaks = completions, voice, sound, speaks
+        self.capabilities = Capabilities(
+            hears=True, voices="fixed" if speaks else "none", calls_tools=calls_tools,
+            sample_rate_hz=SAMPLE_RATE_HZ, max_audio_s=max_audio_s, options=OPTIONS,
+        )  # fmt: skip
+
+    async def generate(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        voice: ReferenceVoice | None = None,
+        options: GenerateOptions = GenerateOptions(),
+    ) -> AsyncGenerator[Delta, None]:
+        """Stream the answer of the server; see SpeechLM. Words without sound are an error."""
+        speak = self._speaks and options.speak
+        spoken = {"modalities": ["text", "audio"], "audio": {"voice": self._voice, "format": "pcm16"}}
+        extra = spoken if speak else {"modalities": ["text"]}
+        answer = self._completions.answer(
+            chat_messages(conversation, self._sound), tools=tools, options=options, extra=extra
+        )
+        wrote, sounded = False, False
+        async with contextlib.aclosing(answer) as deltas:
+            async for delta in deltas:
+                wrote = wrote or isinstance(delta, TextDelta)
+                sounded = sounded or isinstance(delta, AudioDelta)
+                if isinstance(delta, End) and speak and wrote and not sounded:
+                    raise BackendError(f"{self.name} wrote an answer without sound; set speaks=False or use a cascade")
+                yield delta
+
+    async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+        """Does nothing: a request would cost."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._completions.aclose()
+
+
+def load(
+    argument: str | None,
+    *,
+    base_url: Annotated[str, FromEnv("OPENAI_BASE_URL")] = OPENAI,
+    api_key: Annotated[SecretStr | None, FromEnv("OPENAI_API_KEY")] = None,
+    voice: str = "alloy",
+    speaks: bool = True,
+    calls_tools: bool = True,
+    max_audio_s: float = MAX_AUDIO_S,
+    progress_timeout_s: float = PROGRESS_TIMEOUT_S,
+) -> OpenAIAudio:
+    """The entry point `openai` of speech models. argument: the model's name on the server, such as gpt-audio.
+
+    base_url: of the server, up to /v1
+    api_key: local servers need none
+    voice: the name of a preset voice
+    speaks: False for a model that hears and answers in text only
+    calls_tools: False for a model that cannot call tools
+    max_audio_s: longest user sound, in seconds
+    progress_timeout_s: longest wait for words, sound or calls
+
+    Raises OptionError without a model's name.
+    """
+    name, completions = connect("speech model", argument, base_url, api_key, progress_timeout_s)
+    return OpenAIAudio(
+        completions, name=name, voice=voice, speaks=speaks, calls_tools=calls_tools, max_audio_s=max_audio_s
+    )

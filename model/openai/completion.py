@@ -1,0 +1,128 @@
+"""`Completions`: answers of a Chat Completions server, as deltas, with its failings mended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+from agentaudio.conversation import ToolSpec
+from agentaudio.errors import BackendError
+from agentaudio.model.openai.answer import ChatAnswer
+from agentaudio.model.openai.messages import tool_list
+from agentaudio.model.openai.service import Service
+from agentaudio.model.speech_lm import Delta, GenerateOptions
+
+log = logging.getLogger(__name__)
+
+OPTIONS = frozenset({"temperature", "top_p", "max_tokens", "seed", "stop"})
+"""The GenerateOptions that Chat Completions has."""
+
+PROGRESS_TIMEOUT_S = 30.0
+"""Longest wait for words, sound or a piece of a call, in seconds. Keep-alives are no progress."""
+
+
+class Completions:
+    """Asks one model of one server.
+
+    progress_timeout_s: longest time without words, sound or a piece of a call
+
+    A server that answers nothing at all when it streams, although tools were offered, is asked once
+    more without streaming: some drop tool calls from streams. If that answer has calls, later requests
+    with tools are not streamed.
+    """
+
+    def __init__(
+        self, service: Service, model: str, *, name: str, progress_timeout_s: float = PROGRESS_TIMEOUT_S
+    ) -> None:
+        self._service, self._model, self._name = service, model, name
+        self._progress_timeout_s = progress_timeout_s
+        self._drops_calls = False
+
+    async def answer(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: Sequence[ToolSpec] = (),
+        options: GenerateOptions = GenerateOptions(),
+        extra: Mapping[str, Any] = {},
+    ) -> AsyncGenerator[Delta, None]:
+        """Yield the deltas of one answer, `End` last. extra: further fields of the request.
+
+        Raises BackendError when the server fails.
+        """
+        body = {"model": self._model, "messages": list(messages)}
+        body |= _sampling(options, self._service.is_openai) | dict(extra)
+        if tools:
+            body["tools"] = tool_list(tools)
+        if not (tools and self._drops_calls):
+            answer = ChatAnswer(self._name)
+            chunks = self._service.events(
+                "chat/completions", body | {"stream": True, "stream_options": {"include_usage": True}}
+            )
+            async with contextlib.aclosing(chunks), contextlib.aclosing(self._progressing(chunks, answer)) as deltas:
+                async for delta in deltas:
+                    yield delta
+            rest = answer.finish()
+            if answer.has_words or answer.has_calls or not tools:
+                for delta in rest:
+                    yield delta
+                return
+            log.warning("%s streamed an empty answer; it is asked once more without streaming", self._name)
+        answer = ChatAnswer(self._name)
+        found = answer.push(await self._service.post("chat/completions", body))
+        self._drops_calls = self._drops_calls or answer.has_calls
+        for delta in [*found, *answer.finish()]:
+            yield delta
+
+    async def _progressing(
+        self, chunks: AsyncGenerator[dict[str, Any], None], answer: ChatAnswer
+    ) -> AsyncGenerator[Delta, None]:
+        """The words and sound of the chunks.
+
+        The time runs only while the server is awaited, not while the consumer works.
+        """
+        loop = asyncio.get_running_loop()
+        left = self._progress_timeout_s
+        while True:
+            started = loop.time()
+            try:
+                async with asyncio.timeout(left):
+                    chunk = await anext(chunks, None)
+            except TimeoutError:
+                raise BackendError(
+                    f"{self._name} sent neither words nor calls for {self._progress_timeout_s:g} s"
+                ) from None
+            if chunk is None:
+                return
+            deltas = answer.push(chunk)
+            left = self._progress_timeout_s if deltas or _has_call(chunk) else left - (loop.time() - started)
+            for delta in deltas:
+                yield delta
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._service.aclose()
+
+
+def _has_call(chunk: Mapping[str, Any]) -> bool:
+    choices = chunk.get("choices")
+    return any(
+        isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and bool(choice["delta"].get("tool_calls"))
+        for choice in (choices if isinstance(choices, list) else ())
+    )
+
+
+def _sampling(options: GenerateOptions, is_openai: bool) -> dict[str, Any]:
+    # OpenAI's newer models refuse max_tokens; other servers know only that.
+    limit = "max_completion_tokens" if is_openai else "max_tokens"
+    fields = {
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        limit: options.max_tokens,
+        "seed": options.seed,
+        "stop": list(options.stop) or None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
