@@ -9,6 +9,10 @@ from pathlib import Path
 from support.models import calls, scripted
 
 from agentaudio import Agent, tool
+from agentaudio.conversation import Citation, Passage, ToolCall
+from agentaudio.model.speech_lm import CallDelta, CitationDelta, TextDelta
+from agentaudio.tools.external import external_tool
+from agentaudio.tools.result import ToolResult
 
 
 class Folder(os.PathLike[str]):
@@ -35,3 +39,22 @@ async def test_documents_are_opened_outside_the_event_loop(tmp_path: Path) -> No
     folder.threads.clear()
     assert (await agent.run("when?")).text == "Nine."
     assert folder.threads and threading.current_thread() not in folder.threads
+
+
+@tool
+def look_closely() -> ToolResult:
+    return ToolResult("Oak.", passages=(Passage("The door is oak.", "Doors", "doors.md"),))
+
+
+async def test_passages_are_not_cited_for_a_model_that_cites_them_itself() -> None:
+    own = Citation("Wood", "wood.md", "Oak is hard.")
+    steps = calls(("look_closely", {})), [TextDelta("The door is oak."), CitationDelta(own)]
+    assert (await Agent(scripted(*steps, cites=True), tools=[look_closely]).run("go")).citations == (own,)
+
+
+async def test_passages_are_cited_when_the_answer_is_complete_not_before_the_callers_result() -> None:
+    open_door = external_tool("open_door", "Open a door.", {"type": "object"})
+    step = [TextDelta("The door is oak."), CallDelta(ToolCall("1", "open_door", {}))]
+    agent = Agent(scripted(calls(("look_closely", {})), step), tools=[look_closely, open_door])
+    reply = await agent.run("go")
+    assert (reply.stop, reply.citations) == ("tool_calls", ())
