@@ -138,15 +138,17 @@ class _Meter:
         elif isinstance(delta, AudioDelta):
             self._sound_s += delta.audio.duration
         limits = self._limits
-        for name, taken, most in (
-            ("calls_per_step", self._calls - 1, limits.calls_per_step),
-            ("characters", self._characters, limits.characters),
-            ("sound_s", self._sound_s, limits.sound_s),
-        ):
-            if taken >= most:
-                log.warning("model %r reached Limits.%s (%s); its answer ends there", self._name, name, most)
-                return True
-        return False
+        if self._calls > limits.calls_per_step:
+            name = "calls_per_step"
+        elif self._characters >= limits.characters:
+            name = "characters"
+        elif self._sound_s >= limits.sound_s:
+            name = "sound_s"
+        else:
+            return False
+        most = getattr(limits, name)
+        log.warning("model %r reached Limits.%s (%s); its answer ends there", self._name, name, most)
+        return True
 
 
 def _with_own_id(delta: CallDelta, used_ids: set[str]) -> CallDelta:

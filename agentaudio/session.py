@@ -88,8 +88,9 @@ class Session:
             if not begun.task.cancelled():
                 begun.task.result()
         finally:
-            begun.task.cancel()
-            await asyncio.wait([begun.task])
+            if not begun.task.done():
+                begun.task.cancel()
+                await asyncio.wait([begun.task])
             self._take_back_unread(begun)
 
     async def run(

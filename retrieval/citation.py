@@ -20,6 +20,8 @@ def cite(answer: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
     Sentences are compared by their words. When no passage shares enough of them, as with an answer in
     another language, every passage is cited, because the model has read them all.
     """
+    if not passages:
+        return ()
     read = [
         (passage, place, sentence, f"{passage.title} {sentence}")
         for passage in passages

@@ -56,13 +56,13 @@ def _claiming_ten_hours() -> bytes:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is empty"),
-        (b"this is a letter, not a sound", "not a sound file"),
-        (wav(tone().samples, 16_000)[:-1000], "truncated"),
-        (wav(tone().samples, 16_000)[:40], "truncated"),
-        (wav(tone().samples, 16_000, format="FLAC")[:4000], "FLAC"),
-        (os.urandom(4096), "not a sound file"),
-        (wav(np.array([0.0, np.nan]), 16_000, "FLOAT"), "NaN"),
+        pytest.param(b"", "is empty", id="nothing"),
+        pytest.param(b"this is a letter, not a sound", "not a sound file", id="text"),
+        pytest.param(wav(tone().samples, 16_000)[:-1000], "truncated", id="cut in the samples"),
+        pytest.param(wav(tone().samples, 16_000)[:40], "truncated", id="cut in the header"),
+        pytest.param(wav(tone().samples, 16_000, format="FLAC")[:4000], "FLAC", id="cut FLAC"),
+        pytest.param(os.urandom(4096), "not a sound file", id="random bytes"),
+        pytest.param(wav(np.array([0.0, np.nan]), 16_000, "FLOAT"), "NaN", id="NaN"),
     ],
 )
 def test_broken_files_are_refused_in_one_line(tmp_path: Path, content: bytes, words: str) -> None:
