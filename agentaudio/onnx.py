@@ -32,7 +32,9 @@ class OnnxNetwork:
     inputs: shape of each input in the order of the file, None where a size varies; other files are refused
     extra: the extra of agentaudio that installs ONNX Runtime for this purpose
     remedy: what to do about a broken file, for error messages
-    threads: of one run; 0 leaves the number to ONNX Runtime, which takes every core
+    threads: of one run; 0 leaves the number to ONNX Runtime, which takes every core. Two or more wait for
+        work without spinning, so that they leave shared cores to others
+    inner: names of tensors inside the network, which `run` returns after the outputs
     gpu: run on CUDA where the installed ONNX Runtime can, else on the CPU
     """
 
@@ -45,16 +47,17 @@ class OnnxNetwork:
         extra: str,
         remedy: str = DOWNLOAD_AGAIN,
         threads: int = 1,
+        inner: tuple[str, ...] = (),
         gpu: bool = False,
     ) -> None:
         self.path = Path(path)
         self._purpose, self._inputs, self._extra, self._remedy = purpose, inputs, extra, remedy
-        self._threads, self._gpu = threads, gpu
+        self._threads, self._inner, self._gpu = threads, inner, gpu
         self._session: Any = None
         self._loading = threading.Lock()
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
-        """All outputs, in the order of the file, for these inputs, given in the order of the file.
+        """All outputs, in the order of the file, then the inner tensors, for inputs in the order of the file.
 
         Raises BackendError naming the file when it is missing, truncated or another network, or
         when the run fails, and MissingExtra without ONNX Runtime.
@@ -107,6 +110,14 @@ class OnnxNetwork:
                 self._session = self._load()
             return self._session
 
+    def _content(self) -> str | bytes:
+        """The file's path, or its bytes where they are compressed or get more outputs."""
+        packed = self.path.suffix == ".gz"
+        if not packed and not self._inner:
+            return str(self.path)
+        content = self.path.read_bytes()
+        return (gzip.decompress(content) if packed else content) + _outputs(self._inner)
+
     def _load(self) -> Any:
         try:
             import onnxruntime
@@ -117,11 +128,12 @@ class OnnxNetwork:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        if self._threads > 1:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         wanted = ["CUDAExecutionProvider"] if self._gpu else []
         providers = [*(p for p in wanted if p in onnxruntime.get_available_providers()), "CPUExecutionProvider"]
         try:
-            content = gzip.decompress(self.path.read_bytes()) if self.path.suffix == ".gz" else str(self.path)
-            session = onnxruntime.InferenceSession(content, options, providers=providers)
+            session = onnxruntime.InferenceSession(self._content(), options, providers=providers)
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise BackendError(
                 f"{self.path} is truncated or not an ONNX file ({size} bytes); {self._remedy} [{_first_line(error)}]"
@@ -133,6 +145,26 @@ class OnnxNetwork:
                 f"{self._remedy}"
             )
         return session
+
+
+def _outputs(names: tuple[str, ...]) -> bytes:
+    """Bytes that, put behind an ONNX file, add outputs to its graph.
+
+    A message field that occurs twice is merged, and its repeated fields are joined: ModelProto.graph is
+    field 7, GraphProto.output is field 12, ValueInfoProto.name is field 1.
+    Source: the encoding of Protocol Buffers, "Last One Wins"; onnx.proto.
+    """
+    infos = (_field(12, _field(1, name.encode())) for name in names)
+    return _field(7, b"".join(infos)) if names else b""
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A length-delimited field of a Protocol Buffers message; its number is below 16."""
+    size, length = len(content), bytearray()
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([number << 3 | 2, *length, size]) + content
 
 
 def _fits(found: tuple[tuple[Any, ...], ...], wanted: tuple[Shape, ...]) -> bool:

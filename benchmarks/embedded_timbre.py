@@ -25,7 +25,7 @@ import numpy as np
 from agentaudio.model.embedded.hearing.language_model import spoken_words
 from agentaudio.model.embedded.hearing.sphinx_pool import SphinxPool
 from agentaudio.model.embedded.speaking.espeak import Espeak
-from agentaudio.model.embedded.speaking.timbre import WorldTimbre
+from agentaudio.model.timbre import WorldTimbre
 from agentaudio.sound.audio import Audio
 from agentaudio.text.spoken_form import spoken_form
 from agentaudio.voice_library.library import demo_voices

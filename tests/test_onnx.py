@@ -111,3 +111,12 @@ def test_the_extra_for_onnx_runtime_is_named_by_each_user(use: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == extra
+
+
+def test_inner_tensors_come_after_the_outputs() -> None:
+    plain = network(VAD).run(*frames(2))
+    name = "/stft/Conv_output_0"
+    *outputs, inner = network(VAD, inner=(name,)).run(*frames(2))
+    for one, other in zip(plain, outputs, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert inner.size

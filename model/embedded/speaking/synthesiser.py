@@ -8,23 +8,13 @@ from typing import Literal
 
 from agentaudio.errors import OptionError
 from agentaudio.model.embedded.speaking.espeak import Espeak
-from agentaudio.model.embedded.speaking.timbre import SAMPLE_RATE_HZ, TimbreTransfer, WorldTimbre
 from agentaudio.model.speech_lm import ReferenceVoice
+from agentaudio.model.timbre import SAMPLE_RATE_HZ, OwnTimbre, TimbreTransfer, WorldTimbre
 from agentaudio.model.voice_states import StateMaker, VoiceStates
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
 from agentaudio.text.phrases import PhraseStream
 from agentaudio.text.spoken_form import spoken_form
-
-
-class OwnTimbre:
-    """The timbre of eSpeak NG itself."""
-
-    pitch_hz = None
-    nbytes = 0
-
-    def apply(self, speech: Audio) -> Audio:
-        return speech
 
 
 class WorldTimbreMaker:

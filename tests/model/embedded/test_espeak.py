@@ -82,7 +82,7 @@ def test_a_faster_rate_is_shorter_and_an_impossible_one_refused(synthesiser: Esp
 
 def test_wanted_pitch_moves_the_voice(synthesiser: Espeak) -> None:
     pytest.importorskip("pyworld", reason="the extra embedded is not installed")
-    from agentaudio.model.embedded.speaking.timbre import WorldTimbre
+    from agentaudio.model.timbre import WorldTimbre
 
     text = "Where are you going with our yellow umbrella, Mary?"
     low = WorldTimbre(synthesiser.speak(text, pitch_hz=85)).pitch_hz

@@ -12,10 +12,10 @@ from support.sounds import tone
 from agentaudio.errors import ConsentError, VoiceError
 from agentaudio.model.clip_voice import ClipVoice
 from agentaudio.model.embedded.speaking.espeak import Espeak
-from agentaudio.model.embedded.speaking.synthesiser import EmbeddedSynthesiser, OwnTimbre
-from agentaudio.model.embedded.speaking.timbre import TimbreTransfer, WorldTimbre
+from agentaudio.model.embedded.speaking.synthesiser import EmbeddedSynthesiser
 from agentaudio.model.parts import Synthesiser
 from agentaudio.model.speech_lm import ReferenceVoice
+from agentaudio.model.timbre import OwnTimbre, TimbreTransfer, WorldTimbre
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 

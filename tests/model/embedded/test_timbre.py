@@ -7,7 +7,7 @@ import pytest
 
 from agentaudio.errors import VoiceError
 from agentaudio.model.embedded.speaking.espeak import Espeak
-from agentaudio.model.embedded.speaking.timbre import LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre
+from agentaudio.model.timbre import LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import demo_voices
 from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder

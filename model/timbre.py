@@ -64,6 +64,16 @@ class TimbreTransfer(Protocol):
         """
 
 
+class OwnTimbre:
+    """The timbre of the synthesiser itself: speech is not changed."""
+
+    pitch_hz = None
+    nbytes = 0
+
+    def apply(self, speech: Audio) -> Audio:
+        return speech
+
+
 @dataclass(frozen=True, slots=True)
 class _Analysis:
     """f0: (frames,) Hz, 0 where unvoiced; cepstrum: (frames, CEPSTRUM); aperiodicity: (frames, bins)."""

@@ -1,0 +1,53 @@
+"""`SafePhrases`: phrases of a text that are long enough for Kokoro to speak well."""
+
+from __future__ import annotations
+
+import re
+
+from agentaudio.text.languages import CJK
+from agentaudio.text.phrases import PhraseStream
+
+SHORTEST_WORDS = 5
+"""Kokoro adds sounds to phrases of one to three words, and is safe from about five on."""
+_WORD = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
+CJK_PER_WORD = 1.5
+
+
+class SafePhrases:
+    """Cuts text that arrives in pieces into phrases of SHORTEST_WORDS or more; see PhraseStream.
+
+    A shorter phrase is joined with the next one. Only the last phrase of a text may be shorter. However
+    the text is divided, the phrases are the same.
+    """
+
+    def __init__(self) -> None:
+        self._phrases = PhraseStream()
+        self._held = ""
+
+    def push(self, text: str) -> list[str]:
+        """Add a piece of text; returns the phrases that it completes."""
+        return self._joined(self._phrases.push(text))
+
+    def finish(self) -> list[str]:
+        """The remaining phrases of a text that is complete; nothing may be pushed afterwards."""
+        found = self._joined(self._phrases.finish())
+        if self._held:
+            found.append(self._held)
+            self._held = ""
+        return found
+
+    def _joined(self, phrases: list[str]) -> list[str]:
+        found = []
+        for phrase in phrases:
+            self._held = f"{self._held} {phrase}".strip()
+            if word_count(self._held) >= SHORTEST_WORDS:
+                found.append(self._held)
+                self._held = ""
+        return found
+
+
+def word_count(text: str) -> float:
+    """Words of a text; a Chinese or Japanese character is part of one."""
+    parts = _WORD.findall(text)
+    cjk = sum(1 for part in parts if re.match(f"[{CJK}]", part))
+    return len(parts) - cjk + cjk / CJK_PER_WORD

@@ -1,0 +1,45 @@
+"""Phrases for Kokoro are long enough, lose no word, and do not depend on how the text was cut."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentaudio.model.kokoro.phrases import SHORTEST_WORDS, SafePhrases, word_count
+
+TEXTS = (
+    "Sure. It is long. The Great Wall is a series of fortifications, built by several dynasties. Yes. No.",
+    "Sure.",
+    "One moment. Please.",
+    "你好。长城是一系列防御工事，由几个朝代建造。",
+    "",
+)
+
+
+def phrases(pieces: list[str]) -> list[str]:
+    stream = SafePhrases()
+    found = [phrase for piece in pieces for phrase in stream.push(piece)]
+    return found + stream.finish()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_all_phrases_but_the_last_are_long_enough_and_hold_every_word(text: str) -> None:
+    found = phrases([text])
+    assert all(word_count(phrase) >= SHORTEST_WORDS for phrase in found[:-1])
+    assert "".join(" ".join(found).split()) == "".join(text.split())
+
+
+def test_a_short_opening_is_joined_with_what_follows() -> None:
+    assert phrases(["Sure. It is six miles long. I see."])[0] == "Sure. It is six miles long."
+
+
+@given(st.sampled_from(TEXTS), st.lists(st.integers(0, 100), max_size=6))
+def test_phrases_do_not_depend_on_how_the_text_arrives(text: str, cuts: list[int]) -> None:
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    assert phrases([text[a:b] for a, b in zip(edges, edges[1:], strict=False)]) == phrases([text])
+
+
+@pytest.mark.parametrize(("text", "words"), [("I don't know", 4), ("长城很长。", 4 / 1.5), ("CD 长城", 1 + 2 / 1.5)])
+def test_words_are_counted_in_both_scripts(text: str, words: float) -> None:
+    assert word_count(text) == pytest.approx(words)
