@@ -35,7 +35,7 @@ for _home, _help in {
     "agentaudio.cli.step_audio_2:tokenize": "Print the speech tokens of a sound file.",
     "agentaudio.cli.voices:voices": "List, search and change a voice library.",
     "agentaudio.cli.tools:tools": "List, check and run the tools that agents can be given.",
-    "agentaudio.cli.models:models": "Show the installed speech models and their options.",
+    "agentaudio.cli.models:models": "Show the speech models and their options, and fetch the weights that they need.",
     "agentaudio.cli.step_audio_2:model": "Make a small random checkpoint of Step-Audio 2 for tests.",
     "agentaudio.cli.doctor:doctor": "Show what is installed, what is missing and how to install it.",
 }.items():

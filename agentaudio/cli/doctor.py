@@ -11,14 +11,16 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.table import Table
 
 from agentaudio import __version__
-from agentaudio.cli.console import mark, out, print_json
+from agentaudio.cli.console import in_home, mark, out, print_json
+from agentaudio.weights.ledger import ledger
+from agentaudio.weights.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A package or program that may be installed.
+    """A package, a program or weights that may be installed.
 
-    found: its version or name, None if missing
+    found: its version, name or folder, None if missing
     remedy: how to install it
     """
 
@@ -38,6 +40,8 @@ _PACKAGES = (
     ("pocketsphinx", "pocketsphinx", "embedded", "the embedded engine: recognition"),
     ("onnxruntime", "onnxruntime", "embedded", "the embedded engine: routing, search by meaning, speaker embeddings"),
     ("pyworld", "pyworld-prebuilt", "embedded", "the embedded engine: timbre transfer"),
+    ("ctranslate2", "ctranslate2", "neural", "recognition by Whisper"),
+    ("tokenizers", "tokenizers", "neural", "recognition by Whisper"),
     ("espeakng_loader", "espeakng-loader", "espeak", "the embedded engine: speech synthesis (GPL-3)"),
     ("torch", "torch", "local", "Step-Audio 2"),
     ("transformers", "transformers", "local", "Step-Audio 2"),
@@ -49,7 +53,7 @@ _PACKAGES = (
 
 
 def checks() -> list[Check]:
-    """All packages and programs that agentaudio can use, with what this machine has of them."""
+    """All packages, programs and weights that agentaudio can use, with what this machine has of them."""
     found = []
     for module, distribution, extra, purpose in _PACKAGES:
         there: str | None = None
@@ -60,6 +64,10 @@ def checks() -> list[Check]:
                 there = "unknown version"
         remedy = f"pip install 'agentaudio[{extra}]'" if extra else "pip install --force-reinstall agentaudio"
         found.append(Check(distribution, there, purpose, remedy))
+    store = Store()
+    for name, entry in ledger().items():
+        here = None if store.missing(name) else in_home(store.path(name))
+        found.append(Check(f"weights {name}", here, entry.purpose, f"agentaudio models fetch {name}"))
     player = next((name for name in ("paplay", "aplay", "afplay", "ffplay") if shutil.which(name)), None)
     found.append(Check("a sound player", player, "`agentaudio voices play`", "install alsa-utils, or use --out FILE"))
     return found

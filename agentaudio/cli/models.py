@@ -1,4 +1,4 @@
-"""`agentaudio models list`, and the options `--model` and `--option` that several commands share."""
+"""`agentaudio models`, and the options `--model` and `--option` that several commands share."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from cyclopts import App, Parameter
 from rich.table import Table
 
 from agentaudio.cli.console import err, mark, out, print_json
+from agentaudio.cli.weights import weights_rows, weights_table
 from agentaudio.errors import AgentAudioError, OptionError
 from agentaudio.model.options import Option, Signature
 from agentaudio.model.registry import find_loader, installed_backends, load_model
 from agentaudio.model.speech_lm import SpeechLM
 from agentaudio.plain import plain
 
-models = App(name="models", help="Show the installed speech models and their options.")
+models = App(name="models", help="Show the speech models and their options, and fetch the weights that they need.")
+models.command("agentaudio.cli.weights:fetch", help="Fetch weights, after showing their licence and terms.")
+models.command("agentaudio.cli.weights:verify", help="Read fetched weights again and compare them with the ledger.")
 
 ModelOptions = Annotated[tuple[str, ...], Parameter(name="--option")]
 
 
 @models.command(name="list")
 def list_models(*, json: bool = False) -> None:
-    """Show the speech models that can be loaded by name, and the options of each.
+    """Show the speech models that can be loaded by name, their options, and the weights that can be fetched.
 
     Parameters
     ----------
     json
-        Print the models as JSON.
+        Print models and weights as JSON.
     """
     rows = [_described(name) for name in sorted(installed_backends())]
     if json:
-        print_json(rows)
+        print_json({"models": rows, "weights": weights_rows()})
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("model", "option", "type", "default", "environment"):
@@ -42,6 +45,8 @@ def list_models(*, json: bool = False) -> None:
             default = mark("required", "dim") if option["required"] else _default(option["default"])
             table.add_row("", option["name"], option["type"], default, option["variable"] or "")
     out.print(table)
+    out.print()
+    out.print(weights_table(weights_rows()))
     for row in rows:
         if "unavailable" in row:
             err.print(mark(row["name"], "yellow"), f"cannot be loaded: {row['unavailable']}")

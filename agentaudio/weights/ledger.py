@@ -10,12 +10,14 @@ import functools
 import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from agentaudio.errors import WeightsError, did_you_mean
+
+LEDGER = Path(__file__).with_name("models.toml")
 
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
 Name = Annotated[str, StringConstraints(pattern=rf"^{_PART}$", max_length=100)]
@@ -189,10 +191,14 @@ def read_ledger(text: str) -> dict[str, Entry]:
         ) from None
 
 
-@functools.cache
 def ledger() -> Mapping[str, Entry]:
     """The entries of the ledger that ships with agentaudio, by name."""
-    return read_ledger(resources.files("agentaudio.weights").joinpath("models.toml").read_text(encoding="utf-8"))
+    return _read(LEDGER)
+
+
+@functools.cache
+def _read(path: Path) -> Mapping[str, Entry]:
+    return read_ledger(path.read_text(encoding="utf-8"))
 
 
 def find(name: str, entries: Mapping[str, Entry]) -> Entry:

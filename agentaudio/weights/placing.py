@@ -85,6 +85,12 @@ def _read_pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
+def files_in(folder: Path) -> Iterator[Path]:
+    """All files in a folder and its folders, also while another process deletes some of them."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names)
+
+
 def fault(path: Path, size: int, sha256: str) -> str | None:
     """What is wrong with a file that should have this size and hash; None when nothing is. Raises OSError."""
     found = path.stat().st_size

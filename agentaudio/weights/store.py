@@ -15,7 +15,7 @@ from agentaudio.files import TEMPORARY_SUFFIX, write_atomically
 from agentaudio.weights.ledger import Archive, Entry, File, Hub, Release, Source, Wheels, find, ledger
 from agentaudio.weights.lock import locked, locked_async
 from agentaudio.weights.nearby import parts_of
-from agentaudio.weights.placing import SourceFailed, fault, place_parts, unwritable
+from agentaudio.weights.placing import SourceFailed, fault, files_in, place_parts, unwritable
 from agentaudio.weights.remote import fetch_archive, fetch_files
 from agentaudio.weights.threads import finish
 from agentaudio.weights.wheels import fetch_wheels
@@ -270,13 +270,14 @@ def _is_nearby(entry: Entry, left: Sequence[tuple[str, File]]) -> bool:
 
 def _take_over(name: str, entry: Entry, home: Path) -> None:
     """Clear away what a killed process has left, and take files that are on this machine into the folder."""
-    try:
-        for path in home.rglob(f".*{TEMPORARY_SUFFIX}"):
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(home, error) from None
     for path in (home / _KEPT).glob("pip-*"):
         shutil.rmtree(path, ignore_errors=True)
+    try:
+        for path in files_in(home):
+            if path.name.startswith(".") and path.name.endswith(TEMPORARY_SUFFIX):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(home, error) from None
     about = f"{name}: {entry.purpose}\nlicence: {entry.licence}\nby: {entry.credit}\nfrom: {entry.home}\n"
     terms = f"terms: {entry.terms}\n" if entry.terms else ""
     write_atomically(home / LICENCE, (about + terms).encode(), error=WeightsError)
@@ -291,7 +292,7 @@ def _take_over(name: str, entry: Entry, home: Path) -> None:
 
 def _require_space(name: str, home: Path, left: Sequence[tuple[str, File]]) -> None:
     """Raises WeightsError when the files would not fit on the disk."""
-    there = sum(path.stat().st_size for path in home.rglob(".*.part"))
+    there = sum(path.stat().st_size for path in files_in(home) if path.suffix == ".part")
     needed, free = max(0, _size(left) - there), shutil.disk_usage(home).free
     if needed > free:
         raise WeightsError(

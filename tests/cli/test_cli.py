@@ -204,7 +204,7 @@ def test_voices_are_listed_searched_and_exported(run: Run, tmp_path: Path) -> No
 def test_models_are_listed_with_their_options(run: Run) -> None:
     listed = run("models", "list")
     assert listed.returncode == 0 and "embedded" in listed.stdout and "delay_s" in listed.stdout
-    models = {row["name"]: row for row in json.loads(run("models", "list", "--json").stdout)}
+    models = {row["name"]: row for row in json.loads(run("models", "list", "--json").stdout)["models"]}
     assert models["scripted"]["options"] == [
         {"name": "delay_s", "type": "float", "required": False, "default": 0.0, "variable": None},
         {"name": "loop", "type": "bool", "required": False, "default": True, "variable": None},
