@@ -59,7 +59,7 @@ class Service:
         headers: Mapping[str, str] | None = None,
         stall_timeout_s: float = STALL_TIMEOUT_S,
     ) -> None:
-        self._name = name
+        self.name = name
         url = _parsed(base_url)
         self._base = str(url).rstrip("/")
         self._headers = dict(headers or {})
@@ -78,7 +78,7 @@ class Service:
         return httpx2.URL(self._base).host == "api.openai.com"
 
     def __repr__(self) -> str:
-        return f"Service({self._name!r}, {self._base!r})"
+        return f"Service({self.name!r}, {self._base!r})"
 
     async def get(self, path: str) -> Any:
         """GET a JSON document."""
@@ -107,7 +107,7 @@ class Service:
         """
         async with self._response("POST", path, json=body) as response:
             if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
-                yield _object(self._json(await self._body(response)), self._name)
+                yield _object(self._json(await self._body(response)), self.name)
                 return
             stream = EventStream()
             with self._network_errors():
@@ -115,10 +115,10 @@ class Service:
                     for data in stream.push(piece):
                         if data.strip() == "[DONE]":
                             return
-                        yield _object(self._json(data), self._name)
+                        yield _object(self._json(data), self.name)
             for data in stream.finish():
                 if data.strip() != "[DONE]":
-                    yield _object(self._json(data), self._name)
+                    yield _object(self._json(data), self.name)
 
     async def content(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
         """POST JSON, and yield the body of the answer as it comes. Raises as `post` does."""
@@ -126,7 +126,7 @@ class Service:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind in ("application/json", "text/html"):
                 shown = (await self._body(response))[:200].decode("utf-8", "replace")
-                raise BackendError(f"{self._name} at {self._base} sent {kind} instead of sound: {shown}")
+                raise BackendError(f"{self.name} at {self._base} sent {kind} instead of sound: {shown}")
             with self._network_errors():
                 async for piece in response.aiter_bytes():
                     if piece:
@@ -184,7 +184,7 @@ class Service:
         if response.is_redirect:
             said = f"it redirects to {response.headers.get('location', '')[:200]}; give that address as base_url"
         what = _KNOWN.get(status, "")
-        text = f"{self._name} at {self._base} answered {status}" + "".join(f": {part}" for part in (said, what) if part)
+        text = f"{self.name} at {self._base} answered {status}" + "".join(f": {part}" for part in (said, what) if part)
         used_up = status == 429 and "insufficient_quota" in said
         if status in RETRIED and not used_up:
             return ServiceUnavailable(text, retry_after_s(response.headers))
@@ -196,7 +196,7 @@ class Service:
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > MAX_ANSWER_BYTES:
-                    raise BackendError(f"{self._name} at {self._base} sends more than {MAX_ANSWER_BYTES} bytes")
+                    raise BackendError(f"{self.name} at {self._base} sends more than {MAX_ANSWER_BYTES} bytes")
         return bytes(body)
 
     def _json(self, data: bytes | str) -> Any:
@@ -205,7 +205,7 @@ class Service:
         except (ValueError, RecursionError):
             shown = data[:200] if isinstance(data, str) else data[:200].decode("utf-8", "replace")
             raise BackendError(
-                f"{self._name} at {self._base} sent something that is not JSON: {shown!r}; check base_url"
+                f"{self.name} at {self._base} sent something that is not JSON: {shown!r}; check base_url"
             ) from None
 
     @contextlib.contextmanager
@@ -216,11 +216,11 @@ class Service:
         except httpx2.TimeoutException as error:
             what = "accepted no connection" if isinstance(error, httpx2.ConnectTimeout) else "went silent"
             limit = CONNECT_TIMEOUT_S if isinstance(error, httpx2.ConnectTimeout) else self._stall_timeout_s
-            raise ServiceUnavailable(f"{self._name} at {self._base} {what} for {limit:g} s") from None
+            raise ServiceUnavailable(f"{self.name} at {self._base} {what} for {limit:g} s") from None
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             why = str(error) or type(error).__name__
             raise ServiceUnavailable(
-                f"{self._name} at {self._base} cannot be reached or broke off ({why}); check base_url and the server"
+                f"{self.name} at {self._base} cannot be reached or broke off ({why}); check base_url and the server"
             ) from None
 
     def _client(self) -> httpx2.AsyncClient:
