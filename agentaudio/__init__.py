@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from agentaudio.reply import Reply as Reply
     from agentaudio.retrieval.documents.index import DocumentIndex as DocumentIndex
     from agentaudio.retrieval.voices.search import VoiceSearch as VoiceSearch
+    from agentaudio.saved_conversation import load_conversation as load_conversation
+    from agentaudio.saved_conversation import save_conversation as save_conversation
     from agentaudio.session import Session as Session
     from agentaudio.sound.audio import Audio as Audio
     from agentaudio.tools.context import RunContext as RunContext
@@ -54,7 +56,9 @@ _HOMES = {
     "VoiceLibrary": "agentaudio.voice_library.library",
     "VoiceSearch": "agentaudio.retrieval.voices.search",
     "external_tool": "agentaudio.tools.external",
+    "load_conversation": "agentaudio.saved_conversation",
     "load_model": "agentaudio.model.registry",
+    "save_conversation": "agentaudio.saved_conversation",
     "tool": "agentaudio.tools.tool",
 }
 

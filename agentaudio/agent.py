@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack
-from typing import Self
+from typing import Any, Self
 
 from agentaudio.conversation import Conversation, Message, TextPart
 from agentaudio.errors import OptionError
@@ -91,6 +91,7 @@ class Agent:
         *,
         voice: str | Voice | None = None,
         plays: bool | None = None,
+        deps: Any = None,
     ) -> Session:
         """Start a conversation of several turns.
 
@@ -98,34 +99,54 @@ class Agent:
         voice: id, name or Voice to start with; None is the agent's
         plays: whether the reader of the events plays the sound and reports `played`; None means False until the
             first report
+        deps: the user's data of this session, which tools read as `RunContext.deps`
+
+        Raises OptionError when a tool takes a RunContext with data of another class.
         """
+        self._setup.check_deps(deps)
         conversation = Conversation() if conversation is None else conversation.copy()
         if self.instructions and not any(message.role == "system" for message in conversation):
             conversation.messages.insert(0, Message("system", (TextPart(self.instructions),)))
         chosen = self._setup.voice if voice is None else self._setup.find_voice(voice)
-        return Session(self._setup, conversation, chosen, plays=plays)
+        return Session(self._setup, conversation, chosen, plays=plays, deps=deps)
 
     async def run(
-        self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
+        self,
+        user: UserInput,
+        *,
+        options: GenerateOptions | None = None,
+        voice: str | Voice | None = None,
+        deps: Any = None,
     ) -> Reply:
         """Run one turn in a new conversation.
 
         user: text as `str`; sound as a Path, bytes, a binary file or Audio
         options, voice: replace the agent's
+        deps: the user's data, as for `session`
         """
-        return await self.session(plays=False).run(user, options=options, voice=voice)
+        return await self.session(plays=False, deps=deps).run(user, options=options, voice=voice)
 
     def run_sync(
-        self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
+        self,
+        user: UserInput,
+        *,
+        options: GenerateOptions | None = None,
+        voice: str | Voice | None = None,
+        deps: Any = None,
     ) -> Reply:
         """`run` for synchronous programs. Raises OptionError inside an event loop."""
-        return self.session(plays=False).run_sync(user, options=options, voice=voice)
+        return self.session(plays=False, deps=deps).run_sync(user, options=options, voice=voice)
 
     def stream(
-        self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
+        self,
+        user: UserInput,
+        *,
+        options: GenerateOptions | None = None,
+        voice: str | Voice | None = None,
+        deps: Any = None,
     ) -> AsyncGenerator[Event, None]:
         """Run one turn in a new conversation and yield its events."""
-        return self.session().stream(user, options=options, voice=voice)
+        return self.session(deps=deps).stream(user, options=options, voice=voice)
 
     async def warm_up(self) -> None:
         """Load models, documents and voices now, so that the first turn is as fast as later ones."""

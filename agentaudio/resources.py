@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError, VoiceNotFound
@@ -127,7 +127,10 @@ class Resources:
             wanted = voices.library.get(wanted)
         return wanted.require("synthesis")
 
-    def context(self, conversation: Conversation, voice: Voice | None) -> RunContext:
-        """The context in which tools run."""
+    def context(self, conversation: Conversation, voice: Voice | None, deps: Any = None) -> RunContext[Any]:
+        """The context in which tools run.
+
+        deps: the user's data of the session
+        """
         documents, voices = self.open()
-        return RunContext(conversation, voice, documents, voices, self.web, default_embedder())
+        return RunContext(conversation, voice, documents, voices, self.web, default_embedder(), deps=deps)

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError
@@ -46,9 +47,11 @@ class Session:
     heard.
     """
 
-    def __init__(self, setup: Setup, conversation: Conversation, voice: Voice | None, *, plays: bool | None) -> None:
+    def __init__(
+        self, setup: Setup, conversation: Conversation, voice: Voice | None, *, plays: bool | None, deps: Any = None
+    ) -> None:
         self._setup = setup
-        self._state = State(conversation, voice)
+        self._state = State(conversation, voice, deps)
         self._plays = plays
         self._turns: list[_Begun] = []  # the latest two: a report may arrive after the next turn has begun
         self._count = 0

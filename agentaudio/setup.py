@@ -1,9 +1,10 @@
-"""`Setup`: what all turns of an agent share. `State`: what the turns of a session change."""
+"""`Setup`: what all turns of an agent share. `State`: what belongs to one session."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import OptionError
@@ -52,6 +53,16 @@ class Setup:
         self._check_speaks_in(voice)
         return voice
 
+    def check_deps(self, deps: Any) -> None:
+        """Raises OptionError when a tool expects user data of another class."""
+        for tool in self.tools.values():
+            if tool.deps is not None and not isinstance(deps, tool.deps):
+                wanted, given = tool.deps.__name__, type(deps).__name__
+                raise OptionError(
+                    f"tool {tool.name!r} takes a RunContext[{wanted}], but the session's deps is {given}; "
+                    f"give one to agent.session(deps=...) or agent.run(..., deps=...)"
+                )
+
     def _check_speaks_in(self, voice: Voice) -> None:
         speaks = self.model.capabilities.voices
         if speaks != "any":
@@ -68,7 +79,8 @@ class Setup:
 
 @dataclass(slots=True)
 class State:
-    """What turns change: the conversation, and the current voice (None is the model's own)."""
+    """What belongs to one session: the conversation, the current voice (None is the model's own), the user's data."""
 
     conversation: Conversation
     voice: Voice | None
+    deps: Any = None

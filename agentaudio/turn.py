@@ -224,7 +224,7 @@ class Turn:
         conversation, voice = self._state.conversation.copy(), self._state.voice
         if not self._setup.tools:
             return RunContext(conversation, voice)
-        return self._setup.resources.context(conversation, voice)
+        return self._setup.resources.context(conversation, voice, self._state.deps)
 
     def _take_run(self, run: ToolRun) -> ToolRun:
         model = self._setup.model

@@ -153,7 +153,7 @@ class Talks(RuleBasedStateMachine):
         def blocks(context: RunContext, text: str) -> str:
             """Block a thread, beyond an interruption and a timeout too."""
             owner, ends = OWNER.get(), queue.SimpleQueue[BaseException | None]()
-            check("context", (context.conversation, context.voice), owner)
+            check("context", (context.conversation, context.voice, context.deps), owner)
             machine.waiting.append((owner, ends.put))
             if (error := ends.get(timeout=20)) is not None:
                 raise error
@@ -171,7 +171,7 @@ class Talks(RuleBasedStateMachine):
         @tool
         async def vandal(context: RunContext, text: str, things: list[Any]) -> str:
             """Change whatever it is given."""
-            check("context", (context.conversation, context.voice, text, things))
+            check("context", (context.conversation, context.voice, context.deps, text, things))
             context.conversation.messages.clear()
             things.append(text)
             things[0]["x"] = text
@@ -195,7 +195,9 @@ class Talks(RuleBasedStateMachine):
     def open(self, plays: list[bool | None], continued: bool) -> None:
         before = Conversation([Message("user", (TextPart("Hello."),)), Message("assistant", (TextPart("Hello!"),))])
         given = before if continued else None
-        self.sessions = [OneSession(n, self.agent.session(given, plays=one), one) for n, one in enumerate(plays)]
+        self.sessions = [
+            OneSession(n, self.agent.session(given, plays=one, deps=[MARKS[n]]), one) for n, one in enumerate(plays)
+        ]
 
     def _step(self, talk: Conversation, specs: Sequence[ToolSpec], voice: ReferenceVoice | None) -> Iterator[Delta]:
         one = self.sessions[OWNER.get()]

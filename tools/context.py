@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from typing_extensions import TypeVar
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import ToolError
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Deps = TypeVar("Deps", default=Any)
+
 Progress = Callable[[str, float | None], None]
 """Reports progress: a message, and the share that is done, from 0 to 1, or None when unknown."""
 
@@ -28,9 +32,10 @@ def _log_progress(message: str, share: float | None) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class RunContext:
-    """Passed to tools whose first parameter is annotated with it.
+class RunContext(Generic[Deps]):
+    """Passed to tools whose first parameter is annotated with it, as `RunContext` or as `RunContext[MyData]`.
 
+    deps: the user's data of this session, as given to `Agent.session(deps=...)` or `Agent.run(deps=...)`; None without
     conversation: a copy of the conversation so far
     voice: the voice that the agent speaks in now; None is the model's own
     documents: the agent's documents, None without any
@@ -47,6 +52,7 @@ class RunContext:
     open_web: Callable[[], Web] | None = None
     embed: Embed | None = None
     progress: Progress = _log_progress
+    deps: Deps = cast(Deps, None)
 
     def need_documents(self) -> DocumentIndex:
         """The agent's documents. Raises ToolError when it has none."""

@@ -21,8 +21,12 @@ _NUMPY = re.compile(r"^\s*Parameters\s*\n\s*-{3,}", re.MULTILINE)
 _SECTION = re.compile(r"^\s*[A-Z][A-Za-z ]+:\s*$|^\s*-{3,}\s*$|^\s*:\w+", re.MULTILINE)
 
 
-def read_parameters(function: Function, tool: str, documented: dict[str, str]) -> tuple[TypedArguments, bool]:
-    """The arguments of a function, and whether its first parameter is a RunContext.
+def read_parameters(
+    function: Function, tool: str, documented: dict[str, str]
+) -> tuple[TypedArguments, bool, type[Any] | None]:
+    """The arguments of a function, whether its first parameter is a RunContext, and the class of its `deps`.
+
+    The class is None when the annotation names none, or something else than a class.
 
     tool: the tool's name, for messages
     documented: descriptions by parameter name, used where the annotation has none
@@ -33,12 +37,13 @@ def read_parameters(function: Function, tool: str, documented: dict[str, str]) -
         hints = typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError) as error:
         raise OptionError(f"tool {tool!r}: an annotation cannot be resolved: {error}") from None
-    takes_context = False
+    takes_context, deps = False, None
     fields: dict[str, tuple[Any, Any]] = {}
     for position, parameter in enumerate(inspect.signature(function).parameters.values()):
         annotation = hints.get(parameter.name)
-        if position == 0 and annotation is RunContext:
+        if position == 0 and (annotation is RunContext or typing.get_origin(annotation) is RunContext):
             takes_context = True
+            deps = next((one for one in typing.get_args(annotation) if _is_class(one)), None)
             continue
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise OptionError(
@@ -49,7 +54,16 @@ def read_parameters(function: Function, tool: str, documented: dict[str, str]) -
         if parameter.name in documented:
             annotation = _described(annotation, documented[parameter.name])
         fields[parameter.name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
-    return TypedArguments(tool, fields), takes_context
+    return TypedArguments(tool, fields), takes_context, deps
+
+
+def _is_class(annotation: Any) -> bool:
+    """Whether `isinstance` can check for it; a Protocol it can check only when that says so."""
+    try:
+        isinstance(None, annotation)
+    except TypeError:
+        return False
+    return isinstance(annotation, type)
 
 
 def _described(annotation: Any, description: str) -> Any:

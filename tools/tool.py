@@ -38,6 +38,7 @@ class Tool:
     arguments: JSON Schema of the arguments, and their validation
     function: what a call runs; None for an external tool, whose calls the agent's caller runs
     takes_context: the function's first parameter is the RunContext
+    deps: class of the user's data in it, for a function that takes a `RunContext[MyData]`
     needs: the parts of the RunContext without which the tool cannot work
     phrases: what users may say when they want this tool, or a function of the RunContext that returns it
     timeout_s: seconds after which a call fails, retries included
@@ -58,6 +59,7 @@ class Tool:
     arguments: Arguments
     function: Function | None
     takes_context: bool = False
+    deps: type[Any] | None = None
     needs: frozenset[Need] = frozenset()
     phrases: Phrases = ()
     timeout_s: float = DEFAULT_TIMEOUT_S
@@ -202,13 +204,14 @@ def tool(
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise OptionError(f"tool {chosen!r} yields; collect the values in a list and return that")
         summary, documented = read_docstring(function)
-        arguments, takes_context = read_parameters(function, chosen, documented)
+        arguments, takes_context, deps = read_parameters(function, chosen, documented)
         return Tool(
             name=chosen,
             description=description or summary or chosen.replace("_", " "),
             arguments=arguments,
             function=function,
             takes_context=takes_context,
+            deps=deps,
             needs=frozenset(needs),
             phrases=phrases if callable(phrases) else tuple(phrases),
             **options,

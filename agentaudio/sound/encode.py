@@ -38,3 +38,15 @@ def encode(samples: NDArray[np.float32], sample_rate: int, suffix: str) -> bytes
     except soundfile.LibsndfileError as error:
         raise AudioError(f"cannot write {suffix} at {sample_rate} Hz: {error.error_string}") from None
     return buffer.getvalue()
+
+
+def encode_exactly(samples: NDArray[np.float32], sample_rate: int) -> bytes:
+    """A mono WAV file of 32-bit floats, which holds every sample as it is.
+
+    samples: (n,) float32
+    """
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="FLOAT")
+    return buffer.getvalue()
