@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from support.models import calls, scripted
 
 from agentaudio import Agent, tool
-from agentaudio.conversation import Citation, Passage, ToolCall
-from agentaudio.model.speech_lm import CallDelta, CitationDelta, TextDelta
+from agentaudio.conversation import Citation, Passage, SpeechPart, ToolCall
+from agentaudio.errors import BackendError
+from agentaudio.model.speech_lm import CallDelta, CitationDelta, Delta, TextDelta
 from agentaudio.tools.external import external_tool
 from agentaudio.tools.result import ToolResult
 
@@ -58,3 +61,16 @@ async def test_passages_are_cited_when_the_answer_is_complete_not_before_the_cal
     agent = Agent(scripted(calls(("look_closely", {})), step), tools=[look_closely, open_door])
     reply = await agent.run("go")
     assert (reply.stop, reply.citations) == ("tool_calls", ())
+
+
+async def test_a_failure_in_a_later_step_keeps_the_speech_of_each_step() -> None:
+    def breaks(*_: object) -> Iterator[Delta]:
+        yield TextDelta("It is ")
+        raise ValueError("broken")
+
+    seeing = [TextDelta("Let me see."), CallDelta(ToolCall("1", "look", {}))]
+    session = Agent(scripted(seeing, breaks), tools=[look]).session()
+    with pytest.raises(BackendError, match="broken"):
+        await session.run("what is it?")
+    parts = [part for message in session.conversation for part in message.parts if isinstance(part, SpeechPart)]
+    assert [(part.text, part.interrupted) for part in parts] == [("Let me see.", False), ("It is", True)]
