@@ -177,6 +177,26 @@ def test_a_part_is_replaced_by_identity() -> None:
     assert not talk.replace(second, None)
 
 
+@pytest.mark.parametrize("position", [0, 1, 2, 3])
+def test_a_part_is_replaced_wherever_it_stands(position: int) -> None:
+    said = [TextPart(word) for word in ("one", "two", "three", "four")]
+    talk = Conversation()
+    for part in said:
+        talk.add("user", part)
+    assert talk.replace(said[position], TextPart("new"))
+    assert [m.text for m in talk] == ["new" if part is said[position] else part.text for part in said]
+    assert Conversation().replace(said[0], None) is False
+
+
+def test_an_output_replaces_the_one_for_the_same_call() -> None:
+    talk = with_calls("a", "b")
+    talk.add("tool", output("a"), output("b"))
+    late = ToolOutput("b", "look", "late")
+    assert talk.replace_output(late) is True
+    assert talk.last_outputs == (output("a"), late)
+    assert talk.replace_output(ToolOutput("c", "look", "")) is False
+
+
 def test_a_message_without_parts_is_removed() -> None:
     said = SpeechPart("said")
     talk = Conversation()
