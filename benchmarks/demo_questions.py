@@ -17,8 +17,8 @@ from voice_gallery import utterances  # noqa: E402
 
 from agentaudio.resources import open_voices  # noqa: E402
 from agentaudio.retrieval.voices.search import VoiceSearch  # noqa: E402
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder  # noqa: E402
 from agentaudio.voice_library.library import demo_voices  # noqa: E402
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder  # noqa: E402
 
 
 def quality() -> dict[str, Any]:

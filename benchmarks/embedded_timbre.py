@@ -27,9 +27,9 @@ from agentaudio.model.embedded.hearing.sphinx_pool import SphinxPool
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.model.timbre import WorldTimbre
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.text.spoken_form import spoken_form
 from agentaudio.voice_library.library import demo_voices
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ROOT / "agentaudio" / "demo" / "documents"

@@ -29,8 +29,8 @@ from agentaudio import Audio, Reply
 from agentaudio.demo.run import demo_agent, questions_folder
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.resources import open_documents
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.text.spoken_form import spoken_form
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 
 class Judge:

@@ -25,10 +25,10 @@ import numpy as np
 from report import publish
 
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.ingest import ingest
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 LATEST_KILL_S = 3.0
 

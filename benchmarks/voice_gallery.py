@@ -30,8 +30,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 from demo_synthesisers import NotInstalled, speak, tidy  # noqa: E402
 
 from agentaudio.sound.audio import Audio  # noqa: E402
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder  # noqa: E402
 from agentaudio.voice_library.library import demo_voices  # noqa: E402
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder  # noqa: E402
 from agentaudio.voice_library.voice import Voice  # noqa: E402
 
 GATE_EER_PERCENT = 5.0

@@ -9,7 +9,7 @@ Run it once in a separate environment (torch is only needed to read the weights)
     PYTHONPATH=. /tmp/export/bin/python scripts/export_speaker_encoder.py \\
         --check voice_library/demo/clips/*/*.flac --golden angus
 
-Writes voice_library/assets/speaker_encoder.onnx. With --check it prints the cosine similarity to the
+Writes agentaudio/assets/speaker_encoder.onnx. With --check it prints the cosine similarity to the
 original of the exported network alone and of agentaudio's whole encoder; a cosine of the network below
 0.999 is an error. Weights are stored as float16 to halve the file, and cast to float32 when loaded, so
 that the network computes in float32 as the original does.
@@ -28,11 +28,11 @@ from onnx import TensorProto, helper, numpy_helper
 from resemblyzer import VoiceEncoder, preprocess_wav
 
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.library import demo_voices
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 ROOT = Path(__file__).parents[1]
-ASSET = ROOT / "voice_library" / "assets" / "speaker_encoder.onnx"
+ASSET = ROOT / "agentaudio" / "assets" / "speaker_encoder.onnx"
 GOLDEN = ROOT / "tests" / "voice_library"
 HIDDEN, LAYERS = 256, 3
 LEAST_COSINE = 0.999

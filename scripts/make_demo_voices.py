@@ -29,11 +29,11 @@ from typing import Literal
 from demo_synthesisers import NotInstalled, speak, tidy
 
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.sound.vad import VoiceActivity
 from agentaudio.voice_library.excerpt import Excerpt
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.quality import measure_quality
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.voice import Consent, Source
 
 ROOT = Path(__file__).parents[1]

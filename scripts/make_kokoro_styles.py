@@ -17,7 +17,7 @@ from agentaudio.model.kokoro.network import KokoroNetwork
 from agentaudio.model.kokoro.spoken import SAMPLE_RATE_HZ
 from agentaudio.model.kokoro.styles import SPEAKERS, TABLES, Style
 from agentaudio.sound.audio import Audio
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 
 ROWS = 16
 SHORTEST, LAST = 8, 509

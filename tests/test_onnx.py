@@ -94,7 +94,7 @@ USERS = {
     ),
     "SentenceEmbedder()(['a'])": ("agentaudio.text.sentence_embedder", "SentenceEmbedder", "embedded"),
     "EmbeddedSpeakerEncoder().encode(sound)": (
-        "agentaudio.voice_library.speaker_encoder", "EmbeddedSpeakerEncoder", "embedded",
+        "agentaudio.sound.speaker_encoder", "EmbeddedSpeakerEncoder", "embedded",
     ),
 }  # fmt: skip
 

@@ -20,11 +20,11 @@ from typing import Any
 
 from agentaudio.errors import VoiceError
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.catalogue import Catalogue
 from agentaudio.voice_library.database import Database
 from agentaudio.voice_library.prepared import PreparedVoice
 from agentaudio.voice_library.records import Records
-from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.voice import Policy, Voice, VoiceCard
 
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.clustering import cosine, cosine_of_two_clusters
+from agentaudio.sound.speaker_encoder import SpeakerEncoder, WindowedSpeakerEncoder
 from agentaudio.voice_library.library import VoiceLibrary
-from agentaudio.voice_library.speaker_encoder import SpeakerEncoder, WindowedSpeakerEncoder
 
 Embedding = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agentaudio.errors import VoiceError
 from agentaudio.sound.audio import Audio
-from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
+from agentaudio.sound.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.voice import VoiceCard
 
 MIN_CLIP_S, MAX_CLIP_S = 1.0, 30.0

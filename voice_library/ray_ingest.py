@@ -9,11 +9,11 @@ from concurrent.futures import Future
 from typing import Any
 
 from agentaudio.errors import MissingExtra
+from agentaudio.sound.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.ingest import IngestReport, IngestRun
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.manifest import Entry, read_manifest
 from agentaudio.voice_library.prepared import PreparedVoice
-from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
 
 AHEAD = 8
 """Rows queued for each worker."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import VoiceError
-from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
+from agentaudio.sound.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.voice import Policy, VoiceCard
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import AgentAudioError, VoiceError
+from agentaudio.sound.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.records import Records
-from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
 
 BATCH = 64
 _LACKING = """

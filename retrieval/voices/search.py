@@ -18,10 +18,10 @@ from agentaudio.retrieval.voices.indexes import VoiceIndexes
 from agentaudio.retrieval.voices.query import Wish, names_in, read_wish, trait_term
 from agentaudio.retrieval.voices.score import LEAST_TEXT_SCORE, likelihood, weigh
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import SpeakerEncoder
 from agentaudio.text.embedding import Embed
 from agentaudio.text.terms import search_terms
 from agentaudio.voice_library.library import VoiceLibrary
-from agentaudio.voice_library.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.voice import Voice
 
 POOL = 50

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.voice import Voice
 
 VOICES = list(demo_voices())

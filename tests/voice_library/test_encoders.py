@@ -12,10 +12,10 @@ import pytest
 
 from agentaudio.errors import AgentAudioError, OptionError, VoiceError
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.reindex import reindex
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
 
 
 def behaves(encoder: SpeakerEncoder, tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ from support.voices import Bands, in_another_process
 
 from agentaudio.errors import AgentAudioError, VoiceError
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.ingest import IngestReport, ingest
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.manifest import read_manifest
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
 

@@ -13,9 +13,9 @@ import pytest
 
 from agentaudio.errors import MissingExtra
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.ray_ingest import ingest_with_ray
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 without = importlib.util.find_spec("ray") is None
 needs_ray = pytest.mark.skipif(without, reason="needs ray: pip install 'agentaudio[scale]'")

@@ -10,13 +10,13 @@ import pytest
 
 from agentaudio.errors import BackendError, VoiceError
 from agentaudio.sound.audio import Audio
-from agentaudio.voice_library.library import demo_voices
-from agentaudio.voice_library.speaker_encoder import (
+from agentaudio.sound.speaker_encoder import (
     EmbeddedSpeakerEncoder,
     SpeakerEncoder,
     mel_spectrogram,
     trim_silence,
 )
+from agentaudio.voice_library.library import demo_voices
 
 pytest.importorskip("onnxruntime")
 

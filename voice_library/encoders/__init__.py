@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from agentaudio.errors import OptionError, did_you_mean
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
 
 
 def load_encoder(name: str) -> SpeakerEncoder:

@@ -16,7 +16,7 @@ from support.sounds import tone
 from agentaudio import Agent, Audio, Reply, load_model, tool
 from agentaudio.demo.run import demo_agent, questions_folder
 from agentaudio.errors import AudioError, BackendError, OptionError
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 
 for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
     pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")

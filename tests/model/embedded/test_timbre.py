@@ -9,8 +9,8 @@ from agentaudio.errors import VoiceError
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.model.timbre import LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.library import demo_voices
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 
 pytest.importorskip("pyworld", reason="the extra embedded is not installed")
 pytest.importorskip("espeakng_loader", reason="the extra espeak is not installed")

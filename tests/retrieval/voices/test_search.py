@@ -25,8 +25,8 @@ from agentaudio.retrieval.voices import indexes
 from agentaudio.retrieval.voices.query import asks_for_default, asks_for_talker, read_wish
 from agentaudio.retrieval.voices.search import VoiceMatch, VoiceSearch
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.voice import Consent
 
 FREE = Consent(basis="synthetic", holder="nobody", scope=("synthesis",))

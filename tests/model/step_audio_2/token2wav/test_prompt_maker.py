@@ -24,8 +24,8 @@ from agentaudio.model.step_audio_2.token2wav.reference_clip import (  # noqa: E4
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx  # noqa: E402
 from agentaudio.sound.audio import Audio  # noqa: E402
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder  # noqa: E402
 from agentaudio.voice_library.library import demo_voices  # noqa: E402
-from agentaudio.voice_library.speaker_encoder import EmbeddedSpeakerEncoder  # noqa: E402
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, 80_000).astype(np.float32)
 

@@ -19,7 +19,7 @@ from agentaudio.sound.mel import mel_filters
 Samples = NDArray[np.float32]
 Embedding = NDArray[np.float32]
 
-SHIPPED = Path(__file__).parent / "assets" / "speaker_encoder.onnx"
+SHIPPED = Path(__file__).parents[1] / "assets" / "speaker_encoder.onnx"
 
 SAMPLE_RATE_HZ = 16_000
 WINDOW = 400  # 25 ms
