@@ -181,6 +181,11 @@ def read_ledger(text: str) -> dict[str, Entry]:
         tables: dict[str, Any] = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise WeightsError(f"the ledger of weights is not TOML: {error}; correct it") from None
+    return validate(tables)
+
+
+def validate(tables: Mapping[str, Any]) -> dict[str, Entry]:
+    """The entries of a ledger that was read. Raises as `read_ledger` does."""
     try:
         return _LEDGER.validate_python(tables)
     except ValidationError as error:

@@ -23,7 +23,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     handle = _open(path)
     try:
-        while not _try(handle):
+        while not _try(handle, path):
             time.sleep(POLL_S)
         yield
     finally:
@@ -35,7 +35,7 @@ async def locked_async(path: Path) -> AsyncIterator[None]:
     """`locked`, which lets the event loop run while it waits."""
     handle = await asyncio.to_thread(_open, path)
     try:
-        while not _try(handle):
+        while not _try(handle, path):
             await asyncio.sleep(POLL_S)
         yield
     finally:
@@ -50,11 +50,13 @@ def _open(path: Path) -> int:
         raise unwritable(path, error) from None
 
 
-def _try(handle: int) -> bool:
+def _try(handle: int, path: Path) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:  # some network file systems have no locks
+        raise unwritable(path, error) from None
     return True
 
 

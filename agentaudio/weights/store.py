@@ -141,7 +141,7 @@ class Store:
             return home
         async with locked_async(_lock(home)):
             await finish(_take_over, name, entry, home)
-            problems: list[str] = []
+            problems: dict[str, str] = {}  # what is wrong, and with which source
             for source in entry.sources:
                 left = await finish(_missing, entry, home)
                 if not left:
@@ -156,13 +156,14 @@ class Store:
                     await finish(_require_space, name, home, left)
                     await self._fetch(source, left, home, report)
                 except SourceFailed as error:
-                    problems.append(f"{label}: {error}")
+                    problems.setdefault(str(error), label)
                 finally:
                     await finish(_stamp, entry, home)
             if await finish(_missing, entry, home):
+                reasons = "; ".join(f"{label}: {problem}" for problem, label in problems.items())
                 raise WeightsError(
-                    f"the weights {name!r} cannot be fetched: {'; '.join(problems)}. Mend one of these, and run "
-                    f"`agentaudio models fetch {name}` again"
+                    f"the weights {name!r} cannot be fetched: {reasons}. Mend one of these, and run `agentaudio models "
+                    f"fetch {name}` again"
                 )
             await finish(shutil.rmtree, home / _KEPT, True)
         return home

@@ -115,6 +115,7 @@ async def _run_pip(wheel: Wheel, target: Path, timeout_s: int | None, report: Ca
     # pip writes to TMPDIR while it downloads, so its progress can be seen there.
     code, output = await _pip(
         "download",
+        "--quiet",
         *options,
         wheel.requirement,
         environment={"TMPDIR": str(target)},
@@ -134,13 +135,18 @@ async def _run_pip(wheel: Wheel, target: Path, timeout_s: int | None, report: Ca
 
 async def _pip(*arguments: str, environment: dict[str, str], report: Callable[[], None]) -> tuple[int, str]:
     """Exit status and output of pip."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "pip", "--no-input", "--quiet", *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | environment | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "LC_ALL": "C.UTF-8"},
-    )
+    # -P: a file pip.py in the working folder is not run.
+    command = [sys.executable, "-P", "-m", "pip", "--no-input", *arguments]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=os.environ | environment | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "LC_ALL": "C.UTF-8"},
+        )
+    except OSError as error:
+        raise SourceFailed(f"pip cannot be started with {sys.executable!r}: {error.strerror}") from None
     ended = asyncio.ensure_future(process.communicate())
     try:
         while not (await asyncio.wait([ended], timeout=POLL_S))[0]:

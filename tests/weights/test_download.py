@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytest import MonkeyPatch
 from support.file_server import Fault, FileServer, entry, file_server, release
 
 from agentaudio.errors import WeightsError
@@ -205,6 +209,49 @@ async def test_a_cancelled_fetch_keeps_what_has_arrived(store: Store, server: Fi
         await fetching
     await store.ensure("tiny")
     assert int((server.ranges()[-1] or "bytes=0-")[6:-1]) > 50_000
+
+
+async def test_tasks_and_threads_that_want_the_same_weights_fetch_them_once(store: Store, server: FileServer) -> None:
+    server.faults["/a.bin"] = [Fault(pace_s=0.005)]
+    tasks = [store.ensure("tiny") for _ in range(3)]
+    threads = [asyncio.to_thread(lambda: asyncio.run(store.ensure("tiny"))) for _ in range(3)]
+    folders = await asyncio.gather(*tasks, *threads)
+    assert len(set(folders)) == 1 and len(server.asked) == 1
+
+
+FAULTS = st.builds(
+    Fault,
+    status=st.none() | st.sampled_from([403, 404, 500]),
+    cut_after=st.none() | st.integers(0, 20_000),
+    whole=st.booleans(),
+    headers=st.sampled_from(
+        [{}, {"content-encoding": "gzip"}, {"content-range": "bytes 5-9/10"}, {"content-range": "rubbish"}]
+    ),
+)
+
+
+@given(faults=st.lists(FAULTS, max_size=4), wrong_first=st.booleans(), earlier=st.integers(0, 25_000))
+@settings(max_examples=40)
+def test_whatever_a_server_does_the_file_is_right_or_not_there(
+    faults: list[Fault], wrong_first: bool, earlier: int
+) -> None:
+    body = BODY[:20_000]
+    with tempfile.TemporaryDirectory() as folder, file_server() as server, MonkeyPatch.context() as patch:
+        patch.setattr(download, "LONGEST_PAUSE_S", 0.001)
+        server.files |= {"/x/a.bin": b"?" * len(body) if wrong_first else body, "/a.bin": body}
+        server.faults["/x/a.bin"] = [*faults, Fault()]
+        first = {"kind": "release", "urls": {"a.bin": f"{server.url}/x/a.bin"}}
+        one = entry({"a.bin": body}, first, release(server, "a.bin"))
+        store = store_of(Path(folder), one)
+        part = store.path("tiny") / f".a.bin.{one.files['a.bin'].sha256[:12]}.part"
+        part.parent.mkdir(parents=True)
+        part.write_bytes(b"!" * earlier)
+        assert (asyncio.run(store.ensure("tiny")) / "a.bin").read_bytes() == body
+        only = store_of(Path(folder) / "only", entry({"a.bin": body}, first))
+        try:
+            assert (asyncio.run(only.ensure("tiny")) / "a.bin").read_bytes() == body
+        except WeightsError:
+            assert not (only.path("tiny") / "a.bin").exists()
 
 
 class full_listener:

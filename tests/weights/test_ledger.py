@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentaudio.errors import WeightsError
-from agentaudio.weights.ledger import Archive, Hub, Release, Wheels, find, ledger, read_ledger
+from agentaudio.weights.ledger import LEDGER, Archive, Hub, Release, Wheels, find, ledger, read_ledger, validate
 
 ENTRY = """
 [tiny]
@@ -76,3 +79,27 @@ def test_any_text_is_a_ledger_or_refused(text: str) -> None:
         return
     for entry in entries.values():
         assert all(".." not in name.split("/") and not name.startswith("/") for name in entry.files)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(data=st.data())
+def test_a_ledger_with_one_value_changed_is_valid_or_refused_in_one_line(data: st.DataObject) -> None:
+    tables = tomllib.loads(LEDGER.read_text(encoding="utf-8"))
+    at: Any = tables
+    while True:
+        keys = list(at) if isinstance(at, dict) else range(len(at))
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.integers(0, 4)) == 0:
+            at[key] = data.draw(VALUES)
+            break
+        at = at[key]
+    try:
+        validate(tables)
+    except WeightsError as error:
+        assert "\n" not in str(error) and len(str(error)) < 700

@@ -101,13 +101,16 @@ async def test_a_missing_pip_is_named(index: FileServer, tmp_path: Path, monkeyp
     assert index.asked == []
 
 
-async def test_a_silent_index_is_given_up_within_seconds(
-    index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("ours", "users"), [(1, None), (60, "1")])
+async def test_a_silent_index_is_given_up_within_seconds_or_after_the_users_timeout(
+    ours: int, users: str | None, index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = two_wheels(index)
-    monkeypatch.setattr(wheels_module, "TIMEOUT_S", 1)
+    monkeypatch.setattr(wheels_module, "TIMEOUT_S", ours)
+    if users is not None:
+        monkeypatch.setenv("PIP_TIMEOUT", users)
     index.faults["/simple/tiny-part1/"] = [Fault(stall_after=0)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         with pytest.raises(WeightsError, match="the package index: "):
             await Store({"tiny": one}, tmp_path).ensure("tiny")
 
@@ -124,8 +127,6 @@ async def test_cancelling_ends_pip(index: FileServer, tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await fetching
     assert list(store.path("tiny").rglob("pip-*")) == []
-    index.faults.clear()
-    index.faults = {"/simple/tiny-part1/": [Fault()], "/simple/tiny-part2/": [Fault()]}
 
 
 def test_installed_packages_are_used_and_not_imported(
@@ -160,3 +161,20 @@ def test_a_changed_installed_package_is_not_used(
     store = Store({"tiny": one}, tmp_path / "cache")
     with pytest.raises(WeightsMissing, match="models fetch tiny"):
         store.folder("tiny")
+
+
+async def test_a_python_that_cannot_be_started_is_named(
+    index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    with pytest.raises(WeightsError, match=r"pip cannot be started with '.*gone': No such file or directory"):
+        await Store({"tiny": two_wheels(index)}, tmp_path).ensure("tiny")
+
+
+async def test_a_file_called_pip_in_the_working_folder_is_not_run(
+    index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    await Store({"tiny": two_wheels(index)}, tmp_path).ensure("tiny")
+    assert not (tmp_path / "ran").exists()
