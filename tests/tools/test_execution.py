@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -220,9 +221,31 @@ def test_a_tool_that_ignores_being_stopped_does_not_hold_the_turn(caplog: pytest
         release.set()
         await made.until_late()
         assert [(late.status, late.result.text) for late in made.late] == [("done", "stopped at last")]
+        assert 0.05 <= made.late[0].duration_s < 60
 
     asyncio.run(turn())
     assert "did not stop when cancelled" in caplog.text
+
+
+def test_a_cancelled_tool_gets_time_for_cleaning_up() -> None:
+    closed = False
+
+    @tool(timeout_s=0.05)
+    async def careful() -> None:
+        nonlocal closed
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            closed = True
+
+    async def turn() -> None:
+        (run,) = await Turn(careful).run(("careful", {}))
+        assert closed and run.status == "timed_out" and STILL_RUNNING not in run.result.text
+        with pytest.raises(FrozenInstanceError):
+            run.status = "done"  # type: ignore[misc]
+
+    asyncio.run(turn())
 
 
 def test_only_idempotent_tools_are_retried() -> None:
