@@ -95,8 +95,12 @@ class McpServer:
         try:
             listed = portal().run(self._list(), instead=instead, may_block_loop=True)
         except (ToolError, MCPError, TimeoutError) as error:
+            problem = self._opened.problem if self._opened is not None else ""
+            if problem and not isinstance(error, ToolError):
+                raise OptionError(f"the MCP server {self.name} cannot list its tools: {problem}") from None
             raise OptionError(excerpt(str(error)) or f"the MCP server {self.name} does not answer") from None
         made: dict[str, Tool] = {}
+        doubled: set[str] = set()
         for one in listed:
             wanted = any(fnmatchcase(one.name, pattern) for pattern in self._include)
             if wanted and not any(fnmatchcase(one.name, pattern) for pattern in self._exclude):
@@ -104,7 +108,8 @@ class McpServer:
                     log.warning("MCP server %s has more than %d tools; the others are left out", self.name, MAX_TOOLS)
                     break
                 tool = self._tool(one)
-                if tool.name in made:
+                if tool.name in made and tool.name not in doubled:
+                    doubled.add(tool.name)
                     log.warning(
                         "MCP server %s has two tools that would be named %r; the second is left out",
                         self.name,

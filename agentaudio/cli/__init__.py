@@ -43,10 +43,15 @@ for _home, _help in {
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
+_ON_TERMINAL = LogOnTerminal(logging.WARNING)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    logging.lastResort = LogOnTerminal(logging.WARNING)
+    logging.lastResort = _ON_TERMINAL
+    # `warnings` writes to standard error by itself, control characters included.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").addHandler(_ON_TERMINAL)
     try:
         code = app(arguments, exit_on_error=False, result_action="return_int_as_exit_code_else_zero")
     except CycloptsError:  # cyclopts has printed it

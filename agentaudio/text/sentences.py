@@ -20,7 +20,8 @@ _CLOSERS = "\"')\\]’”»」』）】》〉"
 _MARK = re.compile(rf"(?P<stops>[.!?…؟।{_WIDE_STOPS}]+)(?P<closers>[{_CLOSERS}]*)|\n\s*")
 _LIST_ITEM = re.compile(r"(?:[-*•]|\d{1,3}[.)])\s")
 _LIST_ITEM_BEGUN = re.compile(r"(?:[-*•]|\d{1,3}[.)]?)?")
-_ITEM_NUMBER = re.compile(r"\s*\d{1,3}")
+_ITEM_NUMBER = re.compile(r"\d{1,3}")
+_SPACE, _VISIBLE = re.compile(r"\s*"), re.compile(r"\S")
 _LAST_WORD = re.compile(r"[\w.]*\Z")
 _CJK = re.compile(f"[{CJK}]")
 _LONGEST_ABBREVIATION = 20
@@ -89,15 +90,20 @@ def _ends(text: str, scanned: int, *, complete: bool) -> tuple[list[int], int]:
     complete: whether the text is all there is; otherwise the scan stops where more text could change the result
     """
     ends: list[int] = []
-    start = 0
+    start = _after_space(text, 0)
     for match in _MARK.finditer(text, scanned):
         decided = _is_end(text, start, match)
         if decided is None and not complete:
             return ends, match.start()
         if decided:
-            start = match.end() if match["stops"] else match.start()
-            ends.append(start)
+            ends.append(match.end() if match["stops"] else match.start())
+            start = _after_space(text, ends[-1])
     return ends, len(text)
+
+
+def _after_space(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return found.end() if found else position
 
 
 def _is_end(text: str, start: int, match: re.Match[str]) -> bool | None:
@@ -113,25 +119,28 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool | None:
         return True
     if not text[end].isspace():
         # Typed with ASCII punctuation, Chinese still has no space after it.
-        before = text[start : match.start()][-1:]
+        before = text[max(start, match.start() - 1) : match.start()]
         return bool(_CJK.match(text, end) and _CJK.match(before))
-    continuing = _continuing(text[start : match.start()], match["stops"], match["closers"])
+    continuing = _continuing(text, start, match)
     if continuing is None:
         return True
-    following = text[end:].lstrip()[:1]
-    return not continuing(following) if following else None
+    following = _VISIBLE.search(text, end)
+    return not continuing(following.group()) if following else None
 
 
-def _continuing(sentence: str, stops: str, closers: str) -> Callable[[str], bool] | None:
+def _continuing(text: str, start: int, match: re.Match[str]) -> Callable[[str], bool] | None:
     """Which first character of the next word shows that a sentence goes on after a stop and white space.
+
+    start: of the sentence, which may be as long as the text, so that no copy of it is made
 
     None when the sentence ends whatever follows.
     """
+    stops, closers = match["stops"], match["closers"]
     if stops == ".":
-        found = _LAST_WORD.search(sentence[-_LONGEST_ABBREVIATION:])
+        found = _LAST_WORD.search(text[max(start, match.start() - _LONGEST_ABBREVIATION) : match.start()])
         word = found.group() if found else ""
         lower = word.lower()
-        if lower in _INNER or _ITEM_NUMBER.fullmatch(sentence):
+        if lower in _INNER or _ITEM_NUMBER.fullmatch(text, start, match.start()):
             return bool
         if lower in _BEFORE_NUMBER:
             return str.isdigit

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import file_digest
 from pathlib import Path
 
+from agentaudio.conversation import Passage
 from agentaudio.errors import AgentAudioError, RetrievalError
 from agentaudio.files import open_within
 from agentaudio.retrieval.documents.corpus import Corpus, FileState
 from agentaudio.retrieval.documents.files import SUFFIXES, Transcribe, read_documents
-from agentaudio.retrieval.text.splitting import split
+from agentaudio.retrieval.text.splitting import Document, split
 from agentaudio.sound.formats import SOUND_SUFFIXES
+from agentaudio.workers.limits import DOCUMENT
+from agentaudio.workers.pool import DOCUMENTS
 
 log = logging.getLogger(__name__)
+
+SPLIT_HERE_CHARS = 200_000
+"""Longest text that is split in this process; it takes some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class Folder:
                     seen.add(name)
                     continue
                 documents = read_documents(self.path / name, name, self._transcribe, within=self.path)
-                self.corpus.put(hashed, [passage for document in documents for passage in split(document)])
+                self.corpus.put(hashed, [passage for document in documents for passage in _passages(document)])
             except FileNotFoundError:
                 continue  # deleted since it was listed
             except (AgentAudioError, OSError) as error:
@@ -116,6 +122,24 @@ class Folder:
     def _hash(self, name: str) -> str:
         with open_within(self.path, self.path / name) as file:
             return file_digest(file, "sha256").hexdigest()
+
+
+def _passages(document: Document) -> Iterable[Passage]:
+    """`split`, in a worker process when the text is long, which would hold up the turns of other sessions."""
+    if len(document.text) <= SPLIT_HERE_CHARS:
+        return split(document)
+    content = document.text.encode("utf-8", "replace")
+    found, _ = DOCUMENTS.run(
+        lambda job: job.ask(
+            "agentaudio.retrieval.documents.split_task:passages",
+            {"title": document.title, "source": document.source},
+            content,
+            limits=DOCUMENT.with_time_for(len(content)),
+            what=document.source,
+            error=RetrievalError,
+        )
+    )
+    return [Passage(text, title, source, position) for text, title, source, position in found]
 
 
 def _is_utf8(name: str) -> bool:

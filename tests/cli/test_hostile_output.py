@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -208,3 +210,18 @@ def test_joiners_stay_where_scripts_need_them() -> None:
         assert visible(text) == text
     assert visible("pay\u200dpal\u200c") == "pay\\u200dpal\\u200c"
     assert visible("\ud800\U000e0041") == "\\ud800\\U000e0041"
+
+
+def test_warnings_of_libraries_are_shown_as_text(tmp_path: Path) -> None:
+    code = """
+        import sys, warnings
+        from agentaudio.cli import main
+        try:
+            main(["tools"])
+        except SystemExit:
+            pass
+        warnings.warn(sys.argv[1], stacklevel=1)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), MIXED["mixed"].replace("\n", " ")]
+    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TERM": "dumb"})
+    assert "UserWarning" in ran.stderr and "\\x1b]52" in ran.stderr and "\x1b" not in ran.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -126,3 +128,16 @@ def test_a_sentence_is_given_out_before_the_next_one_begins() -> None:
     assert stream.push("好。") == [] and stream.push("的") == ["好。"]
     assert stream.finish() == ["的"] and stream.finish() == []
     assert stream.push("Another text. ") == ["Another text."]
+
+
+@pytest.mark.parametrize(
+    "piece", ["Mr. ", "1. ", "A. ", "e.g. x ", '..." ', "St. ", "No. ", "a.m. ", "x.y", "\n- ", ". "]
+)
+def test_time_grows_no_faster_than_the_text(piece: str) -> None:
+    def seconds(count: int) -> float:
+        text = "   " * count + piece * count
+        begun = time.process_time()
+        sentences(text)
+        return time.process_time() - begun
+
+    assert seconds(100_000) < 40 * seconds(10_000) + 0.2

@@ -146,6 +146,18 @@ def test_a_server_that_sends_too_much_is_stopped_with_the_reason(kind: str) -> N
     assert time.monotonic() - begun < 30
 
 
+@pytest.mark.parametrize("kind", ["a long message", "noise"])
+def test_a_server_that_sends_too_much_instead_of_its_list_is_stopped_with_the_reason(kind: str) -> None:
+    with pytest.raises(OptionError, match=r"cannot list its tools: it (sent a message longer than|printed) \d+ bytes"):
+        listed(f"def listing(p):\n    {TOO_MUCH[kind]}\n    return {{'tools': []}}")
+
+
+def test_two_tools_of_one_name_are_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert len(listed("tools = [one('same'), one('other')] * 50")) == 2
+    assert [record.args[1] for record in caplog.records if isinstance(record.args, tuple)] == ["same", "other"]
+
+
 def test_standard_error_is_kept_in_memory_and_bounded() -> None:
     def used() -> int:
         return sum(file.stat().st_blocks for file in Path(tempfile.gettempdir()).iterdir() if file.is_file())

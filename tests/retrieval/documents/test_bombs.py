@@ -12,9 +12,12 @@ import pytest
 from support import bombs
 
 from agentaudio.errors import RetrievalError
-from agentaudio.retrieval.documents import files, html
+from agentaudio.retrieval.documents import files, folder, html
 from agentaudio.retrieval.documents.files import read_documents
+from agentaudio.retrieval.documents.folder import Folder
+from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.workers.limits import DOCUMENT, PAGE
+from agentaudio.workers.pool import DOCUMENTS
 
 pytestmark = pytest.mark.hostile
 
@@ -76,3 +79,26 @@ def test_the_message_names_file_limit_and_setting(
     (tmp_path / name).write_bytes(make())
     with pytest.raises(RetrievalError, match=f"{name} .*{limit}"):
         list(read_documents(tmp_path / name, name))
+
+
+def test_a_long_text_is_split_in_a_worker_process_as_it_would_be_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "# Bells\n\n" + "Bells are cast from bronze, é. They ring.\n\n## Casting\n\n" * 20_000
+    (tmp_path / "long.md").write_text(text)
+    DOCUMENTS.close()
+    apart = DocumentIndex.from_folder(tmp_path).passages
+    assert DOCUMENTS.pids
+    monkeypatch.setattr(folder, "SPLIT_HERE_CHARS", len(text))
+    DOCUMENTS.close()
+    assert apart == DocumentIndex.from_folder(tmp_path).passages and DOCUMENTS.pids == []
+
+
+def test_a_text_that_takes_too_long_to_split_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "DOCUMENT", replace(DOCUMENT, timeout_s=30, cpu_s=1, output_mb=1))
+    (tmp_path / "good.txt").write_text("Bells are cast from bronze.")
+    (tmp_path / "bad.txt").write_text("Bells. " * 1_000_000)
+    made = Folder(tmp_path)
+    assert list(made.refresh().problems) == ["bad.txt"]
+    assert "DOCUMENT" in made.refresh().problems["bad.txt"]
+    assert [passage.source for passage in made.corpus.passages().values()] == ["good.txt"]
