@@ -17,9 +17,3 @@ def is_left_behind(task: asyncio.Task[Any] | None) -> bool:
         return asyncio.current_task() is not task
     except RuntimeError:  # no loop is running
         return True
-
-
-def stop_if_cancelled() -> None:
-    """Raises CancelledError when the current task was cancelled."""
-    if is_cancelled(asyncio.current_task()):
-        raise asyncio.CancelledError

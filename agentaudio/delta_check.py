@@ -46,6 +46,10 @@ _FIELDS: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
     },
     End: {"reason": str, "usage": Mapping},
 }
+_CHECKS = {
+    delta: [(name, attrgetter(name), kinds) for name, kinds in fields.items()] for delta, fields in _FIELDS.items()
+}
+_REASONS = get_args(EndReason)
 
 
 def check_delta(model: str, delta: Delta) -> Delta:
@@ -59,9 +63,8 @@ def check_delta(model: str, delta: Delta) -> Delta:
     if type(delta) not in _FIELDS:
         names = ", ".join(kind.__name__ for kind in _FIELDS)
         raise BackendError(f"model {model!r} emitted {delta!r:.200}, which is not a delta; a delta is one of {names}")
-    for name, kinds in _FIELDS[type(delta)].items():
-        value = attrgetter(name)(delta)
-        if not isinstance(value, kinds):
+    for name, value_of, kinds in _CHECKS[type(delta)]:
+        if not isinstance(value := value_of(delta), kinds):
             raise BackendError(f"model {model!r} emitted {delta!r:.200}: its {name} is {type(value).__name__}")
     if problem := _out_of_range(delta):
         raise BackendError(f"model {model!r} emitted {delta!r:.200}: {problem}")
@@ -81,8 +84,8 @@ def _out_of_range(delta: Delta) -> str | None:
             if wrong := [one for one in tokens.ids if not isinstance(one, int)]:
                 return f"its tokens.ids hold {type(wrong[0]).__name__}; give int"
         case End(reason=reason, usage=usage):
-            if reason not in get_args(EndReason):
-                return f"its reason is {reason!r}; known: {', '.join(get_args(EndReason))}"
+            if reason not in _REASONS:
+                return f"its reason is {reason!r}; known: {', '.join(_REASONS)}"
             for name, count in usage.items():
                 if not isinstance(name, str):
                     return f"its usage has the name {name!r}; give a str"

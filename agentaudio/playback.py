@@ -140,12 +140,6 @@ class Playback:
                 step.take_back()
                 count -= 1
 
-    @property
-    def finished(self) -> bool:
-        """Whether the listener has heard all sound so far."""
-        made = sum(step.duration for step in self.steps)
-        return not self.plays or self._reported_s >= made - UNHEARD_TAIL_S
-
     def heard(self) -> list[SpeechPart | None]:
         """The heard part of each step; None where nothing was heard."""
         left = self._reported_s

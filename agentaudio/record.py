@@ -38,7 +38,7 @@ class Record:
 
     def time(self, name: str) -> None:
         """Store the time now under `name`, unless it has one already."""
-        self.timings.setdefault(name, self._now())
+        self.timings.setdefault(name, time.perf_counter() - self._begun)
 
     def cite(self, citation: Citation) -> None:
         """Record a citation and emit its event, once."""
@@ -48,7 +48,7 @@ class Record:
 
     def event(self, kind: type[_AnyEvent], **fields: Any) -> _AnyEvent:
         """An event of this turn that happens now."""
-        return kind(turn=self._number, at_s=self._now(), **fields)
+        return kind(turn=self._number, at_s=time.perf_counter() - self._begun, **fields)
 
     async def put(self, kind: type[_AnyEvent], **fields: Any) -> None:
         """Emit an event as soon as the outbox has room."""
@@ -77,6 +77,3 @@ class Record:
             usage=dict(self.usage),
             timings=self.timings,
         )
-
-    def _now(self) -> float:
-        return time.perf_counter() - self._begun

@@ -19,7 +19,7 @@ from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.portal import portal
 from agentaudio.reply import Reply
-from agentaudio.setup import Setup, State
+from agentaudio.setup import SessionState, Setup
 from agentaudio.turn import Turn
 from agentaudio.voice_library.voice import Voice
 
@@ -51,7 +51,7 @@ class Session:
         self, setup: Setup, conversation: Conversation, voice: Voice | None, *, plays: bool | None, deps: Any = None
     ) -> None:
         self._setup = setup
-        self._state = State(conversation, voice, deps)
+        self._state = SessionState(conversation, voice, deps)
         self._plays = plays
         self._turns: list[_Begun] = []  # the latest two: a report may arrive after the next turn has begun
         self._count = 0

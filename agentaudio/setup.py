@@ -1,4 +1,4 @@
-"""`Setup`: what all turns of an agent share. `State`: what belongs to one session."""
+"""`Setup`: what all turns of an agent share. `SessionState`: what belongs to one session."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Setup:
 
 
 @dataclass(slots=True)
-class State:
+class SessionState:
     """What belongs to one session: the conversation, the current voice (None is the model's own), the user's data."""
 
     conversation: Conversation

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from agentaudio import events
-from agentaudio.cancellation import is_cancelled, is_left_behind, stop_if_cancelled
+from agentaudio.cancellation import is_cancelled, is_left_behind
 from agentaudio.conversation import AudioPart, Part, Role
 from agentaudio.deltas import checked
 from agentaudio.errors import AgentAudioError, BackendError, LimitError
@@ -30,7 +30,7 @@ from agentaudio.playback import Playback
 from agentaudio.record import Record
 from agentaudio.reply import Reply, Stop
 from agentaudio.retrieval.citation import cite
-from agentaudio.setup import Setup, State
+from agentaudio.setup import SessionState, Setup
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.execution import ToolRun, TurnCalls, without_result
 from agentaudio.tools.external import caller_runs, left_to_caller
@@ -54,7 +54,7 @@ class Turn:
     def __init__(
         self,
         setup: Setup,
-        state: State,
+        state: SessionState,
         outbox: Outbox,
         playback: Playback,
         *,
@@ -160,10 +160,12 @@ class Turn:
         calls: list[CallDelta] = []
         end = End()
         await self._record.put(events.StepStarted, step=step)
+        task = asyncio.current_task()
         try:
             async with aclosing(held) as stream:
                 async for delta in stream:
-                    stop_if_cancelled()
+                    if is_cancelled(task):
+                        raise asyncio.CancelledError
                     match delta:
                         case Heard():
                             await self._take_heard(delta)

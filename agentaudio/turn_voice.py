@@ -8,7 +8,7 @@ import logging
 from agentaudio.errors import ConsentError
 from agentaudio.events import VoiceChanged
 from agentaudio.record import Record
-from agentaudio.setup import Setup, State
+from agentaudio.setup import SessionState, Setup
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 
@@ -21,7 +21,7 @@ class TurnVoice:
     A voice that was asked for one turn ends with it. A voice that a tool found stays, unless the turn fails.
     """
 
-    def __init__(self, setup: Setup, state: State, record: Record) -> None:
+    def __init__(self, setup: Setup, state: SessionState, record: Record) -> None:
         self._setup, self._state, self._record = setup, state, record
         self._before = self._first = state.voice
         self._found = False

@@ -69,7 +69,7 @@ class StateFormat(Protocol[State]):
         """Read a file. Raises VoiceError when it is damaged, or of another clip or version."""
 
 
-Signature = tuple[int, int, int]
+FileSignature = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class _Entry(Generic[State]):
     state: State
     permit: VoicePermit
     path: Path | None
-    signature: Signature | None
+    signature: FileSignature | None
 
     @property
     def orphaned(self) -> bool:
@@ -240,7 +240,7 @@ def _refuse(voice: ReferenceVoice, permit: VoicePermit) -> None:
         raise ConsentError(f"voice {voice.id!r} may not be spoken in: {refusal}; choose another voice")
 
 
-def _signature(path: Path | None) -> Signature | None:
+def _signature(path: Path | None) -> FileSignature | None:
     if path is None:
         return None
     try:

@@ -173,7 +173,9 @@ class TurnCalls:
         work.calls.append(call)
         try:
             # Identical calls wait for the first of them; the shield keeps it alive when one of them is cancelled.
-            outcome = replace(await asyncio.shield(task), call=call)
+            outcome = await asyncio.shield(task)
+            if outcome.call is not call:
+                outcome = replace(outcome, call=call)
         except asyncio.CancelledError:
             if task.done() and not task.cancelled():
                 self._end(replace(task.result(), call=call))  # it had ended just before
@@ -198,9 +200,10 @@ class TurnCalls:
             tool = self._tools.get(call.name)
             if tool is None:
                 raise ToolNotFound(f"there is no tool {call.name!r}; {did_you_mean(call.name, self._tools)}")
-            tool.arguments.check(tool.name, call.arguments)
-            if tool.approval and (reason := await self._denied(tool, call)):
-                return ToolRun(call, "denied", ToolResult(reason), time.perf_counter() - begun)
+            if tool.approval:
+                tool.arguments.check(tool.name, call.arguments)  # nobody is asked about a call that cannot run
+                if reason := await self._denied(tool, call):
+                    return ToolRun(call, "denied", ToolResult(reason), time.perf_counter() - begun)
             async with self._free:
                 begun = work.began_s = time.perf_counter()
                 work.tool = tool
