@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from agentaudio.agent import Agent
 from agentaudio.cli.console import ensure_writable, in_home, mark, out, print_json, progress
-from agentaudio.cli.models import ModelOptions, load_for_command
+from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.narrator import Narrator
 from agentaudio.cli.question import Kind, read_question
 from agentaudio.cli.tools import Secrets, approve_on_terminal
@@ -97,15 +97,14 @@ async def ask(
         if demo:
             options = " and ".join(f"--{need} FOLDER" for need in demo)
             out.print(mark("   demo", "green"), " and ".join(demo), mark(f"(use others with {options})", "dim"))
-    with progress(f"loading {model}"):
-        agent = Agent(
-            load_for_command(model, option),
-            tools=given,
-            voice=voice,
-            documents=documents,
-            voices=voices,
-            approve=approve_on_terminal,
-        )
+    agent = Agent(
+        await load_or_fetch(model, option),
+        tools=given,
+        voice=voice,
+        documents=documents,
+        voices=voices,
+        approve=approve_on_terminal,
+    )
     narrator = Narrator()
     reply: Reply | None = None
     async with agent, contextlib.AsyncExitStack() as waiting:

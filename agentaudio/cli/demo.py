@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from agentaudio.cli.console import ensure_writable, in_home, mark, out, print_json, progress
-from agentaudio.cli.models import ModelOptions, load_for_command
+from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.narrator import Narrator
 from agentaudio.demo.report import write_report
 from agentaudio.demo.run import DemoTurn, demo_agent, play
@@ -39,7 +39,7 @@ async def demo(
     """
     ensure_writable(out_folder / "report.html")
     begun = time.perf_counter()
-    agent = demo_agent(load_for_command(model, option))
+    agent = demo_agent(await load_or_fetch(model, option))
     narrator, turns = Narrator(), list[DemoTurn]()
     async with agent:
         with progress("loading models, documents and voices"):

@@ -8,13 +8,15 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from agentaudio.cli.console import err, mark, out, print_json
-from agentaudio.cli.weights import weights_rows, weights_table
-from agentaudio.errors import AgentAudioError, OptionError
+from agentaudio.cli.console import err, mark, out, print_json, progress
+from agentaudio.cli.weights import fetch_all, weights_rows, weights_table
+from agentaudio.errors import AgentAudioError, OptionError, WeightsError, WeightsMissing
+from agentaudio.model.embedded.engine import WEIGHTS
 from agentaudio.model.options import Option, Signature
 from agentaudio.model.registry import find_loader, installed_backends, load_model
 from agentaudio.model.speech_lm import SpeechLM
 from agentaudio.plain import plain
+from agentaudio.weights.store import missing
 
 models = App(name="models", help="Show the speech models and their options, and fetch the weights that they need.")
 models.command("agentaudio.cli.weights:fetch", help="Fetch weights, after showing their licence and terms.")
@@ -58,6 +60,25 @@ def load_for_command(spec: str, options: Sequence[str]) -> SpeechLM:
     Raises OptionError for an option that is not NAME=VALUE, and what `load_model` raises.
     """
     return load_model(spec, **read_options(options, Signature.of(find_loader(spec.partition(":")[0]))))
+
+
+async def load_or_fetch(spec: str, options: Sequence[str]) -> SpeechLM:
+    """As `load_for_command`, but weights that `embedded` lacks are fetched first.
+
+    Where they cannot be fetched, `embedded-lite` takes its place, and a line on standard error says so.
+    """
+    try:
+        with progress(f"loading {spec}"):
+            return load_for_command(spec, options)
+    except WeightsMissing:
+        if spec != "embedded":
+            raise
+    try:
+        await fetch_all([name for name in WEIGHTS if missing(name)], err)
+    except WeightsError as error:
+        err.print(mark("    lite", "yellow"), f"{error}; going on with embedded-lite, which hears and speaks less well")
+        return load_for_command("embedded-lite", [option for option in options if not option.startswith("threads=")])
+    return load_for_command(spec, options)
 
 
 def read_options(options: Sequence[str], signature: Signature) -> dict[str, Any]:

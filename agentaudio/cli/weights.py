@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from agentaudio.cli.console import err, in_home, mark, out
+from agentaudio.cli.console import Terminal, err, in_home, mark, out
 from agentaudio.errors import OptionError
 from agentaudio.weights.ledger import Entry, find, ledger
 from agentaudio.weights.store import Progress as Step
@@ -27,13 +27,18 @@ async def fetch(name: str, *more: str) -> None:
     more
         Further names.
     """
-    store, names = Store(), dict.fromkeys((name, *more))
+    await fetch_all((name, *more), out)
+
+
+async def fetch_all(names: Iterable[str], console: Terminal) -> None:
+    """Fetch weights, and show on the console their licences and terms before, and their folders after."""
+    store = Store()
     entries = {each: find(each, ledger()) for each in names}
     for each, entry in entries.items():
-        _describe(each, entry)
+        _describe(each, entry, console)
         with _bar() as show:
             folder = await store.ensure(each, show)
-        out.print(mark("   ready", "green"), in_home(folder))
+        console.print(mark("   ready", "green"), in_home(folder))
 
 
 async def verify(*names: str) -> int:
@@ -93,12 +98,12 @@ def weights_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _describe(name: str, entry: Entry) -> None:
-    out.print(mark(f"{name:>8}", "bold"), entry.purpose)
-    out.print(mark(" licence", "dim"), f"{entry.licence}, by {entry.credit}; {entry.home}")
+def _describe(name: str, entry: Entry, console: Terminal) -> None:
+    console.print(mark(f"{name:>8}", "bold"), entry.purpose)
+    console.print(mark(" licence", "dim"), f"{entry.licence}, by {entry.credit}; {entry.home}")
     if entry.terms:
-        out.print(mark("   terms", "yellow"), entry.terms)
-    out.print(mark("    size", "dim"), megabytes(entry.size))
+        console.print(mark("   terms", "yellow"), entry.terms)
+    console.print(mark("    size", "dim"), megabytes(entry.size))
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ class KokoroNetwork:
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
         self._network = OnnxNetwork(
             folder / FILE, "speaking with Kokoro", inputs=((1, None), (1, STYLE_SIZE), (1,)),
-            extra="neural", threads=threads, inner=(_DURATIONS,),
+            extra="embedded", threads=threads, inner=(_DURATIONS,),
         )  # fmt: skip
 
     def run(self, phonemes: str, style: NDArray[np.float32], speed: float) -> Spoken:

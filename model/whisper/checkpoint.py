@@ -59,12 +59,12 @@ class Checkpoint:
     threads: CPU threads; one works on each window
 
     The tokenizer is read at once, the weights on first use.
-    Raises MissingExtra without the extra `neural`, BackendError for a folder that is not such a model.
+    Raises MissingExtra without the extra `embedded`, BackendError for a folder that is not such a model.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
         if not (find_spec("ctranslate2") and find_spec("tokenizers")):
-            raise MissingExtra("recognising speech with Whisper", "neural")
+            raise MissingExtra("recognising speech with Whisper", "embedded")
         missing = [name for name in FILES if not (folder / name).is_file()]
         if missing:
             raise BackendError(

@@ -46,7 +46,7 @@ class WhisperRecogniser:
     beam: hypotheses kept by the decoder; 1 is fastest, 5 makes a few errors less
     language: BCP-47 code of the language spoken where a call names none; None detects it
 
-    The weights are loaded on first use. Raises MissingExtra without the extra `neural`, BackendError for a
+    The weights are loaded on first use. Raises MissingExtra without the extra `embedded`, BackendError for a
     folder that holds no such model, OptionError for options out of range.
     """
 

@@ -209,7 +209,7 @@ def test_models_are_listed_with_their_options(run: Run) -> None:
         {"name": "delay_s", "type": "float", "required": False, "default": 0.0, "variable": None},
         {"name": "loop", "type": "bool", "required": False, "default": True, "variable": None},
     ]
-    assert [option["name"] for option in models["embedded"]["options"]] == ["max_request_chars"]
+    assert [option["name"] for option in models["embedded"]["options"]] == ["max_request_chars", "threads"]
     assert "options" in models["step-audio-2-mini"] or "'local'" in models["step-audio-2-mini"]["unavailable"]
 
 
@@ -296,3 +296,14 @@ def test_a_closed_pipe_prints_no_traceback() -> None:
         f"{' '.join(COMMAND)} voices list --json | head -c 10", shell=True, capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr
+
+
+def test_without_weights_and_network_the_question_is_asked_of_the_lite_engine(tmp_path: Path) -> None:
+    for extra in ("pocketsphinx", "espeakng_loader", "pyworld", "ctranslate2"):
+        pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")
+    apart = {"AGENTAUDIO_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [*COMMAND, "ask", "what is 6 times 7", "--json"], env=os.environ | apart, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "42" in json.loads(done.stdout)["text"]
+    assert "going on with embedded-lite" in done.stderr and "licence MIT" in done.stderr

@@ -269,7 +269,7 @@ def test_installed_models_take_their_options_by_name(tmp_path: Path) -> None:
     assert isinstance(loaded, Scripted)
     with pytest.raises(OptionError, match="no option 'delays'; did you mean 'delay_s'"):
         load_model("scripted", delays=1)
-    with pytest.raises(OptionError, match="model 'embedded': there is no option 'x'; known: max_request_chars"):
+    with pytest.raises(OptionError, match="'embedded': there is no option 'x'; known: max_request_chars, threads"):
         load_model("embedded", x=1)
     with pytest.raises(ModelNotFound, match="did you mean 'scripted'"):
         load_model("scriptd")

@@ -16,3 +16,9 @@ def weights_folder(name: str) -> Path:
         return folder(name)
     except AgentAudioError as error:
         pytest.skip(str(error))
+
+
+def require_weights(*names: str) -> None:
+    """Skip the test when an entry of the ledger is not on this machine."""
+    for name in names:
+        weights_folder(name)

@@ -173,7 +173,7 @@ def embedded() -> Iterator[object]:
         pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")
     from agentaudio import load_model
 
-    model = load_model("embedded")
+    model = load_model("embedded-lite")
     yield model
     asyncio.run(model.aclose())
 

@@ -161,7 +161,7 @@ def embedded() -> Iterator[Any]:
         pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")
     from agentaudio import load_model
 
-    model = load_model("embedded")
+    model = load_model("embedded-lite")
     yield model
     asyncio.run(model.aclose())
 

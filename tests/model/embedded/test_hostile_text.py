@@ -182,7 +182,7 @@ def test_long_runs_take_time_in_proportion_to_their_length(work: Callable[[str],
 
 def test_a_long_request_is_refused_in_one_line_that_names_the_setting() -> None:
     async def turn() -> None:
-        async with Agent(load_model("embedded", max_request_chars=20), tools=["calculate"]) as agent:
+        async with Agent(load_model("embedded-lite", max_request_chars=20), tools=["calculate"]) as agent:
             await agent.run("-" * 21)
 
     with pytest.raises(BackendError, match=r"has 21 characters; .* at most 20 \(max_request_chars\)"):
@@ -207,7 +207,7 @@ def test_no_document_ends_the_turns_of_an_agent(tmp_path: Path) -> None:
         (tmp_path / f"{number}.md").write_text(f"# Notes {sentence}\n{sentence}\n")
 
     async def turns() -> list[str]:
-        async with Agent("embedded", tools=["search_documents", "calculate"], documents=tmp_path) as agent:
+        async with Agent("embedded-lite", tools=["search_documents", "calculate"], documents=tmp_path) as agent:
             questions = ("what is two plus two", "hello", QUESTION)
             return [(await agent.run(text, options=GenerateOptions(speak=False))).text for text in questions]
 

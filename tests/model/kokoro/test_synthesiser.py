@@ -14,8 +14,8 @@ from agentaudio.model.whisper.recogniser import WhisperRecogniser
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.loudness import loudness
 
-pytest.importorskip("onnxruntime", reason="the extra neural is not installed")
-pytest.importorskip("ctranslate2", reason="the extra neural is not installed")
+pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
+pytest.importorskip("ctranslate2", reason="the extra embedded is not installed")
 
 TEXT = "Mars is the fourth planet, and it has two small moons. They are very small."
 

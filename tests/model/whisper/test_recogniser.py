@@ -137,7 +137,7 @@ async def test_loads_by_size_and_by_folder() -> None:
 
 
 def test_unknown_sizes_and_folders_are_named(tmp_path: Path) -> None:
-    pytest.importorskip("ctranslate2", reason="the extra neural is not installed")
+    pytest.importorskip("ctranslate2", reason="the extra embedded is not installed")
     with pytest.raises(BackendError, match=r"no Whisper 'bass': did you mean 'base'\?.* or give a folder"):
         load("bass")
     with pytest.raises(BackendError, match="there is no folder /no/where"):

@@ -24,7 +24,7 @@ for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[Agent]:
-    made = demo_agent()
+    made = demo_agent("embedded-lite")
     asyncio.run(made.warm_up())
     yield made
     asyncio.run(made.aclose())

@@ -1,0 +1,51 @@
+"""The embedded engine as an agent's model: Whisper hears, the router answers, Kokoro speaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.ear import heard_again
+from support.weights import require_weights
+
+from agentaudio import Agent, Reply, load_model
+from agentaudio.demo.run import demo_agent, questions_folder
+from agentaudio.errors import OptionError, WeightsMissing
+from agentaudio.model.embedded.engine import WEIGHTS
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[Agent]:
+    require_weights(*WEIGHTS)
+    made = demo_agent("embedded")
+    asyncio.run(made.warm_up())
+    yield made
+    asyncio.run(made.aclose())
+
+
+def ask(agent: Agent, question: str) -> Reply:
+    return agent.run_sync(questions_folder() / f"{question}.flac")
+
+
+def test_a_spoken_question_is_answered_from_the_documents_in_words_that_are_heard_again(agent: Agent) -> None:
+    reply = ask(agent, "great-wall")
+    assert "great wall of china" in (reply.heard or "").lower()
+    assert [run.call.name for run in reply.tool_calls] == ["search_documents"]
+    assert reply.citations[0].source == "great-wall.md" and "Great Wall" in reply.text
+    assert reply.audio is not None and reply.audio.peak > 0.05
+    assert heard_again(reply.audio, reply.text) < 10
+
+
+def test_missing_weights_are_named_with_the_command_that_fetches_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTAUDIO_CACHE", str(tmp_path))
+    with pytest.raises(WeightsMissing, match="agentaudio models fetch whisper-base.*embedded-lite"):
+        load_model("embedded")
+
+
+def test_it_takes_no_argument() -> None:
+    with pytest.raises(OptionError, match="'embedded' takes no argument"):
+        load_model("embedded:large")
