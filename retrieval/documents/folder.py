@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import file_digest
 from pathlib import Path
+from typing import Any
 
 from agentaudio.conversation import Passage
 from agentaudio.errors import AgentAudioError, RetrievalError
@@ -129,7 +130,8 @@ def _passages(document: Document) -> Iterable[Passage]:
     if len(document.text) <= SPLIT_HERE_CHARS:
         return split(document)
     content = document.text.encode("utf-8", "replace")
-    found, _ = DOCUMENTS.run(
+    rows: Any
+    rows, _ = DOCUMENTS.run(
         lambda job: job.ask(
             "agentaudio.retrieval.documents.split_task:passages",
             {"title": document.title, "source": document.source},
@@ -139,7 +141,7 @@ def _passages(document: Document) -> Iterable[Passage]:
             error=RetrievalError,
         )
     )
-    return [Passage(text, title, source, position) for text, title, source, position in found]
+    return [Passage(text, title, source, position) for text, title, source, position in rows]
 
 
 def _is_utf8(name: str) -> bool:

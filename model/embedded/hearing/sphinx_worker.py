@@ -8,8 +8,12 @@ untrusted sound.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import tempfile
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +36,14 @@ class Domains:
     def add(self, request: dict[str, Any]) -> None:
         """Load `domain` from `arpa` and `pronunciations`; as a mixture when `weight` is below 1."""
         name, pronunciations = request["domain"], request["pronunciations"]
-        with tempfile.TemporaryDirectory(prefix="agentaudio-") as folder:
-            arpa, dictionary = Path(folder, "domain.arpa"), Path(folder, "domain.dict")
-            arpa.write_text(request["arpa"], "utf-8")
+        with _readable(request["arpa"]) as arpa:
             if request["weight"] < 1:
                 decoder = self._open()
                 decoder.add_mixture(name, arpa, pronunciations, request["weight"])
             else:
                 lines = (f"{word} {phones}\n" for word, phones in pronunciations.items())
-                dictionary.write_text("".join(lines), "utf-8")
-                decoder = SphinxDecoder(arpa=arpa, dictionary=dictionary)
+                with _readable("".join(lines)) as dictionary:
+                    decoder = SphinxDecoder(arpa=arpa, dictionary=dictionary)
         self._kept[name] = decoder
         if len(self._kept) > MOST_DOMAINS:
             self._forget(*self._kept.popitem(last=False))
@@ -66,6 +68,23 @@ class Domains:
             decoder.remove(name)
         else:
             decoder.close()
+
+
+@contextlib.contextmanager
+def _readable(content: str) -> Iterator[Path]:
+    """A path under which the C library reads a text: in memory on Linux, so that no phrase of the user stays on the
+    disk when the process is killed; elsewhere in a private temporary folder.
+    """
+    if sys.platform == "linux":
+        with open(os.memfd_create("agentaudio"), "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+    else:
+        with tempfile.TemporaryDirectory(prefix="agentaudio-") as folder:
+            path = Path(folder, "text")
+            path.write_text(content, "utf-8")
+            yield path
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import signal
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from agentaudio.errors import AudioError, OptionError
 from agentaudio.model.embedded.hearing.language_model import compile_domain, spoken_words
 from agentaudio.model.embedded.hearing.pronunciation import arpabet
 from agentaudio.model.embedded.hearing.sphinx_pool import SphinxPool
+from agentaudio.model.embedded.hearing.sphinx_worker import _readable
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.sound.audio import Audio
 
@@ -167,3 +170,12 @@ def test_every_phoneme_table_entry_is_a_phone_of_the_acoustic_model() -> None:
     ipa = "aɪɚ oʊ tʃ dʒ ɹ θ ð ŋ ʒ ɜː ɚ ᵻ ɾ ʔ x ç ɲ y ø ɔ̃ w j".split()
     assert {phone for sound in ipa for phone in arpabet([sound])} <= known
     assert arpabet(["你"]) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses memory as a file")
+def test_phrases_are_never_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with _readable("a phrase of the user, é") as path:
+        assert path.read_text("utf-8") == path.read_text("utf-8") == "a phrase of the user, é"
+        assert list(tmp_path.iterdir()) == [] and "memfd:" in os.readlink(path)
+    assert not path.exists() or "memfd:" not in os.readlink(path)
