@@ -78,6 +78,8 @@ def replacing(path: Path, *, error: type[AgentAudioError], durable: bool = False
     When the block raises, the old file stays and the temporary file is deleted. A process that is
     killed in the block leaves a file whose name begins with a dot and ends in `.tmp`.
 
+    A symbolic link at `path` is replaced itself; its target is never written, so a link in a folder cannot
+    direct a write out of it.
     A new file gets the permissions that `open` would give it (0o666 less the umask); one that is
     replaced keeps its own. Several threads and processes may write the same path: the last one stays.
 

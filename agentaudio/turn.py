@@ -47,8 +47,9 @@ class Turn:
     """One turn: takes an input, puts events into the outbox, returns a Reply.
 
     A cancelled turn keeps the speech that was heard, marked as interrupted, and gives every open call an
-    output, so that the next turn can follow. A failed turn restores the voice. The conversation keeps the
-    calls that ran and the speech that was heard; if there are neither, it is restored too.
+    output, so that the next turn can follow. A failed turn restores the voice. The conversation keeps the calls
+    that ran and the speech that was heard; if there are neither, it is restored too, and the same input, such
+    as the results of open calls, can be given again.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Turn:
         self._record.post(events.TurnStarted)
         self._voice = TurnVoice(setup, state, self._record)
         self._added: list[Part] = []  # what the input put into the conversation
+        self._given = 0  # number of runs that are the input: results of the caller
         self._calls = TurnCalls(
             setup.tools,
             started=lambda call: self._record.post(events.ToolStarted, call=call),
@@ -122,6 +124,7 @@ class Turn:
         waiting = conversation.open_calls
         if isinstance(user, Mapping):
             runs = [self._take_run(run) for run in caller_runs(waiting, user)]
+            self._given = len(runs)
             self._add("tool", *(run.output for run in runs))
             for run in runs:
                 self._voice.change(run)
@@ -273,12 +276,11 @@ class Turn:
         """Restore the voice; restore the conversation too, unless speech was heard or tools ran."""
         conversation = self._state.conversation
         self._close_step()
-        if self._record.runs or any(step.part is not None for step in self._playback.steps):
+        if len(self._record.runs) > self._given or any(step.part is not None for step in self._playback.steps):
             for run in self._record.runs:
                 if run.result.voice is not None and run.status == "done":
                     text = f"{run.result.text} (The turn failed, so the voice was not changed.)"
-                    output = replace(run.output, text=text)
-                    conversation.replace_output(output)
+                    conversation.replace_output(replace(run.output, text=text))
         else:
             for part in self._added:
                 conversation.replace(part, None)

@@ -10,16 +10,17 @@ greedily in three ways:
    logits at every position (modeling_step_audio_2.py has no cache);
 3. as the reference, but with logits at the last position only.
 
-It then measures the time of a token near the 64th and near the 1024th, and the throughput of four
-answers decoded together relative to one. The weights are random; vocabulary, prompt and arithmetic are
-those of the real model. Each time is given as wall time and as CPU time. On a shared machine, use CPU
-time with --threads 1.
+It then measures the time of a token near the 64th and near the 1024th, and the throughput of four answers
+decoded together relative to one; the throughputs include reading the prompts, one after another. The
+weights are random; vocabulary, prompt and arithmetic are those of the real model. Each time is given as
+wall time and as CPU time. On a shared machine, use CPU time with --threads 1.
 
 On a GPU: the full size in random bfloat16. Tokens per second of one answer and of eight, greedily, with
-the backend's compiled decoder. The bound is the card's memory copy bandwidth divided by the bytes of
-weights that each token reads. The time to the first audio token runs from the end of a 5 s utterance,
-whose features were computed as it arrived, to the second token on the host: in an answer that begins
-with <tts_start>, the first token is text and the second is speech.
+the backend's compiled decoder; those of eight include reading the eight prompts, those of one do not. The
+bound is the card's memory copy bandwidth divided by the bytes of weights that each token reads. The time
+to the first audio token runs from the end of a 5 s utterance, whose features were computed as it arrived,
+to the second token on the host: in an answer that begins with <tts_start>, the first token is text and
+the second is speech.
 """
 
 from __future__ import annotations
@@ -163,7 +164,10 @@ def middle_size(tokens: int) -> dict[str, Any]:
 
 
 def at_once(model: Any, batch: DecodeBatch, inputs: dict[str, Any], answers: int, tokens: int) -> None:
-    """Prefill `answers` prompts in turn, then decode `tokens` tokens of each, all together, a thread per answer."""
+    """Prefill `answers` prompts in turn, then decode `tokens` tokens of each, all together, a thread per answer.
+
+    The time of a call includes the prefill.
+    """
     prompts = [read(model, inputs) for _ in range(answers)]
 
     def decode(prompt: tuple[States, int]) -> None:

@@ -144,7 +144,7 @@ def _option(parameter: inspect.Parameter, annotation: Any) -> Option:
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True))
-    except PydanticUserError:  # a dataclass or model, which has a configuration of its own
+    except PydanticUserError:  # a dataclass or model, which has its own configuration
         return TypeAdapter(annotation)
     except SchemaError:  # it holds a type without isinstance checks, such as a Protocol
         return TypeAdapter(Any)

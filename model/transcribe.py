@@ -27,7 +27,7 @@ class Transcriber(Protocol):
 async def transcribe(model: SpeechLM, audio: Audio) -> str:
     """Write down what is said in a sound, word for word.
 
-    A model with a `transcribe` method of its own uses that. Otherwise its first final `Heard` is the
+    A model that has a `transcribe` method uses it. Otherwise its first final `Heard` is the
     answer, or, for a model that does not emit `Heard`, the text that it answers to INSTRUCTION with,
     greedily where it honours `temperature`. A text that a limit cut off is returned with a warning in
     the log.

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from demo_permissions import PICO, RULES, Permission, cmu, gnu
 from demo_synthesisers import NotInstalled, speak, tidy
 
 from agentaudio.sound.audio import Audio
@@ -34,25 +35,12 @@ from agentaudio.sound.vad import VoiceActivity
 from agentaudio.voice_library.excerpt import Excerpt
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.quality import measure_quality
-from agentaudio.voice_library.voice import Consent, Source
+from agentaudio.voice_library.voice import Source
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "voice_library" / "demo"
 
 SHORTEST_S, LONGEST_S = 4.0, 7.0
-
-
-@dataclass(frozen=True)
-class Permission:
-    """The licence and consent under which a clip may be redistributed, with its holder and wording."""
-
-    licence: str
-    basis: Literal["licence", "synthetic"]
-    holder: str
-    evidence: str
-
-    def consent(self) -> Consent:
-        return Consent(basis=self.basis, holder=self.holder, scope=("synthesis", "demo"), evidence=self.evidence)
 
 
 @dataclass(frozen=True)
@@ -73,41 +61,6 @@ class Recipe:
     accent: str
 
 
-NO_STATEMENT = "A statement of the recorded speaker is not known to us; the licence of the voice is."
-CMU_WORDS = (
-    '"Permission is hereby granted, free of charge, to use and distribute this software and its '
-    'documentation without restriction" (Debian, {package}, copyright file). ' + NO_STATEMENT
-)
-GPL_WORDS = (
-    '"You can redistribute it and/or modify it under the terms of the GNU {name}" (Debian, {package}, '
-    "copyright file; its source package is the source of the sound). " + NO_STATEMENT
-)
-RULES = Permission(
-    "CC0-1.0",
-    "synthetic",
-    "nobody: speech made by rule",
-    "eSpeak NG computes the voice from formant tables and models no person; only unvoiced consonants are short "
-    "stored noises. The engine is GPL-3.0-or-later, which does not cover what it says.",
-)
-PICO = Permission(
-    "Apache-2.0",
-    "licence",
-    "SVOX AG",
-    '"each Contributor hereby grants to You a perpetual, worldwide, non-exclusive, no-charge, royalty-free, '
-    "irrevocable copyright license to reproduce, prepare Derivative Works of, publicly perform, sublicense, "
-    'and distribute the Work" (PyPI, py-nanotts 0.1.1, LICENSE.md). ' + NO_STATEMENT,
-)
-
-
-def _cmu(holder: str, package: str) -> Permission:
-    return Permission("MIT-Festival", "licence", holder, CMU_WORDS.format(package=package))
-
-
-def _gnu(licence: str, holder: str, package: str) -> Permission:
-    name = "Lesser General Public License" if licence.startswith("LGPL") else "General Public License"
-    return Permission(licence, "licence", holder, GPL_WORDS.format(name=name, package=package))
-
-
 BRAILCOM = "Brailcom, o.p.s."
 IFM = "IFM Development Team (ISTC-SPFD CNR, ITC-irst)"
 HELSINKI = "University of Helsinki, Department of General Linguistics"
@@ -116,21 +69,21 @@ VOICES = (
     # English, from recorded people
     Recipe(
         "marcus", "Marcus", Source(engine="flite", voice="kal16"),
-        _cmu("Alan W Black and Kevin Lenzo; Carnegie Mellon University", "flite"), "en-US",
+        cmu("Alan W Black and Kevin Lenzo; Carnegie Mellon University", "flite"), "en-US",
         "Turn left at the old bakery, and you will see the library across the square.",
         "An American man with a low, matter-of-fact voice. Diphone synthesis, audibly a computer.",
         ("american", "man", "low", "matter-of-fact"), "male", "adult", "matter-of-fact", "American",
     ),
     Recipe(
         "angus", "Angus", Source(engine="flite", voice="awb"),
-        _cmu("Language Technologies Institute, Carnegie Mellon University", "flite"), "en-GB",
+        cmu("Language Technologies Institute, Carnegie Mellon University", "flite"), "en-GB",
         "The ferry leaves at noon, so we have time for a bowl of soup before we go.",
         "A Scottish man with a clear, friendly voice. Statistical synthesis, slightly buzzy.",
         ("scottish", "british", "man", "friendly", "clear"), "male", "adult", "friendly", "Scottish",
     ),
     Recipe(
         "walter", "Walter", Source(engine="festival", voice="ked_diphone"),
-        _cmu("Centre for Speech Technology Research, University of Edinburgh", "festvox-kdlpc16k"), "en-US",
+        cmu("Centre for Speech Technology Research, University of Edinburgh", "festvox-kdlpc16k"), "en-US",
         "My grandfather kept bees behind the barn, and he knew every flower in the valley.",
         "An American man with a thin, crisp voice, like an old radio set. Diphone synthesis.",
         ("american", "man", "thin", "crisp", "radio"), "male", "adult", "crisp", "American",
@@ -138,35 +91,35 @@ VOICES = (
     # Other languages, from recorded people
     Recipe(
         "oscar", "Oscar", Source(engine="festival", voice="czech_ph"),
-        _gnu("GPL-2.0-or-later", BRAILCOM, "festvox-czech-ph"), "cs-CZ",
+        gnu("GPL-2.0-or-later", BRAILCOM, "festvox-czech-ph"), "cs-CZ",
         "Dnes ráno jsem šel po mostě přes řeku a díval jsem se na staré město.",
         "A Czech man, sober and plain. Speaks Czech. Diphone synthesis.",
         ("czech", "man", "plain"), "male", "adult", "sober", "Czech",
     ),
     Recipe(
         "diana", "Diana", Source(engine="festival", voice="czech_dita"),
-        _gnu("GPL-3.0-or-later", BRAILCOM, "festvox-czech-dita"), "cs-CZ",
+        gnu("GPL-3.0-or-later", BRAILCOM, "festvox-czech-dita"), "cs-CZ",
         "Na zahradě rostou červené růže a pod stromem spí naše malá kočka.",
         "A Czech woman with a clear, composed voice. Speaks Czech. Diphone synthesis.",
         ("czech", "woman", "clear", "composed"), "female", "adult", "composed", "Czech",
     ),
     Recipe(
         "toby", "Toby", Source(engine="festival", voice="czech_krb"),
-        _gnu("GPL-3.0-or-later", BRAILCOM, "festvox-czech-krb"), "cs-CZ",
+        gnu("GPL-3.0-or-later", BRAILCOM, "festvox-czech-krb"), "cs-CZ",
         "Zítra pojedeme vlakem k babičce na vesnici a budeme si celý den hrát u potoka.",
         "A Czech boy with a high, young voice. Speaks Czech. Diphone synthesis.",
         ("czech", "boy", "child", "high"), "male", "child", "childlike", "Czech",
     ),
     Recipe(
         "victor", "Victor", Source(engine="festival", voice="czech_machac"),
-        _gnu("GPL-3.0-or-later", BRAILCOM, "festvox-czech-machac"), "cs-CZ",
+        gnu("GPL-3.0-or-later", BRAILCOM, "festvox-czech-machac"), "cs-CZ",
         "Večer přijde host a společně si přečteme dopis z daleké země.",
         "A Czech man with a deep, level voice, like a calm lecturer. Speaks Czech. Diphone synthesis.",
         ("czech", "man", "deep", "level", "lecturer", "calm"), "male", "adult", "lecturing", "Czech",
     ),
     Recipe(
         "carmen", "Carmen", Source(engine="festival", voice="upc_ca_ona_hts"),
-        _gnu("LGPL-2.1-or-later", "Universitat Politècnica de Catalunya, Antonio Bonafonte",
+        gnu("LGPL-2.1-or-later", "Universitat Politècnica de Catalunya, Antonio Bonafonte",
              "festvox-ca-ona-hts"), "ca",
         "Aquest matí he anat al mercat a comprar peix, pa i unes taronges molt bones.",
         "A Catalan woman with a warm, fluent voice. Speaks Catalan. Statistical synthesis.",
@@ -174,42 +127,42 @@ VOICES = (
     ),
     Recipe(
         "leo", "Leo", Source(engine="festival", voice="pc_diphone"),
-        _gnu("GPL-2.0-or-later", IFM, "festvox-itapc16k"), "it-IT",
+        gnu("GPL-2.0-or-later", IFM, "festvox-itapc16k"), "it-IT",
         "Domani mattina prendo il treno per Venezia e torno a casa la sera.",
         "An Italian man with a firm voice. Speaks Italian. Diphone synthesis.",
         ("italian", "man", "firm"), "male", "adult", "firm", "Italian",
     ),
     Recipe(
         "gina", "Gina", Source(engine="festival", voice="lp_diphone"),
-        _gnu("GPL-2.0-or-later", IFM, "festvox-italp16k"), "it-IT",
+        gnu("GPL-2.0-or-later", IFM, "festvox-italp16k"), "it-IT",
         "La nonna prepara il pane ogni domenica e tutta la casa profuma di forno.",
         "An Italian woman with an even, composed voice. Speaks Italian. Diphone synthesis.",
         ("italian", "woman", "even", "composed"), "female", "adult", "even", "Italian",
     ),
     Recipe(
         "eric", "Eric", Source(engine="festival", voice="hy_fi_mv_diphone"),
-        _gnu("LGPL-2.0-or-later", HELSINKI, "festvox-suopuhe-mv"), "fi-FI",
+        gnu("LGPL-2.0-or-later", HELSINKI, "festvox-suopuhe-mv"), "fi-FI",
         "Talvella järvi jäätyy ja lapset luistelevat siellä koko päivän, kunnes tulee ilta.",
         "A Finnish man with a low voice. Speaks Finnish. Diphone synthesis.",
         ("finnish", "man", "low", "deep"), "male", "adult", "low", "Finnish",
     ),
     Recipe(
         "helen", "Helen", Source(engine="festival", voice="suo_fi_lj_diphone"),
-        _gnu("LGPL-2.0-or-later", "Universities of Helsinki and Joensuu", "festvox-suopuhe-lj"), "fi-FI",
+        gnu("LGPL-2.0-or-later", "Universities of Helsinki and Joensuu", "festvox-suopuhe-lj"), "fi-FI",
         "Kesällä me keräämme metsästä mustikoita ja keitämme niistä makeaa hilloa.",
         "A Finnish woman with a rather low, plain voice. Speaks Finnish. Diphone synthesis.",
         ("finnish", "woman", "low", "plain"), "female", "adult", "plain", "Finnish",
     ),
     Recipe(
         "boris", "Boris", Source(engine="festival", voice="msu_ru_nsh_clunits"),
-        _cmu("Nickolay V. Shmyrev", "festvox-ru"), "ru-RU",
+        cmu("Nickolay V. Shmyrev", "festvox-ru"), "ru-RU",
         "Вечером мы сидели у окна, пили чай и говорили о старых друзьях.",
         "A Russian man with a natural, everyday voice. Speaks Russian. Unit-selection synthesis.",
         ("russian", "man", "natural", "everyday"), "male", "adult", "everyday", "Russian",
     ),
     Recipe(
         "ravi", "Ravi", Source(engine="festival", voice="hindi_NSK_diphone"),
-        _gnu("GPL-2.0-or-later", "C-DAC Mumbai; DONLab, IIT Madras", "festvox-hi-nsk"), "hi-IN",
+        gnu("GPL-2.0-or-later", "C-DAC Mumbai; DONLab, IIT Madras", "festvox-hi-nsk"), "hi-IN",
         "आज सुबह हम नदी के किनारे गए और वहाँ पेड़ के नीचे बहुत देर तक बैठे रहे।",
         "An Indian man with a flat, even voice. Speaks Hindi. Diphone synthesis, a little choppy.",
         ("indian", "hindi", "man", "flat", "even"), "male", "adult", "flat", "Indian",

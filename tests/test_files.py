@@ -30,6 +30,14 @@ def test_missing_folders_are_created_and_content_is_replaced(tmp_path: Path, dur
     assert os.listdir(path.parent) == ["a.bin"]
 
 
+def test_a_symbolic_link_is_replaced_and_its_target_stays(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_atomically(link, b"new", error=AudioError)
+    assert not link.is_symlink() and link.read_bytes() == b"new" and target.read_bytes() == b"old"
+
+
 def test_a_file_name_of_the_longest_length_is_written(tmp_path: Path) -> None:
     path = tmp_path / ("🎧" * 63 + "abc")
     assert len(os.fsencode(path.name)) == 255

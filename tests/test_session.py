@@ -506,6 +506,29 @@ async def test_every_open_call_needs_one_result(results: dict[str, str], words: 
     assert (await session.run({"a": 1, "b": None})).stop == "answered"
 
 
+async def test_results_can_be_given_again_after_the_model_failed_on_them() -> None:
+    @tool
+    def look() -> str:
+        return "a red door"
+
+    step = [*_call("front"), CallDelta(ToolCall("x", "look", {}))]
+    failures = [True, True]
+
+    def answer(*_: object) -> list[Delta]:
+        return fails() if failures and failures.pop() else [TextDelta("It is open.")]
+
+    session = Agent(scripted(step, answer), tools=[OPEN_DOOR, look]).session()
+    assert (await session.run("open the door")).stop == "tool_calls"
+    for _ in range(2):
+        with pytest.raises(BackendError):
+            await session.run({"front": "done"})
+        assert [call.id for call in session.conversation.open_calls] == ["front"]
+    reply = await session.run({"front": "done"})
+    assert reply.text == "It is open." and [
+        output.text for output in session.conversation.messages[-2].tool_outputs
+    ] == ["done"]
+
+
 async def test_a_call_with_wrong_arguments_is_not_left_to_the_caller() -> None:
     strict = {"type": "object", "properties": {"door": {"type": "string"}}, "required": ["door"]}
     door = external_tool("open_door", "Open a door.", strict)
