@@ -27,6 +27,28 @@ def read_json(text: str) -> Any:
     return _read(text, strict=True)
 
 
+def read_arguments(given: object) -> tuple[dict[str, Any], str | None]:
+    """The arguments of a call as a server sends them, JSON or already an object; and what is wrong, for the model.
+
+    Empty text stands for no arguments. Broken JSON is repaired where that needs no guess.
+    """
+    problem = None
+    value = given
+    if isinstance(given, str):
+        text = given.strip()
+        try:
+            value = read_json(text) if text else {}
+            if isinstance(value, str):  # JSON in JSON
+                value = read_json(value)
+        except ValueError as error:
+            value = repaired_object(text)
+            if value is None:
+                problem = f"The arguments are not valid JSON ({error}). Send them again as one JSON object."
+    if isinstance(value, dict):
+        return value, problem
+    return {}, problem or "The arguments are not a JSON object. Send them again as one object."
+
+
 def repaired_object(text: str) -> dict[str, Any] | None:
     """The object that broken JSON stands for, if it has the same words in the same order; else None.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from agentaudio.conversation import ToolCall
 from agentaudio.errors import BackendError
-from agentaudio.model.call_arguments import read_json, repaired_object
+from agentaudio.model.call_arguments import read_arguments
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, EndReason, TextDelta
 from agentaudio.sound.audio import Audio
 
@@ -181,23 +181,7 @@ class _Call:
             self.arguments.append(arguments)
 
     def delta(self) -> CallDelta:
-        text = "".join(self.arguments).strip()
-        problem = None
-        arguments: Any = self.whole
-        if arguments is None:
-            try:
-                arguments = read_json(text) if text else {}
-                if isinstance(arguments, str):  # JSON in JSON
-                    arguments = read_json(arguments)
-            except ValueError as error:
-                arguments = repaired_object(text)
-                if arguments is None:
-                    problem = f"The arguments are not valid JSON ({error}). Send them again as one JSON object."
-        if arguments is None:
-            arguments = {}
-        if not isinstance(arguments, dict):
-            problem = f"The arguments are {type(arguments).__name__}, not a JSON object. Send them again as one object."
-            arguments = {}
+        arguments, problem = read_arguments("".join(self.arguments) if self.whole is None else self.whole)
         return CallDelta(ToolCall(self.id or f"call_{uuid4().hex[:16]}", self.name or "unknown", arguments), problem)
 
 
