@@ -24,6 +24,7 @@ from agentaudio.model.speech_lm import (
 )
 from agentaudio.sound.audio import Audio
 
+MAX_COUNTS = 100
 _NUMBER = (int, float)
 _FIELDS: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
     Heard: {"text": str, "confidence": (*_NUMBER, NoneType), "final": bool},
@@ -86,6 +87,8 @@ def _out_of_range(delta: Delta) -> str | None:
         case End(reason=reason, usage=usage):
             if reason not in _REASONS:
                 return f"its reason is {reason!r}; known: {', '.join(_REASONS)}"
+            if len(usage) > MAX_COUNTS:
+                return f"its usage has {len(usage)} counts; give at most {MAX_COUNTS}"
             for name, count in usage.items():
                 if not isinstance(name, str):
                     return f"its usage has the name {name!r}; give a str"

@@ -16,6 +16,7 @@ from agentaudio.limits import Limits
 from agentaudio.model.speech_lm import (
     AudioDelta,
     CallDelta,
+    CitationDelta,
     Delta,
     End,
     GenerateOptions,
@@ -26,11 +27,14 @@ from agentaudio.model.speech_lm import (
 )
 from agentaudio.sound.stream import PcmStream
 
-HOLD_S = 0.02
+HOLD_S = 0.005
 """Longest time that a model which never awaits may hold the event loop."""
 
 LONG_S = 2.0
 """Sound from this length on is resampled in a thread, so that it does not hold up the event loop."""
+
+MAX_NAME_CHARS = 200
+"""Longest name and id of a call. Tools have names of at most 64."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +50,7 @@ async def checked(
     """Yield the deltas of one generation, with an `End` as the last; it is added if the model emits none.
 
     Sound is resampled to the model's `sample_rate_hz`, and dropped when `options.speak` is False.
-    A call whose id is in `used_ids` gets a new id. The ids of all calls are added to the set.
+    A call whose id is in `used_ids`, empty or too long gets a new id. The ids of all calls are added to the set.
     A generation that reaches a limit is closed there. The event loop gets its turn every HOLD_S at least,
     also when the model never awaits.
 
@@ -64,7 +68,7 @@ async def checked(
         async for delta in stream:
             if meter.held_too_long():
                 await asyncio.sleep(0)
-            delta = check_delta(model.name, delta)
+            delta = meter.cut(check_delta(model.name, delta))
             if isinstance(delta, End):
                 end = delta
                 break
@@ -90,7 +94,7 @@ async def checked(
                 if isinstance(delta, TokensDelta):
                     meter.check_codec(delta.tokens)
                 yield delta
-            if meter.is_full(delta):
+            if meter.is_full():
                 end = End("length")
                 break
     if sound is not None and len(rest := sound.finish()) and options.speak:
@@ -103,7 +107,7 @@ class _Meter:
 
     def __init__(self, model: SpeechLM, limits: Limits) -> None:
         self._name, self._limits = model.name, limits
-        self._calls, self._characters, self._sound_s = 0, 0, 0.0
+        self._calls, self._characters, self._sound_s, self._tokens_s = 0, 0, 0.0, 0.0
         self._codec: tuple[str, float] | None = None
         self._loop_ran = time.perf_counter()
 
@@ -116,13 +120,15 @@ class _Meter:
         return True
 
     def checked_call(self, delta: CallDelta) -> CallDelta:
-        """The call, with a problem when it is beyond a limit."""
+        """The call, with a problem when it is beyond a limit. Arguments that are beyond one are dropped."""
         self._calls += 1
-        problem = delta.problem or self._limits.problem(delta.call.arguments)
+        if too_much := self._limits.problem(delta.call.arguments):
+            delta = replace(delta, call=replace(delta.call, arguments={}), problem=too_much)
         if self._calls > self._limits.calls_per_step:
             allowed = self._limits.calls_per_step
             problem = f"Only {allowed} calls of one step are run (Limits.calls_per_step); make this call in the next."
-        return delta if problem == delta.problem else replace(delta, problem=problem)
+            delta = replace(delta, problem=problem)
+        return delta
 
     def check_codec(self, tokens: SpeechTokens) -> None:
         """Raises BackendError when the codec changes within the generation."""
@@ -131,18 +137,34 @@ class _Meter:
         if codec != self._codec:
             raise BackendError(f"model {self._name!r} changed its codec from {self._codec} to {codec} in one answer")
 
-    def is_full(self, delta: Delta) -> bool:
-        """Whether the generation must end after this delta."""
-        if isinstance(delta, TextDelta):
-            self._characters += len(delta.text)
-        elif isinstance(delta, AudioDelta):
-            self._sound_s += delta.audio.duration
+    def cut(self, delta: Delta) -> Delta:
+        """The part of a delta that is within the limits. Counts it, but for calls."""
+        characters, sound_s = self._limits.characters, self._limits.sound_s
+        match delta:
+            case Heard(text=text) if len(text) > characters:
+                delta = replace(delta, text=text[:characters])
+            case TextDelta(text=text):
+                delta = TextDelta(text[:characters]) if len(text) > characters else delta
+                self._characters += len(text)
+            case CitationDelta(citation=cited):
+                self._characters += len(cited.title) + len(cited.source) + len(cited.quote)
+            case AudioDelta(audio=audio):
+                if audio.duration > sound_s - self._sound_s:
+                    delta = AudioDelta(audio.slice(0.0, sound_s - self._sound_s))
+                self._sound_s += audio.duration
+            case TokensDelta(tokens=tokens):
+                delta = TokensDelta(tokens.until(sound_s - self._tokens_s))
+                self._tokens_s += len(tokens.ids) / tokens.rate_hz
+        return delta
+
+    def is_full(self) -> bool:
+        """Whether the generation must end here."""
         limits = self._limits
         if self._calls > limits.calls_per_step:
             name = "calls_per_step"
         elif self._characters >= limits.characters:
             name = "characters"
-        elif self._sound_s >= limits.sound_s:
+        elif max(self._sound_s, self._tokens_s) >= limits.sound_s:
             name = "sound_s"
         else:
             return False
@@ -152,10 +174,15 @@ class _Meter:
 
 
 def _with_own_id(delta: CallDelta, used_ids: set[str]) -> CallDelta:
+    """The call with an id that no other has, and with a name of at most MAX_NAME_CHARS."""
     call, number = delta.call, 1
-    call_id = call.id
+    wanted = call.id if 0 < len(call.id) <= MAX_NAME_CHARS else "call"
+    call_id = wanted
     while call_id in used_ids:
         number += 1
-        call_id = f"{call.id}-{number}"
+        call_id = f"{wanted}-{number}"
     used_ids.add(call_id)
-    return delta if call_id == call.id else replace(delta, call=replace(call, id=call_id))
+    name = call.name[:MAX_NAME_CHARS]
+    if (call_id, name) == (call.id, call.name):
+        return delta
+    return replace(delta, call=replace(call, id=call_id, name=name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,13 +14,14 @@ class Limits:
     """Bounds of one turn, against models and inputs that would keep it busy forever.
 
     An answer that reaches `characters` or `sound_s` ends there, with the reason "length". Calls beyond
-    `calls_per_step` or deeper than `argument_depth` fail with a message to the model. A turn that reaches
-    `turn_s` fails with LimitError.
+    `calls_per_step`, and calls whose arguments are beyond `argument_depth` or `argument_chars`, fail with a message to
+    the model; such arguments are dropped. A turn that reaches `turn_s` fails with LimitError.
 
     calls_per_step: tool calls of one generation
     argument_depth: nesting of the arguments of a call, as JSON
-    characters: words of one generation
-    sound_s: seconds of sound of one generation
+    argument_chars: about the characters of the arguments of a call, as JSON
+    characters: words of one generation, with what it cites
+    sound_s: seconds of sound of one generation, also as speech tokens
     turn_s: seconds of a turn on the wall clock, tools included
 
     Raises OptionError for a limit that is not above 0.
@@ -28,6 +29,7 @@ class Limits:
 
     calls_per_step: int = 32
     argument_depth: int = 32
+    argument_chars: int = 1_000_000
     characters: int = 100_000
     sound_s: float = 3_600.0
     turn_s: float = 900.0
@@ -38,17 +40,36 @@ class Limits:
                 raise OptionError(f"Limits.{one.name} is {value!r}; give a number above 0")
 
     def problem(self, arguments: Mapping[str, Any]) -> str | None:
-        """Why arguments are nested too deeply, as a message to the model; None when they are not."""
+        """Why arguments are nested too deeply or too long, as a message to the model; None when they are not."""
         level: list[Any] = [arguments]
+        length = 0
         for _ in range(self.argument_depth):
-            level = [inner for value in level for inner in _inside(value)]
-            if not level:
+            inner: list[Any] = []
+            for item in _items(level):
+                length += len(item) if isinstance(item, str | bytes) else 1
+                if isinstance(item, int) and not -_LONG < item < _LONG:
+                    length += item.bit_length() // 3
+                if length > self.argument_chars:
+                    most = self.argument_chars
+                    return f"The arguments have more than {most} characters (Limits.argument_chars); send less."
+                if isinstance(item, Mapping | list | tuple):
+                    inner.append(item)
+            if not inner:
                 return None
+            level = inner
         return (
             f"The arguments are nested deeper than {self.argument_depth} levels (Limits.argument_depth); flatten them."
         )
 
 
-def _inside(value: Any) -> list[Any]:
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return [item for item in items if isinstance(item, Mapping | list | tuple)]
+_LONG = 2**64
+
+
+def _items(level: Iterable[Any]) -> Iterator[Any]:
+    """The items of mappings, with their keys, and of lists and tuples."""
+    for value in level:
+        if isinstance(value, Mapping):
+            yield from value
+            yield from value.values()
+        else:
+            yield from value

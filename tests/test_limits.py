@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from support.models import scripted
 from support.sounds import tone
 
 from agentaudio import Agent, GenerateOptions, Limits, events, tool
-from agentaudio.conversation import Citation, Conversation, ToolCall
+from agentaudio.conversation import Citation, Conversation, SpeechPart, SpeechTokens, ToolCall
 from agentaudio.deltas import checked
 from agentaudio.errors import BackendError, LimitError, OptionError
 from agentaudio.model.scripted import Scripted
-from agentaudio.model.speech_lm import AudioDelta, CallDelta, CitationDelta, Delta, TextDelta
+from agentaudio.model.speech_lm import AudioDelta, CallDelta, CitationDelta, Delta, Heard, TextDelta, TokensDelta
 from agentaudio.sound.audio import Audio
 
 
@@ -85,6 +86,69 @@ def test_arguments_nested_too_deeply_are_refused(depth: int, status: str) -> Non
     reply = Agent(scripted(step, "Done."), tools=[look], limits=Limits(argument_depth=4)).run_sync("go")
     assert reply.tool_calls[0].status == status
     assert (status == "done") == ("Limits.argument_depth" not in reply.tool_calls[0].result.text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"n": "x" * 1_001},
+        {"x" * 1_001: 1},
+        {"n": b"x" * 1_001},
+        {"n": [[]] * 1_001},
+        {"n": [0] * 1_001},
+        {"n": {str(number): None for number in range(1_001)}},
+        {"n": ["x" * 100] * 11},
+        {"n": 10**1_100},
+        {"n": (("x" * 501,), "x" * 501)},
+        {str(number): {} for number in range(501)},
+    ],
+)
+def test_arguments_that_are_too_long_are_refused_and_dropped(arguments: dict[str, Any]) -> None:
+    step = [CallDelta(ToolCall("c", "look", arguments))]
+    reply = Agent(scripted(step, "Done."), tools=[look], limits=Limits(argument_chars=1_000)).run_sync("go")
+    (run,) = reply.tool_calls
+    assert run.status == "failed" and "more than 1000 characters (Limits.argument_chars)" in run.result.text
+    assert run.call.arguments == {}
+
+
+def test_arguments_that_refer_to_one_list_again_and_again_are_counted_in_time() -> None:
+    doubled: list[Any] = []
+    for _ in range(30):
+        doubled = [doubled, doubled]
+    step = [CallDelta(ToolCall("c", "look", {"n": doubled}))]
+    assert Agent(scripted(step, "Done."), tools=[look]).run_sync("go").tool_calls[0].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("delta", "stop"),
+    [
+        (AudioDelta(Audio.silence(9.0, 16_000)), "length"),
+        (AudioDelta(Audio.silence(9.0, 48_000)), "length"),
+        (TokensDelta(SpeechTokens((1,) * 225, "c", 25.0)), "length"),
+        (TextDelta("x" * 900), "length"),
+        (TextDelta("x" * 98), "answered"),
+        (Heard("x" * 900), "answered"),
+        (CitationDelta(Citation("t", "s", "x" * 900)), "length"),
+        (CitationDelta(Citation("x" * 900, "s", "q")), "length"),
+    ],
+)
+def test_one_delta_that_is_beyond_a_limit_is_cut(delta: Delta, stop: str) -> None:
+    session = Agent(scripted([delta, TextDelta("!")]), limits=Limits(characters=100, sound_s=3)).session()
+    reply = session.run_sync("go")
+    assert reply.stop == stop and len(reply.text) <= 100 and len(reply.heard or "") <= 100
+    assert reply.audio is None or reply.audio.duration == 3.0
+    for message in session.conversation:
+        for part in message.parts:
+            assert not isinstance(part, SpeechPart) or part.tokens is None or len(part.tokens.ids) == 75
+
+
+@pytest.mark.parametrize("call_id", ["", "x" * 10_000])
+def test_a_call_gets_an_id_and_a_name_of_a_bounded_length(call_id: str) -> None:
+    step = [CallDelta(ToolCall(call_id, "n" * 10_000, {})), CallDelta(ToolCall(call_id, "look", {}), "p" * 90_000)]
+    first, second = Agent(scripted(step, "Done."), tools=[look]).run_sync("go").tool_calls
+    assert (first.call.id, second.call.id) == ("call", "call-2")
+    assert first.status == "failed" and len(first.call.name) == 200 and len(first.result.text) < 1_000
+    assert second.status == "failed" and len(second.result.text) < 9_000
 
 
 async def test_a_turn_that_takes_too_long_fails_and_keeps_what_was_done() -> None:
@@ -199,7 +263,7 @@ async def test_whatever_a_tool_raises_is_a_message_to_the_model(raised: BaseExce
     assert [run.status for run in reply.tool_calls] == ["failed", "failed"] and reply.text == "Sorry."
 
 
-@pytest.mark.parametrize("name", ["calls_per_step", "argument_depth", "characters", "sound_s", "turn_s"])
+@pytest.mark.parametrize("name", [one.name for one in fields(Limits)])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_a_limit_is_above_zero(name: str, value: Any) -> None:
     with pytest.raises(OptionError, match=f"Limits.{name} is {value!r}"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from agentaudio.conversation import ToolCall, ToolOutput
-from agentaudio.errors import AgentAudioError, ToolArgumentError, ToolError, ToolNotFound, did_you_mean
+from agentaudio.errors import AgentAudioError, ToolError, ToolNotFound, did_you_mean
 from agentaudio.retry import retry
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.failure import failure
@@ -28,7 +28,6 @@ Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]
 """Called before a tool with `approval` runs, for one call at a time; a plain function runs in a thread."""
 
 MAX_CONCURRENT_CALLS = 8
-MAX_ARGUMENT_CHARS = 1_000_000
 STILL_RUNNING = "still running; how it ends is not known yet"
 GRACE_S = 0.5
 """Time that a cancelled tool gets for cleaning up before the turn goes on without it."""
@@ -158,7 +157,7 @@ class TurnCalls:
         begun = time.perf_counter()
         self._started(call)
         if problem is not None:
-            run = ToolRun(call, "failed", ToolResult(problem), 0.0)
+            run = ToolRun(call, "failed", ToolResult(problem).shortened(), 0.0)
             self._end(run)
             return run
         key = _identity(call)
@@ -195,8 +194,6 @@ class TurnCalls:
         status: Status = "failed"
         tool: Tool | None = None
         try:
-            if len(key) > MAX_ARGUMENT_CHARS:
-                raise ToolArgumentError(f"the arguments have {len(key)} characters; the limit is {MAX_ARGUMENT_CHARS}")
             tool = self._tools.get(call.name)
             if tool is None:
                 raise ToolNotFound(f"there is no tool {call.name!r}; {did_you_mean(call.name, self._tools)}")
