@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
+
+from agentaudio.conversation import ToolSpec
 
 MAX_DEPTH = 32
 """Deepest nesting that is accepted."""
@@ -78,6 +81,19 @@ def repaired_object(text: str) -> dict[str, Any] | None:
     # A quote at the edge of a string means that the strings were split in the wrong places.
     misquoted = "'\"" in written or "\"'" in written
     return None if invented or misquoted else value
+
+
+def misfit(tool: ToolSpec, arguments: Mapping[str, Any]) -> str | None:
+    """What keeps arguments from fitting the top level of a tool's schema, for the model; None when they fit."""
+    known = tool.parameters.get("properties") or {}
+    missing = [name for name in tool.parameters.get("required") or () if name not in arguments]
+    if missing:
+        return f"{tool.name} needs {', '.join(map(repr, missing))}; call it again with that"
+    extra = [name for name in arguments if name not in known]
+    if extra and tool.parameters.get("additionalProperties") is False:
+        takes = ", ".join(map(repr, known)) or "no arguments"
+        return f"{tool.name} does not take {', '.join(map(repr, extra))}; it takes {takes}"
+    return None
 
 
 def _read(text: str, strict: bool) -> Any:

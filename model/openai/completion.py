@@ -14,6 +14,7 @@ from agentaudio.model.openai.answer import ChatAnswer
 from agentaudio.model.openai.messages import tool_list
 from agentaudio.model.openai.service import Service
 from agentaudio.model.speech_lm import Delta, GenerateOptions
+from agentaudio.model.written_calls import without_written_calls
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,21 @@ class Completions:
     ) -> AsyncGenerator[Delta, None]:
         """Yield the deltas of one answer, `End` last. extra: further fields of the request.
 
+        Calls that the model writes into its text become calls, where tools were offered.
         Raises BackendError when the server fails.
         """
+        asked = self._asked(messages, tools, options, extra)
+        async with contextlib.aclosing(asked), contextlib.aclosing(without_written_calls(asked, tools)) as found:
+            async for delta in found if tools else asked:
+                yield delta
+
+    async def _asked(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[ToolSpec],
+        options: GenerateOptions,
+        extra: Mapping[str, Any],
+    ) -> AsyncGenerator[Delta, None]:
         body = {"model": self._model, "messages": list(messages)}
         body |= _sampling(options, self._service.is_openai) | dict(extra)
         if tools:

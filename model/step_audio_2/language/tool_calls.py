@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.errors import ConversationError, did_you_mean
-from agentaudio.model.call_arguments import Refused, read_json, repaired_object
+from agentaudio.model.call_arguments import Refused, misfit, read_json, repaired_object
 from agentaudio.model.speech_lm import CallDelta
 
 Problem = Literal[
@@ -19,8 +19,7 @@ Problem = Literal[
     "unknown_function",
     "bad_json",
     "arguments_not_object",
-    "missing_arguments",
-    "extra_arguments",
+    "misfit",
     "unterminated",
 ]
 
@@ -158,8 +157,8 @@ class ToolCallParser:
             )
         if not isinstance(arguments, dict):
             return wrong("arguments_not_object", f"the arguments of {name} must be one JSON object, such as {{}}")
-        if self._tools is not None and (misfit := _misfit(self._tools[name], arguments)) is not None:
-            return wrong(*misfit)
+        if self._tools is not None and (why := misfit(self._tools[name], arguments)) is not None:
+            return wrong("misfit", why)
         return ReadCall(name, arguments, closed, repaired, source=body)
 
 
@@ -279,15 +278,3 @@ def _is_json(body: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _misfit(tool: ToolSpec, arguments: Mapping[str, Any]) -> tuple[Problem, str] | None:
-    known = tool.parameters.get("properties") or {}
-    missing = [name for name in tool.parameters.get("required") or () if name not in arguments]
-    if missing:
-        return "missing_arguments", f"{tool.name} needs {', '.join(map(repr, missing))}; call it again with that"
-    extra = [name for name in arguments if name not in known]
-    if extra and tool.parameters.get("additionalProperties") is False:
-        takes = ", ".join(map(repr, known)) or "no arguments"
-        return "extra_arguments", f"{tool.name} does not take {', '.join(map(repr, extra))}; it takes {takes}"
-    return None

@@ -118,6 +118,17 @@ async def test_calls_that_a_stream_drops_are_asked_for_again_and_the_server_is_r
         WHOLE_REQUEST.validate_python(server.requests[1].json, strict=False)
 
 
+@pytest.mark.parametrize(
+    "written", ['functions.book({"people": 4})', '<tool_call>{"name": "book", "arguments":{"people":4}}</tool_call>']
+)
+async def test_a_call_that_is_written_as_text_is_made_and_not_spoken(written: str) -> None:
+    async with chat_server(text_answer("At once. ", *written), text_answer("Done.")) as server:
+        reply = await Agent(chat(server), tools=[book]).run("a table for four")
+        assert [run.call.arguments for run in reply.tool_calls] == [{"people": 4}]
+        assert reply.text == "At once. Done."
+        assert server.requests[1].json["messages"][-2]["content"] == "At once."
+
+
 async def test_an_empty_answer_without_tools_is_not_asked_again() -> None:
     async with chat_server([delta("stop")]) as server:
         await answer(chat(server))

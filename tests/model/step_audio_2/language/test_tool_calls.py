@@ -180,8 +180,8 @@ def test_without_the_mending_library_broken_json_is_reported(monkeypatch: pytest
     ("text", "problem", "message"),
     [
         (call("{}", "serach"), "unknown_function", "did you mean 'search'"),
-        (call("{}"), "missing_arguments", "'query'"),
-        (call('{"query": "a", "page": 2}'), "extra_arguments", "'page'; it takes 'query', 'limit'"),
+        (call("{}"), "misfit", "'query'"),
+        (call('{"query": "a", "page": 2}'), "misfit", "'page'; it takes 'query', 'limit'"),
         (call("[1]"), "arguments_not_object", "one JSON object"),
         (f'{OPEN}{{"name": "search"}}{CLOSE}', "not_a_function", "line by line"),
         (f'{OPEN}function\nsearch\n{{"query": "a', "unterminated", "not finished"),
