@@ -96,7 +96,7 @@ class _Transfer:
         """Receive what is missing of the part file. Returns whether an earlier one was continued."""
         handle = await finish(_open, self._part)
         try:
-            start = self.held = await finish(_held, handle, self._size)
+            start = self.held = os.fstat(handle).st_size
             self._report(self.held)
             failures = 0
             while self.held < self._size:
@@ -164,15 +164,6 @@ class _Transfer:
 def _open(part: Path) -> int:
     part.parent.mkdir(parents=True, exist_ok=True)
     return os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
-
-def _held(handle: int, size: int) -> int:
-    """Bytes of the part file, which is emptied when it is too long."""
-    held = os.fstat(handle).st_size
-    if held > size:
-        os.ftruncate(handle, 0)
-        return 0
-    return held
 
 
 def _write(handle: int, piece: bytes, at: int) -> None:

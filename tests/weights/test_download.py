@@ -59,6 +59,13 @@ async def test_a_server_without_ranges_sends_the_whole_again(store: Store, serve
     assert ((await store.ensure("tiny")) / "a.bin").read_bytes() == BODY
 
 
+@pytest.mark.parametrize("given", ["bytes 0-299999/300000", "bytes 100000-299999/400000", "items 1-2/3", ""])
+async def test_an_answer_with_another_range_is_refused(given: str, store: Store, server: FileServer) -> None:
+    server.faults["/a.bin"] = [Fault(cut_after=100_000), Fault(headers={"content-range": given})]
+    with pytest.raises(WeightsError, match=f"it answers with another range: {given}"):
+        await store.ensure("tiny")
+
+
 async def test_a_stalled_connection_is_made_again(
     store: Store, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

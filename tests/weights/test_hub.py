@@ -135,8 +135,10 @@ def test_a_damaged_file_in_the_cache_of_the_hub_is_not_used(tmp_path: Path) -> N
     blob = Path(os.environ["HF_HOME"]) / "hub/models--someone--tiny/blobs" / sha256(BODY)
     blob.parent.mkdir(parents=True)
     blob.write_bytes(b"?" * len(BODY))
+    store = store_of(tmp_path, hub())
     with pytest.raises(WeightsMissing, match="models fetch tiny"):
-        store_of(tmp_path, hub()).folder("tiny")
+        store.folder("tiny")
+    assert not (store.path("tiny") / "a_b.bin").exists()
 
 
 async def test_a_file_that_is_elsewhere_in_the_repository_is_found_by_its_own_path(
