@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
-from agentaudio.conversation import Conversation, Message, TextPart
+from agentaudio.conversation import Conversation, Message, TextPart, ToolSpec
 from agentaudio.errors import OptionError
 from agentaudio.events import Event
 from agentaudio.hearing import UserInput
@@ -151,7 +151,7 @@ class Agent:
     async def warm_up(self) -> None:
         """Load models, documents and voices now, so that the first turn is as fast as later ones."""
         setup = self._setup
-        specs = []
+        specs: tuple[ToolSpec, ...] = ()
         if setup.tools:
             await asyncio.to_thread(setup.resources.prepare)
             specs = setup.specs()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import replace
 from operator import attrgetter
@@ -63,16 +64,26 @@ def check_delta(model: str, delta: Delta) -> Delta:
     """
     if type(delta) not in _FIELDS:
         names = ", ".join(kind.__name__ for kind in _FIELDS)
-        raise BackendError(f"model {model!r} emitted {delta!r:.200}, which is not a delta; a delta is one of {names}")
+        raise BackendError(f"model {model!r} emitted {_shown(delta)}, which is not a delta; a delta is one of {names}")
     for name, value_of, kinds in _CHECKS[type(delta)]:
         if not isinstance(value := value_of(delta), kinds):
-            raise BackendError(f"model {model!r} emitted {delta!r:.200}: its {name} is {type(value).__name__}")
+            raise BackendError(f"model {model!r} emitted {_shown(delta)}: its {name} is {type(value).__name__}")
     if problem := _out_of_range(delta):
-        raise BackendError(f"model {model!r} emitted {delta!r:.200}: {problem}")
+        raise BackendError(f"model {model!r} emitted {_shown(delta)}: {problem}")
     if isinstance(delta, TextDelta | Heard) and not delta.text.isascii():
         text = delta.text.encode("utf-8", "replace").decode()
         return delta if text == delta.text else replace(delta, text=text)
     return delta
+
+
+def _shown(delta: object) -> str:
+    """A value in at most 200 characters. Of a delta only the kind: its whole `repr` may take seconds."""
+    if type(delta) in _FIELDS:
+        return type(delta).__name__
+    try:
+        return reprlib.repr(delta)[:200]
+    except Exception:
+        return f"a {type(delta).__name__}"
 
 
 def _out_of_range(delta: Delta) -> str | None:

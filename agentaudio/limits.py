@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -41,19 +41,20 @@ class Limits:
 
     def problem(self, arguments: Mapping[str, Any]) -> str | None:
         """Why arguments are nested too deeply or too long, as a message to the model; None when they are not."""
+        too_long = f"The arguments have more than {self.argument_chars} characters (Limits.argument_chars); send less."
         level: list[Any] = [arguments]
-        length = 0
+        length = len(arguments)
         for _ in range(self.argument_depth):
             inner: list[Any] = []
-            for item in _items(level):
-                length += len(item) if isinstance(item, str | bytes) else 1
-                if isinstance(item, int) and not -_LONG < item < _LONG:
-                    length += item.bit_length() // 3
-                if length > self.argument_chars:
-                    most = self.argument_chars
-                    return f"The arguments have more than {most} characters (Limits.argument_chars); send less."
-                if isinstance(item, Mapping | list | tuple):
-                    inner.append(item)
+            for value in level if length <= self.argument_chars else ():
+                for item in (*value, *value.values()) if isinstance(value, Mapping) else value:
+                    length += _length(item)
+                    if length > self.argument_chars:
+                        return too_long
+                    if isinstance(item, _CONTAINERS):
+                        inner.append(item)
+            if length > self.argument_chars:
+                return too_long
             if not inner:
                 return None
             level = inner
@@ -62,14 +63,11 @@ class Limits:
         )
 
 
-_LONG = 2**64
+_CONTAINERS = (dict, list, tuple, Mapping)  # the first three for speed: asking Mapping is slow
 
 
-def _items(level: Iterable[Any]) -> Iterator[Any]:
-    """The items of mappings, with their keys, and of lists and tuples."""
-    for value in level:
-        if isinstance(value, Mapping):
-            yield from value
-            yield from value.values()
-        else:
-            yield from value
+def _length(item: Any) -> int:
+    """At least the characters of an item as JSON, without those of its own items."""
+    if isinstance(item, (str, bytes, *_CONTAINERS)):
+        return 1 + len(item)
+    return 1 + item.bit_length() // 4 if isinstance(item, int) else 1

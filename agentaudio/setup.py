@@ -31,7 +31,7 @@ class Setup:
     approve: Approve | None
     max_steps: int
     limits: Limits
-    _specs: list[ToolSpec] = field(default_factory=list, compare=False, repr=False)
+    _specs: list[tuple[ToolSpec, ...]] = field(default_factory=list, compare=False, repr=False)
 
     def check(self) -> None:
         """Raises OptionError for tools, a voice or options that the model does not support."""
@@ -69,12 +69,12 @@ class Setup:
             why = "makes no sound" if speaks == "none" else "speaks only in its own voice"
             raise OptionError(f"model {self.model.name!r} {why}, so voice {voice.id!r} cannot be used; leave it out")
 
-    def specs(self) -> list[ToolSpec]:
+    def specs(self) -> tuple[ToolSpec, ...]:
         """The tools as the model sees them. Made once, as phrases may depend on every voice; without a conversation."""
-        if len(self._specs) < len(self.tools):
+        if not self._specs:
             context = self.resources.context(Conversation(), self.voice)
-            self._specs[:] = [tool.spec(context) for tool in self.tools.values()]
-        return self._specs
+            self._specs.append(tuple(tool.spec(context) for tool in self.tools.values()))
+        return self._specs[0]
 
 
 @dataclass(slots=True)

@@ -155,7 +155,7 @@ class Turn:
         model, conversation = self._setup.model, self._state.conversation
         await self._open_resources()
         voice = await self._voice.permitted()
-        tools = self._setup.specs() if step < self._setup.max_steps else []
+        tools = self._setup.specs() if step < self._setup.max_steps else ()
         deltas = model.generate(conversation.copy(), tools=tools, voice=voice, options=self._options)
         used_ids, limits = conversation.call_ids, self._setup.limits
         held = checked(model, deltas, self._options, limits=limits, used_ids=used_ids)

@@ -22,6 +22,7 @@ GROUND = (
     "sound",
     "text",
     "cache",
+    "cancellation",
     "conversation",
     "errors",
     "escaping",

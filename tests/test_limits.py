@@ -12,7 +12,7 @@ import pytest
 from support.models import scripted
 from support.sounds import tone
 
-from agentaudio import Agent, GenerateOptions, Limits, events, tool
+from agentaudio import Agent, GenerateOptions, Limits, Tool, events, tool
 from agentaudio.conversation import Citation, Conversation, SpeechPart, SpeechTokens, ToolCall
 from agentaudio.deltas import checked
 from agentaudio.errors import BackendError, LimitError, OptionError
@@ -98,7 +98,7 @@ def test_arguments_nested_too_deeply_are_refused(depth: int, status: str) -> Non
         {"n": [0] * 1_001},
         {"n": {str(number): None for number in range(1_001)}},
         {"n": ["x" * 100] * 11},
-        {"n": 10**1_100},
+        {"n": 10**1_400},
         {"n": (("x" * 501,), "x" * 501)},
         {str(number): {} for number in range(501)},
     ],
@@ -248,7 +248,7 @@ class Odd(BaseException):
     pass
 
 
-@pytest.mark.parametrize("raised", [SystemExit(3), Odd("odd"), BaseExceptionGroup("x", [Odd()])])
+@pytest.mark.parametrize("raised", [SystemExit(3), Odd("odd"), GeneratorExit(), BaseExceptionGroup("x", [Odd()])])
 async def test_whatever_a_tool_raises_is_a_message_to_the_model(raised: BaseException) -> None:
     @tool
     async def broken() -> str:
@@ -261,6 +261,29 @@ async def test_whatever_a_tool_raises_is_a_message_to_the_model(raised: BaseExce
     steps = [CallDelta(ToolCall("a", "broken", {})), CallDelta(ToolCall("b", "broken_too", {}))]
     reply = await Agent(scripted(steps, "Sorry."), tools=[broken, broken_too]).run("go")
     assert [run.status for run in reply.tool_calls] == ["failed", "failed"] and reply.text == "Sorry."
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [ValueError("no"), SystemExit(3), Odd("odd"), GeneratorExit(), KeyboardInterrupt(), asyncio.CancelledError()],
+)
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_whatever_the_approval_raises_is_a_refusal(raised: BaseException, asynchronous: bool) -> None:
+    @tool(approval=True)
+    async def pay() -> str:
+        return "paid"
+
+    def approve(one: Tool, call: ToolCall) -> bool:
+        raise raised
+
+    async def approve_later(one: Tool, call: ToolCall) -> bool:
+        raise raised
+
+    if asynchronous and isinstance(raised, KeyboardInterrupt):
+        return  # Ctrl-C in the loop's own thread ends the program
+    asked = approve_later if asynchronous else approve
+    reply = await Agent(scripted([CallDelta(ToolCall("a", "pay", {}))], "No."), tools=[pay], approve=asked).run("go")
+    assert [run.status for run in reply.tool_calls] == ["denied"] and reply.text == "No."
 
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Limits)])

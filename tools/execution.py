@@ -10,8 +10,9 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from agentaudio.cancellation import is_cancelled, is_left_behind
 from agentaudio.conversation import ToolCall, ToolOutput
 from agentaudio.errors import AgentAudioError, ToolError, ToolNotFound, did_you_mean
 from agentaudio.retry import retry
@@ -24,6 +25,7 @@ from agentaudio.tools.tool import Tool
 log = logging.getLogger(__name__)
 
 Status = Literal["done", "failed", "timed_out", "denied", "cancelled"]
+Value = TypeVar("Value")
 Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]
 """Called before a tool with `approval` runs, for one call at a time; a plain function runs in a thread."""
 
@@ -219,12 +221,14 @@ class TurnCalls:
         async with self._asking:
             try:
                 if inspect.iscoroutinefunction(self._approve):
-                    allowed = await self._approve(tool, call)
+                    allowed = await _guarded(self._approve(tool, call))
                 else:
                     allowed = await in_thread(lambda: self._approve and self._approve(tool, call))
                     if inspect.isawaitable(allowed):
-                        allowed = await allowed
-            except Exception as error:
+                        allowed = await _guarded(allowed)
+            except (Exception, asyncio.CancelledError) as error:
+                if is_cancelled(asyncio.current_task()):
+                    raise
                 log.warning("asking for the approval of %s failed", tool.name, exc_info=error)
                 allowed = False
         return None if allowed is True else f"{tool.name} was not approved; say that it was not done."
@@ -330,12 +334,23 @@ def without_result(call: ToolCall) -> ToolOutput:
 
 
 async def _called(tool: Tool, call: ToolCall, context: RunContext, work: _Work) -> ToolResult:
+    return await _guarded(tool.call(context, call.arguments, started=work.run_in))
+
+
+async def _guarded(work: Awaitable[Value]) -> Value:
+    """The result of foreign code, whose `exit()` or GeneratorExit must end neither the turn nor the program.
+
+    Raises RuntimeError for what is not an Exception, but for a cancellation and for KeyboardInterrupt.
+    """
+    task = asyncio.current_task()
     try:
-        return await tool.call(context, call.arguments, started=work.run_in)
-    except (Exception, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        return await work
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # `exit()` in a tool ends the tool, not the agent
-        raise RuntimeError(f"the tool raised {type(error).__name__}") from error
+    except BaseException as error:
+        if is_left_behind(task):  # Python clears the coroutine away
+            raise
+        raise RuntimeError(f"it raised {type(error).__name__}") from error
 
 
 def _failure(name: str, error: BaseException) -> ToolResult:

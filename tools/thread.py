@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ async def in_thread(
 
     started: called with a future that gets the outcome of the function, after a cancellation too
 
-    Raises what the function raises; StopIteration, KeyboardInterrupt and SystemExit as RuntimeError.
+    Raises what the function raises; StopIteration, and what is not an Exception, as RuntimeError.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
@@ -33,12 +34,15 @@ async def in_thread(
         setter, value = "set_result", None
         try:
             value = surroundings.run(function)
-        except (StopIteration, KeyboardInterrupt, SystemExit) as error:
-            # A future cannot hold StopIteration, and `exit()` in a tool must not end the process.
-            setter, value = "set_exception", RuntimeError(f"the tool raised {error!r}")
+        except StopIteration as error:  # a future cannot hold it
+            setter, value = "set_exception", RuntimeError("the tool raised StopIteration")
             value.__cause__ = error
-        except BaseException as error:
+        except (Exception, CancelledError) as error:
             setter, value = "set_exception", error
+        except BaseException as error:
+            # `exit()` in a tool must not end the process, nor GeneratorExit the task of the caller.
+            setter, value = "set_exception", RuntimeError(f"the tool raised {type(error).__name__}")
+            value.__cause__ = error
         try:
             loop.call_soon_threadsafe(deliver, setter, value)
         except RuntimeError:

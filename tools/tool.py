@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import logging
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, overload
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.errors import OptionError, ToolError, did_you_mean
-from agentaudio.text.template import Phrase, read_phrase
+from agentaudio.errors import AgentAudioError, OptionError, ToolError, did_you_mean
+from agentaudio.text.template import Phrase, Template, read_phrase
 from agentaudio.tools.arguments import Arguments, own_copy
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.result import Returns, ToolResult
@@ -27,6 +28,8 @@ Need = Literal["documents", "voices"]
 
 DEFAULT_TIMEOUT_S = 20.0
 MAX_RETRIES = 10
+log = logging.getLogger(__name__)
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
@@ -101,8 +104,22 @@ class Tool:
         return self.arguments.schema
 
     def spec(self, context: RunContext) -> ToolSpec:
-        """The tool as models see it."""
-        phrases = self.phrases(context) if callable(self.phrases) else map(read_phrase, self.phrases)
+        """The tool as models see it.
+
+        When a function of phrases fails, or returns something else, the tool has none, with a warning in the log.
+        Raises what it raises on purpose: an AgentAudioError.
+        """
+        phrases: Iterable[Phrase] = map(read_phrase, () if callable(self.phrases) else self.phrases)
+        if callable(self.phrases):
+            try:
+                phrases = tuple(self.phrases(context))
+                if wrong := [one for one in phrases if not isinstance(one, str | Template)]:
+                    raise TypeError(f"a phrase is {type(wrong[0]).__name__}; give str or Template")
+            except AgentAudioError:
+                raise
+            except (Exception, SystemExit) as error:
+                log.warning("the phrases of tool %s cannot be read; it has none", self.name, exc_info=error)
+                phrases = ()
         description = self.description
         if self.filler:
             description += f'\n\nSay this as you call it: "{self.filler}"'

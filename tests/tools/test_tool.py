@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from enum import Enum
@@ -315,3 +316,31 @@ def test_a_function_that_changes_its_arguments_does_not_change_the_call(schema: 
         made = replace(made, arguments=OpenArguments({"type": "object", "properties": {"rows": {}}}))
     assert asyncio.run(made.call(CONTEXT, arguments)).text == "2"
     assert arguments["rows"][0] == {"cells": [1, [2]]} and len(circular) == 1
+
+
+@pytest.mark.parametrize(
+    "phrases",
+    [
+        lambda context: 1 / 0,
+        lambda context: sys.exit(3),
+        lambda context: [5],
+        lambda context: ["fine", b"bytes"],
+        lambda context: None,
+        lambda context: map(int, ["one"]),
+    ],
+)
+def test_phrases_that_fail_leave_the_tool_without_phrases(phrases: Any, caplog: pytest.LogCaptureFixture) -> None:
+    @tool(phrases=phrases)
+    def look() -> str:
+        return "seen"
+
+    assert look.spec(CONTEXT).phrases == ()
+    assert "the phrases of tool look cannot be read" in caplog.text
+
+
+def test_phrases_may_refuse_on_purpose() -> None:
+    def refuse(context: RunContext) -> list[str]:
+        raise ToolError("no phrases today")
+
+    with pytest.raises(ToolError, match="no phrases today"):
+        tool(name="look", phrases=refuse)(lambda: "seen").spec(CONTEXT)
