@@ -69,8 +69,16 @@ class Setup:
             why = "makes no sound" if speaks == "none" else "speaks only in its own voice"
             raise OptionError(f"model {self.model.name!r} {why}, so voice {voice.id!r} cannot be used; leave it out")
 
+    @property
+    def ready(self) -> bool:
+        """Whether `specs` returns at once."""
+        return bool(self._specs)
+
     def specs(self) -> tuple[ToolSpec, ...]:
-        """The tools as the model sees them. Made once, as phrases may depend on every voice; without a conversation."""
+        """The tools as the model sees them. Made once, as phrases may depend on every voice; without a conversation.
+
+        The first call blocks: it opens the documents and voices.
+        """
         if not self._specs:
             context = self.resources.context(Conversation(), self.voice)
             self._specs.append(tuple(tool.spec(context) for tool in self.tools.values()))

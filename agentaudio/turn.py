@@ -222,8 +222,8 @@ class Turn:
         return not left
 
     async def _open_resources(self) -> None:
-        if self._setup.tools and not self._setup.resources.ready:
-            await asyncio.to_thread(self._setup.resources.open)
+        if self._setup.tools and not self._setup.ready:
+            await asyncio.to_thread(self._setup.specs)
 
     def _context(self) -> RunContext:
         conversation, voice = self._state.conversation.copy(), self._state.voice

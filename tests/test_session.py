@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -850,3 +851,21 @@ async def test_the_options_of_the_turn_reach_the_model() -> None:
     await agent.run("hi")
     await agent.run("hi", options=GenerateOptions(seed=2))
     assert [options.seed for options in given] == [1, 2]
+
+
+async def test_slow_phrases_do_not_hold_up_the_event_loop() -> None:
+    beats: list[float] = []
+
+    @tool(phrases=lambda context: time.sleep(0.3) or ["look around"])
+    def look() -> str:
+        return "seen"
+
+    async def beat() -> None:
+        while True:
+            beats.append(time.perf_counter())
+            await asyncio.sleep(0.01)
+
+    beating = asyncio.create_task(beat())
+    assert (await Agent(scripted("Hi."), tools=[look]).run("go")).text == "Hi."
+    beating.cancel()
+    assert len(beats) >= 5
