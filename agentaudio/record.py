@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from agentaudio.conversation import Citation, ToolCall
 from agentaudio.events import Event, PassageCited
-from agentaudio.model.speech_lm import Heard
+from agentaudio.model.speech_lm import Heard, Imitation
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.reply import Reply, Stop
@@ -22,13 +22,15 @@ class Record:
     """The history of one turn.
 
     number: of the turn in its session
+    imitates: how the model speaks in a reference voice
     runs: calls that have ended
     heard: the user's words as the model recognised them
     usage, timings: as in Reply, so far
     """
 
-    def __init__(self, number: int, outbox: Outbox, playback: Playback) -> None:
+    def __init__(self, number: int, outbox: Outbox, playback: Playback, *, imitates: Imitation | None = None) -> None:
         self._number, self._outbox, self._playback = number, outbox, playback
+        self._imitates = imitates
         self._begun = time.perf_counter()
         self.runs: list[ToolRun] = []
         self.citations: list[Citation] = []
@@ -70,6 +72,7 @@ class Record:
             heard=self.heard.text if self.heard else None,
             confidence=self.heard.confidence if self.heard else None,
             voice=said[-1][1] if said else None,
+            imitation=self._imitates if said and said[-1][1] is not None else None,
             tool_calls=tuple(self.runs),
             open_calls=open_calls,
             citations=tuple(self.citations),

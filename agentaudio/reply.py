@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agentaudio.conversation import Citation, ToolCall
+from agentaudio.model.speech_lm import Imitation
 from agentaudio.plain import plain
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 
@@ -33,6 +35,7 @@ class Reply:
     heard: the user's words as the model recognised them
     confidence: of the recognition, 0 to 1
     voice: the voice that was heard last; None is the model's own
+    imitation: how the model spoke in that voice: cloned, moved towards it, in its nearest preset, or converted
     tool_calls: calls that ran, with their results, in the order in which the model made them
     open_calls: calls that the caller must run
     citations: passages that the answer used
@@ -45,12 +48,26 @@ class Reply:
     heard: str | None = None
     confidence: float | None = None
     voice: Voice | None = None
+    imitation: Imitation | None = None
     tool_calls: tuple[ToolRun, ...] = ()
     open_calls: tuple[ToolCall, ...] = ()
     citations: tuple[Citation, ...] = ()
     stop: Stop = "answered"
     usage: Mapping[str, float] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+
+    def voice_similarity(self) -> float | None:
+        """How near the answer's sound came to its voice: the cosine of their speaker embeddings.
+
+        About 0.85 to 0.95 for two recordings of one person, 0.5 to 0.65 for two people. Measured on the
+        answer itself with the shipped encoder, which takes some 50 ms a second of sound: call it in a thread.
+        None without a voice or sound. Raises MissingExtra without the extra `embedded`, AudioError for
+        an answer too short to measure.
+        """
+        if self.voice is None or self.audio is None or not len(self.audio):
+            return None
+        encoder = EmbeddedSpeakerEncoder()
+        return float(encoder.encode(self.audio) @ encoder.encode(self.voice.clip))
 
     def to_dict(self) -> dict[str, Any]:
         """Data for JSON. Sound becomes its duration and sample rate."""

@@ -65,7 +65,7 @@ class Turn:
     ) -> None:
         self._setup, self._state, self._options, self._wanted_voice = setup, state, options, voice
         self._outbox, self._playback = outbox, playback
-        self._record = Record(number, outbox, playback)
+        self._record = Record(number, outbox, playback, imitates=setup.model.capabilities.imitates)
         self._record.post(events.TurnStarted)
         self._voice = TurnVoice(setup, state, self._record)
         self._added: list[Part] = []  # what the input put into the conversation

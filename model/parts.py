@@ -127,17 +127,20 @@ class ChatModel(Protocol):
         """Free what the model holds: weights, processes, connections. It may be called twice."""
 
 
+SynthesiserVoices = Literal["clones", "moves", "presets", "fixed"]
+
+
 class Synthesiser(Protocol[State]):
     """Speaks text, in a voice that was prepared once. Several utterances may be spoken at the same time.
 
     voices: "clones" speaks in a reference voice, "moves" changes its own voice towards the reference,
-        "fixed" speaks in its own voice and ignores references
+        "presets" takes the nearest of its own voices, "fixed" speaks in one voice and ignores references
     sample_rate_hz: of all the sound it emits
     languages: BCP-47 codes of what it can speak; empty when that is not known
     """
 
     @property
-    def voices(self) -> Literal["clones", "moves", "fixed"]: ...
+    def voices(self) -> SynthesiserVoices: ...
 
     @property
     def sample_rate_hz(self) -> int: ...

@@ -52,7 +52,9 @@ class Revoiced:
         if model.capabilities.voices == "none":
             raise ModelError(f"model {model.name!r} makes no sound to convert; give one that speaks")
         self.name = model.name
-        self.capabilities = replace(model.capabilities, voices="any", sample_rate_hz=converter.sample_rate_hz)
+        self.capabilities = replace(
+            model.capabilities, voices="any", imitates="converted", sample_rate_hz=converter.sample_rate_hz
+        )
         self._model, self._converter = model, converter
 
     async def generate(

@@ -44,12 +44,23 @@ class ReferenceVoice(Protocol):
         """Permission to use the voice, and where data computed from its clip may be stored."""
 
 
+Imitation = Literal["cloned", "moved", "preset", "converted"]
+"""How a model speaks in a reference voice.
+
+cloned: it generates speech in the voice
+moved: its own voice is moved towards the reference
+preset: it speaks in the one of its own voices that is nearest to the reference
+converted: its sound is converted to the voice afterwards
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a model supports. The agent refuses anything else.
 
     hears: takes sound as input
     voices: "any" speaks in a given reference voice, "fixed" only in its own, "none" makes no sound
+    imitates: how it speaks in a reference voice; None when it does not, or when that is not known
     calls_tools: emits tool calls
     cites: emits CitationDelta for the passages it used
     streams_input: recognises while the user is speaking, and may emit `Heard(final=False)`; other models
@@ -65,6 +76,7 @@ class Capabilities:
     voices: Literal["any", "fixed", "none"]
     calls_tools: bool
     cites: bool = False
+    imitates: Imitation | None = None
     streams_input: bool = False
     sample_rate_hz: int = 24_000
     max_audio_s: float = 600.0

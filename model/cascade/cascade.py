@@ -11,9 +11,11 @@ from typing import Any
 from agentaudio.conversation import AudioPart, Conversation, Message, ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.parts import ChatDelta, ChatModel, Recogniser, Recognition, Synthesiser
-from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, Heard, ReferenceVoice
+from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, Heard, Imitation, ReferenceVoice
 from agentaudio.model.spoken import spoken
 from agentaudio.sound.audio import Audio
+
+_IMITATIONS: dict[str, Imitation] = {"clones": "cloned", "moves": "moved", "presets": "preset"}
 
 
 class Cascade:
@@ -158,6 +160,7 @@ def _capabilities(
         able = replace(
             able,
             voices="fixed" if synthesiser.voices == "fixed" else "any",
+            imitates=_IMITATIONS.get(synthesiser.voices),
             sample_rate_hz=synthesiser.sample_rate_hz,
         )
     return able

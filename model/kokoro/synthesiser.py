@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Literal
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from agentaudio.model.kokoro.pronunciation import Pronunciation
 from agentaudio.model.kokoro.spoken import CLAUSE_MARKS, SAMPLE_RATE_HZ, Spoken
 from agentaudio.model.kokoro.styles import Style
 from agentaudio.model.kokoro.voice import KokoroVoice, KokoroVoices
+from agentaudio.model.parts import SynthesiserVoices
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import from_dbfs, peak
@@ -43,7 +43,7 @@ class KokoroSynthesiser:
     Raises OptionError for another speed.
     """
 
-    voices: Literal["clones", "moves", "fixed"] = "moves"
+    voices: SynthesiserVoices = "moves"
     sample_rate_hz = SAMPLE_RATE_HZ
 
     def __init__(

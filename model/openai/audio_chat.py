@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from agentaudio.model.openai.chat import OPENAI, connect
 from agentaudio.model.openai.completion import OPTIONS, PROGRESS_TIMEOUT_S, Completions
 from agentaudio.model.openai.messages import SoundPart, chat_messages, input_audio
 from agentaudio.model.options import FromEnv
+from agentaudio.model.presets import Presets
 from agentaudio.model.speech_lm import AudioDelta, Capabilities, Delta, End, GenerateOptions, ReferenceVoice, TextDelta
 
 MAX_AUDIO_S = 300.0
@@ -27,8 +29,9 @@ class OpenAIAudio:
     voice: the name of a preset voice of the server
     sound: how the server takes sound
     speaks: False for a model that hears and answers in text only
+    presets: samples of the server's voices; the one nearest to a retrieved voice speaks for it
 
-    It speaks in its preset voice only; wrap it in `Revoiced` for retrieved voices. Sound is sent as
+    Without `presets` it speaks in one voice only; wrap it in `Revoiced` for retrieved voices. Sound is sent as
     sound in each request, since the model has no memory of its own.
     """
 
@@ -42,11 +45,14 @@ class OpenAIAudio:
         speaks: bool = True,
         calls_tools: bool = True,
         max_audio_s: float = MAX_AUDIO_S,
+        presets: Presets | None = None,
     ) -> None:
         self.name = name
+        self._presets = presets
         self._completions, self._voice, self._sound, self._speaks = completions, voice, sound, speaks
         self.capabilities = Capabilities(
-            hears=True, voices="fixed" if speaks else "none", calls_tools=calls_tools,
+            hears=True, voices=("any" if presets else "fixed") if speaks else "none",
+            imitates="preset" if presets and speaks else None, calls_tools=calls_tools,
             sample_rate_hz=SAMPLE_RATE_HZ, max_audio_s=max_audio_s, options=OPTIONS,
         )  # fmt: skip
 
@@ -60,7 +66,10 @@ class OpenAIAudio:
     ) -> AsyncGenerator[Delta, None]:
         """Stream the answer of the server; see SpeechLM. Words without sound are an error."""
         speak = self._speaks and options.speak
-        spoken = {"modalities": ["text", "audio"], "audio": {"voice": self._voice, "format": "pcm16"}}
+        preset = self._voice
+        if speak and voice is not None and self._presets is not None:
+            preset = (await self._presets.nearest(voice)).name
+        spoken = {"modalities": ["text", "audio"], "audio": {"voice": preset, "format": "pcm16"}}
         extra = spoken if speak else {"modalities": ["text"]}
         answer = self._completions.answer(
             chat_messages(conversation, self._sound), tools=tools, options=options, extra=extra
@@ -88,6 +97,7 @@ def load(
     base_url: Annotated[str, FromEnv("OPENAI_BASE_URL")] = OPENAI,
     api_key: Annotated[SecretStr | None, FromEnv("OPENAI_API_KEY")] = None,
     voice: str = "alloy",
+    presets: Path | None = None,
     speaks: bool = True,
     calls_tools: bool = True,
     max_audio_s: float = MAX_AUDIO_S,
@@ -98,6 +108,7 @@ def load(
     base_url: of the server, up to /v1
     api_key: local servers need none
     voice: the name of a preset voice
+    presets: folder with a sample of each preset, as NAME.wav; the one nearest to a retrieved voice speaks for it
     speaks: False for a model that hears and answers in text only
     calls_tools: False for a model that cannot call tools
     max_audio_s: longest user sound, in seconds
@@ -107,5 +118,6 @@ def load(
     """
     name, completions = connect("speech model", argument, base_url, api_key, progress_timeout_s)
     return OpenAIAudio(
-        completions, name=name, voice=voice, speaks=speaks, calls_tools=calls_tools, max_audio_s=max_audio_s
-    )
+        completions, name=name, voice=voice, speaks=speaks, calls_tools=calls_tools, max_audio_s=max_audio_s,
+        presets=Presets.from_folder(presets) if presets else None,
+    )  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated
 
 from pydantic import SecretStr
 
@@ -13,6 +13,8 @@ from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.openai.chat import OPENAI
 from agentaudio.model.openai.service import Service
 from agentaudio.model.options import FromEnv
+from agentaudio.model.parts import SynthesiserVoices
+from agentaudio.model.presets import Presets, PresetVoice
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
@@ -29,25 +31,17 @@ LONGEST_PHRASE_S = 120.0
 """Of the sound of one phrase, when it comes as a file."""
 
 
-@dataclass(frozen=True, slots=True)
-class PresetVoice:
-    """A voice of the server, by name."""
-
-    name: str
-    nbytes: int = 0
-
-
 class OpenAISpeech:
     """A Synthesiser (see agentaudio.model.parts) behind `/audio/speech`: OpenAI, vLLM-Omni, Kokoro servers and others.
 
-    It has voices of its own and ignores references. Text is sent phrase by phrase, and the sound is passed on
+    It speaks in voices of its own. Text is sent phrase by phrase, and the sound is passed on
     as it arrives. A phrase that comes back silent or impossibly short is asked for once more.
 
     voice: the name of the server's voice
     instructions: how to speak, for models that take that
+    presets: samples of the server's voices; the one nearest to a reference speaks for it
     """
 
-    voices: Literal["clones", "moves", "fixed"] = "fixed"
     languages: tuple[str, ...] = ()
 
     def __init__(
@@ -59,16 +53,20 @@ class OpenAISpeech:
         speed: float = 1.0,
         instructions: str | None = None,
         sample_rate_hz: int = SAMPLE_RATE_HZ,
+        presets: Presets | None = None,
     ) -> None:
-        self._service, self._voice = service, voice
+        self._service, self._voice, self._presets = service, voice, presets
+        self.voices: SynthesiserVoices = "fixed" if presets is None else "presets"
         self._fields = {"model": model, "response_format": "pcm", "speed": speed}
         if instructions:
             self._fields["instructions"] = instructions
         self.sample_rate_hz = sample_rate_hz
 
     async def prepare(self, voice: ReferenceVoice | None) -> PresetVoice:
-        """The server's voice, whatever the reference."""
-        return PresetVoice(self._voice)
+        """The preset nearest to the reference; without samples of the presets, the one voice."""
+        if voice is None or self._presets is None:
+            return PresetVoice(self._voice)
+        return await self._presets.nearest(voice)
 
     async def speak(
         self, text: AsyncIterator[str], state: PresetVoice, *, language: str | None = None
@@ -152,6 +150,7 @@ def load(
     voice: str = "alloy",
     speed: float = 1.0,
     instructions: str | None = None,
+    presets: Path | None = None,
 ) -> OpenAISpeech:
     """The entry point `openai` of synthesisers. argument: the model's name; None is gpt-4o-mini-tts.
 
@@ -160,12 +159,16 @@ def load(
     voice: the name of the server's voice
     speed: 0.25 to 4
     instructions: how to speak, for models that take that
+    presets: folder with a sample of each voice, as NAME.wav; the one nearest to a reference speaks for it
     """
     if not 0.25 <= speed <= 4:
         raise OptionError(f"speed is {speed}; give a number from 0.25 to 4")
     model = argument or "gpt-4o-mini-tts"
     service = Service(f"openai:{model}", base_url, api_key.get_secret_value() if api_key else None)
-    return OpenAISpeech(service, model, voice=voice, speed=speed, instructions=instructions)
+    return OpenAISpeech(
+        service, model, voice=voice, speed=speed, instructions=instructions,
+        presets=Presets.from_folder(presets) if presets else None,
+    )  # fmt: skip
 
 
 def _is_file(start: bytes | bytearray) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 from agentaudio.conversation import AudioPart, Conversation, ToolSpec
 from agentaudio.errors import BackendError, MissingExtra, OptionError
 from agentaudio.model.options import FromEnv
+from agentaudio.model.presets import Presets
 from agentaudio.model.realtime.response import Response
 from agentaudio.model.realtime.session import SAMPLE_RATE_HZ, Dialect, Event, Settings, opening_events
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, ReferenceVoice
@@ -35,11 +37,12 @@ class Realtime:
 
     Each generation has a connection of its own, which repeats the conversation: agentaudio keeps the
     history and decides when a turn ends, so the server's turn detection is off. Tools run here.
-    It speaks in its preset voice only; wrap it in `Revoiced` for retrieved voices.
+    Without `presets` it speaks in one voice only; wrap it in `Revoiced` for retrieved voices.
 
     url: of the server, ws:// or wss://
     api_key: sent as a Bearer token; never shown in messages, logs or `repr`
     settings: voice, dialect and transcription
+    presets: samples of the server's voices; the one nearest to a retrieved voice speaks for it
     progress_timeout_s: longest wait for an event
     """
 
@@ -50,16 +53,18 @@ class Realtime:
         *,
         name: str = "realtime",
         settings: Settings = Settings(),
+        presets: Presets | None = None,
         progress_timeout_s: float = PROGRESS_TIMEOUT_S,
     ) -> None:
         self.name = name
-        self._url, self._key, self._settings = url, api_key, settings
+        self._url, self._key, self._settings, self._presets = url, api_key, settings, presets
         self._shown_url = urlunsplit(urlsplit(url)._replace(query="", fragment=""))
         self._progress_timeout_s = progress_timeout_s
         self._open: set[ClientConnection] = set()
         self.capabilities = Capabilities(
-            hears=True, voices="fixed", calls_tools=True, sample_rate_hz=SAMPLE_RATE_HZ,
-            max_audio_s=MAX_AUDIO_S, options=frozenset({"max_tokens"}),
+            hears=True, voices="any" if presets else "fixed", imitates="preset" if presets else None,
+            calls_tools=True, sample_rate_hz=SAMPLE_RATE_HZ, max_audio_s=MAX_AUDIO_S,
+            options=frozenset({"max_tokens"}),
         )  # fmt: skip
 
     async def generate(
@@ -177,6 +182,7 @@ def load(
     model: str | None = None,
     api_key: Annotated[SecretStr | None, FromEnv("OPENAI_API_KEY")] = None,
     voice: str | None = None,
+    presets: Path | None = None,
     dialect: Dialect = "ga",
     transcription: str | None = None,
     progress_timeout_s: float = PROGRESS_TIMEOUT_S,
@@ -186,6 +192,7 @@ def load(
     model: the model's name on the server; the address may hold it too (`?model=`)
     api_key: local servers need none
     voice: name of a preset voice
+    presets: folder with a sample of each preset, as NAME.wav; the one nearest to a retrieved voice speaks for it
     dialect: `ga`, or `beta` for servers with the flat fields of 2024
     transcription: model that writes down the user's words, such as gpt-4o-mini-transcribe; none for none
     progress_timeout_s: longest wait for an event
@@ -196,7 +203,8 @@ def load(
     settings = Settings(dialect, voice, transcription)
     key: Any = api_key.get_secret_value() if api_key else None
     name = f"realtime:{model}" if model else "realtime"
-    return Realtime(url, key, name=name, settings=settings, progress_timeout_s=progress_timeout_s)
+    samples = Presets.from_folder(presets) if presets else None
+    return Realtime(url, key, name=name, settings=settings, presets=samples, progress_timeout_s=progress_timeout_s)
 
 
 def _address(address: str, model: str | None) -> str:

@@ -100,6 +100,7 @@ class StepAudio2:
         self.capabilities = Capabilities(
             hears=True,
             voices="any" if speech else "none",
+            imitates="cloned" if speech else None,
             calls_tools=True,
             streams_input=False,
             sample_rate_hz=SAMPLE_RATE,

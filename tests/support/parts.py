@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Literal
 
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import BackendError
-from agentaudio.model.parts import ChatDelta, Recognition
+from agentaudio.model.parts import ChatDelta, Recognition, SynthesiserVoices
 from agentaudio.model.speech_lm import End, GenerateOptions, ReferenceVoice, TextDelta
 from agentaudio.sound.audio import Audio
 from support.sounds import tone
@@ -21,7 +20,7 @@ class Nothing:
 class Beeps:
     """A tone for each word, 10 ms for each letter; it counts them, and can be made to wait or to fail."""
 
-    voices: Literal["clones", "moves", "fixed"] = "fixed"
+    voices: SynthesiserVoices = "fixed"
     sample_rate_hz = 16_000
     languages = ()
 

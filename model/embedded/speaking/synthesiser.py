@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Literal
 
 from agentaudio.errors import OptionError
 from agentaudio.model.embedded.speaking.espeak import Espeak
+from agentaudio.model.parts import SynthesiserVoices
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.timbre import SAMPLE_RATE_HZ, OwnTimbre, TimbreTransfer, WorldTimbre
 from agentaudio.model.voice_states import StateMaker, VoiceStates
@@ -35,7 +35,7 @@ class EmbeddedSynthesiser:
     timbres: makes the timbre of a reference voice
     """
 
-    voices: Literal["clones", "moves", "fixed"] = "moves"
+    voices: SynthesiserVoices = "moves"
     sample_rate_hz = SAMPLE_RATE_HZ
     languages = ("en",)
 
