@@ -80,6 +80,7 @@ def weights_rows() -> list[dict[str, Any]]:
             "terms": entry.terms,
             "credit": entry.credit,
             "home": entry.home,
+            "gated": list(entry.gated),
             "bytes": entry.size,
             "here": not store.missing(name),
         }
@@ -103,6 +104,10 @@ def _describe(name: str, entry: Entry, console: Terminal) -> None:
     console.print(mark(" licence", "dim"), f"{entry.licence}, by {entry.credit}; {entry.home}")
     if entry.terms:
         console.print(mark("   terms", "yellow"), entry.terms)
+    for page in entry.gated:
+        console.print(
+            mark("   gated", "yellow"), f"accept the terms at {page}, then run `hf auth login` or set HF_TOKEN"
+        )
     console.print(mark("    size", "dim"), megabytes(entry.size))
 
 

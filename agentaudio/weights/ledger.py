@@ -147,6 +147,12 @@ class Entry(_Part):
         return sum(file.size for file in self.files.values())
 
     @property
+    def gated(self) -> tuple[str, ...]:
+        """Repositories whose terms have to be accepted first, by their pages."""
+        hubs = (source for source in self.sources if isinstance(source, Hub) and source.gated)
+        return tuple(f"https://huggingface.co/{hub.repository}" for hub in hubs)
+
+    @property
     def digest(self) -> str:
         """Changes with any name or content of the files."""
         listing = "".join(f"{name}\0{file.sha256}\n" for name, file in sorted(self.files.items()))

@@ -70,6 +70,21 @@ def test_licence_and_terms_are_shown_before_the_download(server: FileServer, cap
     assert (Store().folder("tiny") / "a.bin").read_bytes() == (Store().folder("tidy") / "a.bin").read_bytes() == BODY
 
 
+def test_gated_weights_say_where_to_accept_their_terms(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTAUDIO_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, output, error = run(capfd, "models", "fetch", "pocket-tts")
+    assert code == 1 and "HF_HUB_OFFLINE is set" in error
+    assert "accept the terms at https://huggingface.co/kyutai/pocket-tts, then" in " ".join(output.split())
+    assert "only with the consent of its speaker" in output
+    listed = weights(capfd)
+    assert listed["pocket-tts"]["gated"] == ["https://huggingface.co/kyutai/pocket-tts"]
+    assert listed["pocket-tts-open"]["gated"] == []
+
+
 def test_an_unknown_name_fails_before_anything_is_fetched(
     server: FileServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
