@@ -17,7 +17,7 @@ from agentaudio.conversation import ToolCall, ToolOutput
 from agentaudio.errors import AgentAudioError, ToolError, ToolNotFound, did_you_mean
 from agentaudio.retry import retry
 from agentaudio.tools.context import RunContext
-from agentaudio.tools.failure import failure
+from agentaudio.tools.failure import MAX_NAME_CHARS, failure
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.thread import in_thread
 from agentaudio.tools.tool import Tool
@@ -198,7 +198,9 @@ class TurnCalls:
         try:
             tool = self._tools.get(call.name)
             if tool is None:
-                raise ToolNotFound(f"there is no tool {call.name!r}; {did_you_mean(call.name, self._tools)}")
+                raise ToolNotFound(
+                    f"there is no tool {call.name[:MAX_NAME_CHARS]!r}; {did_you_mean(call.name, self._tools)}"
+                )
             if tool.approval:
                 tool.arguments.check(tool.name, call.arguments)  # nobody is asked about a call that cannot run
                 if reason := await self._denied(tool, call):

@@ -6,6 +6,7 @@ import socket
 
 from agentaudio.conversation import UNEXPECTED
 from agentaudio.errors import AgentAudioError
+from agentaudio.escaping import one_line
 from agentaudio.tools.result import ToolResult
 
 REASONS: tuple[tuple[type[BaseException], str], ...] = (
@@ -18,6 +19,9 @@ REASONS: tuple[tuple[type[BaseException], str], ...] = (
 )
 """Reasons that a listener understands, by the kind of error."""
 
+MAX_NAME_CHARS = 64
+"""Characters of a name in a message: a model may call a tool that there is not. Names of tools have at most as many."""
+
 
 def failure(tool: str, error: BaseException) -> ToolResult:
     """The result of a call of `tool` that raised `error`.
@@ -25,6 +29,7 @@ def failure(tool: str, error: BaseException) -> ToolResult:
     The message of an AgentAudioError is written for the model. Any other message may hold paths, addresses and
     secrets, so the model reads only what kind of error it was; the message belongs into the log.
     """
+    tool = one_line(tool[:MAX_NAME_CHARS])
     if isinstance(error, AgentAudioError):
         return ToolResult(f"{tool} failed: {error}")
     for kind, reason in REASONS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 import logging
 import os
@@ -13,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from agentaudio.errors import AudioError, MissingExtra, OptionError, ToolError
+from agentaudio.errors import MissingExtra, OptionError, ToolError
 from agentaudio.portal import portal
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.arguments import OpenArguments
@@ -94,11 +93,15 @@ class McpServer:
         instead = "call McpServer.tools() before the agent runs, or in asyncio.to_thread(...)"
         try:
             listed = portal().run(self._list(), instead=instead, may_block_loop=True)
-        except (ToolError, MCPError, TimeoutError) as error:
-            problem = self._opened.problem if self._opened is not None else ""
-            if problem and not isinstance(error, ToolError):
+        except (OptionError, ToolError) as error:
+            raise OptionError(str(error)) from None
+        except Exception as error:  # the client raises exceptions of any type for answers that are not of the protocol
+            if problem := self._opened.problem if self._opened is not None else "":
                 raise OptionError(f"the MCP server {self.name} cannot list its tools: {problem}") from None
-            raise OptionError(excerpt(str(error)) or f"the MCP server {self.name} does not answer") from None
+            if isinstance(error, TimeoutError):
+                raise OptionError(f"the MCP server {self.name} does not answer") from None
+            problem = excerpt(str(error)) or type(error).__name__
+            raise OptionError(f"the MCP server {self.name} lists no tools that can be read: {problem}") from None
         made: dict[str, Tool] = {}
         doubled: set[str] = set()
         for one in listed:
@@ -239,7 +242,7 @@ async def _result(answer: mcp_types.CallToolResult) -> ToolResult:
                             highest_rate=HIGHEST_RATE_HZ,
                         )
                     )
-                except (AudioError, binascii.Error) as error:
+                except ValueError as error:  # also AudioError, and text that is not base64
                     texts.append(f"[a sound was left out: {error}]")
             case mcp_types.EmbeddedResource(resource=mcp_types.TextResourceContents(text=text)):
                 texts.append(text)

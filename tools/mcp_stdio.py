@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ KEPT_STDERR_BYTES = 4_000
 EXIT_S = 2.0
 """Time for a server to end by itself once its input is closed."""
 _PAUSE_BYTES = 65_536
+_ESCAPE = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.")
+"""An escape of JSON; the group is half of a surrogate pair, which pydantic refuses and other parsers accept."""
 
 
 class Words:
@@ -96,7 +99,7 @@ async def _hear(program: Program, to_session: Any, words: Words) -> None:
                 since_pause = 0
                 await asyncio.sleep(0)  # reading buffered lines does not let other servers go on
             try:
-                message = mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+                message = _message(line)
             except ValueError:
                 noise += len(line) + LINE_BYTES
                 if noise > MAX_NOISE_BYTES:
@@ -105,6 +108,20 @@ async def _hear(program: Program, to_session: Any, words: Words) -> None:
                 continue
             noise = 0
             await to_session.send(SessionMessage(message))
+
+
+def _message(line: bytes) -> Any:
+    """The message of a line. Broken characters in it become U+FFFD. Raises ValueError for a line that is no message."""
+    read = mcp_types.jsonrpc_message_adapter.validate_json
+    try:
+        return read(line, by_name=False)
+    except ValueError:
+        mended = _ESCAPE.sub(
+            lambda found: rb"\ufffd" if found[1] else found[0], line.decode("utf-8", "replace").encode()
+        )
+        if mended == line:
+            raise
+        return read(mended, by_name=False)
 
 
 async def _tell(program: Program, from_session: Any, to_session: Any) -> None:

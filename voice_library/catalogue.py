@@ -139,6 +139,9 @@ class Catalogue:
             "AND encoder = (SELECT value FROM about WHERE key = 'encoder') ORDER BY voice LIMIT ?",
             after, batch,
         ):  # fmt: skip
+            sizes = {len(vector) if isinstance(vector, bytes) else 0 for _, vector in page}
+            if sizes != {4 * self.dim} or not all(isinstance(row, int) for row, _ in page):
+                raise self.database.damaged(f"its embeddings do not all have {self.dim} numbers")
             vectors = np.frombuffer(b"".join(vector for _, vector in page), np.float32).reshape(len(page), -1)
             yield np.array([row for row, _ in page], np.int64), vectors
             after = page[-1][0]
@@ -152,17 +155,20 @@ class Catalogue:
     @property
     def dim(self) -> int:
         """The dimension of the embeddings; 0 when there are none."""
-        return int(self._about("dim") or 0)
+        return self._number("dim")
 
     @property
     def generation(self) -> int:
         """A counter that every change increases: what was derived at a lower count may be stale."""
-        return int(self._about("generation") or 0)
+        return self._number("generation")
 
     @property
     def policy(self) -> Policy:
         """Which missing entries of cards the library tolerates."""
-        return Policy.model_validate_json(self._about("policy") or "{}")
+        try:
+            return Policy.model_validate_json(str(self._about("policy") or "{}"))
+        except ValueError:
+            raise self.database.damaged("its policy cannot be read") from None
 
     def recorded(self, sha256: str) -> VoiceCard | None:
         """The card of a voice, revoked or not, whose clip has this hash or was cut from a file with this hash."""
@@ -196,7 +202,16 @@ class Catalogue:
         self.database.close()
 
     def _about(self, key: str) -> Any:
-        return self.database.rows("SELECT value FROM about WHERE key = ?", key)[0][0]
+        found = self.database.rows("SELECT value FROM about WHERE key = ?", key)
+        if not found:
+            raise self.database.damaged(f"it does not say its {key}")
+        return found[0][0]
+
+    def _number(self, key: str) -> int:
+        try:
+            return int(self._about(key) or 0)
+        except (ValueError, OverflowError):
+            raise self.database.damaged(f"its {key} is not a number") from None
 
     def _ids_like(self, wanted: str) -> list[str]:
         """All ids of a small library; of a large one those with the same first letter."""

@@ -100,6 +100,10 @@ class Database:
         with self._reading, _as_voice_errors(self._folder):
             return self._for_reading().execute(sql, values).fetchall()
 
+    def damaged(self, what: str) -> VoiceError:
+        """The error for rows that no version of this package writes. what: which ones"""
+        return VoiceError(f"the voice library {self._folder} is damaged: {what}; restore it from a copy")
+
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
         """A transaction: committed when the block ends, rolled back when it raises."""
@@ -236,5 +240,7 @@ def _as_voice_errors(folder: Path) -> Iterator[None]:
                 "copied while it was written: copy it to where it can be written, and open it there"
             ) from None
         raise VoiceError(f"the voice library {folder} is damaged: {error}; restore it from a copy") from None
+    except UnicodeDecodeError:  # in a message of SQLite
+        raise VoiceError(f"the voice library {folder} is damaged; restore it from a copy") from None
     except OSError as error:
         raise VoiceError(f"cannot use the voice library {folder}: {error.strerror or error}") from None

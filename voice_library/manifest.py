@@ -212,7 +212,7 @@ def _parquet(file: Path) -> Iterator[Raw]:
                 f"{', '.join(COLUMNS[1:])}"
             )
         rows = [row for batch in table.iter_batches() for row in batch.to_pylist()]
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, NotImplementedError) as error:  # ValueError: not UTF-8
         raise VoiceError(f"{file} is not a Parquet file that can be read: {error}") from None
     return iter(enumerate(rows, 1))
 

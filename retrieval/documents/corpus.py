@@ -89,7 +89,8 @@ class Corpus:
 
     def files(self) -> dict[str, FileState]:
         """The files that were read, by name."""
-        return {row[0]: FileState(*row) for row in self._rows("SELECT name, size, mtime_ns, sha256 FROM files")}
+        rows = self._rows("SELECT name, size, mtime_ns, sha256 FROM files", of=(str, int, int, str))
+        return {row[0]: FileState(*row) for row in rows}
 
     def put(self, file: FileState, passages: Iterable[Passage]) -> None:
         """Replace the passages of a file, unless the corpus already holds this content."""
@@ -121,18 +122,20 @@ class Corpus:
 
     def passages(self) -> dict[int, Passage]:
         """All passages by id, in the order of their files."""
-        rows = self._rows("SELECT id, text, title, source, position FROM passages ORDER BY file, id")
+        kinds = (int, str, str, str, int)
+        rows = self._rows("SELECT id, text, title, source, position FROM passages ORDER BY file, id", of=kinds)
         return {row[0]: Passage(*row[1:]) for row in rows}
 
     def ids(self) -> IdSet:
         """Ids of all passages."""
-        return IdSet(row[0] for row in self._rows("SELECT id FROM passages"))
+        return IdSet(row[0] for row in self._rows("SELECT id FROM passages", of=(int,)))
 
     def without_vector(self) -> list[Passage]:
         """One passage for each text that is not embedded yet."""
         rows = self._rows(
             "SELECT text, title, source, position FROM passages"
-            " WHERE digest NOT IN (SELECT digest FROM vectors) GROUP BY digest"
+            " WHERE digest NOT IN (SELECT digest FROM vectors) GROUP BY digest",
+            of=(str, str, str, int),
         )
         return [Passage(*row) for row in rows]
 
@@ -149,9 +152,13 @@ class Corpus:
             some = known[start : start + 500]
             rows = self._rows(
                 "SELECT passages.id, vector FROM passages JOIN vectors USING (digest)"
-                f" WHERE passages.id IN ({','.join('?' * len(some))})", *some
+                f" WHERE passages.id IN ({','.join('?' * len(some))})", *some,
+                of=(int, bytes),
             )  # fmt: skip
             if rows:
+                sizes = {len(row[1]) for row in rows}
+                if len(sizes) > 1 or sizes.pop() % 4:
+                    raise self._damaged()
                 found = np.array([row[0] for row in rows], np.int64)
                 yield found, np.stack([np.frombuffer(row[1], np.float32) for row in rows])
 
@@ -162,7 +169,9 @@ class Corpus:
 
         probe: (dim,) the current embedder's vector of the fixed text
         """
-        kept = self._rows("SELECT value FROM about WHERE key = 'probe'")
+        kept = self._rows("SELECT value FROM about WHERE key = 'probe'", of=(bytes,))
+        if kept and len(kept[0][0]) % 4:
+            raise self._damaged()
         before = np.frombuffer(kept[0][0], np.float32) if kept else np.zeros(0, np.float32)
         if before.shape != probe.shape or float(before @ probe) < 0.999:
             before = np.asarray(probe, np.float32)
@@ -183,15 +192,22 @@ class Corpus:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, *values: Any, of: tuple[type, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows that a query finds. of: the types of their columns, which a damaged file may not have"""
         with self._lock, self._database_errors():
-            return self._db.execute(sql, values).fetchall()
+            rows = self._db.execute(sql, values).fetchall()
+        if of and not all(all(map(isinstance, row, of)) for row in rows):
+            raise self._damaged()
+        return rows
+
+    def _damaged(self) -> RetrievalError:
+        return RetrievalError(f"corpus {self._name} is damaged; delete it, and it is made again from the documents")
 
     @contextmanager
     def _database_errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: a message of SQLite that is not UTF-8
             raise RetrievalError(f"corpus {self._name} cannot be used: {error}; name another file") from None
 
 

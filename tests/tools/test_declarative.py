@@ -208,6 +208,8 @@ allow_private: true
             (200, {}, b'{"a": 1}'),
             "does not have the expected form: .* has no attribute 'b'",
         ),
+        ("template: '{{ result | dictsort }}'", (200, {}, b"[1]"), "does not have the expected form: "),
+        ("template: '{{ result.items }}'", (200, {}, b'{"a": 1}'), "prints a method"),
         ("template: '{{ 1 // result }}'", (200, {}, b"0"), "does not have the expected form: "),
         ("", (302, {"location": "http://169.254.169.254/"}, b""), "not an address of the public internet"),
         ("", (302, {"location": "/ask"}, b""), "redirects more than 5 times"),
@@ -223,6 +225,18 @@ def test_unusable_answers_are_reported_to_the_model(
     with pytest.raises(ToolError, match=words) as raised:
         call(load(tmp_path, SIMPLE.format(url=server.url) + more))
     assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["items", "keys", "values", "get", "pop", "update"])
+def test_a_template_reads_the_value_of_a_name_that_mappings_have_a_method_of(
+    tmp_path: Path, server: LocalServer, name: str
+) -> None:
+    server.answers["/ask"] = answer({name: [1, 2], "rest": {name: 3}})
+    template = f"template: '{{% for one in result.{name} %}}{{{{ one }}}} {{% endfor %}}{{{{ result.rest.{name} }}}}'"
+    assert call(load(tmp_path, SIMPLE.format(url=server.url) + template)).text == "1 2 3"
+    server.answers["/ask"] = answer({"a": 1})
+    template = "template: '{% for name, value in result.items() %}{{ name }} is {{ value }}{% endfor %}'"
+    assert call(load(tmp_path, SIMPLE.format(url=server.url) + template)).text == "a is 1"
 
 
 def test_text_data_and_sound_are_returned_unchanged(tmp_path: Path, server: LocalServer) -> None:

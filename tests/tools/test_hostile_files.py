@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -74,3 +75,36 @@ def test_a_secret_that_is_not_a_regular_file_is_refused(tmp_path: Path, name: st
         return
     with pytest.raises(OptionError, match="the secret K cannot be read"):
         load_tools(file, allow_secrets=["/dev", tmp_path])
+
+
+@pytest.mark.parametrize(
+    "folder", ["a" * 300, "~nobody-of-this-name/a", "a\0b", "\udcff", "loop/x", "a.toml/x", "/" * 5_000 + "x"]
+)
+@pytest.mark.parametrize("kind", ["documents", "command", "secret"])
+def test_a_path_that_no_file_can_have_is_an_error_with_its_line(tmp_path: Path, kind: str, folder: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    data: dict[str, object] = {"name": "x", "description": "d", "kind": kind, "folder": folder}
+    if kind == "command":
+        data["command"] = ["ls"]
+    elif kind == "secret":
+        data = {
+            "name": "x",
+            "description": "d",
+            "kind": "http",
+            "url": "https://a/",
+            "secrets": {"K": {"file": folder}},
+        }
+    file = tmp_path / "a.yaml"
+    file.write_text(json.dumps(data))
+    with pytest.raises(OptionError, match="a.yaml:1: ") as refused:
+        load_tools(file, allow_commands=True, allow_secrets=[tmp_path])
+    assert str(refused.value).isprintable()
+
+
+def test_names_in_a_file_reach_the_error_without_what_a_terminal_obeys(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(
+        json.dumps({"name": "x", "description": "d", "kind": "http", "url": "https://a/", "\x1b[2J\u202e": 1})
+    )
+    with pytest.raises(OptionError, match=r"there is no setting \\x1b\[2J\\u202e"):
+        load_tools(file)

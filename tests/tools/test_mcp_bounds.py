@@ -158,6 +158,40 @@ def test_two_tools_of_one_name_are_reported_once(caplog: pytest.LogCaptureFixtur
     assert [record.args[1] for record in caplog.records if isinstance(record.args, tuple)] == ["same", "other"]
 
 
+@pytest.mark.parametrize(
+    "result",
+    ["{'tools': 'no list'}", "{'nextCursor': None}", "{'tools': [], 'nextCursor': [3]}", "{'tools': {}}", "{}"],
+)
+def test_a_list_that_is_not_of_the_protocol_is_refused(result: str) -> None:
+    with pytest.raises(OptionError, match="lists no tools that can be read"):
+        listed(f"listing = lambda p: {result}")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (r"a\ud800b", "a\ufffdb"), (r"\udfff\ud83d\ude00", "\ufffd\U0001f600"), (r"\\ud800", r"\ud800"),
+        (r"\uD800\uD800", "\ufffd\ufffd"), (r"\ud83d\ude00 \udc00 é", "\U0001f600 \ufffd é"),
+    ],
+)  # fmt: skip
+def test_half_characters_in_an_answer_do_not_lose_it(text: str, read: str) -> None:
+    # json.dumps writes the text again exactly as it is written above.
+    content = f"[{{'type': 'text', 'text': json.loads('\"' + {text!r} + '\"')}}]"
+    with serving(f"tools = [one()]\ncalled = lambda p: {{'content': {content}}}") as server:
+        (tool,) = server.tools()
+        begun = time.monotonic()
+        assert asyncio.run(tool.call(CONTEXT, {})).text == read
+        assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("data", ["é", "A", "!!!!", "\U0001f600" * 4, "AAAA"])
+def test_sound_that_is_not_base64_or_not_sound_is_left_out(data: str) -> None:
+    code = f"called = lambda p: {{'content': [{{'type': 'audio', 'mimeType': 'audio/wav', 'data': {data!r}}}]}}"
+    with serving(f"tools = [one()]\n{code}") as server:
+        (tool,) = server.tools()
+        assert asyncio.run(tool.call(CONTEXT, {})).text.startswith("[a sound was left out: ")
+
+
 def test_standard_error_is_kept_in_memory_and_bounded() -> None:
     def used() -> int:
         return sum(file.stat().st_blocks for file in Path(tempfile.gettempdir()).iterdir() if file.is_file())

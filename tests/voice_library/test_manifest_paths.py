@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.sounds import tone
 
+from agentaudio.errors import VoiceError
 from agentaudio.voice_library.ingest import ingest
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.manifest import read_manifest
@@ -81,3 +82,15 @@ def test_such_rows_are_refused_without_waiting(tmp_path: Path, private: Path, na
     (tmp_path / "set" / "inner").mkdir()
     report = ingest(VoiceLibrary.create(tmp_path / "library"), manifest(tmp_path / "set", name))
     assert len(report.refused) == 1 and report.added == []
+
+
+def test_parquet_with_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    broken = pyarrow.Array.from_buffers(
+        pyarrow.string(), 1, [None, pyarrow.py_buffer(b"\0\0\0\0\2\0\0\0"), pyarrow.py_buffer(b"\xff\xfe")]
+    )
+    parquet.write_table(pyarrow.table({"file": broken}), tmp_path / "m.parquet")
+    with pytest.raises(VoiceError, match="not a Parquet file that can be read"):
+        list(read_manifest(tmp_path / "m.parquet"))

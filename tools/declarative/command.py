@@ -26,11 +26,9 @@ def command_tool(entry: Entry, config: CommandTool) -> Tool:
     secrets = entry.secrets(config.secrets)
     entry.check_names(config.command, config.parameters, "command")
     entry.check_names(config.env, secrets, "env")
-    program, folder = config.command[0], entry.path(config.folder)
+    program, folder = config.command[0], entry.folder(config.folder)
     if "{" in program:
         raise entry.error("the program cannot hold a placeholder; only its arguments can", "command", 0)
-    if not folder.is_dir():
-        raise entry.error(f"there is no folder {folder}", "folder")
     found = shutil.which(program) or shutil.which(str(folder / program))
     if found is None:
         raise entry.error(f"there is no program {program!r}; install it, or write its path", "command", 0)

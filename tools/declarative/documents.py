@@ -22,10 +22,7 @@ from agentaudio.tools.tool import Tool, tool
 
 def documents_tool(entry: Entry, config: DocumentsTool) -> Tool:
     """The tool. Its files are read at the first search. Raises OptionError when the folder does not exist."""
-    folder = entry.path(config.folder)
-    if not folder.is_dir():
-        raise entry.error(f"there is no folder {folder}", "folder")
-    corpus = _Corpus(folder)
+    corpus = _Corpus(entry.folder(config.folder))
 
     def phrases(context: RunContext) -> Iterable[Phrase]:
         return (*map(read_phrase, config.phrases), *corpus.open(context).sentences)

@@ -45,9 +45,24 @@ class Entry:
         """An error with file and line. place: path of the value inside the tool"""
         return self.source.error((*self.place, *place), problem)
 
-    def path(self, relative: str) -> Path:
-        """A path in the file, which is relative to the folder of the file."""
-        return self.source.path.parent / Path(relative).expanduser()
+    def path(self, relative: str, *place: str | int) -> Path:
+        """A path in the file, which is relative to the folder of the file. Raises OptionError for an unknown
+        `~user`."""
+        try:
+            return self.source.path.parent / Path(relative).expanduser()
+        except RuntimeError as error:
+            raise self.error(f"{relative[:100]!r} is not a path: {error}", *place) from None
+
+    def folder(self, relative: str) -> Path:
+        """The path of an existing folder. Raises OptionError when there is none."""
+        path = self.path(relative, "folder")
+        try:
+            found = path.is_dir()
+        except (OSError, ValueError):  # such as a name that is too long
+            found = False
+        if not found:
+            raise self.error(f"there is no folder {str(path)[:300]}", "folder")
+        return path
 
     def arguments(self, tool: str, parameters: Mapping[str, Parameter]) -> TypedArguments:
         """The arguments of a tool. Raises OptionError for a parameter with contradicting or invalid settings."""
@@ -71,7 +86,7 @@ class Entry:
         return {name: self._secret(name, secret) for name, secret in wanted.items()}
 
     def _secret(self, name: str, secret: Secret) -> str:
-        path = self.path(str(secret.file))
+        path = self.path(str(secret.file), "secrets", name, "file")
         granted = self.grants.file(path) if secret.env is None else self.grants.variable(secret.env)
         if not granted:
             if self.grants.looking:
@@ -97,7 +112,7 @@ class Entry:
         try:
             with open_regular(path) as file:
                 value = file.read(MAX_SECRET_BYTES).decode("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise self.error(
                 f"the secret {name} cannot be read from {path}: {error}", "secrets", name, "file"
             ) from None

@@ -38,5 +38,8 @@ class Grants:
 
     def file(self, path: Path) -> bool:
         """Whether this file may be read: it is granted itself, or lies in a granted folder. Links are resolved."""
-        real = path.resolve()
+        try:
+            real = path.resolve()
+        except (OSError, ValueError, RuntimeError):  # a name that no file can have, circular links
+            return False
         return any(real.is_relative_to(Path(granted).expanduser().resolve()) for granted in self.secrets)

@@ -30,7 +30,24 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 MAX_CACHED = 256
 MAX_EXCERPT_CHARS = 200
 
-_JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True)
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Templates in which `result.items` is what the answer has under "items", and only else a method of it."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+def _printed(value: Any) -> Any:
+    """A value in a template. Raises ToolError for a method, whose text is an address in memory."""
+    if callable(value) and not isinstance(value, jinja2.Undefined):
+        raise ToolError("its template prints a method; the answer of the service has no value of that name")
+    return value
+
+
+_JINJA = _Environment(undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, finalize=_printed)
 
 
 def http_tool(entry: Entry, config: HttpTool) -> Tool:
@@ -107,8 +124,11 @@ class _Service:
         shown = {name: value for name, value in known.items() if name not in self._secrets}
         try:
             return redact(self._template.render(**shown, result=result), self._secrets).strip()
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            raise ToolError(f"the answer of the service does not have the expected form: {error}") from None
+        except ToolError:
+            raise
+        except Exception as error:  # filters raise exceptions of any type for values of another form
+            problem = excerpt(str(error), MAX_EXCERPT_CHARS) or type(error).__name__
+            raise ToolError(f"the answer of the service does not have the expected form: {problem}") from None
 
     def _redact(self, value: Any) -> Any:
         if isinstance(value, str):
