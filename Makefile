@@ -8,7 +8,7 @@ SCALE := .venvs/scale
 MUTATE := .venvs/mutate
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-local test-speechbrain test-scale mutate check bench format clean
+.PHONY: demo test test-hostile test-local test-speechbrain test-scale mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -31,6 +31,10 @@ test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encode
 test-scale: $(SCALE)/.ready ## run the tests of Milvus (Lite) and of Ray (a local cluster)
 	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/vectors/test_milvus.py
 	$(SCALE)/bin/python -m pytest -x -q tests/voice_library/test_ray_ingest.py
+
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/.ready-dev     ## give changed files and messages to every reader of foreign content, FUZZ_SECONDS each (60)
+	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(TARGET)
 
 mutate: $(VENV)/.ready-dev $(MUTATE)/.ready ## insert faults in TARGET=file (default: every file listed in the script) and list those that the tests miss
 	$(MUTATE)/bin/python scripts/mutate.py $(TARGET)

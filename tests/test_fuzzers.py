@@ -48,7 +48,7 @@ class Faulty(Target):
 
     name = "faulty"
     refusals = (AudioError,)
-    cpu_s = 1.0
+    cpu_s = 3.0
     memory_mb = 60
     inside = True
 
@@ -97,7 +97,7 @@ class Faulty(Target):
             pass
 
     def _memory(self) -> None:
-        bytearray(os.urandom(1)) * 200_000_000
+        bytearray(os.urandom(1)) * 120_000_000
 
     def _outside(self) -> None:
         Path(self._folder.parent.parent / "outside").exists() or Path("/var/tmp/agentaudio-outside").write_text("x")

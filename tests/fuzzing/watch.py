@@ -59,7 +59,7 @@ class Opened:
                 name = os.path.abspath(os.fsdecode(path))
                 if name.startswith(_OURS) or name.endswith((".py", ".pyc", ".so")):
                     return
-                if not os.path.realpath(name).startswith(self.allowed):
+                if not (os.path.realpath(name) + os.sep).startswith(self.allowed):
                     self.outside.append(f"opens {name}")
         elif event in ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.fork"):
             self.outside.append(f"starts a program: {arguments!r:.200}")
