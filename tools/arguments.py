@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from agentaudio.errors import OptionError, ToolArgumentError
+from agentaudio.escaping import one_line
 
 MAX_PROBLEMS = 6
 MAX_SHOWN_CHARS = 60
@@ -81,7 +82,7 @@ class TypedArguments:
                 hint = f" (did you mean {close[0]!r}?)" if close else f" (it takes {', '.join(self._names) or 'none'})"
             elif item["type"] not in ("missing", "extra_forbidden"):
                 hint = f", not {_shown(item['input'])}"
-            problems.append(f"{place[:MAX_SHOWN_CHARS]}: {item['msg']}{hint}")
+            problems.append(f"{one_line(place[:MAX_SHOWN_CHARS])}: {item['msg']}{hint}")
         if len(items) > MAX_PROBLEMS:
             problems.append(f"and {len(items) - MAX_PROBLEMS} more")
         return "; ".join(problems)

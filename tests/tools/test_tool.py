@@ -344,3 +344,13 @@ def test_phrases_may_refuse_on_purpose() -> None:
 
     with pytest.raises(ToolError, match="no phrases today"):
         tool(name="look", phrases=refuse)(lambda: "seen").spec(CONTEXT)
+
+
+def test_the_name_of_an_unknown_argument_is_shown_on_one_line() -> None:
+    @tool
+    def search(query: str) -> str:
+        """Search."""
+        return query
+
+    with pytest.raises(ToolArgumentError, match=r"arguments: a b\\x1b\[2J\\u202e: Extra"):
+        search.arguments.check("search", {"query": "a", "a\nb\x1b[2J\u202e": 1})

@@ -9,12 +9,12 @@ import random
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from agentaudio.model.step_audio_2.language.arguments import repaired_object
 from pydantic import Field
 from support.step_audio_2 import CharacterVocabulary
 
 from agentaudio.conversation import UNEXPECTED, Conversation, ToolCall
 from agentaudio.errors import ConversationError, ToolError
+from agentaudio.model.call_arguments import repaired_object
 from agentaudio.model.speech_lm import CallDelta
 from agentaudio.model.step_audio_2.language.answer import AnswerReader
 from agentaudio.model.step_audio_2.language.dialect import step_audio_2
@@ -172,11 +172,7 @@ class Calls(Target):
         if len(ended) != 1 or not run.output.text.strip():
             raise Broken("invalid", f"a call ended {len(ended)} times: {run!r}"[:300])
         run.output.text.encode()
-        if (
-            run.status != "done"
-            and run.output.text.startswith(f"{name} failed: ")
-            and "Error: " in run.output.text[:80]
-        ):
+        if UNEXPECTED in run.output.text:
             raise Broken("untyped", run.output.text[:500])
         if run.status != "done":
             check_line(run.output.text)
