@@ -14,6 +14,8 @@ MAX_DEPTH = 32
 """Deepest nesting that is accepted."""
 MAX_DIGITS = 300
 """Longest integer; a float64 cannot hold more than 309 digits."""
+MAX_NAMES, MAX_NAME_CHARS = 6, 64
+"""Most unknown arguments that a message names, and characters of each."""
 MAX_REPAIR_CHARS = 4_000
 """Longest text that is repaired."""
 
@@ -92,7 +94,8 @@ def misfit(tool: ToolSpec, arguments: Mapping[str, Any]) -> str | None:
     extra = [name for name in arguments if name not in known]
     if extra and tool.parameters.get("additionalProperties") is False:
         takes = ", ".join(map(repr, known)) or "no arguments"
-        return f"{tool.name} does not take {', '.join(map(repr, extra))}; it takes {takes}"
+        named = ", ".join(repr(name[:MAX_NAME_CHARS]) for name in extra[:MAX_NAMES])
+        return f"{tool.name} does not take {named}; it takes {takes}"
     return None
 
 

@@ -23,9 +23,6 @@ Problem = Literal[
     "unterminated",
 ]
 
-MAX_NAMES, MAX_NAME_CHARS = 6, 64
-"""Most unknown arguments that a message names, and characters of each."""
-
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
 _TAG = re.compile("</?tool_call>")

@@ -232,4 +232,4 @@ def test_many_and_long_unknown_arguments_make_a_short_message() -> None:
     tools = [ToolSpec("search", "", {"properties": {"query": {}}, "additionalProperties": False})]
     written = json.dumps({f"{n}{'x' * 500}": 1 for n in range(500)})
     (problem,) = parse_tool_calls(f"<tool_call>function\nsearch\n{written}</tool_call>", tools).problems
-    assert problem.problem == "extra_arguments" and len(problem.message) < 600 and "'query'" in problem.message
+    assert problem.problem == "misfit" and len(problem.message) < 600 and "'query'" in problem.message
