@@ -11,6 +11,10 @@ from agentaudio.conversation import Conversation, ToolCall, ToolOutput, ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answer
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
+from agentaudio.model.embedded.dialogue.follow_ups import MISSING, whole_request
+from agentaudio.model.embedded.dialogue.languages import declined
+from agentaudio.model.embedded.dialogue.replies import about_voices, said_again
+from agentaudio.model.embedded.dialogue.turns import past_turns
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
 from agentaudio.model.embedded.routing.router import Route, Router
@@ -25,8 +29,9 @@ MAX_REQUEST_CHARS = 4000
 class RouterChat:
     """A ChatModel (see agentaudio.model.parts) that understands requests for its tools, in English.
 
-    It answers in words taken from the tools' results, with citations, and says so when it did not
-    understand. Routing and answering run in threads.
+    It answers in words taken from the tools' results, with citations. It completes requests that depend on
+    the turns before ("and in London?"), and says so when it did not understand, or when the user speaks
+    another language. Routing and answering run in threads.
 
     router: chooses tools and their arguments; None is the included one
     max_request_chars: characters of a request; a longer one raises BackendError
@@ -36,7 +41,7 @@ class RouterChat:
     calls_tools = True
     cites = True
     languages = ("en",)
-    options = frozenset[str]()
+    options = frozenset({"language"})
 
     def __init__(self, router: Router | None = None, *, max_request_chars: int = MAX_REQUEST_CHARS) -> None:
         self._embed = load_embedder("default")
@@ -57,18 +62,22 @@ class RouterChat:
                 f"the request has {len(request)} characters; the embedded engine reads at most "
                 f"{self._max_request_chars} (max_request_chars): shorten it, or set the option"
             )
+        past = past_turns(conversation)
         outputs = conversation.last_outputs
         if outputs:
-            found = await asyncio.to_thread(self._answer, request, outputs, tools)
+            found = await asyncio.to_thread(self._answer, whole_request(request, past), outputs, tools)
+        elif reply := said_again(request, past) or about_voices(request, tools, past):
+            found = Answer(reply, ())
         else:
-            routes = await asyncio.to_thread(self._router.route, request, tools) if request else []
+            whole = whole_request(request, past)
+            routes = await asyncio.to_thread(self._router.route, whole, tools) if request else []
             calls = [route for route in routes if route.tool is not None and not route.missing]
             for route in calls:
                 yield CallDelta(ToolCall(f"call_{uuid4().hex[:12]}", str(route.tool), route.arguments))
             if calls:
                 yield End("tool_calls")
                 return
-            found = Answer(_without_tools(request, routes, tools), ())
+            found = Answer(declined(request, options.language) or _without_tools(whole, routes, tools), ())
         for citation in found.citations:
             yield CitationDelta(citation)
         for word in re.findall(r"\s*\S+", found.text):
@@ -99,7 +108,7 @@ def _without_tools(text: str, routes: Sequence[Route], tools: Sequence[ToolSpec]
     """The answer without a tool: a question for missing arguments, small talk, or that it was not understood."""
     for route in routes:
         if route.tool is not None and route.missing:
-            return f"I need to know the {' and the '.join(name.replace('_', ' ') for name in route.missing)} for that."
+            return f"{MISSING}{' and the '.join(name.replace('_', ' ') for name in route.missing)} for that."
     if any(route.kind == "chat" for route in routes):
         return small_talk(text, tools)
     return not_understood(text, tools)

@@ -35,6 +35,13 @@ _REPLIES: tuple[tuple[str, str], ...] = (
     (r"^(?:hello|hi|hey|hello there|hi there)\b", "Hello. What can I do for you?"),
     (r"^(?:yes|no|okay|ok|all right|i see)\b", "All right."),
 )  # fmt: skip
+CANNOT = "I cannot do that."
+_ASKS = re.compile(
+    r"^(?:(?:please|can you|could you|would you|will you|i want you to|i need you to|let us|now|and|then|so|hey) )*"
+    r"(?:do|does|did|is|are|was|were|can|could|what|which|who|whom|whose|when|where|why|how|tell|give|show|make|order|buy|"
+    r"call|send|write|play|sing|draw|open|close|start|stop|turn|set|book|find|read|dance|cook|bring|get|take|drive|"
+    r"translate|remind|schedule|cancel|pay|clean|wash|fix|help|teach|count|guess|pick|choose|go|come|look|put)\b|\?$"
+)
 _ASKS_ABILITY = re.compile(r"\bwhat can (?:you|i)\b|\bhow can you help\b|^help\b|\bwhat are you able\b")
 
 
@@ -50,7 +57,7 @@ def small_talk(text: str, tools: Sequence[ToolSpec] = ()) -> str:
         match = re.search(pattern, said)
         if match:
             return reply.format(*match.groups()) if match.groups() else reply
-    return "I see. Is there anything I can do for you?"
+    return CANNOT if _ASKS.search(said) else "I see. Is there anything I can do for you?"
 
 
 def not_understood(text: str, tools: Sequence[ToolSpec]) -> str:

@@ -1,0 +1,49 @@
+"""`declined`: the answer to a request in a language that the router does not understand."""
+
+from __future__ import annotations
+
+import re
+
+from agentaudio.text.languages import HAN
+from agentaudio.text.words import STOP_WORDS, split_words
+
+CHINESE = "对不起，我只听得懂英语。请用英语再说一遍。"
+LEAST_ENGLISH = 0.3
+"""Share of English function words from which a text counts as English, whatever language was detected."""
+
+_NAMES = {
+    "ar": "Arabic", "bn": "Bengali", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "es": "Spanish",
+    "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian",
+    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian",
+    "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "th": "Thai",
+    "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese",
+}  # fmt: skip
+_SCRIPTS = (
+    ("Japanese", r"[\u3040-\u30ff]"), ("Korean", r"[\uac00-\ud7af]"), ("Russian", r"[\u0400-\u04ff]"),
+    ("Greek", r"[\u0370-\u03ff]"), ("Arabic", r"[\u0600-\u06ff]"), ("Hebrew", r"[\u0590-\u05ff]"),
+    ("Hindi", r"[\u0900-\u097f]"), ("Thai", r"[\u0e00-\u0e7f]"),
+)  # fmt: skip
+
+
+def declined(text: str, language: str | None) -> str | None:
+    """What to say to words of another language: in Chinese to Chinese, else in English with the language's name.
+
+    language: BCP-47 code that the recogniser detected; None when unknown. It is wrong now and then on an accent,
+        so a text with enough English words counts as English.
+    Returns None for English, and for a text that is too short to tell.
+    """
+    code = (language or "").replace("_", "-").partition("-")[0].lower()
+    if re.search(f"[{HAN}]", text) and not re.search(r"[\u3040-\u30ff]", text) and code in ("", "zh", "yue", "en"):
+        return CHINESE
+    name = next((name for name, script in _SCRIPTS if re.search(script, text)), None)
+    if name is None and code not in ("", "en", "zh"):
+        words = split_words(text)
+        english = sum(word in STOP_WORDS for word in words)
+        if len(words) < 2 or english >= LEAST_ENGLISH * len(words):
+            return None
+        name = _NAMES.get(code, "another language")
+    elif name is not None:
+        name = _NAMES.get(code, name)
+    if name is None:
+        return None
+    return f"I think that was {name}. I understand English only, so please ask me in English."

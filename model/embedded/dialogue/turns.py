@@ -1,0 +1,37 @@
+"""The turns of a conversation: what was asked, called, returned and answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agentaudio.conversation import Conversation, ToolCall, ToolOutput
+
+
+@dataclass(slots=True)
+class PastTurn:
+    """A turn before the present request.
+
+    request: the user's words; answer: the assistant's, as far as they were heard
+    """
+
+    request: str
+    calls: list[ToolCall] = field(default_factory=list)
+    outputs: list[ToolOutput] = field(default_factory=list)
+    answer: str = ""
+
+    def called(self, name: str) -> bool:
+        return any(call.name == name for call in self.calls)
+
+
+def past_turns(conversation: Conversation) -> list[PastTurn]:
+    """The turns before the last user message, in order."""
+    turns: list[PastTurn] = []
+    for message in conversation:
+        if message.role == "user":
+            turns.append(PastTurn(message.text))
+        elif turns and message.role == "assistant":
+            turns[-1].calls += message.tool_calls
+            turns[-1].answer = " ".join(filter(None, (turns[-1].answer, message.text)))
+        elif turns and message.role == "tool":
+            turns[-1].outputs += message.tool_outputs
+    return turns[:-1]
