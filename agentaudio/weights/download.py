@@ -15,7 +15,7 @@ import httpx2
 from agentaudio.errors import NetworkError, ServiceUnavailable
 from agentaudio.http import TEMPORARY_STATUSES, Guard, following, guarded_client, parse_url, retry_after_s
 from agentaudio.retry import pause_s
-from agentaudio.weights.placing import SourceFailed, fault, unwritable
+from agentaudio.weights.placing import SourceFailed, SourceSilent, fault, unwritable
 from agentaudio.weights.threads import finish
 
 CONNECT_TIMEOUT_S = 4.0
@@ -61,8 +61,8 @@ async def download(
     report: called with the number of bytes that are there
     allowed: hosts, besides that of the URL, whose addresses may be private
 
-    Raises SourceFailed when the address does not have the file, or has another, and WeightsError when the
-    file cannot be written.
+    Raises SourceSilent when the address does not answer, SourceFailed when it does not have the file or has
+    another, and WeightsError when the file cannot be written.
     """
     part = path.with_name(f".{path.name}.{sha256[:12]}.part")
     guard = Guard(allowed | Guard.for_service(parse_url(address.url)).allowed)
@@ -109,7 +109,7 @@ class _Transfer:
                     most = MAX_FAILURES if self.held != start else MAX_REFUSALS if refused else 0
                     pause = error.retry_after_s or pause_s(failures, first_s=0.2, longest_s=LONGEST_PAUSE_S)
                     if failures > most or pause > LONGEST_PAUSE_S:
-                        raise SourceFailed(str(error)) from None
+                        raise (SourceSilent if most == 0 else SourceFailed)(str(error)) from None
                     await asyncio.sleep(pause)
                 except NetworkError as error:
                     raise SourceFailed(str(error)) from None

@@ -17,8 +17,8 @@ def is_offline() -> bool:
 
 
 def url_of(source: Hub, path: str) -> str:
-    """Where a file of the repository is. HF_ENDPOINT chooses a mirror of the hub."""
-    return f"{_endpoint()}/{source.repository}/resolve/{source.revision}/{quote(path)}"
+    """Where a file of the repository is."""
+    return f"{endpoint()}/{source.repository}/resolve/{source.revision}/{quote(path)}"
 
 
 def headers_for(source: Hub) -> dict[str, str]:
@@ -35,7 +35,7 @@ def headers_for(source: Hub) -> dict[str, str]:
 
 def refusal(source: Hub, status: int, *, logged_in: bool) -> str:
     """What an answer other than 200 means, and what the user can do."""
-    page = f"{_endpoint()}/{source.repository}"
+    page = f"{endpoint()}/{source.repository}"
     if source.gated and status in (401, 403):
         if not logged_in:
             return f"{source.repository} is gated: accept its terms at {page}, then run `hf auth login` or set HF_TOKEN"
@@ -45,8 +45,12 @@ def refusal(source: Hub, status: int, *, logged_in: bool) -> str:
     return f"{source.repository} answered {status}"
 
 
-def _endpoint() -> str:
-    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+def endpoint() -> str:
+    """Address of the hub, or of the mirror that HF_ENDPOINT chooses. Raises WeightsError if that is not a URL."""
+    address = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+    if not re.fullmatch(r"https?://[!-~]+", address):
+        raise WeightsError(f"HF_ENDPOINT is {address[:100]!r}; write it like https://huggingface.co, or unset it")
+    return address
 
 
 def _token() -> str:

@@ -22,6 +22,10 @@ class SourceFailed(Exception):
     """A source does not have the files, or not as they must be; the next source may."""
 
 
+class SourceSilent(SourceFailed):
+    """The server of a source does not answer at all."""
+
+
 def unwritable(path: Path, error: OSError) -> WeightsError:
     """The error for a file or folder of the cache that cannot be written."""
     reason = error.strerror or str(error)

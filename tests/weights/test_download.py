@@ -175,6 +175,27 @@ async def test_sources_that_cannot_be_reached_are_passed_over_within_seconds(
     assert time.monotonic() - begun < 20
 
 
+async def test_a_host_that_does_not_answer_is_asked_once(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "ANSWER_TIMEOUT_S", 0.5)
+    asked: list[asyncio.StreamWriter] = []
+
+    def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(writer)
+
+    server.files["/a.bin"] = BODY
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as silent:
+        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/a.bin"
+        one = entry({"a.bin": BODY}, {"kind": "release", "urls": {"a.bin": url}}, release(server, "a.bin"))
+        store = Store({name: one for name in ("tiny", "tidy", "titan")}, tmp_path)
+        for name in ("tiny", "tidy", "titan"):
+            await store.ensure(name)
+        for writer in asked:
+            writer.close()
+    assert len(asked) == 1 and len(server.asked) == 3
+
+
 async def test_redirects_are_followed_with_the_range_and_without_the_login(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,15 @@ async def test_a_malformed_token_is_refused_without_being_shown(
     assert "hf_" not in str(caught.value) and server.asked == []
 
 
+@pytest.mark.parametrize("address", ["huggingface.co", "file:///etc", "https://", "https://two words"])
+async def test_an_address_of_the_hub_that_is_not_a_url_is_refused(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    with pytest.raises(WeightsError, match="HF_ENDPOINT is '.*'; write it like https://huggingface.co"):
+        await store_of(tmp_path, hub()).ensure("tiny")
+
+
 async def test_the_hub_is_not_asked_when_it_is_switched_off(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
