@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tarfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def _unpack(source: Archive, wanted: Sequence[tuple[str, File]], folder: Path, p
                 name = member.name.removeprefix(f"{source.folder}/")
                 if member.isreg() and name != member.name and name in left:
                     place(folder / name, left.pop(name), _pieces(archive, member))
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise SourceFailed(f"the archive cannot be read: {error}") from None
     if left:
         raise SourceFailed(f"the archive has no {source.folder}/{next(iter(left))}")
