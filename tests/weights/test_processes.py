@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -21,11 +20,13 @@ from agentaudio.weights.store import Store
 
 BODY = random.Random(2).randbytes(2_000_000)
 FETCH = """
-import asyncio, json, sys
+import asyncio, json, resource, sys
 from pathlib import Path
 from agentaudio.errors import WeightsError
 from agentaudio.weights.ledger import Entry
 from agentaudio.weights.store import Store
+if len(sys.argv) > 3:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
 entry = Entry.model_validate(json.loads(Path(sys.argv[1]).read_text()))
 print("ready", flush=True)
 try:
@@ -42,18 +43,13 @@ class Fetching:
         self.store = Store({"tiny": one}, root)
         root.mkdir(exist_ok=True)
         description = root / "entry.json"
+        limit = [] if largest_file is None else [str(largest_file)]
         description.write_text(json.dumps(one.model_dump(mode="json")))
-
-        def limit() -> None:
-            if largest_file is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
         self.process = subprocess.Popen(
-            [sys.executable, "-c", FETCH, str(description), str(root)],
+            [sys.executable, "-c", FETCH, str(description), str(root), *limit],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=limit,
         )
 
     def until(self, holds: Callable[[], bool], timeout_s: float = 90) -> None:
