@@ -79,7 +79,8 @@ class Guard:
         try:
             addresses = await self.resolve(host, port)
         except (OSError, UnicodeError) as error:
-            raise NetworkError(f"{host} cannot be found ({error}); check the address") from None
+            reason = getattr(error, "strerror", None) or error
+            raise NetworkError(f"{host} cannot be found ({reason}); check the address") from None
         if not addresses:
             raise NetworkError(f"{host} cannot be found; check the address")
         if not self.allowed & {host, f"{host}:{port}"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 
@@ -280,7 +281,11 @@ def test_unknown_names_are_reported() -> None:
     async def unknown(host: str, port: int) -> list[str]:
         raise OSError("no such name")
 
+    async def numbered(host: str, port: int) -> list[str]:
+        raise socket.gaierror(-2, "no such name")
+
     for guard, message in (
+        (Guard(resolve=numbered), r"^nowhere.example cannot be found \(no such name\); check the address$"),
         (Guard(resolve=unknown), r"^nowhere.example cannot be found \(no such name\); check the address$"),
         (allow(addresses=[]), "^nowhere.example cannot be found; check the address$"),
     ):

@@ -210,7 +210,7 @@ class TurnCalls:
                 work.tool = tool
                 status, result = await self._bounded(tool, call, context, work)
         except Exception as error:
-            result = _failure(call.name, error)
+            result = _failure(call.name, error, tool)
         run = ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
         if status == "done" and tool is not None and tool.idempotent:
             self._done[key] = run
@@ -287,7 +287,7 @@ class TurnCalls:
             if ending.cancelled():
                 status, result = "cancelled", ToolResult(f"{first.name} was stopped before it ended.")
             elif (error := ending.exception()) is not None:
-                result = _failure(first.name, error)
+                result = _failure(first.name, error, work.tool)
             elif isinstance(ending.result(), ToolResult):
                 status, result = "done", ending.result()
             else:  # an awaitable that was never awaited
@@ -355,10 +355,10 @@ async def _guarded(work: Awaitable[Value]) -> Value:
         raise RuntimeError(f"it raised {type(error).__name__}") from error
 
 
-def _failure(name: str, error: BaseException) -> ToolResult:
+def _failure(name: str, error: BaseException, tool: Tool | None) -> ToolResult:
     if not isinstance(error, AgentAudioError):
         log.warning("tool %s raised", name, exc_info=error)
-    return failure(name, error)
+    return failure(name, error, untrusted=tool is not None and tool.untrusted)
 
 
 def _has_result(attempt: asyncio.Task[ToolResult]) -> bool:
