@@ -5,8 +5,7 @@
 For each voice of the demo library: the cosine similarity of speaker embeddings between its clip and
 eSpeak speech with its timbre (`transferred`), the gain over unchanged eSpeak speech (`untouched`), and the
 rank of the right voice among all. Ranks are also scaled to a gallery of 13 voices drawn at random.
-The word error rate comes from a recogniser whose language model holds only the spoken sentences and
-others of the demo documents (`closed`).
+The word error rate is that of Whisper base (`judge.py`).
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from typing import Any
 
 import jiwer
 import numpy as np
+from judge import Ear, words
 
 from agentaudio.model.embedded.hearing.language_model import spoken_words
-from agentaudio.model.embedded.hearing.sphinx_pool import SphinxPool
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.model.timbre import WorldTimbre
 from agentaudio.sound.audio import Audio
@@ -34,30 +33,30 @@ from agentaudio.voice_library.library import demo_voices
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ROOT / "agentaudio" / "demo" / "documents"
 SENTENCES_PER_VOICE = 2
-CLOSED_SENTENCES = 80
+SENTENCES = 80
 
 
-def closed_sentences() -> list[str]:
+def spoken_sentences() -> list[str]:
     """Sentences of 7 to 12 words, sampled evenly from the demo documents."""
     texts = (path.read_text("utf-8") for path in sorted(DOCUMENTS.glob("*.md")))
     parts = [part for text in texts for part in re.split(r"(?<=[.!?])\s+|\n+", text)]
     fitting = [part for part in parts if part.endswith(".") and 7 <= len(spoken_words(part)) <= 12]
-    step = max(1, len(fitting) // CLOSED_SENTENCES)
-    return fitting[::step][:CLOSED_SENTENCES]
+    step = max(1, len(fitting) // SENTENCES)
+    return fitting[::step][:SENTENCES]
 
 
 def measure(limit: int | None) -> dict[str, Any]:
     voices = list(demo_voices())
     encoder, synthesiser = EmbeddedSpeakerEncoder(), Espeak()
-    recogniser = SphinxPool(synthesiser.phonemes, processes=1, domain_weight=1.0)
+    ear = Ear()
     gallery = np.stack([encoder.encode(voice.clip) for voice in voices])
-    sentences = closed_sentences()
+    sentences = spoken_sentences()
     rows: list[dict[str, Any]] = []
 
     def judge(speech: Audio, number: int, sentence: str) -> tuple[float, int, str]:
         cosines = gallery @ encoder.encode(speech)
         rank = 1 + int((cosines > cosines[number]).sum())
-        return float(cosines[number]), rank, recogniser.recognise(speech, sentences).text
+        return float(cosines[number]), rank, words(ear.hear(speech))
 
     for number, voice in enumerate(voices[:limit]):
         started = time.process_time()
@@ -75,19 +74,18 @@ def measure(limit: int | None) -> dict[str, Any]:
                 {
                     "voice": voice.id,
                     "engine": voice.card.source.engine if voice.card.source else "",
-                    "said": " ".join(spoken_words(sentence)),
+                    "said": words(sentence),
                     "untouched": dict(zip(("cosine", "rank", "heard"), before, strict=True)),
                     "transferred": dict(zip(("cosine", "rank", "heard"), after, strict=True)),
                     "rtf_cpu": cpu_s / transferred.duration,
                     "prepared_s": prepared_s,
                 }
             )
-    recogniser.close()
+    ear.close()
     synthesiser.close()
     return {
         "voices": len({row["voice"] for row in rows}),
         "gallery": len(voices),
-        "closed_sentences": len(sentences),
         "all": summarise(rows, len(voices)),
         # "recorded" voices were built from recordings of people, "espeak" ones by rule.
         "recorded": summarise([row for row in rows if row["engine"] != "espeak-ng"], len(voices)),

@@ -6,8 +6,7 @@ One session asks the eight recorded questions. For each it reports:
 
 - the recognised words, whether the right tool was called, whether the answer contains the expected
   facts, and whether the retrieved voice is the requested one;
-- the word error rate of the spoken answer, recognised by PocketSphinx with a language model of the
-  demo documents;
+- the word error rate of the spoken answer, heard by Whisper base;
 - the gain in speaker similarity to the reference voice over the unchanged synthesiser;
 - the time from the end of the question to the first sound, in a process that is warmed up.
 """
@@ -20,7 +19,7 @@ import json
 import statistics
 from typing import Any
 
-from judge import Listener
+from judge import Ear
 from report import publish
 from rich.console import Console
 from rich.table import Table
@@ -28,7 +27,6 @@ from rich.table import Table
 from agentaudio import Audio, Reply
 from agentaudio.demo.run import demo_agent, questions_folder
 from agentaudio.model.embedded.speaking.espeak import Espeak
-from agentaudio.resources import open_documents
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.text.spoken_form import spoken_form
 
@@ -39,16 +37,12 @@ class Judge:
     def __init__(self) -> None:
         self.synthesiser = Espeak()
         self.encoder = EmbeddedSpeakerEncoder()
-        self.documents = open_documents("demo").sentences
+        self.ear = Ear()
 
     def wer(self, reply: Reply) -> float:
-        """Word error rate of the spoken answer, in percent.
-
-        The recogniser's language model holds the demo documents, and the answer too when it cites nothing.
-        """
+        """Word error rate of the spoken answer, in percent."""
         assert reply.audio is not None
-        elsewhere = () if reply.citations else (reply.text,)
-        return Listener([*self.documents, *elsewhere]).wer(reply.text, reply.audio)
+        return self.ear.wer(reply.text, reply.audio)
 
     def gain(self, reply: Reply) -> float | None:
         """Cosine similarity to the reference voice, minus that of the unchanged synthesiser speaking the same text."""
@@ -122,6 +116,7 @@ def main() -> None:
         arguments.json,
     )
     by.synthesiser.close()
+    by.ear.close()
 
 
 if __name__ == "__main__":

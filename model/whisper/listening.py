@@ -8,20 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agentaudio.model.recognisers.apart import CheckStop
+from agentaudio.model.recognisers.pieces import Piece, pieces
 from agentaudio.model.whisper.checkpoint import Checkpoint
 from agentaudio.model.whisper.features import SAMPLE_RATE_HZ
 from agentaudio.model.whisper.hints import Hints
-from agentaudio.model.whisper.judgement import Evidence, confidence, is_speech
-from agentaudio.model.whisper.pieces import Piece, pieces
-from agentaudio.model.whisper.windows import CheckStop, hear
+from agentaudio.model.whisper.judgement import Evidence, confidence, is_speech, speech_seconds
+from agentaudio.model.whisper.windows import hear
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.vad import FRAME, VoiceActivity, stretches
 from agentaudio.text.languages import has_cjk
-
-CERTAIN_LANGUAGE = 0.7
-"""Probability from which a detected language is reported."""
-LEAST_SPEECH_S = 1.0
-"""Speech from which a detected language is reported: one short word sounds alike in many languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +43,12 @@ class Listening:
     """Recognises sounds of one speaker. Several threads may share it.
 
     language: BCP-47 code; None detects it in each sound
+    expected: the language of sounds that are too short or unclear to tell
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, language: str | None, beam: int) -> None:
-        self._checkpoint, self._language, self._beam = checkpoint, language, beam
+    def __init__(self, checkpoint: Checkpoint, *, language: str | None, expected: str, beam: int) -> None:
+        self._checkpoint, self._beam = checkpoint, beam
+        self._language, self._expected = language, expected
         self._activity = VoiceActivity()
 
     def transcribe(self, audio: Audio, hints: Hints | None, check_stop: CheckStop) -> Transcript:
@@ -80,18 +78,22 @@ class Listening:
 
         before: what was heard in the pieces before it
         """
-        known = self._language or next((one.language for one in before if one.certain), None)
-        part = samples[round(piece.start * SAMPLE_RATE_HZ) : round(piece.end * SAMPLE_RATE_HZ)]
-        words = hear(
-            self._checkpoint, part, language=known, beam=self._beam, hints=hints, check_stop=check_stop
-        )  # fmt: skip
+        certain = [one.language for one in before if one.certain]
         frames = probabilities[int(piece.start * SAMPLE_RATE_HZ / FRAME) : int(piece.end * SAMPLE_RATE_HZ / FRAME) + 1]
-        decoded = words.decoded
-        evidence = Evidence.of(frames, decoded)
-        if not decoded.text or not is_speech(evidence):
+        words = hear(
+            self._checkpoint,
+            samples[round(piece.start * SAMPLE_RATE_HZ) : round(piece.end * SAMPLE_RATE_HZ)],
+            language=self._language or next(iter(certain), None),
+            expected=self._expected,
+            speech_s=speech_seconds(frames),
+            beam=self._beam,
+            hints=hints,
+            check_stop=check_stop,
+        )
+        evidence = Evidence.of(frames, words.decoded)
+        if not any(c.isalnum() for c in words.decoded.text) or not is_speech(evidence):
             return []
-        certain = known is not None or (words.certainty >= CERTAIN_LANGUAGE and evidence.speech_s >= LEAST_SPEECH_S)
-        return [Heard(decoded.text, confidence(evidence), words.language, certain)]
+        return [Heard(words.decoded.text, confidence(evidence), words.language, words.certain)]
 
 
 def joined(heard: Sequence[Heard]) -> Transcript:

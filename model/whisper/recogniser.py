@@ -7,13 +7,13 @@ import contextlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from agentaudio.errors import AudioError, BackendError, OptionError, did_you_mean
+from agentaudio.errors import BackendError, OptionError, did_you_mean
 from agentaudio.model.parts import Recognition
+from agentaudio.model.recognisers.apart import Apart, CheckStop, check_length
 from agentaudio.model.whisper.checkpoint import Checkpoint
 from agentaudio.model.whisper.hints import Hints
 from agentaudio.model.whisper.listening import Listening, Transcript
@@ -22,17 +22,10 @@ from agentaudio.sound.audio import Audio
 from agentaudio.weights.ledger import ledger
 from agentaudio.weights.store import folder as weights_folder
 
-Result = TypeVar("Result")
-CheckStop = Callable[[], None]
-
 LONGEST_AUDIO_S = 3600.0
 MOST_HINTS = 8
 PREFIX = "whisper-"
 """Of the names of Whisper's weights in the ledger."""
-
-
-class _Stopped(Exception):
-    """The task that wanted the result was cancelled."""
 
 
 class WhisperRecogniser:
@@ -43,8 +36,9 @@ class WhisperRecogniser:
 
     folder: a model in CTranslate2 format
     threads: CPU threads; as many sounds are recognised at the same time, each by one thread
-    beam: hypotheses kept by the decoder; 1 is fastest, 5 makes a few errors less
+    beam: hypotheses kept by the decoder; 1 is fastest
     language: BCP-47 code of the language spoken where a call names none; None detects it
+    expect: language of a sound that is too short or unclear to detect it, by default English
 
     The weights are loaded on first use. Raises MissingExtra without the extra `embedded`, BackendError for a
     folder that holds no such model, OptionError for options out of range.
@@ -52,17 +46,19 @@ class WhisperRecogniser:
 
     max_audio_s = LONGEST_AUDIO_S
 
-    def __init__(self, folder: Path, *, threads: int = 2, beam: int = 1, language: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, threads: int = 2, beam: int = 5, language: str | None = None, expect: str = "en"
+    ) -> None:
         for name, value, most in (("threads", threads, 64), ("beam", beam, 16)):
             if not 1 <= value <= most:
                 raise OptionError(f"{name} is {value}; give a whole number from 1 to {most}")
         self._checkpoint = Checkpoint(folder, threads=threads)
         self._language = language and self._known(language)
+        self._expected = self._known(expect)
         self._beam = beam
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="whisper")
+        self._apart = Apart(threads)
         self._lock = threading.Lock()
         self._hints: OrderedDict[tuple[str, ...], Hints] = OrderedDict()
-        self._closed = False
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -70,9 +66,9 @@ class WhisperRecogniser:
 
     async def recognise(self, audio: Audio, *, language: str | None = None, hint: Sequence[str] = ()) -> Recognition:
         listening = self._listening(language)
-        self._check_length(audio.duration, len(audio))
+        check_length(audio.duration, self.max_audio_s)
         hints = tuple(hint)
-        found = await self._apart(lambda check_stop: listening.transcribe(audio, self._hints_of(hints), check_stop))
+        found = await self._apart.run(lambda check_stop: listening.transcribe(audio, self._hints_of(hints), check_stop))
         return _recognition(found)
 
     async def stream(
@@ -96,16 +92,16 @@ class WhisperRecogniser:
                         growing.push(upcoming.result())
                     except StopAsyncIteration:
                         break
-                    self._check_length(growing.duration, 1)
+                    check_length(growing.duration or 1.0, self.max_audio_s)
                     upcoming = asyncio.ensure_future(_next(sound))
                 if work is None and growing.is_due():
                     work = asyncio.ensure_future(
-                        self._apart(lambda check_stop: growing.recognise(self._hints_of(hints), check_stop))
+                        self._apart.run(lambda check_stop: growing.recognise(self._hints_of(hints), check_stop))
                     )
             if work is not None:
                 await work
-            self._check_length(growing.duration, int(growing.duration > 0))
-            whole = await self._apart(lambda check_stop: growing.finish(self._hints_of(hints), check_stop))
+            check_length(growing.duration, self.max_audio_s)
+            whole = await self._apart.run(lambda check_stop: growing.finish(self._hints_of(hints), check_stop))
             yield _recognition(whole)
         finally:
             for task in (upcoming, work):
@@ -122,16 +118,15 @@ class WhisperRecogniser:
             self._checkpoint.load()
             self._hints_of(hints)
 
-        await self._apart(load_both)
+        await self._apart.run(load_both)
 
     async def aclose(self) -> None:
-        self._closed = True
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._apart.close()
         await asyncio.to_thread(self._checkpoint.close)
 
     def _listening(self, language: str | None) -> Listening:
         code = self._known(language) if language else self._language
-        return Listening(self._checkpoint, language=code, beam=self._beam)
+        return Listening(self._checkpoint, language=code, expected=self._expected, beam=self._beam)
 
     def _known(self, language: str) -> str:
         """The code among `languages` of a BCP-47 tag, whose region and script do not matter."""
@@ -144,15 +139,6 @@ class WhisperRecogniser:
             )
         return code
 
-    def _check_length(self, duration_s: float, samples: int) -> None:
-        if not samples:
-            raise AudioError("the sound holds no samples; record it again")
-        if duration_s > self.max_audio_s:
-            raise AudioError(
-                f"a sound of {duration_s:.0f} s is too long to recognise; the limit is "
-                f"{self.max_audio_s:.0f} s, cut it into shorter ones"
-            )
-
     def _hints_of(self, sentences: tuple[str, ...]) -> Hints | None:
         if not sentences:
             return None
@@ -163,21 +149,6 @@ class WhisperRecogniser:
                 self._hints.popitem(last=False)
             return hints
 
-    async def _apart(self, work: Callable[[CheckStop], Result]) -> Result:
-        """Run `work` in a thread of the recogniser; its argument raises once the awaiting task was cancelled."""
-        if self._closed:
-            raise BackendError("this recogniser was closed; load it again")
-        stop = threading.Event()
-
-        def check_stop() -> None:
-            if stop.is_set():
-                raise _Stopped
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work, check_stop)
-        finally:
-            stop.set()
-
 
 async def _next(sound: AsyncIterator[Audio]) -> Audio:
     return await anext(sound)
@@ -187,7 +158,9 @@ def _recognition(found: Transcript, *, final: bool = True) -> Recognition:
     return Recognition(found.text, found.confidence, found.language, final)
 
 
-def load(argument: str | None, *, threads: int = 2, beam: int = 1, language: str | None = None) -> WhisperRecogniser:
+def load(
+    argument: str | None, *, threads: int = 2, beam: int = 5, language: str | None = None, expect: str = "en"
+) -> WhisperRecogniser:
     """The entry point `whisper`.
 
     argument: a size, such as `base` (the default), `tiny.en` or `small`, or a folder in CTranslate2 format
@@ -204,4 +177,4 @@ def load(argument: str | None, *, threads: int = 2, beam: int = 1, language: str
     else:
         sizes = [name.removeprefix(PREFIX) for name in ledger() if name.startswith(PREFIX)]
         raise BackendError(f"there is no Whisper {size!r}: {did_you_mean(size, sizes)}; or give a folder")
-    return WhisperRecogniser(folder, threads=threads, beam=beam, language=language)
+    return WhisperRecogniser(folder, threads=threads, beam=beam, language=language, expect=expect)

@@ -9,10 +9,10 @@ from itertools import takewhile
 
 import numpy as np
 
+from agentaudio.model.recognisers.apart import CheckStop
 from agentaudio.model.whisper.features import SAMPLE_RATE_HZ
 from agentaudio.model.whisper.hints import Hints
 from agentaudio.model.whisper.listening import Heard, Listening, Transcript, joined
-from agentaudio.model.whisper.windows import CheckStop
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
 from agentaudio.text.languages import has_cjk

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agentaudio.model.recognisers.apart import CheckStop
 from agentaudio.model.whisper.checkpoint import MOST_TOKENS, Checkpoint, Decoded
 from agentaudio.model.whisper.features import LONGEST_S, SAMPLE_RATE_HZ
 from agentaudio.model.whisper.hints import Hints
@@ -25,7 +25,10 @@ TOKENS_PER_S_IN_FULL = 16
 """The same in the full window, for scripts that take several tokens per character."""
 BEAM_IN_FULL = 5
 
-CheckStop = Callable[[], None]
+
+CERTAIN_LANGUAGE, LEAST_SPEECH_S = 0.5, 1.0
+"""Probability and seconds of speech from which a detected language counts. One short word sounds alike in many
+languages: "sure" is taken for Chinese with .87."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,12 @@ class Words:
     """What was decoded from a stretch of speech.
 
     language: BCP-47 code that it was decoded in
-    certainty: probability of that language, 1 where it was given
+    certain: whether that was given, or clearly detected
     """
 
     decoded: Decoded
     language: str
-    certainty: float
+    certain: bool
 
 
 def hear(
@@ -46,6 +49,8 @@ def hear(
     samples: NDArray[np.float32],
     *,
     language: str | None,
+    expected: str,
+    speech_s: float,
     beam: int,
     hints: Hints | None,
     check_stop: CheckStop,
@@ -54,6 +59,8 @@ def hear(
 
     samples: (n,) float32, 16 kHz, n <= 480,000
     language: None detects it
+    expected: language of a sound that is too short or unclear to tell
+    speech_s: seconds of speech in the sound
     hints: a second pass is given the sentences that are near to the first; the more probable text counts
     check_stop: called before each step; what it raises ends the work
     """
@@ -61,10 +68,12 @@ def hear(
     window_s = min(LONGEST_S, max(SHORTEST_WINDOW_S, math.ceil(duration_s + SILENCE_AFTER_S)))
     check_stop()
     encoded = checkpoint.encode(samples, window_s)
-    certainty = 1.0
+    certain = language is not None
     if language is None:
         check_stop()
-        language, certainty = next(iter(checkpoint.detect(encoded).items()))
+        language, probability = next(iter(checkpoint.detect(encoded).items()))
+        certain = not checkpoint.multilingual or (speech_s >= LEAST_SPEECH_S and probability >= CERTAIN_LANGUAGE)
+        language = language if certain else expected
     check_stop()
     limit = min(MOST_TOKENS, math.ceil(TOKENS + TOKENS_PER_S * duration_s))
     decoded = checkpoint.decode(encoded, language=language, most_tokens=limit, beam=beam)
@@ -85,4 +94,4 @@ def hear(
         )
         if hinted.complete and hinted.score > decoded.score and not repeats(hinted.text):
             decoded = replace(hinted, no_speech=decoded.no_speech)
-    return Words(decoded, language, certainty)
+    return Words(decoded, language, certain)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import jiwer
 import pytest
-from support.ear import plain, request, whisper_folder
+from support.ear import request, whisper_folder, words
 
 from agentaudio.errors import AudioError
 from agentaudio.model.parts import Recognition
@@ -37,7 +37,7 @@ async def test_partials_come_before_the_end_and_the_whole_comes_last(ear: Whispe
     heard = [one async for one in ear.stream(arriving(sound, every_s=0.1))]
     assert len(heard) >= 2
     assert [one.final for one in heard] == [False] * (len(heard) - 1) + [True]
-    assert plain(heard[-1].text) == plain((await ear.recognise(sound)).text)
+    assert words(heard[-1].text) == words((await ear.recognise(sound)).text)
 
 
 async def test_pieces_of_any_size_and_rate_give_the_whole(ear: WhisperRecogniser) -> None:
@@ -46,7 +46,7 @@ async def test_pieces_of_any_size_and_rate_give_the_whole(ear: WhisperRecogniser
     for rate, piece_ms in ((8_000, 10), (48_000, 333), (16_000, 1e6)):
         pieces = arriving(audio.resample(rate), piece_ms=piece_ms, every_s=0)
         last = [one async for one in ear.stream(pieces)][-1]
-        assert last.final and plain(last.text)[:30] == plain(whole.text)[:30]
+        assert last.final and words(last.text)[:30] == words(whole.text)[:30]
 
 
 async def test_a_minute_is_recognised_in_pieces_without_loss(ear: WhisperRecogniser) -> None:
@@ -57,7 +57,7 @@ async def test_a_minute_is_recognised_in_pieces_without_loss(ear: WhisperRecogni
     whole = await ear.recognise(sound)
     streamed = [one async for one in ear.stream(arriving(sound, piece_ms=2000, every_s=0.1))][-1]
     # The detector's frames begin elsewhere in each piece, so that single words may differ.
-    assert jiwer.wer(plain(whole.text), plain(streamed.text)) < 0.05
+    assert jiwer.wer(words(whole.text), words(streamed.text)) < 0.05
 
 
 async def test_closing_the_stream_stops_it(ear: WhisperRecogniser) -> None:

@@ -1,4 +1,4 @@
-"""Cutting sound into pieces of speech that fit into a window of Whisper."""
+"""Cutting sound into pieces of speech that a recogniser takes: as long as a window of Whisper."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.model.whisper.features import SAMPLE_RATE_HZ
 from agentaudio.sound.levels import frame_powers
-from agentaudio.sound.vad import FRAME
+from agentaudio.sound.vad import FRAME, SAMPLE_RATE_HZ
 
 LONGEST_PIECE_S = 28.0
 """The window of 30 s, less the silence that the decoder needs after the speech."""

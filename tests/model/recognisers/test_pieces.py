@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agentaudio.model.whisper.features import SAMPLE_RATE_HZ
-from agentaudio.model.whisper.pieces import LONGEST_PIECE_S, MARGIN_S, Piece, pieces
+from agentaudio.model.recognisers.pieces import LONGEST_PIECE_S, MARGIN_S, Piece, pieces
+from agentaudio.sound.vad import SAMPLE_RATE_HZ
 
 
 @cache

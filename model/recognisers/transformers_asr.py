@@ -1,0 +1,118 @@
+"""`TransformersRecogniser`: a Recogniser on transformers' pipelines for speech recognition, on CPU or GPU."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from agentaudio.errors import BackendError, MissingExtra, OptionError
+from agentaudio.model.parts import Recognition
+from agentaudio.model.recognisers.apart import Apart, CheckStop, Stopped, check_length
+from agentaudio.model.recognisers.pieces import pieces
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.vad import VoiceActivity
+
+SAMPLE_RATE_HZ = 16_000
+LONGEST_AUDIO_S = 3600.0
+
+
+class TransformersRecogniser:
+    """Any model for `automatic-speech-recognition`: Whisper, wav2vec 2.0, Moonshine and others. See Recogniser.
+
+    Silero's voice detector finds the speech, in pieces of up to 28 s. No code of the repository runs, and
+    weights are read from safetensors only. Hints are not used.
+
+    model: a folder, or a repository of the hub
+    device: such as `cpu` or `cuda:0`
+    dtype: such as `float32` or `bfloat16`
+    """
+
+    max_audio_s = LONGEST_AUDIO_S
+    languages = ()
+
+    def __init__(self, model: str, *, device: str = "cpu", dtype: str = "float32", language: str | None = None) -> None:
+        self._name, self._device, self._dtype, self._language = model, device, dtype, language
+        self._activity = VoiceActivity()
+        self._apart = Apart(1)
+        self._pipeline: Any = None
+
+    async def recognise(self, audio: Audio, *, language: str | None = None, hint: Sequence[str] = ()) -> Recognition:
+        check_length(audio.duration, self.max_audio_s)
+        return await self._apart.run(lambda stop: self._recognise(audio, language or self._language, stop))
+
+    async def stream(
+        self, sound: AsyncIterator[Audio], *, language: str | None = None, hint: Sequence[str] = ()
+    ) -> AsyncGenerator[Recognition, None]:
+        """Recognise a sound when it has ended; there are no partial results."""
+        yield await self.recognise(Audio.concat([piece async for piece in sound]), language=language, hint=hint)
+
+    async def warm_up(self, hint: Sequence[str] = ()) -> None:
+        await self._apart.run(lambda stop: self._loaded())
+
+    async def aclose(self) -> None:
+        self._apart.close()
+        self._pipeline = None
+
+    def _recognise(self, audio: Audio, language: str | None, check_stop: CheckStop) -> Recognition:
+        pipeline = self._loaded()
+        sound = audio.resample(SAMPLE_RATE_HZ)
+        texts = []
+        for piece in pieces(sound.samples, self._activity.speech(sound)):
+            check_stop()
+            samples = sound.slice(piece.start, piece.end).samples
+            given: dict[str, Any] = {}
+            if pipeline.type != "ctc":
+                given["stopping_criteria"] = [_stop_when(check_stop)]
+            if language and pipeline.type == "seq2seq_whisper":
+                given |= {"language": language, "task": "transcribe"}
+            try:
+                found = pipeline(
+                    {"raw": samples, "sampling_rate": SAMPLE_RATE_HZ}, **({"generate_kwargs": given} if given else {})
+                )
+            except Stopped:
+                raise
+            except (RuntimeError, ValueError, TypeError) as error:
+                raise BackendError(f"transformers model {self._name!r} failed: {str(error)[:200]}") from error
+            texts.append(found["text"].strip())
+        text = " ".join(filter(None, texts))
+        return Recognition(text, None, language if text else None)
+
+    def _loaded(self) -> Any:
+        if self._pipeline is None:
+            import transformers
+
+            try:
+                self._pipeline = transformers.pipeline(
+                    "automatic-speech-recognition", model=self._name, device=self._device, dtype=self._dtype,
+                    trust_remote_code=False, model_kwargs={"use_safetensors": True},
+                )  # fmt: skip
+            except Exception as error:  # of the hub's client, of files, of torch
+                raise BackendError(
+                    f"transformers cannot load {self._name!r} as a model for speech recognition: {str(error)[:200]}"
+                ) from error
+        return self._pipeline
+
+
+def _stop_when(check_stop: CheckStop) -> Callable[..., Any]:
+    """A stopping criterion that raises once nobody waits for the text."""
+
+    def stop(input_ids: Any, scores: Any, **_: Any) -> Any:
+        check_stop()
+        return input_ids.new_zeros(len(input_ids), dtype=bool)
+
+    return stop
+
+
+def load(
+    argument: str | None, *, device: str = "cpu", dtype: str = "float32", language: str | None = None
+) -> TransformersRecogniser:
+    """The entry point `transformers`.
+
+    argument: a folder or a repository of the hub, such as `openai/whisper-small`
+    """
+    if argument is None:
+        raise OptionError("recogniser 'transformers' needs a model: write transformers:openai/whisper-small")
+    if not (find_spec("torch") and find_spec("transformers")):
+        raise MissingExtra("a recogniser of transformers", "local")
+    return TransformersRecogniser(argument, device=device, dtype=dtype, language=language)
