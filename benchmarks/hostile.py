@@ -3,9 +3,9 @@
     python benchmarks/hostile.py [--json FILE] [--kind KIND] [--kills N]
 
 The files are made on the spot: pages, PDF and Word files, sound, files of tools, JSON answers of a service, and MCP
-servers. While each is taken in as an agent would take it in, another session of the embedded engine asks a spoken
+servers. While each is taken in as an agent would take it in, another session asks a spoken
 question again and again. For each file it reports the time until its result or refusal, the limit of that time, the
-slowest and the median of these turns as multiples of the usual one (the median of three before and three after), and
+slowest and the median of these turns as multiples of the usual one (the median of TURNS before and as many after), and
 how much the memory of this process (not its workers) grew. A file that is above a bound is taken in again, up to
 ATTEMPTS times. Before that, worker processes are killed one after another, and what is left of them is counted.
 """
@@ -17,6 +17,7 @@ import asyncio
 import functools
 import gc
 import json
+import logging
 import os
 import signal
 import statistics
@@ -33,7 +34,7 @@ from report import publish
 from agentaudio import Agent, Audio, RunContext, Session
 from agentaudio.conversation import Conversation
 from agentaudio.demo.run import questions_folder
-from agentaudio.errors import AgentAudioError, RetrievalError
+from agentaudio.errors import AgentAudioError, RetrievalError, ToolError
 from agentaudio.hearing import hear
 from agentaudio.http import Guard
 from agentaudio.model.embedded.hearing.sphinx_pool import LONGEST_AUDIO_S
@@ -59,7 +60,7 @@ TOOL_TIMEOUT_S = 30.0
 MCP_TIMEOUT_S = 20.0
 """Of a call of an MCP server's tool."""
 
-ATTEMPTS = 3
+ATTEMPTS, TURNS = 3, 2
 
 SERVICE = "name: ask\ndescription: Asks.\nkind: http\nurl: {}/json\nallow_private: true\ntimeout_s: 30\n"
 
@@ -118,12 +119,21 @@ def intakes(folder: Path, server: LocalServer) -> dict[str, tuple[bombs.Bombs, f
     async def long_sound(content: bytes) -> object:
         return await hear(content, patient)
 
+    closing: list[asyncio.Task[None]] = []
+
     async def mcp(content: bytes) -> object:
         code = folder / "server.py"
         code.write_bytes(content)
         program = [sys.executable, str(TESTS / "support" / "raw_mcp.py"), f"exec(open({str(code)!r}).read())"]
-        async with asyncio.timeout(MCP_TIMEOUT_S):
-            return await first_tool(program)
+        server = McpServer(program)
+        try:
+            async with asyncio.timeout(MCP_TIMEOUT_S):
+                tools = await in_thread(server.tools)
+                return await tools[0].call(RunContext(Conversation()), {})
+        except TimeoutError:
+            raise ToolError(f"it took longer than {MCP_TIMEOUT_S:.0f} s") from None
+        finally:
+            closing.append(asyncio.create_task(server.aclose()))  # which is not part of the call
 
     sounds: bombs.Bombs = {name: functools.cache(make) for name, make in bombs.sounds().items()}
     hour_s = patient.capabilities.max_audio_s
@@ -148,16 +158,6 @@ class NoResults:
 
     async def search(self, query: str, k: int) -> list[Any]:
         return []
-
-
-async def first_tool(program: list[str]) -> object:
-    """The result of the first tool of an MCP server."""
-    server = McpServer(program)
-    try:
-        tools = await in_thread(server.tools)
-        return await tools[0].call(RunContext(Conversation()), {})
-    finally:
-        await server.aclose()
 
 
 def memory_mb() -> float:
@@ -211,7 +211,7 @@ async def timed(intake: Awaitable[object], limit_s: float) -> tuple[float, str]:
 
 async def one(content: bytes, limit_s: float, take_in: Intake, other: Other, memory: Memory) -> dict[str, Any]:
     """What taking in a file costs."""
-    usual = await other.turns(3)
+    usual = await other.turns(TURNS)
     before = memory.most = memory_mb()
     intake = asyncio.create_task(timed(take_in(content), limit_s))
     during = [await other.turn()]
@@ -219,7 +219,7 @@ async def one(content: bytes, limit_s: float, take_in: Intake, other: Other, mem
         during.append(await other.turn())
     took, outcome = await intake
     most = memory.most
-    usual += await other.turns(3)
+    usual += await other.turns(TURNS)
     middle = statistics.median(usual)
     return {
         "seconds": round(took, 2), "limit_s": limit_s, "other_turn": round(max(during) / middle, 2),
@@ -228,11 +228,11 @@ async def one(content: bytes, limit_s: float, take_in: Intake, other: Other, mem
     }  # fmt: skip
 
 
-async def take_all_in(kinds: list[str]) -> list[dict[str, Any]]:
+async def take_all_in(kinds: list[str], model: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     memory = Memory()
     with tempfile.TemporaryDirectory() as folder, local_server() as server:
-        async with Agent("embedded", tools=["calculate"]) as agent:
+        async with Agent(model, tools=["calculate"]) as agent:
             other = Other(agent.session())
             known = intakes(Path(folder), server)
             await other.turns(3)
@@ -320,18 +320,27 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--kind", action="append", default=[], help="HTML, PDF, Word, sound, TOML, YAML, JSON or MCP")
     parser.add_argument("--kills", type=int, default=500, metavar="N", help="of worker processes; 0 leaves them out")
+    parser.add_argument("--model", default="embedded-lite", help="of the other session")
     arguments = parser.parse_args()
-    figures: dict[str, Any] = {}
-    if arguments.kills:
-        figures["kills"] = kill(arguments.kills)
-        publish("killed workers", figures["kills"], None)
-    rows = asyncio.run(take_all_in(arguments.kind))
-    figures |= {"worst": _worst(rows), "kinds": by_kind(rows), "rows": rows}
+    logging.disable(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:  # what is left in it was left by this process and its workers
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        figures = measure(arguments)
     for kind, worst in figures["kinds"].items():
         publish(kind, worst, None)
     publish("all", figures["worst"], None)
     if arguments.json is not None:
         Path(arguments.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    if arguments.kills:
+        figures["kills"] = kill(arguments.kills)
+        publish("killed workers", figures["kills"], None)
+    rows = asyncio.run(take_all_in(arguments.kind, arguments.model))
+    left = os.listdir(tempfile.gettempdir())
+    return figures | {"worst": _worst(rows), "temporary_files_left": len(left), "kinds": by_kind(rows), "rows": rows}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ MAX_PAGES = 50
 MAX_DESCRIPTION_CHARS = 2_000
 MAX_SCHEMA_CHARS = 20_000
 MAX_SCHEMA_DEPTH = 20
+MAX_PARTS = 500
+"""Most parts of an answer; the others are left out."""
 MAX_NAME_CHARS = 64
 """Longest name that models call; a server's own may be four times as long."""
 
@@ -28,7 +30,8 @@ _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 
 
 class Screen:
-    """Reads the messages of a server, and leaves out of its lists of tools what models and the client cannot use.
+    """Reads the messages of a server, and leaves out of its lists of tools and its answers what models and the client
+    cannot use.
 
     stream: of an MCP transport
     server: its name, for the log
@@ -65,6 +68,12 @@ class Screen:
         result = getattr(getattr(item, "message", None), "result", None)
         if isinstance(result, dict) and isinstance(result.get("tools"), list):
             result["tools"] = screened(result["tools"], self._report)
+        if isinstance(result, dict) and isinstance(result.get("content"), list):
+            # The client checks all parts in one call of compiled code, during which no other thread runs.
+            parts = result["content"]
+            if len(parts) > MAX_PARTS:
+                note = f"[{len(parts) - MAX_PARTS} more parts of the answer were left out]"
+                result["content"] = [*parts[:MAX_PARTS], {"type": "text", "text": note}]
         return item
 
     def _report(self, name: str, problem: str) -> None:

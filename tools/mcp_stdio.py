@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,14 @@ except ImportError as error:
 
 MAX_MESSAGE_BYTES = 8_000_000
 """Longest message of an MCP server; the longest sound in an answer is three quarters of it."""
+MAX_MESSAGE_VALUES = 200_000
+"""Most values in a message, counted by its commas, colons and opening brackets: no other thread runs while compiled
+code parses it, a quarter of a second for so many."""
 MAX_NOISE_BYTES = 1_000_000
 """Most output between two messages that is not a message; each line counts as LINE_BYTES more."""
+MAX_UNASKED_BYTES, UNASKED_S = 1_000_000, 10.0
+"""Most bytes of messages within these seconds that answer no request, such as notifications; each counts as LINE_BYTES
+more."""
 LINE_BYTES = 100
 KEPT_STDERR_BYTES = 4_000
 EXIT_S = 2.0
@@ -30,6 +37,7 @@ EXIT_S = 2.0
 _PAUSE_BYTES = 65_536
 _ESCAPE = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.")
 """An escape of JSON; the group is half of a surrogate pair, which pydantic refuses and other parsers accept."""
+_ANSWERS = (mcp_types.JSONRPCResponse, mcp_types.JSONRPCError)
 
 
 class Words:
@@ -63,10 +71,13 @@ async def program_streams(
     program = await Program.start(command, env=env, folder=folder, talks=True, line_bytes=MAX_MESSAGE_BYTES)
     to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_server, from_session = anyio.create_memory_object_stream[SessionMessage](0)
-    tasks = [
-        asyncio.create_task(work)
-        for work in (_hear(program, to_session, words), _tell(program, from_session, to_session), _note(program, words))
-    ]
+    asked: set[str | int] = set()
+    works = (
+        _hear(program, to_session, words, asked),
+        _tell(program, from_session, to_session, asked),
+        _note(program, words),
+    )
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield from_server, to_server
     finally:
@@ -83,8 +94,10 @@ async def program_streams(
             await program.end()
 
 
-async def _hear(program: Program, to_session: Any, words: Words) -> None:
-    noise, since_pause = 0, 0
+async def _hear(program: Program, to_session: Any, words: Words, asked: set[str | int]) -> None:
+    """asked: the ids of the requests that are not answered yet"""
+    noise = unasked = since_pause = 0
+    since = time.monotonic()
     with to_session, contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
         while True:
             try:
@@ -98,6 +111,9 @@ async def _hear(program: Program, to_session: Any, words: Words) -> None:
             if since_pause > _PAUSE_BYTES:
                 since_pause = 0
                 await asyncio.sleep(0)  # reading buffered lines does not let other servers go on
+            if sum(map(line.count, (b",", b":", b"["))) > MAX_MESSAGE_VALUES:
+                words.problem = f"it sent a message of more than {MAX_MESSAGE_VALUES} values, which is the limit"
+                return
             try:
                 message = _message(line)
             except ValueError:
@@ -107,6 +123,19 @@ async def _hear(program: Program, to_session: Any, words: Words) -> None:
                     return
                 continue
             noise = 0
+            if isinstance(message, _ANSWERS) and message.id in asked:
+                asked.discard(message.id)
+                unasked = 0
+            else:
+                if time.monotonic() - since > UNASKED_S:
+                    since, unasked = time.monotonic(), 0
+                unasked += len(line) + LINE_BYTES
+                if unasked > MAX_UNASKED_BYTES:
+                    words.problem = (
+                        f"it sent {MAX_UNASKED_BYTES} bytes of messages within {UNASKED_S:.0f} s that answer no "
+                        "request, which is the limit"
+                    )
+                    return
             await to_session.send(SessionMessage(message))
 
 
@@ -124,9 +153,11 @@ def _message(line: bytes) -> Any:
         return read(mended, by_name=False)
 
 
-async def _tell(program: Program, from_session: Any, to_session: Any) -> None:
+async def _tell(program: Program, from_session: Any, to_session: Any, asked: set[str | int]) -> None:
     try:
         async for sent in from_session:
+            if isinstance(sent.message, mcp_types.JSONRPCRequest):
+                asked.add(sent.message.id)
             line = sent.message.model_dump_json(by_alias=True, exclude_unset=True) + "\n"
             program.stdin.write(line.encode())
             await program.stdin.drain()

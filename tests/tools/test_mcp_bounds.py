@@ -114,7 +114,7 @@ def test_long_descriptions_are_cut_and_made_visible() -> None:
         "listing = lambda p: {'tools': [one('t' + p.get('cursor', ''))], 'nextCursor': p.get('cursor', '') + '1'}",
         "listing = lambda p: {'tools': [], 'nextCursor': 'again'}",
         "listing = lambda p: {'tools': [one(f'{p.get(\"cursor\")}_{n}') for n in range(99)], 'nextCursor': str(id(p))}",
-        "tools = [one('same')] * 100_000",
+        "tools = [one('same')] * 20_000",
     ],
 )
 def test_a_list_without_end_is_cut(code: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -126,11 +126,18 @@ def test_a_list_without_end_is_cut(code: str, caplog: pytest.LogCaptureFixture) 
 TOO_MUCH = {
     "a long message": "line(json.dumps({'jsonrpc': '2.0', 'method': 'x', 'params': {'a': 'x' * 9_000_000}}))",
     "a line without an end": "while True: sys.stdout.write('x' * 65536)",
+    "many values": "line(json.dumps({'jsonrpc': '2.0', 'method': 'x', 'params': {'a': [1] * 300_000}}))",
     "noise": "while True: line('not JSON')",
     "empty lines": "while True: sys.stdout.write(chr(10) * 65536)",
     "null bytes": "while True: sys.stdout.buffer.write(bytes(65536))",
     "broken JSON": "while True: line('{' * 1000)",
     "numbers": "while True: line('1')",
+    "notifications": "while True: line(json.dumps({'jsonrpc': '2.0', 'method': 'notifications/message', "
+    "'params': {'level': 'info', 'data': 'x'}}))",
+    "progress": "while True: line(json.dumps({'jsonrpc': '2.0', 'method': 'notifications/progress', "
+    "'params': {'progressToken': 1, 'progress': 1}}))",
+    "new lists": "while True: line(json.dumps({'jsonrpc': '2.0', 'method': 'notifications/tools/list_changed'}))",
+    "answers to no request": "while True: line(json.dumps({'jsonrpc': '2.0', 'id': 9999, 'result': {}}))",
 }
 
 
@@ -139,17 +146,42 @@ def test_a_server_that_sends_too_much_is_stopped_with_the_reason(kind: str) -> N
     begun = time.monotonic()
     with serving(f"tools = [one()]\ndef called(p):\n    {TOO_MUCH[kind]}") as server:
         (tool,) = server.tools()
-        with pytest.raises(ToolError, match=r"was lost: it (sent a message longer than|printed) \d+ bytes"):
+        with pytest.raises(ToolError, match=r"was lost: it (sent a message |sent|printed)[a-z ]* ?\d+ (bytes|values)"):
             asyncio.run(tool.call(CONTEXT, {}))
-    with pytest.raises(OptionError, match=r"cannot be reached: it (sent a message longer than|printed) \d+ bytes"):
+    with pytest.raises(
+        OptionError, match=r"cannot be reached: it (sent a message |sent|printed)[a-z ]* ?\d+ (bytes|values)"
+    ):
         listed(TOO_MUCH[kind])
     assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize("kind", ["a long message", "noise"])
 def test_a_server_that_sends_too_much_instead_of_its_list_is_stopped_with_the_reason(kind: str) -> None:
-    with pytest.raises(OptionError, match=r"cannot list its tools: it (sent a message longer than|printed) \d+ bytes"):
+    with pytest.raises(
+        OptionError, match=r"cannot list its tools: it (sent a message |sent|printed)[a-z ]* ?\d+ (bytes|values)"
+    ):
         listed(f"def listing(p):\n    {TOO_MUCH[kind]}\n    return {{'tools': []}}")
+
+
+def test_a_server_may_report_its_progress_often() -> None:
+    code = """
+        for n in range(2_000):
+            line(json.dumps({'jsonrpc': '2.0', 'method': 'notifications/progress',
+                             'params': {'progressToken': p['_meta']['progressToken'], 'progress': n}}))
+        return {'content': [{'type': 'text', 'text': 'fine'}]}
+    """
+    with serving(f"tools = [one()]\ndef called(p):{code}") as server:
+        (tool,) = server.tools()
+        for _ in range(3):
+            assert asyncio.run(tool.call(CONTEXT, {})).text == "fine"
+
+
+def test_an_answer_of_too_many_parts_is_cut() -> None:
+    part = "{'type': 'text', 'text': 'x'}"
+    with serving(f"tools = [one()]\ndef called(p):\n    return {{'content': [{part}] * 40_000}}") as server:
+        (tool,) = server.tools()
+        text = asyncio.run(tool.call(CONTEXT, {})).text
+    assert text == "x\n" * mcp_listing.MAX_PARTS + "[39500 more parts of the answer were left out]"
 
 
 def test_two_tools_of_one_name_are_reported_once(caplog: pytest.LogCaptureFixture) -> None:
