@@ -27,7 +27,7 @@ MAX_MESSAGE_VALUES = 200_000
 code parses it, a quarter of a second for so many."""
 MAX_NOISE_BYTES = 1_000_000
 """Most output between two messages that is not a message; each line counts as LINE_BYTES more."""
-MAX_UNASKED_BYTES, UNASKED_S = 1_000_000, 10.0
+MAX_UNASKED_BYTES, UNASKED_S = 500_000, 30.0
 """Most bytes of messages within these seconds that answer no request, such as notifications; each counts as LINE_BYTES
 more."""
 LINE_BYTES = 100

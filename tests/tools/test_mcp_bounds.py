@@ -165,7 +165,7 @@ def test_a_server_that_sends_too_much_instead_of_its_list_is_stopped_with_the_re
 
 def test_a_server_may_report_its_progress_often() -> None:
     code = """
-        for n in range(2_000):
+        for n in range(1_000):
             line(json.dumps({'jsonrpc': '2.0', 'method': 'notifications/progress',
                              'params': {'progressToken': p['_meta']['progressToken'], 'progress': n}}))
         return {'content': [{'type': 'text', 'text': 'fine'}]}
