@@ -528,3 +528,28 @@ def test_the_errors_of_a_tool_whose_text_comes_from_outside_are_quoted(
 
     run = asyncio.run(turn())
     assert run.status == "failed" and run.output.text == shown
+
+
+def test_every_call_has_ended_when_a_report_fails() -> None:
+    @tool
+    async def quick() -> None:
+        pass
+
+    @tool
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    reported: list[tuple[str, str]] = []
+
+    def finished(run: ToolRun) -> None:
+        reported.append((run.call.name, run.status))
+        if run.call.name == "quick":
+            raise OSError("the report failed")
+
+    async def turn() -> None:
+        made = TurnCalls({"quick": quick, "forever": forever}, started=lambda call: None, finished=finished)
+        with pytest.raises(OSError, match="the report failed"):
+            await made.run([ToolCall("1", "quick", {}), ToolCall("2", "forever", {})], CONTEXT)
+        assert reported == [("quick", "done"), ("forever", "cancelled")]
+
+    asyncio.run(turn())
