@@ -553,3 +553,20 @@ def test_every_call_has_ended_when_a_report_fails() -> None:
         assert reported == [("quick", "done"), ("forever", "cancelled")]
 
     asyncio.run(turn())
+
+
+def test_a_call_that_cannot_run_fails_with_the_problem_and_takes_no_time() -> None:
+    @tool(idempotent=True)
+    async def population() -> int:
+        await asyncio.sleep(0.01)
+        return 7
+
+    async def turn() -> None:
+        made = Turn(population)
+        broken = ToolCall("b", "population", {})
+        (run,) = await made.calls.run([broken], CONTEXT, problems={"b": "The arguments are not JSON."})
+        assert (run.status, run.result.text, run.duration_s) == ("failed", "The arguments are not JSON.", 0.0)
+        first, again = [(await made.run(("population", {})))[0] for _ in range(2)]
+        assert (again.result, again.duration_s) == (first.result, 0.0) and first.duration_s > 0.0
+
+    asyncio.run(turn())
