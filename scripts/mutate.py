@@ -74,7 +74,8 @@ class Copy:
         module = target.removesuffix(".py").replace("/", ".")
         module = module if module.startswith("agentaudio.") else f"agentaudio.{module}"
         self._worker = subprocess.Popen(
-            [ROOT / python, "scripts/forked_tests.py", module, "-x", "-q", "-p", "no:cacheprovider",
+            [ROOT / python, "scripts/forked_tests.py", module, "-x", "-q",
+             "--failed-first",  # what detected the last mutant often detects the next
              "--hypothesis-profile=mutate", *tests],
             cwd=folder, env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": ""},
             text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
