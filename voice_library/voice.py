@@ -126,7 +126,7 @@ class VoiceCard(_Record):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
+            first = error.errors()[0]
             name = ".".join(str(step) for step in first["loc"])
             raise VoiceError(f"{what}: {name}: {first['msg']}") from None
 
@@ -199,8 +199,8 @@ class Voice:
 
     card: VoiceCard
     path: Path
-    home: VoiceHome | None = field(default=None, repr=False, compare=False)
-    content: bytes | None = field(default=None, repr=False, compare=False)
+    home: VoiceHome | None = field(default=None, compare=False)
+    content: bytes | None = field(default=None, compare=False)
 
     @property
     def id(self) -> str:

@@ -137,7 +137,7 @@ def test_a_revoked_card_keeps_written_fields_and_loses_those_derived_from_the_so
         ({"consent": {"basis": "hearsay", "holder": "Ann", "scope": ["synthesis"]}}, "a card: consent.basis: "),
         ({"consent": {"basis": "speaker", "holder": "Ann", "scope": [], "forever": True}}, "a card: consent.forever: "),
         ({"licenced": True}, "a card: licenced: Extra inputs"),
-        ({"name": ""}, "a card: name: "),
+        ({"name": "", "sha256": "0" * 63}, "a card: name: "),
         ({"sha256": "0" * 63}, "a card: sha256: "),
     ],
 )  # fmt: skip
@@ -225,6 +225,7 @@ def test_the_clip_of_a_voice_is_the_one_that_its_card_describes(tmp_path: Path) 
     assert voice.clip.duration == pytest.approx(1) and voice.clip is voice.clip
     assert (voice.id, voice.name, voice.description, voice.transcript) == ("ann", "Ann", "Calm.", "Hello.")
     assert repr(voice) == "Voice('ann', 'Ann')" and voice == Voice(prepared.card, path, home=None)
+    assert voice == Voice(prepared.card, path, content=prepared.content)
     assert hash(voice) == hash(Voice(prepared.card, path)) != hash(Voice(card(id="ben"), path))
     assert voice.to_dict()["transcript"] == "Hello." and "licence" not in voice.to_dict()
     assert json.loads(json.dumps(voice.to_dict()))["added"] == TODAY.isoformat()
