@@ -185,7 +185,6 @@ class OutputReader:
         if self._mode == "call":
             self._call.feed(text)
             if not self._call.open:
-                self._call.finish()
                 self._mode = "text"
             return [CallText(text)]
         if self._mode == "think":
