@@ -222,6 +222,28 @@ async def test_a_voice_that_came_too_late_is_not_spoken_in(library: VoiceLibrary
     assert (await session.run("well?")).voice is None
 
 
+async def test_a_voice_that_came_after_the_time_limit_is_not_taken_when_the_step_ends(library: VoiceLibrary) -> None:
+    order, step = Order(), asyncio.Event()
+
+    @tool
+    async def slow() -> None:
+        await step.wait()
+
+    @tool(name="order", timeout_s=0.02)
+    def ordering() -> Any:
+        return order()
+
+    steps = calls(("order", {}), ("slow", {})), "Done."
+    session = Agent(scripted(*steps), tools=[slow, ordering], voices=library).session()
+    async for event in session.stream("go"):
+        if isinstance(event, events.ToolFinished) and event.run.call.name == "order":
+            order.end(ToolResult("Now Ruby.", voice=library.get("ruby")))
+            await asyncio.sleep(0.05)
+            step.set()
+    assert any("too late" in output.text for output in outputs(session).values())
+    assert session.voice is None
+
+
 async def test_a_plain_function_that_is_retried_is_not_tried_again_after_the_interruption() -> None:
     order = Order()
     session = Agent(

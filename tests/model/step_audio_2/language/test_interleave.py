@@ -206,6 +206,12 @@ def test_what_was_read_is_immutable(piece: object) -> None:
         setattr(piece, name, None)
 
 
+def test_a_thought_opens_only_at_the_start_of_the_output() -> None:
+    output = [*interleave(written("Yes"), []), *written("<think>hm</think>")]
+    found = by_kind(read(OutputReader(VOCABULARY, "text"), output))
+    assert (found["spoken"], found["text"], found["thought"]) == ("Yes", "<think>hm</think>", "")
+
+
 def test_speech_follows_a_thought() -> None:
     output = [*written("hm</think>\n\n"), *interleave(written("Yes"), [1, 2, 3, 4]), IDS.eot]
     found = by_kind(read(OutputReader(VOCABULARY, "think"), output))
