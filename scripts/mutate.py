@@ -32,7 +32,8 @@ FIGURES = ROOT / "docs" / "figures" / "mutation.json"
 DEV, LOCAL = ".venv/bin/python", ".venvs/local/bin/python"  # LOCAL has torch
 
 AGENT = ("tests/test_session.py", "tests/test_agent.py", "tests/test_capabilities.py", "tests/test_cancellation.py",
-         "tests/test_limits.py", "tests/test_deltas.py", "tests/test_turn.py", "tests/test_session_*.py")  # fmt: skip
+         "tests/test_limits.py", "tests/test_deltas.py", "tests/test_turn.py", "tests/tools/test_late_results.py",
+         "tests/test_session_*.py")  # fmt: skip
 TARGETS = {
     "agentaudio/conversation.py": (DEV, ("tests/test_conversation.py",)),
     "agentaudio/deltas.py": (DEV, ("tests/test_deltas.py", "tests/test_limits.py")),
