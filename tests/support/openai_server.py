@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,12 +84,18 @@ class Request:
 
 
 class ChatServer:
-    """Answers each request with the next Reply, and the last one for ever. clients: models to close before it"""
+    """Answers each request with the next Reply, and the last one for ever.
+
+    script: makes the replies instead
+    clients: models to close before it
+    open, answering: connections, and requests whose answer is not complete
+    """
 
     def __init__(self, *replies: Reply | list[bytes]) -> None:
         self.replies = [reply if isinstance(reply, Reply) else Reply(reply) for reply in replies]
         self.requests: list[Request] = []
-        self.open = 0
+        self.open = self.answering = 0
+        self.script: Callable[[Request], Reply] | None = None
         self.clients: list[SpeechLM] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -118,7 +124,17 @@ class ChatServer:
         headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in head[1:] if line}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         self.requests.append(Request(method, path, headers, body))
-        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if self.script is not None:
+            reply = self.script(self.requests[-1])
+        else:
+            reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        self.answering += 1
+        try:
+            return await self._send(reply, reader, writer)
+        finally:
+            self.answering -= 1
+
+    async def _send(self, reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         lines = [f"HTTP/1.1 {reply.status} X", "transfer-encoding: chunked"]
         lines += [f"{name}: {value}" for name, value in reply.headers.items()]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())

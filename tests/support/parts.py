@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from agentaudio.conversation import Conversation, ToolSpec
-from agentaudio.errors import BackendError
+from agentaudio.errors import BackendError, ConsentError
 from agentaudio.model.parts import ChatDelta, Recognition, SynthesiserVoices
 from agentaudio.model.speech_lm import End, GenerateOptions, ReferenceVoice, TextDelta
 from agentaudio.sound.audio import Audio
@@ -31,6 +31,8 @@ class Beeps:
         self.fails_at: str | None = None
 
     async def prepare(self, voice: ReferenceVoice | None) -> Nothing:
+        if voice is not None and (why := voice.permit.refusal()):
+            raise ConsentError(why)
         return Nothing()
 
     async def speak(

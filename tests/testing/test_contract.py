@@ -1,0 +1,204 @@
+"""The contract of speech models, kept by every backend whose answers can be set."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from support.openai_server import DONE, ChatServer, Reply, chat_server, delta
+from support.parts import Beeps, Ears
+from support.sounds import tone
+
+from agentaudio import load_model
+from agentaudio.conversation import Conversation, ToolCall, ToolSpec
+from agentaudio.errors import BackendError
+from agentaudio.model.cascade.cascade import Cascade
+from agentaudio.model.parts import ChatDelta
+from agentaudio.model.registry import load_chat_model
+from agentaudio.model.scripted import Scripted
+from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, GenerateOptions, SpeechLM, TextDelta
+from agentaudio.testing import Answer, ModelContract, Stage
+
+PCM = tone(duration_s=0.3, sample_rate=24_000).to_pcm16()
+
+
+class Queue:
+    """The next answers, and how many generations are open."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.open = 0
+
+    def take(self) -> Answer:
+        return self.answers.pop(0)
+
+
+class Directed:
+    """A Stage. make: the model, given where its answers come from"""
+
+    def __init__(self, model: SpeechLM, queue: Queue, busy: Callable[[], bool]) -> None:
+        self.model, self._queue, self._busy = model, queue, busy
+
+    def next(self, *answers: Answer) -> None:
+        self._queue.answers = list(answers)
+
+    def busy(self) -> bool:
+        return self._busy()
+
+
+class TestScripted(ModelContract):
+    @asynccontextmanager
+    async def stage(self) -> AsyncIterator[Stage]:
+        queue = Queue()
+
+        class Failing(Scripted):
+            async def generate(self, conversation: Conversation, **settings: Any) -> AsyncGenerator[Delta, None]:
+                answer = queue.take()
+                queue.open += 1
+                try:
+                    for word in answer.say.split(" "):
+                        if word:
+                            yield TextDelta(word + " ")
+                            yield AudioDelta(tone(duration_s=0.05))
+                    if answer.stalls:
+                        await asyncio.sleep(60)
+                    if answer.fails:
+                        raise BackendError("the script says so")
+                    for number, (name, arguments) in enumerate(answer.calls):
+                        yield CallDelta(ToolCall(f"{id(answer)}-{number}", name, arguments))
+                    yield End("length" if answer.cut else "stop")
+                finally:
+                    queue.open -= 1
+
+        yield Directed(Failing(["unused"]), queue, lambda: queue.open > 0)
+
+
+class TestCascade(ModelContract):
+    """Any parts; the chat model follows the script."""
+
+    @asynccontextmanager
+    async def stage(self) -> AsyncIterator[Stage]:
+        queue, beeps = Queue(), Beeps()
+        beeps.voices = "clones"
+
+        class Mind:
+            name, calls_tools, cites = "mind", True, False
+            languages: tuple[str, ...] = ()
+            options = frozenset[str]()
+
+            async def chat(
+                self,
+                conversation: Conversation,
+                *,
+                tools: Sequence[ToolSpec] = (),
+                options: GenerateOptions = GenerateOptions(),
+            ) -> AsyncGenerator[ChatDelta, None]:
+                answer = queue.take()
+                queue.open += 1
+                try:
+                    for word in answer.say.split(" "):
+                        await asyncio.sleep(0)
+                        yield TextDelta(word + " ")
+                    if answer.stalls:
+                        await asyncio.sleep(60)
+                    if answer.fails:
+                        raise BackendError("the script says so")
+                    for number, (name, arguments) in enumerate(answer.calls):
+                        yield CallDelta(ToolCall(f"{id(answer)}-{number}", name, arguments))
+                    yield End("length" if answer.cut else "stop")
+                finally:
+                    queue.open -= 1
+
+            def expected(self, tools: Sequence[ToolSpec]) -> Sequence[str]:
+                return ()
+
+            async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+                pass
+
+            async def aclose(self) -> None:
+                pass
+
+        model = Cascade(Ears(), Mind(), beeps)
+        yield Directed(model, queue, lambda: queue.open + beeps.open > 0)
+        await model.aclose()
+
+
+class Completions(ModelContract):
+    """A Chat Completions server that follows the script."""
+
+    spoken = False
+
+    def model(self, server: ChatServer) -> SpeechLM:
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def stage(self) -> AsyncIterator[Stage]:
+        queue = Queue()
+        async with chat_server() as server:
+            server.script = lambda request: self.reply(queue.take(), request.json)
+            model = self.model(server)
+            server.clients.append(model)
+            yield Directed(model, queue, lambda: server.answering > 0)
+
+    def reply(self, answer: Answer, request: dict[str, Any]) -> Reply:
+        wants_sound = request.get("modalities") == ["text", "audio"]
+        pieces = [delta(role="assistant", content=None)]
+        for word in (piece for piece in answer.say.split(" ") if piece):
+            if wants_sound:
+                pieces.append(delta(audio={"transcript": word + " ", "data": base64.b64encode(PCM).decode()}))
+            else:
+                pieces.append(delta(content=word + " "))
+        calls = [
+            {"index": number, "id": f"call_{id(answer)}_{number}", "type": "function",
+             "function": {"name": name, "arguments": json.dumps(arguments)}}
+            for number, (name, arguments) in enumerate(answer.calls)
+        ]  # fmt: skip
+        if calls:
+            pieces.append(delta(tool_calls=calls))
+        if answer.fails:
+            return Reply(pieces, cut=True)
+        if answer.stalls:
+            return Reply(pieces, stall=True)
+        finish = "length" if answer.cut else "tool_calls" if calls else "stop"
+        return Reply([*pieces, delta(finish), DONE])
+
+
+class TestOpenAIAudio(Completions):
+    def model(self, server: ChatServer) -> SpeechLM:
+        return load_model("openai:gpt-audio", base_url=server.url, api_key="sk-1")
+
+
+class TestOpenAIChat(Completions):
+    """The chat model of a cascade with other ears and another mouth."""
+
+    def model(self, server: ChatServer) -> SpeechLM:
+        mind = load_chat_model("openai:small", base_url=server.url, api_key="sk-1")
+        return Cascade(Ears(), mind, Beeps())
+
+
+def test_the_contract_finds_a_model_that_breaks_it() -> None:
+    class Forgetful(TestScripted):
+        @asynccontextmanager
+        async def stage(self) -> AsyncIterator[Stage]:
+            async with super().stage() as good:
+                inner = good.model.generate
+
+                async def generate(conversation: Conversation, **settings: Any) -> AsyncGenerator[Delta, None]:
+                    conversation.messages.clear()
+                    async with contextlib.aclosing(inner(conversation, **settings)) as deltas:
+                        async for one in deltas:
+                            yield one
+
+                good.model.generate = generate  # type: ignore[method-assign]
+                yield good
+
+    with pytest.raises(AssertionError):
+        Forgetful().test_deltas_come_in_order_and_the_conversation_is_left_as_it_was()
+    with pytest.raises(NotImplementedError, match="stage"):
+        ModelContract().test_a_text_turn_is_answered()
