@@ -259,8 +259,10 @@ class ModelContract:
 
     def test_options_that_it_does_not_support_are_refused(self) -> None:
         async def scene(stage: Stage) -> None:
-            values: dict[str, Any] = {"language": "en", "temperature": 0.5, "top_p": 0.5, "repetition_penalty": 1.1, "max_tokens": 50,
-                      "seed": 1, "stop": ("x",)}  # fmt: skip
+            values: dict[str, Any] = {
+                "language": "en", "temperature": 0.5, "top_p": 0.5, "repetition_penalty": 1.1,
+                "max_tokens": 50, "seed": 1, "stop": ("x",),
+            }  # fmt: skip
             for field in fields(GenerateOptions):
                 if field.name == "speak" or field.name in stage.model.capabilities.options:
                     continue

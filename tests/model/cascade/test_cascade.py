@@ -94,9 +94,10 @@ async def test_closing_stops_the_chat_model_and_the_synthesiser() -> None:
 
 async def test_cancelling_stops_the_recogniser() -> None:
     class Slow(Ears):
-        stopped = False
+        begun = stopped = False
 
         async def recognise(self, audio: Audio, *, language: str | None = None, hint: Sequence[str] = ()):  # type: ignore[no-untyped-def]
+            self.begun = True
             try:
                 await asyncio.sleep(60)
             finally:
@@ -104,7 +105,8 @@ async def test_cancelling_stops_the_recogniser() -> None:
 
     ears = Slow()
     task = asyncio.create_task(deltas_of(cascade(ears=ears), said(tone())))
-    await asyncio.sleep(0.01)
+    while not ears.begun:
+        await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
