@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import MissingExtra, VoiceError
+from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import gain_to
 
@@ -135,8 +136,20 @@ class WorldTimbre:
         """Median fundamental frequency of the reference; None for a whisper."""
         return None if self._log_f0 is None else float(np.exp(np.median(self._log_f0)))
 
-    def apply(self, speech: Audio) -> Audio:
+    def source_of(self, speech: Audio) -> SourceVoice:
+        """Statistics of the voice that speaks in `speech`, to move other sound of that voice by them.
+
+        Raises VoiceError when `speech` holds no voice.
+        """
+        analysis = _analyse(speech)
+        if not analysis.voiced.any():
+            raise VoiceError(f"this speech of {speech.duration:.1f} s holds no voice; give a sentence")
+        return SourceVoice.of(analysis, self._mean)
+
+    def apply(self, speech: Audio, source: SourceVoice | None = None) -> Audio:
         """The words of `speech` in the reference's timbre, 16 kHz, about -22 dBFS.
+
+        source: statistics of the voice in `speech`; None takes them from `speech`, a sentence or more
 
         Sound without voiced frames is only resampled.
         """
@@ -145,7 +158,8 @@ class WorldTimbre:
         analysis = _analyse(speech)
         if not analysis.voiced.any():
             return speech.resample(SAMPLE_RATE_HZ)
-        source = _Statistics.of(analysis, self._mean)
+        if source is None:
+            source = SourceVoice.of(analysis, self._mean)
         cepstrum = source.warped(analysis.cepstrum)
         level = cepstrum[:, 0].copy()
         cepstrum = (cepstrum - source.mean) / source.deviation * self._deviation + self._mean
@@ -157,7 +171,7 @@ class WorldTimbre:
         envelope = pyworld.decode_spectral_envelope(coded, SAMPLE_RATE_HZ, FFT_SIZE)
         return _levelled(pyworld.synthesize(f0, envelope, aperiodicity, SAMPLE_RATE_HZ, FRAME_MS))
 
-    def _melody(self, analysis: _Analysis, source: _Statistics) -> Doubles:
+    def _melody(self, analysis: _Analysis, source: SourceVoice) -> Doubles:
         if self._log_f0 is None:
             return np.zeros_like(analysis.f0)
         log_f0 = np.log(np.maximum(analysis.f0, 1.0))
@@ -174,28 +188,42 @@ class WorldTimbre:
         return np.asarray((1 - BLEND) * cepstrum + BLEND * nearest)
 
 
-@dataclass(frozen=True, slots=True)
-class _Statistics:
-    """Statistics of the source voice after the frequency warp that brings it nearest to the target."""
+class WorldTimbreMaker:
+    """Makes the timbres that synthesisers keep in memory; see StateMaker."""
 
-    warp: Doubles
+    model = "world"
+    version = "1"
+    """Increase it whenever the same clip gives another WorldTimbre."""
+
+    def make(self, voice: ReferenceVoice) -> WorldTimbre:
+        return WorldTimbre(voice.clip)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVoice:
+    """Statistics of the voice that is moved, after the frequency warp that brings it nearest to the target.
+
+    warp: factor of the frequency axis, one of WARPS
+    mean, deviation: (CEPSTRUM,) float64, of its voiced frames
+    """
+
+    warp: float
     mean: Doubles
     deviation: Doubles
     log_f0_mean: float
     log_f0_deviation: float
 
     @classmethod
-    def of(cls, analysis: _Analysis, target_mean: Doubles) -> _Statistics:
+    def of(cls, analysis: _Analysis, target_mean: Doubles) -> SourceVoice:
         typical = analysis.cepstrum[analysis.voiced & analysis.active]
-        warps = [_warp_matrix(float(factor)) for factor in WARPS]
-        distances = [np.square((typical @ warp).mean(0) - target_mean)[1:].sum() for warp in warps]
-        warp = warps[int(np.argmin(distances))]
-        warped = typical @ warp
+        distances = [np.square((typical @ _warp_matrix(float(warp))).mean(0) - target_mean)[1:].sum() for warp in WARPS]
+        warp = float(WARPS[int(np.argmin(distances))])
+        warped = typical @ _warp_matrix(warp)
         log_f0 = np.log(analysis.f0[analysis.voiced])
         return cls(warp, warped.mean(0), warped.std(0) + 1e-6, float(log_f0.mean()), float(log_f0.std() + 1e-2))
 
     def warped(self, cepstrum: Doubles) -> Doubles:
-        return cepstrum @ self.warp
+        return cepstrum @ _warp_matrix(self.warp)
 
 
 @functools.cache

@@ -21,11 +21,16 @@ SILENT_BELOW_DB = 40.0
 """A step this far below the loudest one counts as silence."""
 HEAD_S, TAIL_S = 0.015, 0.03
 """Silence that is kept before the first and after the last sound of a phrase."""
-FADE_S = 0.005
+FADE_S = 0.01
 
 PAUSE_AT_SENTENCE_S, PAUSE_AT_CLAUSE_S, PAUSE_IN_CLAUSE_S = 0.32, 0.14, 0.1
 """Most silence inside a phrase: at marks that end a sentence, at other marks, and elsewhere."""
 SENTENCE_MARKS, CLAUSE_MARKS = frozenset(".!?…"), frozenset(",;:—")
+
+TONES = frozenset("→↗↓↘")
+STOPS = frozenset("ptkbdɡʔɾ")
+LONGEST_STOP_S = 0.075
+"""Of a stop at the end of a phrase: the breath that some styles add is heard as another word."""
 
 LONGEST_SYMBOL_S = 1.2
 
@@ -50,7 +55,7 @@ class Spoken:
             return self.samples[:0]
         sounding = np.flatnonzero(~silent)
         first = max(0, sounding[0] * STEP - round(HEAD_S * SAMPLE_RATE_HZ))
-        last = min(len(self.samples), (sounding[-1] + 1) * STEP + round(TAIL_S * SAMPLE_RATE_HZ))
+        last = min(self._end(), (sounding[-1] + 1) * STEP + round(TAIL_S * SAMPLE_RATE_HZ))
         kept = np.zeros(len(self.samples), np.bool_)
         kept[first:last] = True
         for start, end in _runs(silent):
@@ -61,16 +66,27 @@ class Spoken:
                 kept[cut * STEP : (end - (most - most // 2)) * STEP] = False
         return fade_edges(self.samples[kept], round(FADE_S * SAMPLE_RATE_HZ))
 
-    def is_broken(self) -> bool:
-        """Whether the sound is silence, holds one symbol for a second, or lasts too short or too long for its words."""
+    def is_broken(self, speed: float = 1.0) -> bool:
+        """Whether the sound is silence, holds one symbol for a second, or lasts too short or too long for its words.
+
+        speed: at which it was spoken
+        """
         sound = self.trimmed()
         words = max(1, len([word for word in self.phonemes.split(" ") if any(map(str.isalpha, word))]))
         letters = sum(map(str.isalpha, self.phonemes))
-        seconds = len(sound) / SAMPLE_RATE_HZ
+        seconds = len(sound) / SAMPLE_RATE_HZ * speed
         too_short = seconds < max(0.08 * words, 0.025 * letters)
         too_long = seconds > max(0.6 + 0.5 * words, 0.6 + 0.2 * letters)
-        stuck = bool(self.frames[1:-1].max(initial=0) * FRAME > LONGEST_SYMBOL_S * SAMPLE_RATE_HZ)
+        stuck = bool(self.frames[1:-1].max(initial=0) * FRAME * speed > LONGEST_SYMBOL_S * SAMPLE_RATE_HZ)
         return peak(sound) < 1e-3 or too_short or too_long or stuck
+
+    def _end(self) -> int:
+        """The sample after which nothing belongs to the phrase."""
+        letters = [place for place, symbol in enumerate(self.phonemes) if symbol.isalpha() or symbol in TONES]
+        if not letters or self.phonemes[letters[-1]] not in STOPS:
+            return len(self.samples)
+        start = float(self.frames[: letters[-1] + 1].sum()) * FRAME
+        return min(len(self.samples), round(start + LONGEST_STOP_S * SAMPLE_RATE_HZ))
 
     def _silent(self) -> NDArray[np.bool_]:
         """(steps,) bool: the steps below the level of silence."""

@@ -11,10 +11,10 @@ import numpy as np
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.kokoro.network import KokoroNetwork
 from agentaudio.model.kokoro.phrases import SafePhrases
-from agentaudio.model.kokoro.pronunciation import Pronunciation
+from agentaudio.model.kokoro.pronunciation import Pronunciation, Said
 from agentaudio.model.kokoro.spoken import CLAUSE_MARKS, SAMPLE_RATE_HZ, Spoken
-from agentaudio.model.kokoro.styles import Style
-from agentaudio.model.kokoro.voice import KokoroVoice, KokoroVoices
+from agentaudio.model.kokoro.voice import KokoroVoice
+from agentaudio.model.kokoro.voices import KokoroVoices
 from agentaudio.model.parts import SynthesiserVoices
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.sound.audio import Audio
@@ -89,24 +89,22 @@ class KokoroSynthesiser:
         It takes a second or so: call it in a thread. Raises what `speak` raises.
         """
         parts = []
-        for said in self._pronunciation(phrase, language=language, british=state.is_british):
-            style = state.style_for(said.language)
-            spoken = self._sound(said.phonemes, style)
-            moved = state.timbre.apply(spoken).resample(SAMPLE_RATE_HZ)
+        for said in self._pronunciation(phrase, language=language, is_british=state.is_british):
+            spoken = self._whole(said, state)
+            moved = state.moved(Audio(spoken.trimmed(), SAMPLE_RATE_HZ), said.language).resample(SAMPLE_RATE_HZ)
             parts.append(_levelled(moved.samples))
         return Audio(np.concatenate(parts) if parts else np.zeros(0, np.float32), SAMPLE_RATE_HZ)
 
-    def _sound(self, phonemes: str, style: Style) -> Audio:
-        spoken = self._run(phonemes, style, 0)
-        if spoken.is_broken():
-            log.warning("Kokoro spoke %r in %.2f s; it speaks it again", phonemes, len(spoken.samples) / SAMPLE_RATE_HZ)
-            spoken = self._run(phonemes, style, OTHER_ROW)
-            if spoken.is_broken():
-                raise BackendError(f"Kokoro cannot speak {phonemes!r} in this style; choose another one")
-        return Audio(spoken.trimmed(), SAMPLE_RATE_HZ)
-
-    def _run(self, phonemes: str, style: Style, more: int) -> Spoken:
-        return self._network.run(phonemes, style.row(len(phonemes) + more), self._speed)
+    def _whole(self, said: Said, state: KokoroVoice) -> Spoken:
+        """What the network makes of symbols: a broken sound is made again, and then in the synthesiser's own style."""
+        style, own = state.speaker(said.language).style, self._voices.get(None).speaker(said.language).style
+        for attempt, more in ((style, 0), (style, OTHER_ROW), (own, 0)):
+            spoken = self._network.run(said.phonemes, attempt.row(len(said.phonemes) + more), self._speed)
+            if not spoken.is_broken(self._speed):
+                return spoken
+            seconds = len(spoken.samples) / SAMPLE_RATE_HZ
+            log.warning("Kokoro spoke %r in %.2f s, which cannot be right; it is spoken again", said.phonemes, seconds)
+        raise BackendError(f"Kokoro cannot speak {said.phonemes!r}; say it in other words")
 
 
 OTHER_ROW = 40
@@ -164,6 +162,6 @@ def load(argument: str | None, *, speed: float = 1.0, threads: int = 1) -> Kokor
     """
     if not 1 <= threads <= 64:
         raise OptionError(f"threads is {threads}; give a whole number from 1 to 64")
-    voices = KokoroVoices(argument or OWN_STYLE)
     network = KokoroNetwork(folder("kokoro"), threads=threads)
+    voices = KokoroVoices(argument or OWN_STYLE, network)
     return KokoroSynthesiser(network, Pronunciation(folder("misaki")), voices, speed=speed)

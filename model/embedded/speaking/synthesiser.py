@@ -9,23 +9,12 @@ from agentaudio.errors import OptionError
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.model.parts import SynthesiserVoices
 from agentaudio.model.speech_lm import ReferenceVoice
-from agentaudio.model.timbre import SAMPLE_RATE_HZ, OwnTimbre, TimbreTransfer, WorldTimbre
+from agentaudio.model.timbre import SAMPLE_RATE_HZ, OwnTimbre, TimbreTransfer, WorldTimbreMaker
 from agentaudio.model.voice_states import StateMaker, VoiceStates
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
 from agentaudio.text.phrases import PhraseStream
 from agentaudio.text.spoken_form import spoken_form
-
-
-class WorldTimbreMaker:
-    """Makes the timbres that `EmbeddedSynthesiser` keeps; see StateMaker."""
-
-    model = "world"
-    version = "1"
-    """Increase it whenever the same clip gives another WorldTimbre."""
-
-    def make(self, voice: ReferenceVoice) -> TimbreTransfer:
-        return WorldTimbre(voice.clip)
 
 
 class EmbeddedSynthesiser:

@@ -43,6 +43,11 @@ def test_long_pauses_inside_are_shortened_by_their_mark(mark: str, least: float,
     assert least < seconds(sound) - 1.0 - 0.045 < most
 
 
+def test_the_breath_of_a_stop_at_the_end_is_cut() -> None:
+    sound = spoken("nɑt.", [("", 14), ("nɑ", 16), ("t", 20), (".", 8), ("", 1)]).trimmed()
+    assert seconds(sound) == pytest.approx(0.4 + 0.075 + 0.015, abs=0.01)
+
+
 def test_short_pauses_are_kept_as_they_are() -> None:
     sound = spoken("wən tu", [("", 14), ("wən", 20), (" ", 3), ("tu", 20), ("", 10)]).trimmed()
     assert seconds(sound) == pytest.approx(1.0 + 3 * 0.025 + 0.045, abs=0.006)

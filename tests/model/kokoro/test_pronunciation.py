@@ -1,0 +1,87 @@
+"""English and Chinese as the symbols that Kokoro speaks."""
+
+from __future__ import annotations
+
+import pytest
+from support.weights import weights_folder
+
+from agentaudio.errors import BackendError
+from agentaudio.model.kokoro.pronunciation import Pronunciation
+from agentaudio.model.kokoro.symbols import IDS, LONGEST
+
+
+@pytest.fixture(scope="module")
+def pronunciation() -> Pronunciation:
+    return Pronunciation(weights_folder("misaki"))
+
+
+def said(pronunciation: Pronunciation, text: str, **options: object) -> str:
+    return " ".join(part.phonemes for part in pronunciation(text, **options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "symbols"),
+    [
+        ("The apple, the pear.", "ði ˈæpᵊl, ðə pˈɛɹ."),
+        ("I go to a school to eat.", "ˌI ɡˌO tʊ ɐ skˈul tʊ ˈit."),
+        ("Come in.", "kˈʌm ˈɪn."),
+        ("He walked, she added, they're running.", "hi wˈɔkt, ʃi ˈædᵻd, ðɛɹ ɹˈʌnɪŋ."),
+        ("two foxes' dens", "tˈu fˈɑksᵻz dˈɛnz"),
+        ("NASA and the USA", "nˈæsə ænd ðə jˌuˌɛsˈA"),
+        ("CI/CD", "sˌiˈI sˌidˈi"),
+        ("the record, to record", "ðə ɹˈɛkəɹd, tə ɹəkˈɔɹd"),
+        ("e.g. this", "fɔɹ ɪɡzˈæmpəl ðˈɪs"),
+        ("42", "fˈɔɹɾi tˈu"),
+        ("café", "kæfˈA"),
+        ("STOP THE CAR NOW", "stˈɑp ðə kˈɑɹ nˈW"),
+    ],
+)
+def test_american_english(pronunciation: Pronunciation, text: str, symbols: str) -> None:
+    assert said(pronunciation, text) == symbols
+
+
+def test_british_english_has_its_own_words(pronunciation: Pronunciation) -> None:
+    assert said(pronunciation, "the bath", is_british=True) == "ðə bˈɑːθ"
+    assert said(pronunciation, "the bath") == "ðə bˈæθ"
+
+
+@pytest.mark.parametrize("word", ["Eiffel", "Gutenberg", "Zuckerberg", "Brzeziński", "Xylotrix", "Mbappé's"])
+def test_words_outside_the_lexicon_are_spoken_by_their_letters(pronunciation: Pronunciation, word: str) -> None:
+    for british in (False, True):
+        symbols = said(pronunciation, word, is_british=british)
+        assert symbols.count("ˈ") == 1 and len(symbols) > len(word) / 2 and set(symbols) <= set(IDS)
+
+
+def test_every_stretch_fits_into_one_run_and_no_word_is_lost(pronunciation: Pronunciation) -> None:
+    text = " ".join(["one two three four five six seven eight nine"] * 40)
+    parts = pronunciation(text)
+    assert len(parts) > 3 and all(0 < len(part.phonemes) <= LONGEST for part in parts)
+    assert sum(len(part.phonemes.split()) for part in parts) == 360
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", "—", "?!"])
+def test_marks_alone_are_nothing_to_say(pronunciation: Pronunciation, text: str) -> None:
+    assert pronunciation(text) == []
+
+
+def test_chinese_is_spoken_with_its_tones_as_they_change(pronunciation: Pronunciation) -> None:
+    pytest.importorskip("pypinyin", reason="the extra chinese is not installed")
+    (part,) = pronunciation("你好，不要3只老虎。")
+    assert part.language == "zh"
+    assert part.phonemes.replace(" ", "") == "ni↗xau↓,pu↗jau↘sa→nꭧɨ↗lau↗xu↓."
+    assert set(part.phonemes) <= set(IDS)
+
+
+def test_a_sentence_is_of_the_language_that_it_has_more_of(pronunciation: Pronunciation) -> None:
+    pytest.importorskip("pypinyin", reason="the extra chinese is not installed")
+    (english,) = pronunciation("The Chinese for the Great Wall is 长城, I think.")
+    (chinese,) = pronunciation("我喜欢用Python写程序。")
+    assert (english.language, chinese.language) == ("en", "zh")
+    assert "ꭧʰa↗ŋ" in english.phonemes and "pˈIθˌɑn" in chinese.phonemes
+
+
+def test_a_missing_lexicon_is_reported(tmp_path: object) -> None:
+    from pathlib import Path
+
+    with pytest.raises(BackendError, match="cannot read the pronunciations in .*us_gold.json"):
+        Pronunciation(Path(str(tmp_path)))("word")
