@@ -3,6 +3,7 @@
     make fuzz                                                   each fuzzer for a minute
     python scripts/fuzz.py sound manifests --inputs 100000      these, so many inputs each
     python scripts/fuzz.py sound --seed 7 --only 1234           one input again, by its number
+    python scripts/fuzz.py sound --workers --inputs 2000        through the worker processes, which is much slower
     python scripts/fuzz.py sound --kind wav --file a.bin        the input in a file
 
 For each input must hold: the result is valid, or one error of the documented class, on one line without characters
@@ -26,6 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from fuzzing import TARGETS  # noqa: E402
 from fuzzing.campaign import Findings, campaign, replay, write_failures  # noqa: E402
+from fuzzing.near import IN_WORKERS  # noqa: E402
 from fuzzing.target import find  # noqa: E402
 
 
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="for each fuzzer")
     parser.add_argument("--seed", type=int, default=None, help="default: another one each time")
     parser.add_argument("--only", type=int, metavar="NUMBER")
+    parser.add_argument("--workers", action="store_true", help="parse in worker processes, as programs do")
     parser.add_argument("--kind")
     parser.add_argument("--file", type=Path)
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), metavar="FOLDER")
@@ -57,6 +60,8 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.targets) - set(TARGETS):
         parser.error(f"there is no fuzzer {', '.join(unknown)}; known: {', '.join(TARGETS)}")
+    if asked.workers:
+        os.environ[IN_WORKERS] = "1"
     seed = int.from_bytes(os.urandom(3)) if asked.seed is None else asked.seed
     if asked.only is not None or asked.file is not None:
         (name,) = asked.targets
@@ -81,7 +86,7 @@ def main() -> None:
         if asked.json is not None:
             kept = json.loads(asked.json.read_text()) if asked.json.exists() else {"targets": {}}
             kept["machine"] = f"{os.cpu_count()} x {platform.machine()}, Python {platform.python_version()}"
-            kept["targets"][name] = made
+            kept["targets"][f"{name}, in workers" if asked.workers else name] = made
             asked.json.write_text(json.dumps(kept, indent=2) + "\n")
     sys.exit(failed)
 
