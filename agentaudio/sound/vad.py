@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +46,22 @@ class VoiceActivity:
     def __init__(self, *, margin_s: float = 0.2) -> None:
         self.margin_s = margin_s
 
-    def probabilities(self, audio: Audio) -> Samples:
-        """Probability that each frame is speech: (ceil(n / 512),) float32 in [0, 1] for n samples at 16 kHz."""
+    def probabilities(self, audio: Audio, check_stop: Callable[[], None] = lambda: None) -> Samples:
+        """Probability that each frame is speech: (ceil(n / 512),) float32 in [0, 1] for n samples at 16 kHz.
+
+        check_stop: called before every 16 s of sound; what it raises ends the work
+        """
         stream = VoiceActivityStream()
         samples = audio.resample(SAMPLE_RATE_HZ).samples
         loudest = peak(samples)
         if QUIETEST_PEAK < loudest < RAISED_PEAK:
             samples = samples * np.float32(RAISED_PEAK / loudest)
-        padding = np.zeros(-len(samples) % FRAME, np.float32)
-        return stream.push(np.concatenate([samples, padding]))
+        padded = np.concatenate([samples, np.zeros(-len(samples) % FRAME, np.float32)])
+        found = [np.zeros(0, np.float32)]
+        for start in range(0, len(padded), BLOCK_FRAMES * FRAME):
+            check_stop()
+            found.append(stream.push(padded[start : start + BLOCK_FRAMES * FRAME]))
+        return np.concatenate(found)
 
     def speech(self, audio: Audio) -> list[tuple[float, float]]:
         """Stretches of speech, see `stretches`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from agentaudio.cancellation import is_cancelled
 from agentaudio.errors import AudioError, BackendError
 
 Result = TypeVar("Result")
@@ -27,29 +28,33 @@ class Apart:
 
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="recogniser")
-        self._closed = False
+        self._closed = threading.Event()
 
     async def run(self, work: Callable[[CheckStop], Result]) -> Result:
-        """The result of `work`. When the awaiting task is cancelled, its argument raises the next time it is called.
+        """The result of `work`. Its argument raises once the awaiting task is cancelled, or after `close`.
 
         Raises BackendError after `close`.
         """
-        if self._closed:
-            raise BackendError("this recogniser was closed; load it again")
         stop = threading.Event()
 
         def check_stop() -> None:
-            if stop.is_set():
+            if stop.is_set() or self._closed.is_set():
                 raise Stopped
 
         try:
+            check_stop()
+            # A task that is cancelled takes its future with it: work that has not begun is left out.
             return await asyncio.get_running_loop().run_in_executor(self._executor, work, check_stop)
+        except (Stopped, asyncio.CancelledError):
+            if self._closed.is_set() and not is_cancelled(asyncio.current_task()):
+                raise BackendError("this recogniser was closed; load it again") from None
+            raise
         finally:
             stop.set()
 
     def close(self) -> None:
-        """Accept no more work; what is running ends by itself. It may be called twice."""
-        self._closed = True
+        """Accept no more work, and stop what is running. It may be called twice."""
+        self._closed.set()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

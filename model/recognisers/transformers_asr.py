@@ -11,7 +11,7 @@ from agentaudio.model.parts import Recognition
 from agentaudio.model.recognisers.apart import Apart, CheckStop, Stopped, check_length
 from agentaudio.model.recognisers.pieces import pieces
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.vad import VoiceActivity
+from agentaudio.sound.vad import VoiceActivity, stretches
 
 SAMPLE_RATE_HZ = 16_000
 LONGEST_AUDIO_S = 3600.0
@@ -58,7 +58,8 @@ class TransformersRecogniser:
         pipeline = self._loaded()
         sound = audio.resample(SAMPLE_RATE_HZ)
         texts = []
-        for piece in pieces(sound.samples, self._activity.speech(sound)):
+        probabilities = self._activity.probabilities(sound, check_stop)
+        for piece in pieces(sound.samples, stretches(probabilities, sound.duration)):
             check_stop()
             samples = sound.slice(piece.start, piece.end).samples
             given: dict[str, Any] = {}

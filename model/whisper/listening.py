@@ -55,14 +55,14 @@ class Listening:
         """The words of a whole sound. check_stop: called before each step; what it raises ends the work"""
         sound = audio.resample(SAMPLE_RATE_HZ)
         heard: list[Heard] = []
-        cut, probabilities = self.cut(sound)
+        cut, probabilities = self.cut(sound, check_stop)
         for piece in cut:
             heard += self.hear(sound.samples, piece, probabilities, heard, hints, check_stop)
         return joined(heard)
 
-    def cut(self, sound: Audio) -> tuple[list[Piece], NDArray[np.float32]]:
+    def cut(self, sound: Audio, check_stop: CheckStop) -> tuple[list[Piece], NDArray[np.float32]]:
         """The pieces of speech in a 16 kHz sound, and the probability of speech in each frame of 32 ms."""
-        probabilities = self._activity.probabilities(sound)
+        probabilities = self._activity.probabilities(sound, check_stop)
         return pieces(sound.samples, stretches(probabilities, sound.duration)), probabilities
 
     def hear(

@@ -69,7 +69,7 @@ class GrowingSound:
         with self._lock:
             sound, first = Audio(self._samples, SAMPLE_RATE_HZ), self._dropped
         self._recognised = first + len(sound)
-        cut, probabilities = self._listening.cut(sound)
+        cut, probabilities = self._listening.cut(sound, check_stop)
         heard: list[Heard] = []
         for piece in cut:
             place = first + round(piece.start * SAMPLE_RATE_HZ), first + round(piece.end * SAMPLE_RATE_HZ)

