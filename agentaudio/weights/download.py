@@ -91,6 +91,7 @@ class _Transfer:
     ) -> None:
         self._client, self._address, self._part, self._size, self._report = client, address, part, size, report
         self.held = 0
+        self._answered = False
 
     async def receive(self) -> bool:
         """Receive what is missing of the part file. Returns whether an earlier one was continued."""
@@ -109,7 +110,7 @@ class _Transfer:
                     most = MAX_FAILURES if self.held != start else MAX_REFUSALS if refused else 0
                     pause = error.retry_after_s or pause_s(failures, first_s=0.2, longest_s=LONGEST_PAUSE_S)
                     if failures > most or pause > LONGEST_PAUSE_S:
-                        raise (SourceSilent if most == 0 else SourceFailed)(str(error)) from None
+                        raise (SourceFailed if self._answered else SourceSilent)(str(error)) from None
                     await asyncio.sleep(pause)
                 except NetworkError as error:
                     raise SourceFailed(str(error)) from None
@@ -129,6 +130,7 @@ class _Transfer:
                     response = await stack.enter_async_context(following(self._client, request))
             except TimeoutError:
                 raise ServiceUnavailable(f"{request.url.host} did not answer in time") from None
+            self._answered = True
             if not self._continues(response):
                 await finish(os.ftruncate, handle, 0)
                 self.held = 0

@@ -196,6 +196,16 @@ async def test_a_host_that_does_not_answer_is_asked_once(
     assert len(asked) == 1 and len(server.asked) == 3
 
 
+async def test_a_host_that_answered_and_broke_off_is_asked_for_the_next_source(
+    server: FileServer, tmp_path: Path
+) -> None:
+    server.files |= {"/x/a.bin": BODY, "/a.bin": BODY}
+    server.faults["/x/a.bin"] = [Fault(cut_after=0)]
+    first = {"kind": "release", "urls": {"a.bin": f"{server.url}/x/a.bin"}}
+    folder = await store_of(tmp_path, entry({"a.bin": BODY}, first, release(server, "a.bin"))).ensure("tiny")
+    assert (folder / "a.bin").read_bytes() == BODY
+
+
 async def test_redirects_are_followed_with_the_range_and_without_the_login(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
