@@ -8,7 +8,7 @@ SCALE := .venvs/scale
 MUTATE := .venvs/mutate
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-local test-speechbrain test-scale mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -18,6 +18,9 @@ test: $(VENV)/.ready-dev    ## run the tests
 
 test-hostile: $(VENV)/.ready-dev ## run the tests with inputs made to harm: bombs, floods, broken files
 	$(BIN)/python -m pytest -x -q -m hostile
+
+test-neural: $(VENV)/.ready-dev ## run the tests that hear and speak much with real weights
+	$(BIN)/python -m pytest -x -q -m neural
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in a separate environment
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/test_revoiced.py \

@@ -14,6 +14,9 @@ from agentaudio import Agent, Reply, load_model
 from agentaudio.demo.run import demo_agent, questions_folder
 from agentaudio.errors import OptionError, WeightsMissing
 from agentaudio.model.embedded.engine import WEIGHTS
+from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
+
+pytestmark = pytest.mark.neural
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +39,17 @@ def test_a_spoken_question_is_answered_from_the_documents_in_words_that_are_hear
     assert reply.citations[0].source == "great-wall.md" and "Great Wall" in reply.text
     assert reply.audio is not None and reply.audio.peak > 0.05
     assert heard_again(reply.audio, reply.text) < 10
+
+
+def test_the_answer_moves_towards_the_voice_that_was_asked_for(agent: Agent) -> None:
+    session = agent.session()
+    asked = session.run_sync(questions_folder() / "scottish-man.flac")
+    moved = session.run_sync("how far away is the moon")
+    assert asked.voice is not None and asked.voice.id == "angus" and moved.voice is asked.voice
+    assert moved.audio is not None
+    encoder = EmbeddedSpeakerEncoder()
+    assert float(encoder.encode(asked.voice.clip) @ encoder.encode(moved.audio)) > 0.7
+    assert heard_again(moved.audio, moved.text) < 15
 
 
 def test_missing_weights_are_named_with_the_command_that_fetches_them(
