@@ -45,6 +45,7 @@ from agentaudio.model.speech_lm import (
     TokensDelta,
 )
 from agentaudio.sound.audio import Audio
+from agentaudio.tools.context import RunContext
 from agentaudio.tools.external import external_tool
 from agentaudio.tools.result import ToolResult
 from agentaudio.voice_library.library import VoiceLibrary
@@ -856,7 +857,11 @@ async def test_the_options_of_the_turn_reach_the_model() -> None:
 async def test_slow_phrases_do_not_hold_up_the_event_loop() -> None:
     beats: list[float] = []
 
-    @tool(phrases=lambda context: time.sleep(0.3) or ["look around"])
+    def slow_phrases(context: RunContext) -> list[str]:
+        time.sleep(0.3)
+        return ["look around"]
+
+    @tool(phrases=slow_phrases)
     def look() -> str:
         return "seen"
 

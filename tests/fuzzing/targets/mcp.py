@@ -122,7 +122,11 @@ class InMemory(McpConnection):
         self.peer = peer = Peer()
         to_session, from_server = anyio.create_memory_object_stream[Any](0)
         to_server, from_session = anyio.create_memory_object_stream[Any](0)
-        work = (mcp_stdio._hear(peer, to_session, words), mcp_stdio._tell(peer, from_session, to_session))  # type: ignore[arg-type]
+        asked: set[str | int] = set()
+        work = (
+            mcp_stdio._hear(peer, to_session, words, asked),  # type: ignore[arg-type]
+            mcp_stdio._tell(peer, from_session, to_session, asked),  # type: ignore[arg-type]
+        )
         tasks = [asyncio.create_task(one) for one in work]
 
         @contextlib.asynccontextmanager

@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> Path:
     corpus = Corpus(tmp_path / "store.sqlite3")
     passages = [Passage(f"Bell {n}", "Bells", "a.md", n) for n in range(3)]
     corpus.put(FileState("a.md", 1, 2, "0" * 64), passages)
-    corpus.embedded_by(np.ones(4, np.float32) / 2)
+    corpus.embedded_by(np.full(4, 0.5, np.float32))
     corpus.put_vectors(passages, np.eye(3, 4, dtype=np.float32))
     return tmp_path / "store.sqlite3"
 
@@ -28,7 +28,7 @@ def read(store: Path) -> None:
     corpus.files()
     corpus.passages()
     corpus.without_vector()
-    corpus.embedded_by(np.ones(4, np.float32) / 2)
+    corpus.embedded_by(np.full(4, 0.5, np.float32))
     list(corpus.vectors())
 
 
