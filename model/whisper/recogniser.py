@@ -168,10 +168,10 @@ def load(
     Raises WeightsMissing when the weights of that size are not on this machine.
     """
     size = argument or "base"
-    if Path(size).is_dir():
-        folder = Path(size)
-    elif PREFIX + size in ledger():
+    if PREFIX + size in ledger():  # first: a folder of that name may be in the working folder by chance
         folder = weights_folder(PREFIX + size)
+    elif Path(size).is_dir():
+        folder = Path(size)
     elif os.sep in size:
         raise BackendError(f"there is no folder {size}; give one in CTranslate2 format, or a size such as base")
     else:
