@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gzip
 import hashlib
 import os
+import shutil
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,13 +114,22 @@ class OnnxNetwork:
                 self._session = self._load()
             return self._session
 
-    def _content(self) -> str | bytes:
-        """The file's path, or its bytes where they are compressed or get more outputs."""
+    @contextlib.contextmanager
+    def _content(self) -> Iterator[str | bytes]:
+        """The file's path, its unpacked bytes, or the path of a temporary copy that has more outputs.
+
+        A copy, because a session that is made of bytes keeps them as long as it lives.
+        """
         packed = self.path.suffix == ".gz"
-        if not packed and not self._inner:
-            return str(self.path)
-        content = self.path.read_bytes()
-        return (gzip.decompress(content) if packed else content) + _outputs(self._inner)
+        if not self._inner:
+            yield gzip.decompress(self.path.read_bytes()) if packed else str(self.path)
+            return
+        with tempfile.NamedTemporaryFile(suffix=".onnx") as copy:
+            with gzip.open(self.path) if packed else self.path.open("rb") as file:
+                shutil.copyfileobj(file, copy)
+            copy.write(_outputs(self._inner))
+            copy.flush()
+            yield copy.name
 
     def _load(self) -> Any:
         try:
@@ -133,8 +146,11 @@ class OnnxNetwork:
         wanted = ["CUDAExecutionProvider"] if self._gpu else []
         providers = [*(p for p in wanted if p in onnxruntime.get_available_providers()), "CPUExecutionProvider"]
         try:
-            session = onnxruntime.InferenceSession(self._content(), options, providers=providers)
+            with self._content() as content:
+                session = onnxruntime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # ONNX Runtime's errors share no base class
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise BackendError(f"there is no room for a temporary copy of {self.path}; free {size} bytes") from None
             raise BackendError(
                 f"{self.path} is truncated or not an ONNX file ({size} bytes); {self._remedy} [{_first_line(error)}]"
             ) from error
