@@ -142,7 +142,7 @@ class WorldTimbre:
         Raises VoiceError when `speech` holds no voice.
         """
         analysis = _analyse(speech)
-        if not analysis.voiced.any():
+        if speech.is_silent or not analysis.voiced.any():
             raise VoiceError(f"this speech of {speech.duration:.1f} s holds no voice; give a sentence")
         return SourceVoice.of(analysis, self._mean)
 

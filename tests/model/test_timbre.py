@@ -99,3 +99,15 @@ def test_unvoiced_sound_does_not_fail(sound: Audio) -> None:
 def test_a_reference_without_enough_voice_is_refused(reference: Audio, why: str) -> None:
     with pytest.raises(VoiceError, match=why):
         WorldTimbre(reference)
+
+
+def test_the_statistics_of_the_whole_give_what_it_gives_by_itself(speech: Audio) -> None:
+    reference = WorldTimbre(_clip("angus"))
+    np.testing.assert_array_equal(
+        reference.apply(speech, reference.source_of(speech)).samples, reference.apply(speech).samples
+    )
+
+
+def test_the_statistics_of_silence_are_refused() -> None:
+    with pytest.raises(VoiceError, match="holds no voice"):
+        WorldTimbre(_clip("angus")).source_of(Audio.silence(1.0, 16_000))
