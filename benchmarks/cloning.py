@@ -64,6 +64,7 @@ SENTENCES_PER_VOICE = 2
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 AUDIBLE = from_dbfs(-40.0)
 LONGEST_CLIP_S = 12.0
+MARGIN_S = 0.3
 
 Floats = NDArray[np.float32]
 
@@ -116,7 +117,9 @@ async def measure(
             started, cpu = time.perf_counter(), time.process_time()
             speech, first_s = await speak(synthesiser, sentence, state)
             wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
-            heard = await ear.recognise(speech, language="en")
+            # Sound that begins in the middle of speech is not how recordings begin.
+            margin = Audio.silence(MARGIN_S, speech.sample_rate)
+            heard = await ear.recognise(Audio.concat([margin, speech, margin]), language="en")
             row = {
                 "voice": voice.id, "said": plain_words(sentence), "heard": plain_words(heard.text) or "-",
                 "first_s": first_s, "rtf": wall_s / speech.duration, "rtf_cpu": cpu_s / speech.duration,
