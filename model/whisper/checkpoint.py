@@ -172,7 +172,8 @@ class Checkpoint:
             raise BackendError(f"Whisper failed to decode: {_first_line(error)}") from error
         ids = result.sequences_ids[0]
         return Decoded(
-            text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
+            # A window that ends in silence makes Whisper end a question twice: "today?."
+            text=re.sub(r"(?<=[?!])\.(?!\.)", "", tokenizer.decode(ids, skip_special_tokens=True)).strip(),
             score=float(result.scores[0]),
             no_speech=float(result.no_speech_prob),
             complete=len(ids) < most_tokens,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from support.ear import request, whisper_folder, words
 
+from agentaudio.demo.run import questions_folder
 from agentaudio.errors import AudioError, BackendError, OptionError
 from agentaudio.model.whisper.recogniser import WhisperRecogniser, load
 from agentaudio.sound.audio import Audio
@@ -169,3 +170,10 @@ async def test_damaged_files_are_named(tmp_path: Path) -> None:
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="give a whole number from 1"):
         WhisperRecogniser(Path("unused"), **options)
+
+
+async def test_a_question_ends_with_one_mark() -> None:
+    recogniser = WhisperRecogniser(whisper_folder("base"), threads=1)
+    found = await recogniser.recognise(Audio.load(questions_folder() / "national-museum.flac"))
+    assert found.text == "When is the National Museum open today?"
+    await recogniser.aclose()
