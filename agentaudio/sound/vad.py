@@ -19,6 +19,7 @@ FRAME = 512
 """Samples of one decision: 32 ms."""
 
 CONTEXT = 64  # samples before each frame that the network also takes; without them its answers are wrong
+LEAD_FRAMES = 10
 BLOCK_FRAMES = 512  # frames of one run, so that a long sound takes little memory
 QUIETEST_PEAK, RAISED_PEAK = from_dbfs(-50), 0.3  # a clip that peaks between the two is raised to the second
 
@@ -50,8 +51,11 @@ class VoiceActivity:
         """Probability that each frame is speech: (ceil(n / 512),) float32 in [0, 1] for n samples at 16 kHz.
 
         check_stop: called before every 16 s of sound; what it raises ends the work
+
+        The network first takes LEAD_FRAMES of silence, because it misses speech that a sound begins with.
         """
         stream = VoiceActivityStream()
+        stream.push(np.zeros(LEAD_FRAMES * FRAME, np.float32))
         samples = audio.resample(SAMPLE_RATE_HZ).samples
         loudest = peak(samples)
         if QUIETEST_PEAK < loudest < RAISED_PEAK:

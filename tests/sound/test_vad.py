@@ -22,6 +22,11 @@ def activity() -> VoiceActivity:
     return VoiceActivity()
 
 
+@pytest.mark.parametrize(("voice", "cut_s"), [("lily", 1.5), ("silas", 1.0), ("angus", 1.0)])
+def test_speech_that_a_sound_begins_with_is_found(activity: VoiceActivity, voice: str, cut_s: float) -> None:
+    assert activity.speech(demo_voices().get(voice).clip.slice(cut_s))[0][0] < 0.15
+
+
 def test_finds_where_the_speech_is(activity: VoiceActivity, clip: Audio) -> None:
     alone = activity.speech(clip)
     padded = Audio.concat([Audio.silence(2.0, 16_000), clip, Audio.silence(1.5, 16_000)])
