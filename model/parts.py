@@ -56,7 +56,8 @@ class Recogniser(Protocol):
         hint: sentences that may be said; the recogniser may use them, and other words are recognised too
 
         Cancelling the task that awaits this stops the work, or leaves its result unused.
-        Raises AudioError for a sound that is too long or has no samples, BackendError when the recogniser fails.
+        Raises AudioError for a sound that is too long or has no samples, OptionError for a language that it
+        does not recognise, BackendError when it fails or was closed.
         """
 
     def stream(
