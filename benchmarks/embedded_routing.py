@@ -68,10 +68,11 @@ def benchmark_tools() -> list[ToolSpec]:
         Conversation(), documents=DocumentIndex.from_folder(DOCUMENTS), voices=VoiceSearch(demo_voices())
     )
     built_in = [search_documents, web_search, audio_search, get_date_time, calculate]
-    return [tool.spec(context) for tool in [*built_in, *_user_tools()]]
+    return [tool.spec(context) for tool in [*built_in, *user_tools()]]
 
 
-def _user_tools() -> list[Tool]:
+def user_tools() -> list[Tool]:
+    """The seven tools of benchmarks/requests/tools.py."""
     # Loaded by path: the folder has the name of a well-known package, requests.
     found = importlib.util.spec_from_file_location("request_tools", REQUESTS / "tools.py")
     assert found is not None and found.loader is not None
@@ -90,16 +91,17 @@ def same_call(wanted: Mapping[str, Any], route: Route) -> bool:
     arguments = {name: value for name, value in route.arguments.items() if value is not None}
     if set(arguments) != set(wanted["arguments"]):
         return False
-    return all(_same(wanted, name, value, arguments[name]) for name, value in wanted["arguments"].items())
-
-
-def _same(wanted: Mapping[str, Any], name: str, value: Any, given: Any) -> bool:
-    if wanted["tool"] == "audio_search":
-        said = split_words(str(given))
+    if route.tool == "audio_search":
+        said = split_words(str(arguments.get("query", "")))
         return all(word in said for word in wanted["voice_query_words"])
-    if wanted["tool"] in SEARCHES:
+    return all(same_value(route.tool, value, arguments[name]) for name, value in wanted["arguments"].items())
+
+
+def same_value(tool: str, value: Any, given: Any) -> bool:
+    """Whether an argument `given` to a tool is the `value` wanted; the module docstring has the rules."""
+    if tool in SEARCHES:
         return _same_query(str(value), str(given))
-    if wanted["tool"] == "calculate":
+    if tool == "calculate":
         return _result(str(value)) == _result(str(given))
     if isinstance(value, int | float) and isinstance(given, int | float):
         return abs(value - given) < 1e-6

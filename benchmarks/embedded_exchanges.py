@@ -1,0 +1,126 @@
+"""Exchanges with the embedded engine's router: requests that depend on the turns before.
+
+    PYTHONPATH=. python benchmarks/embedded_exchanges.py --json docs/figures/embedded_exchanges.json
+
+Each exchange of benchmarks/exchanges/test.jsonl is a conversation of two to four written turns with a
+whole agent: the demo documents and voices, five built-in tools and the seven of
+benchmarks/requests/tools.py. `--set dev` takes the exchanges that the rules were improved on. In each
+kind, every third exchange as they were written belongs to the test.
+
+A turn says what must hold:
+
+- tool: the one tool that is called, or null for none
+- arguments: compared as in embedded_routing.py; a time zone may also be named by its city,
+  and an hour may end in "o'clock"
+- query_words: the query of a search must contain them; "a|b" accepts either
+- answer: the answer must contain them, whatever the case; "a|b" accepts either
+- without: the answer must not contain any of them
+
+A turn is right when all of it holds, and an exchange when all its turns are right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# Before numpy: the vectors of one sentence are too small for several threads to help.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from embedded_routing import same_value, user_tools
+from report import publish
+
+from agentaudio import Agent, Reply
+from agentaudio.model.speech_lm import GenerateOptions
+from agentaudio.text.words import split_words
+
+EXCHANGES = Path(__file__).parent / "exchanges"
+BUILT_IN = ("search_documents", "web_search", "audio_search", "get_date_time", "calculate")
+
+
+def faults(wanted: Mapping[str, Any], reply: Reply) -> list[str]:
+    """What of the turn `wanted` does not hold; empty for a right turn. The module docstring has the rules."""
+    calls = [run.call for run in reply.tool_calls]
+    if [call.name for call in calls] != ([wanted["tool"]] if wanted["tool"] else []):
+        return [f"called {[(call.name, dict(call.arguments)) for call in calls]}, said {reply.text!r}"]
+    found = []
+    if calls:
+        given = {name: value for name, value in calls[0].arguments.items() if value is not None}
+        if "query_words" in wanted:
+            said = split_words(str(given.get("query", "")))
+            found += [f"query {given}" for words in wanted["query_words"] if not _any_word(words, said)]
+        else:
+            right = wanted.get("arguments", {})
+            if set(given) != set(right) or not all(_same(calls[0].name, right[name], given[name]) for name in given):
+                found.append(f"arguments {given}")
+    text = reply.text.lower()
+    found += [f"said {reply.text!r}, not {words!r}" for words in wanted.get("answer", ()) if not _any(words, text)]
+    found += [f"said {reply.text!r}, with {words!r}" for words in wanted.get("without", ()) if words.lower() in text]
+    return found
+
+
+def _any_word(alternatives: str, words: list[str]) -> bool:
+    return any(word.startswith(one) for one in alternatives.split("|") for word in words)
+
+
+def _any(alternatives: str, text: str) -> bool:
+    return any(one.lower() in text for one in alternatives.split("|"))
+
+
+def _same(tool: str, wanted: Any, given: Any) -> bool:
+    if tool == "get_date_time":
+        return str(given).casefold() in (wanted.casefold(), wanted.rpartition("/")[2].replace("_", " ").casefold())
+    if name == "hour":
+        given = str(given).removesuffix(" o'clock")
+    return same_value(tool, wanted, given)
+
+
+async def judge(exchanges: list[Mapping[str, Any]], show: bool) -> dict[str, Any]:
+    """Percentages of right exchanges and turns, and right and all exchanges by kind."""
+    tools = [*BUILT_IN, *user_tools()]
+    silent = GenerateOptions(speak=False)
+    agent = Agent("embedded-lite", tools=tools, documents="demo", voices="demo", options=silent)
+    by_kind: dict[str, list[bool]] = {}
+    turns: list[bool] = []
+    async with agent:
+        for exchange in exchanges:
+            session = agent.session(plays=False)
+            wrong = []
+            for turn in exchange["turns"]:
+                found = faults(turn, await session.run(turn["say"]))
+                turns.append(not found)
+                wrong += [f"    {turn['say']!r} {fault}" for fault in found]
+            by_kind.setdefault(exchange["kind"], []).append(not wrong)
+            if wrong and show:
+                print(exchange["id"], *wrong, sep="\n")
+    right = sum(map(sum, by_kind.values()))
+    return {
+        "exchanges": len(exchanges),
+        "right exchanges, percent": round(100 * right / len(exchanges), 1),
+        "turns": len(turns),
+        "right turns, percent": round(100 * sum(turns) / len(turns), 1),
+        "by kind": {kind: f"{sum(hits)} of {len(hits)}" for kind, hits in by_kind.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=("dev", "test"), default="test")
+    parser.add_argument("--json", metavar="PATH")
+    parser.add_argument("--show", action="store_true", help="print what is wrong")
+    options = parser.parse_args()
+    lines = (EXCHANGES / f"{options.set}.jsonl").read_text(encoding="utf-8").splitlines()
+    figures = {"set": options.set} | asyncio.run(judge([json.loads(line) for line in lines], options.show))
+    kinds = figures["by kind"]
+    width = max(map(len, kinds))
+    print("\n".join(f"  {kind:<{width}}  {share}" for kind, share in kinds.items()))
+    publish("embedded: exchanges of several turns", figures, options.json)
+
+
+if __name__ == "__main__":
+    main()
