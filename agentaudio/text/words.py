@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 
 from agentaudio.text.stems import stem
 
@@ -34,6 +35,18 @@ LIGHT_WORDS = STOP_WORDS | frozenset(
 )
 """Words that are rarely part of the value of a tool's argument."""
 
+COMMAND_VERBS = frozenset(
+    "tell give show make order buy call send write play sing draw open close start stop turn switch set book reserve "
+    "find read dance cook bring get take drive translate remind schedule cancel pay clean wash fix help teach count "
+    "guess pick choose go come look put convert calculate add subtract multiply divide speak talk say answer search "
+    "google change use delete email text phone post print save upload download lock unlock wake dim raise lower "
+    "explain describe do let repeat check watch record mute pause dial ring invite ask".split()
+)
+"""Verbs that open a command."""
+_POLITE_OPENING = frozenset(
+    "please okay ok hey well so and then now also just can could would will you kindly i want need to like".split()
+)
+
 QUESTION_WORDS = frozenset("what which who whom whose when where why how".split())
 _ASKING_VERBS = frozenset("is are was were do does did can could will would has have had should".split())
 
@@ -55,6 +68,12 @@ def content_words(text: str) -> list[str]:
 def stems(text: str) -> frozenset[str]:
     """Stems of the words that carry a topic."""
     return frozenset(stem(word) for word in content_words(text))
+
+
+def command_place(words: Sequence[str]) -> int | None:
+    """The index of the verb that opens a command; None for words that are not a command."""
+    place = next((place for place, word in enumerate(words) if word not in _POLITE_OPENING), None)
+    return place if place is not None and words[place] in COMMAND_VERBS else None
 
 
 def is_question(text: str) -> bool:

@@ -13,7 +13,7 @@ from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answe
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
 from agentaudio.model.embedded.dialogue.follow_ups import MISSING, whole_request
 from agentaudio.model.embedded.dialogue.languages import declined
-from agentaudio.model.embedded.dialogue.replies import about_voices, said_again
+from agentaudio.model.embedded.dialogue.replies import about_conversation
 from agentaudio.model.embedded.dialogue.turns import past_turns
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
@@ -65,11 +65,11 @@ class RouterChat:
         past = past_turns(conversation)
         outputs = conversation.last_outputs
         if outputs:
-            found = await asyncio.to_thread(self._answer, whole_request(request, past), outputs, tools)
-        elif reply := said_again(request, past) or about_voices(request, tools, past):
+            found = await asyncio.to_thread(self._answer, whole_request(request, past, tools), outputs, tools)
+        elif reply := about_conversation(request, tools, past):
             found = Answer(reply, ())
         else:
-            whole = whole_request(request, past)
+            whole = whole_request(request, past, tools)
             routes = await asyncio.to_thread(self._router.route, whole, tools) if request else []
             calls = [route for route in routes if route.tool is not None and not route.missing]
             for route in calls:

@@ -42,7 +42,12 @@ _ASKS = re.compile(
     r"call|send|write|play|sing|draw|open|close|start|stop|turn|set|book|find|read|dance|cook|bring|get|take|drive|"
     r"translate|remind|schedule|cancel|pay|clean|wash|fix|help|teach|count|guess|pick|choose|go|come|look|put)\b|\?$"
 )
-_ASKS_ABILITY = re.compile(r"\bwhat can (?:you|i)\b|\bhow can you help\b|^help\b|\bwhat are you able\b")
+_ASKS_ABILITY = re.compile(
+    r"\bwhat (?:else )?can (?:you|i)\b|\bhow can you help\b|^help\b|\bwhat are you (?:able|good)\b|"
+    r"\bwhat (?:else )?do you (?:do|know)(?: (?:a lot |much |all )?about)?\W*$|"
+    r"\bwhat (?:are|is) your (?:abilities|tools|skills|functions|features|job|purpose)\b|"
+    r"\b(?:what|which) (?:tools|skills|functions|abilities) (?:do|can) you\b"
+)
 
 
 def small_talk(text: str, tools: Sequence[ToolSpec] = ()) -> str:
@@ -66,9 +71,9 @@ def not_understood(text: str, tools: Sequence[ToolSpec]) -> str:
     if not heard:
         opening = "I did not hear any words."
     elif len(heard.split()) > 20:
-        opening = "I did not understand that."
+        opening = "I did not understand that, so I cannot help with it."
     else:
-        opening = f'I heard "{heard.rstrip(".!?")}", but I do not know what to do about that.'
+        opening = f'I heard "{heard.rstrip(".!?")}", but I cannot help with that.'
     return " ".join(part for part in (opening, abilities(tools)) if part)
 
 

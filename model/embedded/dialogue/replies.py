@@ -1,4 +1,4 @@
-"""Replies about the conversation itself: repeating an answer, and naming the voices."""
+"""Replies about the conversation itself: repeating an answer, how it is spoken, the voices, what cannot be done."""
 
 from __future__ import annotations
 
@@ -6,53 +6,102 @@ import re
 from collections.abc import Sequence
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.answering.small_talk import abilities, small_talk
+from agentaudio.model.embedded.dialogue.asides import asks_for_voices, cancels, is_remark, short_words
 from agentaudio.model.embedded.dialogue.turns import PastTurn
-from agentaudio.text.words import split_words
+from agentaudio.text.sentences import sentences
 
-_MISSED = r"i did not (?:get|hear|catch|understand) (?:that|it|you)"
-_LEADS = rf"(?:please|sorry|excuse me|pardon|what|can you|could you|would you|{_MISSED}|no|and|now|then|so)"
-_OBJECTS = r"(?: (?:that|it|this|me|your answer|the answer|the last (?:one|thing)))*"
-_AGAIN = re.compile(
-    rf"^(?:{_LEADS} )*(?:"
-    rf"(?:say|repeat|tell me|read|answer|speak){_OBJECTS}"
-    r"(?: (?:again|once more|one more time|back|slowly|slower|louder|more slowly))+|"
-    rf"repeat{_OBJECTS}|repeat yourself|come again|pardon(?: me)?|once more|one more time|again|"
-    r"(?:a (?:bit|little) )?(?:slower|faster|louder|quieter|more slowly)|slow down|not so fast|too fast|"
-    r"speak (?:up|slower|more slowly|louder)|what did you (?:just )?say|what was that|"
-    rf"{_MISSED})(?: (?:please|for me))*$"
+_MISSED = (
+    r"i (?:did not|could not|can not|can hardly|can barely) (?:quite )?(?:get|hear|catch|understand) (?:that|it|you)"
 )
-_MANNER = re.compile(r"\b(slow(?:er|ly| down)?|faster|louder|quieter|up|fast)\b")
-_VOICES = re.compile(
-    r"\b(?:what|which|how many|list|name|show|tell me)\b.*\bvoices?\b.*"
-    r"\b(?:do you|have|are there|can you|could you|available|there are|know|all|the|your)\b|"
-    r"\b(?:list|show|name|which|what|what other)\b(?: \w+)? voices\b|"
-    r"\bwho (?:else )?can you (?:sound|speak|talk) (?:like|as)\b"
+_LEADS = (
+    r"(?:please|sorry|excuse me|pardon|what|can you|could you|would you|i want you to|i would like you to|"
+    rf"{_MISSED}|no|and|now|then|so|oh|okay|hmm|wait)"
+)
+_OBJECTS = r"(?: (?:that|it|this|me|your answer|the answer|the last (?:one|thing|part|sentence)))*"
+_ENDS = r"(?: (?:please|for me|again|now|a bit|a little|if you can|when you speak))*"
+_SPEAKING = (
+    r"(?:(?:say|repeat|tell me|read|answer|speak|talk|go|be|make)"
+    rf"{_OBJECTS}|you (?:are|were) (?:speaking|talking|going)|you (?:are|were|speak|talk)|"
+    r"(?:your voice is|that (?:is|was)|it is) (?:a (?:bit|little) )?(?:too|so|not)(?: (?:too|so|very))?)"
+)
+_DEGREE = r"(?:(?:again|once more|a (?:bit|little)|much|even|too|so|far|way|really|very|more|less|not|just) )*"
+_HOW = r"(?:slow(?:er|ly)?|fast(?:er)?|quick(?:er|ly)?|loud(?:er|ly)?|quiet(?:er|ly)?|clear(?:er|ly))"
+_AGAIN = re.compile(
+    rf"(?:{_LEADS} )*(?:"
+    rf"(?:say|repeat|tell me|read|answer|speak){_OBJECTS}(?: (?:again|once more|one more time|back))+|"
+    rf"repeat{_OBJECTS}|repeat yourself|come again|pardon(?: me)?|once more|one more time|again|"
+    r"what (?:did|have|had) you (?:just )?(?:say|said|tell me)|what was that|what was (?:it|the answer)|"
+    rf"{_MISSED}){_ENDS}"
+)
+_MANNER = re.compile(
+    rf"(?:{_LEADS} )*(?:{_SPEAKING} {_DEGREE}{_HOW}|"
+    rf"(?:a (?:bit|little) |much |even |not so |too |more |less ){_DEGREE}{_HOW}|"
+    r"(?:slow|quick|loud|quiet|fast)(?:er)|(?:more )?slowly|slow (?:it )?down|speed (?:it )?up|speak up|hurry up|"
+    r"(?:turn|put) (?:it|the volume|the sound|your voice|yourself) (?:up|down)|(?:the )?volume (?:up|down)|"
+    rf"raise (?:the volume|your voice)){_ENDS}"
+)
+_SHORTER = re.compile(
+    rf"(?:{_LEADS} )*(?:{_SPEAKING} )?(?:"
+    r"(?:a (?:bit|little) |much )?(?:shorter|briefer|more briefly|less long)|too long|(?:be )?brief|"
+    r"(?:keep it|make it) (?:short|brief)|"
+    r"in (?:one sentence|short|brief|a few words|fewer words)|(?:give me )?the short version|"
+    rf"(?:with )?(?:less|fewer) (?:details|words)){_ENDS}"
+)
+_WHY = re.compile(r"(?:(?:and|but|oh|okay|so|well) )*(?:why(?: not| can you not| is that)?|how come)(?: please)?")
+_LANGUAGE = re.compile(
+    r"\b(?:do|can|could) you (?:also )?(?:speak|understand|talk|know|answer)(?: (?:in|to me in))? "
+    r"(?P<language>english|german|french|spanish|italian|chinese|mandarin|japanese|russian|portuguese|dutch|arabic|hindi|"
+    r"korean|turkish|polish|swedish|greek|other languages|any other languages?|another language)\b|"
+    r"\b(?:what|which|how many) languages (?:do|can) you\b"
 )
 _WHOSE = re.compile(
     r"\b(?:whose voice|which voice (?:is|are) (?:this|that|you)|"
     r"who(?:se)? (?:is|are) (?:that|this|you) (?:voice|speaking|talking|now))\b"
 )
 _MOST_NAMES = 6
+_FIXED_MANNER = "I cannot change how fast or how loud I speak."
+_ONCE_MORE = f"{_FIXED_MANNER} Here it is once more. "
+_ONE_LANGUAGE = "I understand and speak English only."
+DROPPED = "All right."
+
+
+def about_conversation(request: str, tools: Sequence[ToolSpec], past: Sequence[PastTurn]) -> str | None:
+    """The reply to a request about the conversation itself; None for another request."""
+    if cancels(request):
+        return DROPPED
+    said = short_words(request)
+    if _LANGUAGE.search(said):
+        return _ONE_LANGUAGE
+    if _WHY.fullmatch(said) and past and "cannot" in past[-1].answer:
+        return " ".join(filter(None, ("I have no tool for that.", abilities(tools))))
+    return said_again(request, past) or about_voices(request, tools, past) or _to_remark(request)
+
+
+def _to_remark(request: str) -> str | None:
+    return small_talk(request) if is_remark(request) else None
 
 
 def said_again(request: str, past: Sequence[PastTurn]) -> str | None:
-    """The last answer once more, for a request that asks for it; None for another request."""
-    said = " ".join(split_words(request))
-    if not _AGAIN.fullmatch(said):
+    """The last answer once more, or shorter, for a request that asks for it; None for another request."""
+    said = short_words(request)
+    manner = _MANNER.fullmatch(said) is not None
+    shorter = _SHORTER.fullmatch(said) is not None
+    if not manner and not shorter and not _AGAIN.fullmatch(said):
         return None
     last = next((turn.answer for turn in reversed(past) if turn.answer), None)
     if last is None:
-        return "I have not said anything yet."
-    last = last.removeprefix(_UNABLE).strip()
-    return f"{_UNABLE}{last}" if _MANNER.search(said) else last
-
-
-_UNABLE = "I cannot change how I speak, so here it is once more. "
+        return _FIXED_MANNER if manner else "I have not said anything yet."
+    last = last.removeprefix(_ONCE_MORE).strip()
+    if shorter:
+        first, *others = sentences(last) or [last]
+        return first if others else f"That is as short as I can say it. {last}"
+    return f"{_ONCE_MORE}{last}" if manner else last
 
 
 def about_voices(request: str, tools: Sequence[ToolSpec], past: Sequence[PastTurn]) -> str | None:
     """Which voices there are, or whose voice is heard; None for another request, or without the voice tool."""
-    said = " ".join(split_words(request))
+    said = short_words(request)
     tool = next((tool for tool in tools if tool.name == "audio_search"), None)
     if tool is None:
         return None
@@ -60,7 +109,7 @@ def about_voices(request: str, tools: Sequence[ToolSpec], past: Sequence[PastTur
         outputs = [output.text for turn in past for output in turn.outputs if output.name == "audio_search"]
         now = next((text for text in reversed(outputs) if text.startswith("The voice is now")), None)
         return re.split(r"(?<=[.:]) |: ", now)[0].rstrip(":.") + "." if now else "This is my own voice."
-    if not _VOICES.search(said):
+    if not asks_for_voices(request):
         return None
     names = [match[1] for phrase in tool.phrases if isinstance(phrase, str)
              and (match := re.fullmatch(r"answer in the voice of (.+)", phrase))]  # fmt: skip

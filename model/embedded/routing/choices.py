@@ -44,6 +44,11 @@ def choose(words: Sequence[str], wanted: Sequence[Parameter], numbers: Sequence[
     return best
 
 
+def is_spelling(word: str, choice: str) -> bool:
+    """Whether a word is another form of the word of a choice: "foot" of "feet", "mile" of "miles"."""
+    return _likeness(word, choice) >= 0.9
+
+
 def _found(words: Sequence[str], parameter: Parameter) -> list[tuple[int, Any, float]]:
     """(position, choice, score) of the choices found in the words, the best eight."""
     found: list[tuple[int, Any, float]] = []

@@ -9,14 +9,14 @@ from typing import Any
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.arithmetic import expression
-from agentaudio.model.embedded.routing.choices import choose
+from agentaudio.model.embedded.routing.choices import choose, is_spelling
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.queries import search_query, voice_query
 from agentaudio.model.embedded.routing.time_zones import find_zone, zones_by_place
 from agentaudio.text.numbers import FoundNumber, find_numbers
 from agentaudio.text.stems import stem
 from agentaudio.text.template import Template
-from agentaudio.text.words import LIGHT_WORDS, split_words
+from agentaudio.text.words import LIGHT_WORDS, command_place, split_words
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
 _PREPOSITIONS = frozenset("in at of for by from to with about on named called into near".split())
@@ -178,6 +178,14 @@ def _numbers(
             for place, word in enumerate(words)
             if word in _NUMBER_SOUNDS and place + 1 < len(words) and stem(words[place + 1]) in _unit_stems(open_ones)
         ]
+    if open_ones and not found:
+        # "a mile" is one mile, where miles are a choice of the tool.
+        units = {word for p in wanted for choice in p.choices for word in split_words(str(choice))}
+        found = [
+            FoundNumber(1, place, place + 1)
+            for place, word in enumerate(words[:-1])
+            if word in ("a", "an") and any(is_spelling(words[place + 1], unit) for unit in units)
+        ]
     given: list[FoundNumber] = []
     for parameter in open_ones:
         duration = _duration(words, parameter, taken)
@@ -253,8 +261,12 @@ def _remaining(
     if parameter.kind != "string" or parameter.choices or parameter.meaning not in ("text", "time"):
         return None
     noun = stem(parameter.noun)
+    verb = command_place(words)
     free = [
-        not taken[place] and word not in LIGHT_WORDS and (stem(word) not in known or _is_example(word, parameter))
+        not taken[place]
+        and place != verb
+        and word not in LIGHT_WORDS
+        and (stem(word) not in known or _is_example(word, parameter))
         for place, word in enumerate(words)
     ]
     best, best_score = None, 0.0

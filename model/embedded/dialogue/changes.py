@@ -1,0 +1,195 @@
+"""`changed`: the previous request with another place, time, number or topic: "and in London?", "no, for three"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.dialogue.topics import FRAME, QUESTION
+from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.model.embedded.routing.parameters import parameters
+from agentaudio.text.numbers import FoundNumber, find_numbers, number_words
+from agentaudio.text.words import COMMAND_VERBS, content_words, split_words
+
+OPENING = (
+    r"^(?:(?:and|but|or|so|then|now|okay|ok|well|no|nope|not that|yes|yeah|please|sorry|hmm|oh|wait|actually|"
+    r"i mean(?:t)?|i said|make (?:it|that)|let us say|say|try|use|do|change (?:it|that) to|rather|better)\b ?)+"
+)
+WHAT_ABOUT = re.compile(
+    r"^(?:and |but |so |or |then |okay |no )*(?:what|how) about (?:the one |that )?(?P<what>.+)$|"
+    r"^(?:and |but |so |or |then |okay )*(?:what|how) is it (?P<what2>(?:in|at|on|for|with) .+)$|"
+    r"^(?:and |but |so |or |then |okay )*(?:the )?same (?:question |thing |again )?(?:for|about|in|with) (?P<what3>.+)$"
+)
+TRAILING = re.compile(
+    r"(?: (?:instead|then|too|also|as well|please|rather|now|for a change|this time|"
+    r"(?:would be|is|sounds|works) (?:better|good|fine|nicer)|will do))+$"
+)
+PREPOSITION = re.compile(r"^(in|at|on|for|from|to|by|with|of|about|near|until|before|after|between)\b (.+)$")
+_CORRECTING = re.compile(r"^(?:no|nope|sorry|wait|actually|not that|i mean(?:t)?|i said)\b")
+_ANOTHER = re.compile(r"^(?:another|a second|one more|the other)(?: \w+)? (?=(?:for|at|in|of|by|from|to|about)\b)")
+_HOW_MANY = re.compile(r"^(?:there (?:are|will be)|we (?:are|will be)|it is for|it will be) (?=\w+)")
+_PEOPLE = re.compile(r" (?:of us|people|persons|guests)$")
+_HERE = re.compile(r"^(?:over )?here$|^at home$|^where (?:i am|we are)$|^at my place$")
+_NOT_A_PHRASE = re.compile(
+    r"^(?:i|you|we|he|she|it|they|that|this|there|these|those|not|hello|hi|hey|yes|no|okay|ok|sure|right|exactly|nothing|"
+    r"everything|really|wow|nice|cool|great|perfect|wonderful|interesting|never|enough)\b"
+)
+_WHEN = re.compile(
+    r"^(?:on |at |for |until |by )?(?:(?:this|next|last) )?"
+    r"(?:today|tonight|tomorrow|yesterday|noon|midnight|morning|afternoon|evening|weekend|week|month|year|"
+    r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|"
+    r"january|february|march|april|may|june|july|august|september|october|november|december)"
+    r"(?: (?:morning|afternoon|evening|night|at .+))?$"
+)
+_ANY_WHEN = re.compile(
+    r"\b(?:(?:on|this|next|last|at|for) )?(?:today|tonight|tomorrow|yesterday|noon|midnight|the weekend|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)(?: (?:morning|afternoon|evening|night))?\b"
+)
+_COURTESY = frozenset("thanks thank problem worries way idea matter need question that all fine great good".split())
+_PLACE_END = r"(?=$| (?:in|at|on|for|from|to|by|with|today|tomorrow|tonight|please|right now|now)\b)"
+_LONGEST = 7
+_LONGEST_PHRASE = 4
+
+
+def changed(said: str, before: PastTurn, tools: Sequence[ToolSpec] = ()) -> str | None:
+    """The previous request with what `said` changes in it; None for a request that stands alone.
+
+    said: in the words of `split_words`, joined by spaces
+    tools: those whose calls may be changed; their choices ("on", "off") are replaced by one another only
+    """
+    previous = " ".join(split_words(before.request))
+    if (exchanged := _exchanged(said, previous)) is not None:
+        return exchanged
+    match = WHAT_ABOUT.match(said)
+    opened = re.match(OPENING, said)
+    what = next((group for group in match.groups() if group), "") if match else re.sub(OPENING, "", said)
+    trailed = TRAILING.search(what) is not None
+    what = _ANOTHER.sub("", TRAILING.sub("", what).strip())
+    counted = _HOW_MANY.match(what) if find_numbers(what.split()) else None
+    if counted:
+        what = what[counted.end() :]
+    if _COURTESY.issuperset(content_words(what)) and not find_numbers(what.split()) and not _WHEN.match(what):
+        if not (match or opened) or not _HERE.match(what):
+            return None
+    if (
+        not what
+        or not (match or opened or trailed or counted or PREPOSITION.match(said))
+        or len(what.split()) > _LONGEST
+    ):
+        return None
+    free = match is not None or trailed or PREPOSITION.match(what) is not None
+    if QUESTION.match(what) or _NOT_A_PHRASE.match(what) or (not free and len(what.split()) > _LONGEST_PHRASE):
+        return None
+    if what.split()[0] in COMMAND_VERBS and not match and len(what.split()) > 1:
+        return None
+    if _HERE.match(what):
+        return re.sub(rf" in (?:the )?[^?]+?{_PLACE_END}", "", previous, count=1)
+    if _WHEN.match(what):
+        if found := _ANY_WHEN.search(previous):
+            return f"{previous[: found.start()]}{what}{previous[found.end() :]}".strip()
+        return f"{previous} {what}"
+    if (numbered := _renumbered(previous, what, before)) is not None:
+        return numbered
+    if placed := PREPOSITION.match(what):
+        preposition, _ = placed.groups()
+        found = re.search(rf"\b{preposition} (?:the )?[^?]*?{_PLACE_END}", previous)
+        if found and found.group() != preposition:
+            return f"{previous[: found.start()]}{what}{previous[found.end() :]}".strip()
+        return f"{previous} {what}"
+    if (revalued := _revalued(previous, what, before, tools)) is not None:
+        return revalued
+    if match or trailed or _CORRECTING.match(said):
+        return _reframed(previous, what)
+    return None
+
+
+def _exchanged(said: str, previous: str) -> str | None:
+    """The previous request after "not at seven, at eight" or "the Nile, not the Amazon"."""
+    words = re.sub(OPENING, "", said).split()
+    if "not" not in words or len(words) > 2 * _LONGEST:
+        return None
+    place = words.index("not")
+    if place:
+        new, old = " ".join(words[:place]), " ".join(words[place + 1 :])
+        return _replaced(previous, old, new) if old else None
+    rest = words[1:]
+    for end in range(len(rest) - 1, 0, -1):
+        new = re.sub(r"^(?:but|rather) ", "", " ".join(rest[end:]))
+        if (found := _replaced(previous, " ".join(rest[:end]), new)) is not None:
+            return found
+    return None
+
+
+def _replaced(text: str, old: str, new: str) -> str | None:
+    found, count = re.subn(rf"\b{re.escape(old)}\b", lambda _: new, text, count=1)
+    return found if count else None
+
+
+def _renumbered(previous: str, what: str, before: PastTurn) -> str | None:
+    """The previous request with another number: "make it ten minutes"."""
+    people = _PEOPLE.search(what)
+    preposition = re.match(r"^(for|at|in) ", what)
+    words = re.sub(r"^(?:for|at|in) ", "", _PEOPLE.sub("", what)).split()
+    new, held = find_numbers(words), previous.split()
+    if not new or new[0].start > 0 or len(words) - new[0].end > 1:
+        return None
+    old = _number_meant(held, preposition[1] if preposition else None, before if people else None)
+    if old is None:
+        return None
+    unit, rest = words[new[0].end :], held[old.end :]
+    if unit and rest and not rest[0].startswith(unit[0].rstrip("s")):
+        return None
+    return " ".join([*held[: old.start], number_words(new[0].value), *(unit or rest[:1]), *rest[1:]])
+
+
+def _number_meant(words: Sequence[str], preposition: str | None, before: PastTurn | None) -> FoundNumber | None:
+    """The number of a request that another one replaces.
+
+    preposition: of the new number; a number of the request behind the same one is meant
+    before: given when people are counted: a number that is an argument of its calls is meant
+    """
+    found = find_numbers(words)
+    if preposition is not None:
+        same = [number for number in found if number.start and words[number.start - 1] == preposition]
+        if same or any(words[max(0, number.start - 1)] in ("for", "at", "in") for number in found):
+            return same[0] if same else None
+    if before is not None:
+        counts = {value for call in before.calls for value in call.arguments.values() if isinstance(value, int | float)}
+        found = [number for number in found if number.value in counts] or found
+    return found[0] if found else None
+
+
+def _revalued(previous: str, what: str, before: PastTurn, tools: Sequence[ToolSpec]) -> str | None:
+    """The previous request with `what` in the place of an argument of its calls."""
+    choices = {
+        str(choice).lower()
+        for tool in tools
+        if before.called(tool.name)
+        for parameter in parameters(tool)
+        for choice in parameter.choices
+    }
+    values = [
+        " ".join(split_words(value))
+        for call in before.calls
+        for value in call.arguments.values()
+        if isinstance(value, str)
+    ]
+    for plain in sorted(values, key=len):
+        if (plain in choices) is not (what in choices) or plain == previous or len(plain.split()) > _LONGEST_PHRASE:
+            continue
+        if not plain or not re.search(rf"\b{re.escape(plain)}\b", previous):
+            continue
+        article = re.search(rf"\b(?:the|a|an) {re.escape(plain)}\b", previous)
+        return _replaced(previous, article.group() if article else plain, what)
+    return None
+
+
+def _reframed(previous: str, what: str) -> str:
+    """The previous request with another topic or place."""
+    frame = FRAME.match(previous)
+    if frame and frame["topic"].split()[0] not in ("it", "the time", "time"):
+        return f"{frame['head']}{what}{frame['tail']}"
+    if place := re.search(r"\b(in|of|to|for|at) (?:the )?[\w' -]+$", previous):
+        return f"{previous[: place.start()]}{place[1]} {what}"
+    return f"{previous} {what}"

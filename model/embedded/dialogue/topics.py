@@ -1,0 +1,102 @@
+"""`with_topic`: a question with the previous topic in the place of "it", "they" or "there"."""
+
+from __future__ import annotations
+
+import re
+
+from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.text.words import content_words, split_words
+
+QUESTION = re.compile(
+    r"\b(?:what|how|when|where|who|whose|why|which|is|are|was|were|do|does|did|can|tell|explain|describe)\b"
+)
+_THING = r"(?: (?:place|building|animal|thing|city|country|person|one))"
+_PRONOUN = re.compile(
+    r"\b(?:it|its|they|them|their|he|him|his|she|her|this one|that one|(?<!is )(?<!are )there(?! (?:is|are|any|a)\b)|"
+    rf"(?:this|that)(?={_THING}\b|$| (?:built|made|invented|called|is|was)\b)){_THING}?\b"
+)
+_NO_TOPIC = re.compile(
+    r"\b(?:what time is it|how is it going|say it|make it|do it|stop it|"
+    r"(?:is|will|was|does) it (?:(?:going to|be|get|getting) )?"
+    r"(?:rain|snow|storm|freez|cold|warm|hot|sunny|windy|late|early|dark|time|monday|the weekend)\w*)\b"
+)
+_MORE = re.compile(
+    r"(?:(?:and|please|okay|can you|could you) )*(?:(?:tell|give) me (?:some |a bit |a little )?more|more|go on|"
+    r"continue|"
+    r"what else(?: do you know| is there)?|(?:some )?more (?:details|information))"
+    r"(?: (?:details|information|facts))?(?: about (?:it|that|this|them))?(?: please)?"
+)
+_HEADS = (
+    r"(?:tell|teach) (?:me|us)(?: \w+){0,2} about|"
+    r"(?:introduction|overview|summary|information|facts) (?:to|of|about|on)|about|describe|explain|"
+    r"(?:is|are|was|were|does|do|did|has|have|can)(?: there)?(?: in| on)?|"
+    r"built|invented|designed|discovered|wrote|painted|of|visit"
+)
+_TAILS = (
+    r"built|made|invented|founded|discovered|written|painted|located|open|close|live|eat|weigh|cost|work|begin|start|"
+    r"end|away|far|old|tall|big|long|high|deep|wide|from the .+|made of|used for|important|famous|called|come from|"
+    r"born|die|have|grow|mean|look like|sound like|do"
+)
+FRAME = re.compile(rf"^(?P<head>.*?\b(?:{_HEADS}) )(?P<topic>(?:the |a |an )?[^?]+?)(?P<tail>(?: (?:{_TAILS}))*)$")
+_COUNTED = re.compile(
+    r"\bhow many (?P<things>.+?) (?:do|does|did|are there (?:on|in|around)) (?P<owner>.+?)(?: have)?$"
+)
+_PLACE = re.compile(r"\bin (?P<place>(?:the )?[^?]+?)(?= (?:today|tomorrow|tonight|now|right now|please)\b|$)")
+_DESCRIBED = re.compile(r"^(?:what|which|who)\b.*\b(?:\w{2,}est|most|first|last|only)\b")
+
+
+def with_topic(said: str, before: PastTurn) -> str | None:
+    """The request with the previous topic in the place of its pronoun; None for one without a pronoun or topic.
+
+    said: in the words of `split_words`, joined by spaces
+    """
+    if _MORE.fullmatch(said):
+        topic = _topic(before) if before.calls else None
+        return f"tell me about {topic}" if topic else None
+    if not QUESTION.search(said):
+        return None
+    passed = [match.span() for match in _NO_TOPIC.finditer(said)]
+    found = next(
+        (one for one in _PRONOUN.finditer(said) if not any(a <= one.start() < b for a, b in passed)), None
+    )  # fmt: skip
+    if found is None:
+        return None
+    pronoun = found.group().split()[0]
+    topic = _place(before) if pronoun == "there" else None
+    topic = topic or (_counted(before) if pronoun in ("they", "them", "their") else None) or _topic(before)
+    if topic is None:
+        return None
+    owner = pronoun in ("its", "their", "his", "her") and found.end() < len(said)
+    behind = re.search(r"\b(?:in|at|on|to|from|around|near|over) $", said[: found.start()])
+    where = f"in {topic}" if pronoun == "there" and not behind else topic
+    return f"{said[: found.start()]}{where}{' s' if owner else ''}{said[found.end() :]}"
+
+
+def _topic(before: PastTurn) -> str | None:
+    """What the previous request was about: its noun phrase, else the title of the passage that answered it.
+
+    The answer to "what is the largest planet" is the topic of what follows.
+    """
+    previous = " ".join(split_words(before.request))
+    titles = [passage.title for output in before.outputs for passage in output.passages if passage.title]
+    if _DESCRIBED.match(previous):
+        answered = set(content_words(before.answer))
+        for title in titles:
+            if (words := content_words(title)) and answered.issuperset(words):
+                return title.lower()
+    if counted := _COUNTED.search(previous):
+        return counted["owner"]
+    if (frame := FRAME.match(previous)) and not _PRONOUN.fullmatch(frame["topic"]):
+        return frame["topic"].strip()
+    return titles[0] if titles else None
+
+
+def _counted(before: PastTurn) -> str | None:
+    """ "the moons of mars" after "how many moons does mars have"."""
+    match = _COUNTED.search(" ".join(split_words(before.request)))
+    return f"the {match['things']} of {match['owner']}" if match and "people" not in match["things"] else None
+
+
+def _place(before: PastTurn) -> str | None:
+    match = _PLACE.search(" ".join(split_words(before.request)))
+    return match["place"] if match else None
