@@ -15,7 +15,8 @@ from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, Hea
 from agentaudio.model.spoken import spoken
 from agentaudio.sound.audio import Audio
 
-_IMITATIONS: dict[str, Imitation] = {"clones": "cloned", "moves": "moved", "presets": "preset"}
+IMITATIONS: dict[str, Imitation] = {"clones": "cloned", "moves": "moved", "presets": "preset"}
+"""How a model with such a synthesiser speaks in a reference voice; `Synthesiser.voices` to `Capabilities.imitates`."""
 
 
 class Cascade:
@@ -160,7 +161,7 @@ def _capabilities(
         able = replace(
             able,
             voices="fixed" if synthesiser.voices == "fixed" else "any",
-            imitates=_IMITATIONS.get(synthesiser.voices),
+            imitates=IMITATIONS.get(synthesiser.voices),
             sample_rate_hz=synthesiser.sample_rate_hz,
         )
     return able

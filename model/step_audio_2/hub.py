@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
-from agentaudio.errors import BackendError
+from agentaudio.model.hub import downloaded
 
 HUB_ID = "stepfun-ai/Step-Audio-2-mini"
 HUB_OWNER = HUB_ID.partition("/")[0] + "/"
@@ -25,17 +24,4 @@ def located(checkpoint: str | os.PathLike[str], *, only: str | None = None) -> P
     named = os.fspath(checkpoint)
     if not named.startswith(HUB_OWNER) or Path(named).is_dir():
         return Path(named)
-    return _downloaded(named, FILES if only is None else (only,))
-
-
-def _downloaded(hub_id: str, patterns: Sequence[str]) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=list(patterns)))
-    except Exception as failure:
-        reason = (str(failure).strip() or repr(failure)).splitlines()[0]
-        raise BackendError(
-            f"{hub_id} is not in the local cache and cannot be downloaded ({reason}); go online, or download it "
-            "on another machine and give its folder: step-audio-2-mini:FOLDER"
-        ) from failure
+    return downloaded(named, FILES if only is None else (only,), model="step-audio-2-mini")

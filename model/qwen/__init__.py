@@ -1,0 +1,1 @@
+"""Qwen2-Audio and Qwen2.5-Omni, loaded by transformers."""
