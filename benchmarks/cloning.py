@@ -1,6 +1,6 @@
 """How near synthesisers come to reference voices, and whether they stay intelligible.
 
-    python benchmarks/cloning.py kokoro espeak [--voices FOLDER] [--clips FOLDER] [--every 3] [--json figures.json]
+    python benchmarks/cloning.py [espeak kokoro] [--voices FOLDER] [--clips FOLDER] [--every 3] [--json figures.json]
 
 For each voice of a library (the demo library by default) and each clip of a folder, every synthesiser speaks
 SENTENCES_PER_VOICE sentences in it. Reported for each:
@@ -178,7 +178,9 @@ def print_table(results: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("synthesisers", nargs="+", help="such as kokoro or espeak")
+    parser.add_argument(
+        "synthesisers", nargs="*", default=["espeak", "kokoro"], help="by name; espeak and kokoro by default"
+    )
     parser.add_argument("--voices", type=Path, help="a voice library; the demo library by default")
     parser.add_argument("--clips", type=Path, help="a folder of clips, one voice each")
     parser.add_argument("--every", type=int, default=1, help="speak in every so-manieth voice; all count for the ranks")

@@ -45,7 +45,7 @@ def spoken_form(text: str) -> str:
     text = _without_markup(text)
     for short, full in _SHORT.items():
         text = re.sub(rf"(?<![\w.]){re.escape(short)}", full, text)
-    text = re.sub(r"\bNo\. ?(?=\d)", "number ", text)
+    text = re.sub(r"(?:\bNo\. ?|(?<!\w)#)(?=\d)", "number ", text)
     text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)(?:T[\d:.]+Z?)?\b", _date, text)
     text = re.sub(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\b(?: ?([ap])\.?m\b\.?)?", _time, text, flags=re.I)
     text = re.sub(rf"([$€£]) ?({_NUMBER})( (?:million|billion|thousand))?", _money, text)

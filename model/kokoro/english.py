@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import unicodedata
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from agentaudio.model.kokoro.homographs import part_of_speech
 from agentaudio.model.kokoro.lexicon import Entry, Lexicon
 from agentaudio.text.spoken_form import spoken_form
+
+log = logging.getLogger(__name__)
 
 Spell = Callable[[str], str]
 """A word of lower-case letters to its pronunciation."""
@@ -121,6 +124,7 @@ class EnglishPhonemes:
             letter for letter in unicodedata.normalize("NFKD", word) if letter.isascii() and letter.isalpha()
         )
         if not plain:
+            log.warning("the word %r is left out: it has no letters that Kokoro can speak", word)
             return ""
         accentless = self._known(plain) if plain != word else None
         if isinstance(accentless, str):

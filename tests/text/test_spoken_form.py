@@ -24,6 +24,7 @@ from agentaudio.text.spoken_form import spoken_form
         ("**bold** words", "bold words"),
         ("Dr. Who met Dr. Strange (e.g. here)", "Doctor Who met Doctor Strange for example here"),
         ("Symphony No. 5", "Symphony number five"),
+        ("Take #3 of C#2", "Take number three of C two"),
         ("He said No. Then he left.", "He said No. Then he left."),
     ],
 )

@@ -80,6 +80,11 @@ def test_a_sentence_is_of_the_language_that_it_has_more_of(pronunciation: Pronun
     assert "ꭧʰa↗ŋ" in english.phonemes and "pˈIθˌɑn" in chinese.phonemes
 
 
+def test_a_word_that_cannot_be_spoken_is_named(pronunciation: Pronunciation, caplog: pytest.LogCaptureFixture) -> None:
+    assert said(pronunciation, "The word привет is Russian.") == "ðə wˈɜɹd ɪz ɹˈʌʃən."
+    assert "the word 'привет' is left out" in caplog.text
+
+
 def test_a_missing_lexicon_is_reported(tmp_path: object) -> None:
     from pathlib import Path
 

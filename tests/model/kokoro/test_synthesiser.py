@@ -56,6 +56,16 @@ async def test_a_text_is_spoken_phrase_by_phrase_and_heard_right(
     assert heard.text.replace(",", "") == TEXT.replace(",", "")
 
 
+async def test_chinese_is_spoken_in_a_chinese_style_and_heard_right(
+    kokoro: KokoroSynthesiser, ear: WhisperRecogniser
+) -> None:
+    pytest.importorskip("pypinyin", reason="the extra chinese is not installed")
+    text = "今天下午北京的天气怎么样？"
+    sounds = [sound async for sound in kokoro.speak(arriving(text, []), await kokoro.prepare(None))]
+    assert "zh" in kokoro.languages
+    assert (await ear.recognise(Audio.concat(sounds), language="zh")).text.rstrip("?？") == text[:-1]
+
+
 @pytest.mark.parametrize("text", ["", " \n ", "..."])
 async def test_nothing_to_say_is_no_sound(kokoro: KokoroSynthesiser, text: str) -> None:
     state = await kokoro.prepare(None)
