@@ -12,7 +12,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 FIGURES = HERE.parent / "docs" / "figures"
 BENCHMARKS = (
-    "agent_loop", "cloning", "recognition", "embedded_routing", "embedded_exchanges", "embedded_timbre", "embedded_turn",
+    "agent_loop", "cloning", "recognition", "embedded_routing", "embedded_exchanges", "embedded_timbre",
+    "embedded_turn",
     "voice_gallery", "voice_requests", "voice_ingest", "voice_faults", "retrieval_quality", "voice_search",
     "hostile",
 )  # fmt: skip
