@@ -103,7 +103,7 @@ def logistic(features: NDArray[np.float64], right: NDArray[np.float64], weight: 
     """
     mean, scale = features.mean(0), features.std(0) + 1e-9
     rows = np.c_[np.ones(len(features)), (features - mean) / scale]
-    penalty, values = np.diag([0.0] + [1.0] * features.shape[1]), np.zeros(features.shape[1] + 1)
+    penalty, values = np.diag([1e-3] + [1.0] * features.shape[1]), np.zeros(features.shape[1] + 1)
     for _ in range(100):
         share = 1 / (1 + np.exp(-rows @ values))
         slope = rows.T @ (weight * (share - right)) + penalty @ values

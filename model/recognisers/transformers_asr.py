@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import BackendError, MissingExtra, OptionError
@@ -89,8 +90,11 @@ class TransformersRecogniser:
                     trust_remote_code=False, model_kwargs={"use_safetensors": True},
                 )  # fmt: skip
             except Exception as error:  # of the hub's client, of files, of torch
+                folder = Path(self._name)
+                unsafe = folder.is_dir() and not any(folder.glob("*.safetensors"))
+                why = "it holds no weights as safetensors; convert them" if unsafe else str(error).strip()[:200]
                 raise BackendError(
-                    f"transformers cannot load {self._name!r} as a model for speech recognition: {str(error)[:200]}"
+                    f"transformers cannot load {self._name!r} as a model for speech recognition: {why}"
                 ) from error
         return self._pipeline
 
