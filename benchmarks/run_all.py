@@ -15,7 +15,7 @@ BENCHMARKS = (
     "agent_loop", "cloning", "recognition", "embedded_routing", "embedded_exchanges", "embedded_timbre",
     "embedded_turn",
     "voice_gallery", "voice_requests", "voice_ingest", "voice_faults", "retrieval_quality", "voice_search",
-    "hostile",
+    "routed_calls", "hostile",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,15 +16,18 @@ from support.openai_server import DONE, ChatServer, Reply, chat_server, delta
 from support.parts import Beeps, Ears
 from support.sounds import tone
 
-from agentaudio import load_model
+from agentaudio import Agent, load_model, tool
 from agentaudio.conversation import Conversation, ToolCall, ToolSpec
-from agentaudio.errors import BackendError
+from agentaudio.errors import BackendError, ToolError
 from agentaudio.model.cascade.cascade import Cascade
 from agentaudio.model.parts import ChatDelta
 from agentaudio.model.registry import load_chat_model
+from agentaudio.model.routed import Routed
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, GenerateOptions, SpeechLM, TextDelta
 from agentaudio.testing import Answer, ModelContract, Stage
+from agentaudio.tools.external import external_tool
+from agentaudio.tools.tool import Tool
 
 PCM = tone(duration_s=0.3, sample_rate=24_000).to_pcm16()
 
@@ -77,6 +81,90 @@ class TestScripted(ModelContract):
                     queue.open -= 1
 
         yield Directed(Failing(["unused"]), queue, lambda: queue.open > 0)
+
+
+class Wrapped:
+    """A Stage whose model is wrapped in another one."""
+
+    def __init__(self, inner: Stage, model: SpeechLM) -> None:
+        self.model, self.next, self.busy = model, inner.next, inner.busy
+
+
+class TestRoutedOverAModelThatCalls(TestScripted):
+    """Calls of the model pass through."""
+
+    @asynccontextmanager
+    async def stage(self) -> AsyncIterator[Stage]:
+        async with super().stage() as inner:
+            yield Wrapped(inner, Routed(inner.model, always=True))
+
+
+class TestRoutedOverAModelWithoutCalls(TestScripted):
+    """The user asks for the calls, and the script of the model holds only its answers."""
+
+    @asynccontextmanager
+    async def stage(self) -> AsyncIterator[Stage]:
+        async with super().stage() as inner:
+            inner.model.capabilities = replace(inner.model.capabilities, calls_tools=False)
+            yield Wrapped(inner, Routed(inner.model))
+
+    def test_a_tool_is_called_and_its_result_answered(self) -> None:
+        async def scene(stage: Stage) -> None:
+            stage.next(Answer("It rang."))
+            search, sought = searches()
+            reply = await Agent(stage.model, tools=[search]).run("Search my documents for bells.")
+            assert sought == ["bells"] and reply.text == "It rang." and reply.stop == "answered"
+
+        self._play(scene)
+
+    def test_two_calls_of_one_step_and_words_before_a_call(self) -> None:
+        async def scene(stage: Stage) -> None:
+            stage.next(Answer("Done."))
+            search, sought = searches()
+            agent = Agent(stage.model, tools=["audio_search", search], voices="demo")
+            reply = await agent.run("Speak in the voice of an old man, and search my documents for bells.")
+            assert len({run.call.id for run in reply.tool_calls}) == 2 and sought == ["bells"]
+            assert reply.text == "Done." and reply.voice is not None
+
+        self._play(scene)
+
+    def test_a_tool_that_fails_is_told_to_the_model(self) -> None:
+        async def scene(stage: Stage) -> None:
+            @tool
+            def web_search(query: str) -> str:
+                """Search the web."""
+                raise ToolError("the rope is torn")
+
+            stage.next(Answer("It is broken."))
+            reply = await Agent(stage.model, tools=[web_search]).run("Search the web for bells.")
+            assert reply.text == "It is broken." and "rope" in reply.tool_calls[0].output.text
+
+        self._play(scene)
+
+    def test_calls_that_the_caller_runs_end_the_turn_and_are_answered_in_the_next(self) -> None:
+        async def scene(stage: Stage) -> None:
+            schema = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
+            stage.next(Answer("I found it."))
+            session = Agent(stage.model, tools=[external_tool("web_search", "Search the web.", schema)]).session()
+            reply = await session.run("Search the web for bells.")
+            assert reply.stop == "tool_calls" and [call.name for call in reply.open_calls] == ["web_search"]
+            reply = await session.run({reply.open_calls[0].id: "A page about bells."})
+            assert reply.text == "I found it."
+
+        self._play(scene)
+
+
+def searches() -> tuple[Tool, list[str]]:
+    """A tool `search_documents`, and the list of its queries."""
+    sought: list[str] = []
+
+    @tool
+    def search_documents(query: str) -> str:
+        """Search the documents."""
+        sought.append(query)
+        return f"{query} ring."
+
+    return search_documents, sought
 
 
 class TestCascade(ModelContract):
