@@ -33,6 +33,7 @@ class Presets:
     """The preset voices of a service, known by a sample of each.
 
     samples: a few seconds of speech by name, in any words
+    names: of the presets
 
     The nearest preset of a clip is kept in memory. Thread-safe.
     Raises OptionError without samples.
@@ -45,7 +46,7 @@ class Presets:
         if not samples:
             raise OptionError("there is no sample of any preset voice; record a few seconds of each as NAME.wav")
         self._encoder = EmbeddedSpeakerEncoder()
-        self._names = tuple(samples)
+        self.names = tuple(samples)
         self._samples = tuple(samples.values())
         self._embeddings: np.ndarray[Any, np.dtype[np.float32]] | None = None
         self._nearest: VoiceStates[PresetVoice] = VoiceStates(self)
@@ -72,4 +73,4 @@ class Presets:
             self._embeddings = np.stack([self._encoder.encode(sample) for sample in self._samples])
         cosines = self._embeddings @ self._encoder.encode(voice.clip)
         best = int(np.argmax(cosines))
-        return PresetVoice(self._names[best], float(cosines[best]))
+        return PresetVoice(self.names[best], float(cosines[best]))

@@ -53,7 +53,7 @@ class Qwen:
     max_tokens: of an answer where the options have no limit
     longest_speech_s: longest sound of one answer by the network itself
 
-    Raises OptionError for an unknown speaker.
+    Raises OptionError for an unknown speaker, or a preset of another name.
     """
 
     def __init__(
@@ -74,7 +74,10 @@ class Qwen:
         self._speaker: str | None = None
         if synthesiser is None and network.family is OMNI and network.whole.has_talker:
             self._speaker = speaker
-            self._check_speaker(speaker, network)
+            for name in (speaker, *(presets.names if presets else ())):
+                if name not in network.whole.speaker_map:
+                    known = did_you_mean(name, network.whole.speaker_map)
+                    raise OptionError(f"model {self.name!r} has no voice {name!r}; {known}")
         self.capabilities = self._capabilities(network.family)
 
     def _capabilities(self, family: Family) -> Capabilities:
@@ -118,7 +121,6 @@ class Qwen:
         speaker = self._speaker if options.speak else None
         if speaker is not None and voice is not None and self._presets is not None:
             speaker = (await self._presets.nearest(voice)).name
-            self._check_speaker(speaker, network)
         conversation, tools = conversation.copy(), tuple(tools)
 
         def work(emit: Callable[[Any], None], check_stop: CheckStop) -> None:
@@ -154,11 +156,6 @@ class Qwen:
             torch.cuda.empty_cache()
         if self._synthesiser is not None:
             await self._synthesiser.aclose()
-
-    def _check_speaker(self, speaker: str, network: Network) -> None:
-        known = network.whole.speaker_map
-        if speaker not in known:
-            raise OptionError(f"model {self.name!r} has no voice {speaker!r}; {did_you_mean(speaker, known)}")
 
 
 def load_audio(

@@ -112,14 +112,17 @@ def qwen2_5_omni(folder: Path) -> Path:
 class Script:
     """Makes a network say given answers: the scores of its last layer are replaced by certainty.
 
-    A pass over several tokens begins an answer, except that words before a call are read twice when they are
-    spoken. prompts: token ids of these passes
+    A pass over several tokens begins an answer, except that words before a call or a stop string are read
+    twice when they are spoken.
+
+    prompts: token ids of these passes; read: those of the passes after the last of them
     """
 
     def __init__(self, network: Any) -> None:
         self._network = network
         self.answers: list[Answer] = []
         self.prompts: list[list[int]] = []
+        self.read: list[int] = []
         self._tokens: list[int] = []
         self._answer = Answer()
         self._last_s = 0.0
@@ -143,13 +146,17 @@ class Script:
         return time.monotonic() - self._last_s < 0.3
 
     def _note(self, module: Any, positional: Any, named: dict[str, Any]) -> None:
-        if named["input_ids"] is not None and named["input_ids"].shape[1] > 1:
-            self.prompts.append(named["input_ids"][0].tolist())
+        ids = named["input_ids"][0].tolist()
+        if len(ids) > 1:
+            self.prompts.append(ids)
+            self.read = []
+        else:
+            self.read += ids
 
     def _say(self, module: Any, inputs: Any, scores: Any) -> Any:
         self._last_s = time.monotonic()
         quiet = self._network.encode("<|quiet|>")[0]
-        again = self.prompts[-2:-1] == self.prompts[-1:] and bool(self._answer.calls)
+        again = self.prompts[-2:-1] == self.prompts[-1:] and bool(self._answer.calls or self._tokens)
         if inputs[0].shape[1] > 1 and not again:
             self._answer = self.answers.pop(0) if self.answers else Answer("Nothing.")
             calls = [
