@@ -99,11 +99,11 @@ async def speak(synthesiser: Synthesiser[Any], sentence: str, state: Any) -> tup
 
 
 async def measure(
-    spec: str, voices: Sequence[ClipVoice], galleries: dict[str, Any], ear: WhisperRecogniser
-) -> list[Any]:
+    spec: str, voices: Sequence[tuple[int, ClipVoice]], galleries: dict[str, Any], ear: WhisperRecogniser
+) -> list[dict[str, Any]]:
     synthesiser = load_synthesiser(spec)
     await synthesiser.warm_up()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, voice in voices:
         started = time.perf_counter()
         try:
