@@ -11,7 +11,7 @@ _CANCEL = re.compile(
     r"you know what) )*"
     r"(?:never ?mind|(?:just )?forget (?:it|that|about (?:it|that)|i asked)|stop(?: (?:it|that|talking|there))?|"
     r"cancel(?: (?:it|that|this))?|(?:leave|drop|skip) (?:it|that)(?: at that)?|do not bother|let it (?:be|go)|"
-    r"that is (?:enough|all|it)|(?:that is )?enough|no thanks|no thank you|not (?:now|any ?more|needed)|"
+    r"that is (?:enough|all|it)|that will do|(?:that is )?enough|no thanks|no thank you|not (?:now|any ?more|needed)|"
     r"(?:i )?(?:have )?changed my mind|be quiet|shut up|quiet|i (?:do not|no longer) (?:need|want) (?:it|that|this)|"
     r"it (?:is not|does not) (?:important|matter)|another time|maybe later)"
     r"(?: (?:please|thanks|thank you|then|now|for now|for today|any ?more|about it))*"

@@ -14,7 +14,8 @@ from agentaudio.text.words import COMMAND_VERBS, content_words, split_words
 
 OPENING = (
     r"^(?:(?:and|but|or|so|then|now|okay|ok|well|no|nope|not that|yes|yeah|please|sorry|hmm|oh|wait|actually|"
-    r"i mean(?:t)?|i said|make (?:it|that)|let us say|say|try|use|do|change (?:it|that) to|rather|better)\b ?)+"
+    r"i mean(?:t)?|i said|i would (?:rather|prefer)(?: to)?(?: (?:hear|have|see|know|take))?|"
+    r"i prefer|make (?:it|that)|let us say|say|try|use|do|change (?:it|that) to|rather|better)\b ?)+"
 )
 WHAT_ABOUT = re.compile(
     r"^(?:and |but |so |or |then |okay |no )*(?:what|how) about (?:the one |that )?(?P<what>.+)$|"
@@ -22,12 +23,15 @@ WHAT_ABOUT = re.compile(
     r"^(?:and |but |so |or |then |okay )*(?:the )?same (?:question |thing |again )?(?:for|about|in|with) (?P<what3>.+)$"
 )
 TRAILING = re.compile(
-    r"(?: (?:instead|then|too|also|as well|please|rather|now|for a change|this time|"
+    r"(?: (?:instead|then|too|again|also|as well|please|rather|now|for a change|this time|"
     r"(?:would be|is|sounds|works) (?:better|good|fine|nicer)|will do))+$"
 )
 PREPOSITION = re.compile(r"^(in|at|on|for|from|to|by|with|of|about|near|until|before|after|between)\b (.+)$")
-_CORRECTING = re.compile(r"^(?:no|nope|sorry|wait|actually|not that|i mean(?:t)?|i said)\b")
-_ANOTHER = re.compile(r"^(?:another|a second|one more|the other)(?: \w+)? (?=(?:for|at|in|of|by|from|to|about)\b)")
+CORRECTING = re.compile(r"^(?:no|nope|sorry|wait|actually|not that|i mean(?:t)?|i said)\b")
+_ANOTHER = re.compile(
+    r"^(?:one|another|a second|one more|the other)(?: (?!for|at|in|of|by|from|to|about)\w+)? "
+    r"(?=(?:for|at|in|of|by|from|to|about)\b)"
+)
 _HOW_MANY = re.compile(r"^(?:there (?:are|will be)|we (?:are|will be)|it is for|it will be) (?=\w+)")
 _PEOPLE = re.compile(r" (?:of us|people|persons|guests)$")
 _HERE = re.compile(r"^(?:over )?here$|^at home$|^where (?:i am|we are)$|^at my place$")
@@ -46,6 +50,8 @@ _ANY_WHEN = re.compile(
     r"\b(?:(?:on|this|next|last|at|for) )?(?:today|tonight|tomorrow|yesterday|noon|midnight|the weekend|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)(?: (?:morning|afternoon|evening|night))?\b"
 )
+_DURATION = re.compile(r"(?:second|minute|hour|day|week)s?")
+_SEARCHES = ("search_documents", "web_search")
 _COURTESY = frozenset("thanks thank problem worries way idea matter need question that all fine great good".split())
 _PLACE_END = r"(?=$| (?:in|at|on|for|from|to|by|with|today|tomorrow|tonight|please|right now|now)\b)"
 _LONGEST = 7
@@ -69,9 +75,12 @@ def changed(said: str, before: PastTurn, tools: Sequence[ToolSpec] = ()) -> str 
     counted = _HOW_MANY.match(what) if find_numbers(what.split()) else None
     if counted:
         what = what[counted.end() :]
+    if (match or opened or trailed) and what in _choices(before, tools):
+        return _revalued(previous, what, before, tools)
+    if (match or opened) and _HERE.match(what):
+        return re.sub(rf" in (?:the )?[^?]+?{_PLACE_END}", "", previous, count=1)
     if _COURTESY.issuperset(content_words(what)) and not find_numbers(what.split()) and not _WHEN.match(what):
-        if not (match or opened) or not _HERE.match(what):
-            return None
+        return None
     if (
         not what
         or not (match or opened or trailed or counted or PREPOSITION.match(said))
@@ -79,12 +88,15 @@ def changed(said: str, before: PastTurn, tools: Sequence[ToolSpec] = ()) -> str 
     ):
         return None
     free = match is not None or trailed or PREPOSITION.match(what) is not None
-    if QUESTION.match(what) or _NOT_A_PHRASE.match(what) or (not free and len(what.split()) > _LONGEST_PHRASE):
+    if (
+        QUESTION.match(what)
+        or (not match and _NOT_A_PHRASE.match(what))
+        or (not free and len(what.split()) > _LONGEST_PHRASE)
+    ):
         return None
     if what.split()[0] in COMMAND_VERBS and not match and len(what.split()) > 1:
         return None
-    if _HERE.match(what):
-        return re.sub(rf" in (?:the )?[^?]+?{_PLACE_END}", "", previous, count=1)
+    what = _with_noun(what, before)
     if _WHEN.match(what):
         if found := _ANY_WHEN.search(previous):
             return f"{previous[: found.start()]}{what}{previous[found.end() :]}".strip()
@@ -99,8 +111,8 @@ def changed(said: str, before: PastTurn, tools: Sequence[ToolSpec] = ()) -> str 
         return f"{previous} {what}"
     if (revalued := _revalued(previous, what, before, tools)) is not None:
         return revalued
-    if match or trailed or _CORRECTING.match(said):
-        return _reframed(previous, what)
+    if match or trailed or CORRECTING.match(said) or re.match(r"(?:and|or) ", said):
+        return _reframed(previous, what, before)
     return None
 
 
@@ -139,7 +151,8 @@ def _renumbered(previous: str, what: str, before: PastTurn) -> str | None:
         return None
     unit, rest = words[new[0].end :], held[old.end :]
     if unit and rest and not rest[0].startswith(unit[0].rstrip("s")):
-        return None
+        if not (_DURATION.fullmatch(unit[0]) and _DURATION.fullmatch(rest[0])):
+            return None
     return " ".join([*held[: old.start], number_words(new[0].value), *(unit or rest[:1]), *rest[1:]])
 
 
@@ -162,13 +175,7 @@ def _number_meant(words: Sequence[str], preposition: str | None, before: PastTur
 
 def _revalued(previous: str, what: str, before: PastTurn, tools: Sequence[ToolSpec]) -> str | None:
     """The previous request with `what` in the place of an argument of its calls."""
-    choices = {
-        str(choice).lower()
-        for tool in tools
-        if before.called(tool.name)
-        for parameter in parameters(tool)
-        for choice in parameter.choices
-    }
+    choices = _choices(before, tools)
     values = [
         " ".join(split_words(value))
         for call in before.calls
@@ -185,8 +192,30 @@ def _revalued(previous: str, what: str, before: PastTurn, tools: Sequence[ToolSp
     return None
 
 
-def _reframed(previous: str, what: str) -> str:
+def _choices(before: PastTurn, tools: Sequence[ToolSpec]) -> set[str]:
+    """The values that the called tools offer to choose from, such as "on" and "off"."""
+    return {
+        str(choice).lower()
+        for tool in tools
+        if before.called(tool.name)
+        for parameter in parameters(tool)
+        for choice in parameter.choices
+    }
+
+
+def _with_noun(what: str, before: PastTurn) -> str:
+    """ "the railway museum" for "the railway one", after a call about the science museum."""
+    match = re.fullmatch(r"(?P<lead>(?:the |a |an )?\w+(?: \w+)?) one", what)
+    values = [str(value) for call in before.calls for value in call.arguments.values() if isinstance(value, str)]
+    nouns = [words[-1] for value in values if 1 < len(words := split_words(value)) <= _LONGEST_PHRASE]
+    return f"{match['lead']} {nouns[0]}" if match and nouns else what
+
+
+def _reframed(previous: str, what: str, before: PastTurn) -> str:
     """The previous request with another topic or place."""
+    place = re.search(r"\bin (?:the )?[\w' -]+$", previous)
+    if place and not any(call.name in _SEARCHES for call in before.calls):
+        return f"{previous[: place.start()]}in {what}"
     frame = FRAME.match(previous)
     if frame and frame["topic"].split()[0] not in ("it", "the time", "time"):
         return f"{frame['head']}{what}{frame['tail']}"

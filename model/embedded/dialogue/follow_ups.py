@@ -10,17 +10,19 @@ from collections.abc import Sequence
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.dialogue.asides import asks_for_voices, cancels, is_courtesy
-from agentaudio.model.embedded.dialogue.changes import OPENING, PREPOSITION, TRAILING, WHAT_ABOUT, changed
+from agentaudio.model.embedded.dialogue.changes import CORRECTING, OPENING, PREPOSITION, TRAILING, WHAT_ABOUT, changed
 from agentaudio.model.embedded.dialogue.sums import next_sum
 from agentaudio.model.embedded.dialogue.topics import QUESTION, with_topic
 from agentaudio.model.embedded.dialogue.turns import PastTurn
-from agentaudio.text.words import command_place, split_words
+from agentaudio.text.words import command_place, content_words, split_words
 
 VOICE_TOOL = "audio_search"
 MISSING = "I need to know the "
 """How an answer begins that asks for a missing argument; see RouterChat."""
 _LONGEST_ANSWER = 8
 _REMARK = re.compile(r"^i (?:do not|am|was|have|had|can not|did|love|hate)\b")
+_REACTION = re.compile(r"\b(?:problem|worries|way|matter|idea|good|great|fine|nice|cool|perfect|thanks|really|wrong)\b")
+_PERSON = re.compile(r"\b(?:man|woman|girl|boy|child|lady|gentleman|robot|grandmother|grandfather)\b")
 _SOMEONE = re.compile(
     r"\b(?:voice|man|woman|girl|boy|child|kid|lady|gentleman|guy|person|robot|people|speaker|accent|grandmother|grandfather|"
     r"somebody|someone|whisper\w*|one)\b"
@@ -67,6 +69,8 @@ def _answer_to_a_question(said: str, before: PastTurn) -> str | None:
 
 
 def _with_preposition(before: PastTurn, what: str) -> str:
+    if re.search(r" (?:people|persons|guests|of us|minutes?|hours?)$", what):
+        return f"for {what}"
     asked = before.answer.removeprefix(MISSING)
     for words, preposition in (
         (("city", "place", "location", "country", "room", "timezone"), "in"),
@@ -91,8 +95,15 @@ def _voice(said: str, before: PastTurn) -> str | None:
     )
     what = TRAILING.sub("", what).strip()
     comparative = re.fullmatch(r"(?:a (?:bit|little) |much )?(\w+er|more \w+|less \w+)", what)
+    someone = _PERSON.search(" ".join(split_words(before.request)))
+    person = someone.group() if someone else "person"
     if comparative:
-        return f"answer in the voice of a {comparative[1]} person"
+        return f"answer in the voice of a {comparative[1]} {person}"
+    if someone:
+        what = re.sub(r" one$", f" {person}", what)
     if what == said and not TRAILING.search(said) and not re.match(r"(?:a|an|the) ", said):
         return None
+    if what and CORRECTING.match(said) and len(what.split()) <= 2 and len(content_words(what)) == len(what.split()):
+        if not _SOMEONE.search(what) and not _REACTION.search(what):
+            return f"answer in the voice of {'an' if what[0] in 'aeiou' else 'a'} {what} {person}"
     return f"answer in the voice of {what}" if _SOMEONE.search(what) or re.match(r"(?:a|an) ", what) else None

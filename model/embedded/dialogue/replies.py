@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.embedded.answering.small_talk import abilities, small_talk
+from agentaudio.model.embedded.answering.small_talk import abilities, not_understood, small_talk
 from agentaudio.model.embedded.dialogue.asides import asks_for_voices, cancels, is_remark, short_words
 from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.model.embedded.routing.parameters import vocabulary
 from agentaudio.text.sentences import sentences
+from agentaudio.text.stems import stem
 
 _MISSED = (
     r"i (?:did not|could not|can not|can hardly|can barely) (?:quite )?(?:get|hear|catch|understand) (?:that|it|you)"
@@ -31,7 +33,7 @@ _AGAIN = re.compile(
     rf"(?:{_LEADS} )*(?:"
     rf"(?:say|repeat|tell me|read|answer|speak){_OBJECTS}(?: (?:again|once more|one more time|back))+|"
     rf"repeat{_OBJECTS}|repeat yourself|come again|pardon(?: me)?|once more|one more time|again|"
-    r"what (?:did|have|had) you (?:just )?(?:say|said|tell me)|what was that|what was (?:it|the answer)|"
+    r"what (?:did|have|had) you (?:just )?(?:say|said|tell me)|what|huh|what was that|what was (?:it|the answer)|"
     rf"{_MISSED}){_ENDS}"
 )
 _MANNER = re.compile(
@@ -48,7 +50,9 @@ _SHORTER = re.compile(
     r"in (?:one sentence|short|brief|a few words|fewer words)|(?:give me )?the short version|"
     rf"(?:with )?(?:less|fewer) (?:details|words)){_ENDS}"
 )
-_WHY = re.compile(r"(?:(?:and|but|oh|okay|so|well) )*(?:why(?: not| can you not| is that)?|how come)(?: please)?")
+_WHY = re.compile(
+    r"(?:(?:and|but|oh|okay|so|well) )*(?:why(?: not| can (?:not )?you(?: not)?| is that)?|how come)(?: please)?"
+)
 _LANGUAGE = re.compile(
     r"\b(?:do|can|could) you (?:also )?(?:speak|understand|talk|know|answer)(?: (?:in|to me in))? "
     r"(?P<language>english|german|french|spanish|italian|chinese|mandarin|japanese|russian|portuguese|dutch|arabic|hindi|"
@@ -59,6 +63,15 @@ _WHOSE = re.compile(
     r"\b(?:whose voice|which voice (?:is|are) (?:this|that|you)|"
     r"who(?:se)? (?:is|are) (?:that|this|you) (?:voice|speaking|talking|now))\b"
 )
+_WAIT = re.compile(
+    r"(?:(?:please|oh|no|okay|sorry) )*(?:wait|hold on|hang on|(?:just )?(?:a|one) (?:second|moment|minute)|"
+    r"give me a (?:second|moment|minute))(?: (?:a (?:second|moment|minute)|please))*"
+)
+_UNDO = re.compile(
+    r"(?:(?:please|can you|could you|would you|now|okay|and|then|no) )*"
+    r"(stop|cancel|pause|undo|delete|remove|resume|mute) "
+    r"(?:the|my|this|that|all|your|it)\b"
+)
 _MOST_NAMES = 6
 _FIXED_MANNER = "I cannot change how fast or how loud I speak."
 _ONCE_MORE = f"{_FIXED_MANNER} Here it is once more. "
@@ -68,14 +81,22 @@ DROPPED = "All right."
 
 def about_conversation(request: str, tools: Sequence[ToolSpec], past: Sequence[PastTurn]) -> str | None:
     """The reply to a request about the conversation itself; None for another request."""
-    if cancels(request):
-        return DROPPED
     said = short_words(request)
+    if cancels(request) or _WAIT.fullmatch(said):
+        return DROPPED
+    if _undoes(said, tools):
+        return not_understood(request, tools)
     if _LANGUAGE.search(said):
         return _ONE_LANGUAGE
     if _WHY.fullmatch(said) and past and "cannot" in past[-1].answer:
         return " ".join(filter(None, ("I have no tool for that.", abilities(tools))))
     return said_again(request, past) or about_voices(request, tools, past) or _to_remark(request)
+
+
+def _undoes(said: str, tools: Sequence[ToolSpec]) -> bool:
+    """Whether the request wants to take back or interrupt what a tool did, which no tool can do."""
+    match = _UNDO.match(said)
+    return match is not None and not any(stem(match[1]) in vocabulary(tool) for tool in tools)
 
 
 def _to_remark(request: str) -> str | None:

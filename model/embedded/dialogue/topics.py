@@ -10,6 +10,14 @@ from agentaudio.text.words import content_words, split_words
 QUESTION = re.compile(
     r"\b(?:what|how|when|where|who|whose|why|which|is|are|was|were|do|does|did|can|tell|explain|describe)\b"
 )
+_ASKING = re.compile(
+    r"\b(?:what|how|when|where|who|whose|why|which|tell|explain|describe)\b|"
+    r"^(?:(?:and|but|or|so|then|now|okay|well|please|hmm|oh) )*(?:is|are|was|were|do|does|did|can|could|has|have)\b"
+)
+_SHORT = re.compile(
+    r"(?:(?:and|but|or|so|then|okay) )*(?:(?P<word>when|where|why|who|how|by whom)|"
+    r"how (?P<measure>old|tall|big|long|high|deep|wide|heavy|far|fast|thick|large)|how many (?P<things>\w+(?: \w+)?))"
+)
 _THING = r"(?: (?:place|building|animal|thing|city|country|person|one))"
 _PRONOUN = re.compile(
     r"\b(?:it|its|they|them|their|he|him|his|she|her|this one|that one|(?<!is )(?<!are )there(?! (?:is|are|any|a)\b)|"
@@ -41,7 +49,9 @@ FRAME = re.compile(rf"^(?P<head>.*?\b(?:{_HEADS}) )(?P<topic>(?:the |a |an )?[^?
 _COUNTED = re.compile(
     r"\bhow many (?P<things>.+?) (?:do|does|did|are there (?:on|in|around)) (?P<owner>.+?)(?: have)?$"
 )
+_NAMED = re.compile(r"\b(?:what are they|(?:they|them) called|their names|where are they|name them)\b")
 _PLACE = re.compile(r"\bin (?P<place>(?:the )?[^?]+?)(?= (?:today|tomorrow|tonight|now|right now|please)\b|$)")
+_SEARCHES = ("search_documents", "web_search")
 _DESCRIBED = re.compile(r"^(?:what|which|who)\b.*\b(?:\w{2,}est|most|first|last|only)\b")
 
 
@@ -53,7 +63,9 @@ def with_topic(said: str, before: PastTurn) -> str | None:
     if _MORE.fullmatch(said):
         topic = _topic(before) if before.calls else None
         return f"tell me about {topic}" if topic else None
-    if not QUESTION.search(said):
+    if (short := _short_question(said, before)) is not None:
+        return short
+    if not _ASKING.search(said):
         return None
     passed = [match.span() for match in _NO_TOPIC.finditer(said)]
     found = next(
@@ -63,7 +75,7 @@ def with_topic(said: str, before: PastTurn) -> str | None:
         return None
     pronoun = found.group().split()[0]
     topic = _place(before) if pronoun == "there" else None
-    topic = topic or (_counted(before) if pronoun in ("they", "them", "their") else None) or _topic(before)
+    topic = topic or (_counted(before) if _NAMED.search(said) else None) or _topic(before)
     if topic is None:
         return None
     owner = pronoun in ("its", "their", "his", "her") and found.end() < len(said)
@@ -82,7 +94,8 @@ def _topic(before: PastTurn) -> str | None:
     if _DESCRIBED.match(previous):
         answered = set(content_words(before.answer))
         for title in titles:
-            if (words := content_words(title)) and answered.issuperset(words):
+            words = content_words(title)
+            if words and answered.issuperset(words) and not set(content_words(previous)).issuperset(words):
                 return title.lower()
     if counted := _COUNTED.search(previous):
         return counted["owner"]
@@ -95,6 +108,22 @@ def _counted(before: PastTurn) -> str | None:
     """ "the moons of mars" after "how many moons does mars have"."""
     match = _COUNTED.search(" ".join(split_words(before.request)))
     return f"the {match['things']} of {match['owner']}" if match and "people" not in match["things"] else None
+
+
+def _short_question(said: str, before: PastTurn) -> str | None:
+    """ "and when?", "how tall?" and "how many strings?" after a search, as whole questions."""
+    match = _SHORT.fullmatch(said)
+    if match is None or not any(call.name in _SEARCHES for call in before.calls):
+        return None
+    previous = " ".join(split_words(before.request))
+    if match["word"]:
+        asked = re.match(r"(?:and )?(?:how \w+|what|who|when|where|why|which \w+) (?=\w)", previous)
+        return f"{match['word']} {previous[asked.end() :]}" if asked else None
+    if match["things"] and (counted := _COUNTED.search(previous)):
+        return previous[: counted.start("things")] + match["things"] + previous[counted.end("things") :]
+    if (topic := _topic(before)) is None:
+        return None
+    return f"how {match['measure']} is {topic}" if match["measure"] else f"how many {match['things']} does {topic} have"
 
 
 def _place(before: PastTurn) -> str | None:

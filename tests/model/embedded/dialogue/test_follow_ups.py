@@ -7,7 +7,7 @@ import pytest
 from agentaudio.conversation import Conversation, ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.embedded.dialogue.follow_ups import whole_request
 from agentaudio.model.embedded.dialogue.languages import CHINESE, declined
-from agentaudio.model.embedded.dialogue.replies import about_voices, said_again
+from agentaudio.model.embedded.dialogue.replies import about_conversation, about_voices, said_again
 from agentaudio.model.embedded.dialogue.turns import PastTurn, past_turns
 
 
@@ -51,6 +51,22 @@ HOURS = turn("when does the science museum open", "opening_hours", "At ten.", mu
         (VOICE, "what about a robot", "speak like a robot"),
         (TIMER, "make it ten minutes", "set a timer for ten minutes"),
         (TIMER, "no, twenty", "set a timer for twenty minutes"),
+        (TABLE, "sorry, there are four of us", "book a table for four people at seven"),
+        (TABLE, "at eight", "book a table for two people at eight"),
+        (TABLE, "not at seven, at nine", "book a table for two people at nine"),
+        (TIMER, "and another one for ten", "set a timer for ten minutes"),
+        (TIMER, "and one for two hours", "set a timer for two hours"),
+        (TIME, "and here?", "what time is it"),
+        (TIME, "what is the weather there", "what is the weather in tokyo"),
+        (HOURS, "and the railway one", "when does the railway museum open"),
+        (HOURS, "not the science museum, the toy museum", "when does the toy museum open"),
+        (SUM, "double that", "what is double 42"),
+        (SUM, "and the square root of that?", "what is the square root of 42"),
+        (SUM, "minus ten percent", "what is 42 times 0.9"),
+        (TOWER, "how tall?", "how tall is the eiffel tower"),
+        (WALL, "and why?", "why is the great wall of china"),
+        (VOICE, "a younger one", "answer in the voice of a younger man"),
+        (VOICE, "no, Irish", "answer in the voice of an irish man"),
         (TABLE, "make that four", "book a table for four people at seven"),
     ],
 )
@@ -66,7 +82,8 @@ def test_what_is_left_out_is_taken_from_the_turn_before(before: PastTurn, reques
         "how far away is the moon", "what is 2 plus 2", "tell me about saturn", "good morning", "thank you very much",
         "set a timer for one hour", "what can you do", "answer in the voice of a robot", "who invented the telephone",
         "is it going to rain", "what time is it", "please tell me a joke", "okay", "no", "yes please", "never mind",
-        "you are very kind", "and now tell me about the moon", "no thanks", "i am tired today",
+        "you are very kind", "hello?", "that is nice", "thanks, that will do", "turn on the light",
+        "i like london", "and now tell me about the moon", "no thanks", "i am tired today",
     ],
 )  # fmt: skip
 def test_a_whole_request_stays_as_it_is(before: PastTurn, request_: str) -> None:
@@ -111,7 +128,18 @@ def test_the_last_answer_is_said_again(request_: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", ["slower", "Say that again more slowly.", "speak up please", "louder", "not so fast"]
+    "request_",
+    [
+        "slower",
+        "Say that again more slowly.",
+        "speak up please",
+        "louder",
+        "not so fast",
+        "Can you speak faster?",
+        "you are talking too quietly",
+        "A bit louder, please.",
+        "that was too fast",
+    ],
 )
 def test_a_wish_about_the_manner_is_declined_and_the_answer_said_again(request_: str) -> None:
     again = said_again(request_, [WALL])
@@ -121,7 +149,14 @@ def test_a_wish_about_the_manner_is_declined_and_the_answer_said_again(request_:
 
 @pytest.mark.parametrize(
     "request_",
-    ["say hello", "tell me about echoes", "speak like a man", "what did the museum say", "again i ask: what is 2+2"],
+    [
+        "say hello",
+        "tell me about echoes",
+        "that was fast",
+        "speak like a man",
+        "what did the museum say",
+        "again i ask: what is 2+2",
+    ],
 )
 def test_another_request_is_not_a_wish_to_repeat(request_: str) -> None:
     assert said_again(request_, [WALL]) is None
@@ -169,3 +204,37 @@ def test_the_turns_of_a_conversation_are_read() -> None:
     (past,) = past_turns(conversation)
     assert (past.request, past.answer, past.outputs[0].text) == ("what is 6 times 7", "It is 42.", "6*7 = 42")
     assert past.called("calculate") and not past.called("ring")
+
+
+@pytest.mark.parametrize(
+    "request_", ["Never mind.", "forget it", "actually no thanks", "Stop.", "cancel that", "that is enough", "leave it"]
+)
+def test_what_is_dropped_is_not_completed(request_: str) -> None:
+    asked = turn("set a timer", answer="I need to know the minutes for that.")
+    assert about_conversation(request_, [], [asked]) == "All right."
+    assert whole_request("ten", [asked, turn(request_, answer="All right.")]) == "ten"
+    assert whole_request("and in rome", [TIME, turn(request_, answer="All right.")]) == "what time is it in rome"
+
+
+@pytest.mark.parametrize("request_", ["stop the music at ten", "forget the moon", "cancel my table for two", "no"])
+def test_other_requests_are_not_dropped(request_: str) -> None:
+    assert about_conversation(request_, [], []) != "All right."
+
+
+def test_a_choice_is_replaced_only_by_a_choice() -> None:
+    schema = {"properties": {"room": {"type": "string"}, "state": {"enum": ["on", "off"]}}, "required": ["room"]}
+    tools = [ToolSpec("lamp", "Switch a lamp.", schema)]
+    lamp = turn("switch off the lamp in the bedroom", "lamp", "Off.", room="bedroom", state="off")
+    assert whole_request("no, the kitchen", [lamp], tools) == "switch off the lamp in the kitchen"
+    assert whole_request("and on again", [lamp], tools) == "switch on the lamp in the bedroom"
+
+
+def test_shorter_is_the_first_sentence() -> None:
+    assert said_again("Shorter, please.", [turn("what", answer="One. Two.")]) == "One."
+    assert said_again("in one sentence", [turn("what", answer="One.")]) == "That is as short as I can say it. One."
+
+
+def test_what_no_tool_can_undo_is_said_to_be_impossible() -> None:
+    timer = ToolSpec("set_timer", "Start a timer.", {})
+    assert "I cannot help with that" in str(about_conversation("Cancel the timer.", [timer], []))
+    assert about_conversation("Cancel the timer.", [ToolSpec("cancel_timer", "Cancel a timer.", {})], []) is None
