@@ -12,12 +12,15 @@ from agentaudio.text.words import split_words
 
 _POLITE = (
     r"(?:please|okay|ok|hey|so|well|and|then|now|also|just|kindly|hello|hi|alright|right|yes|no|maybe|instead|"
-    r"actually|sorry|um|uh|oh|but|from now on|for now|this time|for me|quickly|next|go ahead) "
+    r"actually|sorry|um|uh|oh|but|from now on|from here on|starting now|for now|"
+    r"(?:that is|that will be) enough|enough of that|"
+    r"this time|for me|quickly|next|go ahead) "
 )
 _START = rf"(?:^|, )(?:{_POLITE})*+"
 _ASKING = (
-    rf"\b(?:(?:can|could|would|will) (?:you|we|i)|(?:want|need|would like|would love|prefer) (?:you )?to|would rather|"
-    rf"(?:nice|good|great) if you (?:could|would)?|wonder if you (?:could|can)|possible (?:for you )?to|mind|let us|"
+    rf"\b(?:(?:can|could|would|will|may) (?:you|we|i)|(?:want|need|would like|would love|prefer) (?:you )?to|"
+    rf"would rather|(?:nice|good|great) if you (?:could|would)?|"
+    r"wonder if you (?:could|can)|possible (?:for you )?to|mind|let us|"
     rf"please|hear you|i (?:want|need)) (?:{_POLITE})*+(?:try to |(?:go )?and |try and )?"
 )
 _AND = rf"(?P<joined>\b(?:and|then|so) (?:{_POLITE})*+)"
@@ -55,8 +58,10 @@ _SPEAK = (
     r"(?:speak|talk|answer|reply|respond|read|say|tell|explain|continue|go on|sing|narrate|present|greet|do|finish)"
 )
 _TAKE = (
-    r"(?:use|try|do|give me|give us|find me|find us|find|pick|choose|select|take|put on|get me|show me|let me hear|"
-    r"hear|listen to|have|get|adopt|assume|play|like|prefer|i (?:want|need|prefer)|i would (?:like|love|prefer))"
+    r"(?:use|try|do|give me|give us|give yourself|"
+    r"find me|find us|find|pick|choose|select|take|put on|get me|show me|let me hear|"
+    r"hear|listen to|have|get|adopt|assume|play|like|prefer|"
+    r"i (?:want|need|prefer)(?! you| to)|i would (?:like|love|prefer)(?! you| to))"
 )
 _ENDS = (
     r"(?= please| instead| now| from now| for | when | while | if | this | again| thanks| would you| could you| ,|$)"
@@ -76,6 +81,7 @@ _DEFAULTS = tuple(
         rf"{_REQUEST}(?:{_SPEAK}|sound|be) (?:like )?(?:yourself|normally|normal) again",
         rf"{_REQUEST}(?:{_SPEAK}|sound) like yourself",
         rf"{_REQUEST}(?:go|change|switch|get) back to (?:how|the way) you (?:sounded|spoke|talked|were)\b.*",
+        rf"{_REQUEST}(?:(?:go|change|switch|get) back|return|revert) to the voice (?:you|from|at|that you)\b.*",
         rf"^(?:{_POLITE})*+(?:the |your )?(?:default|normal|usual|original) voice(?: again| please)*$",
     )
 )
@@ -101,10 +107,13 @@ _VOICES = tuple(
         rf"(?P<who>(?:[\w-]+ )*?[\w-]+(?: , [\w-]+){{0,5}})(?= and | while | when | for the | from now| please|$)",
         # switch to an old man voice; switch to a lower male one
         rf"{_REQUEST}(?:change|switch|go|turn|swap|move) (?:over )?(?:back )?(?:in)?to "
-        rf"(?P<who>{_WORDS}(?:{_VOICE}(?: (?:of|like) [\w ]+)?|{_PERSON}(?: one| speaker| voice)?{_ENDS}))",
+        rf"(?P<who>{_WORDS}(?:{_VOICE}(?: (?:of|like|that is|that sounds) [\w ]+)?|"
+        rf"{_PERSON}(?: one| speaker| voice)?{_ENDS}))",
         # use a female voice; find me the voice of a lady; a voice that sounds like a grandmother
         rf"{_REQUEST}{_TAKE} (?:me |out )?(?:a |an |the |some )?voice (?:of|like|from|that sounds like|that is) "
         rf"(?P<who>{_WORDS}\w+)(?= and|{_ENDS[3:]}",
+        rf"{_REQUEST}{_TAKE} (?:me )?(?:a different|another|a new) (?:voice|speaker)(?: ,)? "
+        rf"(?P<who>an? {_WORDS}{_PERSON})",
         rf"{_REQUEST}{_TAKE} (?:me )?(?:a different|another|a new) voice(?: ,)?(?: maybe| perhaps| like| such as| "
         rf"of| for example| something)+ (?P<who>[\w ]+)",
         rf"{_REQUEST}{_TAKE} (?:me )?(?P<who>{_WORDS}{_VOICE})(?! (?:of|like|that))",
@@ -117,12 +126,25 @@ _VOICES = tuple(
         rf"{_REQUEST}(?:talk|speak) (?:to|with) (?P<who>(?:a|an|another) {_WORDS}{_PERSON}) "
         rf"(?:instead|now|from now on)",
         # the wish to hear a person; a narrator
-        rf"{_REQUEST}(?:hear|listen to|let me hear|have|prefer) "
+        rf"{_REQUEST}(?:hear|listen to|let me hear|have|(?:i |i would )?prefer) "
         rf"(?P<who>(?:a|an|another) (?:(?!about |who )[\w-]+ ){{0,5}}?{_PERSON}(?: from \w+)?)"
-        rf"(?:(?: instead| please| now| from now on)+| (?:speak|talk|answer|read)\b| ,|$)",
+        rf"(?:(?: instead| please| now| from now on)+| (?:speak|talk|answer|read)\b| if you | ,|$)",
+        rf"{_REQUEST}let (?P<who>an? {_WORDS}{_PERSON}) (?:speak|talk|answer|read|tell|say|explain)\b",
+        rf"{_REQUEST}(?:speak|talk|sound)(?: to me| to us)? as (?P<who>an? {_WORDS}{_PERSON}) would\b",
+        rf"{_REQUEST}{_SPEAK}(?: [\w-]+){{0,5}}? (?:as if|like) you (?:are|were) (?P<who>an? {_WORDS}{_PERSON})\b",
+        rf"{_REQUEST}(?:hear|have) (?:it|this|that) from (?P<who>an? {_WORDS}{_PERSON})\b",
+        rf"{_REQUEST}sound (?:a bit |a little )?(?P<who>(?:more )?"
+        r"(?:\w+er|(?:fe)?male|feminine|masculine))(?= please|$)",
+        rf"{_REQUEST}pretend (?:that )?you are (?P<who>an? {_WORDS}{_PERSON})\b",
+        rf"{_REQUEST}{_TAKE} (?:the |a )?voice (?:called|named|of) (?P<who>[\w-]+(?: [\w-]+)?)"
+        r"(?= please| now| from now| ,|$)",
+        rf"\b(?:have you got|do you have|is there) (?:a |an |any |another )"
+        rf"(?P<who>{_WORDS}{_VOICE}(?: that is [\w ]+)?)"
+        r"(?= i (?:can|could|may)| for me| please| ,|$)",
         rf"{_REQUEST}{_TAKE} (?P<who>(?:a|an|another|the) {_WORDS}(?:narrator|announcer|newsreader|speaker))\b",
         # sound like a pirate; become a boy
-        rf"{_REQUEST}(?:{_SPEAK}|sound|be)(?: (?:it|me|us|to me|to us|everything|this|that|more|again))* (?:like|as) "
+        rf"{_REQUEST}(?:{_SPEAK}|sound|be|sounding|speaking|talking)"
+        rf"(?: (?:it|me|us|to me|to us|everything|this|that|more|again))* (?:like|as) "
         rf"(?P<who>(?:(?:a|an|the|my|another|one of|some) )?"
         rf"(?:(?!about |if |you |i |that |to )[\w-]+ ){{0,6}}?{_PERSON})"
         rf"(?! (?:does|did|would|is|was|knows|can|to)\b)",
@@ -147,9 +169,13 @@ _COMPLAINT = re.compile(
 _NO_PERSON = frozenset(
     "a an the your my his her their our its some any of this that more very slightly bit little one voice accent same "
     "in with loud louder low lower quiet quieter clear clearer slow slower fast faster normal whole good better nice "
-    "own higher softer volume single firm strong".split()
+    "own volume single firm".split()
 )
-_NOT_A_VOICE = frozenset("not never his her their its he she they reason god conscience".split())
+_MYSELF = re.compile(
+    r"\b(?:want|need|like|love|prefer) to (?:speak|talk|answer|sound|be|become|imitate|mimic|impersonate|pretend|turn|"
+    r"read|say|tell|sing)\b"
+)
+_NOT_A_VOICE = frozenset("not never you have i his her their its he she they reason god conscience".split())
 
 _DOCUMENTS = (
     r"(?:(?:my|the|our|your|these|those|all|all the|all my) (?:\w+ )?"
@@ -183,7 +209,7 @@ _WAYS_TO_SEARCH: tuple[tuple[Where | None, str], ...] = (
                   rf"(?:about|on|regarding) (?P<what>.+)"),
     ("documents", rf"{_START}(?:according to|based on|going by) {_DOCUMENTS} (?:, )?(?P<what>.+)"),
     ("documents", rf"(?P<what>.+?) (?:, )?according to {_DOCUMENTS}$"),
-    ("documents", rf"\banything (?:in|inside) {_DOCUMENTS} (?:about|on) (?P<what>.+)"),
+    ("documents", rf"\b(?:any|some)thing (?:in|inside) {_DOCUMENTS} (?:about|on) (?P<what>.+)"),
     ("documents", rf"\b(?:do|does) {_DOCUMENTS} (?:mention|say anything about|contain anything about) "
                   rf"(?P<what>.+)"),
     ("documents", rf"{_REQUEST}{_SEEK} (?P<what>.+?) (?:up )?(?:in|from|among|inside|through) {_DOCUMENTS}"
@@ -255,7 +281,7 @@ def _sentences(text: str) -> list[str]:
 def _requests(pattern: re.Pattern[str], said: str) -> Iterator[re.Match[str]]:
     """The matches of a pattern that are requests: not denied, and not joined to a statement."""
     for match in pattern.finditer(said):
-        before = said[: match.start("what" if "what" in match.groupdict() else "who")]
+        before = said[: match.start(match.lastgroup or 0)]
         if _NOT.search(re.split(r" , | but | so ", before)[-1]):
             continue
         if match.groupdict().get("joined") and _STATED.search(before) and not _ASKED.search(before):
@@ -276,6 +302,8 @@ def _described(said: str) -> tuple[str, tuple[int, int]] | None:
         for match in _requests(pattern, said):
             who = match["who"].strip()
             words = set(re.findall(r"[\w-]+", who))
+            if _MYSELF.search(said[: match.start("who")]):
+                continue
             if "my" in words and _HEARING.search(match[0]):
                 continue
             if words == {"my", "voice"} or (words - _NO_PERSON and not words & _NOT_A_VOICE):
@@ -285,7 +313,7 @@ def _described(said: str) -> tuple[str, tuple[int, int]] | None:
 
 def _named(said: str, names: Sequence[str]) -> tuple[str, tuple[int, int]] | None:
     for match in _requests(_names_pattern(tuple(names)), said) if names else ():
-        return match["who"], match.span()
+        return match["who"] or match["speaker"], match.span()
     return None
 
 
@@ -303,6 +331,8 @@ def _names_pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(
         rf"{_REQUEST}(?:use|take|be|become|imitate|mimic|try|switch (?:over )?to|change to|i want|hear|"
         rf"(?:{_SPEAK}|sound)(?: \w+){{0,3}}? (?:like|as)) (?P<who>{spoken}){_ENDS}"
+        rf"|\b(?:let me hear|i want to hear|let|could|can|would|will|i (?:want|would like|would prefer)) "
+        rf"(?P<speaker>{spoken}) (?:to )?(?:{_SPEAK}|do)\b"
     )
 
 

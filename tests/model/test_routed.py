@@ -292,7 +292,7 @@ def test_it_is_loaded_by_name_with_the_options_of_the_model(tmp_path: Path) -> N
 
 
 def utterances() -> list[dict[str, Any]]:
-    sets = (UTTERANCES / f"{name}.jsonl" for name in ("dev", "test", "late", "final"))
+    sets = (UTTERANCES / f"{name}.jsonl" for name in ("dev", "test", "late", "final", "last"))
     return [json.loads(line) for path in sets for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -312,7 +312,7 @@ def test_look_alikes_ask_for_nothing_and_requests_are_rarely_missed() -> None:
         voice, search = "audio_search" in wanted, bool(wanted - {"audio_search"})
         assert not (wishes.voice and not voice) and not (wishes.search and not search), one["text"]
         missed += [one["text"]] * (bool(wishes.voice) != voice or bool(wishes.search) != search)
-    assert len(missed) <= 2, missed
+    assert len(missed) <= 3, missed
 
 
 @pytest.mark.parametrize(
@@ -322,6 +322,8 @@ def test_look_alikes_ask_for_nothing_and_requests_are_rarely_missed() -> None:
         ("I’d like you to talk like a pirate", Wishes("pirate")),
         ("請用老太太的聲音說話", Wishes("老太太的聲音")),
         ("Speak like Ada Lovelace.", Wishes("ada lovelace")),
+        ("could Claire tell me that", Wishes("claire")),
+        ("i want to become a doctor", Wishes()),
         ("speak like crazy", Wishes()),
         ("", Wishes()),
         ("?!。", Wishes()),
@@ -329,4 +331,4 @@ def test_look_alikes_ask_for_nothing_and_requests_are_rarely_missed() -> None:
     ],
 )
 def test_wishes_are_read_in_any_writing(text: str, wishes: Wishes) -> None:
-    assert read_wishes(text) == wishes
+    assert read_wishes(text, ("Claire",)) == wishes
