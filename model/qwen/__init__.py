@@ -1,1 +1,1 @@
-"""Qwen2-Audio and Qwen2.5-Omni, loaded by transformers."""
+"""Qwen2-Audio, Qwen2.5-Omni and Qwen3-Omni, loaded by transformers."""

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.jinja", "spk_dict.pt")
 """Files to download; code is not among them."""
+
+
+def sound_tokens(frames: int) -> int:
+    """Tokens of a sound of so many feature frames of 10 ms, 25 a second: a convolution and a pooling halve it.
+
+    Source: the strides of Qwen2-Audio's encoder, which Qwen2.5-Omni has too.
+    """
+    return ((frames - 1) // 2 + 1 - 2) // 2 + 1
+
+
+def sound_tokens_3(frames: int) -> int:
+    """Tokens of a sound for Qwen3-Omni, 13 a second: three convolutions halve each piece of 100 frames.
+
+    Source: the strides of its encoder in transformers.
+    """
+    pieces, rest = divmod(frames, 100)
+    for _ in range(3):
+        rest = (rest + 1) // 2
+    return 13 * pieces + rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +41,9 @@ class Family:
         the sounds, {token} becomes as many tokens as the sound has
     system: begins the system message; the models were trained with it
     padded: whether each sound is padded to the longest one, as the encoder needs it
+    tokens: of a sound, by its feature frames
+    thinker: whether the network that writes is a part named thinker
+    speaks: whether its own sound is supported
     """
 
     name: str
@@ -31,6 +54,9 @@ class Family:
     sound: str
     system: str
     padded: bool
+    tokens: Callable[[int], int] = sound_tokens
+    thinker: bool = True
+    speaks: bool = False
 
 
 AUDIO = Family(
@@ -42,6 +68,7 @@ AUDIO = Family(
     sound="Audio {number}: <|audio_bos|>{token}<|audio_eos|>\n",
     system="You are a helpful assistant.",
     padded=True,
+    thinker=False,
 )
 OMNI = Family(
     name="qwen2.5-omni",
@@ -55,12 +82,16 @@ OMNI = Family(
         "and visual inputs, as well as generating text and speech."
     ),
     padded=False,
+    speaks=True,
 )
-
-
-def sound_tokens(frames: int) -> int:
-    """Tokens of a sound of so many feature frames of 10 ms: two convolutions halve it, a pooling too.
-
-    Source: `_get_feat_extract_output_lengths` of both models in transformers.
-    """
-    return ((frames - 1) // 2 + 1 - 2) // 2 + 1
+OMNI_3 = Family(
+    name="qwen3-omni",
+    hub_id="Qwen/Qwen3-Omni-30B-A3B-Instruct",
+    model_type="qwen3_omni_moe",
+    network="Qwen3OmniMoeForConditionalGeneration",
+    longest_audio_s=300.0,
+    sound="<|audio_start|>{token}<|audio_end|>",
+    system="You are a helpful assistant.",
+    padded=False,
+    tokens=sound_tokens_3,
+)

@@ -1,4 +1,4 @@
-"""`Qwen`: Qwen2-Audio and Qwen2.5-Omni as speech models for agents."""
+"""`Qwen`: Qwen2-Audio, Qwen2.5-Omni and Qwen3-Omni as speech models for agents."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ try:
     import torch
     import transformers  # noqa: F401
 except ImportError as error:
-    raise MissingExtra("Qwen2-Audio and Qwen2.5-Omni", "local") from error
+    raise MissingExtra("a model of Qwen", "local") from error
 
 from agentaudio.model.qwen.answer import SPEECH_RATE_HZ, Answer, Request
-from agentaudio.model.qwen.family import AUDIO, FILES, OMNI, Family
+from agentaudio.model.qwen.family import AUDIO, FILES, OMNI, OMNI_3, Family
 from agentaudio.model.qwen.network import Network
 from agentaudio.model.qwen.queue import CheckStop, Line
 
@@ -39,10 +39,10 @@ LONGEST_SPEECH_S = 80.0
 
 
 class Qwen:
-    """A SpeechLM that runs Qwen2-Audio or Qwen2.5-Omni on this machine.
+    """A SpeechLM that runs Qwen2-Audio, Qwen2.5-Omni or Qwen3-Omni on this machine.
 
     It hears, and writes text and tool calls. A synthesiser speaks the text while it is written; without
-    one, Qwen2.5-Omni speaks in a voice of its own as soon as the text is complete, and Qwen2-Audio is silent.
+    one, Qwen2.5-Omni speaks in a voice of its own as soon as the text is complete, and the others are silent.
 
     Answers are generated one after the other; further ones wait. The whole conversation, with its
     sounds, is read again for each answer.
@@ -72,7 +72,7 @@ class Qwen:
         self._synthesiser, self._presets = synthesiser, presets
         self._max_tokens, self._longest_speech_s = max_tokens, longest_speech_s
         self._speaker: str | None = None
-        if synthesiser is None and network.family is OMNI and network.whole.has_talker:
+        if synthesiser is None and network.family.speaks and network.whole.has_talker:
             self._speaker = speaker
             for name in (speaker, *(presets.names if presets else ())):
                 if name not in network.whole.speaker_map:
@@ -210,14 +210,37 @@ def load_omni(
 
     Raises as `load_audio` does, and OptionError for an unknown speaker.
     """
+    speaks = speaks and synthesiser is None
+    if presets is not None and not speaks:
+        raise OptionError("presets are for the model's own voices; leave out presets, or the synthesiser and speaks=no")
     speech = load_synthesiser(synthesiser) if synthesiser else None
-    network = _network(
-        OMNI, argument, device, dtype, quantization_config, speaks=speaks and synthesiser is None
-    )  # fmt: skip
+    network = _network(OMNI, argument, device, dtype, quantization_config, speaks=speaks)
     return Qwen(
         network, synthesiser=speech, speaker=speaker, max_tokens=max_tokens, longest_speech_s=longest_speech_s,
         presets=Presets.from_folder(presets) if presets else None,
     )  # fmt: skip
+
+
+def load_omni_3(
+    argument: str | None,
+    *,
+    synthesiser: str | None = "kokoro",
+    max_tokens: int = MAX_TOKENS,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    quantization_config: Any = None,
+) -> Qwen:
+    """The entry point `qwen3-omni`: hears and writes; its own sound is not supported.
+
+    argument: a checkpoint folder, or a hub id under `Qwen/`; None for Qwen3-Omni-30B-A3B-Instruct. What the local
+        hub cache lacks is downloaded (about 70 GB).
+    options: as of `qwen2-audio`
+
+    Raises as `load_audio` does.
+    """
+    speech = load_synthesiser(synthesiser) if synthesiser else None
+    network = _network(OMNI_3, argument, device, dtype, quantization_config, speaks=False)
+    return Qwen(network, synthesiser=speech, max_tokens=max_tokens)
 
 
 def _network(

@@ -14,7 +14,7 @@ import transformers
 
 from agentaudio.errors import AudioError, BackendError
 from agentaudio.model.qwen.decoding import Sampling
-from agentaudio.model.qwen.family import OMNI, Family, sound_tokens
+from agentaudio.model.qwen.family import Family
 from agentaudio.model.qwen.prompt import Messages, Prompts, Written
 from agentaudio.model.step_audio_2.network.placement import chosen_device, chosen_dtype
 from agentaudio.sound.audio import Audio
@@ -37,7 +37,7 @@ class Network:
 
     def __init__(self, family: Family, whole: Any, tokenizer: Any, extractor: Any, template: str | None) -> None:
         self.family, self.whole, self._tokenizer, self._extractor = family, whole, tokenizer, extractor
-        self.writer = whole.thinker if family is OMNI else whole
+        self.writer = whole.thinker if family.thinker else whole
         config = self.writer.config
         self._sound_id = int(config.audio_token_id)
         self._sound = str(tokenizer.convert_ids_to_tokens(self._sound_id))
@@ -102,7 +102,7 @@ class Network:
         try:
             network_class = getattr(transformers, family.network)
             config = network_class.config_class.from_pretrained(folder, local_files_only=True)
-            if family is OMNI and not speaks:
+            if family.thinker and not speaks:
                 config.enable_audio_output = False
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
@@ -181,7 +181,7 @@ class Network:
         )  # fmt: skip
         mask = made["attention_mask"].to(self.device)
         values = made["input_features"].to(self.device, self.writer.dtype)
-        counts = [sound_tokens(int(frames)) for frames in mask.sum(-1)]
+        counts = [self.family.tokens(int(frames)) for frames in mask.sum(-1)]
         return {"input_features": values, "feature_attention_mask": mask}, counts
 
 

@@ -109,6 +109,38 @@ def qwen2_5_omni(folder: Path) -> Path:
     return folder
 
 
+def qwen3_omni(folder: Path) -> Path:
+    """Write a random Qwen3-Omni of one layer, without the networks that make sound."""
+    import torch
+    import transformers
+
+    ids = tokenizer(folder)
+    torch.manual_seed(0)
+    config = transformers.Qwen3OmniMoeConfig(
+        enable_audio_output=False,
+        thinker_config={
+            "audio_token_id": ids["<|AUDIO|>"], "image_token_id": ids["<|IMAGE|>"],
+            "video_token_id": ids["<|VIDEO|>"], "audio_start_token_id": ids["<|audio_bos|>"],
+            "vision_start_token_id": ids["<|vision_bos|>"],
+            "audio_config": {"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 16,
+                             "output_dim": 16, "num_mel_bins": 128, "downsample_hidden_size": 4},
+            "vision_config": {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2,
+                              "out_hidden_size": 16, "deepstack_visual_indexes": [0], "num_position_embeddings": 4},
+            "text_config": {"vocab_size": ids["size"], "hidden_size": 16, "intermediate_size": 16,
+                            "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
+                            "head_dim": 8, "moe_intermediate_size": 8, "num_experts": 4, "num_experts_per_tok": 2,
+                            "max_position_embeddings": CONTEXT, "eos_token_id": ids["<|im_end|>"],
+                            "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0,
+                                                "mrope_section": [2, 1, 1]}},
+        },
+        talker_config={"speaker_id": {}, "text_config": {"num_hidden_layers": 1, "hidden_size": 16},
+                       "code_predictor_config": {"num_hidden_layers": 1, "hidden_size": 16}},
+    )  # fmt: skip
+    transformers.Qwen3OmniMoeForConditionalGeneration(config).save_pretrained(folder)
+    transformers.WhisperFeatureExtractor(feature_size=128, chunk_length=300).save_pretrained(folder)
+    return folder
+
+
 class Script:
     """Makes a network say given answers: the scores of its last layer are replaced by certainty.
 

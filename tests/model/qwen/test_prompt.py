@@ -8,7 +8,7 @@ from typing import Any
 from support.sounds import tone
 
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart, ToolCall, ToolOutput, ToolSpec
-from agentaudio.model.qwen.family import AUDIO, OMNI, sound_tokens
+from agentaudio.model.qwen.family import AUDIO, OMNI, OMNI_3
 from agentaudio.model.qwen.prompt import Messages, Prompts
 
 RING = ToolSpec("ring", "Ring the bell.", {"type": "object", "properties": {"times": {"type": "integer"}}})
@@ -92,5 +92,7 @@ def test_a_template_of_the_checkpoint_is_used_where_it_knows_what_is_needed() ->
     assert tools[0]["function"]["name"] == "ring"
 
 
-def test_a_sound_has_25_tokens_a_second() -> None:
-    assert [sound_tokens(frames) for frames in (10, 100, 3000, 30_000)] == [2, 25, 750, 7500]
+def test_a_sound_has_as_many_tokens_as_its_encoder_makes() -> None:
+    for family in (AUDIO, OMNI):
+        assert [family.tokens(frames) for frames in (10, 100, 3000, 30_000)] == [2, 25, 750, 7500]
+    assert [OMNI_3.tokens(frames) for frames in (8, 99, 100, 109, 3000)] == [1, 13, 13, 15, 390]

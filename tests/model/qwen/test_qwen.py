@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.qwen_tiny import CONTEXT, Script, qwen2_5_omni, qwen2_audio
+from support.qwen_tiny import CONTEXT, Script, qwen2_5_omni, qwen2_audio, qwen3_omni
 
 from agentaudio import GenerateOptions
 from agentaudio.conversation import AudioPart, Conversation, ToolSpec
@@ -27,7 +27,7 @@ from agentaudio.testing.contract import speech
 
 torch = pytest.importorskip("torch", reason="torch is installed by make test-local")
 
-from agentaudio.model.qwen.generate import Qwen, load_audio, load_omni  # noqa: E402
+from agentaudio.model.qwen.generate import Qwen, load_audio, load_omni, load_omni_3  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +241,11 @@ async def test_the_speaker_nearest_to_a_retrieved_voice_speaks(omni: tuple[Qwen,
         Qwen(network, presets=Presets({"Ethen": clips["Ethan"]}))
 
 
+def test_presets_of_a_voice_that_does_not_speak_are_refused(omni_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="presets are for the model's own voices; leave out presets"):
+        load_omni(str(omni_folder), presets=tmp_path, speaks=False)
+
+
 def test_the_synthesiser_is_found_by_name(audio_folder: Path) -> None:
     with pytest.raises(ModelNotFound, match="no synthesiser 'kokoroo' is installed; did you mean 'kokoro'"):
         load_audio(str(audio_folder), synthesiser="kokoroo")
@@ -251,6 +256,49 @@ async def test_omni_without_its_voice_is_silent_or_has_another(omni_folder: Path
     assert model.capabilities.voices == "none"
     assert isinstance((await deltas(model))[-1], End)
     await model.aclose()
+
+
+async def test_qwen3_omni_hears_and_writes(tmp_path: Path) -> None:
+    model = load_omni_3(str(qwen3_omni(tmp_path)), synthesiser=None, max_tokens=5)
+    assert (model.name, model.capabilities.voices) == ("qwen3-omni", "none")
+    for sound in (speech(), Audio.silence(2.345, 16_000)):
+        found = await deltas(model, asked(AudioPart(sound), AudioPart(speech(0.3))))
+        assert isinstance(found[-1], End) and found[-1].usage["output_tokens"] >= 1
+    script = Script(model._network)
+    script.next(Answer("Yes."))
+    assert words(await deltas(model, asked(AudioPart(speech())))) == "Yes."
+    await model.aclose()
+
+
+async def test_prompts_and_features_are_those_of_the_processor_of_transformers(quiet: Qwen, audio_folder: Path) -> None:
+    import transformers
+
+    network = quiet._network
+    assert network is not None
+    processor = transformers.Qwen2AudioProcessor(
+        transformers.WhisperFeatureExtractor.from_pretrained(audio_folder),
+        transformers.AutoTokenizer.from_pretrained(audio_folder),
+    )
+    sounds = [speech(), speech(2.345)]
+    conversation = asked(AudioPart(sounds[0]), "what is that")
+    conversation.add("assistant", "A bell.")
+    conversation.add("user", AudioPart(sounds[1]))
+    audio = {"type": "audio", "audio": "sound"}
+    messages = [
+        {"role": "user", "content": [audio, {"type": "text", "text": "what is that"}]},
+        {"role": "assistant", "content": "A bell."},
+        {"role": "user", "content": [audio]},
+    ]
+    text = processor.tokenizer.apply_chat_template(
+        messages, chat_template=processor.default_chat_template, tokenize=False, add_generation_prompt=True
+    )
+    theirs = processor(
+        text=[text], audio=[one.samples for one in sounds], sampling_rate=16_000, return_tensors="pt"
+    )  # fmt: skip
+    ours = network.inputs(network.prompts.build(conversation))
+    assert set(ours) == {"input_ids", "attention_mask", "input_features", "feature_attention_mask"}
+    for name, value in ours.items():
+        assert torch.equal(value.long() if value.dtype == torch.int32 else value, theirs[name].to(value.dtype)), name
 
 
 async def test_the_template_of_the_checkpoint_is_used(audio_folder: Path, tmp_path: Path) -> None:
