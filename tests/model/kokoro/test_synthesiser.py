@@ -17,6 +17,8 @@ from agentaudio.sound.loudness import loudness
 pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
 pytest.importorskip("ctranslate2", reason="the extra embedded is not installed")
 
+pytestmark = pytest.mark.neural
+
 TEXT = "Mars is the fourth planet, and it has two small moons. They are very small."
 
 

@@ -19,6 +19,8 @@ pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
 pytest.importorskip("pyworld", reason="the extra embedded is not installed")
 pytest.importorskip("ctranslate2", reason="the extra embedded is not installed")
 
+pytestmark = pytest.mark.neural
+
 TEXT = "The old bridge was closed for repairs."
 
 

@@ -15,6 +15,8 @@ from agentaudio.model.whisper.recogniser import WhisperRecogniser
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import from_dbfs
 
+pytestmark = pytest.mark.neural
+
 WORDS = sorted((Path(__file__).parent / "words").glob("*.opus"))
 SEED = 41
 """Other sounds than those on which the thresholds were chosen (0 to 7)."""

@@ -18,6 +18,8 @@ from agentaudio.errors import AudioError, BackendError, OptionError
 from agentaudio.model.whisper.recogniser import WhisperRecogniser, load
 from agentaudio.sound.audio import Audio
 
+pytestmark = pytest.mark.neural
+
 
 @pytest.fixture(scope="module")
 async def base() -> AsyncIterator[WhisperRecogniser]:

@@ -16,6 +16,8 @@ from agentaudio.model.whisper.recogniser import WhisperRecogniser
 from agentaudio.model.whisper.streaming import Agreement
 from agentaudio.sound.audio import Audio
 
+pytestmark = pytest.mark.neural
+
 
 @pytest.fixture(scope="module")
 async def ear() -> AsyncIterator[WhisperRecogniser]:
