@@ -6,15 +6,21 @@ import re
 from collections.abc import Sequence
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.text.words import split_words
 
 _REPLIES: tuple[tuple[str, str], ...] = (
     (r"\b(?:thank|thanks)\b", "You are welcome."),
     (r"\bgood night\b", "Good night."),
-    (r"\b(?:bye|goodbye|see you|talk (?:to you )?(?:later|soon)|have a nice)\b", "Goodbye."),
-    (r"\bhow (?:are you|is it going|do you do)\b", "I am well, thank you. What can I do for you?"),
+    (r"\b(?:bye|goodbye|see you|talk (?:to you )?(?:later|soon)|have a nice|(?:have to|must|need to) go)\b",
+     "Goodbye."),
+    (r"\b(?:how (?:are (?:you(?! (?:called|made|built))|things)|is it going|do you do|have you been)|"
+     r"how (?:is|was) your day|what is up)\b",
+     "I am well, thank you. What can I do for you?"),
     (r"\b(?:joke|funny|make me laugh)\b", "I do not know any jokes. I can look things up and use my tools."),
     (
-        r"\b(?:are you (?:a |an )?(?:real|human|person|robot|machine|computer|alive)|who are you|what are you)\b",
+        r"\b(?:are you (?:a |an )?(?:real|human|person|robot|machine|computer|alive)|who are you|what are you|"
+        r"who (?:made|built|created|wrote|invented) you|how old are you|"
+        r"where (?:do you (?:live|come from)|are you(?: from)?))\b",
         "I am a computer program that listens, uses tools and answers.",
     ),
     (r"\b(?:your name|are you called|name do you)\b", "I do not have a name. You can call me embedded."),
@@ -42,12 +48,23 @@ _ASKS = re.compile(
     r"call|send|write|play|sing|draw|open|close|start|stop|turn|set|book|find|read|dance|cook|bring|get|take|drive|"
     r"translate|remind|schedule|cancel|pay|clean|wash|fix|help|teach|count|guess|pick|choose|go|come|look|put)\b|\?$"
 )
+_ABILITY_SAID = re.compile(r"\bwhat can (?:you|i)\b|\bhow can you help\b|^help\b|\bwhat are you able\b")
 _ASKS_ABILITY = re.compile(
-    r"\bwhat (?:else )?can (?:you|i)\b|\bhow can you help\b|^help\b|\bwhat are you (?:able|good)\b|"
-    r"\bwhat (?:else )?do you (?:do|know)(?: (?:a lot |much |all )?about)?\W*$|"
-    r"\bwhat (?:are|is) your (?:abilities|tools|skills|functions|features|job|purpose)\b|"
-    r"\b(?:what|which) (?:tools|skills|functions|abilities) (?:do|can) you\b"
+    r"(?:(?:and|so|okay|well|please|hello|hi|can you tell me|tell me) )*(?:"
+    r"what (?:else )?can (?:you (?:do|help (?:me )?with|offer)|"
+    r"i (?:ask|say|do(?: with you)?))(?: (?:you|for me|about|here))*|"
+    r"(?:how|what) (?:else )?can you help(?: me)?(?: with)?|help(?: me)?|what are you (?:able to do|good (?:at|for))|"
+    r"what (?:else )?do you (?:do|know)(?: (?:a lot |much |all )?about)?|what (?:else )?you (?:know|can do)|what else|"
+    r"what (?:are|is) your (?:abilities|tools|skills|functions|features|job|purpose)|"
+    r"(?:what|which) (?:tools|skills|functions|abilities|documents|topics|subjects|files)"
+    r" (?:do you (?:have|know|offer)|have you got|are there|can you (?:use|search|read))(?: documents about| about)?"
+    r")(?: please)?"
 )
+
+
+def asks_ability(text: str) -> bool:
+    """Whether the user asks what the agent can do."""
+    return _ASKS_ABILITY.fullmatch(" ".join(split_words(text))) is not None
 
 
 def small_talk(text: str, tools: Sequence[ToolSpec] = ()) -> str:
@@ -55,14 +72,14 @@ def small_talk(text: str, tools: Sequence[ToolSpec] = ()) -> str:
 
     tools: described when the user asks what the agent can do
     """
-    said = text.lower()
-    if _ASKS_ABILITY.search(said):
+    said = " ".join(split_words(text))
+    if asks_ability(text) or _ABILITY_SAID.search(said):
         return abilities(tools) or "Ask me a question, and I will see which of my tools can answer it."
     for pattern, reply in _REPLIES:
         match = re.search(pattern, said)
         if match:
             return reply.format(*match.groups()) if match.groups() else reply
-    return CANNOT if _ASKS.search(said) else "I see. Is there anything I can do for you?"
+    return CANNOT if _ASKS.search(text.lower()) else "I see. Is there anything I can do for you?"
 
 
 def not_understood(text: str, tools: Sequence[ToolSpec]) -> str:

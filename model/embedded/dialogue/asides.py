@@ -19,8 +19,9 @@ _CANCEL = re.compile(
 _COURTESY = re.compile(
     r"(?:(?:oh|okay|ok|well|and|so|no|yes|wow|great|good|all right|fine) )*"
     r"(?:hello|hi|hey|good (?:morning|afternoon|evening|night|day)|thanks|thank you|bye|goodbye|see you|"
+    r"i (?:have to|must|need to|should) go|i am going to bed|"
     r"are you (?:still )?(?:there|listening)|can you hear me|anybody there)"
-    r"(?: (?:there|again|very much|so much|a lot|for that|for your help|later|soon|tomorrow|everyone|you))*"
+    r"(?: (?:there|again|very much|so much|a lot|for that|for your help|later|soon|tomorrow|everyone|you|now))*"
 )
 _REMARK = re.compile(
     r"(?:(?:well|oh|yes|no|wow|and|but|you know|so|hmm) )*i (?:(?:really|just|also|do|quite|always|never|once|still) )*"

@@ -15,7 +15,8 @@ from agentaudio.text.words import COMMAND_VERBS, content_words, split_words
 OPENING = (
     r"^(?:(?:and|but|or|so|then|now|okay|ok|well|no|nope|not that|yes|yeah|please|sorry|hmm|oh|wait|actually|"
     r"i mean(?:t)?|i said|i would (?:rather|prefer)(?: to)?(?: (?:hear|have|see|know|take))?|"
-    r"i prefer|make (?:it|that)|let us say|say|try|use|do|change (?:it|that) to|rather|better)\b ?)+"
+    r"i prefer|(?:(?:can|could) (?:we|you) )?make (?:it|that)|let us say|say|try|use|do|change (?:it|that) to|"
+    r"rather|better)\b ?)+"
 )
 WHAT_ABOUT = re.compile(
     r"^(?:and |but |so |or |then |okay |no )*(?:what|how) about (?:the one |that )?(?P<what>.+)$|"
@@ -24,7 +25,8 @@ WHAT_ABOUT = re.compile(
 )
 TRAILING = re.compile(
     r"(?: (?:instead|then|too|again|also|as well|please|rather|now|for a change|this time|"
-    r"(?:would be|is|sounds|works) (?:better|good|fine|nicer)|will do))+$"
+    r"(?:would be|is|sounds|works) (?:better|good|fine|nicer)|"
+    r"(?:would|will) (?:suit|work)(?: (?:me|us))?(?: (?:better|best|well|fine))?|will do))+$"
 )
 PREPOSITION = re.compile(r"^(in|at|on|for|from|to|by|with|of|about|near|until|before|after|between)\b (.+)$")
 CORRECTING = re.compile(r"^(?:no|nope|sorry|wait|actually|not that|i mean(?:t)?|i said)\b")
@@ -50,6 +52,8 @@ _ANY_WHEN = re.compile(
     r"\b(?:(?:on|this|next|last|at|for) )?(?:today|tonight|tomorrow|yesterday|noon|midnight|the weekend|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)(?: (?:morning|afternoon|evening|night))?\b"
 )
+_CLOCK = re.compile(r"\b(?:past|o'clock|am|pm|a m|p m|quarter to)\b")
+_SUITS = re.compile(r"\b(?:would|will) (?:be better|suit|work)\b|\b(?:suits|works|sounds|is) (?:me |us )?better\b")
 _DURATION = re.compile(r"(?:second|minute|hour|day|week)s?")
 _SEARCHES = ("search_documents", "web_search")
 _COURTESY = frozenset("thanks thank problem worries way idea matter need question that all fine great good".split())
@@ -101,6 +105,9 @@ def changed(said: str, before: PastTurn, tools: Sequence[ToolSpec] = ()) -> str 
         if found := _ANY_WHEN.search(previous):
             return f"{previous[: found.start()]}{what}{previous[found.end() :]}".strip()
         return f"{previous} {what}"
+    if _CLOCK.search(what) or _SUITS.search(said):
+        if (moved := _revalued(previous, re.sub(r"^at ", "", what), before, tools, numbers=True)) is not None:
+            return moved
     if (numbered := _renumbered(previous, what, before)) is not None:
         return numbered
     if placed := PREPOSITION.match(what):
@@ -173,8 +180,13 @@ def _number_meant(words: Sequence[str], preposition: str | None, before: PastTur
     return found[0] if found else None
 
 
-def _revalued(previous: str, what: str, before: PastTurn, tools: Sequence[ToolSpec]) -> str | None:
-    """The previous request with `what` in the place of an argument of its calls."""
+def _revalued(
+    previous: str, what: str, before: PastTurn, tools: Sequence[ToolSpec], *, numbers: bool = False
+) -> str | None:
+    """The previous request with `what` in the place of an argument of its calls.
+
+    numbers: replaces only a text that holds a number, such as the hour "half past seven"
+    """
     choices = _choices(before, tools)
     values = [
         " ".join(split_words(value))
@@ -184,6 +196,8 @@ def _revalued(previous: str, what: str, before: PastTurn, tools: Sequence[ToolSp
     ]
     for plain in sorted(values, key=len):
         if (plain in choices) is not (what in choices) or plain == previous or len(plain.split()) > _LONGEST_PHRASE:
+            continue
+        if numbers and not find_numbers(plain.split()):
             continue
         if not plain or not re.search(rf"\b{re.escape(plain)}\b", previous):
             continue

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.embedded.answering.small_talk import abilities, not_understood, small_talk
-from agentaudio.model.embedded.dialogue.asides import asks_for_voices, cancels, is_remark, short_words
+from agentaudio.model.embedded.answering.small_talk import abilities, asks_ability, not_understood, small_talk
+from agentaudio.model.embedded.dialogue.asides import asks_for_voices, cancels, is_courtesy, is_remark, short_words
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.parameters import vocabulary
 from agentaudio.text.sentences import sentences
@@ -21,7 +21,9 @@ _LEADS = (
     rf"{_MISSED}|no|and|now|then|so|oh|okay|hmm|wait)"
 )
 _OBJECTS = r"(?: (?:that|it|this|me|your answer|the answer|the last (?:one|thing|part|sentence)))*"
-_ENDS = r"(?: (?:please|for me|again|now|a bit|a little|if you can|when you speak))*"
+_ENDS = (
+    r"(?: (?:please|very well|well|properly|clearly|at all|for me|again|now|a bit|a little|if you can|when you speak))*"
+)
 _SPEAKING = (
     r"(?:(?:say|repeat|tell me|read|answer|speak|talk|go|be|make)"
     rf"{_OBJECTS}|you (?:are|were) (?:speaking|talking|going)|you (?:are|were|speak|talk)|"
@@ -45,7 +47,8 @@ _MANNER = re.compile(
 )
 _SHORTER = re.compile(
     rf"(?:{_LEADS} )*(?:{_SPEAKING} )?(?:"
-    r"(?:a (?:bit|little) |much )?(?:shorter|briefer|more briefly|less long)|too long|(?:be )?brief|"
+    r"(?:a (?:bit|little) |much )?(?:shorter|briefer|more briefly|less long)|"
+    r"(?:(?:that|it|this|your answer) (?:is|was) )?(?:too|so) long|(?:be )?brief|"
     r"(?:keep it|make it) (?:short|brief)|"
     r"in (?:one sentence|short|brief|a few words|fewer words)|(?:give me )?the short version|"
     rf"(?:with )?(?:less|fewer) (?:details|words)){_ENDS}"
@@ -84,6 +87,11 @@ def about_conversation(request: str, tools: Sequence[ToolSpec], past: Sequence[P
     said = short_words(request)
     if cancels(request) or _WAIT.fullmatch(said):
         return DROPPED
+    if is_courtesy(request):
+        return small_talk(request, tools)
+    more = said.endswith("what else") and any(turn.calls for turn in past)
+    if asks_ability(request) and not more and (able := abilities(tools)):
+        return able
     if _undoes(said, tools):
         return not_understood(request, tools)
     if _LANGUAGE.search(said):

@@ -24,7 +24,7 @@ _PRONOUN = re.compile(
     rf"(?:this|that)(?={_THING}\b|$| (?:built|made|invented|called|is|was)\b)){_THING}?\b"
 )
 _NO_TOPIC = re.compile(
-    r"\b(?:what time is it|how is it going|say it|make it|do it|stop it|"
+    r"\b(?:what (?:time|day|date|year) is it|how is it going|say it|make it|do it|stop it|"
     r"(?:is|will|was|does) it (?:(?:going to|be|get|getting) )?"
     r"(?:rain|snow|storm|freez|cold|warm|hot|sunny|windy|late|early|dark|time|monday|the weekend)\w*)\b"
 )

@@ -54,6 +54,8 @@ HOURS = turn("when does the science museum open", "opening_hours", "At ten.", mu
         (TABLE, "sorry, there are four of us", "book a table for four people at seven"),
         (TABLE, "at eight", "book a table for two people at eight"),
         (TABLE, "not at seven, at nine", "book a table for two people at nine"),
+        (TABLE, "eight would suit me better", "book a table for two people at eight"),
+        (TABLE, "could we make it a quarter past six?", "book a table for two people at a quarter past six"),
         (TIMER, "and another one for ten", "set a timer for ten minutes"),
         (TIMER, "and one for two hours", "set a timer for two hours"),
         (TIME, "and here?", "what time is it"),
@@ -238,3 +240,11 @@ def test_what_no_tool_can_undo_is_said_to_be_impossible() -> None:
     timer = ToolSpec("set_timer", "Start a timer.", {})
     assert "I cannot help with that" in str(about_conversation("Cancel the timer.", [timer], []))
     assert about_conversation("Cancel the timer.", [ToolSpec("cancel_timer", "Cancel a timer.", {})], []) is None
+
+
+def test_a_question_about_abilities_is_not_a_request() -> None:
+    tools = [ToolSpec("search_documents", "Search the documents.", {})]
+    for request in ("What do you know about?", "how can you help me", "What documents do you have?", "help"):
+        assert about_conversation(request, tools, []) == "I can search the documents."
+    for request in ("what do you know about bees", "what can you tell me about the nile", "help me find a tea house"):
+        assert about_conversation(request, tools, []) is None
