@@ -48,7 +48,7 @@ TARGETS = {
     "agentaudio/sound/stream.py": (DEV, ("tests/sound/test_stream*.py",)),
     "agentaudio/turn.py": (DEV, AGENT),
     "agentaudio/turn_voice.py": (DEV, ("tests/test_session.py", "tests/test_agent.py", "tests/test_capabilities.py")),
-    "tools/execution.py": (DEV, ("tests/tools/test_execution_reports.py", "tests/tools/test_execution.py", "tests/tools/test_late_results.py",
+    "tools/execution.py": (DEV, ("tests/tools/test_execution*.py", "tests/tools/test_late_results.py",
                                  "tests/test_cancellation.py")),
     "voice_library/voice.py": (DEV, ("tests/voice_library/test_consent.py", "tests/voice_library/test_library.py")),
     "model/step_audio_2/language/interleave.py": (DEV, ("tests/model/step_audio_2/language/test_interleave.py",)),

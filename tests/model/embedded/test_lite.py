@@ -71,7 +71,7 @@ def test_a_users_own_tool_is_found_by_its_description() -> None:
         """How high the water of a river stands."""
         return f"The {river} stands at three meters."
 
-    reply = Agent("embedded", tools=[water_level, "calculate"]).run_sync("how high is the water of the danube")
+    reply = Agent("embedded-lite", tools=[water_level, "calculate"]).run_sync("how high is the water of the danube")
     assert [run.call.name for run in reply.tool_calls] == ["water_level"]
     assert "danube" in reply.tool_calls[0].call.arguments["river"]
     assert "three meters" in reply.text
@@ -117,7 +117,7 @@ def test_closing_ends_its_processes_and_threads() -> None:
         "import asyncio\nfrom agentaudio import Agent\nfrom pathlib import Path\n"
         "tasks = lambda: Path('/proc/self/task').glob('*/children')\n"
         "children = lambda: [child for task in tasks() for child in task.read_text().split()]\n"
-        "agent = Agent('embedded', tools=['calculate'])\n"
+        "agent = Agent('embedded-lite', tools=['calculate'])\n"
         "agent.run_sync('what is two plus two')\n"
         "before = len(children())\n"
         "asyncio.run(agent.aclose()); asyncio.run(agent.aclose())\n"
@@ -128,12 +128,12 @@ def test_closing_ends_its_processes_and_threads() -> None:
 
 
 def test_a_closed_engine_says_so(tmp_path: Path) -> None:
-    model = load_model("embedded")
+    model = load_model("embedded-lite")
     asyncio.run(model.aclose())
     with pytest.raises(BackendError, match="was closed"):
         Agent(model).run_sync("hello")
     with pytest.raises(OptionError, match="takes no argument"):
-        load_model("embedded:large")
+        load_model("embedded-lite:large")
 
 
 def test_cancelling_in_the_middle_of_speech_stops_at_once(agent: Agent) -> None:
