@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from agentaudio.errors import AgentAudioError, BackendError, ModelNotFound, OptionError, did_you_mean
+from agentaudio.escaping import one_line
 from agentaudio.model.options import Signature, secrets_in
 from agentaudio.model.parts import ChatModel, Recogniser, Synthesiser
 from agentaudio.model.speech_lm import SpeechLM
@@ -111,7 +112,9 @@ def _shows(error: BaseException, secrets: Iterable[str]) -> bool:
 
 def _without(text: str, secrets: Iterable[str]) -> str:
     # A message may quote the secret as `repr` writes it, and the repr of the exception may quote it once more.
-    forms = {form for secret in secrets for form in (secret, _quoted(secret), _quoted(_quoted(secret)))}
+    # Messages of AgentAudioError are one line, with hidden characters escaped.
+    written = {form for secret in secrets for form in (secret, one_line(secret), one_line(secret).strip())} - {""}
+    forms = {form for secret in written for form in (secret, _quoted(secret), _quoted(_quoted(secret)))}
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, "***")
     return text

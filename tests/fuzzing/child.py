@@ -39,6 +39,7 @@ CHECKED_EVERY = 50
 
 def main() -> None:
     command, place, *rest = sys.argv[1:]
+    sys.dont_write_bytecode = True  # a compiled module is a file outside, too
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     answers = os.dup(1)

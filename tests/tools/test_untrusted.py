@@ -138,11 +138,13 @@ def test_a_model_reads_foreign_text_as_a_bounded_quotation(
 
 @pytest.mark.parametrize("make", FAILURES)
 @pytest.mark.parametrize("text", HOSTILE)
-def test_foreign_text_in_an_error_is_one_short_visible_line(
+def test_foreign_text_in_an_error_is_quoted_as_one_short_visible_line(
     tmp_path: Path, server: LocalServer, make: Make, text: str
 ) -> None:
     read, reply = read_by_model(make(tmp_path, server, text))
-    assert read.isprintable() and len(read) < 700 and reply.tool_calls[0].status == "failed"
+    head, empty, line = read.split("\n")
+    assert (head, empty) == (HEAD, "") and line.startswith("> ")
+    assert line.isprintable() and len(read) < 700 and reply.tool_calls[0].status == "failed"
 
 
 def test_the_developers_own_text_is_not_quoted() -> None:
