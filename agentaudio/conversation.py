@@ -13,7 +13,7 @@ from agentaudio.text.template import Phrase
 Role = Literal["system", "user", "assistant", "tool"]
 
 UNEXPECTED = "failed unexpectedly"
-"""In the output of a call for whose failure there is no reason that a listener would understand."""
+"""Text of a failed call whose error message is not meant for the listener."""
 
 
 @dataclass(frozen=True, slots=True)

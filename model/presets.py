@@ -44,7 +44,7 @@ class Presets:
 
     def __init__(self, samples: Mapping[str, Audio]) -> None:
         if not samples:
-            raise OptionError("there is no sample of any preset voice; record a few seconds of each as NAME.wav")
+            raise OptionError("no samples of preset voices were found; record a few seconds of each as NAME.wav")
         self._encoder = EmbeddedSpeakerEncoder()
         self.names = tuple(samples)
         self._samples = tuple(samples.values())

@@ -31,7 +31,7 @@ _KNOWN = {
     400: "the request was refused",
     401: "the key was refused; check the api_key option or its environment variable",
     403: "the key may not use this; check its permissions and the model's name",
-    404: "there is no such model or path; check the model's name, and whether base_url must end with /v1",
+    404: "unknown model or path; check the model's name, and whether base_url must end with /v1",
     413: "the request is too large; shorten the conversation or its sound",
     429: "the rate limit or the plan is used up; wait, or check the account",
 }

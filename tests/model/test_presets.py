@@ -51,7 +51,7 @@ async def test_a_voice_that_may_not_be_used_gets_no_preset(samples: Path, librar
 
 
 def test_presets_need_samples(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no sample of any preset"):
+    with pytest.raises(OptionError, match="no samples of preset voices"):
         Presets.from_folder(tmp_path)
     with pytest.raises(OptionError, match="no folder"):
         Presets.from_folder(tmp_path / "nowhere")
