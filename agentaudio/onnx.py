@@ -150,7 +150,7 @@ class OnnxNetwork:
                 session = onnxruntime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # ONNX Runtime's errors share no base class
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise BackendError(f"the temporary folder is too full for a copy of {self.path}; free {size} bytes") from None
+                raise BackendError(f"no space for a temporary copy of {self.path}; free {size} bytes") from None
             raise BackendError(
                 f"{self.path} is truncated or not an ONNX file ({size} bytes); {self._remedy} [{_first_line(error)}]"
             ) from error
