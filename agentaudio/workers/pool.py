@@ -77,7 +77,8 @@ class Job(Generic[Result]):
                 # Not its fault, perhaps: the process may have been damaged by an earlier request, or killed while idle.
                 answer, body = self._exchange(header, content, limits)
         except WorkerLost as lost:
-            raise error(f"{what} {_explained(lost, limits)}; leave it out") from None
+            remedy = "try again" if lost.reason in ("cancelled", "closed") else "leave it out"
+            raise error(f"{what} {_explained(lost, limits)}; {remedy}") from None
         if answer.get("limit") == "memory":
             most = f"{limits.memory_mb} MB of memory to read ({limits.name}.memory_mb)"
             raise error(f"{what} needs more than {most}; leave it out")
@@ -241,6 +242,8 @@ def _explained(lost: WorkerLost, limits: WorkLimits) -> str:
             return f"becomes more than {limits.output_mb} MB when it is read ({limits.name}.output_mb)"
         case "cancelled":
             return "was not read, because the call was cancelled"
+        case "closed":
+            return "was not read, because its worker process was closed"
     return f"ended the process that read it {lost.detail}"
 
 

@@ -25,8 +25,8 @@ from agentaudio.workers.messages import LARGEST_FRAME, Message, read_message, wr
 class WorkerLost(Exception):
     """The process ended, or had to be ended, before it answered.
 
-    reason: "time" (the timeout), "processor" (the limit of its time), "size" (of the answer), "cancelled"
-        or "died"
+    reason: "time" (the timeout), "processor" (the limit of its time), "size" (of the answer), "cancelled",
+        "closed" (this process ended it with `kill`) or "died"
     is_new: whether the process had no earlier request of this kind
     """
 
@@ -54,6 +54,7 @@ class Worker:
         self.loaded: set[str] = set()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed: subprocess.Popen[bytes] | None = None
         self._finalizer: weakref.finalize[..., Worker] | None = None
         _workers.add(self)
 
@@ -113,6 +114,8 @@ class Worker:
                     raise WorkerLost("cancelled") from None
                 if late.is_set():
                     raise WorkerLost("time") from None
+                if process is self._killed:
+                    raise WorkerLost("closed") from None
                 if status < 0 and status == -getattr(signal, "SIGXCPU", 0):
                     raise WorkerLost("processor") from None
                 if isinstance(error, OverflowError):
@@ -123,6 +126,7 @@ class Worker:
         """End the process at once, also while another thread waits for its answer; that thread gets WorkerLost."""
         process = self._process
         if process is not None:
+            self._killed = process
             process.kill()
 
     def close(self, *, kill: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 from agentaudio.errors import AudioError
@@ -18,6 +19,11 @@ def echo(request: dict[str, Any], content: bytes | bytearray) -> Answer:
 def spin(request: dict[str, Any], content: bytes | bytearray) -> Answer:
     while True:
         pass
+
+
+def sleep_for(request: dict[str, Any], content: bytes | bytearray) -> Answer:
+    time.sleep(request["seconds"])
+    return None, b""
 
 
 def hold_the_interpreter(request: dict[str, Any], content: bytes | bytearray) -> Answer:

@@ -117,6 +117,16 @@ def test_cancelling_kills_the_process_at_once(pool: Pool) -> None:
     assert asyncio.run(cancel()) < 2
 
 
+def test_a_request_whose_pool_is_closed_says_so_and_is_not_begun_again(pool: Pool) -> None:
+    pool.run(lambda job: ask(job, "sleep_for", seconds=0))  # a process that is not new would be replaced if it had died
+    closer = threading.Timer(0.3, pool.close)
+    closer.start()
+    with pytest.raises(RetrievalError, match="the file was not read, because its worker process was closed; try again"):
+        pool.run(lambda job: ask(job, "sleep_for", seconds=60))
+    closer.join()
+    assert pool.pids == []
+
+
 def test_waiting_requests_can_be_cancelled_and_others_go_on(pool: Pool) -> None:
     async def many() -> list[Any]:
         busy = [asyncio.create_task(pool.call(lambda job: ask(job, "spin"))) for _ in range(12)]
@@ -203,6 +213,7 @@ def test_forks_have_their_own_processes_and_the_end_leaves_none(ending: str) -> 
         assert os.waitpid(child, 0)[1] == 0
         assert pool.run(lambda job: ask(job, "echo", a=1))[0] == {{"a": 1}}
         if {ending!r} == "busy":
+            threading.excepthook = lambda raised: None  # the thread may still live to see its request closed
             threading.Thread(target=pool.run, args=(lambda job: ask(job, "spin"),), daemon=True).start()
             time.sleep(0.3)
             print(*pool.pids, flush=True)
