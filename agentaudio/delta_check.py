@@ -51,6 +51,7 @@ _FIELDS: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
 _CHECKS = {
     delta: [(name, attrgetter(name), kinds) for name, kinds in fields.items()] for delta, fields in _FIELDS.items()
 }
+_RANGED = (Heard, TokensDelta, End)  # the only ones whose values have a range
 _REASONS = get_args(EndReason)
 
 
@@ -68,9 +69,9 @@ def check_delta(model: str, delta: Delta) -> Delta:
     for name, value_of, kinds in _CHECKS[type(delta)]:
         if not isinstance(value := value_of(delta), kinds):
             raise BackendError(f"model {model!r} emitted {_shown(delta)}: its {name} is {type(value).__name__}")
-    if problem := _out_of_range(delta):
+    if type(delta) in _RANGED and (problem := _out_of_range(delta)):
         raise BackendError(f"model {model!r} emitted {_shown(delta)}: {problem}")
-    if isinstance(delta, TextDelta | Heard) and not delta.text.isascii():
+    if isinstance(delta, (TextDelta, Heard)) and not delta.text.isascii():
         text = delta.text.encode("utf-8", "replace").decode()
         return delta if text == delta.text else replace(delta, text=text)
     return delta

@@ -41,7 +41,6 @@ class Limits:
 
     def problem(self, arguments: Mapping[str, Any]) -> str | None:
         """Why arguments are nested too deeply or too long, as a message to the model; None when they are not."""
-        too_long = f"The arguments have more than {self.argument_chars} characters (Limits.argument_chars); send less."
         level: list[Any] = [arguments]
         length = len(arguments)
         for _ in range(self.argument_depth):
@@ -50,11 +49,11 @@ class Limits:
                 for item in (*value, *value.values()) if isinstance(value, Mapping) else value:
                     length += _length(item)
                     if length > self.argument_chars:
-                        return too_long
+                        return self._too_long()
                     if isinstance(item, _CONTAINERS):
                         inner.append(item)
             if length > self.argument_chars:
-                return too_long
+                return self._too_long()
             if not inner:
                 return None
             level = inner
@@ -62,12 +61,16 @@ class Limits:
             f"The arguments are nested deeper than {self.argument_depth} levels (Limits.argument_depth); flatten them."
         )
 
+    def _too_long(self) -> str:
+        return f"The arguments have more than {self.argument_chars} characters (Limits.argument_chars); send less."
+
 
 _CONTAINERS = (dict, list, tuple, Mapping)  # the first three for speed: asking Mapping is slow
+_SIZED = (str, bytes, *_CONTAINERS)
 
 
 def _length(item: Any) -> int:
     """At least the characters of an item as JSON, without those of its own items."""
-    if isinstance(item, (str, bytes, *_CONTAINERS)):
+    if isinstance(item, _SIZED):
         return 1 + len(item)
     return 1 + item.bit_length() // 4 if isinstance(item, int) else 1

@@ -109,13 +109,15 @@ def own_copy(value: Any) -> Any:
     copies: dict[int, Any] = {}
 
     def shell(one: Any) -> Any:
-        if not isinstance(one, dict | list):
+        if not isinstance(one, (dict, list)):
             return one
         if id(one) not in copies:
             copies[id(one)] = {} if isinstance(one, dict) else []
             left.append(one)
         return copies[id(one)]
 
+    if isinstance(value, dict) and not any(isinstance(item, (dict, list)) for item in value.values()):
+        return dict(value)
     left: list[Any] = []
     copied = shell(value)
     while left:
