@@ -28,6 +28,15 @@ INSTALL_AGAIN = "install agentaudio again"
 FINGERPRINT_BYTES = 1 << 20
 
 
+def refuse_telemetry() -> None:
+    """Keep ONNX Runtime from reporting its use to Microsoft. Call it before that package is imported.
+
+    Its official builds do so, and leave a file with a session id in the temporary folder.
+    A value that the user has set is respected. Source: Privacy.md of the package, "Disabling Telemetry".
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 class OnnxNetwork:
     """One ONNX file and the ONNX Runtime session that runs it. Several threads may share an instance.
 
@@ -132,6 +141,7 @@ class OnnxNetwork:
             yield copy.name
 
     def _load(self) -> Any:
+        refuse_telemetry()
         try:
             import onnxruntime
         except ImportError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 import subprocess
 import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -120,3 +122,20 @@ def test_inner_tensors_come_after_the_outputs() -> None:
     for one, other in zip(plain, outputs, strict=True):
         np.testing.assert_array_equal(one, other)
     assert inner.size
+
+
+def test_the_use_of_a_network_is_not_reported_to_the_maker_of_the_runtime(tmp_path: Path) -> None:
+    """ONNX Runtime leaves a file with a session id where its telemetry is on."""
+    program = f"""
+        import numpy as np
+        from pathlib import Path
+        from agentaudio.onnx import OnnxNetwork
+        network = OnnxNetwork(Path({str(VAD)!r}), "a test", inputs={INPUTS!r}, extra="embedded")
+        state = np.zeros((1, 1, 128), np.float32)
+        network.run(np.zeros((1, 576), np.float32), state, state)
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], check=True, env={**environment, "TMPDIR": str(tmp_path)}
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from typing import Any
 from agentaudio.errors import BackendError
 from agentaudio.model.parts import Recognition
 from agentaudio.model.recognisers.apart import Apart, CheckStop, check_length
+from agentaudio.onnx import refuse_telemetry
 from agentaudio.sound.audio import Audio
 
 SAMPLE_RATE_HZ = 16_000
@@ -75,6 +76,7 @@ class FasterWhisper:
 
     def _loaded(self) -> Any:
         if self._model is None:
+            refuse_telemetry()  # its voice detector runs on ONNX Runtime
             from faster_whisper import WhisperModel
 
             try:
