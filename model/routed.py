@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from agentaudio.conversation import AudioPart, Conversation, Message, Part, TextPart, ToolCall, ToolOutput, ToolSpec
+from agentaudio.conversation import AudioPart, Conversation, Message, Part, TextPart, ToolCall, ToolSpec
 from agentaudio.errors import OptionError
 from agentaudio.model.asked.read import read_wishes
 from agentaudio.model.asked.wish import Search
 from agentaudio.model.parts import Recogniser
 from agentaudio.model.registry import load_model, load_recogniser
+from agentaudio.model.results_as_text import results_as_text
 from agentaudio.model.speech_lm import CallDelta, Delta, End, GenerateOptions, Heard, ReferenceVoice, SpeechLM
 from agentaudio.sound.audio import Audio
 
@@ -161,29 +162,6 @@ def load(argument: str | None, *, recogniser: str | None = None, always: bool = 
         raise OptionError("model 'routed' needs the name of another model; write routed:NAME, such as routed:cascade")
     model = load_model(argument, **options)
     return Routed(model, recogniser=load_recogniser(recogniser) if recogniser else None, always=always)
-
-
-def results_as_text(conversation: Conversation) -> Conversation:
-    """The conversation without calls, with each result as text of the user's message, for models without tools."""
-    messages: list[Message] = []
-    for number, message in enumerate(conversation.messages):
-        if message.role == "tool":
-            text = "\n\n".join(_result(output) for output in message.tool_outputs)
-            if all(later.role == "tool" for later in conversation.messages[number:][1:]):
-                text += "\n\nAnswer the user's request from these results, in the language of the request."
-            if messages and messages[-1].role == "user":
-                messages[-1] = Message("user", (*messages[-1].parts, TextPart(f"\n\n{text}")))
-            else:
-                messages.append(Message("user", (TextPart(text),)))
-            continue
-        parts = tuple(part for part in message.parts if not isinstance(part, ToolCall))
-        if parts:
-            messages.append(Message(message.role, parts))
-    return Conversation(messages)
-
-
-def _result(output: ToolOutput) -> str:
-    return f"{'Error' if output.is_error else 'Result'} of the tool {output.name}:\n{output.text}"
 
 
 def _calls(conversation: Conversation, heard: Heard | None, tools: Sequence[ToolSpec]) -> list[ToolCall]:

@@ -17,7 +17,7 @@ LONGEST_CALL = 20_000
 
 UNREADABLE = "The call was written as text and cannot be read. Make it again through the tools, with whole arguments."
 
-_FRAMES = {
+FRAMES = {
     "<tool_call>": "</tool_call>", "<function_call>": "</function_call>", "<tools>": "</tools>",
     "<|tool_call_begin|>": "<|tool_call_end|>", "<|tool_call_start|>": "<|tool_call_end|>",
     "<|python_tag|>": "<|eom_id|>", "<|tool_call|>": "<|/tool_call|>", "<function=": "</function>",
@@ -121,10 +121,10 @@ class WrittenCalls:
         text = self._held
         if len(text) > LONGEST_CALL:
             return _Found(1, None)
-        opener = next((one for one in _FRAMES if text.startswith(one)), None)
+        opener = next((one for one in FRAMES if text.startswith(one)), None)
         if opener is not None:
             return self._tagged(text, opener, final)
-        if any(one.startswith(text) for one in _FRAMES) and not final:
+        if any(one.startswith(text) for one in FRAMES) and not final:
             return None
         if text.startswith("`"):
             return self._fenced(text, final)
@@ -137,7 +137,7 @@ class WrittenCalls:
         return _Found(max(1, len(re.match(r"[\w.]*", text).group())), None)  # type: ignore[union-attr]
 
     def _tagged(self, text: str, opener: str, final: bool) -> _Found | None:
-        closer = _FRAMES[opener]
+        closer = FRAMES[opener]
         end = text.find(closer, len(opener))
         if end < 0 and not final:
             return None

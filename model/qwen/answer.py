@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.errors import AgentAudioError, BackendError
-from agentaudio.model.qwen.decoding import Choice, Sampling, Watch
+from agentaudio.model.generation.answer_text import AnswerText
+from agentaudio.model.generation.decoding import Choice, Sampling, Watch, text_options
+from agentaudio.model.generation.line import CheckStop, Stopped
 from agentaudio.model.qwen.network import Network
 from agentaudio.model.qwen.prompt import Written
-from agentaudio.model.qwen.queue import CheckStop, Stopped
-from agentaudio.model.qwen.text import AnswerText
 from agentaudio.model.speech_lm import AudioDelta, Delta, End, GenerateOptions
 from agentaudio.sound.audio import Audio
 
@@ -86,7 +86,7 @@ class Answer:
         text = AnswerText(
             network.decode, network.ends, limit, tools=self._request.tools, stop=options.stop, emit=self._emit
         )
-        choice = Choice(_sampling(network.sampling, options), network.device, seed=options.seed)
+        choice = Choice(network.sampling.with_options(options), network.device, seed=options.seed)
         if self._request.speaker is None:
             network.writer.generate(**inputs, **self._text_options(text.take, choice, limit))
         else:
@@ -165,15 +165,4 @@ class Answer:
             self._check_stop()
             return take(token)
 
-        ends = sorted(self._network.ends)
-        return {
-            "max_new_tokens": limit, "do_sample": False, "temperature": None, "top_p": None, "top_k": None,
-            "repetition_penalty": 1.0, "eos_token_id": ends, "pad_token_id": ends[0],
-            "logits_processor": [choice], "stopping_criteria": [Watch(checked)],
-        }  # fmt: skip
-
-
-def _sampling(usual: Sampling, options: GenerateOptions) -> Sampling:
-    """The checkpoint's settings where an option is None."""
-    given = {name: getattr(options, name) for name in ("temperature", "top_p", "repetition_penalty")}
-    return replace(usual, **{name: value for name, value in given.items() if value is not None})
+        return text_options(choice, checked, limit=limit, ends=self._network.ends)

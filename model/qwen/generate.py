@@ -26,10 +26,10 @@ try:
 except ImportError as error:
     raise MissingExtra("a model of Qwen", "local") from error
 
+from agentaudio.model.generation.line import CheckStop, Line
 from agentaudio.model.qwen.answer import SPEECH_RATE_HZ, Answer, Request
 from agentaudio.model.qwen.family import AUDIO, FILES, OMNI, OMNI_3, Family
 from agentaudio.model.qwen.network import Network
-from agentaudio.model.qwen.queue import CheckStop, Line
 
 OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop"})
 MAX_TOKENS = 1024

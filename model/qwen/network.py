@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import torch
 import transformers
 
 from agentaudio.errors import AudioError, BackendError
-from agentaudio.model.qwen.decoding import Sampling
+from agentaudio.model.generation.checkpoint import Placement, check_safetensors
+from agentaudio.model.generation.decoding import Sampling
 from agentaudio.model.qwen.family import Family
 from agentaudio.model.qwen.prompt import Messages, Prompts, Written
-from agentaudio.model.step_audio_2.network.placement import chosen_device, chosen_dtype
 from agentaudio.sound.audio import Audio
 
 INPUT_RATE_HZ = 16_000
@@ -84,21 +83,10 @@ class Network:
             raise BackendError(
                 f"{folder / 'config.json'} is of a {kind!r} model, not of {family.name!r}; give another folder"
             )
-        if not any(folder.glob("*.safetensors")):
-            raise BackendError(
-                f"{folder} holds no weights as safetensors, and weights in other files are not read; "
-                "convert them with transformers' save_pretrained, or download the checkpoint again"
-            )
+        check_safetensors(folder)
         if speaks and (folder / "spk_dict.pt").is_file() and (folder / "spk_dict.pt").stat().st_size > LARGEST_FILE:
             raise BackendError(f"{folder / 'spk_dict.pt'} is larger than {LARGEST_FILE} bytes; download it again")
-        placed = chosen_device(device)
-        options: dict[str, Any] = {"dtype": chosen_dtype(dtype, placed), "use_safetensors": True}
-        if quantization_config is not None:
-            options |= {"quantization_config": quantization_config, "device_map": placed}
-        elif placed == "auto":
-            options["device_map"] = placed
-        elif str(placed) != "cpu" and find_spec("accelerate"):
-            options["device_map"] = {"": placed}
+        placement = Placement(device, dtype, quantization_config)
         try:
             network_class = getattr(transformers, family.network)
             config = network_class.config_class.from_pretrained(folder, local_files_only=True)
@@ -108,14 +96,12 @@ class Network:
                 folder, local_files_only=True, trust_remote_code=False
             )
             extractor = transformers.WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
-            network = network_class.from_pretrained(folder, config=config, local_files_only=True, **options)
+            network = network_class.from_pretrained(folder, config=config, local_files_only=True, **placement.options)
         except Exception as error:  # of files, of torch, of the networks
             raise BackendError(
                 f"{folder} does not load as a checkpoint of {family.name!r}: {str(error)[:300]}"
             ) from error
-        if "device_map" not in options:
-            network.to(placed)
-        network.eval()
+        placement.put(network)
         return cls(family, network, tokenizer, extractor, _template(folder, tokenizer, family))
 
     @property
@@ -125,13 +111,7 @@ class Network:
     @property
     def sampling(self) -> Sampling:
         """The settings of the checkpoint's generation_config.json."""
-        given = self.writer.generation_config
-        return Sampling(
-            temperature=(1.0 if given.temperature is None else given.temperature) if given.do_sample else 0.0,
-            top_p=given.top_p or 1.0,
-            top_k=given.top_k or 0,
-            repetition_penalty=given.repetition_penalty or 1.0,
-        )
+        return Sampling.of(self.writer.generation_config)
 
     def encode(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agentaudio.conversation import AudioPart, Conversation, Message, SpeechPart, TextPart, ToolSpec
+from agentaudio.model.generation.plain import Plain
 from agentaudio.model.qwen.family import Family
 from agentaudio.sound.audio import Audio
 
@@ -65,8 +65,7 @@ class Prompts:
     ) -> None:
         self._family, self._token = family, token
         self._template, self._template_has_tools = template, template_has_tools
-        known = sorted({*_MARKS, *special} - {""}, key=len, reverse=True)
-        self._special = re.compile("|".join(re.escape(one) for one in known))
+        self._plain = Plain([*_MARKS, *special])
 
     def build(self, conversation: Conversation, tools: Sequence[ToolSpec] = ()) -> Written:
         """The prompt of a conversation. All its sounds are in it, since the model has no memory of its own."""
@@ -82,20 +81,20 @@ class Prompts:
         return Written(self._template(messages, offered), tuple(sounds))
 
     def _system(self, conversation: Conversation) -> str:
-        said = [self._plain(message.text) for message in conversation if message.role == "system"]
+        said = [self._plain.text(message.text) for message in conversation if message.role == "system"]
         return "\n\n".join([self._family.system, *said])
 
     def _message(self, message: Message, sounds: list[Audio]) -> Messages:
         if message.role == "tool":
             return [
-                {"role": "tool", "name": output.name, "content": self._plain(output.text)}
+                {"role": "tool", "name": output.name, "content": self._plain.text(output.text)}
                 for output in message.tool_outputs
             ]
         if message.role == "assistant":
-            written: dict[str, Any] = {"role": "assistant", "content": self._plain(message.text)}
+            written: dict[str, Any] = {"role": "assistant", "content": self._plain.text(message.text)}
             if calls := message.tool_calls:
                 written["tool_calls"] = [
-                    {"type": "function", "function": {"name": call.name, "arguments": self._deep(call.arguments)}}
+                    {"type": "function", "function": {"name": call.name, "arguments": self._plain.deep(call.arguments)}}
                     for call in calls
                 ]
             return [written]
@@ -105,26 +104,14 @@ class Prompts:
                 sounds.append(part.audio)
                 parts.append({"type": "audio", "audio": "sound"})
             elif isinstance(part, TextPart | SpeechPart):
-                parts.append({"type": "text", "text": self._plain(part.text)})
+                parts.append({"type": "text", "text": self._plain.text(part.text)})
         if all(part["type"] == "text" for part in parts):
             return [{"role": message.role, "content": " ".join(part["text"] for part in parts)}]
         return [{"role": message.role, "content": parts}]
 
     def _tool(self, tool: ToolSpec) -> dict[str, Any]:
         described = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-        return {"type": "function", "function": self._deep(described)}
-
-    def _plain(self, text: str) -> str:
-        return self._special.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
-
-    def _deep(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._plain(value)
-        if isinstance(value, Mapping):
-            return {self._deep(key): self._deep(one) for key, one in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._deep(one) for one in value]
-        return value
+        return {"type": "function", "function": self._plain.deep(described)}
 
 
 def chatml(messages: Messages, tools: list[dict[str, Any]], sound: str, token: str) -> str:

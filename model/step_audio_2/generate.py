@@ -23,6 +23,8 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
+from agentaudio.model.generation.placement import chosen_device, chosen_dtype
+from agentaudio.model.generation.stop_strings import StopStrings
 from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS
 from agentaudio.model.step_audio_2.decoding.generation import Generation, Request, Weights
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
@@ -31,11 +33,9 @@ from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.hub import HUB_ID, located
 from agentaudio.model.step_audio_2.language.dialect import Language, step_audio_2
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply
-from agentaudio.model.step_audio_2.language.stop_strings import StopStrings
 from agentaudio.model.step_audio_2.language.system_prompts import system_prompt
 from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint, read_config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
-from agentaudio.model.step_audio_2.network.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 from agentaudio.model.step_audio_2.tasks import DESCRIBE, TRANSCRIBE, TRANSLATE, Target, written
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE

@@ -19,7 +19,8 @@ from agentaudio.conversation import AudioPart, Conversation, TextPart, ToolCall,
 from agentaudio.errors import BackendError, ModelNotFound, OptionError
 from agentaudio.model.asked.read import MAX_CHARS, read_wishes
 from agentaudio.model.asked.wish import Search, Wishes
-from agentaudio.model.routed import Routed, results_as_text
+from agentaudio.model.results_as_text import results_as_text
+from agentaudio.model.routed import Routed
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import CallDelta, Delta, End, GenerateOptions, Heard, TextDelta
 

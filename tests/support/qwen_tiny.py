@@ -156,7 +156,7 @@ class Script:
         self.prompts: list[list[int]] = []
         self.read: list[int] = []
         self._tokens: list[int] = []
-        self._answer = Answer()
+        self._answer, self._begins = Answer(), False
         self._last_s = 0.0
         writer = network.writer
         self._hooks = (
@@ -179,7 +179,8 @@ class Script:
 
     def _note(self, module: Any, positional: Any, named: dict[str, Any]) -> None:
         ids = named["input_ids"][0].tolist()
-        if len(ids) > 1:
+        self._begins = len(ids) > 1  # its last layer may see the last position alone
+        if self._begins:
             self.prompts.append(ids)
             self.read = []
         else:
@@ -189,7 +190,7 @@ class Script:
         self._last_s = time.monotonic()
         quiet = self._network.encode("<|quiet|>")[0]
         again = self.prompts[-2:-1] == self.prompts[-1:] and bool(self._answer.calls or self._tokens)
-        if inputs[0].shape[1] > 1 and not again:
+        if self._begins and not again:
             self._answer = self.answers.pop(0) if self.answers else Answer("Nothing.")
             calls = [
                 f"\n<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agentaudio.errors import BackendError, MissingExtra
+from agentaudio.model.generation.stop_strings import StopStrings
 from agentaudio.model.speech_lm import CallDelta, End, TextDelta
 from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS, Answer, DecodeBatch
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States, usable
@@ -19,7 +20,6 @@ from agentaudio.model.step_audio_2.language.dialect import Translation
 from agentaudio.model.step_audio_2.language.interleave import OutputReader
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder
 from agentaudio.model.step_audio_2.language.segments import AudioSegment, Prompt, SoundPosition
-from agentaudio.model.step_audio_2.language.stop_strings import StopStrings
 from agentaudio.model.step_audio_2.network.features import PIECE_SAMPLES, Float, batch, features
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.tokens import Vocabulary

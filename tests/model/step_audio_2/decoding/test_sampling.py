@@ -17,7 +17,6 @@ from transformers import (  # noqa: E402
 
 from agentaudio.errors import OptionError  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.sampling import Sampler, Sampling  # noqa: E402
-from agentaudio.model.step_audio_2.language.stop_strings import StopStrings  # noqa: E402
 
 SIZE = 5000
 CPU = torch.device("cpu")
@@ -86,20 +85,3 @@ def test_forbidden_ids_are_never_drawn() -> None:
 def test_impossible_settings_are_refused(settings: dict[str, float], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         Sampling(**settings)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("cut", [1, 2, 3, 100])
-def test_stop_strings_end_the_text_however_it_is_cut(cut: int) -> None:
-    text = "one two STOP three"
-    for stops, said in (
-        (("STOP",), "one two "),
-        (("three", "two S"), "one "),
-        (("STOPPED",), text),
-        ((), text),
-    ):
-        reader = StopStrings(stops)
-        parts = [reader.feed(text[start : start + cut]) for start in range(0, len(text), cut)]
-        assert "".join([*parts, reader.finish()]) == said
-        assert reader.found == (said != text)
-    with pytest.raises(OptionError, match="empty"):
-        StopStrings([""])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.model.generation.stop_strings import StopStrings
+from agentaudio.model.generation.thoughts import Thoughts
 from agentaudio.model.speech_lm import CallDelta, TextDelta
-from agentaudio.model.step_audio_2.language.stop_strings import StopStrings
 from agentaudio.model.written_calls import WrittenCalls
 
 LONGEST_CHARACTER = 8
@@ -14,11 +15,12 @@ LONGEST_CHARACTER = 8
 
 
 class AnswerText:
-    """Decodes tokens as they come, ends the text before a stop string, and finds the calls in it.
+    """Decodes tokens as they come, leaves out thoughts, ends the text before a stop string, and finds the calls in it.
 
     decode: the text of tokens, without the special ones
     ends: tokens that end the answer
     limit: tokens of the answer, the ending one included
+    opened: the mark of thoughts that the prompt ends with; see `Thoughts`
 
     tokens: all that were taken
     words: what was said, without calls
@@ -34,12 +36,14 @@ class AnswerText:
         *,
         tools: Sequence[ToolSpec] = (),
         stop: Sequence[str] = (),
+        opened: str = "",
         emit: Callable[[TextDelta | CallDelta], None],
     ) -> None:
         self._decode, self._ends, self._limit, self._emit = decode, ends, limit, emit
         self._calls = WrittenCalls(tools) if tools else None
-        self._stop = StopStrings(stop)
+        self._thoughts, self._stop = Thoughts(opened), StopStrings(stop)
         self._pending: list[int] = []
+        self._before: list[int] = []  # the tokens of the last text: some tokenizers drop the space before a first word
         self.tokens: list[int] = []
         self.words = ""
         self.called = False
@@ -55,17 +59,22 @@ class AnswerText:
         if token in self._ends:
             return self._end("stop")
         self._pending.append(token)
-        text = self._decode(self._pending)
-        if not text.endswith("\ufffd") or len(self._pending) > LONGEST_CHARACTER:
-            self._pending.clear()
-            self._say(self._stop.feed(text))
+        text = self._pending_text()
+        broken = text.endswith("\ufffd")
+        if not broken or len(self._pending) > LONGEST_CHARACTER:
+            self._before, self._pending = [] if broken else self._pending, []
+            self._say(self._stop.feed(self._thoughts.feed(text)))
         if self._stop.found:
             return self._end("stop")
         return self._end("length") if len(self.tokens) >= self._limit else False
 
+    def _pending_text(self) -> str:
+        return self._decode(self._before + self._pending)[len(self._decode(self._before)) :]
+
     def _end(self, reason: str) -> bool:
         if not self._stop.found:
-            self._say(self._stop.feed(self._decode(self._pending)) if self._pending else "")
+            text = self._pending_text() if self._pending else ""
+            self._say(self._stop.feed(self._thoughts.feed(text) + self._thoughts.finish()))
             self._say(self._stop.finish())
         for delta in self._calls.finish() if self._calls else ():
             self._hand(delta)

@@ -7,7 +7,7 @@ from agentaudio.errors import MissingExtra, OptionError
 try:
     import torch
 except ImportError as error:
-    raise MissingExtra("Step-Audio 2", "local") from error
+    raise MissingExtra("a model by weights", "local") from error
 
 
 def chosen_device(wanted: str | torch.device | None) -> str | torch.device:

@@ -23,7 +23,10 @@ class Stopped(Exception):
 
 
 class Line:
-    """Generations that wait for their turn: the networks of transformers keep state of the one that runs."""
+    """Generations of one network, one after the other: a network keeps state of the one that runs.
+
+    name: of the model, for messages
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+
+from agentaudio.model.speech_lm import GenerateOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,21 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0
     repetition_penalty: float = 1.0
+
+    @classmethod
+    def of(cls, config: Any) -> Sampling:
+        """The settings of a checkpoint. config: its GenerationConfig"""
+        return cls(
+            temperature=(1.0 if config.temperature is None else config.temperature) if config.do_sample else 0.0,
+            top_p=config.top_p or 1.0,
+            top_k=config.top_k or 0,
+            repetition_penalty=config.repetition_penalty or 1.0,
+        )
+
+    def with_options(self, options: GenerateOptions) -> Sampling:
+        """These settings where an option is None."""
+        given = {name: getattr(options, name) for name in ("temperature", "top_p", "repetition_penalty")}
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
 
 
 class Choice:
@@ -85,3 +102,15 @@ class Watch:
     def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
         ends = self._take(int(input_ids[0, -1]))
         return torch.full((len(input_ids),), ends, dtype=torch.bool, device=input_ids.device)
+
+
+def text_options(choice: Choice, take: Callable[[int], bool], *, limit: int, ends: Collection[int]) -> dict[str, Any]:
+    """Arguments of `generate` by which `choice` chooses each token and `take` sees it.
+
+    limit: tokens to generate; ends: tokens that end the text
+    """
+    return {
+        "max_new_tokens": limit, "do_sample": False, "temperature": None, "top_p": None, "top_k": None,
+        "repetition_penalty": 1.0, "eos_token_id": sorted(ends), "pad_token_id": min(ends),
+        "logits_processor": [choice], "stopping_criteria": [Watch(take)],
+    }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.qwen.text import AnswerText
+from agentaudio.model.generation.answer_text import AnswerText
 from agentaudio.model.speech_lm import CallDelta, TextDelta
 
 END = 256
