@@ -37,14 +37,16 @@ class ChatAnswer:
     """Reads the chunks of one answer, streamed or whole, from servers of any strictness.
 
     name: of the model, for messages
+    one_base64: the pieces of sound are one base64 text, cut anywhere; otherwise each piece is whole
 
     Calls are complete at the end of the answer. Some servers repeat the id and the name of a call in
     each of its chunks, leave out its index or id, or send arguments as an object: all of these are read.
     A call whose arguments are broken becomes one with a problem, which the model is told.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, one_base64: bool = False) -> None:
         self._name = name
+        self._one_base64, self._base64 = one_base64, ""
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._pcm = bytearray()
@@ -143,8 +145,12 @@ class ChatAnswer:
         return call
 
     def _sound(self, data: str) -> Audio | None:
+        if self._one_base64:
+            data = self._base64 + data
+            whole = len(data) // 4 * 4
+            data, self._base64 = data[:whole], data[whole:]
         try:
-            # Each piece is base64 by itself, but some servers leave out its padding.
+            # Some servers leave out the padding of a piece.
             self._pcm += base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
         except (binascii.Error, ValueError):
             raise BackendError(f"{self._name} sent sound that is not base64: {data[:40]!r}") from None

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import OptionError
 from agentaudio.model.openai.completion import OPTIONS, PROGRESS_TIMEOUT_S, Completions
+from agentaudio.model.openai.dialect import DIALECTS, Dialect
 from agentaudio.model.openai.messages import chat_messages
 from agentaudio.model.openai.service import Service
 from agentaudio.model.options import FromEnv
@@ -85,11 +86,16 @@ def load(
 
 
 def connect(
-    noun: str, model: str | None, base_url: str, api_key: SecretStr | None, progress_timeout_s: float
+    noun: str,
+    model: str | None,
+    base_url: str,
+    api_key: SecretStr | None,
+    progress_timeout_s: float,
+    dialect: Dialect = DIALECTS["openai"],
 ) -> tuple[str, Completions]:
     """The name of a model and its server. Raises OptionError without a model's name, or for a bad address."""
     if not model:
         raise OptionError(f"{noun} 'openai' needs the model's name on the server; write openai:NAME")
     name = f"openai:{model}"
     service = Service(name, base_url, api_key.get_secret_value() if api_key else None)
-    return name, Completions(service, model, name=name, progress_timeout_s=progress_timeout_s)
+    return name, Completions(service, model, name=name, progress_timeout_s=progress_timeout_s, dialect=dialect)

@@ -11,6 +11,7 @@ from typing import Any
 from agentaudio.conversation import ToolSpec
 from agentaudio.errors import BackendError
 from agentaudio.model.openai.answer import ChatAnswer
+from agentaudio.model.openai.dialect import DIALECTS, Dialect
 from agentaudio.model.openai.messages import tool_list
 from agentaudio.model.openai.service import Service
 from agentaudio.model.speech_lm import Delta, GenerateOptions
@@ -29,6 +30,7 @@ class Completions:
     """Asks one model of one server.
 
     progress_timeout_s: longest time without words, sound or a piece of a call
+    dialect: of the server
 
     A server that answers nothing at all when it streams, although tools were offered, is asked once
     more without streaming: some drop tool calls from streams. If that answer has calls, later requests
@@ -36,10 +38,17 @@ class Completions:
     """
 
     def __init__(
-        self, service: Service, model: str, *, name: str, progress_timeout_s: float = PROGRESS_TIMEOUT_S
+        self,
+        service: Service,
+        model: str,
+        *,
+        name: str,
+        progress_timeout_s: float = PROGRESS_TIMEOUT_S,
+        dialect: Dialect = DIALECTS["openai"],
     ) -> None:
         self._service, self._model, self._name = service, model, name
         self._progress_timeout_s = progress_timeout_s
+        self._dialect = dialect
         self._drops_calls = False
 
     async def answer(
@@ -72,7 +81,7 @@ class Completions:
         if tools:
             body["tools"] = tool_list(tools)
         if not (tools and self._drops_calls):
-            answer = ChatAnswer(self._name)
+            answer = ChatAnswer(self._name, one_base64=self._dialect.one_base64)
             chunks = self._service.events(
                 "chat/completions", body | {"stream": True, "stream_options": {"include_usage": True}}
             )
@@ -80,7 +89,7 @@ class Completions:
                 async for delta in deltas:
                     yield delta
             rest = answer.finish()
-            if answer.has_words or answer.has_calls or not tools:
+            if answer.has_words or answer.has_calls or not tools or self._dialect.streams_only:
                 for delta in rest:
                     yield delta
                 return

@@ -26,11 +26,6 @@ def input_audio_url(audio: Audio) -> dict[str, Any]:
     return {"type": "input_audio", "input_audio": {"data": f"data:;base64,{_wav(audio)}", "format": "wav"}}
 
 
-def audio_url(audio: Audio) -> dict[str, Any]:
-    """Sound as vLLM and vLLM-Omni take it, too: a data URL of its own kind of part."""
-    return {"type": "audio_url", "audio_url": {"url": f"data:audio/wav;base64,{_wav(audio)}"}}
-
-
 def chat_messages(conversation: Conversation, sound: SoundPart | None = None) -> list[dict[str, Any]]:
     """The messages of a conversation, as Chat Completions has them.
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from support.dashscope_server import refused
 from support.openai_server import DONE, ChatServer, Reply, chat_server, delta
 from support.parts import Beeps, Ears
 from support.sounds import tone
@@ -260,6 +261,16 @@ class Completions(ModelContract):
 class TestOpenAIAudio(Completions):
     def model(self, server: ChatServer) -> SpeechLM:
         return load_model("openai:gpt-audio", base_url=server.url, api_key="sk-1")
+
+
+class TestDashScope(Completions):
+    """Qwen-Omni behind a server that refuses what DashScope refuses."""
+
+    def model(self, server: ChatServer) -> SpeechLM:
+        return load_model("openai:qwen3-omni-flash", base_url=server.url, api_key="sk-1", dialect="dashscope")
+
+    def reply(self, answer: Answer, request: dict[str, Any]) -> Reply:
+        return refused(request) or super().reply(answer, request)
 
 
 class TestOpenAIChat(Completions):
