@@ -42,7 +42,7 @@ def spoken_form(text: str) -> str:
     "17 * 23 = 391" becomes "seventeen times twenty three equals three hundred ninety one". Sentence punctuation
     stays, because synthesisers pause at it.
     """
-    text = _without_markup(text)
+    text = without_markup(text)
     for short, full in _SHORT.items():
         text = re.sub(rf"(?<![\w.]){re.escape(short)}", full, text)
     text = re.sub(r"(?:\bNo\. ?|(?<!\w)#)(?=\d)", "number ", text)
@@ -73,7 +73,8 @@ def spoken_form(text: str) -> str:
     return text.strip()
 
 
-def _without_markup(text: str) -> str:
+def without_markup(text: str) -> str:
+    """The text without Markdown, tags and URLs, in any language."""
     text = re.sub(r"```.*?```", " ", text, flags=re.S)
     text = re.sub(r"!?\[([^\]]{0,300})\]\([^)]{0,500}\)", r"\1", text)
     text = re.sub(r"<[a-zA-Z/][^<>]{0,200}>", " ", text)

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import OptionError, VoiceError
+from agentaudio.model.reference_clip import LONGEST_S, SHORTEST_S, ready_clip
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.step_audio_2.network.features import SAMPLE_RATE
 from agentaudio.model.step_audio_2.network.resample import resample
 from agentaudio.model.step_audio_2.token2wav.prompt_features import DECODER_RATE, decoder_mel, fitted
-from agentaudio.model.step_audio_2.token2wav.reference_clip import LONGEST_S, SHORTEST_S, ready_clip
 from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import SpeechTokenizer
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import MEL_FRAMES_PER_TOKEN, TimbrePrompt
 from agentaudio.sound.audio import Audio

@@ -15,12 +15,12 @@ pytest.importorskip("onnx", reason="the extra local is not installed")
 
 from agentaudio.errors import BackendError, OptionError, VoiceError  # noqa: E402
 from agentaudio.model.clip_voice import ClipVoice  # noqa: E402
-from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker  # noqa: E402
-from agentaudio.model.step_audio_2.token2wav.reference_clip import (  # noqa: E402
+from agentaudio.model.reference_clip import (  # noqa: E402
     LEVEL_DBFS,
     clipped_share,
     ready_clip,
 )
+from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx  # noqa: E402
 from agentaudio.sound.audio import Audio  # noqa: E402

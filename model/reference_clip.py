@@ -1,4 +1,4 @@
-"""`ready_clip`: find the speech in a recording, trim, shorten and level it for a timbre prompt."""
+"""`ready_clip`: find the speech in a recording, trim, shorten and level it for a voice state."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ReferenceClip:
 
 
 def ready_clip(clip: Audio, longest_s: float = LONGEST_S) -> ReferenceClip:
-    """The part of a recording that a timbre prompt is made of.
+    """The part of a recording that a voice state is made of.
 
     clip: any rate and length; only its first SEARCHED_S are searched
     longest_s: a longer part is cut at the quietest place between half of this and this
