@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Consent, Source
+
+# Background jobs of a shell ignore Ctrl-C, and the processes that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: the tests run on shared machines, where the time of an example varies.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,6 +9,7 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ class StepAudio2:
     kept_tokens: positions whose keys and values are kept for later turns; None for twice the context
     compiled: decode with `torch.compile`, and CUDA graphs on a GPU: faster, after minutes of compiling
     max_rows: answers that decode together; further ones wait
+    max_tokens: of an answer where the options have no limit; None is the authors' 2,048 (4,096 with tools)
     speech: makes sound of the speech tokens; None emits the tokens alone
 
     Raises OptionError for an unknown language and for max_rows below 1.
@@ -83,6 +85,7 @@ class StepAudio2:
         kept_tokens: int | None = None,
         compiled: bool = False,
         max_rows: int = MAX_ROWS,
+        max_tokens: int | None = None,
         speech: SpeechDecoder | None = None,
     ) -> None:
         if language not in ("zh", "en"):
@@ -95,6 +98,7 @@ class StepAudio2:
         self.speech = speech
         self._language: Language = language
         self._think = think
+        self._max_tokens = max_tokens
         self._prompts_lock = threading.Lock()
         self._running: weakref.WeakSet[Delivery] = weakref.WeakSet()
         self.capabilities = Capabilities(
@@ -123,6 +127,7 @@ class StepAudio2:
         kept_tokens: int | None = None,
         compiled: bool = False,
         max_rows: int = MAX_ROWS,
+        max_tokens: int | None = None,
         speech: SpeechDecoder | None = None,
     ) -> StepAudio2:
         """Load a checkpoint folder: mini or mini-Think, as published or made by `init_tiny`.
@@ -135,7 +140,7 @@ class StepAudio2:
         quantization_config: of transformers, such as `BitsAndBytesConfig(load_in_4bit=True)`
         pieces_together: encode the 25 s pieces of longer sound in one padded batch, as the reference
             does, so that the features of a piece depend on the others; see StepAudio2Config
-        language, kept_tokens, compiled, max_rows: see the class
+        language, kept_tokens, compiled, max_rows, max_tokens: see the class
         speech: None for the decoder in the folder's `token2wav`; without that, there is no sound
 
         Raises BackendError or ModelError naming the file when the folder is not such a checkpoint,
@@ -171,6 +176,7 @@ class StepAudio2:
             kept_tokens=kept_tokens,
             compiled=compiled,
             max_rows=max_rows,
+            max_tokens=max_tokens,
             speech=speech,
         )
 
@@ -196,6 +202,8 @@ class StepAudio2:
         or the model fails; AudioError for a sound without samples; OptionError for options out of range.
         """
         weights = self._open()
+        if options.max_tokens is None and self._max_tokens is not None:
+            options = replace(options, max_tokens=self._max_tokens)
         sampling, max_tokens = _sampling_and_limit(options, bool(tools))
         if not any(message.role == "user" for message in conversation):
             raise BackendError("there is nothing to answer: the conversation has no user message; add one")
@@ -332,6 +340,7 @@ def load(
     kept_tokens: int | None = None,
     compiled: bool = False,
     max_rows: int = MAX_ROWS,
+    max_tokens: int | None = None,
     speech: SpeechDecoder | None = None,
 ) -> StepAudio2:
     """The entry point `step-audio-2-mini`.
@@ -353,6 +362,7 @@ def load(
         kept_tokens=kept_tokens,
         compiled=compiled,
         max_rows=max_rows,
+        max_tokens=max_tokens,
         speech=speech,
     )
 

@@ -179,8 +179,6 @@ def test_ctrl_c_prints_one_line_and_leaves_no_partial_file(tmp_path: Path) -> No
         [*COMMAND, "ask", "hi", "--model", f"scripted:{script}", "--tools", str(waiting), "--allow-commands",
          "--out", str(tmp_path / "a.wav")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # Background jobs of a shell ignore SIGINT, and their children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None
     while "wait" not in process.stdout.readline(5000):

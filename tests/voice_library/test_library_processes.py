@@ -21,7 +21,6 @@ from agentaudio.voice_library.library import VoiceLibrary
 
 WRITE = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent that ignores SIGINT passes that on
 sys.path.insert(0, sys.argv[3])
 from support.sounds import tone
 from support.voices import Bands
