@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from rich.table import Table
 
 from agentaudio import __version__
-from agentaudio.cli.console import in_home, mark, out, print_json
+from agentaudio.cli.console import in_home, mark, out, print_json, progress
+from agentaudio.cli.hearing import Hearing, check_hearing
+from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.weights.ledger import ledger
 from agentaudio.weights.store import Store
 
@@ -73,13 +76,19 @@ def checks() -> list[Check]:
     return found
 
 
-def doctor(*, json: bool = False) -> int:
+async def doctor(*, model: str | None = None, option: ModelOptions = (), json: bool = False) -> int:
     """Show what is installed, what is missing and how to install it.
 
-    Exits with 1 when a package is missing that the core or the embedded engine needs.
+    Exits with 1 when a package is missing that the core or the embedded engine needs, or the given model does not
+    hear.
 
     Parameters
     ----------
+    model
+        Also ask this speech model, as NAME or NAME:ARGUMENT, to repeat a recording: some servers ignore the
+        sound that they are sent. This makes one or two requests.
+    option
+        Option of the model, as NAME=VALUE; repeat it for more.
     json
         Print the findings as JSON.
     """
@@ -89,11 +98,12 @@ def doctor(*, json: bool = False) -> int:
         for c, package in zip(findings, _PACKAGES, strict=False)
         if not c.found and package[2] in ("", "embedded", "espeak")
     ]
+    heard = await _heard(model, option) if model is not None else None
+    failed = 1 if broken or (heard is not None and not heard.hears) else 0
     if json:
-        print_json(
-            {"agentaudio": __version__, "python": platform.python_version(), "checks": [asdict(c) for c in findings]}
-        )
-        return 1 if broken else 0
+        found = {"agentaudio": __version__, "python": platform.python_version(), "checks": list(map(asdict, findings))}
+        print_json(found if heard is None else {**found, "hearing": asdict(heard)})
+        return failed
     out.print(f"agentaudio {__version__}, Python {platform.python_version()}, {platform.platform()}")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("", "what", "found", "for", "how to install it"):
@@ -102,4 +112,15 @@ def doctor(*, json: bool = False) -> int:
         sign = mark("✓", "green") if check.found else mark("✗", "red")
         table.add_row(sign, check.what, check.found or "–", check.needed_for, "" if check.found else check.remedy)
     out.print(table)
-    return 1 if broken else 0
+    if heard is not None:
+        out.print(mark("✓", "green") if heard.hears else mark("✗", "red"), heard.line)
+    return failed
+
+
+async def _heard(spec: str, options: Sequence[str]) -> Hearing:
+    model = await load_or_fetch(spec, options)
+    try:
+        with progress("playing a recording to the model"):
+            return await check_hearing(model)
+    finally:
+        await model.aclose()
