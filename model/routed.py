@@ -11,15 +11,15 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from agentaudio.conversation import AudioPart, Conversation, Message, Part, TextPart, ToolCall, ToolSpec
+from agentaudio.conversation import AudioPart, Conversation, Message, TextPart, ToolCall, ToolSpec
 from agentaudio.errors import OptionError
 from agentaudio.model.asked.read import read_wishes
 from agentaudio.model.asked.wish import Search
+from agentaudio.model.hearing import recognised, transcribed, unheard
 from agentaudio.model.parts import Recogniser
 from agentaudio.model.registry import load_model, load_recogniser
 from agentaudio.model.results_as_text import results_as_text
 from agentaudio.model.speech_lm import CallDelta, Delta, End, GenerateOptions, Heard, ReferenceVoice, SpeechLM
-from agentaudio.sound.audio import Audio
 
 VOICE, DOCUMENTS, WEB = "audio_search", "search_documents", "web_search"
 """The tools that are called for a model."""
@@ -73,16 +73,14 @@ class Routed:
                     yield delta
             return
         self._warn(tools)
-        recognised = None
+        heard = None
         if self._recogniser is not None:
-            if sounds := _unheard(conversation.last_user):
-                sound = await asyncio.to_thread(Audio.concat, sounds)
-                recognition = await self._recogniser.recognise(sound, language=options.language)
-                recognised = Heard(recognition.text, recognition.confidence)
-                yield recognised
-            conversation = _written(conversation, recognised)
+            heard = await recognised(self._recogniser, conversation, language=options.language)
+            if heard is not None:
+                yield Heard(heard.text, heard.confidence)
+            conversation = transcribed(conversation, heard.text if heard is not None else "")
         first = bool(conversation.messages) and conversation.messages[-1].role == "user"
-        waiting = first and bool(_unheard(conversation.last_user))
+        waiting = first and bool(unheard(conversation.last_user))
         if first and not waiting:
             calls = await asyncio.to_thread(_calls, conversation, None, tools)
             if calls:
@@ -93,7 +91,7 @@ class Routed:
         calls = []
         async with contextlib.aclosing(self._ask(conversation, tools, voice, options)) as deltas:
             async for delta in deltas:
-                if isinstance(delta, Heard) and recognised is not None:
+                if isinstance(delta, Heard) and heard is not None:
                     continue
                 yield delta
                 if isinstance(delta, CallDelta):
@@ -171,7 +169,9 @@ def _calls(conversation: Conversation, heard: Heard | None, tools: Sequence[Tool
     if not offered or user is None:
         return []
     names = _voice_names(offered[VOICE]) if VOICE in offered else []
-    wishes = read_wishes(_written(Conversation([user]), heard).messages[0].text, names)
+    wishes = read_wishes(
+        transcribed(Conversation([user]), heard.text if heard is not None else "").messages[0].text, names
+    )
     wanted: list[tuple[str, str]] = []
     if wishes.voice is not None:
         wanted.append((VOICE, wishes.voice))
@@ -205,26 +205,6 @@ def _voice_names(tool: ToolSpec) -> list[str]:
     """The names of voices in the phrases of `audio_search`."""
     found = (_NAME.search(phrase) for phrase in tool.phrases if isinstance(phrase, str))
     return [match[1] for match in found if match][:_MOST_NAMES]
-
-
-def _unheard(message: Message | None) -> list[Audio]:
-    parts = message.parts if message is not None else ()
-    return [part.audio for part in parts if isinstance(part, AudioPart) and part.transcript is None]
-
-
-def _written(conversation: Conversation, heard: Heard | None) -> Conversation:
-    """The conversation with a transcript for each sound: the words just heard for the last user message, as the
-    transcript of its first sound; nothing for earlier sounds that were never recognised."""
-    last, messages = conversation.last_user, []
-    for message in conversation:
-        words = heard.text if message is last and heard is not None else ""
-        parts: list[Part] = []
-        for part in message.parts:
-            if isinstance(part, AudioPart) and part.transcript is None:
-                part, words = replace(part, transcript=words), ""
-            parts.append(part)
-        messages.append(Message(message.role, tuple(parts)))
-    return Conversation(messages)
 
 
 def _as_text(conversation: Conversation) -> Conversation:

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentaudio.conversation import AudioPart, Conversation, Message, ToolSpec
+from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import BackendError, OptionError
+from agentaudio.model.hearing import recognised, transcribed, unheard
 from agentaudio.model.parts import ChatDelta, ChatModel, Recogniser, Recognition, Synthesiser
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, Heard, Imitation, ReferenceVoice
 from agentaudio.model.spoken import spoken
-from agentaudio.sound.audio import Audio
 
 IMITATIONS: dict[str, Imitation] = {"clones": "cloned", "moves": "moved", "presets": "preset"}
 """How a model with such a synthesiser speaks in a reference voice; `Synthesiser.voices` to `Capabilities.imitates`."""
@@ -61,7 +61,7 @@ class Cascade:
         heard = await self._hear(conversation, tools, options)
         if heard is not None:
             yield Heard(heard.text, heard.confidence)
-        written = _written(conversation, heard)
+        written = transcribed(conversation, heard.text if heard is not None else "")
         async with contextlib.aclosing(self._chat_deltas(written, tools, options, heard)) as answer:
             if self._synthesiser is None or not options.speak:
                 async for delta in answer:
@@ -95,14 +95,12 @@ class Cascade:
         self, conversation: Conversation, tools: Sequence[ToolSpec], options: GenerateOptions
     ) -> Recognition | None:
         """What the user said last; None when that was written or is transcribed already."""
-        sounds = _unheard(conversation.last_user)
-        if not sounds:
+        if not unheard(conversation.last_user):
             return None
         if self._recogniser is None:
             raise BackendError(f"the model {self.name!r} has no recogniser; give it text")
         hint = await asyncio.to_thread(self._chat.expected, tools)
-        sound = await asyncio.to_thread(Audio.concat, sounds)
-        return await self._recogniser.recognise(sound, language=options.language, hint=hint)
+        return await recognised(self._recogniser, conversation, language=options.language, hint=hint)
 
     def _chat_deltas(
         self,
@@ -115,33 +113,6 @@ class Cascade:
         if "language" not in self._chat.options:
             language = None
         return self._chat.chat(conversation, tools=tools, options=replace(options, language=language))
-
-
-def _unheard(message: Message | None) -> list[Audio]:
-    parts = message.parts if message is not None else ()
-    return [part.audio for part in parts if isinstance(part, AudioPart) and part.transcript is None]
-
-
-def _written(conversation: Conversation, heard: Recognition | None) -> Conversation:
-    """The conversation with a transcript for each sound.
-
-    The words just heard belong to the last user message: to its first sound, since its sounds were joined.
-    Earlier sound that was never recognised, because its turn failed, counts as empty.
-    """
-    last = conversation.last_user
-    messages: list[Message] = []
-    for message in conversation:
-        if not _unheard(message):
-            messages.append(message)
-            continue
-        words = heard.text if message is last and heard is not None else ""
-        parts = []
-        for part in message.parts:
-            if isinstance(part, AudioPart) and part.transcript is None:
-                part, words = replace(part, transcript=words), ""
-            parts.append(part)
-        messages.append(Message(message.role, tuple(parts)))
-    return Conversation(messages)
 
 
 def _capabilities(

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-
 from agentaudio.conversation import ToolCall
 from agentaudio.errors import BackendError
 from agentaudio.model.call_arguments import read_arguments
+from agentaudio.model.openai.usage import CHAT, token_counts
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, EndReason, TextDelta
 from agentaudio.sound.audio import Audio
 
@@ -64,7 +63,7 @@ class ChatAnswer:
             said = error.get("message", error) if isinstance(error, dict) else error
             raise BackendError(f"{self._name} failed in the middle of an answer: {str(said)[:300]}")
         if isinstance(usage := chunk.get("usage"), dict):
-            self._usage = dict(_counts(usage))
+            self._usage = token_counts(usage, CHAT)
         choices = chunk.get("choices")
         deltas: list[Delta] = []
         for choice in choices if isinstance(choices, list) else ():
@@ -198,16 +197,3 @@ def _text(content: Any) -> str:
     if isinstance(content, list):
         return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
     return ""
-
-
-def _counts(usage: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for key, kind in (("prompt", "input"), ("completion", "output")):
-        details = usage.get(f"{key}_tokens_details")
-        details = details if isinstance(details, dict) else {}
-        for name, value in (
-            (f"{kind}_tokens", usage.get(f"{key}_tokens")),
-            (f"{kind}_audio_tokens", details.get("audio_tokens")),
-            (f"{kind}_cached_tokens", details.get("cached_tokens")),
-        ):
-            if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value):
-                yield name, value

@@ -11,6 +11,7 @@ from uuid import uuid4
 from agentaudio.conversation import ToolCall
 from agentaudio.errors import BackendError
 from agentaudio.model.call_arguments import read_arguments
+from agentaudio.model.openai.usage import REALTIME, token_counts
 from agentaudio.model.realtime.session import SAMPLE_RATE_HZ
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, Heard, TextDelta
 from agentaudio.sound.audio import Audio
@@ -85,7 +86,7 @@ class Response:
         status = response.get("status", "completed")
         details = response.get("status_details")
         details = details if isinstance(details, dict) else {}
-        usage = dict(_counts(response.get("usage")))
+        usage = token_counts(response.get("usage"), REALTIME)
         if status == "failed":
             error = details.get("error")
             said = error.get("message") or error.get("code") if isinstance(error, dict) else details
@@ -118,16 +119,3 @@ class Response:
         whole = len(pcm) // 2 * 2
         self._half = pcm[whole:]
         return Audio.from_pcm16(pcm[:whole], SAMPLE_RATE_HZ) if whole else None
-
-
-def _counts(usage: Any) -> Iterator[tuple[str, float]]:
-    for kind in ("input", "output") if isinstance(usage, dict) else ():
-        details = usage.get(f"{kind}_token_details")
-        details = details if isinstance(details, dict) else {}
-        for name, value in (
-            (f"{kind}_tokens", usage.get(f"{kind}_tokens")),
-            (f"{kind}_audio_tokens", details.get("audio_tokens")),
-            (f"{kind}_cached_tokens", details.get("cached_tokens")),
-        ):
-            if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15:
-                yield name, value

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import BackendError, MissingExtra, OptionError
 from agentaudio.model.parts import Recognition
-from agentaudio.model.recognisers.apart import Apart, CheckStop, Stopped, check_length
+from agentaudio.model.recognisers.apart import CheckStop, Stopped
 from agentaudio.model.recognisers.pieces import pieces
+from agentaudio.model.recognisers.whole import SAMPLE_RATE_HZ, WholeRecogniser
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.vad import VoiceActivity, stretches
 
-SAMPLE_RATE_HZ = 16_000
-LONGEST_AUDIO_S = 3600.0
 
-
-class TransformersRecogniser:
+class TransformersRecogniser(WholeRecogniser):
     """Any model for `automatic-speech-recognition`: Whisper, wav2vec 2.0, Moonshine and others. See Recogniser.
 
     Silero's voice detector finds the speech, in pieces of up to 28 s. No code of the repository runs, and
@@ -29,47 +27,44 @@ class TransformersRecogniser:
     dtype: such as `float32` or `bfloat16`
     """
 
-    max_audio_s = LONGEST_AUDIO_S
     languages = ()
 
     def __init__(self, model: str, *, device: str = "cpu", dtype: str = "float32", language: str | None = None) -> None:
-        self._name, self._device, self._dtype, self._language = model, device, dtype, language
+        super().__init__(language)
+        self._name, self._device, self._dtype = model, device, dtype
         self._activity = VoiceActivity()
-        self._apart = Apart(1)
-        self._pipeline: Any = None
 
-    async def recognise(self, audio: Audio, *, language: str | None = None, hint: Sequence[str] = ()) -> Recognition:
-        check_length(audio.duration, self.max_audio_s)
-        return await self._apart.run(lambda stop: self._recognise(audio, language or self._language, stop))
+    def _load(self) -> Any:
+        import transformers
 
-    async def stream(
-        self, sound: AsyncIterator[Audio], *, language: str | None = None, hint: Sequence[str] = ()
-    ) -> AsyncGenerator[Recognition, None]:
-        """Recognise a sound when it has ended; there are no partial results."""
-        yield await self.recognise(Audio.concat([piece async for piece in sound]), language=language, hint=hint)
+        try:
+            return transformers.pipeline(
+                "automatic-speech-recognition", model=self._name, device=self._device, dtype=self._dtype,
+                trust_remote_code=False, model_kwargs={"use_safetensors": True},
+            )  # fmt: skip
+        except Exception as error:  # of the hub's client, of files, of torch
+            folder = Path(self._name)
+            unsafe = folder.is_dir() and not any(folder.glob("*.safetensors"))
+            why = "it holds no weights as safetensors; convert them" if unsafe else str(error).strip()[:200]
+            raise BackendError(
+                f"transformers cannot load {self._name!r} as a model for speech recognition: {why}"
+            ) from error
 
-    async def warm_up(self, hint: Sequence[str] = ()) -> None:
-        await self._apart.run(lambda stop: self._loaded())
-
-    async def aclose(self) -> None:
-        self._apart.close()
-        self._pipeline = None
-
-    def _recognise(self, audio: Audio, language: str | None, check_stop: CheckStop) -> Recognition:
-        pipeline = self._loaded()
-        sound = audio.resample(SAMPLE_RATE_HZ)
+    def _recognise(
+        self, model: Any, sound: Audio, language: str | None, hint: Sequence[str], check_stop: CheckStop
+    ) -> Recognition:
         texts = []
         probabilities = self._activity.probabilities(sound, check_stop)
         for piece in pieces(sound.samples, stretches(probabilities, sound.duration)):
             check_stop()
             samples = sound.slice(piece.start, piece.end).samples
             given: dict[str, Any] = {}
-            if pipeline.type != "ctc":
+            if model.type != "ctc":
                 given["stopping_criteria"] = [_stop_when(check_stop)]
-            if language and pipeline.type == "seq2seq_whisper":
+            if language and model.type == "seq2seq_whisper":
                 given |= {"language": language, "task": "transcribe"}
             try:
-                found = pipeline(
+                found = model(
                     {"raw": samples, "sampling_rate": SAMPLE_RATE_HZ}, **({"generate_kwargs": given} if given else {})
                 )
             except Stopped:
@@ -79,24 +74,6 @@ class TransformersRecogniser:
             texts.append(found["text"].strip())
         text = " ".join(filter(None, texts))
         return Recognition(text, None, language if text else None)
-
-    def _loaded(self) -> Any:
-        if self._pipeline is None:
-            import transformers
-
-            try:
-                self._pipeline = transformers.pipeline(
-                    "automatic-speech-recognition", model=self._name, device=self._device, dtype=self._dtype,
-                    trust_remote_code=False, model_kwargs={"use_safetensors": True},
-                )  # fmt: skip
-            except Exception as error:  # of the hub's client, of files, of torch
-                folder = Path(self._name)
-                unsafe = folder.is_dir() and not any(folder.glob("*.safetensors"))
-                why = "it holds no weights as safetensors; convert them" if unsafe else str(error).strip()[:200]
-                raise BackendError(
-                    f"transformers cannot load {self._name!r} as a model for speech recognition: {why}"
-                ) from error
-        return self._pipeline
 
 
 def _stop_when(check_stop: CheckStop) -> Callable[..., Any]:
