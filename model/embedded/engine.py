@@ -19,7 +19,7 @@ def load(argument: str | None, *, max_request_chars: int = MAX_REQUEST_CHARS, th
     """The entry point `embedded`: Whisper base, a router, and Kokoro, whose voice moves towards the reference.
 
     max_request_chars: characters of a request; a longer one raises BackendError
-    threads: of the CPU, for recognition
+    threads: of the CPU, for recognition and for speech
 
     Raises WeightsMissing, with the command that fetches them, when weights are not on this machine;
     OptionError for an argument: there is only one.
@@ -33,7 +33,7 @@ def load(argument: str | None, *, max_request_chars: int = MAX_REQUEST_CHARS, th
     return Cascade(
         load_recogniser("whisper:base", threads=threads),
         RouterChat(max_request_chars=max_request_chars),
-        load_synthesiser("kokoro"),
+        load_synthesiser("kokoro", threads=threads),
         name="embedded",
     )
 
