@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 LOCAL := .venvs/local
 SPEECHBRAIN := .venvs/speechbrain
 SCALE := .venvs/scale
+NATIVE := .venvs/native
 MUTATE := .venvs/mutate
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -36,6 +37,9 @@ test-scale: $(SCALE)/.ready ## run the tests of Milvus (Lite) and of Ray (a loca
 	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/vectors/test_milvus.py
 	$(SCALE)/bin/python -m pytest -x -q tests/voice_library/test_ray_ingest.py
 
+test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is compiled here
+	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py
+
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/.ready-dev     ## give changed files and messages to every reader of foreign content, FUZZ_SECONDS each (60)
 	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(TARGET)
@@ -58,7 +62,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(MUTATE)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(MUTATE)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -82,6 +86,11 @@ $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python
 	@echo "installing agentaudio with Milvus and Ray"
 	@$(SCALE)/bin/python $(INSTALL) --editable '.[scale,embedded,dev]'
+	@touch $@
+
+$(NATIVE)/.ready: pyproject.toml constraints.txt | $(NATIVE)/bin/python
+	@echo "installing agentaudio with llama.cpp, which takes some minutes to compile"
+	@$(NATIVE)/bin/python $(INSTALL) --editable '.[llama-cpp,embedded,dev]' gguf
 	@touch $@
 
 $(MUTATE)/.ready: constraints.txt | $(MUTATE)/bin/python

@@ -17,6 +17,7 @@ Write = Callable[[Messages, list[dict[str, Any]]], str]
 """Writes messages and tools as a prompt that ends where the answer begins. Raises any exception of the template."""
 
 _MARK = re.compile(r"<[|/]*[\w.:\- ]+[|/]*>|\[/?[A-Z_]+\]|<</?[A-Z]+>>")
+_TAGGED = re.compile(r'<tool_call>\s*\{"name":\s*"ring_7305",\s*"arguments":\s*\{.*\}\s*\}\s*</tool_call>')
 _SYSTEM, _USER, _ANSWER, _RESULT = "be brief 7301", "greet me 7302", "good day 7303", "it rang 7304"
 _TOOL = {
     "type": "function",
@@ -38,6 +39,7 @@ class ChatTemplate:
 
     takes_tools: whether the template writes tools, calls and results
     after_answer: what it writes behind an answer, such as <|im_end|>
+    tagged_calls: whether it writes calls as <tool_call>{"name": ..., "arguments": ...}</tool_call>
 
     Templates differ in what they accept. Where there is no place for a system message, it precedes the first user
     message. Arguments are given as an object or, if that fails, as JSON. Several calls of one step become several
@@ -60,7 +62,9 @@ class ChatTemplate:
         self.takes_tools = "ring_7305" in (self._tried([said], [_TOOL]) or "") and self._takes_calls(said)
         shown = self._tried(greeting) or ""
         self.after_answer = shown.partition(_ANSWER)[2].lstrip() if _ANSWER in shown else ""
-        marks = _MARK.findall("".join([written, shown, self._tried([said, *self._rung(2), said], [_TOOL]) or ""]))
+        rung = self._tried([said, *self._rung(2), said], [_TOOL]) or ""
+        self.tagged_calls = self.takes_tools and bool(_TAGGED.search(rung))
+        marks = _MARK.findall("".join([written, shown, rung]))
         self._plain = Plain([*special, *marks])
 
     def prompt(self, conversation: Conversation, tools: Sequence[ToolSpec] = ()) -> str:

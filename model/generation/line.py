@@ -31,11 +31,13 @@ class Line:
     def __init__(self, name: str) -> None:
         self._name = name
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._stops: set[threading.Event] = set()
+        self._stops: set[Callable[[], None]] = set()
         self._closed = False
 
-    async def deltas(self, work: Work) -> AsyncGenerator[Delta, None]:
+    async def deltas(self, work: Work, on_stop: Callable[[], None] = lambda: None) -> AsyncGenerator[Delta, None]:
         """The deltas of a generation.
+
+        on_stop: called when nobody waits for the answer any more, for work that is busy between two `check_stop`
 
         Closing the generator stops the work before its next token, and waits for that.
         Raises what the work raises, and BackendError when the line is closed meanwhile.
@@ -45,11 +47,15 @@ class Line:
         items: asyncio.Queue[Delta | Exception | None] = asyncio.Queue()
         loop, stop = asyncio.get_running_loop(), threading.Event()
 
+        def end() -> None:
+            stop.set()
+            on_stop()
+
         def hand(item: Delta | Exception | None) -> None:
             try:
                 loop.call_soon_threadsafe(items.put_nowait, item)
             except RuntimeError:  # the event loop was closed
-                stop.set()
+                end()
 
         def check_stop() -> None:
             if stop.is_set():
@@ -64,7 +70,7 @@ class Line:
             except Exception as error:
                 hand(error)
 
-        self._stops.add(stop)
+        self._stops.add(end)
         future: Future[Any] = self._executor.submit(run)
         future.add_done_callback(lambda _: hand(None))
         running, ended = True, False
@@ -78,8 +84,8 @@ class Line:
             if not ended:
                 raise BackendError(f"model {self._name!r} was closed while it was generating")
         finally:
-            stop.set()
-            self._stops.discard(stop)
+            end()
+            self._stops.discard(end)
             if running:
                 future.cancel()
                 while await items.get() is not None:
@@ -88,6 +94,6 @@ class Line:
     async def aclose(self) -> None:
         """Stop all generations, and wait until they have stopped. It may be called twice."""
         self._closed = True
-        for stop in tuple(self._stops):
-            stop.set()
+        for end in tuple(self._stops):
+            end()
         await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
