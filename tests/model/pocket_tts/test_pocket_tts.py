@@ -19,6 +19,7 @@ pytest.importorskip("pocket_tts", reason="the extra pocket-tts is not installed"
 pytest.importorskip("onnxruntime", reason="the extra pocket-tts is not installed")
 
 from support.parts import Ears  # noqa: E402
+from support.pocket_tts import packaged_config, write_checkpoint  # noqa: E402
 from support.sounds import tone  # noqa: E402
 
 from agentaudio import Agent  # noqa: E402
@@ -32,6 +33,7 @@ from agentaudio.model.registry import load_chat_model  # noqa: E402
 from agentaudio.sound.audio import Audio  # noqa: E402
 from agentaudio.testing import SynthesiserContract  # noqa: E402
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices  # noqa: E402
+from agentaudio.weights.ledger import ledger  # noqa: E402
 
 FRAME = 1920
 TEXT = "Mars is the fourth planet of the Sun. It has two small moons."
@@ -208,6 +210,16 @@ async def test_a_turn_of_an_agent_is_spoken_in_a_retrieved_voice(short: Path) ->
     await cascade.aclose()
     assert reply.imitation == "cloned" and reply.voice is not None and reply.voice.id == "gina"
     assert reply.audio is not None and reply.audio.sample_rate == 24_000
+
+
+async def test_weights_of_the_published_shapes_fill_the_file_of_the_ledger_and_speak(tmp_path: Path) -> None:
+    folder = write_checkpoint(
+        tmp_path / "full", config=packaged_config("english_2026-04"), dtype="bfloat16", save_config=False
+    )
+    assert (folder / "model.safetensors").stat().st_size == ledger()["pocket-tts"].files["model.safetensors"].size
+    async with loaded(folder, variant="english_2026-04") as pocket:
+        state = await pocket.prepare(demo_voices().get("gina"))
+        assert Audio.concat(await spoken(pocket, state, "Yes, that is right.")).duration > 0.4
 
 
 async def test_damaged_and_foreign_weights_are_refused_in_one_line(short: Path, tmp_path: Path) -> None:
