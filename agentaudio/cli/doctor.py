@@ -49,6 +49,8 @@ _PACKAGES = (
     ("torch", "torch", "local", "Step-Audio 2"),
     ("transformers", "transformers", "local", "Step-Audio 2"),
     ("kaldi_native_fbank", "kaldi-native-fbank", "local", "Step-Audio 2: timbre prompts"),
+    ("pocket_tts", "pocket-tts", "pocket-tts", "speech in cloned voices by Pocket TTS"),
+    ("sentencepiece", "sentencepiece", "pocket-tts-onnx", "Pocket TTS by an ONNX export"),
     ("ddgs", "ddgs", "web", "web_search"),
     ("av", "av", "containers", "reading WebM, MP4 and M4A"),
     ("sounddevice", "sounddevice", "microphone", "`agentaudio ask mic`"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from agentaudio.errors import AudioError, OptionError
 from agentaudio.model.clip_voice import ClipVoice
 from agentaudio.model.kokoro.phrases import SafePhrases
 from agentaudio.model.parts import SynthesiserVoices
-from agentaudio.model.pocket_tts.engine import MOST_TOKENS, SAMPLE_RATE_HZ, PocketEngine
+from agentaudio.model.pocket_tts.engine import MOST_TOKENS, SAMPLE_RATE_HZ, Floats, PocketEngine
 from agentaudio.model.pocket_tts.maker import PocketVoiceMaker
 from agentaudio.model.pocket_tts.text import cut, readable
 from agentaudio.model.pocket_tts.voice import PocketVoice, PocketVoiceFormat
@@ -98,16 +99,17 @@ class PocketTTS:
         self._worker.close(self._engine.close)
 
     async def _phrase(self, phrase: str, state: PocketVoice, language: str) -> AsyncGenerator[Audio, None]:
-        for piece in await asyncio.to_thread(self._pieces, phrase, language):
-            work = functools.partial(self._engine.speak, piece, state.arrays)
-            async with contextlib.aclosing(self._worker.stream(work)) as frames:
-                async for samples in frames:
-                    yield Audio(np.clip(samples, -1, 1), SAMPLE_RATE_HZ)
+        work = functools.partial(self._spoken, phrase, state, language)
+        async with contextlib.aclosing(self._worker.stream(work)) as frames:
+            async for samples in frames:
+                yield Audio(np.clip(samples, -1, 1), SAMPLE_RATE_HZ)
 
-    def _pieces(self, phrase: str, language: str) -> list[str]:
+    def _spoken(self, phrase: str, state: PocketVoice, language: str, stop: threading.Event) -> Iterator[Floats]:
+        """The sound of a phrase, in the thread of the network; nothing for one without words."""
         if text := readable(phrase, language):
-            return self._worker.run(lambda: cut(text, MOST_TOKENS - RESERVE, self._engine.tokens))
-        return []
+            for piece in cut(text, MOST_TOKENS - RESERVE, self._engine.tokens):
+                if not stop.is_set():
+                    yield from self._engine.speak(piece, state.arrays, stop)
 
     def _language(self, wanted: str | None) -> str:
         """The language to speak: without a wish the first one. Empty when the weights do not tell theirs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from agentaudio.errors import VoiceError
 from agentaudio.files import write_atomically
 from agentaudio.model.pocket_tts.engine import Arrays
 
-LARGEST_FILE = 256 << 20
+LARGEST_BYTES = 256 << 20
+"""Of the arrays of a file, unpacked."""
 _CLIP, _VERSION = "clip_sha256", "version"
 
 
@@ -52,9 +54,10 @@ class PocketVoiceFormat:
     def read(self, path: Path, *, clip_sha256: str, version: str) -> PocketVoice:
         """Raises VoiceError when the file is damaged, of another clip, or of other weights."""
         try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise ValueError(f"larger than {LARGEST_FILE >> 20} MB")
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
+            with zipfile.ZipFile(path) as packed:
+                if sum(one.file_size for one in packed.infolist()) > LARGEST_BYTES:
+                    raise ValueError(f"larger than {LARGEST_BYTES >> 20} MB")
+            with np.load(path, allow_pickle=False) as kept:
                 arrays = {name: kept[name] for name in kept.files if name not in (_CLIP, _VERSION)}
                 state = PocketVoice(str(kept[_CLIP]), str(kept[_VERSION]), arrays)
         except Exception as error:  # a damaged file raises errors of zipfile, zlib, NumPy and the like
