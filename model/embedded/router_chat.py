@@ -12,7 +12,7 @@ from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answer
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
 from agentaudio.model.embedded.dialogue.follow_ups import MISSING, whole_request
-from agentaudio.model.embedded.dialogue.languages import declined
+from agentaudio.model.embedded.dialogue.languages import SURE, declined, load_identifier
 from agentaudio.model.embedded.dialogue.replies import about_conversation
 from agentaudio.model.embedded.dialogue.turns import past_turns
 from agentaudio.model.embedded.routing.clauses import clauses
@@ -68,6 +68,8 @@ class RouterChat:
             found = await asyncio.to_thread(self._answer, whole_request(request, past, tools), outputs, tools)
         elif reply := about_conversation(request, tools, past):
             found = Answer(reply, ())
+        elif reply := await asyncio.to_thread(declined, request, options.language, least=SURE):
+            found = Answer(reply, ())
         else:
             whole = whole_request(request, past, tools)
             routes = await asyncio.to_thread(self._router.route, whole, tools) if request else []
@@ -77,7 +79,8 @@ class RouterChat:
             if calls:
                 yield End("tool_calls")
                 return
-            found = Answer(declined(request, options.language) or _without_tools(whole, routes, tools), ())
+            reply = await asyncio.to_thread(declined, request, options.language)
+            found = Answer(reply or _without_tools(whole, routes, tools), ())
         for citation in found.citations:
             yield CitationDelta(citation)
         for word in re.findall(r"\s*\S+", found.text):
@@ -89,7 +92,8 @@ class RouterChat:
         return expected_sentences(tools)
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
-        """Load the sentence embedder, and embed what describes these tools."""
+        """Load the sentence embedder and the language identifier, and embed what describes these tools."""
+        await asyncio.to_thread(load_identifier)
         await asyncio.to_thread(self._router.route, "hello", tools)
 
     async def aclose(self) -> None:
