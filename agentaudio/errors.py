@@ -34,14 +34,22 @@ from collections.abc import Iterable
 from agentaudio.escaping import one_line, visible
 
 
+LONGEST_MESSAGE = 2_000
+"""Characters of a message; a longer one loses its middle, which is what it quotes."""
+
+
 class AgentAudioError(Exception):
     """Base class of all errors that agentaudio raises deliberately.
 
-    The message becomes one line without hidden characters, because it often quotes names and texts of strangers.
+    The message becomes one line without hidden characters and of LONGEST_MESSAGE characters at most, because it often
+    quotes names and texts of strangers.
     """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(one_line(message))
+        text = one_line(message)
+        if len(text) > LONGEST_MESSAGE:
+            text = f"{text[: LONGEST_MESSAGE // 2]} … {text[-LONGEST_MESSAGE // 2 + 3 :]}"
+        super().__init__(text)
 
 
 class AudioError(AgentAudioError, ValueError):

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from agentaudio import errors
-from agentaudio.errors import AgentAudioError, MissingExtra, ToolError
+from agentaudio.errors import LONGEST_MESSAGE, AgentAudioError, MissingExtra, ToolError, VoiceError
 
 CLASSES = [
     found for _, found in inspect.getmembers(errors, inspect.isclass)
@@ -23,6 +23,12 @@ def test_the_text_has_no_character_that_a_terminal_obeys(kind: type[AgentAudioEr
     lines = "\n" if issubclass(kind, ToolError) else " "
     assert text == rf"no file a\x1b[2J\x07\x0d\u202eb\u200b\ud800 here{lines}error: none"
     assert str(kind("铜钟, ß, 👩\u200d🚀 and\ttabs stay")) == "铜钟, ß, 👩\u200d🚀 and\ttabs stay"
+
+
+def test_a_long_message_keeps_its_beginning_and_its_remedy() -> None:
+    text = str(VoiceError(f"there is no column {'9' * 50_000!r}; known: file, name"))
+    assert len(text) == LONGEST_MESSAGE
+    assert text.startswith("there is no column '999") and text.endswith("999'; known: file, name")
 
 
 def test_an_error_survives_pickling_and_quoting_an_error() -> None:

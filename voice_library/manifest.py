@@ -112,7 +112,8 @@ def _within(folder: Path, rows: Iterable[Raw]) -> Iterator[Entry]:
             inside = path.resolve().is_relative_to(root)
             missing = not path.is_file()
         except (OSError, ValueError, RuntimeError) as error:  # NUL, too long, circular links
-            yield Entry(number, folder, problem=f"{name.strip()[:200]!r} is not a file name ({error})")
+            why = getattr(error, "strerror", None) or str(error)[:200]
+            yield Entry(number, folder, problem=f"{name.strip()[:200]!r} is not a file name ({why})")
             continue
         if not inside:
             yield Entry(number, path, problem=f"it leads out of {folder}; copy it there")
