@@ -33,7 +33,6 @@ from collections.abc import Iterable
 
 from agentaudio.escaping import one_line, visible
 
-
 LONGEST_MESSAGE = 2_000
 """Characters of a message; a longer one loses its middle, which is what it quotes."""
 
