@@ -46,6 +46,11 @@ def test_the_english_weights_come_from_the_ledger(tmp_path: Path) -> None:
         load(None)
 
 
+def test_the_export_without_torch_comes_from_the_ledger() -> None:
+    with pytest.raises(WeightsMissing, match="run `agentaudio models fetch pocket-tts-onnx`"):
+        load("onnx")
+
+
 @is_installed
 def test_weights_of_the_right_size_and_the_wrong_hash_are_not_used(tmp_path: Path) -> None:
     home = tmp_path / "cache" / "weights" / f"{ENTRY}-{ledger()[ENTRY].digest[:12]}"
