@@ -1,6 +1,6 @@
-"""Whole turns of the embedded engine: the recorded questions of the demo, answered and judged.
+"""Whole turns of an embedded engine: the recorded questions of the demo, answered and judged.
 
-    python benchmarks/embedded_turn.py [--json FILE]
+    python benchmarks/embedded_turn.py [--model embedded-lite] [--json FILE]
 
 One session asks the eight recorded questions. For each it reports:
 
@@ -8,7 +8,8 @@ One session asks the eight recorded questions. For each it reports:
   facts, and whether the retrieved voice is the requested one;
 - the word error rate of the spoken answer, heard by Whisper base;
 - the gain in speaker similarity to the reference voice over the unchanged synthesiser;
-- the time from the end of the question to the first sound, in a process that is warmed up.
+- the time from the end of the question to the first sound, in a process that is warmed up, and the time of the CPU
+  until then, without that of worker processes. On a machine that does other work only the second says something.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import argparse
 import asyncio
 import json
 import statistics
+import time
 from typing import Any
 
 from judge import Ear
-from report import publish
+from report import machine, publish
 from rich.console import Console
 from rich.table import Table
 
-from agentaudio import Audio, Reply
+from agentaudio import Audio, Reply, Session
 from agentaudio.demo.run import demo_agent, questions_folder
+from agentaudio.events import AudioSpoken, TurnFinished
 from agentaudio.model.embedded.speaking.espeak import Espeak
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.text.spoken_form import spoken_form
@@ -53,11 +56,27 @@ class Judge:
         return float(reference @ self.encoder.encode(reply.audio) - reference @ untouched)
 
 
-async def ask_all(questions: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Reply]]:
-    async with demo_agent() as agent:
+Turn = tuple[dict[str, Any], Reply, float]
+"""A question, its reply, and the CPU seconds to the first sound."""
+
+
+async def ask_all(questions: list[dict[str, Any]], model: str) -> list[Turn]:
+    async with demo_agent(model) as agent:
         await agent.warm_up()
         session = agent.session()
-        return [(q, await session.run(Audio.load(questions_folder() / q["file"]))) for q in questions]
+        return [(question, *await ask(session, question["file"])) for question in questions]
+
+
+async def ask(session: Session, file: str) -> tuple[Reply, float]:
+    sound = Audio.load(questions_folder() / file)
+    used, first_cpu_s, reply = time.process_time(), float("nan"), None
+    async for event in session.stream(sound):
+        if isinstance(event, AudioSpoken) and first_cpu_s != first_cpu_s:
+            first_cpu_s = time.process_time() - used
+        if isinstance(event, TurnFinished):
+            reply = event.reply
+    assert reply is not None
+    return reply, first_cpu_s
 
 
 def share(verdicts: list[bool | None]) -> str:
@@ -65,7 +84,7 @@ def share(verdicts: list[bool | None]) -> str:
     return f"{sum(given)} of {len(given)}"
 
 
-def judge(question: dict[str, Any], reply: Reply, by: Judge) -> dict[str, Any]:
+def judge(question: dict[str, Any], reply: Reply, first_cpu_s: float, by: Judge) -> dict[str, Any]:
     expected = question["expects"]
     called = [run.call.name for run in reply.tool_calls]
     gain = by.gain(reply)
@@ -81,17 +100,19 @@ def judge(question: dict[str, Any], reply: Reply, by: Judge) -> dict[str, Any]:
         "answer_wer": round(by.wer(reply), 1),
         "voice_gain": None if gain is None else round(gain, 3),
         "first_audio_s": round(reply.timings.get("first_audio", float("nan")), 2),
+        "first_audio_cpu_s": round(first_cpu_s, 2),
         "answer": reply.text,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="embedded", choices=["embedded", "embedded-lite"])
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
     questions = json.loads((questions_folder() / "questions.json").read_text(encoding="utf-8"))
     by = Judge()
-    rows = [judge(question, reply, by) for question, reply in asyncio.run(ask_all(questions))]
+    rows = [judge(*turn, by) for turn in asyncio.run(ask_all(questions, arguments.model))]
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in rows[0]:
         table.add_column(title.replace("_", " "), overflow="fold")
@@ -100,8 +121,9 @@ def main() -> None:
     Console(width=200).print(table)
     gains = [row["voice_gain"] for row in rows if row["voice_gain"] is not None]
     publish(
-        "embedded turns",
+        f"turns of {arguments.model}",
         {
+            "model": arguments.model,
             "questions": len(rows),
             "tool_right": sum(row["tool_right"] for row in rows),
             "facts_right": share([row["facts"] for row in rows]),
@@ -111,6 +133,9 @@ def main() -> None:
             "voice_gain_min": min(gains, default=None),
             "first_audio_s_median": round(statistics.median(row["first_audio_s"] for row in rows), 2),
             "first_audio_s_max": max(row["first_audio_s"] for row in rows),
+            "first_audio_cpu_s_median": round(statistics.median(row["first_audio_cpu_s"] for row in rows), 2),
+            "first_audio_cpu_s_max": max(row["first_audio_cpu_s"] for row in rows),
+            **machine(),
             "rows": rows,
         },
         arguments.json,

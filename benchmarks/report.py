@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,3 +17,10 @@ def publish(title: str, figures: Mapping[str, Any], json_path: str | None) -> No
         print(f"  {name:<{width}}  {value}")
     if json_path is not None:
         Path(json_path).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def machine() -> dict[str, Any]:
+    """The processor, its cores, and how many tasks wanted one while this ran."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return {"processor": name, "cores": os.cpu_count(), "load_average": round(os.getloadavg()[1], 1)}

@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+VARIANTS = {"embedded_lite_turn": ("embedded_turn", "--model", "embedded-lite")}
+"""Figures of a script that is run with options."""
 FIGURES = HERE.parent / "docs" / "figures"
 BENCHMARKS = (
     "agent_loop", "cloning", "recognition", "embedded_routing", "embedded_exchanges", "embedded_timbre",
-    "embedded_turn",
+    "embedded_turn", "embedded_lite_turn", "kokoro_speed",
     "voice_gallery", "voice_requests", "voice_ingest", "voice_faults", "retrieval_quality", "voice_search",
     "routed_calls", "hostile",
 )  # fmt: skip
@@ -28,9 +30,9 @@ def main() -> None:
     failed = []
     for name in wanted:
         print(f"\n== {name}", flush=True)
-        done = subprocess.run(
-            [sys.executable, HERE / f"{name}.py", "--json", FIGURES / f"{name}.json"], cwd=HERE.parent, check=False
-        )
+        script, *options = VARIANTS.get(name, (name,))
+        command = [sys.executable, str(HERE / f"{script}.py"), *options, "--json", str(FIGURES / f"{name}.json")]
+        done = subprocess.run(command, cwd=HERE.parent, check=False)
         if done.returncode:
             failed.append(name)
     if failed:

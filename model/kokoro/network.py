@@ -23,7 +23,7 @@ FILE = "kokoro-v1.0.int8.onnx"
 INPUTS = ((1, None), (1, STYLE_SIZE), (1,))
 """Shapes of the inputs: symbols int64, style float32, speed float32."""
 
-_DURATIONS = "/encoder/Clip_output_0"
+DURATIONS = "/encoder/Clip_output_0"
 """Inner tensor of the graph: (1, symbols) float32, frames of each symbol, the two ends included."""
 
 
@@ -66,13 +66,13 @@ class KokoroNetwork:
             return self._network
 
     def _open(self) -> OnnxNetwork:
-        source = self._on(self._folder / FILE, (_DURATIONS,))
+        source = self._on(self._folder / FILE, (DURATIONS,))
         if not source.path.is_file():
             return source
         problem: AgentAudioError | None = None
         try:
             for again in (False, True):  # a damaged file is made again
-                with faster_file(source, (_DURATIONS,), again=again) as path:
+                with faster_file(source, (DURATIONS,), again=again) as path:
                     network = self._on(path)
                     try:
                         network.metadata()  # reads the file, which may be a temporary one

@@ -11,6 +11,12 @@ SHORTEST_WORDS = 5
 """Kokoro adds sounds to phrases of one to three words, and is safe from about five on."""
 LONGEST_WORDS = 20
 """A longer phrase is cut at a clause mark, so that its sound is ready before the phrase before it has been heard."""
+LONGEST_OPENING_WORDS = 8
+"""A longer first phrase is cut before a word of _JOINTS, so that the first sound is ready earlier."""
+_JOINTS = re.compile(
+    r"\s+(?=(?:in|on|at|by|for|from|with|until|over|during|through|across|after|before|into|between"
+    r"|because|when|while|where|which)\s)"
+)
 _CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[，；：、])|\s+(?=[—–-]\s)")
 _WORD = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
 CJK_PER_WORD = 1.5
@@ -19,13 +25,14 @@ CJK_PER_WORD = 1.5
 class SafePhrases:
     """Cuts text that arrives in pieces into phrases of SHORTEST_WORDS or more; see PhraseStream.
 
-    A shorter phrase is joined with the next one. Only the last phrase of a text may be shorter. However
-    the text is divided, the phrases are the same.
+    A shorter phrase is joined with the next one. Only the last phrase of a text may be shorter. The first one is kept
+    short. However the text is divided, the phrases are the same.
     """
 
     def __init__(self) -> None:
         self._phrases = PhraseStream()
         self._held = ""
+        self._is_opening = True
 
     def push(self, text: str) -> list[str]:
         """Add a piece of text; returns the phrases that it completes."""
@@ -44,9 +51,26 @@ class SafePhrases:
         for phrase in phrases:
             self._held = f"{self._held} {phrase}".strip()
             if word_count(self._held) >= SHORTEST_WORDS:
-                found += _cut(self._held)
+                found += self._opened(_cut(self._held))
                 self._held = ""
         return found
+
+    def _opened(self, phrases: list[str]) -> list[str]:
+        """The phrases, with the first one of the text cut in two where it is long."""
+        if not self._is_opening:
+            return phrases
+        self._is_opening = False
+        return [*_opening(phrases[0]), *phrases[1:]]
+
+
+def _opening(phrase: str) -> list[str]:
+    """A phrase in two parts of SHORTEST_WORDS or more, if it is long and has a word that a part can begin with."""
+    if word_count(phrase) > LONGEST_OPENING_WORDS:
+        for match in _JOINTS.finditer(phrase):
+            parts = [phrase[: match.start()], phrase[match.end() :]]
+            if min(map(word_count, parts)) >= SHORTEST_WORDS:
+                return parts
+    return [phrase]
 
 
 def _cut(phrase: str) -> list[str]:

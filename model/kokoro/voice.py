@@ -114,7 +114,7 @@ class FittedStyleFormat:
             weights=state.weights,
             chinese_weights=state.chinese_weights,
             scale=state.scale,
-            source=_array(state.source),
+            source=source_numbers(state.source),
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content.getvalue(), error=VoiceError)
@@ -128,11 +128,11 @@ class FittedStyleFormat:
                     np.asarray(kept["weights"], np.float32),
                     np.asarray(kept["chinese_weights"], np.float32),
                     float(kept["scale"]),
-                    _source(kept["source"]),
+                    source_from(kept["source"]),
                 )
         except Exception as error:  # a damaged file raises errors of zipfile, zlib, NumPy and the like
             raise VoiceError(f"the fitted style {path} is damaged ({error!r})") from None
-        numbers = (state.weights, state.chinese_weights, _array(state.source))
+        numbers = (state.weights, state.chinese_weights, source_numbers(state.source))
         if state.clip_sha256 != clip_sha256:
             raise VoiceError(f"the fitted style {path} belongs to another clip")
         if state.weights.shape != state.chinese_weights.shape or len(state.weights) != len(stock_styles().names):
@@ -142,11 +142,13 @@ class FittedStyleFormat:
         return state
 
 
-def _array(source: SourceVoice) -> NDArray[np.float64]:
+def source_numbers(source: SourceVoice) -> NDArray[np.float64]:
+    """(3 + 2 CEPSTRUM,) float64, for a file."""
     return np.concatenate([[source.warp, source.log_f0_mean, source.log_f0_deviation], source.mean, source.deviation])
 
 
-def _source(numbers: NDArray[np.float64]) -> SourceVoice:
+def source_from(numbers: NDArray[np.float64]) -> SourceVoice:
+    """The statistics of which `source_numbers` made these."""
     values = np.asarray(numbers, np.float64)
     mean, deviation = values[3:].reshape(2, -1)
     return SourceVoice(float(values[0]), mean, deviation, float(values[1]), float(values[2]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from agentaudio.errors import VoiceError
+from agentaudio.model.kokoro.demo_fits import demo_fits
 from agentaudio.model.kokoro.fit import fit_weights
 from agentaudio.model.kokoro.network import KokoroNetwork
 from agentaudio.model.kokoro.spoken import SAMPLE_RATE_HZ
@@ -43,7 +44,14 @@ class StyleFitter:
         self._encoder = EmbeddedSpeakerEncoder()
 
     def make(self, voice: ReferenceVoice) -> FittedStyle:
-        """Raises VoiceError when the clip holds too little speech, or when no blend for it can speak."""
+        """The shipped fit of a demo voice, and a new one of another clip. Raises what `fit` raises."""
+        return demo_fits().get(voice.clip.sha256) or self.fit(voice)
+
+    def fit(self, voice: ReferenceVoice) -> FittedStyle:
+        """Fit a blend to the clip, which takes a second or two.
+
+        Raises VoiceError when the clip holds too little speech, or when no blend for it can speak.
+        """
         target = self._encoder.encode(voice.clip)
         timbre = WorldTimbre(voice.clip)
         styles, speakers = stock_styles(), stock_speakers()

@@ -40,6 +40,28 @@ def test_a_long_sentence_is_cut_at_its_clause_marks(text: str) -> None:
     assert all(phrase[-1] in ",;:.，。" for phrase in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "The national museum is open from nine in the morning until six in the evening. It is on the main square "
+            "from Monday until Friday.",
+            ["The national museum is open", "from nine in the morning until six in the evening."],
+        ),
+        ("The national museum is open from nine until six.", None),  # a part would be too short
+        ("The museum is open from nine on Sundays.", None),  # short enough
+        (
+            "Come in because the door of our old house stands open",
+            ["Come in because the door of our old house stands open"],
+        ),
+    ],
+)
+def test_a_long_opening_is_cut_before_a_word_that_begins_a_part(text: str, wanted: list[str] | None) -> None:
+    found = phrases([text])
+    assert found[:2] == (wanted or [text])
+    assert " ".join(found) == text
+
+
 def test_a_short_opening_is_joined_with_what_follows() -> None:
     assert phrases(["Sure. It is six miles long. I see."])[0] == "Sure. It is six miles long."
 
