@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +17,17 @@ from llama_cpp.llama_grammar import LlamaGrammar, json_schema_to_gbnf
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.errors import BackendError
-from agentaudio.model.chat_models.template import ChatTemplate, Messages
-from agentaudio.model.generation.thoughts import MARKS
+from agentaudio.model.chat_models.template import KEPT_MARKS, ChatTemplate, Messages
+from agentaudio.model.generation.line import CheckStop
+from agentaudio.model.generation.stop_flag import StopFlag
 from agentaudio.model.speech_lm import GenerateOptions
-from agentaudio.model.written_calls import FRAMES
-
-_KEPT = {*MARKS, *MARKS.values(), *FRAMES, *FRAMES.values()}
-"""Special tokens that say where thoughts and calls are; all others are left out of the text."""
 
 _PIECE_BYTES = 1024
 _log = logging.getLogger(__name__)
 
 
-class StopFlag:
-    """Stops the computation of llama.cpp from any thread.
-
-    llama.cpp asks a C function of the form `bool f(void *)` before each operation. A Python function would wait for
-    the interpreter each time, so it is given `strlen` and this text: empty goes on, anything else stops.
-    """
-
-    def __init__(self) -> None:
-        self.text = ctypes.create_string_buffer(2)
-
-    def set(self) -> None:
-        self.text[0] = b"x"
-
-
 class LlamaWeights:
-    """A loaded GGUF file.
+    """A loaded GGUF file; see `Weights`. What a prompt has in common with the last one is not computed again.
 
     name: of the model, for messages
     path: of the file
@@ -79,7 +62,7 @@ class LlamaWeights:
         kinds = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL, llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED
         control = self._tokens_with(kinds[0])
         special = {token: self._piece(token).decode("utf-8", "replace") for token in self._tokens_with(sum(kinds))}
-        self._hidden = frozenset(token for token in control if special[token] not in _KEPT)
+        self._hidden = frozenset(token for token in control if special[token] not in KEPT_MARKS)
         self.template = ChatTemplate(self._writer(thinks), special.values(), name=name)
         self.ends = frozenset(
             token for token in control if llama_cpp.llama_vocab_is_eog(self._vocabulary, token)
@@ -101,36 +84,49 @@ class LlamaWeights:
         """The text of tokens, without the special ones except those of thoughts and calls."""
         return b"".join(self._piece(one) for one in tokens if one not in self._hidden).decode("utf-8", "replace")
 
-    def tokens(
-        self, prompt: Sequence[int], options: GenerateOptions, stop: StopFlag, tools: Sequence[ToolSpec] = ()
-    ) -> Generator[int, None, None]:
-        """Generate tokens without end. What is None in the options is as llama-cpp-python has it.
+    def generate(
+        self,
+        prompt: Sequence[int],
+        *,
+        tools: Sequence[ToolSpec],
+        options: GenerateOptions,
+        limit: int,
+        take: Callable[[int], bool],
+        check_stop: CheckStop,
+        flag: StopFlag,
+    ) -> None:
+        """Generate tokens until one is the last; see `Weights`. What is None in the options is as the library has it.
 
-        tools: with them, and where the template writes calls in tags, the JSON of a call follows their schemas
-
+        Where the template writes calls in tags, the JSON of a call follows the tools' schemas.
         Raises RuntimeError when the computation fails or is stopped.
         """
-        self._stop = stop  # llama.cpp reads its text
+        self._stop = flag  # llama.cpp reads its text
         stopped = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
-        llama_cpp.llama_set_abort_callback(self._llama.ctx, stopped, ctypes.cast(stop.text, ctypes.c_void_p))
+        llama_cpp.llama_set_abort_callback(self._llama.ctx, stopped, ctypes.cast(flag.text, ctypes.c_void_p))
         chosen = {"temp": options.temperature, "top_p": options.top_p, "repeat_penalty": options.repetition_penalty}
         sampling = {name: value for name, value in chosen.items() if value is not None}
         self._llama.set_seed(options.seed % 2**32 if options.seed is not None else secrets.randbits(31))
         grammar = self._call_grammar(tools) if tools and self.template.tagged_calls else None
-        written, constrained, end = list(prompt), False, len(prompt)
         try:
-            while True:
-                rule = LlamaGrammar.from_string(grammar, verbose=False) if constrained and grammar else None
-                for token in self._llama.generate(written, grammar=rule, **sampling):
-                    written.append(token)
-                    yield token
-                    text = self.decode(written[max(end, len(written) - 16) :])
-                    if grammar and text.endswith("</tool_call>" if constrained else "<tool_call>"):
-                        constrained = not constrained
-                        break
+            for token in self._sampled(list(prompt), sampling, grammar):
+                if take(token):
+                    return
         except Exception:
             self._llama.reset()  # what was computed of the prompt is not known
             raise
+
+    def _sampled(self, written: list[int], sampling: dict[str, Any], grammar: str | None) -> Iterator[int]:
+        """Tokens behind `written`; those between the tags of a call follow the grammar."""
+        end, constrained = len(written), False
+        while True:
+            rule = LlamaGrammar.from_string(grammar, verbose=False) if constrained and grammar else None
+            for token in self._llama.generate(written, grammar=rule, **sampling):
+                written.append(token)
+                yield token
+                text = self.decode(written[max(end, len(written) - 16) :])
+                if grammar and text.endswith("</tool_call>" if constrained else "<tool_call>"):
+                    constrained = not constrained
+                    break
 
     def close(self) -> None:
         """Free the weights."""

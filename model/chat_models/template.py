@@ -10,11 +10,16 @@ from typing import Any
 from agentaudio.conversation import Conversation, Message, ToolCall, ToolSpec
 from agentaudio.errors import BackendError
 from agentaudio.model.generation.plain import Plain
+from agentaudio.model.generation.thoughts import MARKS
 from agentaudio.model.results_as_text import results_as_text
+from agentaudio.model.written_calls import FRAMES
 
 Messages = list[dict[str, Any]]
 Write = Callable[[Messages, list[dict[str, Any]]], str]
 """Writes messages and tools as a prompt that ends where the answer begins. Raises any exception of the template."""
+
+KEPT_MARKS = frozenset({*MARKS, *MARKS.values(), *FRAMES, *FRAMES.values()})
+"""Special tokens that say where thoughts and calls are; all others are left out of the text of an answer."""
 
 _MARK = re.compile(r"<[|/]*[\w.:\- ]+[|/]*>|\[/?[A-Z_]+\]|<</?[A-Z]+>>")
 _TAGGED = re.compile(r'<tool_call>\s*\{"name":\s*"ring_7305",\s*"arguments":\s*\{.*\}\s*\}\s*</tool_call>')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,22 +11,17 @@ from typing import Any
 import torch
 import transformers
 
-from agentaudio.conversation import Conversation, ToolSpec
-from agentaudio.errors import AgentAudioError, BackendError
-from agentaudio.model.chat_models.template import ChatTemplate, Messages
-from agentaudio.model.generation.answer_text import AnswerText
+from agentaudio.conversation import ToolSpec
+from agentaudio.errors import BackendError
+from agentaudio.model.chat_models.template import KEPT_MARKS, ChatTemplate, Messages
 from agentaudio.model.generation.checkpoint import Placement, check_safetensors
 from agentaudio.model.generation.decoding import Choice, Sampling, text_options
-from agentaudio.model.generation.line import CheckStop, Stopped
-from agentaudio.model.generation.thoughts import MARKS, opened_by
-from agentaudio.model.speech_lm import Delta, End, GenerateOptions
-from agentaudio.model.written_calls import FRAMES
+from agentaudio.model.generation.line import CheckStop
+from agentaudio.model.generation.stop_flag import StopFlag
+from agentaudio.model.speech_lm import GenerateOptions
 
 MOST_CONTEXT = 131_072
 """Tokens of the context where a checkpoint does not say how many it has."""
-
-_KEPT = {*MARKS, *MARKS.values(), *FRAMES, *FRAMES.values()}
-"""Special tokens that say where thoughts and calls are; all others are left out of the text."""
 
 
 class Network:
@@ -36,6 +32,7 @@ class Network:
 
     template: its chat template
     context: tokens of its context
+    ends: tokens that end an answer
     """
 
     def __init__(self, name: str, network: Any, tokenizer: Any, *, context: int | None, thinks: bool) -> None:
@@ -57,9 +54,9 @@ class Network:
             str(token) for token in tokenizer.added_tokens_decoder.values() if token.special
         }
         self.template = ChatTemplate(write, [*self._special, *tokenizer.get_added_vocab()], name=name)
-        self._hidden = frozenset(tokenizer.convert_tokens_to_ids(sorted(self._special - _KEPT)))
-        self._ends = frozenset(_ids(said)) | _ids(tokenizer.eos_token_id) | self._end_of_answer()
-        if not self._ends:
+        self._hidden = frozenset(tokenizer.convert_tokens_to_ids(sorted(self._special - KEPT_MARKS)))
+        self.ends = frozenset(_ids(said)) | _ids(tokenizer.eos_token_id) | self._end_of_answer()
+        if not self.ends:
             raise BackendError(f"the checkpoint of {name!r} has no token that ends an answer; use an instruct model")
 
     @classmethod
@@ -95,76 +92,48 @@ class Network:
         return cls(name, network, tokenizer, context=context, thinks=thinks)
 
     def encode(self, text: str) -> list[int]:
+        """The tokens of a text, which may hold special ones."""
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    encode_prompt = encode
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens, without the special ones except those of thoughts and calls."""
         shown = [token for token in tokens if token not in self._hidden]
         return str(self._tokenizer.decode(shown, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
-    def answer(
+    def generate(
         self,
-        conversation: Conversation,
+        prompt: Sequence[int],
+        *,
         tools: Sequence[ToolSpec],
         options: GenerateOptions,
-        max_tokens: int,
-        emit: Callable[[Delta], None],
+        limit: int,
+        take: Callable[[int], bool],
         check_stop: CheckStop,
+        flag: StopFlag,
     ) -> None:
-        """Generate an answer in the calling thread.
-
-        max_tokens: of an answer where the options have no limit
-        emit: takes the deltas, `End` last
-        check_stop: raises when the answer is not wanted any more; called before each layer of the network
-
-        Raises BackendError when the network fails or the conversation does not fit into its context.
-        """
+        """Generate tokens until one is the last; see `Weights`."""
+        device = self.writer.get_input_embeddings().weight.device
+        choice = Choice(self._sampling.with_options(options), device, seed=options.seed)
+        given = torch.tensor([list(prompt)], device=device)
         try:
             with torch.inference_mode(), ExitStack() as undo:
                 for layer in _layers(self.writer):
                     undo.callback(layer.register_forward_pre_hook(lambda *_: check_stop()).remove)
-                self._answer(conversation, tools, options, max_tokens, emit, check_stop)
-        except (AgentAudioError, Stopped):
-            raise
+                self.writer.generate(
+                    input_ids=given, attention_mask=torch.ones_like(given),
+                    **text_options(choice, take, limit=limit, ends=self.ends),
+                )  # fmt: skip
         except torch.OutOfMemoryError as error:
             raise BackendError("the device's memory is full; shorten the conversation") from error
-        except Exception as error:
-            raise BackendError(f"{self.name} failed: {error!r}") from error
 
-    def _answer(
-        self,
-        conversation: Conversation,
-        tools: Sequence[ToolSpec],
-        options: GenerateOptions,
-        max_tokens: int,
-        emit: Callable[[Delta], None],
-        check_stop: CheckStop,
-    ) -> None:
-        prompt = self.template.prompt(conversation, tools)
-        ids = self.encode(prompt)
-        limit = min(options.max_tokens or max_tokens, self.context - len(ids))
-        if limit < 1:
-            raise BackendError(
-                f"the conversation takes {len(ids)} tokens, and the context of {self.name!r} has {self.context}; "
-                "begin a new session"
-            )
-        text = AnswerText(
-            self.decode, self._ends, limit, tools=tools, stop=options.stop, opened=opened_by(prompt), emit=emit
-        )
-        device = self.writer.get_input_embeddings().weight.device
-        choice = Choice(self._sampling.with_options(options), device, seed=options.seed)
-
-        def take(token: int) -> bool:
-            check_stop()
-            return text.take(token)
-
-        given = torch.tensor([ids], device=device)
-        self.writer.generate(
-            input_ids=given, attention_mask=torch.ones_like(given),
-            **text_options(choice, take, limit=limit, ends=self._ends),
-        )  # fmt: skip
-        usage = {"input_tokens": len(ids), "output_tokens": len(text.tokens)}
-        emit(End(text.reason or "length", usage))  # type: ignore[arg-type]
+    def close(self) -> None:
+        """Free the weights."""
+        self.writer = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _end_of_answer(self) -> frozenset[int]:
         """The special token that the template writes behind an answer: some checkpoints do not name it as their end."""

@@ -18,7 +18,8 @@ from agentaudio.testing import ModelContract, Stage
 pytest.importorskip("llama_cpp", reason="installed by make test-native")
 pytest.importorskip("gguf", reason="installed by make test-native")
 
-from agentaudio.model.chat_models.llama_chat import LlamaChat, load  # noqa: E402
+from agentaudio.model.chat_models.llama_chat import load  # noqa: E402
+from agentaudio.model.chat_models.local_chat import LocalChat  # noqa: E402
 
 
 @cache
@@ -39,7 +40,7 @@ class Directed:
 class TestLlamaCpp(ModelContract):
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[Stage]:
-        chat: LlamaChat = load(str(file()), max_tokens=250, context=2048, threads=1)
+        chat: LocalChat = load(str(file()), max_tokens=250, context=2048, threads=1)
         script, beeps = Script(chat._weights), Beeps()
         beeps.voices = "clones"
         model = Cascade(Ears(), chat, beeps)

@@ -24,7 +24,8 @@ from agentaudio.testing import Answer
 
 torch = pytest.importorskip("torch", reason="torch is installed by make test-local")
 
-from agentaudio.model.chat_models.transformers_chat import TransformersChat, load  # noqa: E402
+from agentaudio.model.chat_models.local_chat import LocalChat  # noqa: E402
+from agentaudio.model.chat_models.transformers_chat import load  # noqa: E402
 
 RING = ToolSpec("ring", "Ring the bell.", {
     "type": "object", "properties": {"times": {"type": "integer"}}, "required": ["times"],
@@ -38,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def chat(folder: Path) -> AsyncIterator[TransformersChat]:
+async def chat(folder: Path) -> AsyncIterator[LocalChat]:
     model = load(str(folder), max_tokens=60)
     yield model
     await model.aclose()
@@ -51,7 +52,7 @@ def asked(text: str = "hello") -> Conversation:
 
 
 async def deltas(
-    model: TransformersChat, conversation: Conversation | None = None, *tools: ToolSpec, **options: Any
+    model: LocalChat, conversation: Conversation | None = None, *tools: ToolSpec, **options: Any
 ) -> list[ChatDelta]:
     given = GenerateOptions(**options)
     return [one async for one in model.chat(conversation or asked(), tools=tools, options=given)]
@@ -61,7 +62,7 @@ def words(found: list[ChatDelta]) -> str:
     return "".join(one.text for one in found if isinstance(one, TextDelta))
 
 
-async def test_random_weights_answer_and_the_seed_decides(chat: TransformersChat) -> None:
+async def test_random_weights_answer_and_the_seed_decides(chat: LocalChat) -> None:
     first = await deltas(chat, seed=5, temperature=1.0, max_tokens=12)
     assert words(first) == words(await deltas(chat, seed=5, temperature=1.0, max_tokens=12))
     assert words(first) != words(await deltas(chat, seed=6, temperature=1.0, max_tokens=12))
@@ -70,7 +71,7 @@ async def test_random_weights_answer_and_the_seed_decides(chat: TransformersChat
     assert isinstance(end, End) and 0 < end.usage["output_tokens"] <= 12 < end.usage["input_tokens"]
 
 
-async def test_greedy_answers_equal_those_of_transformers(folder: Path, chat: TransformersChat) -> None:
+async def test_greedy_answers_equal_those_of_transformers(folder: Path, chat: LocalChat) -> None:
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -83,8 +84,8 @@ async def test_greedy_answers_equal_those_of_transformers(folder: Path, chat: Tr
     assert words(await deltas(chat, temperature=0, max_tokens=20)).removesuffix("\ufffd") == text.removesuffix("\ufffd")
 
 
-async def test_calls_that_do_not_fit_the_schema_become_a_problem_for_the_model(chat: TransformersChat) -> None:
-    script = Script(chat._network)
+async def test_calls_that_do_not_fit_the_schema_become_a_problem_for_the_model(chat: LocalChat) -> None:
+    script = Script(chat._weights)
     script.next(Answer("Now.", calls=[("ring", {"times": 2}), ("ring", {"often": 2}), ("ring", {})]))
     found = await deltas(chat, asked(), RING, max_tokens=400)
     calls = [one for one in found if isinstance(one, CallDelta)]
@@ -99,7 +100,7 @@ async def test_calls_that_do_not_fit_the_schema_become_a_problem_for_the_model(c
 
 async def test_calls_behind_a_special_token_are_found(tmp_path: Path) -> None:
     model = load(str(language_model(tmp_path, INST, kind="Mistral")), max_tokens=100)
-    script = Script(model._network)
+    script = Script(model._weights)
     script.next(Answer('[TOOL_CALLS][{"name": "ring", "arguments": {"times": 3}}]'))
     found = await deltas(model, asked(), RING)
     assert [one.call.arguments for one in found if isinstance(one, CallDelta)] == [{"times": 3}] and not words(found)
@@ -109,7 +110,7 @@ async def test_calls_behind_a_special_token_are_found(tmp_path: Path) -> None:
 async def test_the_token_behind_an_answer_ends_it_although_the_checkpoint_names_another(tmp_path: Path) -> None:
     model = load(str(language_model(tmp_path, TURNS, kind="Gemma2")), max_tokens=50)
     assert not model.calls_tools
-    script = Script(model._network)
+    script = Script(model._weights)
     script.next(Answer("Good day.<end_of_turn>never said"))
     found = await deltas(model)
     assert words(found) == "Good day." and found[-1].reason == "stop"  # type: ignore[union-attr]
@@ -119,15 +120,15 @@ async def test_the_token_behind_an_answer_ends_it_although_the_checkpoint_names_
 @pytest.mark.parametrize("thinks", [False, True])
 async def test_thoughts_are_not_part_of_the_answer(folder: Path, thinks: bool) -> None:
     model = load(str(folder), thinks=thinks)
-    script = Script(model._network)
+    script = Script(model._weights)
     script.next(Answer(("" if thinks else "<think>\n") + "A greeting.</think>\n\nHello."))
     assert words(await deltas(model)) == "Hello."
-    assert model._network is not None and ("<think>" in model._network.decode(script.prompts[0])) == thinks
+    assert model._weights is not None and ("<think>" in model._weights.decode(script.prompts[0])) == thinks
     await model.aclose()
 
 
-async def test_stop_strings_end_an_answer(chat: TransformersChat) -> None:
-    script = Script(chat._network)
+async def test_stop_strings_end_an_answer(chat: LocalChat) -> None:
+    script = Script(chat._weights)
     script.next(Answer("One two three."))
     found = await deltas(chat, stop=("o th",))
     assert words(found) == "One tw" and found[-1].reason == "stop"  # type: ignore[union-attr]
@@ -135,8 +136,8 @@ async def test_stop_strings_end_an_answer(chat: TransformersChat) -> None:
         await deltas(chat, stop=("",))
 
 
-async def test_the_event_loop_goes_on_while_tokens_are_generated(chat: TransformersChat) -> None:
-    script = Script(chat._network)
+async def test_the_event_loop_goes_on_while_tokens_are_generated(chat: LocalChat) -> None:
+    script = Script(chat._weights)
     script.next(Answer("One", stalls=True))
     gaps, last = [], time.monotonic()
 
@@ -153,9 +154,8 @@ async def test_the_event_loop_goes_on_while_tokens_are_generated(chat: Transform
     assert len(gaps) > 10
 
 
-async def test_a_cancelled_answer_stops_while_its_prompt_is_read(chat: TransformersChat) -> None:
-    network = chat._network
-    assert network is not None
+async def test_a_cancelled_answer_stops_while_its_prompt_is_read(chat: LocalChat) -> None:
+    network: Any = chat._weights
     passes = []
 
     def slow(module: Any, inputs: Any) -> None:
@@ -176,7 +176,7 @@ async def test_a_cancelled_answer_stops_while_its_prompt_is_read(chat: Transform
     assert isinstance((await deltas(chat, max_tokens=1))[-1], End)
 
 
-async def test_a_conversation_that_does_not_fit_is_refused(folder: Path, chat: TransformersChat) -> None:
+async def test_a_conversation_that_does_not_fit_is_refused(folder: Path, chat: LocalChat) -> None:
     with pytest.raises(BackendError, match=f"context of .* has {CONTEXT}; begin a new session"):
         await deltas(chat, asked("x" * CONTEXT))
     short = load(str(folder), context=60)
@@ -190,7 +190,7 @@ async def test_a_conversation_that_does_not_fit_is_refused(folder: Path, chat: T
 
 async def test_closing_the_model_stops_running_and_waiting_answers(folder: Path) -> None:
     model = load(str(folder))
-    script = Script(model._network)
+    script = Script(model._weights)
     script.next(Answer("One", stalls=True))
     running = model.chat(asked())
     async with contextlib.aclosing(running):

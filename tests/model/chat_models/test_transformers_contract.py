@@ -18,7 +18,7 @@ from agentaudio.testing import ModelContract, Stage
 
 pytest.importorskip("torch", reason="torch is installed by make test-local")
 
-from agentaudio.model.chat_models.transformers_chat import TransformersChat  # noqa: E402
+from agentaudio.model.chat_models.local_chat import LocalChat  # noqa: E402
 from agentaudio.model.chat_models.transformers_network import Network  # noqa: E402
 
 
@@ -45,7 +45,7 @@ class Directed:
 async def staged(kind: str) -> AsyncIterator[Stage]:
     script, beeps = Script(network(kind)), Beeps()
     beeps.voices = "clones"
-    model = Cascade(Ears(), TransformersChat(network(kind), max_tokens=250), beeps)
+    model = Cascade(Ears(), LocalChat(network(kind), max_tokens=250), beeps)
     try:
         yield Directed(model, script, beeps)
     finally:
