@@ -1,6 +1,10 @@
-"""`Thoughts`: separates what a reasoning model thinks, at the beginning of its text, from its answer."""
+"""`Thoughts`, `without_thoughts`: leave out what a reasoning model thinks at the beginning of its text."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from agentaudio.model.speech_lm import Delta, End, TextDelta
 
 MARKS = {"<think>": "</think>", "<thinking>": "</thinking>", "[THINK]": "[/THINK]"}
 """What opens and closes thoughts: Qwen and DeepSeek, others, Magistral."""
@@ -51,3 +55,18 @@ class Thoughts:
 def opened_by(prompt: str) -> str:
     """The mark that a prompt ends with, in whose thoughts the answer begins; "" for none."""
     return next((mark for mark in MARKS if prompt.rstrip().endswith(mark)), "")
+
+
+async def without_thoughts(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta, None]:
+    """The deltas of an answer without the thoughts at the beginning of its text. It does not close `deltas`."""
+    thoughts = Thoughts()
+    async for delta in deltas:
+        words = ""
+        if isinstance(delta, TextDelta):
+            words = thoughts.feed(delta.text)
+        elif isinstance(delta, End):
+            words = thoughts.finish()
+        if words:
+            yield TextDelta(words)
+        if not isinstance(delta, TextDelta):
+            yield delta

@@ -10,6 +10,7 @@ from typing import Any
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.errors import BackendError
+from agentaudio.model.generation.thoughts import without_thoughts
 from agentaudio.model.openai.answer import ChatAnswer
 from agentaudio.model.openai.dialect import DIALECTS, Dialect
 from agentaudio.model.openai.messages import tool_list
@@ -61,12 +62,16 @@ class Completions:
     ) -> AsyncGenerator[Delta, None]:
         """Yield the deltas of one answer, `End` last. extra: further fields of the request.
 
-        Calls that the model writes into its text become calls, where tools were offered.
+        Thoughts that the server leaves in the text are taken out. Calls that the model writes into its text become
+        calls, where tools were offered.
         Raises BackendError when the server fails.
         """
-        asked = self._asked(messages, tools, options, extra)
-        async with contextlib.aclosing(asked), contextlib.aclosing(without_written_calls(asked, tools)) as found:
-            async for delta in found if tools else asked:
+        async with (
+            contextlib.aclosing(self._asked(messages, tools, options, extra)) as asked,
+            contextlib.aclosing(without_thoughts(asked)) as said,
+            contextlib.aclosing(without_written_calls(said, tools)) as found,
+        ):
+            async for delta in found if tools else said:
                 yield delta
 
     async def _asked(

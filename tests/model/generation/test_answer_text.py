@@ -35,6 +35,25 @@ def test_characters_of_several_tokens_come_whole() -> None:
     assert (text.words, text.reason, text.whole) == ("Grüße, 你好 🙂!", "stop", True)
 
 
+def test_spaces_stay_where_a_tokenizer_drops_them_before_a_first_word() -> None:
+    words = ["Good", "day", "to", "you", "."]
+    deltas: list[Any] = []
+
+    def decode(tokens: Sequence[int]) -> str:  # as SentencePiece does
+        return "".join(f" {words[token]}" if token < 4 else words[token] for token in tokens).removeprefix(" ")
+
+    text = AnswerText(decode, {END}, 100, emit=deltas.append)
+    for token in (0, 1, 2, 3, 4, END):
+        text.take(token)
+    assert [delta.text for delta in deltas] == ["Good", " day", " to", " you", "."]
+
+
+def test_thoughts_are_left_out() -> None:
+    text, _ = answer(b"<think>\nA greeting.\n</think>\n\nHello.")
+    assert (text.words, text.reason) == ("Hello.", "stop")
+    assert answer(b"A greeting.</think>Hello.", opened="<think>")[0].words == "Hello."
+
+
 def test_broken_characters_are_shown_as_such_and_hold_nothing_back() -> None:
     text, deltas = answer(b"a" + b"\xe4" * 12 + b"b")
     assert text.words.startswith("a\ufffd") and text.words.endswith("b") and len(deltas) > 2

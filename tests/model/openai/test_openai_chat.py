@@ -129,6 +129,12 @@ async def test_a_call_that_is_written_as_text_is_made_and_not_spoken(written: st
         assert server.requests[1].json["messages"][-2]["content"] == "At once."
 
 
+@pytest.mark.parametrize("tools", [[], [book]])
+async def test_thoughts_that_a_server_leaves_in_the_text_are_not_said(tools: list[Any]) -> None:
+    async with chat_server(text_answer("<th", "ink>\nA greet", "ing.</think>", "\n\n", "Hello", ".")) as server:
+        assert (await Agent(chat(server), tools=tools).run("hello")).text == "Hello."
+
+
 async def test_an_empty_answer_without_tools_is_not_asked_again() -> None:
     async with chat_server([delta("stop")]) as server:
         await answer(chat(server))
