@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import MissingExtra, OptionError
 from agentaudio.model.chat_models.local_chat import MAX_TOKENS, LocalChat, check_limits
-from agentaudio.model.hub import downloaded
+from agentaudio.model.hub import CHECKPOINT, located
 
 try:
     import torch
@@ -16,9 +15,6 @@ except ImportError as error:
     raise MissingExtra("a chat model of transformers", "local") from error
 
 from agentaudio.model.chat_models.transformers_network import Network
-
-FILES = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model")
-"""Files to download; code is not among them."""
 
 
 def load(
@@ -49,9 +45,7 @@ def load(
             "chat model 'transformers' needs a checkpoint: write transformers:FOLDER or transformers:HUB_ID"
         )
     check_limits(max_tokens=max_tokens, context=context)
-    folder = Path(argument).expanduser()
-    if not folder.is_dir() and argument.count("/") == 1 and not argument.startswith((".", "/", "~")):
-        folder = downloaded(argument, FILES, model="transformers")
+    folder = located(argument, CHECKPOINT, model="transformers")
     network = Network.load(
         f"transformers:{argument}", folder, device=device, dtype=dtype, quantization_config=quantization_config,
         context=context, thinks=thinks,

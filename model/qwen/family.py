@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-FILES = ("*.json", "*.safetensors", "*.txt", "*.jinja", "spk_dict.pt")
-"""Files to download; code is not among them."""
+from agentaudio.model.hub import CHECKPOINT
+
+OWNER = "Qwen"
+FILES = (*CHECKPOINT, "spk_dict.pt")
 
 
 def sound_tokens(frames: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, cast
 from agentaudio.conversation import Conversation, TextPart, ToolSpec
 from agentaudio.errors import BackendError, MissingExtra, OptionError, did_you_mean
 from agentaudio.model.cascade.cascade import IMITATIONS
-from agentaudio.model.hub import downloaded
+from agentaudio.model.hub import located
 from agentaudio.model.parts import ChatDelta, Synthesiser
 from agentaudio.model.presets import Presets
 from agentaudio.model.registry import load_synthesiser
@@ -28,7 +27,7 @@ except ImportError as error:
 
 from agentaudio.model.generation.line import CheckStop, Line
 from agentaudio.model.qwen.answer import SPEECH_RATE_HZ, Answer, Request
-from agentaudio.model.qwen.family import AUDIO, FILES, OMNI, OMNI_3, Family
+from agentaudio.model.qwen.family import AUDIO, FILES, OMNI, OMNI_3, OWNER, Family
 from agentaudio.model.qwen.network import Network
 
 OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop"})
@@ -246,11 +245,7 @@ def load_omni_3(
 def _network(
     family: Family, argument: str | None, device: Any, dtype: Any, quantization_config: Any, *, speaks: bool
 ) -> Network:
-    named = os.fspath(family.hub_id if argument is None else argument)
-    if named.startswith("Qwen/") and not Path(named).is_dir():
-        folder = downloaded(named, FILES, model=family.name)
-    else:
-        folder = Path(named).expanduser()
+    folder = located(argument or family.hub_id, FILES, model=family.name, owner=OWNER)
     return Network.load(
         family, folder, device=device, dtype=dtype, quantization_config=quantization_config, speaks=speaks
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agentaudio.model.hub import downloaded
+from agentaudio.model import hub
+from agentaudio.model.hub import CHECKPOINT
 
 HUB_ID = "stepfun-ai/Step-Audio-2-mini"
-HUB_OWNER = HUB_ID.partition("/")[0] + "/"
-FILES = ("*.json", "*.safetensors", "*.txt", "token2wav/*")
-"""Files to download; code is not among them."""
+FILES = (*CHECKPOINT, "token2wav/*")
 
 
 def located(checkpoint: str | os.PathLike[str], *, only: str | None = None) -> Path:
@@ -21,7 +20,5 @@ def located(checkpoint: str | os.PathLike[str], *, only: str | None = None) -> P
 
     Raises BackendError when a hub id is not in the cache and cannot be downloaded.
     """
-    named = os.fspath(checkpoint)
-    if not named.startswith(HUB_OWNER) or Path(named).is_dir():
-        return Path(named)
-    return downloaded(named, FILES if only is None else (only,), model="step-audio-2-mini")
+    files = FILES if only is None else (only,)
+    return hub.located(checkpoint, files, model="step-audio-2-mini", owner=HUB_ID.partition("/")[0])
