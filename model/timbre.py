@@ -77,11 +77,10 @@ class OwnTimbre:
 
 @dataclass(frozen=True, slots=True)
 class _Analysis:
-    """f0: (frames,) Hz, 0 where unvoiced; cepstrum: (frames, CEPSTRUM); aperiodicity: (frames, bins)."""
+    """f0: (frames,) Hz, 0 where unvoiced; cepstrum: (frames, CEPSTRUM)."""
 
     f0: Doubles
     cepstrum: Doubles
-    aperiodicity: Doubles
 
     @property
     def voiced(self) -> NDArray[np.bool_]:
@@ -115,7 +114,7 @@ class WorldTimbre:
     def __init__(self, reference: Audio) -> None:
         if reference.is_silent:
             raise VoiceError("the reference is silent; choose a clip of one person speaking")
-        target = _analyse(reference.slice(0.0, LONGEST_REFERENCE_S))
+        target = _Sampled.of(reference.slice(0.0, LONGEST_REFERENCE_S)).analysis()
         speech_s = float(target.typical.sum()) * FRAME_MS / 1000
         if speech_s < SHORTEST_REFERENCE_S:
             raise VoiceError(
@@ -141,7 +140,7 @@ class WorldTimbre:
 
         Raises VoiceError when `speech` holds no voice.
         """
-        analysis = _analyse(speech)
+        analysis = _Sampled.of(speech).analysis()
         if speech.is_silent or not analysis.voiced.any():
             raise VoiceError(f"this speech of {speech.duration:.1f} s holds no voice; give a sentence")
         return SourceVoice.of(analysis, self._mean)
@@ -155,7 +154,8 @@ class WorldTimbre:
         """
         import pyworld
 
-        analysis = _analyse(speech)
+        sampled = _Sampled.of(speech)
+        analysis = sampled.analysis()
         if not analysis.voiced.any():
             return speech.resample(SAMPLE_RATE_HZ)
         if source is None:
@@ -166,7 +166,8 @@ class WorldTimbre:
         cepstrum = self._blended(cepstrum)
         cepstrum[:, 0] = level
         f0 = self._melody(analysis, source)
-        aperiodicity = analysis.aperiodicity if self._log_f0 is not None else np.ones_like(analysis.aperiodicity)
+        bins = len(analysis.f0), FFT_SIZE // 2 + 1
+        aperiodicity = np.ones(bins) if self._log_f0 is None else sampled.aperiodicity()
         coded = np.ascontiguousarray(cepstrum)
         envelope = pyworld.decode_spectral_envelope(coded, SAMPLE_RATE_HZ, FFT_SIZE)
         return _levelled(pyworld.synthesize(f0, envelope, aperiodicity, SAMPLE_RATE_HZ, FRAME_MS))
@@ -244,22 +245,42 @@ def _warp_matrix(factor: float) -> Doubles:
     return np.asarray(coded - origin)
 
 
-def _analyse(audio: Audio) -> _Analysis:
-    try:
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    """wave: (samples,) float64 at SAMPLE_RATE_HZ, FFT_SIZE or more; times: (frames,) s, one each FRAME_MS."""
+
+    wave: Doubles
+    f0: Doubles
+    times: Doubles
+
+    @classmethod
+    def of(cls, audio: Audio) -> _Sampled:
+        try:
+            import pyworld
+        except ImportError:
+            raise MissingExtra("transferring a timbre", "embedded") from None
+        wave = audio.resample(SAMPLE_RATE_HZ).samples.astype(np.float64)
+        # Digital silence has no envelope: inaudible noise (-100 dBFS) keeps the logarithms finite.
+        wave = wave + 1e-5 * np.random.default_rng(0).standard_normal(max(len(wave), FFT_SIZE))[: len(wave)]
+        if len(wave) < FFT_SIZE:
+            wave = np.pad(wave, (0, FFT_SIZE - len(wave)))
+        f0, times = pyworld.dio(
+            wave, SAMPLE_RATE_HZ, f0_floor=LOWEST_F0_HZ, f0_ceil=HIGHEST_F0_HZ, frame_period=FRAME_MS
+        )
+        return cls(wave, pyworld.stonemask(wave, f0, times, SAMPLE_RATE_HZ), times)
+
+    def analysis(self) -> _Analysis:
         import pyworld
-    except ImportError:
-        raise MissingExtra("transferring a timbre", "embedded") from None
-    wave = audio.resample(SAMPLE_RATE_HZ).samples.astype(np.float64)
-    # Digital silence has no envelope: inaudible noise (-100 dBFS) keeps the logarithms finite.
-    wave = wave + 1e-5 * np.random.default_rng(0).standard_normal(max(len(wave), FFT_SIZE))[: len(wave)]
-    if len(wave) < FFT_SIZE:
-        wave = np.pad(wave, (0, FFT_SIZE - len(wave)))
-    f0, times = pyworld.dio(wave, SAMPLE_RATE_HZ, f0_floor=LOWEST_F0_HZ, f0_ceil=HIGHEST_F0_HZ, frame_period=FRAME_MS)
-    f0 = pyworld.stonemask(wave, f0, times, SAMPLE_RATE_HZ)
-    envelope = pyworld.cheaptrick(wave, f0, times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)
-    aperiodicity = pyworld.d4c(wave, f0, times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)
-    cepstrum = pyworld.code_spectral_envelope(envelope, SAMPLE_RATE_HZ, CEPSTRUM)
-    return _Analysis(f0, cepstrum, aperiodicity)
+
+        envelope = pyworld.cheaptrick(self.wave, self.f0, self.times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)
+        return _Analysis(self.f0, pyworld.code_spectral_envelope(envelope, SAMPLE_RATE_HZ, CEPSTRUM))
+
+    def aperiodicity(self) -> Doubles:
+        """(frames, bins). It takes longer than the rest, and only the speech that is moved needs it."""
+        import pyworld
+
+        found = pyworld.d4c(self.wave, self.f0, self.times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)
+        return np.asarray(found)
 
 
 def _levelled(wave: Doubles) -> Audio:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import numpy as np
 
-from agentaudio.errors import BackendError, OptionError
+from agentaudio.errors import BackendError, MissingExtra, OptionError, VoiceError
 from agentaudio.model.kokoro.network import KokoroNetwork
 from agentaudio.model.kokoro.phrases import SafePhrases
 from agentaudio.model.kokoro.pronunciation import Pronunciation, Said
@@ -17,6 +18,7 @@ from agentaudio.model.kokoro.voice import KokoroVoice
 from agentaudio.model.kokoro.voices import KokoroVoices
 from agentaudio.model.parts import SynthesiserVoices
 from agentaudio.model.speech_lm import ReferenceVoice
+from agentaudio.model.timbre import WorldTimbre
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import from_dbfs, peak
 from agentaudio.sound.loudness import loudness
@@ -76,9 +78,15 @@ class KokoroSynthesiser:
             yield await asyncio.to_thread(utterance.next, phrase)
 
     async def warm_up(self) -> None:
-        """Load the weights and the lexicon, and speak once."""
-        state = await self.prepare(None)
-        await asyncio.to_thread(self.say, "One moment, please.", state)
+        """Load the weights, both lexicons and WORLD, and speak once."""
+        await asyncio.to_thread(self._warm_up)
+
+    def _warm_up(self) -> None:
+        text = "One moment, please."
+        spoken = self.say(text, self._voices.get(None))
+        with contextlib.suppress(VoiceError, MissingExtra):  # too short at a high speed; no WORLD for a stock style
+            WorldTimbre(spoken)
+        self._pronunciation(text, is_british=True)
 
     async def aclose(self) -> None:
         """Nothing runs between two utterances; the weights are freed with this object."""
