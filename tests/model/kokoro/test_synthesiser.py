@@ -68,6 +68,28 @@ async def test_chinese_is_spoken_in_a_chinese_style_and_heard_right(
     assert (await ear.recognise(Audio.concat(sounds), language="zh")).text.rstrip("?？") == text[:-1]
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("再说一遍", "zh"),
+        ("你能说中文吗", "zh"),
+        ("现在几点了", "zh"),
+        ("Never mind.", "en"),
+        ("Call my mother.", "en"),
+    ],
+)
+async def test_the_language_of_a_second_of_speech_is_found(
+    kokoro: KokoroSynthesiser, ear: WhisperRecogniser, text: str, language: str
+) -> None:
+    if language == "zh":
+        pytest.importorskip("pypinyin", reason="the extra chinese is not installed")
+    sound = kokoro.say(text, await kokoro.prepare(None), language)
+    assert 0.5 < sound.duration < 1.5
+    heard = await ear.recognise(sound)
+    assert (heard.language or "en") == language
+    assert heard.text.rstrip("。?？. ").casefold() == text.rstrip(".").casefold()
+
+
 @pytest.mark.parametrize("text", ["", " \n ", "..."])
 async def test_nothing_to_say_is_no_sound(kokoro: KokoroSynthesiser, text: str) -> None:
     state = await kokoro.prepare(None)
