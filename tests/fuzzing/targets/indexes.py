@@ -222,6 +222,13 @@ def _one_file(path: Path) -> bytes:
     return copy.read_bytes()
 
 
+def _data(value: object) -> Any:
+    """The value of a JSON object; None for what is none, also since an earlier change."""
+    with suppress(ValueError):
+        return json.loads(value) if isinstance(value, str) and value.startswith("{") else None
+    return None
+
+
 def _changed_rows(chance: random.Random, seed: bytes) -> bytes:
     """A database with values of its rows replaced, of other types too."""
     db = sqlite3.connect(":memory:")
@@ -240,8 +247,8 @@ def _changed_rows(chance: random.Random, seed: bytes) -> bytes:
             with suppress(UnicodeDecodeError):
                 old = old.decode()
         new: Any
-        if isinstance(old, str) and old.startswith("{") and chance.random() < 0.8:
-            new = json.dumps(mutate.changed_data(chance, json.loads(old)))
+        if (data := _data(old)) is not None and chance.random() < 0.8:
+            new = json.dumps(mutate.changed_data(chance, data))
         elif isinstance(old, str) and chance.random() < 0.5:
             new = mutate.changed_text(chance, old).encode("utf-8", "surrogatepass")
             new = chance.choice((new, new.decode("utf-8", "replace")))
