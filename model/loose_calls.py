@@ -62,12 +62,13 @@ def keyword_call(name: str, body: str) -> LooseCall | None:
         call = ast.parse(f"f({body})", mode="eval").body
         if not isinstance(call, ast.Call) or call.args:
             return None
-        return LooseCall(name, {str(one.arg): _literal(one.value) for one in call.keywords if one.arg is not None})
+        return LooseCall(name, {str(one.arg): literal(one.value) for one in call.keywords if one.arg is not None})
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 
 
-def _literal(node: ast.expr) -> Any:
+def literal(node: ast.expr) -> Any:
+    """The JSON value of a Python literal. Raises ValueError for anything else."""
     if isinstance(node, ast.Name) and node.id in ("true", "false", "null"):
         return {"true": True, "false": False, "null": None}[node.id]
     value = ast.literal_eval(node)

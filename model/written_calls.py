@@ -11,6 +11,7 @@ from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.model.call_arguments import misfit
 from agentaudio.model.loose_calls import LooseCall, json_calls, keyword_call
 from agentaudio.model.speech_lm import CallDelta, Delta, End, TextDelta
+from agentaudio.model.tagged_calls import tagged_calls
 
 LONGEST_CALL = 20_000
 """Characters of a call; longer text that looked like one is text."""
@@ -55,6 +56,7 @@ class WrittenCalls:
         names = "|".join(re.escape(name) for name in sorted(self._tools, key=len, reverse=True)) or r"(?!)"
         self._called = re.compile(rf"(?<![\w.])(?:functions?\.({names}|[A-Za-z_]\w*)\s*|({names}))\(")
         self._named = re.compile(rf"""{_NAME_KEY}(?:functions\.)?({names})\b""")
+        self._begun = re.compile(rf"(?:<function=|^|\])\s*({names})\b")
         self._held = ""
         self._before = ""  # the last character before the held text
 
@@ -143,6 +145,9 @@ class WrittenCalls:
             return None
         body = text[len(opener) : end if end >= 0 else len(text)]
         length = end + len(closer) if end >= 0 else len(text)
+        inside = f"{opener}{body}{closer}" if opener == "<function=" else body
+        if calls := tagged_calls(inside, self._tools, whole=end >= 0):
+            return _Found(length, calls)
         if opener == "<function=":
             name, _, body = body.partition(">")
             body = f"{name}\n{body}"
@@ -205,7 +210,7 @@ class WrittenCalls:
         return _Found(match.end() - 1 + end, [keyword_call(name, body) or LooseCall(name, {}, UNREADABLE)])
 
     def _broken(self, text: str) -> LooseCall:
-        match = self._named.search(text) or self._called.search(text)
+        match = self._named.search(text) or self._called.search(text) or self._begun.search(text)
         name = next((group for group in match.groups() if group), "") if match else ""
         return LooseCall(name or next(iter(self._tools), "unknown"), {}, UNREADABLE)
 

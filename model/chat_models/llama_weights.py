@@ -17,7 +17,7 @@ from llama_cpp.llama_grammar import LlamaGrammar, json_schema_to_gbnf
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.errors import BackendError
-from agentaudio.model.chat_models.template import KEPT_MARKS, ChatTemplate, Messages
+from agentaudio.model.chat_models.template import KEPT_MARKS, ChatTemplate, Messages, Write
 from agentaudio.model.generation.line import CheckStop
 from agentaudio.model.generation.stop_flag import StopFlag
 from agentaudio.model.speech_lm import GenerateOptions
@@ -145,7 +145,7 @@ class LlamaWeights:
             self._pieces[token] = buffer.raw[: max(0, length)]
         return self._pieces[token]
 
-    def _writer(self, thinks: bool) -> Callable[[Messages, list[dict[str, Any]]], str]:
+    def _writer(self, thinks: bool) -> Write:
         """The chat template of the file, which runs in Jinja's sandbox."""
         source = self._llama.metadata.get("tokenizer.chat_template")
         if not source:
@@ -159,8 +159,8 @@ class LlamaWeights:
         )
         template = Jinja2ChatFormatter(source, eos_token=eos, bos_token=bos)
 
-        def write(messages: Messages, tools: list[dict[str, Any]]) -> str:
-            given: Any = {"messages": messages, "tools": tools or None, "enable_thinking": thinks}
+        def write(messages: Messages, tools: list[dict[str, Any]] | None) -> str:
+            given: Any = {"messages": messages, "tools": tools, "enable_thinking": thinks}
             return str(template(**given).prompt)
 
         return write

@@ -12,10 +12,11 @@ from agentaudio.errors import BackendError
 from agentaudio.model.generation.plain import Plain
 from agentaudio.model.generation.thoughts import MARKS
 from agentaudio.model.results_as_text import results_as_text
-from agentaudio.model.written_calls import FRAMES
+from agentaudio.model.speech_lm import CallDelta
+from agentaudio.model.written_calls import FRAMES, WrittenCalls
 
 Messages = list[dict[str, Any]]
-Write = Callable[[Messages, list[dict[str, Any]]], str]
+Write = Callable[[Messages, list[dict[str, Any]] | None], str]
 """Writes messages and tools as a prompt that ends where the answer begins. Raises any exception of the template."""
 
 KEPT_MARKS = frozenset({*MARKS, *MARKS.values(), *FRAMES, *FRAMES.values()})
@@ -24,10 +25,11 @@ KEPT_MARKS = frozenset({*MARKS, *MARKS.values(), *FRAMES, *FRAMES.values()})
 _MARK = re.compile(r"<[|/]*[\w.:\- ]+[|/]*>|\[/?[A-Z_]+\]|<</?[A-Z]+>>")
 _TAGGED = re.compile(r'<tool_call>\s*\{"name":\s*"ring_7305",\s*"arguments":\s*\{.*\}\s*\}\s*</tool_call>')
 _SYSTEM, _USER, _ANSWER, _RESULT = "be brief 7301", "greet me 7302", "good day 7303", "it rang 7304"
-_TOOL = {
+_TOOL_NAME = "ring_7305"
+_TOOL: dict[str, Any] = {
     "type": "function",
     "function": {
-        "name": "ring_7305",
+        "name": _TOOL_NAME,
         "description": "Ring the bell.",
         "parameters": {"type": "object", "properties": {"times": {"type": "integer", "description": "How often."}}},
     },
@@ -42,7 +44,7 @@ class ChatTemplate:
         up, like the marks that the template itself writes
     name: of the model, for messages
 
-    takes_tools: whether the template writes tools, calls and results
+    takes_tools: whether the template writes tools, calls and results, and the calls in a form that can be read
     after_answer: what it writes behind an answer, such as <|im_end|>
     tagged_calls: whether it writes calls as <tool_call>{"name": ..., "arguments": ...}</tool_call>
 
@@ -56,15 +58,18 @@ class ChatTemplate:
 
     def __init__(self, write: Write, special: Iterable[str], *, name: str) -> None:
         self._write, self._name, self._plain = write, name, Plain(())
+        self._without_tools: list[dict[str, Any]] | None = None
         said = {"role": "user", "content": _USER}
         greeting = [said, {"role": "assistant", "content": _ANSWER}, said]
+        if self._tried([said]) is None:
+            self._without_tools = []  # some templates ask for a list
         written = self._written([said])
         if _USER not in written:
             raise BackendError(f"the chat template of {name!r} does not write what the user says; use another one")
         self._takes_system = _SYSTEM in (self._tried([{"role": "system", "content": _SYSTEM}, said]) or "")
         self._arguments: Callable[[Any], Any] = dict
         self._calls_at_once = True
-        self.takes_tools = "ring_7305" in (self._tried([said], [_TOOL]) or "") and self._takes_calls(said)
+        self.takes_tools = _TOOL_NAME in (self._tried([said], [_TOOL]) or "") and self._takes_calls(said)
         shown = self._tried(greeting) or ""
         self.after_answer = shown.partition(_ANSWER)[2].lstrip() if _ANSWER in shown else ""
         rung = self._tried([said, *self._rung(2), said], [_TOOL]) or ""
@@ -84,9 +89,10 @@ class ChatTemplate:
             )
         offered = [self._tool(tool) for tool in tools]
         if self.takes_tools:
-            written = self._tried(self._messages(conversation), offered)
-            if written is not None:
-                return written
+            messages = self._messages(conversation)
+            for form in (messages, _alternating(messages)):
+                if (written := self._tried(form, offered)) is not None:
+                    return written
         return self._written(_alternating(self._messages(results_as_text(conversation))), offered)
 
     def _messages(self, conversation: Conversation) -> Messages:
@@ -151,29 +157,36 @@ class ChatTemplate:
             for self._calls_at_once in (True, False):
                 written = self._tried([said, *self._rung(2)], [_TOOL]) or ""
                 whole = written.count(_RESULT) == 2 and {"81", "82"} <= set(re.findall(r"\d+", written))
-                if whole and "{'times'" not in written:  # the last is Python, which no model was trained with
+                if whole and "{'times'" not in written and _readable(written.rpartition(_USER)[2]):
                     return True
         return False
 
     def _rung(self, times: int) -> Messages:
         """A step with some calls and their results."""
-        calls = tuple(ToolCall(f"call_{n}", "ring_7305", {"times": 81 + n}) for n in range(times))
+        calls = tuple(ToolCall(f"call_{n}", _TOOL_NAME, {"times": 81 + n}) for n in range(times))
         messages = self._step(Message("assistant", calls), 1)
-        _place(messages, [self._result("ring_7305", _RESULT) for _ in calls], [call.id for call in calls])
+        _place(messages, [self._result(_TOOL_NAME, _RESULT) for _ in calls], [call.id for call in calls])
         return [{key: value for key, value in one.items() if key != "ids"} for one in messages]
 
     def _tried(self, messages: Messages, tools: Sequence[dict[str, Any]] = ()) -> str | None:
         """What the template writes; None when it fails."""
         try:
-            return self._write(messages, list(tools))
+            return self._write(messages, list(tools) or self._without_tools)
         except Exception:  # of Jinja, and of what the template does
             return None
 
     def _written(self, messages: Messages, tools: Sequence[dict[str, Any]] = ()) -> str:
         try:
-            return self._write(messages, list(tools))
+            return self._write(messages, list(tools) or self._without_tools)
         except Exception as error:
             raise BackendError(f"the chat template of {self._name!r} failed: {error}") from error
+
+
+def _readable(steps: str) -> bool:
+    """Whether `WrittenCalls` finds the first call in what a template writes behind the user's message."""
+    calls = WrittenCalls([ToolSpec(_TOOL_NAME, "", _TOOL["function"]["parameters"])])
+    found = [*calls.push(steps.partition(_RESULT)[0]), *calls.finish()]
+    return any(isinstance(one, CallDelta) and one.call.arguments == {"times": 81} for one in found)
 
 
 def _place(messages: Messages, results: Messages, call_ids: Sequence[str]) -> None:
@@ -191,10 +204,11 @@ def _place(messages: Messages, results: Messages, call_ids: Sequence[str]) -> No
 
 
 def _alternating(messages: Messages) -> Messages:
-    """The messages, with successive ones of one role joined."""
+    """The messages, with successive ones of one role joined, except calls and results."""
     joined: Messages = []
     for message in messages:
-        if joined and joined[-1]["role"] == message["role"]:
+        words_only = message["role"] in ("user", "assistant") and "tool_calls" not in message
+        if words_only and joined and joined[-1]["role"] == message["role"] and "tool_calls" not in joined[-1]:
             joined[-1] = {**message, "content": f"{joined[-1]['content']}\n\n{message['content']}"}
         else:
             joined.append(message)

@@ -43,10 +43,10 @@ class Network:
         network.generation_config = transformers.GenerationConfig()
         self.context = context or _context(network.config, tokenizer)
 
-        def write(messages: Messages, tools: list[dict[str, Any]]) -> str:
+        def write(messages: Messages, tools: list[dict[str, Any]] | None) -> str:
             return str(
                 tokenizer.apply_chat_template(
-                    messages, tools=tools or None, tokenize=False, add_generation_prompt=True, enable_thinking=thinks
+                    messages, tools=tools, tokenize=False, add_generation_prompt=True, enable_thinking=thinks
                 )
             )
 

@@ -49,13 +49,19 @@ WHOLE = {
     "Llama's Python": "<|python_tag|>book(people=2)",
     "Kimi": '<|tool_call_begin|>functions.book:0<|x|>{"people": 2}<|tool_call_end|>',
     "Step-Audio": '<tool_call>function\nbook\n{"people": 2}</tool_call>',
+    "Qwen's tags": "<tool_call>\n<function=book>\n<parameter=people>\n2\n</parameter>\n</function>\n</tool_call>",
+    "Qwen's tags alone": "<function=book>\n<parameter=people>\n2\n</parameter>\n</function>",
+    "GLM": "<tool_call>book\n<arg_key>people</arg_key>\n<arg_value>2</arg_value>\n</tool_call>",
+    "Mistral's arguments": '[TOOL_CALLS]book[ARGS]{"people": 2}',
+    "Mistral's ids": '[TOOL_CALLS]book[CALL_ID]a1b2c3d4e[ARGS]{"people": 2}',
+    "LFM": "<|tool_call_start|>[book(people=2)]<|tool_call_end|>",
     "arguments first": '{"arguments": {"people": 2}, "name": "book"}',
     "a note with brackets": '{"name": "book", "arguments": {"people": 2, "note": "a } \\" ) ] </x>"}}',
     "an apostrophe": """book(people=2, note="Anna's table")""",
 }
 
 
-ENDLESS = ("Mistral", "Llama's Python")
+ENDLESS = ("Mistral", "Mistral's arguments", "Mistral's ids", "Llama's Python")
 """Forms that reach to the end of the answer."""
 
 
@@ -125,6 +131,36 @@ def test_several_calls_and_the_words_between_them_are_kept_in_order() -> None:
     assert words == "First  then  and ." and [name for name, _, _ in calls] == ["book", "book", "ring_bell"]
     both = '<tool_call>{"name": "book", "arguments": {"people": 1}}\n{"name": "ring_bell", "arguments": {}}</tool_call>'
     assert [name for name, _, _ in read(both)[1]] == ["book", "ring_bell"]
+
+
+def test_values_between_tags_are_read_by_the_schema() -> None:
+    tags = "<parameter=people>2</parameter><parameter=note>7\n8</parameter>"
+    assert read(f"<tool_call><function=book>{tags}</function></tool_call>") == (
+        "",
+        [("book", {"people": 2, "note": "7\n8"}, False)],
+    )
+    keys = "<arg_key>people</arg_key><arg_value>2</arg_value><arg_key>note</arg_key><arg_value>[7]</arg_value>"
+    assert read(f"<tool_call>book{keys}</tool_call>") == ("", [("book", {"people": 2, "note": "[7]"}, False)])
+    assert read('<tool_call><function=fly><parameter=to>{"x": 1}</parameter></function></tool_call>')[1] == [
+        ("fly", {"to": {"x": 1}}, False)
+    ]
+
+
+def test_several_calls_between_tags() -> None:
+    both = '[TOOL_CALLS]book[ARGS]{"people": 1}[TOOL_CALLS]ring_bell[ARGS]{}'
+    assert read(both)[1] == [("book", {"people": 1}, False), ("ring_bell", {}, False)]
+    both = "<|tool_call_start|>[book(people=1, note='a'), ring_bell()]<|tool_call_end|>"
+    assert read(both)[1] == [("book", {"people": 1, "note": "a"}, False), ("ring_bell", {}, False)]
+
+
+@pytest.mark.parametrize(
+    "cut",
+    ["<tool_call><function=ring_bell>", "<tool_call><function=ring_bell><parameter=a>1</parameter>",
+     "<tool_call>ring_bell<arg_key>a</arg_key><arg_value>1</arg_value>",
+     "<function=ring_bell><parameter=a>1</parameter>"],
+)  # fmt: skip
+def test_a_call_whose_last_values_may_be_missing_is_not_made(cut: str) -> None:
+    assert [(name, bad) for name, _, bad in read(cut)[1]] == [("ring_bell", True)]
 
 
 def test_unknown_tools_are_called_only_in_a_frame_made_for_calls() -> None:

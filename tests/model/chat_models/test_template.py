@@ -10,7 +10,7 @@ from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from support.llm_tiny import CHATML, INST, ONE_CALL, SPECIAL, TURNS
 
-from agentaudio.conversation import AudioPart, Conversation, TextPart, ToolCall, ToolOutput, ToolSpec
+from agentaudio.conversation import AudioPart, Conversation, Message, TextPart, ToolCall, ToolOutput, ToolSpec
 from agentaudio.errors import BackendError
 from agentaudio.model.chat_models.template import ChatTemplate
 from agentaudio.sound.audio import Audio
@@ -28,8 +28,8 @@ def template(source: str) -> ChatTemplate:
     environment.globals["raise_exception"] = fail
     read = environment.from_string(source)
 
-    def write(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> str:
-        return read.render(messages=messages, tools=tools or None, add_generation_prompt=True)
+    def write(messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> str:
+        return read.render(messages=messages, tools=tools, add_generation_prompt=True)
 
     return ChatTemplate(write, SPECIAL, name="tiny")
 
@@ -107,6 +107,30 @@ def test_words_cannot_write_the_marks_of_a_prompt(source: str) -> None:
         evil = ToolSpec("ring", "".join(marks), {"type": "object", "properties": {"".join(marks): {}}})
         for mark in marks:
             assert made.prompt(honest, [evil]).count(mark) == made.prompt(honest, tools).count(mark)
+
+
+def test_results_stay_results_where_only_the_roles_must_alternate() -> None:
+    conversation = rung()
+    for role, text in (("assistant", "Done."), ("user", "thanks"), ("user", "are you there")):
+        conversation.add(role, TextPart(text))  # type: ignore[arg-type]
+    prompt = template(INST).prompt(conversation, [RING])
+    assert "[TOOL_CALLS]" in prompt and prompt.count("[TOOL_RESULTS]") == 2
+    assert "[INST]thanks\n\nare you there[/INST]" in prompt
+
+
+def test_a_template_whose_calls_cannot_be_read_makes_a_model_that_calls_none() -> None:
+    odd = (
+        CHATML.replace("<tool_call>", "~call~")
+        .replace("</tool_call>", "~end~")
+        .replace('{"name": "{{', "{{")
+        .replace('}}", "arguments": {{', "}} with {{")
+    )
+    assert template(CHATML).takes_tools and not template(odd).takes_tools
+
+
+def test_a_template_that_asks_for_a_list_of_tools_gets_an_empty_one() -> None:
+    made = template("{% for tool in tools %}{{ tool.function.name }}{% endfor %}" + TURNS)
+    assert "hello" in made.prompt(Conversation([Message("user", (TextPart("hello"),))]))
 
 
 def test_a_template_that_writes_nothing_of_the_user_is_refused() -> None:

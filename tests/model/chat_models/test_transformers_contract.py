@@ -18,17 +18,12 @@ from agentaudio.testing import ModelContract, Stage
 
 pytest.importorskip("torch", reason="torch is installed by make test-local")
 
-from agentaudio.model.chat_models.local_chat import LocalChat  # noqa: E402
-from agentaudio.model.chat_models.transformers_network import Network  # noqa: E402
+from agentaudio.model.chat_models.transformers_chat import load  # noqa: E402
 
 
 @cache
-def network(kind: str) -> Network:
-    with tempfile.TemporaryDirectory() as name:
-        return Network.load(
-            f"transformers:{kind}", language_model(Path(name), kind=kind), device="cpu", dtype="float32",
-            quantization_config=None, context=None, thinks=False,
-        )  # fmt: skip
+def folder(kind: str) -> Path:
+    return language_model(Path(tempfile.mkdtemp()), kind=kind)
 
 
 class Directed:
@@ -43,14 +38,15 @@ class Directed:
 
 @asynccontextmanager
 async def staged(kind: str) -> AsyncIterator[Stage]:
-    script, beeps = Script(network(kind)), Beeps()
+    chat = load(str(folder(kind)), max_tokens=250)
+    script, beeps = Script(chat._weights), Beeps()
     beeps.voices = "clones"
-    model = Cascade(Ears(), LocalChat(network(kind), max_tokens=250), beeps)
+    model = Cascade(Ears(), chat, beeps)
     try:
         yield Directed(model, script, beeps)
     finally:
-        await model.aclose()
         script.remove()
+        await model.aclose()
 
 
 class TestLlama(ModelContract):
