@@ -26,7 +26,7 @@ test-neural: $(VENV)/.ready-dev ## run the tests that hear and speak much with r
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in a separate environment
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/qwen tests/model/generation tests/model/chat_models \
-	    tests/model/pocket_tts tests/model/test_revoiced.py tests/model/test_voice_switch_weights.py \
+	    tests/model/pocket_speech tests/model/test_revoiced.py tests/model/test_voice_switch_weights.py \
 	    tests/sound/test_campplus.py tests/voice_library/test_encoders.py tests/retrieval/text/test_rerank.py \
 	    tests/text/test_embedding.py tests/model/recognisers/test_transformers_asr.py tests/model/whisper/test_log_mel.py
 	$(LOCAL)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
@@ -40,7 +40,7 @@ test-scale: $(SCALE)/.ready ## run the tests of Milvus (Lite) and of Ray (a loca
 
 test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is compiled here, and of Piper
 	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py \
-	    tests/model/piper
+	    tests/model/piper_speech
 
 test-vllm: $(VENV)/.ready-dev $(VLLM)/.ready ## run the contract of models against a real vLLM on the CPU
 	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \

@@ -150,7 +150,8 @@ def export(path: Path) -> None:
     vocabulary = (MODEL / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
     kept = english_pieces(vocabulary)
     graph = build(load_file(str(MODEL / "model.safetensors")), kept)
-    texts, vectors = ["texts", "pieces"], ["texts", 384]
+    texts: list[str | int | None] = ["texts", "pieces"]
+    vectors: list[str | int | None] = ["texts", 384]
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,

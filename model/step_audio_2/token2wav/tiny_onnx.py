@@ -78,7 +78,7 @@ def _speech_tokenizer(random: np.random.Generator) -> bytes:
         "axis": np.array([1], np.int64),
         "last": np.array([2], np.int64),
     }
-    strided = {"pads": [1, 1], "strides": [2]}
+    strided: dict[str, Any] = {"pads": [1, 1], "strides": [2]}
     nodes = [
         helper.make_node("Conv", ["feats", "filters1"], ["filtered1"], **strided),
         helper.make_node("Tanh", ["filtered1"], ["hidden1"]),
