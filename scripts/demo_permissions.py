@@ -45,6 +45,21 @@ PICO = Permission(
     "irrevocable copyright license to reproduce, prepare Derivative Works of, publicly perform, sublicense, "
     'and distribute the Work" (PyPI, py-nanotts 0.1.1, LICENSE.md). ' + NO_STATEMENT,
 )
+STOCK_STYLE = Permission(
+    "Apache-2.0",
+    "synthetic",
+    "nobody: a stock style of Kokoro-82M, by hexgrad",
+    "Kokoro-82M and its stock styles are under Apache-2.0 (hexgrad/Kokoro-82M). Its author states that it was trained "
+    "on audio in the public domain, under open licences, and synthetic, and names no person as the source of this "
+    "style.",
+)
+SIWIS = Permission(
+    "Apache-2.0 AND CC-BY-4.0",
+    "licence",
+    "Pierre-Edouard Honnet, Alexandros Lazaridis, Philip N. Garner, Junichi Yamagishi",
+    "A stock style of Kokoro-82M, Apache-2.0, whose author names its source: the SIWIS French Speech Synthesis "
+    "Database, one speaker recorded for speech synthesis, CC BY 4.0 (https://doi.org/10.7488/ds/1705). " + NO_STATEMENT,
+)
 
 
 def cmu(holder: str, package: str) -> Permission:

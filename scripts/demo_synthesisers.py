@@ -52,6 +52,10 @@ def speak(source: Source, text: str) -> Audio:
     settings = dict(pair.split("=") for pair in source.settings.split())
     if source.engine == "pico":
         return _pico(source.voice, text, settings)
+    if source.engine == "kokoro":
+        import demo_kokoro
+
+        return demo_kokoro.speak(source.voice, text, settings)
     program = shutil.which(PROGRAMS[source.engine])
     if program is None:
         raise NotInstalled(f"{source.engine} is not installed: apt-get install {PROGRAMS[source.engine]}")

@@ -125,7 +125,7 @@ DEMO_QUESTIONS: list[dict[str, Any]] = [
         "file": "calm-old-man.flac",
         "text": "please answer in the voice of a calm old man",
         "expects": {"tool": "audio_search", "voice": "albert"},
-        "recorded_by": "flite-slt",
+        "recorded_by": "flite-rms",
     },
     {
         "file": "call-my-mother.flac",

@@ -14,7 +14,7 @@ from agentaudio.reply import Reply
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.tool import tool
 
-TURNS = ("great-wall", "scottish-man", "national-museum")
+TURNS = ("great-wall", "calm-old-man", "national-museum")
 TOOLS = ("search_documents", "audio_search", "get_date_time", "calculate")
 
 _HOURS = {

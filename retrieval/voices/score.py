@@ -35,6 +35,8 @@ class Weights:
 WITH_MEANING = Weights(place=2.0, age=2.1, gender=1.2, found=2.8, missed=-1.2, whole=0.6, meaning=5.3, bias=-3.8)
 WORDS_ALONE = Weights(place=3.4, age=2.8, gender=1.7, found=3.4, missed=-1.3, whole=1.1, meaning=0.0, bias=-3.6)
 LEAST_TEXT_SCORE = 0.3
+ATTRIBUTES_ALONE = 0.95
+"""Score of every voice that has the attributes of a wish that names nothing else; the first in the library wins."""
 
 
 @dataclass(frozen=True, slots=True)

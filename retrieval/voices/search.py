@@ -16,7 +16,7 @@ from agentaudio.retrieval.vectors.id_set import IdSet
 from agentaudio.retrieval.vectors.index import VectorIndex
 from agentaudio.retrieval.voices.indexes import VoiceIndexes
 from agentaudio.retrieval.voices.query import Wish, names_in, read_wish, trait_term
-from agentaudio.retrieval.voices.score import LEAST_TEXT_SCORE, likelihood, weigh
+from agentaudio.retrieval.voices.score import ATTRIBUTES_ALONE, LEAST_TEXT_SCORE, likelihood, weigh
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import SpeakerEncoder
 from agentaudio.text.embedding import Embed
@@ -288,6 +288,8 @@ def _judged(voice: Voice, wish: Wish, meaning: float | None, named: bool) -> Voi
     if named:
         signals |= {"name": 1.0, "text": 1.0}
         reasons.insert(0, f"is called {voice.name}")
+    elif evidence.met and not wish.manners and not wish.rest:
+        signals["text"] = ATTRIBUTES_ALONE
     else:
         signals["text"] = round(likelihood(wish, evidence, meaning), 4)
     return VoiceMatch(

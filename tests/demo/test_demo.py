@@ -42,7 +42,7 @@ def test_each_turn_calls_its_tool_and_speaks(played: tuple[list[DemoTurn], Path]
 def test_a_requested_voice_stays_in_later_turns(played: tuple[list[DemoTurn], Path]) -> None:
     turns, _ = played
     voices = [turn.reply.voice.id if turn.reply and turn.reply.voice else None for turn in turns]
-    assert voices == [None, "angus", "angus"]
+    assert voices == [None, "albert", "albert"]
     assert any(isinstance(event, events.VoiceChanged) for event in turns[1].events)
 
 
@@ -53,7 +53,7 @@ def test_the_report_contains_every_turn_and_its_sound(played: tuple[list[DemoTur
     assert len(sources) == 2 * len(TURNS) + 1
     assert all((report.parent / source).is_file() for source in sources)
     assert page.count('<svg class="wave"') == len(sources)
-    for expected in ("opening_hours(", "great-wall.md", "Angus", "licence", "heard"):
+    for expected in ("opening_hours(", "great-wall.md", "Albert", "licence", "heard"):
         assert expected in page
     assert "$" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
 

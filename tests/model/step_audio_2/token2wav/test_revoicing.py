@@ -38,7 +38,7 @@ class Parts:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     folder = write_tiny_onnx(write_tiny_token2wav(tmp_path_factory.mktemp("token2wav")))
     maker = PromptMaker.load(folder)
-    man, woman = (maker.make(ClipVoice(question(name))) for name in ("great-wall", "calm-old-man"))
+    man, woman = (maker.make(ClipVoice(question(name))) for name in ("great-wall", "time-in-tokyo"))
     return Parts(Token2Wav.load(folder, device="cpu", steps=2), maker, man, woman)
 
 
