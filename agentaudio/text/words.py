@@ -15,7 +15,13 @@ _CONTRACTIONS = {
     "let's": "let us", "don't": "do not", "can't": "can not", "cannot": "can not", "won't": "will not",
     "doesn't": "does not", "didn't": "did not", "isn't": "is not", "aren't": "are not", "you're": "you are",
     "we're": "we are", "we'd": "we would", "gonna": "going to", "wanna": "want to", "gimme": "give me",
+    "shan't": "shall not",
+    # Recognisers leave out apostrophes.
+    "whats": "what is", "thats": "that is", "hows": "how is", "wheres": "where is", "whos": "who is", "im": "i am",
+    "ive": "i have", "dont": "do not", "didnt": "did not", "doesnt": "does not", "isnt": "is not", "cant": "can not",
+    "arent": "are not", "wont": "will not", "youre": "you are", "lets": "let us",
 }  # fmt: skip
+_ENDINGS = {"'ll": "will", "'re": "are", "'ve": "have", "n't": "not"}
 
 STOP_WORDS = frozenset(
     "a an the this that these those there here it its i me my mine we us our you your he him his she her they "
@@ -55,8 +61,17 @@ def split_words(text: str) -> list[str]:
     """Lower-case words, numbers and arithmetic signs of a text; contractions are written out."""
     found: list[str] = []
     for word in _WORD.findall(text.lower().replace("’", "'")):
-        found.extend(_CONTRACTIONS.get(word, word.removesuffix("'s")).split())
+        found.extend(_written_out(word).split())
     return found
+
+
+def _written_out(word: str) -> str:
+    if (whole := _CONTRACTIONS.get(word)) is not None:
+        return whole
+    for ending, meant in _ENDINGS.items():
+        if word.endswith(ending) and word != ending:
+            return f"{word.removesuffix(ending)} {meant}"
+    return word.removesuffix("'s")
 
 
 def content_words(text: str) -> list[str]:

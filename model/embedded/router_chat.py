@@ -11,13 +11,15 @@ from agentaudio.conversation import Conversation, ToolCall, ToolOutput, ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answer
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
-from agentaudio.model.embedded.dialogue.follow_ups import MISSING, whole_request
+from agentaudio.model.embedded.dialogue.follow_ups import MISSING, WholeRequest, whole_request
 from agentaudio.model.embedded.dialogue.languages import SURE, declined, load_identifier
+from agentaudio.model.embedded.dialogue.mishearings import mended
 from agentaudio.model.embedded.dialogue.replies import about_conversation
 from agentaudio.model.embedded.dialogue.turns import past_turns
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
-from agentaudio.model.embedded.routing.router import Route, Router
+from agentaudio.model.embedded.routing.router import LEAST_CONFIDENCE, Route, Router
+from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.model.parts import ChatDelta
 from agentaudio.model.speech_lm import CallDelta, CitationDelta, End, GenerateOptions, TextDelta
 from agentaudio.text.embedding import load_embedder
@@ -62,17 +64,18 @@ class RouterChat:
                 f"the request has {len(request)} characters; the embedded engine reads at most "
                 f"{self._max_request_chars} (max_request_chars): shorten it, or set the option"
             )
+        request = mended(request)
         past = past_turns(conversation)
         outputs = conversation.last_outputs
         if outputs:
-            found = await asyncio.to_thread(self._answer, whole_request(request, past, tools), outputs, tools)
+            found = await asyncio.to_thread(self._answer, whole_request(request, past, tools).text, outputs, tools)
         elif reply := about_conversation(request, tools, past):
             found = Answer(reply, ())
         elif reply := await asyncio.to_thread(declined, request, options.language, least=SURE):
             found = Answer(reply, ())
         else:
             whole = whole_request(request, past, tools)
-            routes = await asyncio.to_thread(self._router.route, whole, tools) if request else []
+            routes = await asyncio.to_thread(self._routes, whole, tools) if request else []
             calls = [route for route in routes if route.tool is not None and not route.missing]
             for route in calls:
                 yield CallDelta(ToolCall(f"call_{uuid4().hex[:12]}", str(route.tool), route.arguments))
@@ -80,7 +83,7 @@ class RouterChat:
                 yield End("tool_calls")
                 return
             reply = await asyncio.to_thread(declined, request, options.language)
-            found = Answer(reply or _without_tools(whole, routes, tools), ())
+            found = Answer(reply or _without_tools(whole.text, routes, tools), ())
         for citation in found.citations:
             yield CitationDelta(citation)
         for word in re.findall(r"\s*\S+", found.text):
@@ -98,6 +101,15 @@ class RouterChat:
 
     async def aclose(self) -> None:
         """Does nothing: the embedder is shared with the rest of the process."""
+
+    def _routes(self, whole: WholeRequest, tools: Sequence[ToolSpec]) -> list[Route]:
+        """The routes of the request; a changed part of the request before keeps its tool where no other is found."""
+        routes = self._router.route(whole.text, tools)
+        kept = next((tool for tool in tools if tool.name == whole.tool), None)
+        if kept is None or any(route.tool is not None for route in routes):
+            return routes
+        slots = fill(whole.text, kept)
+        return routes if slots.missing else [Route(kept.name, slots.arguments, LEAST_CONFIDENCE, "tool")]
 
     def _answer(self, text: str, outputs: Sequence[ToolOutput], tools: Sequence[ToolSpec]) -> Answer:
         """The answer to the request, without its clauses that ask for a voice."""

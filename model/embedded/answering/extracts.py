@@ -19,6 +19,7 @@ from agentaudio.text.words import content_words, split_words
 LEAST_FIT = 0.54
 """Least score of an answer: questions that the demo documents answer have 0.69 or more on dev.jsonl, others 0.50 or
 less."""
+TITLE_NAMED = 0.1
 LEAD_SENTENCES = 3
 SECOND_SENTENCE_MARGIN = 0.04
 MOST_SENTENCES = 60
@@ -34,6 +35,13 @@ _SHORT_LEAD = re.compile(
 )
 _YEAR = re.compile(r"\b1\d{3}\b|\b20\d\d\b|\bcentur(?:y|ies)\b")
 _REASON = re.compile(r"\b(?:because|so that|since|due to|this (?:makes|turns|gives|lets)|therefore|which)\b")
+_SAME_MEANING = tuple(
+    tuple(map(stem, words.split()))
+    for words in (
+        "begin start began", "end finish", "big large huge", "buy purchase", "quick fast rapid",
+        "colour color", "photograph picture photo", "ill sick", "film movie",
+    )
+)  # fmt: skip
 _NAME = re.compile(r"(?<=\w\s)[A-Z][a-z]+")
 
 
@@ -57,7 +65,8 @@ def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Ex
     """One to three sentences that answer the question, in the order of their document; none when nothing fits.
 
     The score of a sentence is made of its cosine with the question, the share of the question's words that it
-    holds (rare words count more), and whether it contains the expected kind of answer: a number, a name, a year.
+    holds (rare words count more), whether it contains the expected kind of answer (a number, a name, a year), and
+    whether the question names the title of the passage.
     A sentence that refers to the one before it ("It ...") is returned with that one.
     """
     sentences = _sentences(passages)[:MOST_SENTENCES]
@@ -70,8 +79,10 @@ def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Ex
     alone = vectors[1 + len(sentences) :] @ vectors[0]
     shares = _shares(query, sentences, passages)
     fits = [float(max(t, a)) for t, a in zip(titled, alone, strict=True)]
+    asked = {stem(word) for word in content_words(question)}
+    named = [_named(passage.title, asked) for passage in passages]
     scores = [
-        0.6 * fit + 0.25 * share + _kind(question, s.text) - 0.08 * bool(_REFERS_BACK.match(s.text))
+        0.6 * fit + 0.25 * share + _kind(question, s.text) + TITLE_NAMED * named[s.passage] - _unclear(question, s.text)
         for fit, share, s in zip(fits, shares, sentences, strict=True)
     ]
     best = max(range(len(sentences)), key=scores.__getitem__)
@@ -98,13 +109,26 @@ def _sentences(passages: Sequence[Passage]) -> list[_Sentence]:
     return found
 
 
+def _named(title: str, asked: set[str]) -> bool:
+    """Whether all topic words of the title are among the stems that were asked for."""
+    words = {stem(word) for word in content_words(title)}
+    return bool(words) and words <= asked
+
+
 def _shares(query: str, sentences: Sequence[_Sentence], passages: Sequence[Passage]) -> list[float]:
     """The share of the query's words that each sentence or its title holds; rare words count more."""
-    held = [{stem(w) for w in content_words(s.text + " " + passages[s.passage].title)} for s in sentences]
+    held = [{_meant(w) for w in content_words(s.text + " " + passages[s.passage].title)} for s in sentences]
     counts = Counter(word for words in held for word in words)
-    weights = {word: math.log(1 + len(held) / (1 + counts[word])) for word in map(stem, content_words(query))}
+    # The answer to "how old" gives years and seldom says "old".
+    asked = re.sub(r"\bhow old\b", "how", query)
+    weights = {word: math.log(1 + len(held) / (1 + counts[word])) for word in map(_meant, content_words(asked))}
     total = sum(weights.values())
     return [sum(w for word, w in weights.items() if word in words) / total if total else 0.0 for words in held]
+
+
+def _meant(word: str) -> str:
+    """The stem of a word, or of the common word with the same meaning: "begin" for "start"."""
+    return next((group[0] for group in _SAME_MEANING if stem(word) in group), stem(word))
 
 
 def _kind(question: str, sentence: str) -> float:
@@ -121,6 +145,13 @@ def _kind(question: str, sentence: str) -> float:
     if re.search(r"\bwhy\b", said):
         return 0.06 if _REASON.search(sentence) else 0.0
     return 0.0
+
+
+def _unclear(question: str, sentence: str) -> float:
+    """What a sentence loses that refers to the one before it, unless it gives the reason that was asked for."""
+    if not _REFERS_BACK.match(sentence):
+        return 0.0
+    return 0.0 if re.match(r"\W*why\b", question, re.IGNORECASE) and _REASON.search(sentence) else 0.08
 
 
 def _lead(

@@ -19,6 +19,7 @@ _REPLIES: tuple[tuple[str, str], ...] = (
     (r"\b(?:joke|funny|make me laugh)\b", "I do not know any jokes. I can look things up and use my tools."),
     (
         r"\b(?:are you (?:a |an )?(?:real|human|person|robot|machine|computer|alive)|who are you|what are you|"
+        r"who (?:am i|is it i am) (?:talking|speaking|chatting) (?:to|with)|who is (?:this|there)|"
         r"who (?:made|built|created|wrote|invented) you|how old are you|"
         r"where (?:do you (?:live|come from)|are you(?: from)?))\b",
         "I am a computer program that listens, uses tools and answers.",
@@ -33,6 +34,8 @@ _REPLIES: tuple[tuple[str, str], ...] = (
         "That is kind of you.",
     ),
     (r"\b(?:helpful|well done|good job|great|wonderful|lovely|delicious)\b", "I am glad to hear that."),
+    (r"\bthat (?:is|was) (?:wrong|not (?:right|correct|true|what i)|incorrect|a mistake)\b",
+     "I am sorry. Please ask once more in other words."),
     (r"\b(?:tired|sad|sick|ill|bored|terrible|lonely|bad|late|forgot|hungry)\b", "I am sorry to hear that."),
     (r"\b(?:never mind|forget it|that is all|nothing else|no thanks|another time)\b", "All right."),
     (r"\b(?:do not|did not|don't|didn't) understand\b|\bsay that again\b|\brepeat\b|\bwhat did you say\b",
@@ -54,7 +57,11 @@ _ASKS_ABILITY = re.compile(
     r"what (?:else )?can (?:you (?:do|help (?:me )?with|offer)|"
     r"i (?:ask|say|do(?: with you)?))(?: (?:you|for me|about|here))*|"
     r"(?:how|what) (?:else )?can you help(?: me)?(?: with)?|help(?: me)?|what are you (?:able to do|good (?:at|for))|"
-    r"what (?:else )?do you (?:do|know)(?: (?:a lot |much |all )?about)?|what (?:else )?you (?:know|can do)|what else|"
+    r"what (?:else )?(?:do you (?:do|know)(?: how to do)?|are you able to do)(?: (?:a lot |much |all )?about)?|"
+    r"what (?:else )?you (?:know|can do)|what else|"
+    r"is there (?:anything|something) (?:else )?you can (?:do|help(?: me)? with)|"
+    r"what (?:sort|kind)s? of (?:things|questions|stuff) "
+    r"(?:can (?:you (?:do|answer)|i ask(?: you)?)|do you know(?: about)?)|"
     r"what (?:are|is) your (?:abilities|tools|skills|functions|features|job|purpose)|"
     r"(?:what|which) (?:tools|skills|functions|abilities|documents|topics|subjects|files)"
     r" (?:do you (?:have|know|offer)|have you got|are there|can you (?:use|search|read))(?: documents about| about)?"

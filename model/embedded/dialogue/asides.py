@@ -28,6 +28,18 @@ _REMARK = re.compile(
     r"(?:like|love|hate|enjoy|adore|dislike|miss|remember|slept|ate|grew|lived|live|was|went|visited|have been|"
     r"had)\b(?! to\b)"
 )
+_IMPRESSION = re.compile(
+    r"(?:(?:well|oh|wow|hmm|ah|really|okay|ha|huh|gosh|no|yes|and) )*(?:"
+    r"(?:that|this) (?:(?:voice|one) )?(?:is|was|sounds|looks|feels) "
+    r"(?:(?:really|so|very|quite|pretty|rather|a bit|a little|too|just|not) )*"
+    r"(?!enough|all|it\b)[a-z]+(?: (?:one|then))?|"
+    r"(?<=wow )that (?:is|was)(?: \w+){1,5}|"
+    r"wow|really|how [a-z]+|what an? (?:[a-z]+ )?[a-z]+|i see|(?:how |very )?interesting|(?:that is )?good to know|"
+    r"i (?:did not|never) (?:know|knew) that|no way|fair enough|not (?:bad|good)|amazing|incredible|unbelievable|"
+    r"i do not (?:really )?(?:like|want) (?:it|that|this|that one|this one|that voice|this voice|the voice))"
+)
+_QUESTION = re.compile(r"^how (?:old|tall|big|long|high|deep|wide|heavy|far|fast|thick|large|many|much|come|so)$")
+_PART = re.compile(r"(?<=[.!?;])\s+")
 _WISH = re.compile(
     r"\b(?:voice|accent|want|need|please|can you|could you|would you|what|when|where|how|who|which|instead|rather|more|"
     r"better|sound|speak|talk|you to|wondering|asking|play|tell)\b"
@@ -65,9 +77,19 @@ def is_courtesy(request: str) -> bool:
 
 
 def is_remark(request: str) -> bool:
-    """Whether the request tells what the user likes or did, and wishes nothing."""
+    """Whether the request tells what the user likes or did, or reacts to an answer, and wishes nothing."""
     said = short_words(request)
+    if _IMPRESSION.fullmatch(said) and not _QUESTION.match(said):
+        return True
     return _REMARK.match(said) is not None and _WISH.search(said) is None
+
+
+def without_reaction(request: str) -> str:
+    """The request without leading sentences that only react to the answer before: "That is odd. A man, please"."""
+    parts = _PART.split(request.strip())
+    while len(parts) > 1 and _IMPRESSION.fullmatch(short_words(parts[0])):
+        parts.pop(0)
+    return " ".join(parts)
 
 
 def asks_for_voices(request: str) -> bool:

@@ -232,7 +232,13 @@ def _reframed(previous: str, what: str, before: PastTurn) -> str:
         return f"{previous[: place.start()]}in {what}"
     frame = FRAME.match(previous)
     if frame and frame["topic"].split()[0] not in ("it", "the time", "time"):
-        return f"{frame['head']}{what}{frame['tail']}"
+        return f"{frame['head']}{_with_owner(what, frame['topic'])}{frame['tail']}"
     if place := re.search(r"\b(in|of|to|for|at) (?:the )?[\w' -]+$", previous):
         return f"{previous[: place.start()]}{place[1]} {what}"
     return f"{previous} {what}"
+
+
+def _with_owner(what: str, topic: str) -> str:
+    """ "a year on mars" for "a year", in the place of "a day on mars"."""
+    owner = re.match(r"^an? [\w-]+ (?P<owner>(?:in|on|of|at) .+)$", topic)
+    return f"{what} {owner['owner']}" if owner and re.fullmatch(r"an? [\w-]+", what) else what

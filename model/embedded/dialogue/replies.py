@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.answering.small_talk import abilities, asks_ability, not_understood, small_talk
 from agentaudio.model.embedded.dialogue.asides import asks_for_voices, cancels, is_courtesy, is_remark, short_words
+from agentaudio.model.embedded.dialogue.negation import forbids
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.parameters import vocabulary
 from agentaudio.text.sentences import sentences
 from agentaudio.text.stems import stem
 
 _MISSED = (
-    r"i (?:did not|could not|can not|can hardly|can barely) (?:quite )?(?:get|hear|catch|understand) (?:that|it|you)"
+    r"i (?:did not|could not|can not|can hardly|can barely) (?:quite |really |even )?"
+    r"(?:get|hear|catch|understand|follow) (?:that|it|you|a word|anything|the last (?:bit|part))"
 )
 _LEADS = (
     r"(?:please|sorry|excuse me|pardon|what|can you|could you|would you|i want you to|i would like you to|"
@@ -22,7 +24,8 @@ _LEADS = (
 )
 _OBJECTS = r"(?: (?:that|it|this|me|your answer|the answer|the last (?:one|thing|part|sentence)))*"
 _ENDS = (
-    r"(?: (?:please|very well|well|properly|clearly|at all|for me|again|now|a bit|a little|if you can|when you speak))*"
+    rf"(?: (?:{_MISSED}|please|very well|well|properly|clearly|at all|for me|again|now|a bit|a little|if you can|"
+    r"when you speak))*"
 )
 _SPEAKING = (
     r"(?:(?:say|repeat|tell me|read|answer|speak|talk|go|be|make)"
@@ -50,7 +53,11 @@ _SHORTER = re.compile(
     r"(?:a (?:bit|little) |much )?(?:shorter|briefer|more briefly|less long)|"
     r"(?:(?:that|it|this|your answer) (?:is|was) )?(?:too|so) long|(?:be )?brief|"
     r"(?:keep it|make it) (?:short|brief)|"
-    r"in (?:one sentence|short|brief|a few words|fewer words)|(?:give me )?the short version|"
+    r"in (?:one sentence|short|brief|a few words|fewer words)|(?:give me |just )*"
+    r"(?:the|a) (?:short(?:er)?|quick|brief) (?:version|answer|one)|"
+    r"(?:just )?(?:sum|summarise|summarize|shorten)(?: (?:it|that|this))?(?: up)?|"
+    r"(?:just )?(?:give me )?the (?:gist|main point|summary|essentials)(?: of it)?|"
+    r"(?:just )?the (?:first|main) (?:sentence|point)|"
     rf"(?:with )?(?:less|fewer) (?:details|words)){_ENDS}"
 )
 _WHY = re.compile(
@@ -75,6 +82,8 @@ _UNDO = re.compile(
     r"(stop|cancel|pause|undo|delete|remove|resume|mute) "
     r"(?:the|my|this|that|all|your|it)\b"
 )
+_PARTS = re.compile(r"\s*[.,;:!?]+\s*")
+_THANKS = re.compile(r"(?<!no )\b(?:thanks|thank you)\b")
 _MOST_NAMES = 6
 _FIXED_MANNER = "I cannot change how fast or how loud I speak."
 _ONCE_MORE = f"{_FIXED_MANNER} Here it is once more. "
@@ -86,12 +95,14 @@ def about_conversation(request: str, tools: Sequence[ToolSpec], past: Sequence[P
     """The reply to a request about the conversation itself; None for another request."""
     said = short_words(request)
     if cancels(request) or _WAIT.fullmatch(said):
-        return DROPPED
+        return small_talk(request) if _THANKS.search(said) else DROPPED
     if is_courtesy(request):
         return small_talk(request, tools)
     more = said.endswith("what else") and any(turn.calls for turn in past)
     if asks_ability(request) and not more and (able := abilities(tools)):
         return able
+    if forbids(request):
+        return DROPPED
     if _undoes(said, tools):
         return not_understood(request, tools)
     if _LANGUAGE.search(said):
@@ -113,11 +124,10 @@ def _to_remark(request: str) -> str | None:
 
 def said_again(request: str, past: Sequence[PastTurn]) -> str | None:
     """The last answer once more, or shorter, for a request that asks for it; None for another request."""
-    said = short_words(request)
-    manner = _MANNER.fullmatch(said) is not None
-    shorter = _SHORTER.fullmatch(said) is not None
-    if not manner and not shorter and not _AGAIN.fullmatch(said):
+    kinds = _kinds_of_repeat(request)
+    if not kinds:
         return None
+    shorter, manner = _SHORTER in kinds, _MANNER in kinds
     last = next((turn.answer for turn in reversed(past) if turn.answer), None)
     if last is None:
         return _FIXED_MANNER if manner else "I have not said anything yet."
@@ -126,6 +136,19 @@ def said_again(request: str, past: Sequence[PastTurn]) -> str | None:
         first, *others = sentences(last) or [last]
         return first if others else f"That is as short as I can say it. {last}"
     return f"{_ONCE_MORE}{last}" if manner else last
+
+
+def _kinds_of_repeat(request: str) -> set[re.Pattern[str]]:
+    """Which of _SHORTER, _MANNER and _AGAIN the request, or all parts between its commas and stops, match."""
+    for parts in ([request], _PARTS.split(request)):
+        found = [_kind_of_repeat(short_words(part)) for part in parts if short_words(part)]
+        if found and None not in found:
+            return {kind for kind in found if kind is not None}
+    return set()
+
+
+def _kind_of_repeat(said: str) -> re.Pattern[str] | None:
+    return next((kind for kind in (_SHORTER, _MANNER, _AGAIN) if kind.fullmatch(said)), None)
 
 
 def about_voices(request: str, tools: Sequence[ToolSpec], past: Sequence[PastTurn]) -> str | None:

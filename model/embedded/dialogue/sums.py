@@ -10,14 +10,26 @@ from agentaudio.text.numbers import parse_number
 
 SUM_TOOL = "calculate"
 
+_OPENING = (
+    r"(?:(?:and|then|now|okay|please|so|but|also|what is|what about|what if|if|i|we|you|can you|could you|let us|"
+    r"no|sorry|wait|actually|i said|i meant|i mean|not that) )*"
+)
+_CORRECTING = re.compile(r"^(?:no|sorry|wait|actually|i said|i meant|i mean|not that)\b")
 _OPERATOR = re.compile(
-    r"^(?:(?:and|then|now|okay|please|what is|what about) )*"
-    r"(?P<operator>plus|minus|times|divided by|multiplied by|over|add|subtract|"
-    r"multiply (?:it |that )?by|divide (?:it |that )?by|take away|squared|cubed|percent of|to the power of)\b ?"
+    rf"^{_OPENING}"
+    r"(?P<operator>plus|minus|less|times|divided by|multiplied by|over|add(?: on)?|subtract|deduct|"
+    r"multiply (?:it |that )?by|divide (?:it |that )?by|(?:take|knock)(?: away| off)?|"
+    r"squared|cubed|percent of|to the power of)\b ?"
     r"(?:it |that )?(?P<rest>.*)$"
 )
-_DEEDS = {"add": "plus", "subtract": "minus", "take away": "minus", "multiply by": "times", "multiplied by": "times",
-          "divide by": "divided by", "over": "divided by"}  # fmt: skip
+_DEEDS = {"add": "plus", "add on": "plus", "subtract": "minus", "deduct": "minus", "less": "minus", "take": "minus",
+          "take away": "minus", "take off": "minus", "knock": "minus", "knock off": "minus", "multiply by": "times",
+          "multiplied by": "times", "divide by": "divided by", "over": "divided by"}  # fmt: skip
+_FURTHER = re.compile(r"^(?:another|a further|an extra|an additional|a second|extra|just) ")
+_ENDS = re.compile(
+    r"(?: (?:(?:to|from|by|off) (?:it|that|this|the result)|off|away|more|on top(?: of (?:it|that))?|again|please|too|"
+    r"as well|then))+$"
+)
 _RESULT = r"(?:that|it|this|the (?:result|answer|sum|total))"
 _VERBS = (
     (rf"\btriple {_RESULT}\b", "3 times {}"),
@@ -26,10 +38,13 @@ _VERBS = (
     (rf"(?<!the )\bcube {_RESULT}\b", "{} cubed"),
     (rf"\b{_RESULT}\b", "{}"),
 )
+_LAST_STEP = re.compile(r"^(?P<head>.*[\d.)])\s*(?:\*\*|[-+*/])\s*[\d.]+$")
 
 
 def next_sum(said: str, before: PastTurn) -> str | None:
     """The whole sum of a request that leaves out the result before; None for another request.
+
+    A correction ("no, times nine") replaces the last step of the sum before instead of going on from its result.
 
     said: in the words of `split_words`, joined by spaces
     """
@@ -37,7 +52,8 @@ def next_sum(said: str, before: PastTurn) -> str | None:
     if result is None or not (numbers := re.findall(r"-?\d[\d,]*(?:\.\d+)?", result)):
         return None
     last = numbers[-1].replace(",", "")
-    return _from_operator(said, last) or _from_pronoun(said, last)
+    step = _LAST_STEP.match(result.partition("=")[0].strip()) if _CORRECTING.match(said) else None
+    return _from_operator(said, step["head"] if step else last) or _from_pronoun(said, last)
 
 
 def _from_operator(said: str, last: str) -> str | None:
@@ -46,7 +62,7 @@ def _from_operator(said: str, last: str) -> str | None:
         return None
     operator = re.sub(r" (?:it|that)\b", "", match["operator"])
     operator = _DEEDS.get(operator, operator)
-    rest = re.sub(r" (?:to|from|by) (?:it|that|the result)$| to it$| please$", "", match["rest"]).strip()
+    rest = _FURTHER.sub("", _ENDS.sub("", match["rest"])).strip()
     if operator == "percent of" or (not rest and operator not in ("squared", "cubed")):
         return None
     if operator in ("plus", "minus") and (share := re.fullmatch(r"(.+?) ?(?:percent|%)", rest)):
@@ -54,13 +70,15 @@ def _from_operator(said: str, last: str) -> str | None:
         percent = parse_number(share[1])
         if percent is not None:
             return f"what is {last} times {1 + (percent if operator == 'plus' else -percent) / 100:g}"
-    return f"what is {last} {operator} {rest}".strip()
+    whole = f"what is {last} {operator} {rest}".strip()
+    figurative = match["operator"].split()[0] in ("take", "knock", "less")
+    return None if figurative and parse_number(rest) is None else whole
 
 
 def _from_pronoun(said: str, last: str) -> str | None:
     for pattern, written in _VERBS:
         whole, found = re.subn(pattern, written.format(last), said, count=1)
         if found:
-            words = re.sub(r"^(?:(?:and|then|now|okay|please|what is|what about) )+", "", whole)
+            words = re.sub(rf"^{_OPENING}", "", whole)
             return f"what is {words}" if expression(words.split()) else None
     return None

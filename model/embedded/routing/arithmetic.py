@@ -51,7 +51,9 @@ _VERBS = {
     "sum": ("+", False, ("and",)),
     "multiply": ("*", False, ("by", "with", "and", "times")),
     "product": ("*", False, ("and",)),
-    "divide": ("/", False, ("by", "through", "into")),
+    "divide": ("/", False, ("by", "through", "into", "between", "among")),
+    "split": ("/", False, ("by", "into", "between", "among")),
+    "share": ("/", False, ("by", "between", "among")),
     "subtract": ("-", True, ("from",)),
     "take": ("-", True, ("from", "away")),
     "difference": ("-", False, ("and",)),
@@ -165,7 +167,9 @@ def _of_verb(words: Sequence[str]) -> str | None:
         if len(numbers) - following < 2:
             return None
         one, other = numbers[following], numbers[following + 1]
-        if one.end == other.start or words[one.end] not in joints:
+        # "split 90 euros between three"
+        counted = word in ("split", "share", "divide") and other.start == one.end + 2
+        if one.end == other.start or words[one.end + counted] not in joints:
             continue
         if word in ("add", "sum"):
             return sign.join(str(number.value) for number in numbers[following:])

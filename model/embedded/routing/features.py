@@ -47,6 +47,7 @@ _LEAD = re.compile(
 )
 _WEB_SAID = re.compile(r"\b(?:web|internet|online|google|website|net|browse|news|headlines?|search engine)\b")
 _VOICE_SAID = re.compile(
+    r"^(?:(?:please|now|and|just|can you|could you) )*whisper\b|"
     r"\b(?:voice|accent|imitate|impersonate|pretend to be|sound(?:ing)? (?:like|more|as)|"
     r"(?:speak|talk|answer|reply)(?:ing)? (?:\w+ )?(?:like|as|with|normally)|"
     r"(?:hear|listen to) (?:an?|the) \w+(?: \w+)? (?:man|woman|girl|boy|lady|person|child|voice))\b"

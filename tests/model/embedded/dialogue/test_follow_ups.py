@@ -73,7 +73,7 @@ HOURS = turn("when does the science museum open", "opening_hours", "At ten.", mu
     ],
 )
 def test_what_is_left_out_is_taken_from_the_turn_before(before: PastTurn, request_: str, whole: str) -> None:
-    found = whole_request(request_, [before])
+    found = whole_request(request_, [before]).text
     assert found.replace(" the ", " ") == whole.replace(" the ", " ")
 
 
@@ -89,19 +89,19 @@ def test_what_is_left_out_is_taken_from_the_turn_before(before: PastTurn, reques
     ],
 )  # fmt: skip
 def test_a_whole_request_stays_as_it_is(before: PastTurn, request_: str) -> None:
-    assert whole_request(request_, [before]) in (request_, request_.removeprefix("and now "))
+    assert whole_request(request_, [before]).text in (request_, request_.removeprefix("and now "))
 
 
 def test_nothing_is_completed_without_a_turn_before() -> None:
-    assert whole_request("and in London?", []) == "and in London?"
+    assert whole_request("and in London?", []).text == "and in London?"
 
 
 def test_follow_ups_of_follow_ups_are_completed_in_turn() -> None:
     paris = turn("and in paris", "get_date_time", "One.", timezone="Europe/Paris")
-    assert whole_request("and in rome", [TIME, paris]) == "what time is it in rome"
-    assert whole_request("and in rome", [TIME, turn("thank you"), turn("good")]) == "what time is it in rome"
+    assert whole_request("and in rome", [TIME, paris]).text == "what time is it in rome"
+    assert whole_request("and in rome", [TIME, turn("thank you"), turn("good")]).text == "what time is it in rome"
     assert (
-        whole_request("times 2", [SUM, turn("plus 5", "calculate", "42+5 = 47", expression="42+5")])
+        whole_request("times 2", [SUM, turn("plus 5", "calculate", "42+5 = 47", expression="42+5")]).text
         == "what is 47 times 2"
     )
 
@@ -115,8 +115,8 @@ def test_follow_ups_of_follow_ups_are_completed_in_turn() -> None:
     ],
 )
 def test_what_the_agent_asked_for_completes_the_request(asked: str, reply: str, whole: str) -> None:
-    assert whole_request("Paris", [turn(asked, answer=reply)]) == whole
-    assert whole_request("what can you do", [turn(asked, answer=reply)]) == "what can you do"
+    assert whole_request("Paris", [turn(asked, answer=reply)]).text == whole
+    assert whole_request("what can you do", [turn(asked, answer=reply)]).text == "what can you do"
 
 
 @pytest.mark.parametrize(
@@ -214,8 +214,8 @@ def test_the_turns_of_a_conversation_are_read() -> None:
 def test_what_is_dropped_is_not_completed(request_: str) -> None:
     asked = turn("set a timer", answer="I need to know the minutes for that.")
     assert about_conversation(request_, [], [asked]) == "All right."
-    assert whole_request("ten", [asked, turn(request_, answer="All right.")]) == "ten"
-    assert whole_request("and in rome", [TIME, turn(request_, answer="All right.")]) == "what time is it in rome"
+    assert whole_request("ten", [asked, turn(request_, answer="All right.")]).text == "ten"
+    assert whole_request("and in rome", [TIME, turn(request_, answer="All right.")]).text == "what time is it in rome"
 
 
 @pytest.mark.parametrize("request_", ["stop the music at ten", "forget the moon", "cancel my table for two", "no"])
@@ -227,8 +227,8 @@ def test_a_choice_is_replaced_only_by_a_choice() -> None:
     schema = {"properties": {"room": {"type": "string"}, "state": {"enum": ["on", "off"]}}, "required": ["room"]}
     tools = [ToolSpec("lamp", "Switch a lamp.", schema)]
     lamp = turn("switch off the lamp in the bedroom", "lamp", "Off.", room="bedroom", state="off")
-    assert whole_request("no, the kitchen", [lamp], tools) == "switch off the lamp in the kitchen"
-    assert whole_request("and on again", [lamp], tools) == "switch on the lamp in the bedroom"
+    assert whole_request("no, the kitchen", [lamp], tools).text == "switch off the lamp in the kitchen"
+    assert whole_request("and on again", [lamp], tools).text == "switch on the lamp in the bedroom"
 
 
 def test_shorter_is_the_first_sentence() -> None:

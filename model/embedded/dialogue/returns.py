@@ -1,0 +1,38 @@
+"""`topic_returned_to`: an earlier turn that a request goes back to: "back to the river, where does it start?"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.text.words import split_words, stems
+
+_BACK = re.compile(
+    r"^\W*(?:(?:okay|ok|so|now|and|but|anyway|well|right|let us|let's|can we|could we|please|going|go|coming|come|"
+    r"getting|get)\b[ ,]*)*"
+    r"(?:back to|returning to|return to|about|regarding|as for|on the subject of|speaking of|talking of) "
+    r"(?P<topic>(?:the |that |those |my )?[\w' -]+?)(?: (?:again|once more|question|thing|topic))*"
+    r"(?:\s*[,.;:?!]+\s*(?P<rest>.*)|\s+(?P<rest2>(?:and |so )?(?:what|how|when|where|who|why|which|is|are|was|were|do|"
+    r"does|did|can)\b.+)|)$",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def topic_returned_to(request: str, past: Sequence[PastTurn]) -> tuple[PastTurn, str] | None:
+    """The newest earlier turn about the topic that the request names, and the rest of the request.
+
+    None for a request that goes back to nothing. Without further words the turn's own request is asked again.
+
+    past: whole turns, in order
+    """
+    match = _BACK.match(request)
+    if match is None:
+        return None
+    wanted = stems(match["topic"])
+    for turn in reversed(past):
+        titles = " ".join(passage.title for output in turn.outputs for passage in output.passages[:1])
+        if wanted and wanted <= stems(" ".join((turn.request, titles, turn.answer))):
+            rest = match["rest"] or match["rest2"] or ""
+            return turn, rest if split_words(rest) else turn.request
+    return None
