@@ -21,7 +21,8 @@ _ANY_PERSON = re.compile(rf"(?:a |an |the )?(?P<person>{_PEOPLE})(?: voice| one)
 _SOMEONE = re.compile(rf"\b(?:{_PEOPLE}|voice|person|people|speaker|accent|somebody|someone|whisper\w*|one)\b")
 _WISH = re.compile(
     r"^(?:(?:i (?:would (?:like|love|prefer|rather)|want|prefer|will take|liked?)|"
-    r"(?:can|could|may) i (?:have|get|hear)|give me|take|choose|let me hear|(?:something|someone|somebody|anything|anyone) (?:else|different)|"
+    r"(?:can|could|may) i (?:have|get|hear)|give me|take|choose|let me hear|"
+    r"(?:something|someone|somebody|anything|anyone) (?:else|different)|"
     r"not (?:that|this)(?: one)?|another one|please)(?: to hear| have)?\b ?)+"
 )
 _SAME = re.compile(
