@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
+import functools
 import gzip
 import hashlib
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,7 @@ class OnnxNetwork:
     threads: of one run; 0 leaves the number to ONNX Runtime, which takes every core. Two or more wait for
         work without spinning, so that they leave shared cores to others
     inner: names of tensors inside the network, which `run` returns after the outputs
+    frees: give the memory of a run back after it, for networks whose runs take much and are seconds apart
     gpu: run on CUDA where the installed ONNX Runtime can, else on the CPU
     """
 
@@ -61,12 +64,14 @@ class OnnxNetwork:
         remedy: str = DOWNLOAD_AGAIN,
         threads: int = 1,
         inner: tuple[str, ...] = (),
+        frees: bool = False,
         gpu: bool = False,
     ) -> None:
         self.path = Path(path)
         self._purpose, self._inputs, self._extra, self._remedy = purpose, inputs, extra, remedy
-        self._threads, self._inner, self._gpu = threads, inner, gpu
+        self._threads, self._inner, self._frees, self._gpu = threads, inner, frees, gpu
         self._session: Any = None
+        self._run_options: Any = None
         self._loading = threading.Lock()
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
@@ -78,7 +83,9 @@ class OnnxNetwork:
         session = self._loaded()
         names = [one.name for one in session.get_inputs()]
         try:
-            outputs: list[NDArray[Any]] = session.run(None, dict(zip(names, inputs, strict=True)))
+            outputs: list[NDArray[Any]] = session.run(None, dict(zip(names, inputs, strict=True)), self._run_options)
+            if self._frees and (trim := _malloc_trim()) is not None:
+                trim(0)  # glibc keeps what is free between blocks that are in use
         except Exception as error:
             raise BackendError(
                 f"{self.path} failed on inputs of {[i.shape for i in inputs]}: {_first_line(error)}"
@@ -151,6 +158,7 @@ class OnnxNetwork:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        options.enable_mem_pattern = False  # plans for one size of the inputs, which vary here: only memory is lost
         if self._threads > 1:
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         wanted = ["CUDAExecutionProvider"] if self._gpu else []
@@ -164,6 +172,9 @@ class OnnxNetwork:
             raise BackendError(
                 f"{self.path} is truncated or not an ONNX file ({size} bytes); {self._remedy} [{_first_line(error)}]"
             ) from error
+        if self._frees:
+            self._run_options = onnxruntime.RunOptions()
+            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         found = tuple(tuple(one.shape) for one in session.get_inputs())
         if not _fits(found, self._inputs):
             raise BackendError(
@@ -171,6 +182,16 @@ class OnnxNetwork:
                 f"{self._remedy}"
             )
         return session
+
+
+@functools.cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    """The function of glibc that gives free memory back to the system; None elsewhere."""
+    try:
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None
+    return found
 
 
 def _outputs(names: tuple[str, ...]) -> bytes:

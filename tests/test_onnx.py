@@ -124,6 +124,13 @@ def test_inner_tensors_come_after_the_outputs() -> None:
     assert inner.size
 
 
+def test_a_network_that_frees_its_memory_gives_the_same() -> None:
+    freeing = network(VAD, frees=True)
+    for _ in range(2):
+        for one, other in zip(freeing.run(*frames(3)), network(VAD).run(*frames(3)), strict=True):
+            assert np.array_equal(one, other)
+
+
 def test_the_use_of_a_network_is_not_reported_to_the_maker_of_the_runtime(tmp_path: Path) -> None:
     """ONNX Runtime leaves a file with a session id where its telemetry is on."""
     program = f"""

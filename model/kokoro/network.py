@@ -88,5 +88,5 @@ class KokoroNetwork:
     def _on(self, path: Path, inner: tuple[str, ...] = ()) -> OnnxNetwork:
         return OnnxNetwork(
             path, "speaking with Kokoro", inputs=INPUTS,
-            extra="embedded", threads=self._threads, inner=inner,
+            extra="embedded", threads=self._threads, inner=inner, frees=True,
         )  # fmt: skip
