@@ -8,7 +8,7 @@ from agentaudio.text.words import split_words
 
 _CANCEL = re.compile(
     r"(?:(?:please|oh|okay|ok|no|actually|well|sorry|wait|hmm|ah|just|all right|alright|thanks|thank you|"
-    r"you know what) )*"
+    r"you know what|let us|oops) )*"
     r"(?:never ?mind|(?:just )?forget (?:it|that|about (?:it|that)|i asked)|stop(?: (?:it|that|talking|there))?|"
     r"cancel(?: (?:it|that|this))?|(?:leave|drop|skip) (?:it|that)(?: at that)?|do not bother|let it (?:be|go)|"
     r"that is (?:enough|all|it)|that will do|(?:that is )?enough|no thanks|no thank you|not (?:now|any ?more|needed)|"
@@ -18,7 +18,8 @@ _CANCEL = re.compile(
 )
 _COURTESY = re.compile(
     r"(?:(?:oh|okay|ok|well|and|so|no|yes|wow|great|good|all right|fine) )*"
-    r"(?:hello|hi|hey|good (?:morning|afternoon|evening|night|day)|thanks|thank you|bye|goodbye|see you|"
+    r"(?:(?:thanks|thank you) for(?: \w+){1,5}|"
+    r"hello|hi|hey|good (?:morning|afternoon|evening|night|day)|thanks|thank you|bye|goodbye|see you|"
     r"i (?:have to|must|need to|should) go|i am going to bed|"
     r"are you (?:still )?(?:there|listening)|can you hear me|anybody there)"
     r"(?: (?:there|again|very much|so much|a lot|for that|for your help|later|soon|tomorrow|everyone|you|now))*"
@@ -29,7 +30,7 @@ _REMARK = re.compile(
     r"had)\b(?! to\b)"
 )
 _IMPRESSION = re.compile(
-    r"(?:(?:well|oh|wow|hmm|ah|really|okay|ha|huh|gosh|no|yes|and) )*(?:"
+    r"(?:(?:well|oh|wow|hmm|hm|ah|really|okay|ha|huh|gosh|no|yes|and|sorry|oops) )*(?:"
     r"(?:that|this) (?:(?:voice|one) )?(?:is|was|sounds|looks|feels) "
     r"(?:(?:really|so|very|quite|pretty|rather|a bit|a little|too|just|not) )*"
     r"(?!enough|all|it\b)[a-z]+(?: (?:one|then))?|"

@@ -13,7 +13,8 @@ from agentaudio.text.numbers import FoundNumber, find_numbers, number_words
 from agentaudio.text.words import COMMAND_VERBS, content_words, split_words
 
 OPENING = (
-    r"^(?:(?:and|but|or|so|then|now|okay|ok|well|no|nope|not that|yes|yeah|please|sorry|hmm|oh|wait|actually|"
+    r"^(?:(?:and|but|or|so|then|now|okay|ok|well|no|nope|not that|yes|yeah|please|sorry|hmm|hm|oh|oops|wait|actually|"
+    r"what if|"
     r"i mean(?:t)?|i said|i would (?:rather|prefer)(?: to)?(?: (?:hear|have|see|know|take))?|"
     r"i prefer|(?:(?:can|could) (?:we|you) )?make (?:it|that)|let us say|say|try|use|do|change (?:it|that) to|"
     r"rather|better)\b ?)+"
@@ -29,12 +30,12 @@ TRAILING = re.compile(
     r"(?:would|will) (?:suit|work)(?: (?:me|us))?(?: (?:better|best|well|fine))?|will do))+$"
 )
 PREPOSITION = re.compile(r"^(in|at|on|for|from|to|by|with|of|about|near|until|before|after|between)\b (.+)$")
-CORRECTING = re.compile(r"^(?:no|nope|sorry|wait|actually|not that|i mean(?:t)?|i said)\b")
+CORRECTING = re.compile(r"^(?:no|nope|sorry|oops|wait|actually|not that|i mean(?:t)?|i said)\b")
 _ANOTHER = re.compile(
     r"^(?:one|another|a second|one more|the other)(?: (?!for|at|in|of|by|from|to|about)\w+)? "
     r"(?=(?:for|at|in|of|by|from|to|about)\b)"
 )
-_HOW_MANY = re.compile(r"^(?:there (?:are|will be)|we (?:are|will be)|it is for|it will be) (?=\w+)")
+_HOW_MANY = re.compile(r"^(?:there (?:are|will be)|we (?:are|will be)|it is for|it will be) (?:only |just )?(?=\w+)")
 _PEOPLE = re.compile(r" (?:of us|people|persons|guests)$")
 _HERE = re.compile(r"^(?:over )?here$|^at home$|^where (?:i am|we are)$|^at my place$")
 _NOT_A_PHRASE = re.compile(
@@ -78,7 +79,8 @@ def changed(said: str, before: PastTurn, tools: Sequence[ToolSpec] = ()) -> str 
     what = _ANOTHER.sub("", TRAILING.sub("", what).strip())
     counted = _HOW_MANY.match(what) if find_numbers(what.split()) else None
     if counted:
-        what = what[counted.end() :]
+        shared = re.search(r"\b(?:between|among) ", previous)
+        what = f"{shared.group() if shared else ''}{what[counted.end() :]}"
     if (match or opened or trailed) and what in _choices(before, tools):
         return _revalued(previous, what, before, tools)
     if (match or opened) and _HERE.match(what):
@@ -148,8 +150,8 @@ def _replaced(text: str, old: str, new: str) -> str | None:
 def _renumbered(previous: str, what: str, before: PastTurn) -> str | None:
     """The previous request with another number: "make it ten minutes"."""
     people = _PEOPLE.search(what)
-    preposition = re.match(r"^(for|at|in) ", what)
-    words = re.sub(r"^(?:for|at|in) ", "", _PEOPLE.sub("", what)).split()
+    preposition = re.match(r"^(for|at|in|between|among) ", what)
+    words = re.sub(r"^(?:for|at|in|between|among) ", "", _PEOPLE.sub("", what)).split()
     new, held = find_numbers(words), previous.split()
     if not new or new[0].start > 0 or len(words) - new[0].end > 1:
         return None
@@ -202,7 +204,7 @@ def _revalued(
         if not plain or not re.search(rf"\b{re.escape(plain)}\b", previous):
             continue
         article = re.search(rf"\b(?:the|a|an) {re.escape(plain)}\b", previous)
-        return _replaced(previous, article.group() if article else plain, what)
+        return _replaced(previous, article.group() if article else plain, _with_owner(what, plain))
     return None
 
 

@@ -15,8 +15,9 @@ from agentaudio.text.sentences import sentences
 from agentaudio.text.stems import stem
 
 _MISSED = (
+    r"(?:i missed (?:that|it|what you said)|"
     r"i (?:did not|could not|can not|can hardly|can barely) (?:quite |really |even )?"
-    r"(?:get|hear|catch|understand|follow) (?:that|it|you|a word|anything|the last (?:bit|part))"
+    r"(?:get|hear|catch|understand|follow) (?:that|it|you|a word|anything|the last (?:bit|part)))"
 )
 _LEADS = (
     r"(?:please|sorry|excuse me|pardon|what|can you|could you|would you|i want you to|i would like you to|"
@@ -28,7 +29,7 @@ _ENDS = (
     r"when you speak))*"
 )
 _SPEAKING = (
-    r"(?:(?:say|repeat|tell me|read|answer|speak|talk|go|be|make)"
+    r"(?:(?:say|repeat|tell me|read|answer|speak|talk|go|be|make|keep)"
     rf"{_OBJECTS}|you (?:are|were) (?:speaking|talking|going)|you (?:are|were|speak|talk)|"
     r"(?:your voice is|that (?:is|was)|it is) (?:a (?:bit|little) )?(?:too|so|not)(?: (?:too|so|very))?)"
 )

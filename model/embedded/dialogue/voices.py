@@ -26,7 +26,7 @@ _WISH = re.compile(
     r"not (?:that|this)(?: one)?|another one|please)(?: to hear| have)?\b ?)+"
 )
 _SAME = re.compile(
-    r"^(?:the )?same(?: (?:voice|one|person|thing|man|woman))?"
+    r"^(?:the )?same(?: (?:voice|accent|one|person|thing|man|woman))?"
     r"(?: (?:again|only|just|but|and|with|make (?:it|that)|now))+ "
     r"(?:a (?:bit|little) |slightly |much |make it )?(?P<quality>\w+(?: \w+)?)$"
 )

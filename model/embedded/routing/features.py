@@ -49,7 +49,7 @@ _WEB_SAID = re.compile(r"\b(?:web|internet|online|google|website|net|browse|news
 _VOICE_SAID = re.compile(
     r"^(?:(?:please|now|and|just|can you|could you) )*whisper\b|"
     r"\b(?:voice|accent|imitate|impersonate|pretend to be|sound(?:ing)? (?:like|more|as)|"
-    r"(?:speak|talk|answer|reply)(?:ing)? (?:\w+ )?(?:like|as|with|normally)|"
+    r"(?:speak|talk|answer|reply)(?:ing)? (?:to me |to us |\w+ )?(?:like|as|with|normally)|"
     r"(?:hear|listen to) (?:an?|the) \w+(?: \w+)? (?:man|woman|girl|boy|lady|person|child|voice))\b"
 )
 _FRESH = re.compile(
