@@ -51,10 +51,8 @@ def plain(text: str, language: str) -> str:
 
 def errors_percent(said: str, heard: str, language: str) -> float:
     if language == "hi":
-        heard_sounds = symbols(heard, "ur" if URDU.search(heard) else "hi")
-        return round(
-            100 * float(jiwer.cer(*(NOT_A_SOUND.sub("", one) for one in (symbols(said, "hi"), heard_sounds)))), 1
-        )
+        said, heard = symbols(said, "hi"), symbols(heard, "ur" if URDU.search(heard) else "hi")
+        return round(100 * float(jiwer.cer(NOT_A_SOUND.sub("", said), NOT_A_SOUND.sub("", heard) or "-")), 1)
     said, heard = plain(said, language), plain(heard, language) or "-"
     rate = (
         jiwer.cer(said.replace(" ", ""), heard.replace(" ", "")) if language in BY_CHARACTER else jiwer.wer(said, heard)
