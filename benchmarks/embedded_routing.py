@@ -3,7 +3,7 @@
     PYTHONPATH=. python benchmarks/embedded_routing.py --json docs/figures/embedded_routing.json
 
 Each request of benchmarks/requests/test.jsonl is routed among five built-in tools and the seven of
-benchmarks/requests/tools.py, once as written and once as PocketSphinx recognises its recording. A
+benchmarks/requests/tools.py, as written, and as Whisper base and PocketSphinx recognise its recording. A
 third of the requests need no tool. `--set dev` uses the requests that the router was fitted on.
 
 Tool choice: the right tool, or correctly none. Exact call: the arguments match too. Numbers are
@@ -17,12 +17,12 @@ contains one of the facts listed with the request.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib.util
 import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
 from agentaudio.model.embedded.answering.answer import answer
 from agentaudio.model.embedded.routing.expectations import expected_sentences
 from agentaudio.model.embedded.routing.router import Route, Router
+from agentaudio.model.registry import load_recogniser
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.sound.audio import Audio
 from agentaudio.text.sentence_embedder import SentenceEmbedder
@@ -50,6 +51,8 @@ from agentaudio.voice_library.library import demo_voices
 ROOT = Path(__file__).parents[1]
 REQUESTS = ROOT / "benchmarks" / "requests"
 DOCUMENTS = ROOT / "agentaudio" / "demo" / "documents"
+RECOGNISERS = ("whisper:base", "sphinx")
+"""The ears of the two embedded engines."""
 SEARCHES = ("search_documents", "web_search")
 MOST_EXTRA_WORDS = 3
 LEAST_WORDS_KEPT = 2 / 3
@@ -131,28 +134,18 @@ def _plain(text: str) -> str:
     return " ".join(word for word in split_words(text) if word not in ("the", "a", "an"))
 
 
-def hear(requests: Sequence[Mapping[str, Any]], sentences: Sequence[str], kept: Path | None) -> dict[str, str]:
-    """Recognise the recordings with PocketSphinx; returns texts by request id.
+async def hear(requests: Sequence[Mapping[str, Any]], name: str, sentences: Sequence[str]) -> dict[str, str]:
+    """Recognise the recordings, with the hint that the engine gives; returns texts by request id.
 
-    kept: a JSON file in which results are stored and reused; None stores nothing
+    name: of a recogniser
     """
-    from agentaudio.model.embedded.hearing.sphinx_pool import SphinxPool
-    from agentaudio.model.embedded.speaking.espeak import Espeak
-
-    if kept is not None and kept.exists():
-        heard: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))
-        if all(request["id"] in heard for request in requests):
-            return heard
-    recogniser = SphinxPool(Espeak().phonemes)
-    try:
-        with ThreadPoolExecutor(2) as threads:
-            sounds = [REQUESTS / "audio" / f"{request['id']}.opus" for request in requests]
-            found = threads.map(lambda path: recogniser.recognise(Audio.load(path), sentences).text, sounds)
-            heard = {request["id"]: text for request, text in zip(requests, found, strict=True)}
-    finally:
-        recogniser.close()
-    if kept is not None:
-        kept.write_text(json.dumps(heard, indent=1), encoding="utf-8")
+    recogniser = load_recogniser(name)
+    await recogniser.warm_up(sentences)
+    heard = {}
+    for request in requests:
+        sound = Audio.load(REQUESTS / "audio" / f"{request['id']}.opus")
+        heard[request["id"]] = (await recogniser.recognise(sound, hint=sentences)).text
+    await recogniser.aclose()
     return heard
 
 
@@ -227,7 +220,6 @@ def main() -> None:
     parser.add_argument("--json", metavar="PATH")
     parser.add_argument("--clean", action="store_true", help="route only the written requests, not the recordings")
     parser.add_argument("--show", action="store_true", help="print every call that is not exact")
-    parser.add_argument("--heard", type=Path, metavar="PATH", help="store recognised texts here, and reuse them")
     options = parser.parse_args()
     lines = (REQUESTS / f"{options.set}.jsonl").read_text(encoding="utf-8").splitlines()
     requests = [json.loads(line) for line in lines]
@@ -245,11 +237,11 @@ def main() -> None:
     print_confusions(clean.pop("_table"), f"{options.set}, as written")
     figures["written"] = clean
     if not options.clean and (REQUESTS / "audio").is_dir():
-        heard = hear(requests, expected_sentences(tools), options.heard)
-        spoken = judge(requests, heard, tools, find_answer, options.show)
-        print_confusions(spoken.pop("_table"), f"{options.set}, as heard by PocketSphinx")
-        figures["heard"] = spoken
-        figures["word error rate"] = _word_error_rate(requests, heard)
+        for name in RECOGNISERS:
+            heard = asyncio.run(hear(requests, name, expected_sentences(tools)))
+            spoken = judge(requests, heard, tools, find_answer, options.show)
+            print_confusions(spoken.pop("_table"), f"{options.set}, as heard by {name}")
+            figures[f"heard by {name}"] = spoken | {"word error rate": _word_error_rate(requests, heard)}
     publish("embedded: tools, calls and answers (percent)", figures, options.json)
 
 

@@ -1,6 +1,8 @@
 """A session of several turns: change the voice on request, and change it back.
 
-python examples/voice_switch.py [--model NAME:ARGUMENT] [--option NAME=VALUE]
+python examples/voice_switch.py
+
+Any model will do: --model openai:gpt-audio --option voice=ash
 """
 
 import argparse

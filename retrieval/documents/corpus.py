@@ -79,8 +79,11 @@ class Corpus:
 
     def _open(self) -> None:
         db = self._db
+        db.execute("BEGIN")  # one state of the file: another process may be creating the tables
         kind = db.execute("PRAGMA application_id").fetchone()[0], db.execute("PRAGMA user_version").fetchone()[0]
-        if kind == (0, 0) and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        db.execute("COMMIT")
+        if kind == (0, 0) and not tables:
             db.execute("PRAGMA journal_mode = WAL")
             db.executescript(SCHEMA)
         elif kind != (APPLICATION, FORMAT):
