@@ -41,6 +41,7 @@ def test_the_embedded_encoder_is_known_by_name(tmp_path: Path) -> None:
 
 def test_cam_plus_plus_encodes_with_the_network_of_a_checkpoint(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the extra local is not installed")
+    pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
     from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx
 
     write_tiny_onnx(tmp_path / "checkpoint" / "token2wav")
@@ -51,6 +52,7 @@ def test_cam_plus_plus_encodes_with_the_network_of_a_checkpoint(tmp_path: Path) 
 
 def test_a_downloaded_checkpoint_makes_cam_plus_plus_the_default(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the extra local is not installed")
+    pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
     pytest.importorskip("huggingface_hub", reason="the extra local is not installed")
     from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx
 

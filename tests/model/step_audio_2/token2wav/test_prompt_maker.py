@@ -12,6 +12,7 @@ from support.sounds import tone
 pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
 pytest.importorskip("safetensors", reason="the extra local is not installed")
 pytest.importorskip("onnx", reason="the extra local is not installed")
+pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
 
 from agentaudio.errors import BackendError, OptionError, VoiceError  # noqa: E402
 from agentaudio.model.clip_voice import ClipVoice  # noqa: E402

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="the decoder needs torch")
 pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
 pytest.importorskip("onnx", reason="the extra local is not installed")
+pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
 
 from agentaudio.errors import AudioError  # noqa: E402
 from agentaudio.model.clip_voice import ClipVoice  # noqa: E402

@@ -16,6 +16,7 @@ from agentaudio.model.step_audio_2.token2wav.speech_tokenizer import SpeechToken
 from agentaudio.sound.audio import Audio
 
 pytest.importorskip("onnx", reason="the extra local is not installed")
+pytest.importorskip("kaldi_native_fbank", reason="the extra local is not installed")
 
 from agentaudio.model.step_audio_2.token2wav.tiny_onnx import write_tiny_onnx  # noqa: E402
 
