@@ -18,16 +18,18 @@ _BACK = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_ABOUT_THE_SPEAKER = re.compile(r"\b(?:you|your|yours|yourself|voices?)\b", re.IGNORECASE)
+
 
 def topic_returned_to(request: str, past: Sequence[PastTurn]) -> tuple[PastTurn, str] | None:
     """The newest earlier turn about the topic that the request names, and the rest of the request.
 
-    None for a request that goes back to nothing. Without further words the turn's own request is asked again.
+    None for a request that goes back to nothing, or to a voice. Without further words the turn's own request is asked again.
 
     past: whole turns, in order
     """
     match = _BACK.match(request)
-    if match is None:
+    if match is None or _ABOUT_THE_SPEAKER.search(match["topic"]):
         return None
     wanted = stems(match["topic"])
     for turn in reversed(past):

@@ -121,3 +121,13 @@ def test_a_wish_about_the_answer_may_have_two_parts() -> None:
     assert said_again("can you keep it shorter", last) == "One."
     assert str(said_again("Louder, I can't hear you.", last)).startswith("I cannot change how fast or how loud")
     assert said_again("sorry i missed that", last) == "One. Two."
+
+
+@pytest.mark.parametrize(
+    "request_", ["go back to your own voice", "back to your normal voice please", "okay go back to the first voice"]
+)
+def test_going_back_to_a_voice_is_not_going_back_to_a_topic(request_: str) -> None:
+    voice = past(
+        "please answer in the voice of a little girl", "audio_search", "The voice is now Lily.", query="a girl"
+    )
+    assert whole_request(request_, [voice, AMAZON]).text == request_
