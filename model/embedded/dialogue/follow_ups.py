@@ -45,6 +45,9 @@ class WholeRequest:
     tool: str | None = None
 
 
+_BACK_TO_A_VOICE = re.compile(r"\b(?:back|return)\b.*\bvoices?\b")
+
+
 def whole_request(request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec] = ()) -> WholeRequest:
     """The request with what it leaves out, taken from the turns before; a whole request is returned as it is.
 
@@ -71,7 +74,7 @@ def _completed(
     """before: the turn that the request may go on from; past: all whole turns up to it"""
     request = without_forbidden(without_reaction(request))
     said = " ".join(split_words(request))
-    if not said or cancels(request) or is_courtesy(request):
+    if not said or cancels(request) or is_courtesy(request) or _BACK_TO_A_VOICE.search(said):
         return WholeRequest(request)
     if (placed := _PLACED.match(said)) and re.search(r"\bthere\b", placed["question"]):
         # "my sister is in Cardiff, how is it there"

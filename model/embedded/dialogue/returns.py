@@ -24,7 +24,8 @@ _ABOUT_THE_SPEAKER = re.compile(r"\b(?:you|your|yours|yourself|voices?)\b", re.I
 def topic_returned_to(request: str, past: Sequence[PastTurn]) -> tuple[PastTurn, str] | None:
     """The newest earlier turn about the topic that the request names, and the rest of the request.
 
-    None for a request that goes back to nothing, or to a voice. Without further words the turn's own request is asked again.
+    None for a request that goes back to nothing, or to a voice. Without further words the turn's own request is
+    asked again.
 
     past: whole turns, in order
     """
