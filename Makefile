@@ -15,8 +15,8 @@ INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --const
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
 
-test: $(VENV)/.ready-dev    ## run the tests, in a process for each core
-	$(BIN)/python -m pytest -x -q -n auto --maxprocesses 8 --dist worksteal
+test: $(VENV)/.ready-dev    ## run the tests
+	$(BIN)/python -m pytest -x -q
 
 test-hostile: $(VENV)/.ready-dev ## run the tests with inputs made to harm: bombs, floods, broken files
 	$(BIN)/python -m pytest -x -q -m hostile
