@@ -56,17 +56,28 @@ class Program:
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         loop = asyncio.get_running_loop()
         since = _ticks() - 100  # the clocks of the kernel may differ by a little
-        transport, pipes = await loop.subprocess_exec(
-            lambda: _Pipes(line_bytes, loop),
-            *command,
-            cwd=folder,
-            env=environment | dict(env) | {MARK: mark},
-            start_new_session=True,
-            stdin=PIPE if talks else DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE if talks else STDOUT,
+        starting = asyncio.ensure_future(
+            loop.subprocess_exec(
+                lambda: _Pipes(line_bytes, loop),
+                *command,
+                cwd=folder,
+                env=environment | dict(env) | {MARK: mark},
+                start_new_session=True,
+                stdin=PIPE if talks else DEVNULL,
+                stdout=PIPE,
+                stderr=PIPE if talks else STDOUT,
+            )
         )
-        return cls(Path(command[0]).name, transport, pipes, mark, since)
+        name = Path(command[0]).name
+        try:
+            # asyncio would kill the program alone, which may have started others before its pipes are connected.
+            transport, pipes = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError, ValueError):
+                transport, pipes = await starting
+                await cls(name, transport, pipes, mark, since).end()
+            raise
+        return cls(name, transport, pipes, mark, since)
 
     @property
     def pid(self) -> int:
