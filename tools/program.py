@@ -24,6 +24,8 @@ DRAIN_S = 0.2
 """Time for the last output of a program that has ended while a child of it still holds the pipe."""
 KILL_S = 1.0
 """Longest time that `end` spends on finding and killing descendants."""
+EMPTY_LISTS = 3
+"""Lists in a row without a descendant after which none is left."""
 READ_BYTES = 65_536
 
 
@@ -167,8 +169,11 @@ def _ticks() -> int:
 
 def _kill_descendants(program: int, mark: str, since: int) -> None:
     deadline = time.monotonic() + KILL_S
-    # Repeated because a process may start others while the list is read.
-    while (found := _descendants(program, mark.encode(), since)) and time.monotonic() < deadline:
+    empty = 0
+    # Repeated because a process may start others while the list is read, and has no environment while it calls exec.
+    while empty < EMPTY_LISTS and time.monotonic() < deadline:
+        found = _descendants(program, mark.encode(), since)
+        empty = 0 if found else empty + 1
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
