@@ -1,11 +1,10 @@
 """The demo voices that Kokoro speaks: which stock style, what it says, and what its card may claim.
 
 Left out are the style that the embedded engine speaks in by itself (af_heart), the styles that sound like another one
-of this list (of each group with a cosine of 0.83 or more between their speaker embeddings, in the same sentence or in
-their clips, one is kept, except that felix and nigel reach 0.832: the
-same speakers have a style in Spanish, Portuguese and English), and the four Japanese
-styles that were trained on readings by named people, who are not known to have agreed to it. Two styles are reshaped
-into children, so that they no longer sound like another one.
+of this list, and the four Japanese styles that were trained on readings by named people, who are not known to have
+agreed to it. Of each group with a cosine of 0.83 or more between their speaker embeddings, in the same sentence or in
+their clips, one is kept: the same speakers have a style in Spanish, Portuguese and English. Three styles are
+reshaped, two of them into children, so that they no longer sound like another one.
 
 Sex and language are those of the style. Nobody knows an age of a synthetic speaker: it is an impression, set by
 casting, as is the manner, which comes with the words that are spoken. Pitch, pace, melody and colour are
@@ -131,7 +130,8 @@ NATURAL_VOICES = (
     Natural("felix", "Felix", "am_eric", "American",
             "Hurry up, the bus is coming, the tickets are in my pocket, the bags are in the hall, and we still have to "
             "say goodbye to everybody in the house!",
-            ("hurried",), ", like a sports commentator", age="young", settings="speed=1.3"),
+            ("hurried",), ", like a sports commentator: a style with its pitch and formants raised a little",
+            age="young", settings="speed=1.3 pitch=1.06 tract=1.03"),
     Natural("moses", "Moses", "am_adam", "American",
             "Take your time, my friend. There is no need to hurry at all.",
             ("patient",), settings="speed=0.68"),
@@ -149,7 +149,7 @@ NATURAL_VOICES = (
     # British men
     Natural("albert", "Albert", "bm_lewis", "British",
             "When I was a boy, this road was only a path between two fields, and we walked it every day.",
-            ("calm",), ", like a grandfather telling a story", age="old", settings="speed=0.84"),
+            ("calm",), ", like a grandfather telling a story", age="old", settings="speed=0.78"),
     Natural("daniel", "Daniel", "bm_daniel", "British",
             "Ten boats were moored below the bridge, and each of them was painted in a different colour."),
     Natural("simon", "Simon", "bm_fable", "British",

@@ -144,7 +144,7 @@ def test_words_about_pace_are_true() -> None:
         if "fast" in voice.card.tags:
             assert letters_per_s[voice.id] > 1.4 * usual, voice
         if "slow" in voice.card.tags:
-            assert letters_per_s[voice.id] < 0.85 * usual, voice
+            assert letters_per_s[voice.id] < 0.8 * usual, voice
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_stored_rows_are_those_of_the_clips(encoder: EmbeddedSpeakerEncoder, spe
 
 def test_no_two_voices_sound_like_one_speaker(speakers: NDArray[np.float32]) -> None:
     between = speakers @ speakers.T - np.eye(len(speakers))
-    assert between.max() < 0.84
+    assert between.max() < 0.83
 
 
 def test_nearest_to_a_first_half_is_its_second_half(encoder: EmbeddedSpeakerEncoder) -> None:
