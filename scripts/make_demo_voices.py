@@ -14,8 +14,7 @@ equally well, the search takes the first. The others are made by classic synthes
 
 Each recorded person appears once, even if several packages contain recordings of that person. Left out:
 the speakers of the recorded questions (flite slt and rms, Pico in English, plain eSpeak English and its
-variants f3 and m3), and voices that may not be redistributed (MBROLA, festvox rab). On the same processor, every run
-gives the same sound.
+variants f3 and m3), and voices that may not be redistributed (MBROLA, festvox rab).
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ TRICKY = [
     # user names that look like hosts
     "http://example.com@127.0.0.1/", "http://example.com:80@127.0.0.1/", "http://user:password@example.com/",
     "http://127.0.0.1#@example.com/", "http://127.0.0.1?@example.com/", "http://example.com\\@127.0.0.1/",
-    # other schemes, and what is no address at all
+    # other schemes, and what is not an address at all
     "file:///etc/passwd", "ftp://example.com/", "gopher://127.0.0.1:6379/_INFO", "data:text/plain,x",
     "javascript:alert(1)",
     "//127.0.0.1/", "http:///etc/passwd", "http:127.0.0.1", "", "http://exa mple.com/",

@@ -140,7 +140,7 @@ async def _hear(program: Program, to_session: Any, words: Words, asked: set[str 
 
 
 def _message(line: bytes) -> Any:
-    """The message of a line. Broken characters in it become U+FFFD. Raises ValueError for a line that is no message."""
+    """The message of a line. Broken characters become U+FFFD. Raises ValueError for a line that is not a message."""
     read = mcp_types.jsonrpc_message_adapter.validate_json
     try:
         return read(line, by_name=False)

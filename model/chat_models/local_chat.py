@@ -182,7 +182,7 @@ class LocalChat:
 
 
 def check_limits(**limits: int | None) -> None:
-    """Raise OptionError for a limit below 1; None is no limit."""
+    """Raise OptionError for a limit below 1; None means no limit."""
     for option, value in limits.items():
         if value is not None and value < 1:
             raise OptionError(f"{option} is {value}; give a number above 0")

@@ -108,7 +108,7 @@ def _config(path: Path) -> Mapping[str, Any]:
         config = json.loads(beside.read_text(encoding="utf-8"))
         rate, spelling = config["audio"]["sample_rate"], config.get("phoneme_type", "espeak")
         if not isinstance(rate, int) or not 8000 <= rate <= 48_000 or not isinstance(config["espeak"]["voice"], str):
-            raise ValueError(f"a sample rate of {rate!r} or a voice that is no name")
+            raise ValueError(f"a sample rate of {rate!r} or a voice whose name is not text")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackendError(
             f"{beside} does not describe a voice of Piper ({error!r}); download both files again"

@@ -21,7 +21,7 @@ REQUESTS = Path(__file__).resolve().parents[2] / "benchmarks" / "requests"
 class Ear:
     """Whisper base with a beam of 5, which judges how well speech can be understood.
 
-    It is no part of what speaks, and it was not used to fit any part of that.
+    It is not a part of what speaks, and it was not used to fit any part of that.
     Raises WeightsMissing when its weights are not on this machine.
     """
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.answering.answer import VOICE_TOOL
 from agentaudio.model.embedded.dialogue.asides import asks_for_voices, cancels, is_courtesy, without_reaction
 from agentaudio.model.embedded.dialogue.changes import OPENING, PREPOSITION, TRAILING, changed
 from agentaudio.model.embedded.dialogue.negation import without_forbidden
@@ -18,7 +19,7 @@ from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.sums import next_sum
 from agentaudio.model.embedded.dialogue.topics import QUESTION, with_topic
 from agentaudio.model.embedded.dialogue.turns import PastTurn
-from agentaudio.model.embedded.dialogue.voices import VOICE_TOOL, other_voice
+from agentaudio.model.embedded.dialogue.voices import other_voice
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.text.words import command_place, split_words
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agentaudio.model.embedded.answering.answer import VOICE_TOOL
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.text.words import content_words, split_words
 
@@ -23,6 +24,12 @@ _PRONOUN = re.compile(
     r"\b(?:it|its|they|them|their|he|him|his|she|her|this one|that one|(?<!is )(?<!are )there(?! (?:is|are|any|a)\b)|"
     rf"(?:this|that)(?={_THING}\b|$| (?:built|made|invented|called|is|was)\b)){_THING}?\b"
 )
+_PERSONS = ("he", "him", "his", "she", "her", "they", "them", "their")
+_PERSON_BEFORE = re.compile(
+    r"\b(?:(?:my|our) \w+|"
+    r"(?:call|ask|tell|text|email|message|ring|phone|visit|meet|remind|invite|write to) (?:the|a|an) \w+)"
+)
+"""What such a pronoun stands for within the request: "call my mother and tell her"."""
 _NO_TOPIC = re.compile(
     r"\b(?:what (?:time|day|date|year) is it|how is it going|say it|make it|do it|stop it|"
     r"(?:is|will|was|does) it (?:(?:going to|be|get|getting) )?"
@@ -71,7 +78,7 @@ def with_topic(said: str, before: PastTurn) -> str | None:
     found = next(
         (one for one in _PRONOUN.finditer(said) if not any(a <= one.start() < b for a, b in passed)), None
     )  # fmt: skip
-    if found is None:
+    if found is None or (found.group() in _PERSONS and _PERSON_BEFORE.search(said[: found.start()])):
         return None
     pronoun = found.group().split()[0]
     topic = _place(before) if pronoun == "there" else None
@@ -89,6 +96,8 @@ def _topic(before: PastTurn) -> str | None:
 
     The answer to "what is the largest planet" is the topic of what follows.
     """
+    if before.calls and all(call.name == VOICE_TOOL for call in before.calls):
+        return None  # the voice that was asked for is not what one talks about
     previous = " ".join(split_words(before.request))
     titles = [passage.title for output in before.outputs for passage in output.passages if passage.title]
     if _DESCRIBED.match(previous):

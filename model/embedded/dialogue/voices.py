@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
+from agentaudio.model.embedded.answering.answer import VOICE_TOOL
 from agentaudio.model.embedded.dialogue.asides import asks_for_voices
 from agentaudio.model.embedded.dialogue.changes import CORRECTING, OPENING, TRAILING, WHAT_ABOUT
 from agentaudio.model.embedded.dialogue.topics import QUESTION
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.text.words import content_words, split_words
 
-VOICE_TOOL = "audio_search"
 _LONGEST = 9
 _REACTION = re.compile(r"\b(?:problem|worries|way|matter|idea|good|great|fine|nice|cool|perfect|thanks|really|wrong)\b")
 _PEOPLE = (

@@ -131,3 +131,20 @@ def test_going_back_to_a_voice_is_not_going_back_to_a_topic(request_: str) -> No
         "please answer in the voice of a little girl", "audio_search", "The voice is now Lily.", query="a girl"
     )
     assert whole_request(request_, [voice, AMAZON]).text == request_
+
+
+@pytest.mark.parametrize(
+    "request_",
+    ["call my mother and tell her i am late", "ask the doctor when he is free", "is it raining", "what is her name"],
+)
+def test_a_voice_that_was_asked_for_is_not_what_a_pronoun_stands_for(request_: str) -> None:
+    voice = past(
+        "please answer in the voice of a calm old man", "audio_search", "The voice is now Albert.", query="man"
+    )
+    assert whole_request(request_, [voice]).text == request_
+
+
+def test_a_person_in_the_request_is_what_its_pronoun_stands_for() -> None:
+    assert (
+        whole_request("call my mother and tell her i am late", [AMAZON]).text == "call my mother and tell her i am late"
+    )
