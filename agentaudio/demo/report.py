@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -88,8 +89,20 @@ def _card(voice: Voice, folder: Path) -> str:
     )
 
 
+def _with_words_joined(happened: Sequence[Event]) -> list[Event]:
+    """The events, those of words that follow each other as one with the time of the first."""
+    joined: list[Event] = []
+    for event in happened:
+        last = joined[-1] if joined else None
+        if isinstance(event, events.TextSpoken) and isinstance(last, events.TextSpoken):
+            joined[-1] = replace(last, text=last.text + event.text)
+        else:
+            joined.append(event)
+    return joined
+
+
 def _trace(happened: Sequence[Event]) -> str:
-    shown = [event for event in happened if _summary(event)]
+    shown = [event for event in _with_words_joined(happened) if _summary(event)]
     total = max((event.at_s for event in happened), default=1.0) or 1.0
     rows = "".join(
         f'<tr><td class="time">{event.at_s:.2f} s</td>'

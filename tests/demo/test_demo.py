@@ -58,6 +58,14 @@ def test_the_report_contains_every_turn_and_its_sound(played: tuple[list[DemoTur
     assert "$" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
 
 
+def test_the_trace_shows_words_that_follow_each_other_in_one_line(played: tuple[list[DemoTurn], Path]) -> None:
+    traces = re.findall(r"<table>.*?</table>", played[1].read_text(), re.DOTALL)
+    assert len(traces) == len(TURNS)
+    for trace in traces:
+        kinds = re.findall(r"<code>([\w.]+)</code>", trace)
+        assert "text.delta" in kinds and ("text.delta", "text.delta") not in zip(kinds, kinds[1:], strict=False)
+
+
 def test_text_is_escaped_in_the_report(tmp_path: Path) -> None:
     from agentaudio import Reply
 
