@@ -24,7 +24,7 @@ from agentaudio.voice_library.ray_ingest import ingest_with_ray
 from agentaudio.voice_library.reindex import reindex as embed_again
 from agentaudio.voice_library.voice import Policy
 
-Library = Annotated[Path, Parameter(name=["--library", "-l"])]
+Library = Annotated[Path, Parameter(name="--voices")]
 POLICIES = {
     "strict": Policy(),
     "without-licence": Policy(without_licence=True),

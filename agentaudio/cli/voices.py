@@ -31,7 +31,7 @@ for _command, _help in {
 
 Gender = Literal["female", "male", "neutral"]
 Age = Literal["child", "young", "adult", "old"]
-Library = Annotated[str, Parameter(name=["--library", "-l"])]
+Library = Annotated[str, Parameter(name="--voices")]
 
 
 @voices.command(name="list")

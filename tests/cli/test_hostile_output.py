@@ -86,19 +86,19 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", MIXED)
 def test_voices_are_shown_as_text(run: Run, library: Path, tmp_path: Path, name: str) -> None:
-    assert visible(ATTACKS[name]).split()[0] in run("voices", "show", name, "-l", library)[1]
+    assert visible(ATTACKS[name]).split()[0] in run("voices", "show", name, "--voices", library)[1]
     for command in (
-        ("list",), ("search", f"calm {ATTACKS[name]}"), ("stats",), ("check",), ("policy", "--library", library),
+        ("list",), ("search", f"calm {ATTACKS[name]}"), ("stats",), ("check",), ("policy", "--voices", library),
         ("play", name, "--out", tmp_path / f"{ATTACKS[name].replace('/', ' ')}.wav"),
         ("export", name, tmp_path / f"{ATTACKS[name].replace('/', ' ')}.zip"),
-        ("show", ATTACKS[name]), ("remove", name, "--library", library),
+        ("show", ATTACKS[name]), ("remove", name, "--voices", library),
     ):  # fmt: skip
-        options = () if "--library" in command else ("-l", library)
+        options = () if "--voices" in command else ("--voices", library)
         run("voices", *command, *options)
         json_too = command[0] in ("list", "search", "stats", "check")
         if json_too:
             json.loads(run("voices", *command, *options, "--json")[1])
-    assert json.loads(run("voices", "show", name, "-l", library, "--json")[1])["transcript"] == ATTACKS[name]
+    assert json.loads(run("voices", "show", name, "--voices", library, "--json")[1])["transcript"] == ATTACKS[name]
 
 
 def test_changes_of_a_library_are_reported_as_text(run: Run, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_changes_of_a_library_are_reported_as_text(run: Run, tmp_path: Path) -> 
         (clips / f"broken {name} {attack}.wav").write_bytes(b"Dear Sir or Madam")
     rights = ("--licence", "CC0-1.0", "--basis", "licence", "--holder", ALL)
     library = tmp_path / names["colour"]
-    common = ("--library", library, "--encoder", "embedded", *rights)
+    common = ("--voices", library, "--encoder", "embedded", *rights)
     code, printed = run("voices", "ingest", clips, *common)
     assert code == 1 and "broken colour \\x1b[31m" in printed and f"{len(ATTACKS)} refused" in printed
     json.loads(run("voices", "ingest", clips, *common, "--json")[1])
@@ -120,15 +120,15 @@ def test_changes_of_a_library_are_reported_as_text(run: Run, tmp_path: Path) -> 
         rows.writerows([attack, attack, attack] for attack in ATTACKS.values())
     run("voices", "ingest", tmp_path / "rows.csv", *common)
     run("voices", "add", clips / f"link {names['link']}.wav", *common, "--name", ALL)
-    run("voices", "reindex", "--library", library)
+    run("voices", "reindex", "--voices", library)
     for held in VoiceLibrary(library):
-        run("voices", "revoke", held.id, "--library", library)
-        run("voices", "remove", held.id, "--library", library)
-        run("voices", "remove", held.id, "--library", library, "--yes")
+        run("voices", "revoke", held.id, "--voices", library)
+        run("voices", "remove", held.id, "--voices", library)
+        run("voices", "remove", held.id, "--voices", library, "--yes")
         break
     for attack in ATTACKS.values():
-        run("voices", "revoke", attack, "--library", library)
-        run("voices", "list", "--library", tmp_path / attack)
+        run("voices", "revoke", attack, "--voices", library)
+        run("voices", "list", "--voices", tmp_path / attack)
 
 
 @pytest.mark.parametrize("name", MIXED)
