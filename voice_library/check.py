@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from agentaudio.errors import VoiceError
+from agentaudio.voice_library.database import left_by_a_kill
 from agentaudio.voice_library.library import VoiceLibrary
 
 
@@ -71,7 +72,7 @@ def _strays(library: VoiceLibrary) -> Iterator[Path]:
     known = {sha256 for (sha256,) in rows}
     yield from library.clip_files.strays(known)
     yield from library.prompts.strays(known)
-    yield from library.folder.glob(".*.tmp")
+    yield from left_by_a_kill(library.folder)
 
 
 def _clip_problem(path: Path, sha256: str) -> str | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import AgentAudioError, VoiceError
-from agentaudio.files import replacing
+from agentaudio.files import TEMPORARY_SUFFIX, replacing
+from agentaudio.voice_library.writer_lock import FILE as LOCK
 from agentaudio.voice_library.writer_lock import WriterLock
 
 FILE = "library.sqlite3"
@@ -82,18 +83,38 @@ class Database:
     @classmethod
     def create(cls, folder: Path) -> None:
         """Make an empty database. Raises VoiceError when there is one, or the folder cannot be written."""
+        if not cls._made(folder):
+            raise VoiceError(f"{folder} is a voice library already; open it with VoiceLibrary({str(folder)!r})")
+
+    @classmethod
+    def create_if_new(cls, folder: Path) -> None:
+        """Make an empty database in a folder that is missing, empty, or left by an interrupted creation.
+
+        Nothing is made where a database or other files are. Raises VoiceError when the folder cannot be written.
+        """
+        with _as_voice_errors(folder):
+            if (folder / FILE).exists() or (folder.exists() and not _is_unborn(folder)):
+                return  # opening says what is wrong with a folder of other files
+        cls._made(folder)
+
+    @staticmethod
+    def _made(folder: Path) -> bool:
+        """Make an empty database; False when there is one."""
         with _as_voice_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with WriterLock(folder, 1.0), _as_voice_errors(folder):
             if (folder / FILE).exists():
-                raise VoiceError(f"{folder} is a voice library already; open it with VoiceLibrary({str(folder)!r})")
-            # Made whole under another name, so that no reader opens a library without tables.
+                return False
+            for left in left_by_a_kill(folder):
+                left.unlink(missing_ok=True)
+            # Made whole under another name, so that no reader opens a library without tables, and flushed once.
             with replacing(folder / FILE, error=VoiceError, durable=True) as temporary:
                 db = sqlite3.connect(temporary)
                 try:
-                    db.executescript(SCHEMA)
+                    db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {SCHEMA} COMMIT;")
                 finally:
                     db.close()
+        return True
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
         """The rows that a query finds, as a consistent snapshot."""
@@ -217,6 +238,16 @@ class Database:
     def _stamp(self) -> tuple[int, ...]:
         state = self.path.stat()
         return state.st_ino, state.st_mtime_ns, state.st_size, self.path.with_name(f"{FILE}-wal").exists()
+
+
+def left_by_a_kill(folder: Path) -> list[Path]:
+    """Files that processes left when they were killed while they made a library."""
+    return list(folder.glob(f".*{TEMPORARY_SUFFIX}"))
+
+
+def _is_unborn(folder: Path) -> bool:
+    """Whether a folder is empty, or holds only what an interrupted creation of a library leaves there."""
+    return {path.name for path in folder.iterdir()} <= {LOCK, *(path.name for path in left_by_a_kill(folder))}
 
 
 @contextmanager

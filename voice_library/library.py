@@ -35,7 +35,7 @@ class VoiceLibrary(Catalogue):
     or disappears at once. A change is atomic and durable, whenever the process is killed. One
     instance may serve several threads.
 
-    folder: where it is; `VoiceLibrary.create` makes a new one
+    folder: where it is; `VoiceLibrary.create` makes a new one, `open_or_create` where there is none
     encoder: makes the speaker embeddings of voices that are added; None stores none
     wait_s: how long to wait while another process changes the library, in seconds
     keep_prompts: whether models may keep what they make of a clip in the folder
@@ -58,6 +58,15 @@ class VoiceLibrary(Catalogue):
     def create(cls, folder: str | os.PathLike[str], *, encoder: SpeakerEncoder | None = None) -> VoiceLibrary:
         """A new, empty library. Raises VoiceError when there is one already, or it cannot be written."""
         Database.create(Path(folder))
+        return cls(folder, encoder=encoder)
+
+    @classmethod
+    def open_or_create(cls, folder: str | os.PathLike[str], *, encoder: SpeakerEncoder | None = None) -> VoiceLibrary:
+        """The library of a folder; a new one where the folder is missing, empty, or left by an interrupted creation.
+
+        Raises VoiceError when the folder holds other files and no library, or cannot be read or written.
+        """
+        Database.create_if_new(Path(folder))
         return cls(folder, encoder=encoder)
 
     def add(self, clip: Audio, *, id: str, name: str, description: str, **fields: Any) -> Voice:

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from agentaudio.errors import VoiceError
 
+FILE = "library.lock"
 POLL_S = 0.005
 
 
@@ -29,7 +30,7 @@ class WriterLock:
         self._handle = -1
 
     def __enter__(self) -> None:
-        path = self._folder / "library.lock"
+        path = self._folder / FILE
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:

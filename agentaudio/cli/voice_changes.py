@@ -95,6 +95,8 @@ def add(
 ) -> int:
     """Add the best 3 to 15 seconds of a recording as a voice.
 
+    Exits with 1 when nothing was added, also because the library has the recording already.
+
     Parameters
     ----------
     clip
@@ -128,7 +130,9 @@ def add(
         "tags": tag, "gender": gender, "age": age,
     }  # fmt: skip
     common = rights.fields() | {field: value for field, value in fields.items() if value}
-    return _report(take_in(_opened(library, encoder), clip, common=common), json)
+    report = take_in(_opened(library, encoder), clip, common=common)
+    _report(report, json)
+    return int(not report.added)
 
 
 def ingest(
@@ -253,8 +257,7 @@ def policy(
 
 def _opened(folder: Path, encoder: str | None, *, migrate: bool = False) -> VoiceLibrary:
     """The library with the given encoder, else with the encoder of its embeddings, else with the default one."""
-    fresh = not migrate and (not folder.exists() or (folder.is_dir() and not any(folder.iterdir())))
-    library = VoiceLibrary.create(folder) if fresh else VoiceLibrary(folder)
+    library = VoiceLibrary(folder) if migrate else VoiceLibrary.open_or_create(folder)
     if encoder is not None:
         library.encoder = load_encoder(encoder)
     else:

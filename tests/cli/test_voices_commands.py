@@ -110,8 +110,16 @@ def test_the_policy_is_shown_and_set(run: Run, clips: Path, library: Path) -> No
     assert run("search", "calm", "--voices", library)[0] == 0
 
 
+def test_adding_a_recording_again_fails_and_says_why(run: Run, clips: Path, library: Path) -> None:
+    assert run("add", clips / "gina.wav", "--voices", library)[0] == 0
+    code, output, _ = run("add", clips / "gina.wav", "--voices", library, "--id", "other")
+    assert code == 1 and "0 voices added, 1 already present" in output
+    code, output, _ = run("add", clips / "gina.wav", "--voices", library, "--id", "other", "--json")
+    assert code == 1 and json.loads(output)["added"] == []
+
+
 def test_words_that_look_like_markup_are_printed_unchanged(run: Run, clips: Path, library: Path) -> None:
-    run("add", clips / "gina.wav", "--voices", library, "--name", "[/] Gina", "--description", "[red]Calm[/red].")
+    run("add", clips / "gina.wav", "--voices", library, "--name", "[/] Gina", "--description", "[red]calm[/red].")
     for command in (("list",), ("show", "gina")):
         code, output, complaint = run(*command, "--voices", library)
         assert code == 0 and "[/] Gina" in output and "[red]calm[/red]" in output, complaint

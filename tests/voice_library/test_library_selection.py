@@ -149,7 +149,7 @@ def test_a_card_of_any_text_is_kept_or_refused(
     name: str, description: str, tag: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.getbasetemp() / "any-text"
-    library = VoiceLibrary(folder) if folder.exists() else VoiceLibrary.create(folder)
+    library = VoiceLibrary.open_or_create(folder)
     try:
         library.add(tone(), id="any", name=name, description=description, tags=(tag,))
     except VoiceError:
