@@ -13,20 +13,23 @@ from agentaudio.text.numbers import FoundNumber
 from agentaudio.text.stems import stem
 from agentaudio.text.words import split_words
 
-_TARGETS = frozenset("to into target goal destination until end".split())
-_SOURCES = frozenset("from source origin start since".split())
+TARGETS = frozenset("to into target goal destination until end arrival finish receiver recipient".split())
+SOURCES = frozenset("from source origin start since departure begin sender".split())
 _IRREGULAR = {"foot": "feet", "feet": "feet", "inch": "inches", "metre": "meter", "metres": "meters"}
 
 
-def choose(words: Sequence[str], wanted: Sequence[Parameter], numbers: Sequence[FoundNumber]) -> dict[str, Any]:
+def choose(
+    words: Sequence[str], wanted: Sequence[Parameter], numbers: Sequence[FoundNumber], taken: Sequence[bool]
+) -> dict[str, Any]:
     """The choice of each enum parameter by name; a word is used for one parameter only.
 
     The word before a choice ("to kilometers", "from berlin") decides between parameters with the same choices.
 
     numbers: numbers given to other parameters; the word after one ("ten miles") is its unit
+    taken: the words that other parameters have
     """
     enums = [parameter for parameter in wanted if parameter.choices]
-    options = [[*_found(words, parameter), None] for parameter in enums]
+    options = [[*_found(words, parameter, taken), None] for parameter in enums]
     best: dict[str, Any] = {}
     best_score = 0.0
     for combination in itertools.islice(itertools.product(*options), 5000):
@@ -49,7 +52,7 @@ def is_spelling(word: str, choice: str) -> bool:
     return _likeness(word, choice) >= 0.9
 
 
-def _found(words: Sequence[str], parameter: Parameter) -> list[tuple[int, Any, float]]:
+def _found(words: Sequence[str], parameter: Parameter, taken: Sequence[bool]) -> list[tuple[int, Any, float]]:
     """(position, choice, score) of the choices found in the words, the best eight."""
     found: list[tuple[int, Any, float]] = []
     for choice in parameter.choices:
@@ -57,6 +60,8 @@ def _found(words: Sequence[str], parameter: Parameter) -> list[tuple[int, Any, f
         if not said:
             continue
         for place in range(len(words) - len(said) + 1):
+            if any(taken[place : place + len(said)]):
+                continue
             likeness = min(_likeness(a, b) for a, b in zip(words[place : place + len(said)], said, strict=True))
             if likeness > 0:
                 # In "turn on the light off" the later word counts.
@@ -83,9 +88,9 @@ def _hint(words: Sequence[str], place: int, parameter: Parameter, numbers: Seque
     name = set(parameter.name.lower().split("_"))
     counted = any(number.end == place for number in numbers)
     score = 0.0
-    if name & _TARGETS:
+    if name & TARGETS:
         score += 0.6 * (before in ("to", "into", "in", "many", "much")) - 0.6 * counted
-    elif name & _SOURCES:
+    elif name & SOURCES:
         score += 0.6 * (before == "from")
     else:
         score += 0.6 * counted + 0.1 * (before in name)

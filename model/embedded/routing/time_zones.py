@@ -103,6 +103,22 @@ def _zones_by_lower_name() -> dict[str, str]:
     return {zone.lower(): zone for zone in available_timezones()}
 
 
+def find_zones(words: Sequence[str]) -> list[tuple[int, int, str]]:
+    """(start, end, time zone) of every place and IANA name among lower-case words, in order."""
+    places, found, start = zones_by_place(), [], 0
+    while start < len(words):
+        for end in range(min(len(words), start + 4), start, -1):
+            zone = places.get(" ".join(words[start:end]))
+            if zone is None and end == start + 1 and "/" in words[start]:
+                zone = _zones_by_lower_name().get(words[start])
+            if zone is not None:
+                found.append((start, end, zone))
+                start = end - 1
+                break
+        start += 1
+    return found
+
+
 def find_zone(words: Sequence[str]) -> str | None:
     """The time zone of the longest place named among lower-case words; None when there is none.
 

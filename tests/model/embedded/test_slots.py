@@ -34,7 +34,20 @@ SEARCH = spec("search_documents", "Search the documents for facts.", query={"typ
 CLOCK = spec("get_date_time", "Tell the date and time.", timezone={"anyOf": [{"type": "string"}, {"type": "null"}]})
 SUMS = spec("calculate", "Work out arithmetic.", expression={"type": "string"})
 BELL = spec("bell", "Ring the bell.", loud={"type": "boolean"})
-EVERY = [TIMER, TABLE, CONVERT, LIGHT, MUSEUM, WEATHER, CALL, VOICE, SEARCH, CLOCK, SUMS, BELL]
+STOPWATCH = spec("stopwatch", "Start a timer.", minutes={"type": "integer"}, seconds={"type": "integer"})
+HEATING = spec("heat", "Set the heating for a while.", temperature={"type": "number"}, minutes={"type": "integer"})
+DICE = spec("roll_dice", "Roll some dice.", count={"type": "integer"}, sides={"type": "integer"})
+DIE = spec("roll_die", "Roll some dice.", count={"type": "integer"}, sides={"type": "integer", "enum": [4, 6, 20]})
+PAGES = spec("print_pages", "Print some pages.", from_page={"type": "integer"}, to_page={"type": "integer"})
+ROOM = spec("book_room", "Book the meeting room.", start_time=TEXT, end_time=TEXT)
+TRAIN = spec("find_train", "Find a train between two towns.", origin=TEXT, destination=TEXT)
+FAR = spec("distance", "How far one city is from another.", city_a=TEXT, city_b=TEXT)
+MEET = spec("convert_time", "Convert a clock time.", time=TEXT, from_timezone=TEXT, to_timezone=TEXT)
+WORD = spec("translate", "Translate a word.", text=TEXT, source_language=TEXT, target_language=TEXT)
+ASK = spec("ask_wiki", "Look something up.", question=TEXT, search=TEXT)
+PLAY = spec("play", "Play a song.", ("play {song}",), song=TEXT, timezone=TEXT, times={"type": "integer"})
+EVERY = [STOPWATCH, HEATING, DICE, DIE, PAGES, ROOM, TRAIN, FAR, MEET, WORD, ASK, PLAY]
+EVERY += [TIMER, TABLE, CONVERT, LIGHT, MUSEUM, WEATHER, CALL, VOICE, SEARCH, CLOCK, SUMS, BELL]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +80,51 @@ EVERY = [TIMER, TABLE, CONVERT, LIGHT, MUSEUM, WEATHER, CALL, VOICE, SEARCH, CLO
     ],
 )
 def test_requests_fill_in_the_schema(text: str, tool: ToolSpec, arguments: dict[str, Any]) -> None:
+    assert fill(text, tool).arguments == arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "tool", "arguments"),
+    [
+        ("roll four dice", DICE, {"count": 4}),
+        ("roll a 12-sided die", DICE, {"sides": 12}),
+        ("roll five dice with eight sides each", DICE, {"count": 5, "sides": 8}),
+        ("roll 6 dice", DIE, {"count": 6}),
+        ("roll 2 dice with 20 sides", DIE, {"count": 2, "sides": 20}),
+        ("play 99 red balloons", PLAY, {"song": "99 red balloons"}),
+        ("play london calling", PLAY, {"song": "london calling"}),
+        ("print the pages to 9 from 3", PAGES, {"from_page": 3, "to_page": 9}),
+        ("heat to 19 for 45 minutes", HEATING, {"temperature": 19, "minutes": 45}),
+        ("heat to 18 degrees for two hours", HEATING, {"temperature": 18, "minutes": 120}),
+        ("five minutes and thirty seconds", STOPWATCH, {"minutes": 5, "seconds": 30}),
+        ("an hour and twenty seconds", STOPWATCH, {"minutes": 60, "seconds": 20}),
+        ("book it from 8:15 to 9:45", ROOM, {"start_time": "8:15", "end_time": "9:45"}),
+        ("book it until noon from ten o'clock", ROOM, {"start_time": "ten o'clock", "end_time": "noon"}),
+        ("a train from vienna to graz", TRAIN, {"origin": "vienna", "destination": "graz"}),
+        ("a train to graz from vienna", TRAIN, {"origin": "vienna", "destination": "graz"}),
+        ("a train to linz please", TRAIN, {"destination": "linz"}),
+        ("how far is leeds from york", FAR, {"city_a": "leeds", "city_b": "york"}),
+        ("the distance between cairo and lagos", FAR, {"city_a": "cairo", "city_b": "lagos"}),
+        (
+            "convert 7:05 from Lisbon to Seoul",
+            MEET,
+            {"time": "7:05", "from_timezone": "Europe/Lisbon", "to_timezone": "Asia/Seoul"},
+        ),
+        (
+            "what time is it in denver when it is 6 pm in cairo",
+            MEET,
+            {"time": "6 pm", "from_timezone": "Africa/Cairo", "to_timezone": "America/Denver"},
+        ),
+        (
+            "translate bread from dutch into polish",
+            WORD,
+            {"text": "bread", "source_language": "dutch", "target_language": "polish"},
+        ),
+        ("translate bread into polish", WORD, {"text": "bread", "target_language": "polish"}),
+        ("look up the height of mount kenya", ASK, {"question": "the height of mount kenya"}),
+    ],
+)
+def test_what_is_said_once_is_the_value_of_one_parameter(text: str, tool: ToolSpec, arguments: dict[str, Any]) -> None:
     assert fill(text, tool).arguments == arguments
 
 

@@ -1,0 +1,129 @@
+"""Finds numbers and durations in a request, each for one parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from agentaudio.model.embedded.routing.choices import is_spelling
+from agentaudio.model.embedded.routing.parameters import Parameter
+from agentaudio.model.embedded.routing.spans import role, role_at
+from agentaudio.text.numbers import FoundNumber, find_numbers
+from agentaudio.text.stems import stem
+from agentaudio.text.words import split_words
+
+_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
+_NUMBER_SOUNDS = {"to": 2, "too": 2, "for": 4, "fore": 4, "won": 1, "ate": 8, "tan": 10, "sex": 6}
+
+
+def take_numbers(
+    words: Sequence[str], taken: list[bool], wanted: Sequence[Parameter], values: dict[str, Any]
+) -> list[FoundNumber]:
+    """Assign numbers to the parameters that take one, with durations converted; returns the assigned numbers."""
+    open_ones = [p for p in wanted if p.kind in ("integer", "number") and not p.choices]
+    found = [n for n in find_numbers(words) if not any(taken[n.start : n.end])]
+    if open_ones and not found:
+        found = [
+            FoundNumber(_NUMBER_SOUNDS[word], place, place + 1)
+            for place, word in enumerate(words)
+            if word in _NUMBER_SOUNDS and place + 1 < len(words) and stem(words[place + 1]) in _unit_stems(open_ones)
+        ]
+    if open_ones and not found:
+        # "a mile" is one mile, where miles are a choice of the tool.
+        units = {word for p in wanted for choice in p.choices for word in split_words(str(choice))}
+        found = [
+            FoundNumber(1, place, place + 1)
+            for place, word in enumerate(words[:-1])
+            if word in ("a", "an") and any(is_spelling(words[place + 1], unit) for unit in units)
+        ]
+    given = _durations(words, open_ones, taken, values)
+    open_ones = [parameter for parameter in open_ones if parameter.name not in values]
+    found = [number for number in found if not any(taken[number.start : number.end])]
+    # A number before a word of a parameter ("six people") belongs to it; the others are assigned in order.
+    for parameter in sorted(open_ones, key=lambda p: not any(_names(words, n, p) for n in found)):
+        left = [number for number in found if number not in given]
+        named = [number for number in left if _names(words, number, parameter)]
+        fitting = [number for number in left if role(parameter) and role_at(words, number.start) == role(parameter)]
+        others = [number for number in left if not any(_names(words, number, p) for p in wanted if p is not parameter)]
+        number = next(iter((*named, *fitting, *others)), None)
+        if number is None:
+            continue
+        given.append(number)
+        values[parameter.name] = _as_kind(number.value, parameter)
+        for place in range(number.start, number.end):
+            taken[place] = True
+    return given
+
+
+def _unit_stems(wanted: Sequence[Parameter]) -> set[str]:
+    return {item for parameter in wanted for item in parameter.stems}
+
+
+def _names(words: Sequence[str], number: FoundNumber, parameter: Parameter) -> bool:
+    after = number.end
+    if words[after : after + 1] == ["-"]:  # "20-sided"
+        after += 1
+    return after < len(words) and bool({stem(words[after]), stem(words[after].removesuffix("d"))} & parameter.stems)
+
+
+def _durations(
+    words: Sequence[str], wanted: Sequence[Parameter], taken: list[bool], values: dict[str, Any]
+) -> list[FoundNumber]:
+    """Fill in the durations, such as "half an hour", each in the unit of its parameter; returns the used numbers.
+
+    Where several parameters are durations, each takes what is said in its unit: "five minutes and ten seconds".
+    """
+    units = {parameter.name: unit for parameter in wanted if (unit := _unit(parameter)) is not None}
+    used: list[FoundNumber] = []
+    seconds: dict[str, float] = {}
+    for size, value, number in _said_durations(words, taken):
+        if not units:
+            break
+        fitting = [name for name, unit in units.items() if _SECONDS[unit] <= size]
+        name = max(fitting or units, key=lambda name: _SECONDS[units[name]])
+        seconds[name] = seconds.get(name, 0.0) + value * size
+        if number is not None:
+            used.append(number)
+            taken[number.start : number.end] = [True] * (number.end - number.start)
+    for parameter in wanted:
+        if parameter.name in seconds:
+            values[parameter.name] = _as_kind(seconds[parameter.name] / _SECONDS[units[parameter.name]], parameter)
+    return used
+
+
+def _unit(parameter: Parameter) -> str | None:
+    """The unit of a parameter that is a duration, from its name or description."""
+    named = {stem(word) for word in re.split(r"[\W_]+", parameter.name.lower())}
+    return next((u for held in (named, parameter.stems) for u in _SECONDS if stem(u) in held), None)
+
+
+def _said_durations(words: Sequence[str], taken: Sequence[bool]) -> list[tuple[float, float, FoundNumber | None]]:
+    """(seconds of the unit, how many of it, the number that says so) of every duration in the request."""
+    said = " ".join(words)
+    for lead, share in (("half an", 0.5), ("half a", 0.5), ("a quarter of an", 0.25), ("three quarters of an", 0.75)):
+        for name, size in _SECONDS.items():
+            if re.search(rf"(?<!and ){lead} {name}\b", said):
+                return [(size, share, None)]
+    by_end = {number.end: number for number in find_numbers(words)}
+    found: list[tuple[float, float, FoundNumber | None]] = []
+    for place, word in enumerate(words):
+        if word.removesuffix("s") not in _SECONDS:
+            continue
+        number = by_end.get(place)
+        if number is not None and not any(taken[number.start : number.end]):
+            value = float(number.value)
+        elif place and words[place - 1] in ("a", "an", "one"):
+            value, number = 1.0, None
+        else:
+            continue
+        if words[place + 1 : place + 4] == ["and", "a", "half"]:
+            value += 0.5
+        found.append((_SECONDS[word.removesuffix("s")], value, number))
+    return found
+
+
+def _as_kind(value: float, parameter: Parameter) -> int | float:
+    if parameter.kind == "integer" or float(value).is_integer():
+        return round(value)
+    return value
