@@ -14,6 +14,11 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 UNEXPECTED = "failed unexpectedly"
 """Text of a failed call whose error message is not meant for the listener."""
+STILL_RUNNING = "still running; how it ends is not known yet"
+"""Text of a call that runs on after its turn or its time limit."""
+MAY_HAVE_EFFECT = "it may have taken effect"
+"""Text of a call that was stopped, of a tool that is not idempotent."""
+NOT_TOLD = "(After this the turn failed: the user got no answer and was not told of this result.)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +150,14 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message by one role: its parts, in order."""
+    """A message by one role: its parts, in order.
+
+    failed: whether the turn failed after this message, so that the user got no answer, or not a whole one
+    """
 
     role: Role
     parts: tuple[Part, ...]
+    failed: bool = False
 
     @property
     def text(self) -> str:
@@ -243,7 +252,9 @@ class Conversation:
             if any(part is old for part in message.parts):
                 parts = tuple(new if part is old else part for part in message.parts)
                 kept = tuple(part for part in parts if part is not None)
-                self.messages[position : position + 1] = [Message(message.role, kept)] if kept else []
+                self.messages[position : position + 1] = [replace(message, parts=kept)] if kept else []
+                if message.failed and position and not kept:
+                    self.mark_failed(position - 1)
                 return True
         return False
 
@@ -254,6 +265,21 @@ class Conversation:
                 if old.call_id == output.call_id:
                     return self.replace(old, output)
         return False
+
+    def mark_failed(self, position: int = -1) -> None:
+        """Say of a message, by default the last, that its turn failed after it."""
+        if self.messages[position:]:
+            self.messages[position] = replace(self.messages[position], failed=True)
+
+    def for_model(self) -> Conversation:
+        """A copy in which the last result of a failed turn says that the user was not told of it."""
+        shown = self.copy()
+        for position, message in enumerate(self.messages):
+            if message.failed and message.tool_outputs:
+                *before, last = message.tool_outputs
+                told = replace(last, text=f"{last.text}\n{NOT_TOLD}")
+                shown.messages[position] = replace(message, parts=(*before, told))
+        return shown
 
     def copy(self) -> Conversation:
         """A new conversation with the same messages, which are immutable."""

@@ -98,6 +98,7 @@ class _Output(_Stored):
 class _Message(_Stored):
     role: Role
     parts: list[Annotated[_Text | _Heard | _Speech | _Call | _Output, Field(discriminator="type")]]
+    failed: bool = False
 
 
 class _File(_Stored):
@@ -120,7 +121,8 @@ def save_conversation(conversation: Conversation, path: str | os.PathLike[str]) 
     folder = _sound_folder(path)
     sounds: dict[str, Audio] = {}
     messages = [
-        {"role": message.role, "parts": [_stored(part, sounds) for part in message.parts]} for message in conversation
+        {"role": message.role, "parts": [_stored(part, sounds) for part in message.parts], "failed": message.failed}
+        for message in conversation
     ]
     try:
         text = json.dumps({"agentaudio_conversation": VERSION, "messages": messages}, ensure_ascii=False, indent=1)
@@ -162,6 +164,8 @@ def load_conversation(path: str | os.PathLike[str]) -> Conversation:
     for number, message in enumerate(stored.messages, 1):
         try:
             conversation.add(message.role, *(_part(part, _sound_folder(path), sounds) for part in message.parts))
+            if message.failed:
+                conversation.mark_failed()
         except ConversationError as error:
             raise ConversationError(f"{path}: message {number}: {error}") from None
     return conversation

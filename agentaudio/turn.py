@@ -48,8 +48,8 @@ class Turn:
 
     A cancelled turn keeps the speech that was heard, marked as interrupted, and gives every open call an
     output, so that the next turn can follow. A failed turn restores the voice. The conversation keeps the calls
-    that ran and the speech that was heard; if there are neither, it is restored too, and the same input, such
-    as the results of open calls, can be given again.
+    that ran and the speech that was heard, with the last message marked as `failed`; if there are neither, it is
+    restored too, and the same input, such as the results of open calls, can be given again.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Turn:
         await self._open_resources()
         voice = await self._voice.permitted()
         tools = self._setup.specs() if step < self._setup.max_steps else ()
-        deltas = model.generate(conversation.copy(), tools=tools, voice=voice, options=self._options)
+        deltas = model.generate(conversation.for_model(), tools=tools, voice=voice, options=self._options)
         used_ids, limits = conversation.call_ids, self._setup.limits
         held = checked(model, deltas, self._options, limits=limits, used_ids=used_ids)
         spoken = self._playback.begin_step(voice)
@@ -277,10 +277,7 @@ class Turn:
         conversation = self._state.conversation
         self._close_step()
         if len(self._record.runs) > self._given or any(step.part is not None for step in self._playback.steps):
-            for run in self._record.runs:
-                if run.result.voice is not None and run.status == "done":
-                    text = f"{run.result.text} (The turn failed, so the voice was not changed.)"
-                    conversation.replace_output(replace(run.output, text=text))
+            conversation.mark_failed()
         else:
             for part in self._added:
                 conversation.replace(part, None)

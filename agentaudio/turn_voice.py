@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from agentaudio.errors import ConsentError
 from agentaudio.events import VoiceChanged
@@ -50,7 +51,11 @@ class TurnVoice:
             self._speak_in(self._setup.voice if voice == "default" else voice)
 
     def undo(self) -> None:
-        """Go back to the voice that the turn began with."""
+        """Go back to the voice that the turn began with. The results of calls that changed it say so."""
+        for run in self._record.runs:
+            if run.result.voice is not None and run.status == "done":
+                text = f"{run.result.text} (The turn failed, so the voice was not changed.)"
+                self._state.conversation.replace_output(replace(run.output, text=text))
         self._found = False
         self._speak_in(self._first)
 

@@ -37,6 +37,7 @@ def talk() -> Conversation:
     spoken = SpeechPart("I am …", tone(100, 0.2), SpeechTokens((1, 2, 6560), "cosyvoice2", 25.0), True, 0.2)
     made.add("assistant", spoken, ToolCall("c1", "look", {"deep": [{"a": None, "b": [1.5, True, "ü"]}]}))
     made.add("tool", ToolOutput("c1", "look", "found\n", (Passage("p", "t", "s.md", 7, 0.25),), is_error=True))
+    made.mark_failed()
     made.add("assistant", SpeechPart("Done."), ToolCall("c2", "door", {}))
     return made
 

@@ -21,6 +21,8 @@ from support.sounds import tone
 
 from agentaudio import Agent, GenerateOptions, Session, events, tool
 from agentaudio.conversation import (
+    NOT_TOLD,
+    STILL_RUNNING,
     Citation,
     Conversation,
     Passage,
@@ -31,7 +33,16 @@ from agentaudio.conversation import (
     ToolOutput,
     ToolSpec,
 )
-from agentaudio.errors import BackendError, ConsentError, ConversationError, OptionError, ToolError, VoiceNotFound
+from agentaudio.errors import (
+    BackendError,
+    ConsentError,
+    ConversationError,
+    LimitError,
+    OptionError,
+    ToolError,
+    VoiceNotFound,
+)
+from agentaudio.limits import Limits
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import (
     AudioDelta,
@@ -326,6 +337,73 @@ async def test_calls_that_ran_before_a_failure_are_kept() -> None:
     await failed(session)
     assert [output.text for output in session.conversation.last_outputs] == ["tea was ordered, number 7"]
     assert (await session.run("did it work?")).text == "It was."
+
+
+def emits_nonsense(*_: object) -> list[Any]:
+    return [ToolCall("1", "transfer", {"amount": 50})]
+
+
+@pytest.mark.parametrize("breaks", [fails, emits_nonsense])
+async def test_what_tools_did_in_a_failed_turn_is_marked_and_said_to_the_model(breaks: Any) -> None:
+    made: list[int] = []
+    read: list[str] = []
+
+    @tool
+    def transfer(amount: int) -> str:
+        made.append(amount)
+        return f"{amount} euros were sent"
+
+    def again(conversation: Conversation, *_: object) -> list[Delta]:
+        read.extend(output.text for message in conversation for output in message.tool_outputs)
+        return [TextDelta("They were sent.")]
+
+    answers = iter([breaks, again, again])
+    answer = lambda *given: next(answers)(*given)  # noqa: E731
+    model = scripted(calls(("transfer", {"amount": 50})), answer, answer)
+    session = Agent(model, tools=[transfer]).session()
+    with pytest.raises(BackendError):
+        await session.run("send fifty euros")
+    assert [message.failed for message in session.conversation] == [False, False, True]
+    assert [output.text for output in session.conversation.last_outputs] == ["50 euros were sent"]
+    assert (await session.run("send fifty euros")).text == "They were sent."
+    await session.run("thanks")
+    assert made == [50]
+    assert read == ["50 euros were sent\n" + NOT_TOLD] * 2
+
+
+async def test_a_turn_that_took_too_long_keeps_the_result_that_it_had() -> None:
+    release = threading.Event()
+
+    @tool
+    def transfer(amount: int) -> str:
+        return f"{amount} euros were sent"
+
+    @tool
+    def confirm() -> str:
+        release.wait(10)
+        return "confirmed"
+
+    model = scripted(calls(("transfer", {"amount": 50}), ("confirm", {})), "Yes.")
+    session = Agent(model, tools=[transfer, confirm], limits=Limits(turn_s=0.3)).session()
+    with pytest.raises(LimitError):
+        await session.run("send fifty euros")
+    sent, confirmed = session.conversation.last_outputs
+    assert sent.text == "50 euros were sent" and STILL_RUNNING in confirmed.text
+    assert session.conversation.messages[-1].failed
+    release.set()
+    while session.conversation.last_outputs[1].text != "confirmed":
+        await asyncio.sleep(0.01)
+    assert session.conversation.for_model().last_outputs[1].text == f"confirmed\n{NOT_TOLD}"
+
+
+async def test_a_mark_stays_when_the_speech_of_the_failed_turn_was_not_heard() -> None:
+    conversation = Conversation()
+    conversation.add("user", "go")
+    said = SpeechPart("One moment", interrupted=True)
+    conversation.add("assistant", said)
+    conversation.mark_failed()
+    conversation.replace(said, None)
+    assert [(message.role, message.failed) for message in conversation] == [("user", True)]
 
 
 async def test_speech_before_a_failure_is_kept_and_marked() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from agentaudio.cancellation import is_cancelled, is_left_behind
-from agentaudio.conversation import ToolCall, ToolOutput
+from agentaudio.conversation import MAY_HAVE_EFFECT, STILL_RUNNING, ToolCall, ToolOutput
 from agentaudio.errors import AgentAudioError, ToolError, ToolNotFound, did_you_mean
 from agentaudio.retry import retry
 from agentaudio.tools.context import RunContext
@@ -30,7 +30,6 @@ Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]
 """Called before a tool with `approval` runs, for one call at a time; a plain function runs in a thread."""
 
 MAX_CONCURRENT_CALLS = 8
-STILL_RUNNING = "still running; how it ends is not known yet"
 GRACE_S = 0.5
 """Time that a cancelled tool gets for cleaning up before the turn goes on without it."""
 
@@ -87,7 +86,7 @@ class _Work:
             return f"The turn was interrupted, but {name} is {STILL_RUNNING}."
         if self.tool is None:
             return f"The call of {name} was cancelled before it began."
-        effect = "" if self.tool.idempotent else "; it may have taken effect"
+        effect = "" if self.tool.idempotent else f"; {MAY_HAVE_EFFECT}"
         return f"The call of {name} was cancelled while it ran{effect}."
 
 
@@ -255,7 +254,7 @@ class TurnCalls:
         if not attempt.done():
             running = await self._stop(attempt, work)
             if not _has_result(attempt):
-                effect = "" if tool.idempotent else "; it may have taken effect"
+                effect = "" if tool.idempotent else f"; {MAY_HAVE_EFFECT}"
                 end = f"is {STILL_RUNNING}" if running else f"was stopped{effect}"
                 return "timed_out", ToolResult(f"{tool.name} took longer than {tool.timeout_s:g} s and {end}.")
         if attempt.cancelled():

@@ -12,7 +12,7 @@ from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answer
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
 from agentaudio.model.embedded.dialogue.follow_ups import MISSING, WholeRequest, whole_request
-from agentaudio.model.embedded.dialogue.languages import SURE, declined, load_identifier
+from agentaudio.model.embedded.dialogue.languages import SURE, declined, load_identifier, other_language
 from agentaudio.model.embedded.dialogue.mishearings import mended
 from agentaudio.model.embedded.dialogue.replies import about_conversation
 from agentaudio.model.embedded.dialogue.turns import past_turns
@@ -68,7 +68,9 @@ class RouterChat:
         past = past_turns(conversation)
         outputs = conversation.last_outputs
         if outputs:
-            found = await asyncio.to_thread(self._answer, whole_request(request, past, tools).text, outputs, tools)
+            whole_text = whole_request(request, past, tools).text
+            language = await asyncio.to_thread(other_language, request, options.language, least=SURE)
+            found = await asyncio.to_thread(self._answer, whole_text, outputs, tools, language)
         elif reply := about_conversation(request, tools, past):
             found = Answer(reply, ())
         elif reply := await asyncio.to_thread(declined, request, options.language, least=SURE):
@@ -111,13 +113,15 @@ class RouterChat:
         slots = fill(whole.text, kept)
         return routes if slots.missing else [Route(kept.name, slots.arguments, LEAST_CONFIDENCE, "tool")]
 
-    def _answer(self, text: str, outputs: Sequence[ToolOutput], tools: Sequence[ToolSpec]) -> Answer:
+    def _answer(
+        self, text: str, outputs: Sequence[ToolOutput], tools: Sequence[ToolSpec], language: str | None
+    ) -> Answer:
         """The answer to the request, without its clauses that ask for a voice."""
         parts = clauses(text)
         if len(parts) > 1 and any(output.name == VOICE_TOOL for output in outputs):
             parts = [part for part in parts if self._router.route(part, tools)[0].tool != VOICE_TOOL] or parts
             text = " ".join(parts)
-        return answer(text, outputs, self._embed)
+        return answer(text, outputs, self._embed, language=language)
 
 
 def _without_tools(text: str, routes: Sequence[Route], tools: Sequence[ToolSpec]) -> str:

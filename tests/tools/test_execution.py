@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from agentaudio import RunContext, Tool, ToolResult, tool
-from agentaudio.conversation import Conversation, ToolCall
+from agentaudio.conversation import STILL_RUNNING, Conversation, ToolCall
 from agentaudio.errors import NetworkError, ToolArgumentError, ToolError, VoiceNotFound
 from agentaudio.quotation import quotation
-from agentaudio.tools.execution import MAX_CONCURRENT_CALLS, STILL_RUNNING, Approve, ToolRun, TurnCalls
+from agentaudio.tools.execution import MAX_CONCURRENT_CALLS, Approve, ToolRun, TurnCalls
 from agentaudio.tools.result import MAX_TEXT_CHARS
 
 CONTEXT = RunContext(Conversation())

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from agentaudio import RunContext, Tool, ToolResult, tool
-from agentaudio.conversation import Conversation, ToolCall
+from agentaudio.conversation import STILL_RUNNING, Conversation, ToolCall
 from agentaudio.errors import ToolError
-from agentaudio.tools.execution import STILL_RUNNING, Approve, ToolRun, TurnCalls, without_result
+from agentaudio.tools.execution import Approve, ToolRun, TurnCalls, without_result
 
 CONTEXT = RunContext(Conversation())
 

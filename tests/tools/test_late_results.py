@@ -11,9 +11,9 @@ import pytest
 from support.models import calls, scripted
 
 from agentaudio import Agent, Session, ToolResult, events, tool
-from agentaudio.conversation import ToolOutput
+from agentaudio.conversation import STILL_RUNNING, ToolOutput
 from agentaudio.errors import ToolError
-from agentaudio.tools.execution import MAX_CONCURRENT_CALLS, STILL_RUNNING
+from agentaudio.tools.execution import MAX_CONCURRENT_CALLS
 from agentaudio.voice_library.library import VoiceLibrary
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentaudio.conversation import UNEXPECTED, Citation, ToolOutput
+from agentaudio.conversation import MAY_HAVE_EFFECT, STILL_RUNNING, UNEXPECTED, Citation, ToolOutput
 from agentaudio.model.embedded.answering.extracts import extract
 from agentaudio.quotation import unquoted
+from agentaudio.text.apology import apology
 from agentaudio.text.embedding import Embed
 from agentaudio.text.sentences import sentences
 from agentaudio.text.words import split_words
@@ -19,7 +20,6 @@ NOTHING_FOUND = {
     "search_documents": "I found nothing about that in my documents.",
     "web_search": "I found nothing about that on the web.",
 }
-SORRY = "I am sorry, that did not work."
 LONGEST_TEXT = 400
 VOICE_TOOL = "audio_search"
 CLOCK_TOOL = "get_date_time"
@@ -33,19 +33,21 @@ class Answer:
     citations: tuple[Citation, ...]
 
 
-def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed) -> Answer:
+def answer(question: str, outputs: Sequence[ToolOutput], embed: Embed, *, language: str | None = None) -> Answer:
     """The answer to a question after its tools have run.
 
     Of passages it takes the one to three sentences that fit best, in the order of the document, with citations (one
     for neighbouring sentences), or says that nothing was found. Other results are repeated, and a failed call is
     reported in one sentence. A change of voice is only mentioned when there is nothing else to say.
+
+    language: code of the user's language, in which the answer apologises for a failure; None is English
     """
     texts: list[str] = []
     citations: list[Citation] = []
     others = [output for output in outputs if output.name != VOICE_TOOL or output.is_error]
     for output in others or outputs:
         if output.is_error:
-            texts.append(_failure(output))
+            texts.append(_failure(output, language))
         elif output.passages:
             extracts = extract(question, output.passages, embed)
             if extracts:
@@ -102,12 +104,15 @@ def _clock(question: str, text: str) -> str:
     return f"It is {match['time']}{place}."
 
 
-def _failure(output: ToolOutput) -> str:
+def _failure(output: ToolOutput, language: str | None) -> str:
     what, text = output.name.replace("_", " "), unquoted(output.text)
-    if text.startswith(f"{output.name} {UNEXPECTED}"):
-        return SORRY
+    if language is not None or text.startswith(f"{output.name} {UNEXPECTED}"):
+        return apology(language)
     text = _readable(text.removeprefix(f"{output.name} failed: ")).replace(output.name, what)
-    reason = "".join(sentences(text)[:1]).partition("; ")[0].rstrip(".;")
+    reason = "".join(sentences(text)[:1])
+    if STILL_RUNNING in reason or MAY_HAVE_EFFECT in reason:
+        return _sentence(reason)  # "I could not do that" may be wrong
+    reason = reason.partition("; ")[0].rstrip(".;")
     return f"I could not do that: {reason[:200]}." if reason else f"I could not do that: {what} failed."
 
 

@@ -23,9 +23,9 @@ _NAMES = {
     "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese",
 }  # fmt: skip
 _SCRIPTS = (
-    ("Japanese", r"[\u3040-\u30ff]"), ("Korean", r"[\uac00-\ud7af]"), ("Russian", r"[\u0400-\u04ff]"),
-    ("Greek", r"[\u0370-\u03ff]"), ("Arabic", r"[\u0600-\u06ff]"), ("Hebrew", r"[\u0590-\u05ff]"),
-    ("Hindi", r"[\u0900-\u097f]"), ("Thai", r"[\u0e00-\u0e7f]"),
+    ("ja", r"[\u3040-\u30ff]"), ("ko", r"[\uac00-\ud7af]"), ("ru", r"[\u0400-\u04ff]"),
+    ("el", r"[\u0370-\u03ff]"), ("ar", r"[\u0600-\u06ff]"), ("he", r"[\u0590-\u05ff]"),
+    ("hi", r"[\u0900-\u097f]"), ("th", r"[\u0e00-\u0e7f]"),
 )  # fmt: skip
 
 
@@ -38,15 +38,25 @@ def declined(text: str, language: str | None, *, least: float = LIKELY) -> str |
         English, LIKELY after that failed
     Returns None for English, and for a text that is too short to tell.
     """
+    found = other_language(text, language, least=least)
+    if found in ("zh", "yue"):
+        return CHINESE
+    name = _NAMES.get(found, "another language") if found is not None else None
+    return None if name is None else f"I think that was {name}. I understand English only, so please ask me in English."
+
+
+def other_language(text: str, language: str | None, *, least: float = LIKELY) -> str | None:
+    """The code of the language of a text, such as "de"; None for English and for a text that is too short to tell.
+
+    language, least: as for `declined`
+    """
     code = (language or "").replace("_", "-").partition("-")[0].lower()
     if re.search(f"[{HAN}]", text) and not re.search(r"[\u3040-\u30ff]", text) and code in ("", "zh", "yue", "en"):
-        return CHINESE
-    name = next((name for name, script in _SCRIPTS if re.search(script, text)), None)
-    if name is not None:
-        name = _NAMES.get(code, name)
-    elif (found := _by_letters(text, code, least)) is not None:
-        name = _NAMES.get(found, "another language")
-    return None if name is None else f"I think that was {name}. I understand English only, so please ask me in English."
+        return code if code == "yue" else "zh"
+    written = next((found for found, script in _SCRIPTS if re.search(script, text)), None)
+    if written is not None:
+        return code if code in _NAMES else written
+    return _by_letters(text, code, least)
 
 
 def load_identifier() -> None:

@@ -1,8 +1,11 @@
 import pytest
 
-from agentaudio.conversation import Passage, ToolOutput, ToolSpec
-from agentaudio.model.embedded.answering.answer import SORRY, answer
+from agentaudio.conversation import Conversation, Passage, ToolCall, ToolOutput, ToolSpec
+from agentaudio.model.embedded.answering.answer import answer
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
+from agentaudio.model.embedded.router_chat import RouterChat
+from agentaudio.model.speech_lm import TextDelta
+from agentaudio.text.apology import apology
 from agentaudio.text.sentence_embedder import SentenceEmbedder
 
 EMBED = SentenceEmbedder()
@@ -67,14 +70,38 @@ def test_a_failure_is_admitted() -> None:
     [
         ("book_table failed: there is no table for nine", "I could not do that: there is no table for nine."),
         ("book_table failed: the connection failed", "I could not do that: the connection failed."),
-        ("book_table failed unexpectedly (KeyError); say that it did not work.", SORRY),
-        ("book_table took longer than 20 s and was stopped; it may have taken effect.",
+        ("book_table failed unexpectedly (KeyError); say that it did not work.", apology("en")),
+        ("book_table took longer than 20 s and was stopped.",
          "I could not do that: book table took longer than 20 s and was stopped."),
+        ("book_table took longer than 20 s and was stopped; it may have taken effect.",
+         "Book table took longer than 20 s and was stopped; it may have taken effect."),
+        ("book_table took longer than 9 s and is still running; how it ends is not known yet.",
+         "Book table took longer than 9 s and is still running; how it ends is not known yet."),
     ],
 )  # fmt: skip
 def test_the_listener_gets_a_reason_in_plain_words_or_an_apology(text: str, said: str) -> None:
     failed = ToolOutput("1", "book_table", text, is_error=True)
     assert answer("book a table", [failed], EMBED).text == said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("de", "Es tut mir leid"), ("zh", "对不起"), ("zh-Hant-TW", "對不起"), ("pt_BR", "Desculpe"), ("nb", "Beklager"),
+     ("tlh", "I am sorry"), (None, "I am sorry")],
+)  # fmt: skip
+def test_the_apology_is_in_the_language_of_the_user(language: str | None, said: str) -> None:
+    failed = ToolOutput("1", "look", "look failed unexpectedly (OSError); say that it did not work.", is_error=True)
+    assert answer("?", [failed], EMBED, language=language).text.startswith(said)
+
+
+async def test_a_failure_after_a_request_in_another_language_is_an_apology_in_it() -> None:
+    talk = Conversation()
+    talk.add("user", "quel temps fait-il à Lyon demain matin")
+    talk.add("assistant", ToolCall("1", "get_weather", {"city": "Lyon"}))
+    talk.add("tool", ToolOutput("1", "get_weather", "get_weather failed: the connection failed", is_error=True))
+    deltas = [delta async for delta in RouterChat().chat(talk, tools=[TIMER])]
+    text = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+    assert text == "Je suis désolé, cela n'a pas fonctionné."
 
 
 def test_a_new_voice_is_announced_only_when_that_is_all() -> None:
