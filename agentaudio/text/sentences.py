@@ -5,26 +5,40 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from agentaudio.text.abbreviations import (
+    AFTER_NUMBER,
+    ALWAYS,
+    BEFORE_NAME,
+    BEFORE_NUMBER,
+    CAPITALISED,
+    COUNTRIES,
+    OPENERS,
+    UNLESS_CAPITAL,
+)
 from agentaudio.text.languages import CJK
 
-# Abbreviations without their last full stop. Those of the first set never end a sentence.
-_INNER = frozenset("mr mrs ms dr prof e.g i.e vs approx ca cf rev hon".split())
-_MAY_END = frozenset("a.m p.m etc inc ltd u.s u.k jr sr al".split())
-"""They end a sentence when the next word has a capital letter."""
-_BEFORE_NUMBER = frozenset("no vol fig jan feb mar apr jun jul aug sep sept oct nov dec".split())
-_BEFORE_NAME = frozenset("st mt ft gen col sgt capt".split())
-"""These two sets are also ordinary words: they are abbreviations only before a number or before a name."""
-
-_WIDE_STOPS = "。！？｡"
+_WIDE_STOPS = "。！？｡．।॥۔።៕។။։෴"
+"""Stops that end a sentence also without white space after them: those of Chinese, Japanese, Indic scripts, Urdu,
+Ethiopic, Khmer, Burmese, Armenian and Sinhala."""
+_STOPS = f".!?…؟‼⁇⁈⁉‽{_WIDE_STOPS}"
+_OPENERS = "\"'“‘«「『（(《【"
 _CLOSERS = "\"')\\]’”»」』）】》〉"
-_MARK = re.compile(rf"(?P<stops>[.!?…؟।{_WIDE_STOPS}]+)(?P<closers>[{_CLOSERS}]*)|\n\s*")
+_MARK = re.compile(rf"(?P<stops>[{_STOPS}](?:[{_STOPS}]|\s(?=[॥।]))*)(?P<closers>[{_CLOSERS}]*)|\n\s*")
 _LIST_ITEM = re.compile(r"(?:[-*•]|\d{1,3}[.)])\s")
 _LIST_ITEM_BEGUN = re.compile(r"(?:[-*•]|\d{1,3}[.)]?)?")
 _ITEM_NUMBER = re.compile(r"\d{1,3}")
-_SPACE, _VISIBLE = re.compile(r"\s*"), re.compile(r"\S")
-_LAST_WORD = re.compile(r"[\w.]*\Z")
+_SPACE, _NEXT = re.compile(r"\s*"), re.compile(r"\S[\w'’]{0,30}")
+_LAST_WORD = re.compile(r"[^\s(（\[「『《\"“‘«،,，、;:/。]*\Z")
 _CJK = re.compile(f"[{CJK}]")
+_REPORTED = re.compile(rf"と|[{CJK}]{{0,6}}?[说說问問道答喊叫]")
+"""How a Chinese or Japanese sentence goes on after a quotation that it begins with: "...she asked"."""
+_REPORTED_WITHIN = 7
+_PRONOUNS = "我你您他她它这那這"
+"""After an ellipsis, these begin a new sentence more often than they continue the old one."""
+_LATIN_SENTENCE = re.compile(r"[A-Z][a-z]*\s")
+"""How an English sentence between Chinese ones begins; a name such as "main.py" has no space."""
 _LONGEST_ABBREVIATION = 20
+_LONGEST_OPENER = max(map(len, OPENERS))
 
 
 def sentences(text: str) -> list[str]:
@@ -115,44 +129,135 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool | None:
         if "\n" in match.group()[1:] or _LIST_ITEM.match(text, end):
             return True
         return None if _LIST_ITEM_BEGUN.fullmatch(text, end) else False
-    if any(stop in _WIDE_STOPS for stop in match["stops"]):
-        return True
+    stops, before = match["stops"], text[max(start, match.start() - 1) : match.start()]
+    if stops == "．" and before.isdecimal() and text[end].isdecimal():
+        return False
+    if any(stop in _WIDE_STOPS for stop in stops):
+        return _ends_quotation(text, start, match)
     if not text[end].isspace():
         # Typed with ASCII punctuation, Chinese still has no space after it.
-        before = text[max(start, match.start() - 1) : match.start()]
-        return bool(_CJK.match(text, end) and _CJK.match(before))
-    continuing = _continuing(text, start, match)
-    if continuing is None:
+        if not _CJK.match(text, end):
+            return False
+        if "…" in stops or ".." in stops:
+            return text[end] in _PRONOUNS and text[end] != before
+        if not (match["closers"] or _CJK.match(before) or _LATIN_SENTENCE.match(text, start, match.start())):
+            return False
+        return _ends_quotation(text, start, match)
+    goes_on = _continuation(text, start, match)
+    if goes_on is None:
         return True
-    following = _VISIBLE.search(text, end)
-    return not continuing(following.group()) if following else None
+    following = _NEXT.search(text, end)
+    if following is None:
+        return None
+    word = following.group()
+    answer = goes_on(word, following.end() < len(text) or len(word) > _LONGEST_OPENER)
+    return None if answer is None else not answer
 
 
-def _continuing(text: str, start: int, match: re.Match[str]) -> Callable[[str], bool] | None:
-    """Which first character of the next word shows that a sentence goes on after a stop and white space.
+def _ends_quotation(text: str, start: int, match: re.Match[str]) -> bool | None:
+    """Whether the sentence ends at a stop in a script without capital letters.
+
+    It goes on after a quotation that it begins with, where "she asked" follows.
+    """
+    end = match.end()
+    if not match["closers"] or text[start] not in _OPENERS or text[end].isspace() or not _CJK.match(text, end):
+        return True
+    after = text[end : end + _REPORTED_WITHIN]
+    if _REPORTED.match(after):
+        return False
+    return True if len(after) == _REPORTED_WITHIN or not all(map(_CJK.match, after)) else None
+
+
+Continuation = Callable[[str, bool], bool | None]
+"""Whether a sentence goes on with a word, given also whether all of the word is there; None: not known yet."""
+
+
+def _continuation(text: str, start: int, match: re.Match[str]) -> Continuation | None:
+    """How the next word shows that a sentence goes on after a stop and white space; None when it always ends.
 
     start: of the sentence, which may be as long as the text, so that no copy of it is made
-
-    None when the sentence ends whatever follows.
     """
     stops, closers = match["stops"], match["closers"]
     if stops == ".":
         found = _LAST_WORD.search(text[max(start, match.start() - _LONGEST_ABBREVIATION) : match.start()])
         word = found.group() if found else ""
-        lower = word.lower()
-        if lower in _INNER or _ITEM_NUMBER.fullmatch(text, start, match.start()):
-            return bool
-        if lower in _BEFORE_NUMBER:
-            return str.isdigit
-        if lower in _MAY_END:
-            return _is_not_upper
-        initial = len(word) == 1 and word.isupper() and word != "I"
-        if initial or (lower in _BEFORE_NAME and word[:1].isupper()):
-            return str.isupper
+        if _ITEM_NUMBER.fullmatch(text, start, match.start()):
+            return _always
+        goes_on = _after_abbreviation(word, text[max(start, match.start() - len(word) - 2) : match.start()])
+        if goes_on is not None:
+            return goes_on
+    if closers and "." not in stops and text[start] in _OPENERS:
+        return _small
     if closers or (stops != "." and set(stops) <= {".", "…"}):
-        return str.islower
+        return _lower if closers else _small
     return None
 
 
-def _is_not_upper(character: str) -> bool:
-    return not character.isupper()
+def _after_abbreviation(word: str, before: str) -> Continuation | None:
+    """How a sentence goes on after a word with a full stop; None when the word is not an abbreviation.
+
+    before: the two characters before the word, and the word
+    """
+    lower, capital = word.lower(), word[:1].isupper()
+    after_number = before[:1].isdecimal() or before[1:2].isdecimal()
+    if lower in BEFORE_NAME and capital:
+        return _name
+    if lower in AFTER_NUMBER and after_number:
+        return _not_upper
+    if lower in COUNTRIES:
+        return _name
+    if lower in ALWAYS:
+        return _always
+    if lower in UNLESS_CAPITAL and (capital or lower not in CAPITALISED):
+        return _not_upper
+    if lower in BEFORE_NUMBER:
+        return _digit
+    letters = lower.split(".")
+    if len(letters) > 1 and all(0 < len(part) <= 3 and part.isalpha() for part in letters):
+        return _not_upper if len(letters) < 3 or max(map(len, letters)) > 1 else _name
+    if _is_letter(word):
+        return _always if not (word.isupper() or word.islower()) else _name_upper if capital and word != "I" else None
+    if len(word) > 1 and not _VOWEL.search(lower) and word.isalpha() and word.isascii():
+        return _not_upper  # "blvd", "mgmt"
+    return None
+
+
+_VOWEL = re.compile("[aeiouy]")
+
+
+def _is_letter(word: str) -> bool:
+    """Whether a word is one letter, with the signs that belong to it; Chinese characters are words."""
+    return word[:1].isalpha() and not _CJK.match(word) and not any(map(str.isalpha, word[1:])) and len(word) < 4
+
+
+def _always(word: str, whole: bool) -> bool:
+    return True
+
+
+def _digit(word: str, whole: bool) -> bool:
+    return word[0].isdecimal()
+
+
+def _lower(word: str, whole: bool) -> bool:
+    return word[0].islower()
+
+
+def _small(word: str, whole: bool) -> bool:
+    """Goes on with a letter that is no capital, also in scripts that have none."""
+    return word[0].isalpha() and not word[0].isupper()
+
+
+def _not_upper(word: str, whole: bool) -> bool:
+    return not word[0].isupper()
+
+
+def _name(word: str, whole: bool) -> bool | None:
+    """Goes on with anything but a capitalised word that begins sentences."""
+    return True if not word[0].isupper() else _name_upper(word, whole)
+
+
+def _name_upper(word: str, whole: bool) -> bool | None:
+    """Goes on with a capitalised word that is not one that begins sentences."""
+    if not word[0].isupper():
+        return False
+    return word.lower() not in OPENERS if whole else None

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from agentaudio.model.asked.wish import Search, Where
 from agentaudio.model.embedded.routing.queries import search_query
+from agentaudio.text.sentences import sentences
 from agentaudio.text.words import split_words
 
 _POLITE = (
@@ -239,16 +240,16 @@ _TRAIL = re.compile(
 
 def voice_asked(text: str, names: Sequence[str] = ()) -> tuple[str | None, str]:
     """The voice that a request asks for, "default" for the own one, or None; and the request without that wish."""
-    sentences = _sentences(text)
-    for number, said in enumerate(sentences):
+    parts = _sentences(text)
+    for number, said in enumerate(parts):
         found = _default(said) or _described(said) or _named(said, names) or _famous(said, text)
-        if found is None and number and _COMPLAINT.search(sentences[number - 1]):
+        if found is None and number and _COMPLAINT.search(parts[number - 1]):
             fragment = _FRAGMENT.search(said)
             found = (fragment["who"], fragment.span()) if fragment else None
         if found:
             query, (start, end) = found
-            sentences[number] = f"{said[:start]} {said[end:]}".strip(" ,")
-            return " ".join(query.replace(" ,", ",").split()), ". ".join(sentences)
+            parts[number] = f"{said[:start]} {said[end:]}".strip(" ,")
+            return " ".join(query.replace(" ,", ",").split()), ". ".join(parts)
     return None, text
 
 
@@ -265,17 +266,18 @@ def search_asked(text: str) -> Search | None:
 
 def _sentences(text: str) -> list[str]:
     """Sentences in lower case, with contractions written out and `,` as the only sign, between spaces."""
-    parts = re.split(r"[.?!;\n]+(?=\s|$|[\"”’)])", text.replace("’", "'"))
+    lines = text.replace("’", "'").splitlines()
+    parts = [part for line in lines for whole in sentences(line) for part in re.split(r";+(?=\s|$)", whole)]
     # A short question before "use that one" belongs to it.
-    sentences: list[str] = []
+    found: list[str] = []
     for part in parts:
         pieces = [" ".join(split_words(piece)) for piece in re.split(r"[,:]|\s[-–—]+\s", part)]
         said = " , ".join(piece for piece in pieces if piece)
-        if re.match(r"(?:please )?(?:use|take) that\b", said) and sentences:
-            sentences[-1] += f" , {said}"
+        if re.match(r"(?:please )?(?:use|take) that\b", said) and found:
+            found[-1] += f" , {said}"
         elif said:
-            sentences.append(said)
-    return sentences
+            found.append(said)
+    return found
 
 
 def _requests(pattern: re.Pattern[str], said: str) -> Iterator[re.Match[str]]:

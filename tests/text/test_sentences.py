@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.reading import SCRIPTS, sentence_errors
 
 from agentaudio.text.sentences import SentenceStream, sentence_spans, sentences
 
@@ -49,6 +50,7 @@ TEXTS = PUNCTUATED | WRITTEN | st.text(max_size=200)
         "Well... perhaps not.",
         "Wait… what?",
         '"Really?" she asked.',
+        "「真的吗？」他问。",
         "(It rained!) and then it stopped.",
         "1. Wash the rice.",
         "See agentaudio.text for more.",
@@ -74,7 +76,6 @@ def test_numbers_names_abbreviations_and_quotations_stay_whole(text: str) -> Non
         "Two things:\n- the first",
         "1. Wash the rice. 2. Boil it.",
         "你好。我是小李。",
-        "「真的吗？」他问。",
         "你好!我是小李",
         "It ended。Then it began.",
         "It fills the left col. Then it stops.",
@@ -82,6 +83,49 @@ def test_numbers_names_abbreviations_and_quotations_stay_whole(text: str) -> Non
 )
 def test_sentences_end_at_stops_in_any_script(text: str) -> None:
     assert len(sentences(text)) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He was at Downing St. with Lt. Gov. Ames, Mass. and Ph.D. students.",
+        "She is 5 ft. 4 in. tall (approx.) and weighs 130 lbs. at most.",
+        "In Feb. 2001 the U.S. Senate met Col. Hale, cf. pp. 3-9, vol. 2, ch. 7.",
+        "ए. के. हंगल और डॉ. राव मिले।",
+        "قال أ. د. سمير و م. خالد ذلك.",
+        "“走吧。”他说。",
+        "他想……还是走了。",
+        "रुको... शायद नहीं।",
+        "价格是１．５元。",
+    ],
+)
+def test_abbreviations_quotations_and_ellipses_stay_whole_in_any_script(text: str) -> None:
+    assert sentences(text) == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He left the U.S. Then he came back.",
+        "We saw plan B. It was better.",
+        "We live on Main St. It is quiet.",
+        "यह घर है।वह पेड़ है।",
+        "ស្អាតណាស់។ យើងទៅ។",
+        "یہ گھر ہے۔ وہ درخت ہے۔",
+        "ይህ ቤት ነው። ያ ዛፍ ነው።",
+        "他说“好。”我说“不好。”",
+        "Ok. so what now?",
+        'मैंने कहा, "रुको!" वह रुक गया।',
+    ],
+)
+def test_sentences_end_before_another_one_in_any_script(text: str) -> None:
+    assert len(sentences(text)) == 2
+
+
+def test_at_least_98_percent_of_the_sentence_ends_in_five_scripts_are_right() -> None:
+    measured = [sentence_errors(script) for script in SCRIPTS]
+    ends, errors = sum(found[0] for found in measured), sum(found[1] for found in measured)
+    assert ends >= 200 and errors <= 0.02 * ends, [found[2] for found in measured]
 
 
 def test_quotation_marks_and_brackets_belong_to_the_sentence_that_they_close() -> None:

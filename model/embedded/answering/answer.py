@@ -81,7 +81,7 @@ def _end(citation: Citation) -> int:
 def _tool_text(question: str, output: ToolOutput) -> str:
     text = _readable(unquoted(output.text)).strip()
     if output.name == VOICE_TOOL:
-        return _sentence(re.split(r"[:.](?=\s|$)", text, maxsplit=1)[0])
+        return _sentence(re.split(r":(?=\s|$)", next(iter(sentences(text)), ""), maxsplit=1)[0].removesuffix("."))
     if output.name == CLOCK_TOOL:
         return _clock(question, text)
     kept, *others = sentences(text) or [""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agentaudio.text.sentences import sentences
 from agentaudio.text.words import split_words
 
 _CANCEL = re.compile(
@@ -40,7 +41,7 @@ _IMPRESSION = re.compile(
     r"i do not (?:really )?(?:like|want) (?:it|that|this|that one|this one|that voice|this voice|the voice))"
 )
 _QUESTION = re.compile(r"^how (?:old|tall|big|long|high|deep|wide|heavy|far|fast|thick|large|many|much|come|so)$")
-_PART = re.compile(r"(?<=[.!?;])\s+")
+_PART = re.compile(r"(?<=;)\s+")
 _WISH = re.compile(
     r"\b(?:voice|accent|want|need|please|can you|could you|would you|what|when|where|how|who|which|instead|rather|more|"
     r"better|sound|speak|talk|you to|wondering|asking|play|tell)\b"
@@ -87,7 +88,7 @@ def is_remark(request: str) -> bool:
 
 def without_reaction(request: str) -> str:
     """The request without leading sentences that only react to the answer before: "That is odd. A man, please"."""
-    parts = _PART.split(request.strip())
+    parts = [part for whole in sentences(request) for part in _PART.split(whole)]
     while len(parts) > 1 and _IMPRESSION.fullmatch(short_words(parts[0])):
         parts.pop(0)
     return " ".join(parts)

@@ -161,7 +161,7 @@ def about_voices(request: str, tools: Sequence[ToolSpec], past: Sequence[PastTur
     if _WHOSE.search(said):
         outputs = [output.text for turn in past for output in turn.outputs if output.name == "audio_search"]
         now = next((text for text in reversed(outputs) if text.startswith("The voice is now")), None)
-        return re.split(r"(?<=[.:]) |: ", now)[0].rstrip(":.") + "." if now else "This is my own voice."
+        return sentences(now)[0].partition(": ")[0].rstrip(":.") + "." if now else "This is my own voice."
     if not asks_for_voices(request):
         return None
     names = [match[1] for phrase in tool.phrases if isinstance(phrase, str)

@@ -12,6 +12,7 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters
 from agentaudio.text.numbers import find_numbers, number_words
+from agentaudio.text.sentences import sentences
 from agentaudio.text.spoken_form import spoken_form
 from agentaudio.text.template import Phrase, Template
 from agentaudio.text.words import split_words
@@ -143,12 +144,12 @@ def _renumbered(sentence: str) -> Iterator[str]:
 
 def _described(tool: ToolSpec, held: dict[str, Parameter]) -> Iterator[str]:
     """The sentences of the description, and the first one with values in place of "a city"."""
-    sentences = re.split(r"(?<=[.:;])\s+", tool.description)
-    yield from sentences
+    parts = [part for whole in sentences(tool.description) for part in re.split(r"(?<=[:;])\s+", whole)]
+    yield from parts
     for parameter in held.values():
         for value in _values(parameter)[:FILLINGS_OF_A_PHRASE]:
             yield value
-            for sentence in sentences[:1]:
+            for sentence in parts[:1]:
                 # Not `sub`, which would read the value as a template.
                 pieces = re.split(rf"\b(?:an?|the) {re.escape(parameter.noun)}\b", sentence.lower())
                 if len(pieces) > 1:
