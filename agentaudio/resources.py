@@ -34,7 +34,7 @@ def open_documents(documents: Documents) -> DocumentIndex:
     if isinstance(documents, DocumentIndex):
         return documents
     folder = str(files("agentaudio.demo") / "documents") if documents == "demo" else documents
-    return DocumentIndex.from_folder(folder, embed=default_embedder())
+    return DocumentIndex.from_folder(folder)
 
 
 def open_voices(voices: Voices, *, encoder: str | None = None) -> VoiceSearch:

@@ -68,7 +68,7 @@ def benchmark_tools() -> list[ToolSpec]:
     from agentaudio.retrieval.voices.search import VoiceSearch
 
     context = RunContext(
-        Conversation(), documents=DocumentIndex.from_folder(DOCUMENTS), voices=VoiceSearch(demo_voices())
+        Conversation(), documents=DocumentIndex.from_folder(DOCUMENTS, embed=None), voices=VoiceSearch(demo_voices())
     )
     built_in = [search_documents, web_search, audio_search, get_date_time, calculate]
     return [tool.spec(context) for tool in [*built_in, *user_tools()]]

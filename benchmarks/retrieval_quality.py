@@ -59,8 +59,8 @@ def main() -> None:
     arguments = parser.parse_args()
     lines = (CORPUS / f"{arguments.half}.jsonl").read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line) for line in lines]
-    words = DocumentIndex.from_folder(CORPUS)
-    both = DocumentIndex.from_folder(CORPUS, embed=default_embedder())
+    words = DocumentIndex.from_folder(CORPUS, embed=None)
+    both = DocumentIndex.from_folder(CORPUS)
     both.prepare()
     searches: dict[str, Search] = {
         "dense": by_meaning(words.passages),

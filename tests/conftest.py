@@ -67,4 +67,4 @@ def documents(tmp_path: Path) -> DocumentIndex:
         "# The Great Wall\n\nThe Great Wall is 21,000 kilometers long.\n\nMost of it was built by the Ming dynasty.\n"
     )
     (folder / "tea.txt").write_text("Green tea is steamed or fried.\n\nBlack tea is oxidized before it is dried.\n")
-    return DocumentIndex.from_folder(folder)
+    return DocumentIndex.from_folder(folder, embed=None)

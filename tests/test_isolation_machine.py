@@ -66,7 +66,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (folder / "documents").mkdir()
     for topic in TOPICS:
         (folder / "documents" / f"{topic}.md").write_text(f"# {topic}\n\nThe handbook of {topic}.\n")
-    Shared.documents = DocumentIndex.from_folder(folder / "documents")
+    Shared.documents = DocumentIndex.from_folder(folder / "documents", embed=None)
     Shared.library = VoiceLibrary.create(folder / "voices")
     free = Consent(basis="synthetic", holder="nobody", scope=("synthesis", "demo"))
     for number, mark in enumerate(MARKS):

@@ -21,7 +21,7 @@ from agentaudio.retrieval.text.splitting import Document, split
 from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
 from agentaudio.retrieval.vectors.plan import EXACT_UP_TO, ID_BYTES
-from agentaudio.text.embedding import Embed
+from agentaudio.text.embedding import Embed, default_embedder, load_embedder
 from agentaudio.text.sentences import sentences
 
 log = logging.getLogger(__name__)
@@ -42,18 +42,19 @@ class DocumentIndex:
     see what changed. Several threads may share an index.
 
     documents: passages, documents to split, or a Folder
-    embed: text embedder; None searches by words only
+    embed: text embedder, or its name for `load_embedder`. The default is the one that agentaudio ships, where the extra
+        `embedded` is installed; without it, and with None, the search is by words only.
     rerank: orders the best passages of the search
 
     Raises RetrievalError when there is no text to index.
     """
 
     def __init__(
-        self, documents: Iterable[Passage | Document] | Folder, *, embed: Embed | None = None,
+        self, documents: Iterable[Passage | Document] | Folder, *, embed: Embed | str | None = "default",
         rerank: Rerank | None = None,
     ) -> None:  # fmt: skip
         self._folder = documents if isinstance(documents, Folder) else None
-        self._embed = embed
+        self._embed = _embedder(embed)
         self._rerank = rerank
         self._refreshing = threading.Lock()
         self._looked = time.monotonic()
@@ -73,11 +74,12 @@ class DocumentIndex:
 
     @classmethod
     def from_folder(
-        cls, folder: str | os.PathLike[str], *, embed: Embed | None = None, rerank: Rerank | None = None,
+        cls, folder: str | os.PathLike[str], *, embed: Embed | str | None = "default", rerank: Rerank | None = None,
         store: str | os.PathLike[str] | None = None, transcribe: Transcribe | None = None,
     ) -> DocumentIndex:  # fmt: skip
         """The documents under a folder: text, Markdown, HTML, PDF, Word, and recordings with `transcribe`.
 
+        embed, rerank: as for DocumentIndex
         store: SQLite file that keeps texts and vectors for the next time
         transcribe: returns the words of recordings; their passages carry times in their source
 
@@ -116,7 +118,12 @@ class DocumentIndex:
         return changes
 
     def search(self, query: str, k: int = 4) -> list[Passage]:
-        """The k best passages, best first. Scores are 0 to 1 without a reranker, else the reranker's."""
+        """The k best passages, best first. Scores are 0 to 1 without a reranker, else the reranker's.
+
+        A query without letters and digits finds nothing.
+        """
+        if not any(map(str.isalnum, query)):
+            return []
         self._look()
         if self._words is None:
             self.prepare()
@@ -181,6 +188,12 @@ class DocumentIndex:
     def _index_path(store: Path) -> Path:
         # Not STORE.json: an index deletes its old files STEM-*, and STORE-wal belongs to SQLite.
         return store.with_name(f"{store.name}.vectors.json")
+
+
+def _embedder(embed: Embed | str | None) -> Embed | None:
+    if not isinstance(embed, str):
+        return embed
+    return default_embedder() if embed == "default" else load_embedder(embed)
 
 
 def _bytes(dim: int) -> float:

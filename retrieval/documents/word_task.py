@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import docx
+from docx.opc.constants import RELATIONSHIP_TYPE as RELATED
+from docx.oxml import parse_xml
 
 from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.documents.word_text import Element, WordText, attribute
 
 
 def text(request: dict[str, Any], _: bytes | bytearray) -> tuple[dict[str, str], bytes]:
@@ -26,20 +30,48 @@ def text(request: dict[str, Any], _: bytes | bytearray) -> tuple[dict[str, str],
         if unpacked > most:
             raise RetrievalError(f"{unpacked:,} bytes when unpacked, more than {most:,}")
         opened = docx.Document(request["path"])
-        blocks = [_block(item) for item in opened.iter_inner_content()]
+        reader = WordText(levels=_levels(opened), notes=dict(_notes(opened)))
+        blocks = [*_headers_and_footers(opened, reader), *reader.blocks(opened.element.body)]
         title = opened.core_properties.title.strip()
     except (MemoryError, RecursionError):
         raise
     except Exception as error:  # damaged files make the parser raise exceptions of any type
         raise RetrievalError(f"{source} cannot be read as a Word file ({error}); save it again as .docx") from None
-    return {"title": title, "text": "\n\n".join(filter(None, blocks))}, b""
+    return {"title": title, "text": "\n\n".join(blocks)}, b""
 
 
-def _block(item: Any) -> str:
-    """Markdown of a paragraph or heading, or a table with one line for each row."""
-    if hasattr(item, "rows"):
-        return "\n".join(" | ".join(cell.text.strip() for cell in row.cells) for row in item.rows)
-    style = item.style.name if item.style is not None else ""
-    level = 1 if style == "Title" else int(style[-1]) if re.fullmatch(r"Heading [1-6]", style) else 0
-    stripped: str = item.text.strip()
-    return f"{'#' * level} {stripped}" if level and stripped else stripped
+def _levels(opened: Any) -> dict[str, int]:
+    """The level of headings, by the ids of their styles. A style without a level has that of its base."""
+    levels = dict[str, int]()
+    for style in opened.styles:
+        base, seen = style, set[str]()
+        while base is not None and base.style_id not in seen:
+            seen.add(base.style_id)
+            named = str(base.name or "")
+            heading = re.fullmatch(r"heading ([1-6])", named, re.IGNORECASE)
+            if named == "Title" or heading:
+                levels[style.style_id] = int(heading[1]) if heading else 1
+                break
+            base = getattr(base, "base_style", None)
+    return levels
+
+
+def _notes(opened: Any) -> Iterator[tuple[tuple[str, str], Element]]:
+    """Footnotes and endnotes, by kind and id."""
+    for kind, related in (("footnote", RELATED.FOOTNOTES), ("endnote", RELATED.ENDNOTES)):
+        for relation in opened.part.rels.values():
+            if relation.reltype == related and not relation.is_external:
+                for note in parse_xml(relation.target_part.blob):
+                    if attribute(note, "type") in (None, "normal"):
+                        yield (kind, attribute(note, "id") or ""), note
+
+
+def _headers_and_footers(opened: Any, reader: WordText) -> list[str]:
+    """Their different texts. Those of page numbers alone are left out."""
+    found = dict[str, None]()
+    for relation in opened.part.rels.values():
+        if relation.reltype in (RELATED.HEADER, RELATED.FOOTER) and not relation.is_external:
+            for block in reader.blocks(relation.target_part.element):
+                if any(letter.isalpha() for letter in block):
+                    found[block.lstrip("# ")] = None
+    return list(found)

@@ -100,7 +100,7 @@ class Web:
         if embed is not None and len(known) > MOST_EMBEDDED:
             # Keep the passages that share words with the query, and the first one of each page.
             openings = {passage.source: passage for passage in reversed(known)}.values()
-            by_words = DocumentIndex(known).search(query, MOST_EMBEDDED - len(openings))
+            by_words = DocumentIndex(known, embed=None).search(query, MOST_EMBEDDED - len(openings))
             known = _distinct([*by_words, *openings])
         best = DocumentIndex(known, embed=embed, rerank=self._rerank).search(query, k)
         return [WebPassage(p.text, p.title, p.source, p.position, p.score, dates[p.source]) for p in best]

@@ -175,7 +175,7 @@ class Indexes(Target):
             if not embedder or not all(isinstance(one.text + one.title + one.source, str) for one in passages.values()):
                 raise Broken("invalid", repr(passages)[:300])
             if passages:
-                DocumentIndex(list(passages.values())).search("bronze bell")
+                DocumentIndex(list(passages.values()), embed=None).search("bronze bell")
             del corpus
         finally:
             for suffix in ("-wal", "-shm", "-journal"):

@@ -46,7 +46,7 @@ def pdf(*pages: str) -> bytes:
 def test_documents_of_a_pdf_name_their_page(tmp_path: Path) -> None:
     pytest.importorskip("pypdf", reason="needs the extra 'documents'")
     (tmp_path / "annual_report.pdf").write_bytes(pdf("Sales grew by ten percent.", "Costs fell a little."))
-    index = DocumentIndex.from_folder(tmp_path)
+    index = DocumentIndex.from_folder(tmp_path, embed=None)
     (passage,) = index.search("costs")
     assert (passage.source, passage.title) == ("annual_report.pdf#page=2", "Annual report")
     assert passage.text == "Costs fell a little."

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentaudio.conversation import Passage
-from agentaudio.errors import RetrievalError
+from agentaudio.errors import AgentAudioError, RetrievalError
 from agentaudio.resources import open_documents
 from agentaudio.retrieval.documents import index as module
 from agentaudio.retrieval.documents.corpus import Corpus, FileState
@@ -95,7 +95,8 @@ def test_any_text_is_split_without_loss(text: str) -> None:
 
 
 def test_documents_may_come_from_anywhere() -> None:
-    index = DocumentIndex([Passage("Tea is green.", "Tea", "a"), Document("Coffee is black.", "Coffee", "b")])
+    given = [Passage("Tea is green.", "Tea", "a"), Document("Coffee is black.", "Coffee", "b")]
+    index = DocumentIndex(given, embed=None)
     assert [p.source for p in index.search("black coffee")] == ["b"]
     assert index.search("") == []
     with pytest.raises(RetrievalError, match="no passage"):
@@ -149,7 +150,17 @@ def test_links_out_of_the_folder_and_hidden_files_are_left_out(folder: Path, tmp
     (tmp_path / "secret.txt").write_text("The password is tea.")
     (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
     (folder / ".hidden.txt").write_text("The password is tea.")
-    assert DocumentIndex.from_folder(folder).search("password") == []
+    assert DocumentIndex.from_folder(folder, embed=None).search("password") == []
+
+
+def test_a_folder_is_searched_by_meaning_unless_that_is_switched_off(folder: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra 'embedded'")
+    for index in (DocumentIndex.from_folder(folder), DocumentIndex([Document("Cats sleep.", "", "cat.txt")])):
+        assert index.search("felines are taking a nap")[0].source == "cat.txt"
+        assert index.search(" ?! ") == []
+    assert DocumentIndex.from_folder(folder, embed=None).search("felines are taking a nap") == []
+    with pytest.raises(AgentAudioError, match="no-such-embedder|Sentence Transformers"):
+        DocumentIndex.from_folder(folder, embed="/no-such-embedder").search("nap")
 
 
 def test_meaning_and_words_are_searched_together(folder: Path) -> None:
@@ -183,7 +194,7 @@ def test_changes_are_searched_after_a_refresh(folder: Path) -> None:
 
 def test_a_search_notices_that_the_folder_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.0)
-    index = DocumentIndex.from_folder(folder)
+    index = DocumentIndex.from_folder(folder, embed=None)
     (folder / "fox.txt").write_text("Foxes scream.")
     deadline = time.monotonic() + 30
     while not (found := index.search("scream")) and time.monotonic() < deadline:
@@ -225,7 +236,7 @@ def test_changes_of_another_process_are_searched(folder: Path, tmp_path: Path) -
 def test_many_processes_may_read_one_folder_into_one_store(folder: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from agentaudio.retrieval.documents.index import DocumentIndex\n"
-        "index = DocumentIndex.from_folder(sys.argv[1], store=sys.argv[2])\n"
+        "index = DocumentIndex.from_folder(sys.argv[1], store=sys.argv[2], embed=None)\n"
         "index.prepare(); print([p.source for p in index.search('bark purr', 9)])"
     )
     command = [sys.executable, "-c", program, str(folder), str(tmp_path / "store.sqlite3")]
