@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from agentaudio.conversation import Conversation, Message, TextPart, ToolSpec
 from agentaudio.errors import OptionError
 from agentaudio.events import Event
 from agentaudio.hearing import UserInput
 from agentaudio.limits import Limits
+from agentaudio.live.session import LiveSession
+from agentaudio.live.settings import LiveSettings
 from agentaudio.model.registry import load_model
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.portal import portal
@@ -109,6 +111,21 @@ class Agent:
             conversation.messages.insert(0, Message("system", (TextPart(self.instructions),)))
         chosen = self._setup.voice if voice is None else self._setup.find_voice(voice)
         return Session(self._setup, conversation, chosen, plays=plays, deps=deps)
+
+    def live(
+        self,
+        conversation: Conversation | None = None,
+        *,
+        voice: str | Voice | None = None,
+        deps: Any = None,
+        **settings: Unpack[LiveSettings],
+    ) -> LiveSession:
+        """Converse in real time: `async with agent.live() as live`. See LiveSession, and LiveSettings.
+
+        conversation, voice, deps: as for `session`, which says what is raised
+        """
+        session = self.session(conversation, voice=voice, plays=settings.get("plays", True), deps=deps)
+        return LiveSession(self._setup, session, settings)
 
     async def run(
         self,

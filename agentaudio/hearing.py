@@ -11,8 +11,9 @@ from agentaudio.errors import AudioError, OptionError
 from agentaudio.model.speech_lm import SpeechLM
 from agentaudio.sound.audio import Audio
 
-Utterance = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Audio
-"""Text is a `str`, which is never read as a path. Sound is Audio, or a sound file as Path, bytes or binary file."""
+Utterance = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Audio | AudioPart
+"""Text is a `str`, which is never read as a path. Sound is Audio, or a sound file as Path, bytes or binary file. An
+AudioPart is sound whose words may be known."""
 
 UserInput = Utterance | Mapping[str, Any]
 """Input of a turn: an utterance, or the results of `Reply.open_calls` by call id."""
@@ -33,6 +34,8 @@ async def hear(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
         if not said.strip():
             raise AudioError("the input is empty; say or write something")
         return TextPart(said)
+    part = said if isinstance(said, AudioPart) else None
+    said = said.audio if isinstance(said, AudioPart) else said
     if not model.capabilities.hears:
         raise OptionError(f"model {model.name!r} cannot hear; give it text, or use a model that hears")
     most = model.capabilities.max_audio_s
@@ -49,4 +52,4 @@ async def hear(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
             f"{name} lasts {audio.duration:.0f} s, and model {model.name!r} takes at most "
             f"{model.capabilities.max_audio_s:.0f} s; cut it first"
         )
-    return AudioPart(audio)
+    return AudioPart(audio, part.transcript if part is not None else None)

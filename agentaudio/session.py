@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A turn that has begun."""
+    """A turn that has begun.
+
+    length: messages of the conversation before it
+    """
 
     number: int
     turn: Turn
@@ -36,6 +39,7 @@ class _Begun:
     outbox: Outbox
     playback: Playback
     process: int
+    length: int
 
 
 class Session:
@@ -157,6 +161,22 @@ class Session:
         if begun.playback.plays:
             begun.playback.settle(self.conversation)
 
+    async def retract(self) -> bool:
+        """Interrupt the latest turn, and remove it from the conversation as if it had not been asked for.
+
+        For a user who goes on speaking before anything of the answer was heard. Returns False, and leaves what an
+        interruption leaves, when something was heard or a tool was called. Raises what `interrupt` raises.
+        """
+        if not self._turns:
+            return False
+        await self.interrupt()
+        begun = self._turns[-1]
+        added = self.conversation.messages[begun.length :]
+        if any(begun.playback.heard()) or any(message.tool_calls or message.tool_outputs for message in added):
+            return False
+        del self.conversation.messages[begun.length :]
+        return True
+
     def _check_loop(self) -> None:
         """Raises OptionError while a turn runs in another event loop: only that loop can stop it."""
         task = self._turns[-1].task if self._turns else None
@@ -180,7 +200,7 @@ class Session:
         # A separate task, so that `interrupt` can cancel it at any await.
         task = asyncio.create_task(turn.run(user), name=f"agentaudio-turn-{self._count}")
         task.add_done_callback(lambda task: turn.close(task.cancelled()))
-        begun = _Begun(self._count, turn, task, outbox, playback, os.getpid())
+        begun = _Begun(self._count, turn, task, outbox, playback, os.getpid(), len(self.conversation.messages))
         self._turns = [*self._turns[-1:], begun]
         return begun
 

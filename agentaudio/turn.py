@@ -133,6 +133,8 @@ class Turn:
         if waiting:
             self._add("tool", *(without_result(call) for call in waiting))
         self._add("user", part)
+        if isinstance(part, AudioPart) and part.transcript is not None:
+            await self._take_heard(Heard(part.transcript))
 
     def _add(self, role: Role, *parts: Part) -> None:
         self._state.conversation.add(role, *parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.model.speech_lm import (
@@ -76,6 +76,19 @@ class Recogniser(Protocol):
 
     async def aclose(self) -> None:
         """Free what the recogniser holds. It may be called twice."""
+
+
+@runtime_checkable
+class Recognises(Protocol):
+    """A speech model whose recognition is a part of its own, and can be asked for while the user speaks."""
+
+    async def recognise(
+        self, audio: Audio, *, tools: Sequence[ToolSpec] = (), language: str | None = None
+    ) -> Recognition:
+        """The words that the model would hear in a sound. An AudioPart with them is not recognised again.
+
+        Raises as `Recogniser.recognise` does.
+        """
 
 
 ChatDelta = TextDelta | CallDelta | CitationDelta | End

@@ -14,6 +14,7 @@ from agentaudio.model.hearing import recognised, transcribed, unheard
 from agentaudio.model.parts import ChatDelta, ChatModel, Recogniser, Recognition, Synthesiser
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, Heard, Imitation, ReferenceVoice
 from agentaudio.model.spoken import spoken
+from agentaudio.sound.audio import Audio
 
 IMITATIONS: dict[str, Imitation] = {"clones": "cloned", "moves": "moved", "presets": "preset"}
 """How a model with such a synthesiser speaks in a reference voice; `Synthesiser.voices` to `Capabilities.imitates`."""
@@ -72,6 +73,15 @@ class Cascade:
             async with contextlib.aclosing(speech) as deltas:
                 async for spoken_delta in deltas:
                     yield spoken_delta
+
+    async def recognise(
+        self, audio: Audio, *, tools: Sequence[ToolSpec] = (), language: str | None = None
+    ) -> Recognition:
+        """The words of a sound; see Recognises."""
+        if self._recogniser is None:
+            raise BackendError(f"the model {self.name!r} has no recogniser; give it text")
+        hint = await asyncio.to_thread(self._chat.expected, tools)
+        return await self._recogniser.recognise(audio, language=language, hint=hint)
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Load all parts."""

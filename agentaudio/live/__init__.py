@@ -1,0 +1,1 @@
+"""Live conversation: sound in, sound out, and who speaks when."""

@@ -1,0 +1,86 @@
+"""The events of a live session, besides those of its turns (agentaudio.events)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentaudio.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveEvent(Event):
+    """Base class of the events of a live session.
+
+    turn: number of the latest turn; 0 before the first
+    at_s: seconds of sound that the microphone has sent
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserStarted(LiveEvent):
+    """The user has begun to speak. While the agent speaks, this comes once words show that it is an interruption."""
+
+    type = "user.started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserStopped(LiveEvent):
+    """The user has stopped speaking.
+
+    answered: whether a turn follows; False for voice without words
+    reason: "pause"; "longest" when the turn reached TurnTaking.longest_turn_s; "lost" when the microphone stopped
+    """
+
+    type = "user.stopped"
+    answered: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnCommitted(LiveEvent):
+    """The user's turn is complete, and the agent begins to answer.
+
+    text: its words, if they are known already
+    start_s, end_s: the sound that was taken for it, in seconds of the microphone
+    """
+
+    type = "turn.committed"
+    text: str | None
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPaused(LiveEvent):
+    """Hold the sound that has not been played: somebody speaks, and it is not clear yet whether to the agent."""
+
+    type = "agent.paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentResumed(LiveEvent):
+    """Go on playing where it was held: it was no interruption."""
+
+    type = "agent.resumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStopped(LiveEvent):
+    """The answer was interrupted. Drop the sound that has not been played.
+
+    played_s: seconds of the answer that were played
+    """
+
+    type = "agent.stopped"
+    played_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFinished(LiveEvent):
+    """The answer was played to its end.
+
+    played_s: seconds of the answer
+    """
+
+    type = "agent.finished"
+    played_s: float

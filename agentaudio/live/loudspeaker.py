@@ -1,0 +1,101 @@
+"""`Loudspeaker`: what the listener's loudspeaker plays now, by the reports of the player."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.stream import PcmStream
+
+Samples = NDArray[np.float32]
+
+SAMPLE_RATE_HZ = 16_000
+AUDIBLE = 10 ** (-60 / 20)
+"""Peak of a sound that can be heard."""
+APART = round(0.06 * SAMPLE_RATE_HZ)
+"""Positions that differ by less are taken for the same, so that coarse reports do not tear the echo's reference."""
+STEP = SAMPLE_RATE_HZ // 50
+
+
+class Loudspeaker:
+    """The sound of one answer at 16 kHz, and how far it was played.
+
+    turn: number of its turn
+    reports: whether the player reports its position; a report sets it, too
+
+    Between two reports the position advances with the microphone's clock. Without any report the sound counts as
+    played from when it was made.
+    """
+
+    def __init__(self, turn: int = 0, *, reports: bool = False) -> None:
+        self.turn, self.reports = turn, reports
+        self.held = False
+        self._stream = PcmStream(SAMPLE_RATE_HZ)
+        self._parts: list[Samples] = []
+        self._samples: Samples = np.zeros(0, np.float32)
+        self._audible_end = 0
+        self._position = 0.0
+        self._taken = 0
+        self._started = False
+
+    def add(self, audio: Audio) -> None:
+        """More sound of the turn."""
+        ready = self._stream.push(audio).samples
+        if not len(ready):
+            return
+        start = self.length
+        self._parts.append(ready)
+        audible = np.flatnonzero(np.abs(ready) > AUDIBLE)
+        if len(audible):
+            self._audible_end = start + int(audible[-1]) + 1
+
+    def drop(self) -> None:
+        """What has not been played will not be."""
+        self._whole()
+        self._samples = self._samples[: round(self._position)]
+        self._audible_end = min(self._audible_end, len(self._samples))
+
+    def report(self, seconds: float) -> None:
+        """The player has played so much of the turn's sound."""
+        self.reports = self._started = True
+        self._position = max(0.0, seconds * SAMPLE_RATE_HZ)
+
+    @property
+    def length(self) -> int:
+        """Samples of the turn's sound so far."""
+        return len(self._samples) + sum(map(len, self._parts))
+
+    @property
+    def played_s(self) -> float:
+        """Seconds of the turn's sound that were played."""
+        return min(self._position, self.length) / SAMPLE_RATE_HZ
+
+    @property
+    def sounds(self) -> bool:
+        """Whether something audible is left to be played. Silence at the end of an answer does not count."""
+        return self._position < self._audible_end
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all sound so far was played, but for what a player rounds off."""
+        return self._position >= self.length - STEP
+
+    def take(self, count: int) -> Samples:
+        """What was played while the microphone sent `count` samples: (count,) float32; zeros where nothing was."""
+        if self.held or not self.length or not (self._started or not self.reports):
+            return np.zeros(count, np.float32)
+        self._position = min(self._position + count, float(self.length))
+        end = round(self._position)
+        if abs(self._taken + count - end) < APART:
+            end = min(self._taken + count, self.length)
+        start = max(0, end - count)
+        self._taken = end
+        found = self._whole()[start:end]
+        return np.concatenate([found, np.zeros(count - len(found), np.float32)])
+
+    def _whole(self) -> Samples:
+        if self._parts:
+            self._samples = np.concatenate([self._samples, *self._parts])
+            self._parts.clear()
+        return self._samples

@@ -1,0 +1,312 @@
+"""`LiveSession`: a spoken conversation in real time. Microphone sound in, events out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Self
+
+from agentaudio import events
+from agentaudio.conversation import AudioPart, Conversation
+from agentaudio.errors import AgentAudioError, OptionError, did_you_mean
+from agentaudio.events import Event
+from agentaudio.hearing import UserInput
+from agentaudio.live.ears import ears_of
+from agentaudio.live.echo import EchoGuard
+from agentaudio.live.events import (
+    AgentFinished,
+    AgentPaused,
+    AgentResumed,
+    AgentStopped,
+    TurnCommitted,
+    UserStarted,
+    UserStopped,
+)
+from agentaudio.live.loudspeaker import Loudspeaker
+from agentaudio.live.microphone import Microphone
+from agentaudio.live.settings import LiveSettings, TurnTaking
+from agentaudio.live.turn_taking import Action, Hold, Listen, Resume, Stop, TurnTaker, UserBegan, UserEnded
+from agentaudio.live.words import asks_to_dictate
+from agentaudio.outbox import Outbox
+from agentaudio.session import Session
+from agentaudio.setup import Setup
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.stream import Chunk
+from agentaudio.sound.vad import VoiceActivityStream
+from agentaudio.voice_library.voice import Voice
+
+log = logging.getLogger(__name__)
+
+SAMPLE_RATE_HZ = 16_000
+LOST_CHECK_S = 0.2
+
+
+class LiveSession:
+    """A conversation in real time, made by `Agent.live()`. Use it as `async with`, and iterate its events.
+
+    `push` takes the microphone's sound. The events are those of the turns and those of agentaudio.live.events.
+    Play the sound of each `audio.delta`; hold it between `agent.paused` and `agent.resumed`; drop it at
+    `agent.stopped`; and report with `played` how much was played, at least every 100 ms.
+
+    All methods belong to the event loop in which the session was entered; from another thread, such as that of a
+    sound card, use `loop.call_soon_threadsafe`.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        session: Session,
+        settings: LiveSettings,
+    ) -> None:
+        if unknown := sorted(settings.keys() - LiveSettings.__annotations__.keys()):
+            raise OptionError(
+                f"there is no live setting {unknown[0]!r}{did_you_mean(unknown[0], LiveSettings.__annotations__)}"
+            )
+        if not setup.model.capabilities.hears:
+            raise OptionError(
+                f"model {setup.model.name!r} cannot hear; take one that hears, or a cascade with a recogniser"
+            )
+        self._setup, self._session = setup, session
+        self._ears = ears_of(setup.model, settings.get("ears", "auto"))
+        self._settings = settings.get("turn_taking", TurnTaking())
+        self._taker = TurnTaker(self._settings, hears=self._ears is not None)
+        self._microphone = Microphone(settings.get("sample_rate", SAMPLE_RATE_HZ))
+        self._voice_activity = VoiceActivityStream()
+        self._guard = EchoGuard() if settings.get("echo_guard", True) else None
+        self._plays = settings.get("plays", True)
+        self._speaker = Loudspeaker(reports=self._plays)
+        self._out = Outbox()
+        self._work: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._turn: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._unanswered_s: float | None = None  # where the user's last turn began, until something answers it
+        self._goes_on_from_s: float | None = None  # where the turn began that the user goes on with
+        self._is_taken_back = False
+        self._number = 0
+        self._stopped = 0  # the latest turn whose sound is not wanted any more
+        self._ended = True  # playback of the latest turn
+        self._last_push = 0.0
+        self._closed = False
+
+    @property
+    def conversation(self) -> Conversation:
+        """The messages so far. Of an answer that is being played it holds more than was played yet."""
+        return self._session.conversation
+
+    @property
+    def voice(self) -> Voice | None:
+        """The current voice; None is the model's own."""
+        return self._session.voice
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._setup.specs)
+        if self._ears is not None:
+            await self._ears.warm_up()
+        self._loop = asyncio.get_running_loop()
+        self._start(self._conduct(), "agentaudio-live")
+        self._start(self._watch(), "agentaudio-live-watch")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the session: stop the turn, and end the events."""
+        if self._closed:
+            return
+        self._closed = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while not self._work.empty():
+            self._work.get_nowait().close()
+        await self._session.interrupt()
+        if self._ears is not None:
+            await self._ears.aclose()
+        self._out.close()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while (event := await self._out.get()) is not None:
+            yield event
+
+    def push(self, chunk: Chunk) -> None:
+        """Take sound from the microphone, in pieces of any length, best 10 to 40 ms.
+
+        chunk: bytes of little-endian signed 16-bit samples, one channel, at the session's `sample_rate`; or samples or
+            Audio, as `PcmStream.push` takes them
+
+        Raises AudioError for sound that cannot be taken, which leaves the stream as it was, and OptionError for a
+        session that is not open.
+        """
+        if self._closed or not hasattr(self, "_loop"):
+            raise OptionError("this live session is not open; write `async with agent.live() as live:`")
+        self._last_push = self._loop.time()
+        sound = self._microphone.convert(chunk)
+        played = self._speaker.take(len(sound))
+        if self._guard is not None:
+            sound = self._guard.push(sound, played)
+        self._microphone.keep(sound)
+        for probability in self._voice_activity.push(sound):
+            self._do(self._taker.push(float(probability), agent_busy=self.is_busy))
+        if not self._taker.user_speaks:
+            self._microphone.forget(self._unanswered_s)
+        self._check_played()
+
+    def played(self, seconds: float, *, turn: int | None = None) -> None:
+        """Report how much of a turn's sound was played; see `Session.played`."""
+        if self._number == 0:
+            raise OptionError("played() was called before the first turn; report it after sound has arrived")
+        self._session.played(seconds, turn=turn)
+        if turn is None or turn == self._speaker.turn:
+            self._speaker.report(seconds)
+            if seconds > 0:
+                self._unanswered_s = None
+            self._check_played()
+
+    async def send(self, user: UserInput) -> None:
+        """Begin a turn with text, or with the results of open calls, as `Session.stream` takes them."""
+        self._stop_agent()
+        self._work.put_nowait(self._answer(user))
+
+    async def interrupt(self) -> None:
+        """Stop the answer, as if the user had interrupted it."""
+        if self.is_busy:
+            self._stop_agent()
+            self._work.put_nowait(self._session.interrupt())
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the agent thinks or speaks."""
+        thinks = self._turn is not None and not self._turn.done()
+        return thinks or (self._speaker.sounds and self._speaker.turn > self._stopped)
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case UserBegan():
+                    self._emit(UserStarted)
+                case Hold():
+                    self._speaker.held = True
+                    self._emit(AgentPaused)
+                case Resume():
+                    self._speaker.held = False
+                    self._emit(AgentResumed)
+                case Stop():
+                    self._interrupted()
+                case Listen():
+                    self._listen(action)
+                case UserEnded():
+                    self._user_ended(action)
+
+    def _interrupted(self) -> None:
+        """The user has interrupted. If nothing was heard of the answer yet, the user's turn goes on instead."""
+        self._goes_on_from_s = self._unanswered_s
+        self._stop_agent()
+        self._work.put_nowait(self._take_back())
+
+    async def _take_back(self) -> None:
+        self._is_taken_back = await self._session.retract()
+
+    def _stop_agent(self) -> None:
+        """Let nothing more of the answer be heard."""
+        if not self.is_busy:
+            return
+        self._speaker.held = False
+        self._speaker.drop()
+        self._stopped, self._ended = self._number, True
+        self._out.withdraw(events.TextSpoken, events.AudioSpoken)
+        self._emit(AgentStopped, played_s=self._speaker.played_s)
+
+    def _listen(self, asked: Listen) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+        self._listening = self._start(self._hear(asked), "agentaudio-live-ears")
+
+    async def _hear(self, asked: Listen) -> None:
+        assert self._ears is not None
+        sound = self._microphone.cut(asked.start_s, asked.end_s)
+        language = self._setup.options.language
+        try:
+            found = await self._ears.recognise(sound, self._setup.specs(), language)
+        except AgentAudioError as error:
+            log.warning("turn taking goes on without the words: %s", error)
+            return
+        self._do(self._taker.heard(asked.number, found.text))
+
+    def _user_ended(self, ended: UserEnded) -> None:
+        goes_on_from_s, self._goes_on_from_s = self._goes_on_from_s, None
+        self._emit(UserStopped, answered=ended.is_turn, reason=ended.why)
+        if ended.is_turn:
+            self._unanswered_s = ended.start_s if goes_on_from_s is None else goes_on_from_s
+            alone = self._microphone.cut(ended.start_s, ended.end_s)
+            whole = self._microphone.cut(self._unanswered_s, ended.end_s)
+            self._work.put_nowait(self._begin(ended, alone, whole))
+
+    async def _begin(self, ended: UserEnded, alone: Audio, whole: Audio) -> None:
+        """Answer a turn of the user.
+
+        alone: its sound; whole: with that of the turn before which it goes on with, if it does
+        """
+        sound, start_s, words = alone, ended.start_s, ended.words
+        if self._is_taken_back and len(whole) > len(alone):
+            sound, start_s, words = whole, ended.end_s - whole.duration, None
+        self._is_taken_back = False
+        self._emit(TurnCommitted, text=words, start_s=start_s, end_s=ended.end_s)
+        mine = self._ears is not None and self._ears.are_the_models
+        await self._answer(AudioPart(sound, words) if words is not None and mine else sound)
+
+    async def _answer(self, user: UserInput) -> None:
+        if self._turn is not None:
+            await self._session.interrupt()
+            await asyncio.wait([self._turn])
+        self._number += 1
+        self._speaker = Loudspeaker(self._number, reports=self._plays or self._speaker.reports)
+        self._ended = False
+        self._turn = self._start(self._run(user, self._number), "agentaudio-live-turn")
+
+    async def _run(self, user: UserInput, number: int) -> None:
+        """Pass on the events of a turn."""
+        turn = self._session.stream(user)
+        with contextlib.suppress(AgentAudioError):  # its event has told
+            async with contextlib.aclosing(turn):
+                async for event in turn:
+                    if number <= self._stopped and isinstance(event, events.TextSpoken | events.AudioSpoken):
+                        continue
+                    if isinstance(event, events.AudioSpoken):
+                        self._speaker.add(event.audio)
+                    elif isinstance(event, events.TurnFinished):
+                        self._taker.dictating = asks_to_dictate(event.reply.text)
+                    await self._out.put(event)
+        self._loop.call_soon(self._check_played)
+
+    def _check_played(self) -> None:
+        """Tell once when an answer was played to its end."""
+        if self._ended or self._turn is None or not self._turn.done() or not self._speaker.has_ended:
+            return
+        self._ended = True
+        self._unanswered_s = None
+        self._emit(AgentFinished, played_s=self._speaker.played_s)
+
+    async def _conduct(self) -> None:
+        """Do the work that has to wait, one after the other."""
+        while True:
+            await (await self._work.get())
+
+    async def _watch(self) -> None:
+        """End an open turn when the microphone has stopped sending."""
+        while True:
+            await asyncio.sleep(LOST_CHECK_S)
+            if self._taker.user_speaks and self._loop.time() - self._last_push > self._settings.lost_s:
+                self._do(self._taker.lost())
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _emit(self, kind: type[Event], **fields: Any) -> None:
+        self._out.post(kind(turn=self._number, at_s=self._microphone.now_s, **fields))

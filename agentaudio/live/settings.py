@@ -1,0 +1,70 @@
+"""`LiveSettings` of a live session, and `TurnTaking`: when a pause ends a turn, and when a voice interrupts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TypedDict
+
+from agentaudio.errors import OptionError
+from agentaudio.model.parts import Recogniser
+
+EarsLike = Recogniser | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTaking:
+    """When to speak, and when to be silent. All times are in seconds.
+
+    The silence that ends a turn depends on the words heard so far; without ears it is `pause_s`.
+
+    complete_s: after a complete sentence
+    pause_s: after words of which neither is clear
+    open_s: after words that want more, such as "a table for"
+    late_s: where the ears are still at work
+    dictation_s: after digits and spelled letters, and after any words while something is dictated
+    longest_turn_s: a turn ends after it, even if the user goes on
+    lost_s: without frames from the microphone for so long, an open turn ends
+    interruptible: whether the user's voice may interrupt the agent
+    interrupts_after_s: voice that interrupts where there are no ears to tell words from noise
+    hold_s: voice after which the agent's sound is held until it is clear whether the user interrupts
+    longest_hold_s: the sound goes on after it, unless words were heard
+
+    Raises OptionError for times that are not above 0.
+    """
+
+    complete_s: float = 0.45
+    pause_s: float = 0.6
+    open_s: float = 1.6
+    late_s: float = 1.0
+    dictation_s: float = 1.4
+    longest_turn_s: float = 60.0
+    lost_s: float = 1.2
+    interruptible: bool = True
+    interrupts_after_s: float = 0.5
+    hold_s: float = 0.06
+    longest_hold_s: float = 2.2
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if not isinstance(value, bool) and not value > 0:
+                raise OptionError(f"TurnTaking.{one.name} is {value!r}; give seconds above 0")
+
+
+class LiveSettings(TypedDict, total=False):
+    """Settings of `Agent.live`.
+
+    ears: who hears words while the user speaks: a Recogniser, or its name. "auto", the default, is the model's own
+        recogniser, or else Whisper if its weights are on this machine. None decides by voice and silence alone
+    turn_taking: when to speak, and when to be silent
+    sample_rate: of the bytes and samples that are pushed, in Hz; 16,000 by default
+    plays: whether the player reports `played`, as it does by default; otherwise sound counts as played in real time
+    echo_guard: whether the agent's own sound is taken out of the microphone's, as it is by default; a headset does
+        not need it
+    """
+
+    ears: EarsLike
+    turn_taking: TurnTaking
+    sample_rate: int
+    plays: bool
+    echo_guard: bool

@@ -1,0 +1,242 @@
+"""`TurnTaker`: who speaks when, decided frame by frame from voice activity and the words heard so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentaudio.live.settings import TurnTaking
+from agentaudio.live.words import Completeness, completeness, is_back_channel, is_noise
+
+FRAME_S = 0.032
+"""Seconds of one decision of the voice detector."""
+STARTS_ABOVE, ENDS_BELOW = 0.5, 0.35
+STARTS_AFTER_S = 0.1
+"""Voice after which a turn of the user begins, while the agent is silent."""
+PRE_ROLL_S = 0.3
+"""Sound before the first voice that belongs to the turn; the detector is late, and soft consonants begin it."""
+TAIL_S = 0.1
+LISTENS_AFTER_S = 0.16
+"""Silence after which the words so far are asked for."""
+HOPELESS_S = 0.5
+"""Silence after which voice without words is dropped."""
+BURST_S = 0.6
+"""Voice, while the agent speaks, after which the words so far are asked for."""
+CALM_S = 8.0
+"""Time without a false alarm after which one is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserBegan:
+    """The user has begun to speak. start_s: on the clock of the microphone."""
+
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Hold the agent's sound until it is clear whether the user interrupts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on with the held sound: nobody has interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The user interrupts: stop the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Ask the ears for the words from start_s to end_s, and give them to `TurnTaker.heard` with this number."""
+
+    number: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class UserEnded:
+    """The user has stopped speaking.
+
+    words: of the turn, when they are known; None without ears, or when they are late
+    is_turn: whether it is to be answered; False for voice without words
+    why: "pause", "longest" or "lost"
+    """
+
+    start_s: float
+    end_s: float
+    words: str | None
+    is_turn: bool
+    why: str = "pause"
+
+
+Action = UserBegan | Hold | Resume | Stop | Listen | UserEnded
+
+
+class TurnTaker:
+    """Decides on turns from the probabilities of speech, 32 ms each. It does no work of its own and has no clock
+    but the frames, so that the same frames and words always give the same actions.
+
+    settings: the times
+    hears: whether there are ears that answer `Listen`
+    """
+
+    def __init__(self, settings: TurnTaking = TurnTaking(), *, hears: bool) -> None:
+        self.settings, self._hears = settings, hears
+        self.now_s = 0.0
+        self.dictating = False
+        self._asked = 0
+        self._alarms: list[float] = []  # when sound was held for nothing
+        self._reset()
+
+    def _reset(self) -> None:
+        self._open = False  # a turn of the user is open
+        self._holding = False
+        self._voiced = False
+        self._run_s = self._voice_s = self._quiet_s = 0.0
+        self._start_s = self._last_voice_s = 0.0
+        self._since_ask_s = 0.0
+        self._pending: int | None = None
+        self._state: Completeness | None = None
+        self._words: str | None = None
+
+    @property
+    def user_speaks(self) -> bool:
+        """Whether a turn of the user is open."""
+        return self._open
+
+    def push(self, probability: float, *, agent_busy: bool) -> list[Action]:
+        """Take the next frame.
+
+        probability: that it holds the user's voice
+        agent_busy: the agent thinks or speaks, so that voice would interrupt it
+        """
+        self.now_s += FRAME_S
+        self._voiced = probability >= (ENDS_BELOW if self._voiced else STARTS_ABOVE)
+        if not self._open:
+            return self._waiting(agent_busy)
+        self._run_s = self._run_s + FRAME_S if self._voiced else 0.0
+        if self._voiced:
+            self._voice_s, self._since_ask_s = self._voice_s + FRAME_S, self._since_ask_s + FRAME_S
+            if self._quiet_s >= LISTENS_AFTER_S:  # the words of the pause are not the whole turn
+                self._pending = self._state = self._words = None
+            self._quiet_s, self._last_voice_s = 0.0, self.now_s
+        else:
+            self._quiet_s += FRAME_S
+        if self.now_s - self._start_s >= self.settings.longest_turn_s:
+            return self._end("longest")
+        return self._undecided() if self._holding else self._speaking()
+
+    def heard(self, number: int, text: str) -> list[Action]:
+        """Take the words of a `Listen`; those of an earlier one are ignored."""
+        if not self._open or number != self._pending:
+            return []
+        self._pending = None
+        if self._holding:
+            return self._judged(text)
+        self._words = text
+        self._state = completeness(text, dictating=self.dictating)
+        return self._speaking()
+
+    def lost(self) -> list[Action]:
+        """The microphone has stopped sending: end what is open."""
+        actions: list[Action] = []
+        if self._open and self._holding:
+            self._reset()
+            actions.append(Resume())
+        elif self._open:
+            actions = self._end("lost")
+        self._voiced = False
+        return actions
+
+    def _waiting(self, agent_busy: bool) -> list[Action]:
+        if self._voiced:
+            self._run_s, self._quiet_s = self._run_s + FRAME_S, 0.0
+        else:
+            self._quiet_s += FRAME_S
+            if self._quiet_s > 0.1:
+                self._run_s = 0.0
+        if agent_busy and not self.settings.interruptible:
+            self._run_s = 0.0
+        if self._run_s < (self._hold_after_s() if agent_busy else STARTS_AFTER_S) - 1e-9:
+            return []
+        self._open, self._voice_s = True, self._run_s
+        self._start_s = max(0.0, self.now_s - self._run_s - PRE_ROLL_S)
+        self._last_voice_s, self._quiet_s, self._since_ask_s = self.now_s, 0.0, self._run_s
+        if agent_busy:
+            self._holding = True
+            return [Hold()]
+        return [UserBegan(self._start_s)]
+
+    def _hold_after_s(self) -> float:
+        """Each false alarm of late makes the next one harder."""
+        self._alarms = [then for then in self._alarms if self.now_s - then < CALM_S]
+        return self.settings.hold_s * (1, 3, 6, 12)[min(3, len(self._alarms))]
+
+    def _undecided(self) -> list[Action]:
+        """While the agent's sound is held: is it the user?"""
+        if not self._hears:
+            if self._voice_s >= self.settings.interrupts_after_s:
+                return self._confirmed()
+            return self._false_alarm() if self._quiet_s >= 0.3 else []
+        if self._pending is None:
+            ended = self._quiet_s >= LISTENS_AFTER_S and self._since_ask_s > 0
+            if ended or self._since_ask_s >= BURST_S:
+                return self._listen()
+        if self.now_s - self._start_s - PRE_ROLL_S >= self.settings.longest_hold_s:
+            return self._false_alarm()
+        return []
+
+    def _judged(self, text: str) -> list[Action]:
+        if not is_back_channel(text):
+            self._words, self._state = text, completeness(text, dictating=self.dictating)
+            return self._confirmed()
+        ended = self._quiet_s >= LISTENS_AFTER_S
+        return self._false_alarm() if ended and self._since_ask_s == 0 else []
+
+    def _confirmed(self) -> list[Action]:
+        self._holding = False
+        return [UserBegan(self._start_s), Stop(), *self._speaking()]
+
+    def _false_alarm(self) -> list[Action]:
+        self._alarms.append(self.now_s)
+        self._reset()
+        return [Resume()]
+
+    def _speaking(self) -> list[Action]:
+        """While the user speaks: is the turn over?"""
+        actions: list[Action] = []
+        if self._hears and self._quiet_s >= LISTENS_AFTER_S and self._since_ask_s > 0:
+            actions += self._listen()
+        if self._quiet_s >= self._needed_s() - 1e-9:
+            return self._end("pause")
+        return actions
+
+    def _needed_s(self) -> float:
+        settings = self.settings
+        if not self._hears:
+            return settings.dictation_s if self.dictating else settings.pause_s
+        if self._words is not None and is_noise(self._words):
+            return HOPELESS_S
+        if self._state is None:  # the words are late
+            return max(settings.late_s if self._pending else settings.pause_s, settings.dictation_s * self.dictating)
+        return {
+            "complete": settings.complete_s,
+            "unclear": settings.pause_s,
+            "open": settings.open_s,
+            "dictated": settings.dictation_s,
+        }[self._state]
+
+    def _listen(self) -> list[Action]:
+        self._asked += 1
+        self._pending, self._since_ask_s = self._asked, 0.0
+        return [Listen(self._asked, self._start_s, self.now_s)]
+
+    def _end(self, why: str) -> list[Action]:
+        end_s = min(self.now_s, self._last_voice_s + TAIL_S) if why == "pause" else self.now_s
+        is_turn = self._words is None or not is_noise(self._words)
+        ended = UserEnded(self._start_s, end_s, self._words, is_turn, why)
+        self._reset()
+        return [ended]
