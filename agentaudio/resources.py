@@ -18,6 +18,7 @@ from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.text.embedding import default_embedder
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.tool import Need
+from agentaudio.voice_library.database import FILE as LIBRARY_FILE
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.voice import Voice
@@ -61,13 +62,32 @@ def transcriber(model: SpeechLM) -> Transcribe:
     return lambda audio: portal().run(transcribe(model, audio))
 
 
+def _check_place(what: Need, given: object, *kinds: type) -> None:
+    """Raises OptionError for documents or voices that cannot be opened later."""
+    if given is None or given == "demo" or isinstance(given, kinds):
+        return
+    names = " or ".join(kind.__name__ for kind in kinds)
+    if not isinstance(given, str | os.PathLike):
+        raise OptionError(f'{what} is {given!r:.100}; give a folder, "demo" or a {names}')
+    if not os.path.isdir(given):
+        raise OptionError(
+            f'{what}: there is no folder {os.fspath(given)!r:.200}; give one that exists, "demo" or a {names}'
+        )
+    if what == "voices" and not os.path.exists(os.path.join(given, LIBRARY_FILE)):
+        raise OptionError(f'voices: {os.fspath(given)!r:.200} is not a voice library; make one there, or give "demo"')
+
+
 class Resources:
     """Opens documents and voices once, on first use. Opening blocks, so call it in a thread.
 
     documents, voices: None when the agent has none
+
+    Raises OptionError for a folder that does not exist, and for another type.
     """
 
     def __init__(self, documents: Documents | None, voices: Voices | None) -> None:
+        _check_place("documents", documents, DocumentIndex)
+        _check_place("voices", voices, VoiceLibrary, VoiceSearch)
         self._documents, self._voices = documents, voices
         self._lock = threading.Lock()
         self._opened: tuple[DocumentIndex | None, VoiceSearch | None] | None = None

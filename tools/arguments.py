@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import functools
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol, cast
+from typing import Annotated, Any, Protocol, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
 
 from agentaudio.errors import OptionError, ToolArgumentError
 from agentaudio.escaping import one_line
@@ -39,8 +39,12 @@ class TypedArguments:
     tool: the tool's name, for messages
     fields: by name, the annotation and the default (`...` where it is required, or a pydantic `Field`)
 
+    schema: JSON Schema of an object without additional properties, without pydantic's titles
+
     Raises OptionError when a type has no JSON Schema.
     """
+
+    schema: dict[str, Any]
 
     def __init__(self, tool: str, fields: Mapping[str, tuple[Any, Any]]) -> None:
         self._names = tuple(fields)
@@ -54,13 +58,12 @@ class TypedArguments:
                 numbered[f"p{number}"] = (annotation, Field(default, alias=name))
         try:
             self._model: type[BaseModel] = create_model(tool, __config__=MODEL_CONFIG, **numbered)
+            made = self._model.model_json_schema(schema_generator=_Schema)
         except Exception as error:
-            raise OptionError(f"tool {tool!r}: its parameters have no JSON Schema: {error}") from None
-
-    @functools.cached_property
-    def schema(self) -> dict[str, Any]:
-        """JSON Schema of an object without additional properties, without pydantic's titles."""
-        return cast(dict[str, Any], _without_titles(self._model.model_json_schema()))
+            raise OptionError(
+                f"tool {tool!r}: {_without_schema(fields) or f'it has no JSON Schema: {error}'}"
+            ) from None
+        self.schema = cast(dict[str, Any], _without_titles(made))
 
     def check(self, tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -86,6 +89,25 @@ class TypedArguments:
         if len(items) > MAX_PROBLEMS:
             problems.append(f"and {len(items) - MAX_PROBLEMS} more")
         return "; ".join(problems)
+
+
+class _Schema(GenerateJsonSchema):
+    ignored_warning_kinds = {*GenerateJsonSchema.ignored_warning_kinds, "non-serializable-default"}  # noqa: RUF012
+
+
+def _without_schema(fields: Mapping[str, tuple[Any, Any]]) -> str | None:
+    """What is wrong with the first parameter whose type has no JSON Schema; None when each has one."""
+    for name, (annotation, _) in fields.items():
+        try:
+            TypeAdapter(annotation).json_schema()
+        except Exception:
+            plain = isinstance(annotation, type) and not get_args(annotation)
+            shown = annotation.__name__ if plain else str(annotation).replace("typing.", "")
+            return (
+                f"the parameter {name!r} has the type {shown:.100}, which has no JSON Schema; use str, int, float, "
+                "bool, list, dict, Literal, a dataclass or a pydantic model"
+            )
+    return None
 
 
 class OpenArguments:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,8 @@ def find_tools(
     same name, a plugin that does not load, or a file with errors. Files with errors in a folder are left out
     with a warning in the log.
     """
-    if isinstance(wanted, str):
-        raise OptionError(f"tools is the text {wanted!r}; give a list, such as tools=[{wanted!r}]")
+    if isinstance(wanted, str | bytes | os.PathLike | Mapping) or not isinstance(wanted, Iterable):
+        raise OptionError(f"tools is {_shown(wanted)}; give a list, such as tools={_list_of(wanted)}")
     found: dict[str, Tool] = {}
     grants = Grants.of(allow_commands, allow_secrets)
     for item in wanted:
@@ -100,9 +100,35 @@ def _tools_of(item: ToolLike, grants: Grants) -> list[Tool]:
                 log.warning("a tool is left out: %s", problem)
             return tools
         return [_load(item)]
-    if not callable(item):
-        raise OptionError(f"{item!r} is not a tool; give a name, a file, a typed function, or a Tool made by @tool")
+    if callable(getattr(item, "tools", None)):
+        raise OptionError(f"{_shown(item)} is not a tool, but has tools; write tools=[*it.tools(), ...]")
+    if isinstance(item, list | tuple | set | frozenset):
+        raise OptionError(f"tools holds {_shown(item)}; put its tools in the outer list, such as tools=[*these, ...]")
+    if not callable(item) and not isinstance(item, classmethod | staticmethod):
+        raise OptionError(
+            f"{_shown(item)} is not a tool; give a name, a file, a typed function, or a Tool made by @tool"
+        )
     return [tool(item)]
+
+
+def _shown(item: object) -> str:
+    """What was given, for a message: a text or number as it is, of anything else its kind and name."""
+    if item is None or isinstance(item, str | bytes | int | float):
+        return f"the text {item!r:.100}" if isinstance(item, str) else f"{item!r:.100}"
+    name = getattr(item, "name", None) or getattr(item, "__name__", None)
+    kind = "function" if callable(item) and not isinstance(item, Tool) else type(item).__name__
+    return f"the {kind} {name!r:.100}" if isinstance(name, str) else f"a {kind}"
+
+
+def _list_of(wanted: object) -> str:
+    if isinstance(wanted, Mapping):
+        return "list(them.values())"
+    if callable(getattr(wanted, "tools", None)):
+        return "it.tools()"
+    named = getattr(wanted, "__name__", None) or getattr(wanted, "name", None)
+    if isinstance(wanted, str) or not isinstance(named, str):
+        return f"[{wanted!r:.100}]" if isinstance(wanted, str) else "[]"
+    return f"[{named}]"
 
 
 def _load(name: str) -> Tool:

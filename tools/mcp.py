@@ -21,6 +21,7 @@ from agentaudio.tools.mcp_connection import McpConnection
 from agentaudio.tools.mcp_listing import MAX_PAGES, MAX_TOOLS, checked_name
 from agentaudio.tools.quoting import excerpt
 from agentaudio.tools.result import ToolResult
+from agentaudio.tools.signature import FIRST
 from agentaudio.tools.tool import DEFAULT_TIMEOUT_S, Tool
 from agentaudio.workers.pool import LIGHT
 
@@ -161,7 +162,7 @@ class McpServer:
         hints = listed.annotations
         repeatable = bool(hints and (hints.read_only_hint or hints.idempotent_hint))
 
-        async def call(context: RunContext, **arguments: Any) -> ToolResult:
+        async def call(context: RunContext, /, **arguments: Any) -> ToolResult:
             answer = await portal().call(self._call(listed.name, arguments, context, repeatable))
             # Here and not in the portal, whose loop serves all servers.
             return await _result(answer)
@@ -171,7 +172,7 @@ class McpServer:
             description=listed.description or listed.name,
             arguments=OpenArguments(listed.input_schema),
             function=call,
-            takes_context=True,
+            context=FIRST,
             timeout_s=self._timeout_s,
             idempotent=repeatable,
             retries=1 if repeatable else 0,

@@ -16,8 +16,9 @@ from agentaudio.errors import AgentAudioError, OptionError, ToolError, did_you_m
 from agentaudio.text.template import Phrase, Template, read_phrase
 from agentaudio.tools.arguments import Arguments, own_copy
 from agentaudio.tools.context import RunContext
+from agentaudio.tools.docstring import read_docstring
 from agentaudio.tools.result import Returns, ToolResult
-from agentaudio.tools.signature import Function, read_docstring, read_parameters
+from agentaudio.tools.signature import FIRST, Function, documented, own_function, parameter_names, read_signature
 from agentaudio.tools.thread import in_thread
 
 Phrases = Iterable[Phrase] | Callable[[RunContext], Iterable[Phrase]]
@@ -40,7 +41,7 @@ class Tool:
     description: what the tool does and when to call it, for the model
     arguments: JSON Schema of the arguments, and their validation
     function: what a call runs; None for an external tool, whose calls the agent's caller runs
-    takes_context: the function's first parameter is the RunContext
+    context: name of the function's parameter that is the RunContext, or "*" for its first argument; None without
     deps: class of the user's data in it, for a function that takes a `RunContext[MyData]`
     needs: the parts of the RunContext without which the tool cannot work
     phrases: what users may say when they want this tool, or a function of the RunContext that returns it
@@ -61,7 +62,7 @@ class Tool:
     description: str
     arguments: Arguments
     function: Function | None
-    takes_context: bool = False
+    context: str | None = None
     deps: type[Any] | None = None
     needs: frozenset[Need] = frozenset()
     phrases: Phrases = ()
@@ -146,7 +147,9 @@ class Tool:
         function = self._local_function()
         # A copy, because the conversation holds the arguments and the function may change its own.
         values = self.arguments.check(self.name, own_copy(dict(arguments)))
-        call = functools.partial(function, *((context,) if self.takes_context else ()), **values)
+        if self.context is not None and self.context != FIRST:
+            values[self.context] = context
+        call = functools.partial(function, *((context,) if self.context == FIRST else ()), **values)
         wrap = functools.partial(self._result, context=context)
         if not inspect.iscoroutinefunction(function):
             returned = await in_thread(lambda: _wrapped(call(), wrap), started)
@@ -207,28 +210,32 @@ def tool(
     """Make a Tool from a typed function, sync or async: `@tool` or `@tool(timeout_s=5)`.
 
     The schema is built from the annotations, the descriptions from the docstring (Google, NumPy or
-    Sphinx style). The agent fills in a first parameter annotated `RunContext`. The options are the
+    Sphinx style). The agent fills in a parameter annotated `RunContext`. The options are the
     fields of `Tool`.
 
-    Raises OptionError when a parameter has no annotation or cannot be passed by name, when the
-    function is a generator, and for an option that `Tool` refuses.
+    function: a function, a bound method, an object with a typed `__call__`, or a `partial` of one of them, whose set
+        arguments models do not see
+
+    Raises OptionError when a parameter has no annotation, a type without a JSON Schema, or cannot be passed by
+    name, when the function is a generator, and for an option that `Tool` refuses.
     """
     if isinstance(needs, str):
         raise OptionError(f"needs is the string {needs!r}; write needs={{{needs!r}}}")
 
     def make(function: Function) -> Tool:
-        chosen = name or str(getattr(function, "__name__", type(function).__name__))
+        function, chosen = own_function(function, name)
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise OptionError(f"tool {chosen!r} yields; collect the values in a list and return that")
-        summary, documented = read_docstring(function)
-        arguments, takes_context, deps = read_parameters(function, chosen, documented)
+        inner, text = documented(function)
+        summary, descriptions = read_docstring(text, parameter_names(inner))
+        signature = read_signature(function, chosen, descriptions)
         return Tool(
             name=chosen,
             description=description or summary or chosen.replace("_", " "),
-            arguments=arguments,
+            arguments=signature.arguments,
             function=function,
-            takes_context=takes_context,
-            deps=deps,
+            context=signature.context,
+            deps=signature.deps,
             needs=frozenset(needs),
             phrases=phrases if callable(phrases) else tuple(phrases),
             **options,
