@@ -68,12 +68,19 @@ class Entry:
         """The arguments of a tool. Raises OptionError for a parameter with contradicting or invalid settings."""
         fields: dict[str, tuple[Any, Any]] = {}
         for name, parameter in parameters.items():
+            for place, value in (("default", parameter.default), *(("enum", one) for one in parameter.enum)):
+                of_any_type = parameter.enum and "type" not in parameter.model_fields_set
+                if parameter.type == "string" and isinstance(value, int | float) and not of_any_type:
+                    written = str(value).lower() if isinstance(value, bool) else str(value)
+                    kind = "boolean" if isinstance(value, bool) else "number"
+                    problem = f'parameter {name!r} is a string, but {place} has the {kind} {written}; write "{written}"'
+                    raise self.error(problem, "parameters", name, place)
             try:
                 annotation = _annotation(parameter)
                 fields[name] = (annotation, parameter.default if parameter.has_default else ...)
                 arguments = TypedArguments(tool, {name: fields[name]})
                 if parameter.has_default and parameter.default is not None:
-                    arguments.check(tool, {name: parameter.default})
+                    fields[name] = annotation, arguments.check(tool, {name: parameter.default})[name]
             except (ValueError, re.error) as error:
                 raise self.error(f"parameter {name!r} is invalid: {error}", "parameters", name) from None
         return TypedArguments(tool, fields)

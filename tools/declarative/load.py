@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -24,7 +23,7 @@ from agentaudio.tools.declarative.format import (
 )
 from agentaudio.tools.declarative.grants import NO_COMMANDS, Grants
 from agentaudio.tools.declarative.source import Place, Source, read_source
-from agentaudio.tools.tool import Tool, tool
+from agentaudio.tools.tool import Tool
 
 MAX_PROBLEMS = 10
 
@@ -151,28 +150,9 @@ def _make_tools(entry: Entry, config: AnyTool) -> list[Tool]:
         case McpTools():
             return _mcp_tools(entry, config)
         case PythonTool():
-            return [_python_tool(entry, config)]
+            from agentaudio.tools.declarative.python import python_tool
 
-
-def _python_tool(entry: Entry, config: PythonTool) -> Tool:
-    module, _, attributes = config.import_.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for attribute in attributes.split("."):
-            found = getattr(found, attribute)
-    except (Exception, SystemExit) as error:
-        raise entry.error(f"{config.import_} cannot be imported: {error!r}", "import") from error
-    if not callable(found):
-        raise entry.error(f"{config.import_} is {type(found).__name__}; name a function", "import")
-    said = {
-        name: value
-        for name in config.model_fields_set - {"kind", "import_"}
-        if (value := getattr(config, name)) is not None
-    }
-    try:
-        return replace(found if isinstance(found, Tool) else tool(found), **said)
-    except OptionError as error:
-        raise entry.error(str(error), "import") from None
+            return [python_tool(entry, config)]
 
 
 def _mcp_tools(entry: Entry, config: McpTools) -> list[Tool]:

@@ -29,10 +29,11 @@ for 4 kB that is some milliseconds and megabytes, for 200 kB it is gigabytes."""
 MAX_KEY_PARTS = 50
 """Parts of a dotted key in TOML; the parser's time grows with their square."""
 
-# The core schema of YAML 1.2: `no` and `on` are strings, 012 is the number 12.
+# The core schema of YAML 1.2: `no` and `on` are strings. 012 would be the number 12, which loses the zero.
 _NULL = re.compile(r"null|Null|NULL|~|")
 _TRUE, _FALSE = re.compile(r"true|True|TRUE"), re.compile(r"false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]{1,300}")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
@@ -156,6 +157,10 @@ class _Builder:
             self._key[-1] = event.value
             self._source.lines[(*place, event.value)] = line
         else:
+            if not event.style and _LEADING_ZERO.fullmatch(event.value):
+                raise self._wrong(
+                    line, f'{event.value} is a number, which has no leading zeros; write "{event.value}" for a string'
+                )
             self._put(event.value if event.style else _plain(event.value), line)
 
     def _put(self, value: Any, line: int) -> Place:
