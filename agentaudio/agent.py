@@ -124,8 +124,7 @@ class Agent:
 
         conversation, voice, deps: as for `session`, which says what is raised
         """
-        session = self.session(conversation, voice=voice, plays=settings.get("plays", True), deps=deps)
-        return LiveSession(self._setup, session, settings)
+        return LiveSession(self.session(conversation, voice=voice, plays=True, deps=deps), settings)
 
     async def run(
         self,

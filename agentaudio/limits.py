@@ -15,7 +15,8 @@ class Limits:
 
     An answer that reaches `characters` or `sound_s` ends there, with the reason "length". Calls beyond
     `calls_per_step`, and calls whose arguments are beyond `argument_depth` or `argument_chars`, fail with a message to
-    the model; such arguments are dropped. A turn that reaches `turn_s` fails with LimitError.
+    the model; such arguments are dropped. A turn that reaches `turn_s`, or whose model does not begin to answer within
+    `first_word_s`, fails with LimitError.
 
     calls_per_step: tool calls of one generation
     argument_depth: nesting of the arguments of a call, as JSON
@@ -23,6 +24,7 @@ class Limits:
     characters: words of one generation, with what it cites
     sound_s: seconds of sound of one generation, also as speech tokens
     turn_s: seconds of a turn on the wall clock, tools included
+    first_word_s: seconds from the beginning of a generation to its first word, sound or call, on the wall clock
 
     Raises OptionError for a limit that is not above 0.
     """
@@ -33,6 +35,7 @@ class Limits:
     characters: int = 100_000
     sound_s: float = 3_600.0
     turn_s: float = 900.0
+    first_word_s: float = 900.0
 
     def __post_init__(self) -> None:
         for one in fields(self):

@@ -49,12 +49,14 @@ class Session:
     After an interruption the conversation holds the speech that was heard, not all that was generated: a
     player reports its position with `played`. With `plays=False`, everything read from the stream counts as
     heard.
+
+    setup: what its turns share; it may be replaced between two turns
     """
 
     def __init__(
         self, setup: Setup, conversation: Conversation, voice: Voice | None, *, plays: bool | None, deps: Any = None
     ) -> None:
-        self._setup = setup
+        self.setup = setup
         self._state = SessionState(conversation, voice, deps)
         self._plays = plays
         self._turns: list[_Begun] = []  # the latest two: a report may arrive after the next turn has begun
@@ -84,7 +86,7 @@ class Session:
         Raises OptionError for options or a voice that the model does not support, VoiceError for a voice that
         is unknown or not permitted, and the error of a failed turn, after its `turn.failed` event.
         """
-        options = (options or self._setup.options).check(self._setup.model)
+        options = (options or self.setup.options).check(self.setup.model)
         self._check_loop()
         async with self._starting:
             await self.interrupt()
@@ -193,10 +195,10 @@ class Session:
 
     def _begin(self, user: UserInput, options: GenerateOptions, voice: str | Voice | None) -> _Begun:
         self._count += 1
-        model = self._setup.model
+        model = self.setup.model
         speaks = options.speak and model.capabilities.voices != "none"
         outbox, playback = Outbox(), Playback(self._plays, speaks=speaks)
-        turn = Turn(self._setup, self._state, outbox, playback, number=self._count, options=options, voice=voice)
+        turn = Turn(self.setup, self._state, outbox, playback, number=self._count, options=options, voice=voice)
         # A separate task, so that `interrupt` can cancel it at any await.
         task = asyncio.create_task(turn.run(user), name=f"agentaudio-turn-{self._count}")
         task.add_done_callback(lambda task: turn.close(task.cancelled()))

@@ -13,7 +13,7 @@ from agentaudio import events
 from agentaudio.cancellation import is_cancelled, is_left_behind
 from agentaudio.conversation import AudioPart, Part, Role
 from agentaudio.deltas import checked
-from agentaudio.errors import AgentAudioError, BackendError, LimitError
+from agentaudio.errors import AgentAudioError, BackendError
 from agentaudio.hearing import UserInput, hear
 from agentaudio.model.speech_lm import (
     AudioDelta,
@@ -32,13 +32,12 @@ from agentaudio.reply import Reply, Stop
 from agentaudio.retrieval.citation import cite
 from agentaudio.setup import SessionState, Setup
 from agentaudio.tools.context import RunContext
-from agentaudio.tools.execution import ToolRun, TurnCalls, without_result
+from agentaudio.tools.execution import NOT_OFFERED, ToolRun, TurnCalls, without_result
 from agentaudio.tools.external import caller_runs, left_to_caller
 from agentaudio.tools.result import ToolResult
+from agentaudio.turn_clock import TurnClock
 from agentaudio.turn_voice import TurnVoice
 from agentaudio.voice_library.voice import Voice
-
-NOT_OFFERED = "No tools were offered in this step, so this call was not run; answer without it."
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +67,7 @@ class Turn:
         self._record = Record(number, outbox, playback, imitates=setup.model.capabilities.imitates)
         self._record.post(events.TurnStarted)
         self._voice = TurnVoice(setup, state, self._record)
+        self._clock = TurnClock(setup.limits)
         self._added: list[Part] = []  # what the input put into the conversation
         self._given = 0  # number of runs that are the input: results of the caller
         self._calls = TurnCalls(
@@ -83,10 +83,9 @@ class Turn:
 
     async def run(self, user: UserInput) -> Reply:
         """Run the turn. Raises its error after a `turn.failed` event; an unexpected error as BackendError."""
-        turn_s = self._setup.limits.turn_s
-        clock, task = asyncio.timeout(turn_s), asyncio.current_task()
+        task = asyncio.current_task()
         try:
-            async with clock:
+            async with self._clock:
                 await self._voice.begin(self._wanted_voice)
                 await self._hear(user)
                 stop = await self._generate_and_act()
@@ -96,10 +95,8 @@ class Turn:
                 return self._finish("interrupted")
             if isinstance(error, asyncio.CancelledError) and is_cancelled(task):
                 raise  # `close` reports the interruption
-            failure: BaseException = error
-            if clock.expired():
-                failure = LimitError(f"the turn took longer than {turn_s:g} s (Limits.turn_s) and was stopped")
-            elif not isinstance(error, AgentAudioError | KeyboardInterrupt):
+            failure: BaseException = self._clock.failure() or error
+            if failure is error and not isinstance(error, AgentAudioError | KeyboardInterrupt):
                 failure = BackendError(f"model {self._setup.model.name!r} failed: {error!r}; see the log, or try again")
             self._fail(failure)
             if failure is error:
@@ -155,7 +152,8 @@ class Turn:
     async def _generate(self, step: int) -> tuple[list[CallDelta], End]:
         """Run one generation: emit its words and sound; returns its calls and its end."""
         model, conversation = self._setup.model, self._state.conversation
-        await self._open_resources()
+        if self._setup.tools and not self._setup.ready:
+            await asyncio.to_thread(self._setup.specs)
         voice = await self._voice.permitted()
         tools = self._setup.specs() if step < self._setup.max_steps else ()
         deltas = model.generate(conversation.for_model(), tools=tools, voice=voice, options=self._options)
@@ -166,11 +164,13 @@ class Turn:
         end = End()
         await self._record.put(events.StepStarted, step=step)
         task = asyncio.current_task()
+        self._clock.generating()
         try:
             async with aclosing(held) as stream:
                 async for delta in stream:
                     if is_cancelled(task):
                         raise asyncio.CancelledError
+                    self._clock.take(delta)
                     match delta:
                         case Heard():
                             await self._take_heard(delta)
@@ -223,10 +223,6 @@ class Turn:
             await self._record.put(events.ToolRequested, call=call)
         return not left
 
-    async def _open_resources(self) -> None:
-        if self._setup.tools and not self._setup.ready:
-            await asyncio.to_thread(self._setup.specs)
-
     def _context(self) -> RunContext:
         conversation, voice = self._state.conversation.copy(), self._state.voice
         if not self._setup.tools:
@@ -277,7 +273,7 @@ class Turn:
     def _fail(self, error: BaseException) -> None:
         """Restore the voice; restore the conversation too, unless speech was heard or tools ran."""
         conversation = self._state.conversation
-        self._close_step()
+        self._close_step(plays_on=True)
         if len(self._record.runs) > self._given or any(step.part is not None for step in self._playback.steps):
             conversation.mark_failed()
         else:
@@ -286,13 +282,17 @@ class Turn:
         self._voice.undo()
         self._record.post(events.TurnFailed, error=error, reply=self._record.reply("failed", conversation.open_calls))
 
-    def _close_step(self) -> None:
-        """Keep the heard part of a step that was cut off, and give its open calls an output."""
+    def _close_step(self, *, plays_on: bool = False) -> None:
+        """Keep the heard part of a step that was cut off, and give its open calls an output.
+
+        plays_on: nobody stops the player, so that all sound so far is going to be heard
+        """
         conversation, steps = self._state.conversation, self._playback.steps
         if steps and not steps[-1].complete and steps[-1].part is None:
-            steps[-1].part = self._playback.heard()[-1]
+            steps[-1].part = steps[-1].heard(None) if plays_on else self._playback.heard()[-1]
             if steps[-1].part is not None:
                 conversation.add("assistant", steps[-1].part)
-        self._playback.settle(conversation)
+        if not plays_on:
+            self._playback.settle(conversation)
         if steps and (open_calls := conversation.open_calls):
             self._add("tool", *(without_result(call) for call in open_calls))

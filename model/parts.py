@@ -91,6 +91,19 @@ class Recognises(Protocol):
         """
 
 
+@runtime_checkable
+class Speaks(Protocol):
+    """A speech model that can speak given words."""
+
+    def say(
+        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+    ) -> AsyncGenerator[Audio, None]:
+        """Speak a text in a voice, at the model's `sample_rate_hz`. Closing the generator stops the work.
+
+        Raises BackendError when that fails, and what `Synthesiser.prepare` raises.
+        """
+
+
 ChatDelta = TextDelta | CallDelta | CitationDelta | End
 
 

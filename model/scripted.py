@@ -89,6 +89,15 @@ class Scripted:
                 return
         yield End()
 
+    async def say(
+        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+    ) -> AsyncGenerator[Audio, None]:
+        """A soft tone for each word; see Speaks."""
+        for delta in _say(text):
+            if isinstance(delta, AudioDelta):
+                await asyncio.sleep(self._delay_s)
+                yield delta.audio
+
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         pass
 

@@ -24,6 +24,8 @@ from agentaudio.tools.tool import Tool
 
 log = logging.getLogger(__name__)
 
+NOT_OFFERED = "No tools were offered in this step, so this call was not run; answer without it."
+
 Status = Literal["done", "failed", "timed_out", "denied", "cancelled"]
 Value = TypeVar("Value")
 Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from agentaudio.events import Event
+
+NoticeReason = Literal["failure", "tool", "idle", "notice"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,18 @@ class TurnCommitted(LiveEvent):
     text: str | None
     start_s: float
     end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeSpoken(LiveEvent):
+    """The agent says something that is not part of the conversation. Its sound follows as `audio.delta`.
+
+    reason: "failure" of a turn, "tool" that takes its time, "idle" user, or "notice" of `LiveSession.say`
+    """
+
+    type = "notice"
+    text: str
+    reason: NoticeReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,12 +35,17 @@ class Loudspeaker:
         self._parts: list[Samples] = []
         self._samples: Samples = np.zeros(0, np.float32)
         self._audible_end = 0
+        self._made_s = 0.0
+        self._notices: list[tuple[float, float]] = []
         self._position = 0.0
         self._taken = 0
         self._started = False
 
-    def add(self, audio: Audio) -> None:
-        """More sound of the turn."""
+    def add(self, audio: Audio, *, is_notice: bool = False) -> None:
+        """More sound of the turn; a notice is not part of the answer."""
+        start_s, self._made_s = self._made_s, self._made_s + audio.duration
+        if is_notice:
+            self._notices.append((start_s, self._made_s))
         ready = self._stream.push(audio).samples
         if not len(ready):
             return
@@ -61,6 +66,10 @@ class Loudspeaker:
         self.reports = self._started = True
         self._position = max(0.0, seconds * SAMPLE_RATE_HZ)
 
+    def answer_s(self, seconds: float) -> float:
+        """Of the first seconds of the turn's sound, those that are part of the answer."""
+        return seconds - sum(max(0.0, min(end, seconds) - start) for start, end in self._notices)
+
     @property
     def length(self) -> int:
         """Samples of the turn's sound so far."""
@@ -68,8 +77,8 @@ class Loudspeaker:
 
     @property
     def played_s(self) -> float:
-        """Seconds of the turn's sound that were played."""
-        return min(self._position, self.length) / SAMPLE_RATE_HZ
+        """Seconds of the answer that were played."""
+        return self.answer_s(min(self._position, self.length) / SAMPLE_RATE_HZ)
 
     @property
     def sounds(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from typing import Any, Self
 
 from agentaudio import events
@@ -20,18 +21,20 @@ from agentaudio.live.events import (
     AgentPaused,
     AgentResumed,
     AgentStopped,
+    NoticeReason,
+    NoticeSpoken,
     TurnCommitted,
     UserStarted,
     UserStopped,
 )
 from agentaudio.live.loudspeaker import Loudspeaker
 from agentaudio.live.microphone import Microphone
+from agentaudio.live.notices import Notices
 from agentaudio.live.settings import LiveSettings, TurnTaking
 from agentaudio.live.turn_taking import Action, Hold, Listen, Resume, Stop, TurnTaker, UserBegan, UserEnded
 from agentaudio.live.words import asks_to_dictate
 from agentaudio.outbox import Outbox
 from agentaudio.session import Session
-from agentaudio.setup import Setup
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import Chunk
 from agentaudio.sound.vad import VoiceActivityStream
@@ -40,6 +43,7 @@ from agentaudio.voice_library.voice import Voice
 log = logging.getLogger(__name__)
 
 SAMPLE_RATE_HZ = 16_000
+FIRST_WORD_S, FILLER_S = 4.0, 1.5
 LOST_CHECK_S = 0.2
 
 
@@ -56,7 +60,6 @@ class LiveSession:
 
     def __init__(
         self,
-        setup: Setup,
         session: Session,
         settings: LiveSettings,
     ) -> None:
@@ -64,11 +67,15 @@ class LiveSession:
             raise OptionError(
                 f"there is no live setting {unknown[0]!r}{did_you_mean(unknown[0], LiveSettings.__annotations__)}"
             )
+        limits = replace(session.setup.limits, first_word_s=settings.get("first_word_s", FIRST_WORD_S))
+        session.setup = setup = replace(session.setup, limits=limits)
         if not setup.model.capabilities.hears:
             raise OptionError(
                 f"model {setup.model.name!r} cannot hear; take one that hears, or a cascade with a recogniser"
             )
         self._setup, self._session = setup, session
+        self._notices = Notices(setup)
+        self._filler_s = settings.get("filler_s", FILLER_S)
         self._ears = ears_of(setup.model, settings.get("ears", "auto"))
         self._settings = settings.get("turn_taking", TurnTaking())
         self._taker = TurnTaker(self._settings, hears=self._ears is not None)
@@ -77,6 +84,7 @@ class LiveSession:
         self._guard = EchoGuard() if settings.get("echo_guard", True) else None
         self._plays = settings.get("plays", True)
         self._speaker = Loudspeaker(reports=self._plays)
+        self._before: Loudspeaker | None = None  # of the turn before
         self._out = Outbox()
         self._work: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -156,15 +164,23 @@ class LiveSession:
         self._check_played()
 
     def played(self, seconds: float, *, turn: int | None = None) -> None:
-        """Report how much of a turn's sound was played; see `Session.played`."""
-        if self._number == 0:
-            raise OptionError("played() was called before the first turn; report it after sound has arrived")
-        self._session.played(seconds, turn=turn)
+        """Report how much of a turn's sound was played, notices included; see `Session.played`."""
         if turn is None or turn == self._speaker.turn:
             self._speaker.report(seconds)
-            if seconds > 0:
+            if self._number:
+                self._session.played(self._speaker.played_s, turn=turn)
+            if self._speaker.played_s > 0:
                 self._unanswered_s = None
             self._check_played()
+        elif self._before is not None and turn == self._before.turn and turn > 0:
+            self._session.played(self._before.answer_s(seconds), turn=turn)
+
+    async def say(self, text: str) -> None:
+        """Say a notice, such as a greeting: it is spoken in the current voice, and not part of the conversation.
+
+        Returns when its sound was made. A turn that begins meanwhile ends it.
+        """
+        await self._say(text, "notice", self._speaker)
 
     async def send(self, user: UserInput) -> None:
         """Begin a turn with text, or with the results of open calls, as `Session.stream` takes them."""
@@ -262,29 +278,63 @@ class LiveSession:
         if self._turn is not None:
             await self._session.interrupt()
             await asyncio.wait([self._turn])
+        if isinstance(user, str):
+            self._notices.heard(user)
         self._number += 1
+        self._before = self._speaker
         self._speaker = Loudspeaker(self._number, reports=self._plays or self._speaker.reports)
         self._ended = False
         self._turn = self._start(self._run(user, self._number), "agentaudio-live-turn")
 
     async def _run(self, user: UserInput, number: int) -> None:
         """Pass on the events of a turn."""
-        turn = self._session.stream(user)
+        turn, speaker = self._session.stream(user), self._speaker
+        filler: asyncio.Task[None] | None = None
+        failed = False
         with contextlib.suppress(AgentAudioError):  # its event has told
             async with contextlib.aclosing(turn):
                 async for event in turn:
-                    if number <= self._stopped and isinstance(event, events.TextSpoken | events.AudioSpoken):
-                        continue
-                    if isinstance(event, events.AudioSpoken):
-                        self._speaker.add(event.audio)
-                    elif isinstance(event, events.TurnFinished):
+                    match event:
+                        case events.TextSpoken() | events.AudioSpoken() if number <= self._stopped:
+                            continue
+                        case events.AudioSpoken(audio=audio):
+                            speaker.add(audio)
+                        case events.SpeechHeard(text=text):
+                            self._notices.heard(text)
+                        case events.ToolStarted(call=call) if filler is None:
+                            filler = self._start(self._fill(call.name, speaker), "agentaudio-live-filler")
+                        case events.ToolFinished() | events.TurnFinished() | events.TurnFailed() if filler is not None:
+                            filler.cancel()
+                    if isinstance(event, events.TurnFinished):
                         self._taker.dictating = asks_to_dictate(event.reply.text)
+                    failed = isinstance(event, events.TurnFailed)
                     await self._out.put(event)
+        if failed and number > self._stopped:
+            await self._say(self._notices.apology(), "failure", speaker)
         self._loop.call_soon(self._check_played)
+
+    async def _fill(self, tool: str, speaker: Loudspeaker) -> None:
+        """Say the words of a tool that takes its time, unless the model said some itself."""
+        words = self._notices.filler(tool)
+        await asyncio.sleep(self._filler_s)
+        if words and not speaker.sounds:
+            # Once begun, it is said to its end: the answer waits for its last word.
+            await asyncio.shield(self._start(self._say(words, "tool", speaker), "agentaudio-live-notice"))
+
+    async def _say(self, text: str, reason: NoticeReason, speaker: Loudspeaker) -> None:
+        self._emit(NoticeSpoken, text=text, reason=reason)
+        async with contextlib.aclosing(self._notices.spoken(text, self._session.voice)) as sounds:
+            async for sound in sounds:
+                if speaker is not self._speaker or (speaker.turn and speaker.turn <= self._stopped):
+                    return  # the user or another turn has interrupted
+                self._ended = False
+                speaker.add(sound, is_notice=True)
+                self._emit(events.AudioSpoken, audio=sound)
 
     def _check_played(self) -> None:
         """Tell once when an answer was played to its end."""
-        if self._ended or self._turn is None or not self._turn.done() or not self._speaker.has_ended:
+        works = self._turn is not None and not self._turn.done()
+        if self._ended or works or not self._speaker.has_ended:
             return
         self._ended = True
         self._unanswered_s = None

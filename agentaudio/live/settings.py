@@ -59,6 +59,8 @@ class LiveSettings(TypedDict, total=False):
     turn_taking: when to speak, and when to be silent
     sample_rate: of the bytes and samples that are pushed, in Hz; 16,000 by default
     plays: whether the player reports `played`, as it does by default; otherwise sound counts as played in real time
+    first_word_s: seconds within which the model must begin to answer; then the turn fails with an apology; 4 by default
+    filler_s: seconds of a tool's work after which its filler, or its progress, is spoken; 1.5 by default
     echo_guard: whether the agent's own sound is taken out of the microphone's, as it is by default; a headset does
         not need it
     """
@@ -67,4 +69,6 @@ class LiveSettings(TypedDict, total=False):
     turn_taking: TurnTaking
     sample_rate: int
     plays: bool
+    first_word_s: float
+    filler_s: float
     echo_guard: bool

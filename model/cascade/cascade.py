@@ -83,6 +83,17 @@ class Cascade:
         hint = await asyncio.to_thread(self._chat.expected, tools)
         return await self._recogniser.recognise(audio, language=language, hint=hint)
 
+    async def say(
+        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+    ) -> AsyncGenerator[Audio, None]:
+        """Speak a text; see Speaks. Without a synthesiser there is no sound."""
+        if self._synthesiser is None:
+            return
+        state = await self._synthesiser.prepare(voice)
+        async with contextlib.aclosing(self._synthesiser.speak(_whole(text), state, language=language)) as sounds:
+            async for sound in sounds:
+                yield sound
+
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Load all parts."""
         works = [self._chat.warm_up(tools)]
@@ -123,6 +134,10 @@ class Cascade:
         if "language" not in self._chat.options:
             language = None
         return self._chat.chat(conversation, tools=tools, options=replace(options, language=language))
+
+
+async def _whole(text: str) -> AsyncGenerator[str, None]:
+    yield text
 
 
 def _capabilities(
