@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from agentaudio.errors import OptionError, ToolArgumentError
 from agentaudio.escaping import one_line
+from agentaudio.tools.conversion import converted
 
 MAX_PROBLEMS = 6
 MAX_SHOWN_CHARS = 60
@@ -113,7 +114,7 @@ def _without_schema(fields: Mapping[str, tuple[Any, Any]]) -> str | None:
 class OpenArguments:
     """Arguments with an external JSON Schema, such as an MCP server's; its provider validates them.
 
-    Only missing required arguments are refused here.
+    Only missing required arguments are refused here. Scalars are converted as for typed functions: "500" to 500.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
@@ -123,7 +124,10 @@ class OpenArguments:
         missing = [name for name in self.schema.get("required", ()) if name not in given]
         if missing:
             raise ToolArgumentError(f"{tool} cannot take these arguments: {', '.join(missing)}: Field required")
-        return dict(given)
+        try:
+            return cast(dict[str, Any], converted(dict(given), self.schema, self.schema))
+        except RecursionError:
+            raise ToolArgumentError(f"{tool} cannot take these arguments: they are nested too deeply") from None
 
 
 def own_copy(value: Any) -> Any:

@@ -92,7 +92,7 @@ class ToolResult:
         if returns == "data":
             return cls(_json(value))
         if returns == "text":
-            return cls.of(value) if isinstance(value, bytes | bytearray | str) else cls(str(value))
+            return cls.of(value) if value is None or isinstance(value, bytes | bytearray | str) else cls(str(value))
         if returns == "audio":
             return cls.of(
                 Audio.load(

@@ -71,7 +71,7 @@ def command_tool(entry: Entry, config: CommandTool) -> Tool:
 
 
 def _argument(word: str, arguments: dict[str, Any]) -> str:
-    filled = fill(word, arguments)
+    filled = fill(word, arguments, joint=",")
     if "\0" in filled:
         raise ToolError("an argument contains a null character")
     if word.startswith("{") and filled.startswith("-"):
@@ -79,7 +79,7 @@ def _argument(word: str, arguments: dict[str, Any]) -> str:
         raise ToolError(f"{filled[:40]!r} begins with a hyphen, which is not allowed in this argument")
     # In a path, nothing and ".." would name another folder than the one that was meant.
     for part in word.split("/") if "/" in word else ():
-        value = fill(part, arguments)
+        value = fill(part, arguments, joint=",")
         if part != value and (not value or ".." in re.split(r"[/\\]", value)):
             raise ToolError(f"{value[:40]!r} cannot be part of the path {word}")
     return filled

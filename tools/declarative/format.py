@@ -85,7 +85,11 @@ class Request(_Part):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     query: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict, description="Null values are left out.")
     headers: dict[str, str] = Field(default_factory=dict)
-    body: Any = Field(None, description="A string is sent unchanged, anything else as JSON.")
+    body: Any = Field(
+        None,
+        description="Sent as JSON, or as a form where the content-type says so. In a string, values are escaped for "
+        "its content type: a form, JSON, XML; other text is sent unchanged.",
+    )
     select: str | None = Field(None, description="JMESPath of the part of a JSON answer to use.")
     empty: str | None = Field(
         None, description="The answer when nothing was found: null, an empty list, or status 404."

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from functools import partial
+from time import monotonic
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -19,8 +19,10 @@ from agentaudio.cache import Cache
 from agentaudio.errors import AgentAudioError, ServiceUnavailable, ToolError
 from agentaudio.http import Fetched, Guard, fetch, guarded_client, parse_url
 from agentaudio.retry import retry
+from agentaudio.tools.declarative.answer import MAX_EXCERPT_CHARS, check_status, read_answer
+from agentaudio.tools.declarative.body import filled_body
 from agentaudio.tools.declarative.entry import Entry, redact
-from agentaudio.tools.declarative.format import HttpTool, Request, Step
+from agentaudio.tools.declarative.format import HttpTool, Request
 from agentaudio.tools.declarative.placeholder import as_text, fill, fill_all
 from agentaudio.tools.quoting import excerpt
 from agentaudio.tools.tool import Tool
@@ -28,7 +30,8 @@ from agentaudio.tools.tool import Tool
 USER_AGENT = "agentaudio (+https://pypi.org/project/agentaudio)"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 MAX_CACHED = 256
-MAX_EXCERPT_CHARS = 200
+LONGEST_REST_S = 3600.0
+"""Longest time for which a service that asks to be left alone is not asked."""
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -41,10 +44,12 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 def _printed(value: Any) -> Any:
-    """A value in a template. Raises ToolError for a method, whose text is an address in memory."""
-    if callable(value) and not isinstance(value, jinja2.Undefined):
+    """A value in a template, as text. Raises ToolError for a method, whose text is an address in memory."""
+    if isinstance(value, jinja2.Undefined):
+        return value
+    if callable(value):
         raise ToolError("its template prints a method; the answer of the service has no value of that name")
-    return value
+    return as_text(value)
 
 
 _JINJA = _Environment(undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, finalize=_printed)
@@ -97,6 +102,7 @@ class _Service:
                 self._template = _JINJA.from_string(tool.template)
             except jinja2.TemplateError as error:
                 raise entry.error(f"the template cannot be read: {error}", "template") from None
+        self._rest_until: dict[str, float] = {}  # by host and port, in seconds of `monotonic`
         self._answers: Cache[Fetched] = Cache(size=MAX_CACHED, keep_s=tool.cache_s)
 
     async def ask(self, **arguments: Any) -> Any:
@@ -110,15 +116,16 @@ class _Service:
         async with guarded_client(self._guard, timeout_s=self._tool.timeout_s) as client:
             for step in self._tool.steps:
                 fetched = await self._fetched(client, step, known)
-                known[step.name] = await asyncio.to_thread(_read, step, fetched, known)
+                known[step.name] = await asyncio.to_thread(read_answer, step, fetched, known)
             fetched = await self._fetched(client, self._tool, known)
         if self._tool.returns == "audio":
+            check_status(fetched)
             return fetched.body
         # Parsing megabytes of JSON and rendering a template would block the event loop.
         return await asyncio.to_thread(self._answer, fetched, known)
 
     def _answer(self, fetched: Fetched, known: Mapping[str, Any]) -> Any:
-        result = _read(self._tool, fetched, known, structured=self._template is not None)
+        result = read_answer(self._tool, fetched, known, structured=self._template is not None)
         if self._template is None:
             return self._redact(result)
         shown = {name: value for name, value in known.items() if name not in self._secrets}
@@ -143,6 +150,10 @@ class _Service:
         if (known_answer := self._answers.get(key)) is not None:
             return known_answer
 
+        host = f"{made.url.host}:{made.url.port}"
+        if (left_s := self._rest_until.get(host, 0.0) - monotonic()) > 0:
+            raise ToolError(f"the service asked to be left alone for {_duration(left_s)} more; try again later")
+
         async def attempt() -> Fetched:
             return (await fetch(client, made)).require_available()
 
@@ -155,7 +166,11 @@ class _Service:
                 label=f"a request of the tool {self._tool.name}",
             )
         except ServiceUnavailable as error:
-            raise ToolError(f"{error}; try again later") from None
+            wanted_s = error.retry_after_s or 0.0
+            if wanted_s <= 0:
+                raise ToolError(f"{error}; try again later") from None
+            self._rest_until[host] = monotonic() + min(wanted_s, LONGEST_REST_S)
+            raise ToolError(f"{error}; try again later, in {_duration(wanted_s)}") from None
         if self._tool.cache_s and made.method == "GET" and fetched.status < 400:
             self._answers.put(key, fetched)
         return fetched
@@ -187,7 +202,7 @@ def _build_request(client: httpx2.AsyncClient, request: Request, known: Mapping[
     query = {name: value for name, value in fill_all(request.query, known).items() if value is not None}
     if query:
         url = url.copy_merge_params(
-            {k: [as_text(i) for i in v] if isinstance(v, list) else as_text(v) for k, v in query.items()}
+            {k: [as_text(i, ",") for i in v] if isinstance(v, list) else as_text(v, ",") for k, v in query.items()}
         )
     headers = {
         "user-agent": USER_AGENT,
@@ -195,11 +210,10 @@ def _build_request(client: httpx2.AsyncClient, request: Request, known: Mapping[
     }
     for name, text in request.headers.items():
         headers[name.lower()] = fill(text, known, partial(_one_line, name))
-    body = fill_all(request.body, known)
-    if body is None or isinstance(body, str):
-        content = None if body is None else body.encode()
-        return client.build_request(request.method, url, headers=headers, content=content)
-    return client.build_request(request.method, url, headers=headers, json=body)
+    content, kind = filled_body(request.body, headers.get("content-type", ""), known)
+    if kind is not None:
+        headers.setdefault("content-type", kind)
+    return client.build_request(request.method, url, headers=headers, content=content)
 
 
 def _filled_url(template: str, known: Mapping[str, Any]) -> str:
@@ -207,11 +221,15 @@ def _filled_url(template: str, known: Mapping[str, Any]) -> str:
     path, mark, query = template.partition("?")
     segments = []
     for part in path.split("/"):
-        segment = fill(part, known)
+        segment = fill(part, known, joint=",")
         if segment != part and (not segment or {".", ".."}.intersection(re.split(r"[/\\]", segment))):
             raise ToolError(f"{segment[:40]!r} cannot be part of the URL {path}")
-        segments.append(fill(part, known, _quoted))
-    return "/".join(segments) + mark + fill(query, known, _quoted)
+        segments.append(fill(part, known, _quoted, joint=","))
+    return "/".join(segments) + mark + fill(query, known, _quoted, joint=",")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def _quoted(value: str) -> str:
@@ -222,34 +240,3 @@ def _one_line(header: str, value: str) -> str:
     if not value.isprintable() or not value.isascii():
         raise ToolError(f"the header {header} takes printable ASCII characters on one line")
     return value
-
-
-def _read(request: Request | Step, fetched: Fetched, known: Mapping[str, Any], *, structured: bool = False) -> Any:
-    """The text of an answer, or the selected part of its JSON. Raises ToolError for an error of the service."""
-    if fetched.status == 404 and request.empty is not None:
-        raise ToolError(fill(request.empty, known))
-    text = _decoded(fetched)
-    if fetched.status >= 400:
-        raise ToolError(f"the service answered {fetched.status}: {excerpt(text, MAX_EXCERPT_CHARS)}")
-    if request.select is None and not structured and not isinstance(request, Step) and request.empty is None:
-        return text
-    try:
-        result = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ToolError(f"the service did not answer in JSON: {excerpt(text, MAX_EXCERPT_CHARS)}") from None
-    try:
-        if request.select is not None:
-            result = jmespath.search(request.select, result)
-    except jmespath.exceptions.JMESPathError as error:
-        raise ToolError(f"the answer of the service does not have the expected form: {error}") from None
-    if result in (None, [], {}, "") and request.empty is not None:
-        raise ToolError(fill(request.empty, known))
-    return result
-
-
-def _decoded(fetched: Fetched) -> str:
-    charset = httpx2.Response(200, headers=fetched.headers).charset_encoding or "utf-8"
-    try:
-        return fetched.body.decode(charset, errors="replace")
-    except LookupError:
-        return fetched.body.decode("utf-8", errors="replace")
