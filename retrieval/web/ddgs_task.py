@@ -17,7 +17,8 @@ from ddgs.exceptions import DDGSException, TimeoutException
 
 from agentaudio.errors import NetworkError, RefusedAddress
 from agentaudio.http import MAX_REDIRECTS, Guard, parse_url
-from agentaudio.retrieval.web.providers import MAX_ANSWER_BYTES, TIMEOUT_S, EngineError
+from agentaudio.retrieval.web.providers import MAX_ANSWER_BYTES, TIMEOUT_S
+from agentaudio.retrieval.web.refusal import EngineError
 
 
 def search(request: dict[str, Any], content: bytes | bytearray) -> tuple[list[dict[str, Any]], bytes]:

@@ -11,7 +11,8 @@ from time import monotonic
 from agentaudio.cache import Cache
 from agentaudio.errors import OptionError, RetrievalError, did_you_mean
 from agentaudio.retrieval.web.passage import WebPassage
-from agentaudio.retrieval.web.providers import Brave, Ddgs, EngineError, SearchEngine, SearXNG, Tavily
+from agentaudio.retrieval.web.providers import Brave, Ddgs, SearchEngine, SearXNG, Tavily
+from agentaudio.retrieval.web.refusal import EngineError
 from agentaudio.retry import pause_s
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ class Engines:
     keep_s: how long results are cached
 
     An engine that fails is skipped for a while: up to SHORTEST_REST_S at first, twice as long after each
-    further failure in a row, or for as long as it asks, and at most for LONGEST_REST_S.
+    further failure in a row, or for as long as it asks, and at most for LONGEST_REST_S. One that only does not take a
+    query is asked the next one.
 
     Raises OptionError without an engine.
     """
@@ -78,7 +80,7 @@ class Engines:
         problems = []
         for engine, pace in zip(self.engines, self._paces, strict=True):
             if rest_s := pace.rest_s():
-                problems.append(f"{engine.name} failed and is skipped for {rest_s:.0f} s more")
+                problems.append(f"{engine.name} failed and is skipped for {rest_s:.0f} s more ({pace.problem})")
                 continue
             if (wait_s := pace.turn_s()) is None:
                 problems.append(f"too many queries are waiting for {engine.name}")
@@ -87,7 +89,7 @@ class Engines:
             try:
                 found = await engine.search(query, k)
             except RetrievalError as error:
-                pace.failed(error.retry_after_s if isinstance(error, EngineError) else None)
+                pace.failed(error)
                 log.warning("web search: %s", error)
                 problems.append(str(error))
                 continue
@@ -108,6 +110,7 @@ class _Pace:
         self._lock = threading.Lock()
         self._next = self._rested = 0.0
         self._failures = 0
+        self.problem = ""  # of the last failure
 
     def rest_s(self) -> float:
         return max(0.0, self._rested - monotonic())
@@ -122,13 +125,21 @@ class _Pace:
             self._next = turn + self._interval_s
             return turn - now
 
-    def failed(self, retry_after_s: float | None) -> None:
+    def failed(self, error: RetrievalError) -> None:
+        """Begin a rest, unless the engine only did not take this query. A wrong key or a used-up plan rests longest."""
+        reason = error.reason if isinstance(error, EngineError) else "outage"
+        if reason == "query":
+            return
+        retry_after_s = error.retry_after_s if isinstance(error, EngineError) else None
         with self._lock:
             self._failures += 1
             rest_s = pause_s(self._failures, first_s=SHORTEST_REST_S, longest_s=LONGEST_REST_S)
-            if retry_after_s is not None:
+            if reason == "account":
+                rest_s = LONGEST_REST_S
+            elif retry_after_s is not None:
                 rest_s = min(retry_after_s, LONGEST_REST_S)
             self._rested = monotonic() + rest_s
+            self.problem = str(error)
 
     def worked(self) -> None:
         with self._lock:

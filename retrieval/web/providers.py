@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,15 +14,20 @@ from typing import Any, Protocol
 
 import httpx2
 
-from agentaudio.errors import MissingExtra, NetworkError, RetrievalError
-from agentaudio.http import Guard, fetch, guarded_client, retry_after_s
+from agentaudio.errors import MissingExtra, NetworkError
+from agentaudio.http import Guard, fetch, guarded_client
 from agentaudio.retrieval.web.passage import WebPassage
+from agentaudio.retrieval.web.refusal import EngineError, from_outside, refusal
 from agentaudio.workers.limits import SEARCH
 from agentaudio.workers.pool import WEB, Job
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_S = 8.0
 MAX_ANSWER_BYTES = 2_000_000
 MAX_SNIPPET_CHARS = 1_000
+MAX_NAMED = 10
+"""Engines of a SearXNG instance that are named in one message."""
 
 
 class SearchEngine(Protocol):
@@ -36,17 +42,6 @@ class SearchEngine(Protocol):
         Raises EngineError when the engine cannot be reached or refuses to answer.
         """
         ...
-
-
-class EngineError(RetrievalError):
-    """A search engine failed.
-
-    retry_after_s: seconds to wait before the next query, where the engine says so
-    """
-
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,13 @@ class SearXNG:
         )
         hints = {403: "allow JSON in its settings.yml: search: formats: [html, json]"}
         answer = await _answer(self.name, request, hints)
-        return _passages(answer.get("results"), k, date="publishedDate")
+        found = _passages(answer.get("results"), k, date="publishedDate")
+        if silent := _silent_engines(answer.get("unresponsive_engines")):
+            if not found:
+                problem = f"{self.name} found nothing, and these of its engines failed: {silent}"
+                raise EngineError(problem, reason="query")
+            log.info("%s found %d pages, and these of its engines failed: %s", self.name, len(found), silent)
+        return found
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Tavily:
             "POST", f"{self.url}/search", json={"query": query, "max_results": k},
             headers={"Authorization": f"Bearer {self.key}"},
         )  # fmt: skip
-        answer = await _answer(self.name, request, _KEY_HINTS)
+        answer = await _answer(self.name, request, key=self.key)
         return _passages(answer.get("results"), k, date="published_date")
 
 
@@ -131,17 +132,19 @@ class Brave:
             "GET", f"{self.url}/res/v1/web/search", params={"q": query, "count": min(k, 20)},
             headers={"X-Subscription-Token": self.key, "Accept": "application/json"},
         )  # fmt: skip
-        web = (await _answer(self.name, request, _KEY_HINTS)).get("web")
+        web = (await _answer(self.name, request, key=self.key)).get("web")
         return _passages(web.get("results") if isinstance(web, dict) else [], k, excerpt="description", date="page_age")
 
 
-_KEY_HINTS = {401: "check its key", 403: "check its key"}
-
-
-async def _answer(engine: str, request: httpx2.Request, hints: Mapping[int, str]) -> dict[str, Any]:
+async def _answer(
+    engine: str, request: httpx2.Request, hints: Mapping[int, str] | None = None, *, key: str = ""
+) -> dict[str, Any]:
     """The JSON object that an engine answers with.
 
     The configured address may be private; what it redirects to may not.
+
+    hints: what to do about a status
+    key: of the account, which no message shows
     """
     guard = Guard.for_service(request.url)
     try:
@@ -153,8 +156,7 @@ async def _answer(engine: str, request: httpx2.Request, hints: Mapping[int, str]
     except NetworkError as error:
         raise EngineError(f"{engine} cannot be used: {error}; check its address, and that it is running") from None
     if answer.status != 200:
-        hint = hints.get(answer.status, "try later")
-        raise EngineError(f"{engine} answers {answer.status}; {hint}", retry_after_s(answer.headers))
+        raise refusal(engine, answer, hints or {}, key)
     try:
         found = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -182,6 +184,18 @@ def _passages(
             date=published[0] if published else "",
         )  # fmt: skip
     return list(found.values())
+
+
+def _silent_engines(rows: Any) -> str:
+    """The engines of a SearXNG instance that did not answer, with the reason, such as "bing (timeout)"."""
+    named = []
+    for row in rows if isinstance(rows, list) else ():
+        name, *why = row if isinstance(row, list) and row else [row]
+        if isinstance(name, str) and name:
+            reason = f" ({from_outside(str(why[0]), 60)})" if why and why[0] else ""
+            named.append(f"{from_outside(name, 40)}{reason}")
+    more = len(named) - MAX_NAMED
+    return ", ".join(named[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _plain(markup: Any) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from support.local_http import local_server
 
-from agentaudio.retrieval.web.providers import Brave, EngineError, SearchEngine, SearXNG, Tavily
+from agentaudio.retrieval.web.providers import Brave, SearchEngine, SearXNG, Tavily
+from agentaudio.retrieval.web.refusal import EngineError
 
 ENGINES: dict[str, Callable[[str], SearchEngine]] = {
     "/search?q=x&format=json&safesearch=1": lambda url: SearXNG(url),

@@ -13,7 +13,8 @@ from support.local_http import Answer, Asked, LocalServer, local_server
 from agentaudio.errors import OptionError, RetrievalError
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.passage import WebPassage
-from agentaudio.retrieval.web.providers import Brave, Ddgs, EngineError, SearchEngine, SearXNG, Tavily
+from agentaudio.retrieval.web.providers import Brave, Ddgs, SearchEngine, SearXNG, Tavily
+from agentaudio.retrieval.web.refusal import EngineError
 from agentaudio.workers.pool import WEB
 
 WALL = WebPassage("It is 21,000 kilometers long.", "The Great Wall", "http://example.org/wall", score=1.0)
@@ -55,7 +56,9 @@ def test_tavily_gets_its_key_and_keeps_it_secret(server: LocalServer) -> None:
     assert json.loads(asked.body) == {"query": "great wall", "max_results": 3}
     assert "secret" not in repr(engine)
     server.answers["/search"] = answer({"detail": "no"}, 401)
-    with pytest.raises(EngineError, match="tavily answers 401; check its key") as raised:
+    with pytest.raises(
+        EngineError, match=r"tavily answers 401 \(no\); its key is wrong or not permitted: check it"
+    ) as raised:
         search(engine)
     assert "secret" not in str(raised.value)
 
@@ -209,8 +212,91 @@ def test_an_engine_that_failed_is_skipped_for_longer_and_longer(
     server.answers["/search"] = answer(b"", 503)
     with pytest.raises(RetrievalError):
         search(engines, "other")
-    with pytest.raises(RetrievalError, match="failed and is skipped for 2 s more"):
+    with pytest.raises(RetrievalError, match=r"failed and is skipped for 2 s more \(searxng answers 503; try later\)"):
         search(engines, "other")
+
+
+BRAVE_LIMIT: dict[str, Any] = {
+    "type": "ErrorResponse", "error": {"code": "RATE_LIMITED", "detail": "Request rate limit exceeded for plan."},
+}  # fmt: skip
+POLICY = "1;w=1, 2000;w=2592000"
+
+
+@pytest.mark.parametrize(
+    ("reply", "words", "reason"),
+    [
+        (answer({"detail": {"error": "Unauthorized: invalid API key."}}, 401), "its key is wrong", "account"),
+        (answer({"error": {"code": "SUBSCRIPTION_TOKEN_INVALID", "detail": "The provided token is invalid."}}, 422),
+         r"\(SUBSCRIPTION_TOKEN_INVALID: The provided token is invalid.\); its key is wrong", "account"),
+        (answer(b"", 403), "its key is wrong or not permitted", "account"),
+        (answer({"detail": {"error": "This request exceeds your plan's set usage limit."}}, 432),
+         "answers 432 .*its plan is used up", "account"),
+        (answer({"error": "top up"}, 402), "its plan is used up", "account"),
+        (answer({"message": "You have used all your monthly credits"}, 429), "its plan is used up", "account"),
+        (answer(BRAVE_LIMIT, 429, x_ratelimit_remaining="0, 0", x_ratelimit_policy=POLICY), "is used up", "account"),
+        (answer(BRAVE_LIMIT, 429, x_ratelimit_remaining="0, 1200", x_ratelimit_policy=POLICY, retry_after="1"),
+         "it is asked too often: try later", "outage"),
+        (answer({"detail": {"error": "Too long."}}, 400), r"\(Too long.\); it does not take this query", "query"),
+        (answer({"error": {"code": "VALIDATION", "detail": "Unable to validate request parameter(s)"}}, 422),
+         "it does not take this query", "query"),
+        (answer(b"<html>", 414), "answers 414; it does not take this query", "query"),
+        (answer(b"oops", 500), "answers 500; try later", "outage"),
+        (answer({"error": "key s3cret\u202e\n is bad" + "x" * 999}, 401), r"key \*\*\* is badx+\); its key", "account"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("make", [Tavily, Brave])
+def test_why_an_engine_did_not_answer_is_said(
+    server: LocalServer, make: Any, reply: Answer, words: str, reason: str
+) -> None:
+    server.answers |= {"/search": reply, "/res/v1/web/search": reply}
+    with pytest.raises(EngineError, match=words) as raised:
+        search(make("s3cret", server.url))
+    assert raised.value.reason == reason and "s3cret" not in str(raised.value)
+    assert len(str(raised.value)) < 300 and str(raised.value).isprintable()
+
+
+def test_a_query_that_an_engine_does_not_take_is_not_an_outage(server: LocalServer) -> None:
+    server.answers["/search"] = answer({"error": "no"}, 400)
+    server.answers["/res/v1/web/search"] = answer({"web": {"results": [{**ROW, "description": TEXT}]}})
+    engines = Engines([SearXNG(server.url), Brave("key", server.url)], interval_s=0)
+    assert search(engines, "!!") == [WALL]
+    server.answers["/search"] = answer({"results": [{**ROW, "title": "Another"}]})
+    assert search(engines)[0].title == "Another"
+    server.answers["/search"] = answer({"error": "no"}, 400)
+    with pytest.raises(RetrievalError, match="searxng answers 400 .*it does not take this query"):
+        search(Engines([SearXNG(server.url)]), "!!")
+
+
+def test_an_account_that_does_not_work_is_not_tried_again_soon_and_named_meanwhile(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("agentaudio.retrieval.web.engines.monotonic", lambda: now[0])
+    server.answers["/search"] = answer({"detail": "over"}, 432)
+    engines = Engines([Tavily("key", server.url)], interval_s=0)
+    for _ in range(3):
+        with pytest.raises(RetrievalError, match="its plan is used up"):
+            search(engines)
+        now[0] += 99.0
+    assert len(server.asked) == 1
+
+
+def test_the_engines_of_searxng_that_failed_are_named(server: LocalServer, caplog: pytest.LogCaptureFixture) -> None:
+    silent = [["bing", "timeout"], ["google", "Suspended: CAPTCHA"], ["odd"], "plain", 7, [], [None, "x"]]
+    server.answers["/search"] = answer({"results": [], "unresponsive_engines": silent})
+    words = r"searxng found nothing, and .* failed: bing \(timeout\), google \(Suspended: CAPTCHA\), odd, plain$"
+    with pytest.raises(EngineError, match=words):
+        search(SearXNG(server.url))
+    engines = Engines([SearXNG(server.url)], interval_s=0)
+    with pytest.raises(RetrievalError, match=r"google \(Suspended"):
+        search(engines, "first")
+    row = {"results": [{**ROW, "content": TEXT}], "unresponsive_engines": [[f"e{n}", "timeout"] for n in range(12)]}
+    server.answers["/search"] = answer(row)
+    with caplog.at_level("INFO", logger="agentaudio.retrieval.web.providers"):
+        assert search(engines, "second") == [WALL]
+    assert "e9 (timeout) and 2 more" in caplog.text
+    server.answers["/search"] = answer({"results": [], "unresponsive_engines": []})
+    assert search(engines, "third") == []
 
 
 def test_queries_to_one_engine_are_spaced_out(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
