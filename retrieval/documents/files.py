@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from agentaudio.errors import AudioError, MissingExtra, RetrievalError
 from agentaudio.files import open_regular, open_within
+from agentaudio.retrieval.documents.charset import of_file
 from agentaudio.retrieval.documents.html import article
 from agentaudio.retrieval.text.splitting import MAX_PASSAGE_CHARS, Document
 from agentaudio.sound.audio import Audio
@@ -73,11 +74,11 @@ def _named(path: Path) -> str:
 
 
 def _text(content: bytes, source: str) -> str:
-    try:
-        # As in text mode, every line ends in a line feed.
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError:
-        raise RetrievalError(f"{source} is not UTF-8 text; convert it, or move it out of the folder") from None
+    text = of_file(content)
+    if text is None:
+        raise RetrievalError(f"{source} is not text; rename it after what it is, or move it out of the folder")
+    # As in text mode, every line ends in a line feed.
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _pdf(path: Path, source: str) -> Iterator[Document]:

@@ -8,13 +8,10 @@ import io
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.local_http import LocalServer, local_server
 
 from agentaudio.errors import NetworkError, RefusedAddress, RetrievalError
 from agentaudio.http import Guard
-from agentaudio.retrieval.documents.charset import decoded
 from agentaudio.retrieval.documents.html import article
 from agentaudio.retrieval.web.fetch import Fetcher, Page
 
@@ -151,30 +148,6 @@ def test_each_page_has_its_own_outcome(server: LocalServer) -> None:
     urls = [f"{server.url}/good", f"{server.url}/bad", "http://10.0.0.1/", "ftp://example.org/", "nonsense"]
     found = asyncio.run(Fetcher(Guard(frozenset({"127.0.0.1"}))).fetch_all(urls))
     assert [type(one) for one in found] == [Page, NetworkError, RefusedAddress, RefusedAddress, RefusedAddress]
-
-
-@pytest.mark.parametrize(
-    ("content", "declared", "text"),
-    [
-        ("größer".encode(), "iso-8859-1", "größer"),
-        ("größer".encode("cp1252"), "utf-8", "größer"),
-        ("größer".encode("cp1252"), None, "größer"),
-        ("größer".encode("cp1252"), "no-such-charset", "größer"),
-        (b'<meta charset="gb2312">' + "长城".encode("gb2312"), None, '<meta charset="gb2312">长城'),
-        ("长城".encode("gb18030"), "GB18030", "长城"),
-        ("größer".encode("utf-16"), "utf-8", "größer"),
-        (b"\xef\xbb\xbfhi", None, "hi"),
-        (b"\x81\x8d", "ascii", "\ufffd\ufffd"),
-        (b"a\0\xff", "rot13", "a\0ÿ"),
-    ],
-)
-def test_wrong_charsets_do_not_garble_the_text(content: bytes, declared: str | None, text: str) -> None:
-    assert decoded(content, declared) == text
-
-
-@given(st.binary(max_size=300), st.none() | st.text(max_size=10))
-def test_any_bytes_can_be_decoded(content: bytes, declared: str | None) -> None:
-    assert isinstance(decoded(content, declared), str)
 
 
 @pytest.mark.parametrize("page", [b"", b"<", b"\0" * 1000, b"<div>" * 50_000, b"<script>alert(1)</script>", b"<!--"])
