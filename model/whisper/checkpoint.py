@@ -53,10 +53,13 @@ class Decoded:
 
 
 class Checkpoint:
-    """One model. Several threads may use it; `threads` windows are computed at the same time.
+    """One model. Several threads may use it.
+
+    One window is computed after the other, by all `threads` together: for one sound that is sooner than a thread for
+    each, and for many it takes as long.
 
     folder: CTranslate2 format: model.bin, config.json, tokenizer.json, vocabulary
-    threads: CPU threads; one works on each window
+    threads: CPU threads
 
     The tokenizer is read at once, the weights on first use.
     Raises MissingExtra without the extra `embedded`, BackendError for a folder that is not such a model.
@@ -104,7 +107,7 @@ class Checkpoint:
 
                 try:
                     model = ctranslate2.models.Whisper(
-                        str(self._folder), compute_type="int8", intra_threads=1, inter_threads=self._threads
+                        str(self._folder), compute_type="int8", intra_threads=self._threads, inter_threads=1
                     )
                     self._loaded = model, tokenizers.Tokenizer.from_file(str(self._folder / "tokenizer.json"))
                 except Exception as error:  # the Rust library raises plain Exception

@@ -35,7 +35,7 @@ class WhisperRecogniser:
     language of a short or unclear sound is None, unless it was given.
 
     folder: a model in CTranslate2 format
-    threads: CPU threads; as many sounds are recognised at the same time, each by one thread
+    threads: CPU threads, which work on one sound together; sounds that come at the same time are taken in turns
     beam: hypotheses kept by the decoder; 1 is fastest
     language: BCP-47 code of the language spoken where a call names none; None detects it
     expect: language of a sound that is too short or unclear to detect it, by default English
