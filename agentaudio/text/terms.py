@@ -5,10 +5,33 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from agentaudio.text.languages import has_cjk
+from agentaudio.text.languages import CJK
 from agentaudio.text.stems import singular
 
-_WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
+_JOINED = f"{CJK}\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\uac00-\ud7af\U00020000-\U0003ffff"
+"""Scripts without spaces between words (Chinese, Japanese, Thai, Lao, Burmese, Khmer), and Korean, whose particles
+are written with the word."""
+
+_DROPPED = re.compile(
+    "[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff"
+    "\u20d0-\u20ff\ufe20-\ufe2f\u00ad\u200b-\u200d\u2060]"
+)
+"""Accents, the vowel points of Hebrew and Arabic, which most texts leave out, and characters without width."""
+
+
+def _marks() -> str:
+    """The signs of vowels and tones, which Python does not count as letters, as the inside of a character class."""
+    codes = (*range(0x300, 0x3100), *range(0xA000, 0xAC00))
+    found = [code for code in codes if unicodedata.category(chr(code)) in ("Mn", "Mc")]
+    starts = [code for code, before in zip(found, [-1, *found], strict=False) if code != before + 1]
+    ends = [code for code, after in zip(found, [*found[1:], -1], strict=True) if code + 1 != after]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(starts, ends, strict=True))
+
+
+_MARKS = _marks()
+_WORD = re.compile(rf"(?:[{_JOINED}][{_MARKS}]*)+|(?:(?![{_JOINED}_])\w[{_MARKS}]*)+(?:'[a-z]+)?")
+_JOINED_WORD = re.compile(f"[{_JOINED}]")
+_LETTER = re.compile(rf".[{_MARKS}]*")
 
 # Shorter than STOP_WORDS of agentaudio.text.words: here a rare verb may be what sets a passage apart.
 _STOP_WORDS = frozenset(
@@ -21,14 +44,17 @@ _STOP_WORDS = frozenset(
 def search_terms(text: str) -> list[str]:
     """Lower-case words of a text, in order, without accents, English stop words and plural endings.
 
-    A word with Chinese or Japanese characters becomes its overlapping pairs of characters.
+    A word in a script without spaces, or in Korean, becomes its overlapping pairs of letters with their vowel signs.
+    Of a Korean word of two syllables the first is a term, too.
     """
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    plain = unicodedata.normalize("NFC", _DROPPED.sub("", unicodedata.normalize("NFKD", text.casefold())))
     found: list[str] = []
     for word in _WORD.findall(plain):
-        if has_cjk(word):
-            found += [word[i : i + 2] for i in range(max(1, len(word) - 1))]
+        if _JOINED_WORD.match(word):
+            letters = _LETTER.findall(word)
+            found += ["".join(letters[at : at + 2]) for at in range(max(1, len(letters) - 1))]
+            if len(letters) == 2 and "\uac00" <= word < "\ud7b0":
+                found.append(letters[0])  # a Korean word of one syllable and its particle
         elif word not in _STOP_WORDS:
             found.append(singular(word))
     return found

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentaudio.retrieval.text.bm25 import TextIndex
 from agentaudio.text.stems import root, singular, stem
 from agentaudio.text.terms import search_terms
 from agentaudio.text.words import content_words, is_question, split_words
@@ -20,6 +21,32 @@ def test_search_terms_fold_case_accents_and_plurals_and_pair_chinese_characters(
     assert search_terms("The Cafés of two Cities") == ["cafe", "two", "city"]
     assert search_terms("长城很长") == ["长城", "城很", "很长"]
     assert search_terms("茶") == ["茶"] and search_terms("the of") == []
+    assert search_terms("磨坊iPhone手机") == ["磨坊", "iphone", "手机"]
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "other"),
+    [
+        ("किताबें मेज़ पर हैं।", "किताबें", "कत"),
+        ("বইগুলি টেবিলে আছে।", "টেবিলে", "টবল"),
+        ("புத்தகம் மேசையில் உள்ளது.", "புத்தகம்", "பததகம"),
+        ("หนังสือวางอยู่บนโต๊ะ", "หนังสือ", "รถไฟ"),
+        ("ປຶ້ມຢູ່ເທິງໂຕະ", "ປຶ້ມ", "ລົດໄຟ"),
+        ("សៀវភៅនៅលើតុ", "សៀវភៅ", "រថភ្លើង"),
+        ("စာအုပ်က စားပွဲပေါ်မှာ", "စာအုပ်", "ရထား"),
+        ("도서관에는 책이 많습니다.", "도서관", "기차"),
+        ("도서관에는 책이 많습니다.", "책", "기차"),
+        ("الكِتَابُ على الطاولة", "الكتاب", "القطار"),
+        ("کتاب‌ها روی میز هستند", "کتابها", "قطار"),
+        ("本は机の上にある。", "机の上", "列車"),
+    ],
+)
+def test_texts_in_scripts_with_vowel_signs_or_without_spaces_are_found_by_words(
+    text: str, query: str, other: str
+) -> None:
+    index = TextIndex([text, "something else"])
+    assert [id for id, _ in index.search(query, 5)] == [0]
+    assert index.search(other, 5) == []
 
 
 @pytest.mark.parametrize(
