@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from agentaudio.conversation import Passage
 from agentaudio.errors import RetrievalError
+from agentaudio.retrieval.text.search_form import search_form
 from agentaudio.retrieval.vectors.id_set import Ids, IdSet
 
 FORMAT = 1
@@ -54,8 +55,8 @@ class FileState:
 
 
 def embedded_text(passage: Passage) -> str:
-    """The text of a passage that is embedded and reranked: its title and its text."""
-    return f"{passage.title}. {passage.text}"
+    """The text of a passage that is embedded and reranked: its title and its text, as `search_form`."""
+    return search_form(f"{passage.title}. {passage.text}")
 
 
 class Corpus:
@@ -95,12 +96,23 @@ class Corpus:
         rows = self._rows("SELECT name, size, mtime_ns, sha256 FROM files", of=(str, int, int, str))
         return {row[0]: FileState(*row) for row in rows}
 
-    def put(self, file: FileState, passages: Iterable[Passage]) -> None:
-        """Replace the passages of a file, unless the corpus already holds this content."""
+    def notes(self) -> dict[str, str]:
+        """What could not be read of files in the corpus, by their names."""
+        rows = self._rows("SELECT key, value FROM about WHERE key LIKE 'unread:%'", of=(str, str))
+        return {key.removeprefix("unread:"): note for key, note in rows}
+
+    def put(self, file: FileState, passages: Iterable[Passage], *, note: str = "") -> None:
+        """Replace the passages of a file, unless the corpus already holds this content in full.
+
+        note: what could not be read of it
+        """
         rows = [(file.name, p.text, p.title, p.source, p.position, _digest(p)) for p in map(_storable, passages)]
         with self._change() as db:
             known = db.execute("SELECT sha256 FROM files WHERE name = ?", (file.name,)).fetchone()
-            if known is not None and known[0] == file.sha256:
+            noted = db.execute("DELETE FROM about WHERE key = ?", (f"unread:{file.name}",)).rowcount
+            if note:
+                db.execute("INSERT INTO about VALUES (?, ?)", (f"unread:{file.name}", note))
+            if known is not None and known[0] == file.sha256 and not noted:
                 return
             db.execute("DELETE FROM files WHERE name = ?", (file.name,))
             db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (file.name, file.size, file.mtime_ns, file.sha256))
@@ -116,7 +128,9 @@ class Corpus:
     def drop(self, names: Iterable[str]) -> None:
         """Remove files, and the vectors of texts that no passage holds any more."""
         with self._change() as db:
-            db.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in names])
+            for name in names:
+                db.execute("DELETE FROM files WHERE name = ?", (name,))
+                db.execute("DELETE FROM about WHERE key = ?", (f"unread:{name}",))
             db.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)")
 
     def changed_elsewhere(self) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,8 +20,13 @@ from agentaudio.sound.vad import VoiceActivity
 from agentaudio.workers.limits import DOCUMENT
 from agentaudio.workers.pool import DOCUMENTS
 
+log = logging.getLogger(__name__)
+
 Transcribe = Callable[[Audio], str]
 """The transcript of at most LONGEST_UTTERANCE_S seconds of sound; empty when no word was heard."""
+
+Ocr = Callable[[Path, Sequence[int]], Sequence[str]]
+"""The texts of pages of a PDF file, which are given by their numbers from 1; empty where nothing can be read."""
 
 TEXT, PAGES, PAPERS = (".txt", ".md"), (".html", ".htm"), (".pdf", ".docx")
 SUFFIXES = (*TEXT, *PAGES, *PAPERS)
@@ -33,11 +39,19 @@ SPEECH_RATE_HZ = 16_000
 
 
 def read_documents(
-    path: Path, source: str, transcribe: Transcribe | None = None, *, within: Path | None = None
+    path: Path,
+    source: str,
+    transcribe: Transcribe | None = None,
+    *,
+    ocr: Ocr | None = None,
+    within: Path | None = None,
+    on_problem: Callable[[str], object] = log.warning,
 ) -> Iterator[Document]:
     """The documents in a file: one, or one for each page of a PDF and each passage of a recording.
 
     source: the source of its documents; pages and times are added as fragments
+    ocr: reads pages of a PDF that are pictures
+    on_problem: gets a message when parts of the file cannot be read, such as those pages
     within: the folder in which the file must lie once links are resolved; None allows any place
 
     HTML, PDF and Word files are parsed in a worker process, within the limits `PAGE` and `DOCUMENT`.
@@ -57,7 +71,7 @@ def read_documents(
                 found = article(file.read(limit), name=source)
                 yield Document(found.text, found.title or _named(path), source)
             elif suffix == ".pdf":
-                yield from _pdf(path, source)
+                yield from _pdf(path, source, ocr, on_problem)
             elif suffix == ".docx":
                 yield _docx(path, source)
             elif suffix in SOUND_SUFFIXES and transcribe is not None:
@@ -81,11 +95,50 @@ def _text(content: bytes, source: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _pdf(path: Path, source: str) -> Iterator[Document]:
+def _pdf(path: Path, source: str, ocr: Ocr | None, on_problem: Callable[[str], object]) -> Iterator[Document]:
     found = _read_apart(path, source, "pypdf", "pdf_task:pages", {"max_pages": MAX_PAGES})
-    title = found["title"] or _named(path)
-    for number, text in enumerate(found["pages"], start=1):
+    title, texts, unread = found["title"] or _named(path), found["pages"], found["unread"]
+    if unread and ocr is not None:
+        try:
+            read = ocr(path, unread)
+        except Exception as error:  # of the caller's function
+            raise RetrievalError(f"ocr failed on {source}: {error!r}; mend it, or leave it out") from error
+        if len(read) != len(unread):
+            raise RetrievalError(f"ocr returned {len(read)} texts for {len(unread)} pages of {source}; return one each")
+        for number, text in zip(unread, read, strict=True):
+            texts[number - 1] = text
+        unread = [number for number in unread if not texts[number - 1].strip()]
+    if unread:
+        problem = _unread(source, unread, len(texts), ocr is not None)
+        if not any(text.strip() for text in texts):
+            raise RetrievalError(problem)
+        on_problem(problem)
+    for number, text in enumerate(texts, start=1):
         yield Document(text, title, f"{source}#page={number}")
+
+
+def _unread(source: str, numbers: Sequence[int], count: int, tried: bool) -> str:
+    """A message about pages without text. tried: whether OCR was tried"""
+    which = "all of its pages" if len(numbers) == count > 1 else f"page {_ranges(numbers)}"
+    if len(numbers) > 1 and len(numbers) < count:
+        which = f"pages {_ranges(numbers)}"
+    if tried:
+        return f"{source}: OCR found no text on {which}; check the scan"
+    return (
+        f"{source}: {which} cannot be read, as there is no text but a picture; run OCR, such as ocrmypdf, or give ocr="
+    )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Rising numbers in words, such as "1, 3-5 and 9"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], number]
+        else:
+            runs.append([number])
+    named = ["-".join(map(str, run)) for run in runs]
+    return " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
 
 
 def _docx(path: Path, source: str) -> Document:

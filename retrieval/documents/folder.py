@@ -14,7 +14,7 @@ from agentaudio.conversation import Passage
 from agentaudio.errors import AgentAudioError, RetrievalError
 from agentaudio.files import open_within
 from agentaudio.retrieval.documents.corpus import Corpus, FileState
-from agentaudio.retrieval.documents.files import SUFFIXES, Transcribe, read_documents
+from agentaudio.retrieval.documents.files import SUFFIXES, Ocr, Transcribe, read_documents
 from agentaudio.retrieval.text.splitting import Document, split
 from agentaudio.sound.formats import SOUND_SUFFIXES
 from agentaudio.workers.limits import DOCUMENT
@@ -30,7 +30,7 @@ SPLIT_HERE_CHARS = 200_000
 class Changes:
     """What a refresh changed: names of files, relative to the folder.
 
-    problems: files that could not be read, and why
+    problems: files that could not be read, or not in full, and why
     """
 
     added: tuple[str, ...] = ()
@@ -47,25 +47,27 @@ class Folder:
 
     store: SQLite file that keeps texts and vectors; None reads and embeds everything each time
     transcribe: returns the words of recordings; without it recordings are skipped
+    ocr: returns the text of pages of a PDF that are pictures
 
     Raises RetrievalError when the folder does not exist or the store cannot be used.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], *, store: str | os.PathLike[str] | None = None,
-        transcribe: Transcribe | None = None,
+        transcribe: Transcribe | None = None, ocr: Ocr | None = None,
     ) -> None:  # fmt: skip
         self.path = Path(path)
         if not self.path.is_dir():
             raise RetrievalError(f"no such folder of documents: {self.path}; check the path")
         self.suffixes = SUFFIXES + SOUND_SUFFIXES if transcribe else SUFFIXES
         self.corpus = Corpus(store)
-        self._transcribe = transcribe
+        self._transcribe, self._ocr = transcribe, ocr
         self._refused: dict[FileState, str] = {}
+        self._logged: set[str] = set()
 
     def refresh(self) -> Changes:
         """Read new and changed files and remove deleted ones; a file that cannot be read is logged and skipped."""
-        before, refused = self.corpus.files(), self._refused
+        before, refused, notes = self.corpus.files(), self._refused, self.corpus.notes()
         added: list[str] = []
         changed: list[str] = []
         seen: set[str] = set()
@@ -75,7 +77,8 @@ class Folder:
                 state = FileState(ascii(name), status.st_size, status.st_mtime_ns, "")
                 still_refused[state] = f"the name {ascii(name)} is not UTF-8; rename the file"
                 continue
-            known = before.get(name)
+            # Pages that no OCR had read are worth another look once there is one.
+            known = None if self._ocr is not None and name in notes else before.get(name)
             if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
                 seen.add(name)
                 continue
@@ -89,23 +92,36 @@ class Folder:
                     self.corpus.touch(hashed)
                     seen.add(name)
                     continue
-                documents = read_documents(self.path / name, name, self._transcribe, within=self.path)
-                self.corpus.put(hashed, [passage for document in documents for passage in _passages(document)])
+                problems = list[str]()
+                documents = read_documents(
+                    self.path / name, name, self._transcribe, ocr=self._ocr, within=self.path,
+                    on_problem=problems.append,
+                )  # fmt: skip
+                passages = [passage for document in documents for passage in _passages(document)]
+                self.corpus.put(hashed, passages, note="; ".join(problems))
             except FileNotFoundError:
                 continue  # deleted since it was listed
             except (AgentAudioError, OSError) as error:
                 still_refused[state] = str(error)
                 continue
             seen.add(name)
-            (changed if known else added).append(name)
+            (changed if name in before else added).append(name)
         removed = sorted(set(before) - seen)
         if removed or changed:  # texts that were edited out leave vectors behind
             self.corpus.drop(removed)
         for state in set(still_refused) - set(refused):
             log.warning("skipped: %s", still_refused[state])
         self._refused = still_refused
-        problems = {state.name: reason for state, reason in still_refused.items()}
-        return Changes(tuple(added), tuple(changed), tuple(removed), problems)
+        unread = {name: note for name, note in self.corpus.notes().items() if name in seen}
+        for note in set(unread.values()) - self._logged:
+            log.warning("not read in full: %s", note)
+        self._logged = set(unread.values())
+        return Changes(
+            tuple(added),
+            tuple(changed),
+            tuple(removed),
+            unread | {state.name: why for state, why in still_refused.items()},
+        )
 
     def _found(self) -> Iterator[tuple[str, os.stat_result]]:
         """Name and status of readable files in order, without hidden files and links that lead out of the folder."""

@@ -13,10 +13,11 @@ from pathlib import Path
 from agentaudio.conversation import Passage
 from agentaudio.errors import RetrievalError
 from agentaudio.retrieval.documents.corpus import Corpus, FileState, embedded_text
-from agentaudio.retrieval.documents.files import SUFFIXES, Transcribe
+from agentaudio.retrieval.documents.files import SUFFIXES, Ocr, Transcribe
 from agentaudio.retrieval.documents.folder import Changes, Folder
 from agentaudio.retrieval.text.bm25 import TextIndex
 from agentaudio.retrieval.text.hybrid import hybrid_search
+from agentaudio.retrieval.text.search_form import search_form
 from agentaudio.retrieval.text.splitting import Document, split
 from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
@@ -75,17 +76,18 @@ class DocumentIndex:
     @classmethod
     def from_folder(
         cls, folder: str | os.PathLike[str], *, embed: Embed | str | None = "default", rerank: Rerank | None = None,
-        store: str | os.PathLike[str] | None = None, transcribe: Transcribe | None = None,
+        store: str | os.PathLike[str] | None = None, transcribe: Transcribe | None = None, ocr: Ocr | None = None,
     ) -> DocumentIndex:  # fmt: skip
         """The documents under a folder: text, Markdown, HTML, PDF, Word, and recordings with `transcribe`.
 
         embed, rerank: as for DocumentIndex
         store: SQLite file that keeps texts and vectors for the next time
         transcribe: returns the words of recordings; their passages carry times in their source
+        ocr: returns the text of pages of a PDF that are pictures; without it they are reported as not read
 
         Raises RetrievalError when the folder is missing or has no text.
         """
-        return cls(Folder(folder, store=store, transcribe=transcribe), embed=embed, rerank=rerank)
+        return cls(Folder(folder, store=store, transcribe=transcribe, ocr=ocr), embed=embed, rerank=rerank)
 
     @property
     def passages(self) -> tuple[Passage, ...]:
@@ -124,6 +126,7 @@ class DocumentIndex:
         """
         if not any(map(str.isalnum, query)):
             return []
+        query = search_form(query)
         self._look()
         if self._words is None:
             self.prepare()
@@ -156,7 +159,7 @@ class DocumentIndex:
         words = self._words or TextIndex()
         words.remove(words.ids() - wanted)
         new = (wanted - words.ids()).ids().tolist()
-        words.add(new, [f"{passages[id].title} {passages[id].text}" for id in new])
+        words.add(new, [search_form(f"{passages[id].title} {passages[id].text}") for id in new])
         self._words, self._passages, self._writes = words, passages, writes
 
     def _embedded(self, embed: Embed, wanted: IdSet) -> FaissIndex:
