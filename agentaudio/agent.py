@@ -11,6 +11,7 @@ from agentaudio.conversation import Conversation, Message, TextPart, ToolSpec
 from agentaudio.errors import OptionError
 from agentaudio.events import Event
 from agentaudio.hearing import UserInput
+from agentaudio.keeper import Keeper
 from agentaudio.limits import Limits
 from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
@@ -61,14 +62,9 @@ class Agent:
         max_steps: int = MAX_STEPS,
         limits: Limits = Limits(),
     ) -> None:
-        if max_steps < 1:
-            raise OptionError(f"max_steps is {max_steps}; a turn needs at least 1")
         found = find_tools(tools)
         resources = Resources(documents, voices)
-        for one in found.values():
-            if missing := one.needs - resources.given:
-                what = " and ".join(sorted(missing))
-                raise OptionError(f'tool {one.name!r} needs {what}; give the agent some, such as {what}="demo"')
+        resources.check_needs(found.values())
         own_voice = resources.find_voice(voice) if voice is not None else None
         self.model = load_model(model) if isinstance(model, str) else model
         if isinstance(model, type) or not isinstance(self.model, SpeechLM):
@@ -94,6 +90,7 @@ class Agent:
         voice: str | Voice | None = None,
         plays: bool | None = None,
         deps: Any = None,
+        keeper: Keeper | None = None,
     ) -> Session:
         """Start a conversation of several turns.
 
@@ -102,6 +99,7 @@ class Agent:
         plays: whether the reader of the events plays the sound and reports `played`; None means False until the
             first report
         deps: the user's data of this session, which tools read as `RunContext.deps`
+        keeper: stores the turns; `Store.session` gives its own
 
         Raises OptionError when a tool takes a RunContext with data of another class.
         """
@@ -110,7 +108,7 @@ class Agent:
         if self.instructions and not any(message.role == "system" for message in conversation):
             conversation.messages.insert(0, Message("system", (TextPart(self.instructions),)))
         chosen = self._setup.voice if voice is None else self._setup.find_voice(voice)
-        return Session(self._setup, conversation, chosen, plays=plays, deps=deps)
+        return Session(self._setup, conversation, chosen, plays=plays, deps=deps, keeper=keeper)
 
     def live(
         self,
@@ -118,13 +116,15 @@ class Agent:
         *,
         voice: str | Voice | None = None,
         deps: Any = None,
+        keeper: Keeper | None = None,
         **settings: Unpack[LiveSettings],
     ) -> LiveSession:
         """Converse in real time: `async with agent.live() as live`. See LiveSession, and LiveSettings.
 
-        conversation, voice, deps: as for `session`, which says what is raised
+        conversation, voice, deps, keeper: as for `session`, which says what is raised
         """
-        return LiveSession(self.session(conversation, voice=voice, plays=True, deps=deps), settings)
+        session = self.session(conversation, voice=voice, plays=True, deps=deps, keeper=keeper)
+        return LiveSession(session, settings)
 
     async def run(
         self,

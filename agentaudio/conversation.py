@@ -153,11 +153,13 @@ class Message:
     """A message by one role: its parts, in order.
 
     failed: whether the turn failed after this message, so that the user got no answer, or not a whole one
+    turn: number of the session's turn that it belongs to, from 1; 0 for a message from outside
     """
 
     role: Role
     parts: tuple[Part, ...]
     failed: bool = False
+    turn: int = field(default=0, compare=False)
 
     @property
     def text(self) -> str:
@@ -189,9 +191,9 @@ class Conversation:
 
     messages: list[Message] = field(default_factory=list)
 
-    def add(self, role: Role, *parts: Part | str) -> Message:
-        """Append a message; a string becomes a TextPart."""
-        message = Message(role, tuple(TextPart(part) if isinstance(part, str) else part for part in parts))
+    def add(self, role: Role, *parts: Part | str, turn: int = 0) -> Message:
+        """Append a message; a string becomes a TextPart. turn: as in Message"""
+        message = Message(role, tuple(TextPart(part) if isinstance(part, str) else part for part in parts), turn=turn)
         if not message.parts:
             raise ConversationError(f"an empty {role} message; give at least one part")
         open_ids = [call.id for call in self.open_calls]
@@ -265,6 +267,20 @@ class Conversation:
                 if old.call_id == output.call_id:
                     return self.replace(old, output)
         return False
+
+    def of_turn(self, number: int) -> list[Message]:
+        """The messages of a turn, in order."""
+        found: list[Message] = []
+        for message in reversed(self.messages):
+            if message.turn == number:
+                found.append(message)
+            elif message.turn < number:
+                break  # turns follow each other
+        return found[::-1]
+
+    def remove_turn(self, number: int) -> None:
+        """Remove the messages of a turn."""
+        self.messages[:] = [message for message in self.messages if message.turn != number]
 
     def mark_failed(self, position: int = -1) -> None:
         """Say of a message, by default the last, that its turn failed after it."""

@@ -18,6 +18,9 @@ AgentAudioError
 ├── RetrievalError        an index, document or page that cannot be read or searched
 ├── WeightsError          weights of a model that are unknown, wrong or cannot be fetched
 │   └── WeightsMissing    they are not on this machine
+├── StorageError          a store of sessions that cannot be read or written
+│   ├── SessionNotFound   there is no session of that id
+│   └── SessionInUse      another program, or another part of this one, has the session open
 ├── LimitError            a turn that took more than its `Limits` allow
 ├── OptionError           an unknown option or setting, or an invalid value
 └── MissingExtra          an optional dependency that is not installed
@@ -128,6 +131,18 @@ class WeightsError(AgentAudioError):
 
 class WeightsMissing(WeightsError, LookupError):
     """Weights that are not on this machine; the message names the command that fetches them."""
+
+
+class StorageError(AgentAudioError):
+    """A store of sessions that cannot be read or written."""
+
+
+class SessionNotFound(StorageError, LookupError):
+    """There is no session of that id."""
+
+
+class SessionInUse(StorageError):
+    """Another program, or another part of this one, has the session open."""
 
 
 class LimitError(AgentAudioError, TimeoutError):

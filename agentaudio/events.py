@@ -4,7 +4,7 @@ A turn begins with `turn.started` and ends with `turn.finished` or `turn.failed`
 `step.started` and `step.finished`; the latter is missing when the turn is cut off. The calls of a generation
 run after it. `heard` comes before the answer. `tool.finished` follows `tool.started` of the same call, with
 any `tool.progress` between them. `voice.changed` comes after the call that found the voice, and before sound
-in that voice.
+in that voice. `saving.failed` and `saving.resumed`, of a stored session, come right before the end of a turn.
 """
 
 from __future__ import annotations
@@ -144,6 +144,21 @@ class VoiceChanged(Event):
 class PassageCited(Event):
     type = "citation"
     citation: Citation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavingFailed(Event):
+    """The session cannot be stored. It goes on, and what it could not store is tried again; sent once."""
+
+    type = "saving.failed"
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavingResumed(Event):
+    """After `saving.failed`: everything is stored now."""
+
+    type = "saving.resumed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,14 +95,14 @@ def replacing(path: Path, *, error: type[AgentAudioError], durable: bool = False
         try:
             yield temporary
             if durable:
-                _flush(temporary)
+                flush(temporary)
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
         if durable:
-            _flush(path.parent)
+            flush(path.parent)
     except AgentAudioError:  # ConsentError is an OSError too
         raise
     except OSError as refusal:
@@ -132,10 +132,11 @@ def _make_folder(folder: Path, durable: bool) -> None:
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in missing:
-        _flush(made.parent)
+        flush(made.parent)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Flush a file or a folder to the disk, so that it survives a power cut. Raises OSError."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.text.embedding import default_embedder
 from agentaudio.tools.context import RunContext
-from agentaudio.tools.tool import Need
+from agentaudio.tools.tool import Need, Tool
 from agentaudio.voice_library.database import FILE as LIBRARY_FILE
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
@@ -100,6 +101,13 @@ class Resources:
         """Which of documents and voices the agent has."""
         given: dict[Need, object] = {"documents": self._documents, "voices": self._voices}
         return frozenset(name for name, value in given.items() if value is not None)
+
+    def check_needs(self, tools: Iterable[Tool]) -> None:
+        """Raises OptionError for a tool that needs documents or voices when there are none."""
+        for one in tools:
+            if missing := one.needs - self.given:
+                what = " and ".join(sorted(missing))
+                raise OptionError(f'tool {one.name!r} needs {what}; give the agent some, such as {what}="demo"')
 
     def open(self) -> tuple[DocumentIndex | None, VoiceSearch | None]:
         """Open both. Raises RetrievalError or VoiceError when a folder cannot be read."""

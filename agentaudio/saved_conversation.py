@@ -6,27 +6,16 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agentaudio.conversation import (
-    AudioPart,
-    Conversation,
-    Part,
-    Passage,
-    Role,
-    SpeechPart,
-    SpeechTokens,
-    TextPart,
-    ToolCall,
-    ToolOutput,
-)
+from agentaudio.conversation import Conversation
 from agentaudio.errors import AudioError, ConversationError
 from agentaudio.files import open_regular, open_within, write_atomically
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.encode import encode_exactly
+from agentaudio.wire import StoredMessage, message_data, message_parts
 
 MAX_BYTES = 256 << 20
 """Largest JSON file that is read."""
@@ -35,75 +24,11 @@ VERSION = 1
 _SOUND_FILE = re.compile(r"[0-9a-f]{64}\.wav")
 
 
-class _Stored(BaseModel):
+class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-
-class _Text(_Stored):
-    type: Literal["text"] = "text"
-    text: str
-
-
-class _Heard(_Stored):
-    """`file` is None for sound without samples."""
-
-    type: Literal["audio"] = "audio"
-    file: str | None
-    sample_rate_hz: int
-    transcript: str | None = None
-
-
-class _Tokens(_Stored):
-    ids: list[int]
-    codec: str
-    rate_hz: float
-
-
-class _Speech(_Stored):
-    """`sample_rate_hz` is None for speech without sound."""
-
-    type: Literal["speech"] = "speech"
-    text: str
-    file: str | None = None
-    sample_rate_hz: int | None = None
-    tokens: _Tokens | None = None
-    interrupted: bool = False
-    cut_s: float | None = None
-
-
-class _Call(_Stored):
-    type: Literal["tool_call"] = "tool_call"
-    id: str
-    name: str
-    arguments: dict[str, Any]
-
-
-class _Passage(_Stored):
-    text: str
-    title: str
-    source: str
-    position: int = 0
-    score: float = 0.0
-
-
-class _Output(_Stored):
-    type: Literal["tool_output"] = "tool_output"
-    call_id: str
-    name: str
-    text: str
-    passages: list[_Passage] = []
-    is_error: bool = False
-
-
-class _Message(_Stored):
-    role: Role
-    parts: list[Annotated[_Text | _Heard | _Speech | _Call | _Output, Field(discriminator="type")]]
-    failed: bool = False
-
-
-class _File(_Stored):
     agentaudio_conversation: Literal[1] = 1
-    messages: list[_Message]
+    messages: list[StoredMessage]
 
 
 def save_conversation(conversation: Conversation, path: str | os.PathLike[str]) -> Path:
@@ -120,10 +45,7 @@ def save_conversation(conversation: Conversation, path: str | os.PathLike[str]) 
     path = Path(path)
     folder = _sound_folder(path)
     sounds: dict[str, Audio] = {}
-    messages = [
-        {"role": message.role, "parts": [_stored(part, sounds) for part in message.parts], "failed": message.failed}
-        for message in conversation
-    ]
+    messages = [message_data(message, sounds) for message in conversation]
     try:
         text = json.dumps({"agentaudio_conversation": VERSION, "messages": messages}, ensure_ascii=False, indent=1)
     except (ValueError, RecursionError) as error:
@@ -160,10 +82,14 @@ def load_conversation(path: str | os.PathLike[str]) -> Conversation:
         place = ".".join(str(step) for step in first["loc"]) or "the file"
         raise ConversationError(f"{path} is not a conversation: {place}: {first['msg']}") from None
     sounds: dict[str, Audio] = {}
+
+    def sound(file: str, rate: int) -> Audio:
+        return _sound(file, _sound_folder(path), sounds)
+
     conversation = Conversation()
     for number, message in enumerate(stored.messages, 1):
         try:
-            conversation.add(message.role, *(_part(part, _sound_folder(path), sounds) for part in message.parts))
+            conversation.add(message.role, *message_parts(message, sound))
             if message.failed:
                 conversation.mark_failed()
         except ConversationError as error:
@@ -175,72 +101,8 @@ def _sound_folder(path: Path) -> Path:
     return path.parent / f"{path.name}.sound"
 
 
-def _stored(part: Part, sounds: dict[str, Audio]) -> dict[str, Any]:
-    """The part as data for JSON. Its sound is added to `sounds`, under its file name."""
-
-    def kept(audio: Audio | None) -> dict[str, Any]:
-        if audio is None:
-            return {"file": None, "sample_rate_hz": None}
-        name = f"{audio.sha256}.wav" if len(audio) else None
-        if name is not None:
-            sounds[name] = audio
-        return {"file": name, "sample_rate_hz": audio.sample_rate}
-
-    stored: _Stored
-    match part:
-        case TextPart(text=text):
-            stored = _Text.model_construct(text=text)
-        case AudioPart(audio=audio, transcript=transcript):
-            stored = _Heard.model_construct(**kept(audio), transcript=transcript)
-        case SpeechPart(tokens=spoken):
-            tokens = None
-            if spoken is not None:
-                tokens = _Tokens.model_construct(ids=list(spoken.ids), codec=spoken.codec, rate_hz=spoken.rate_hz)
-            stored = _Speech.model_construct(
-                text=part.text, tokens=tokens, interrupted=part.interrupted, cut_s=part.cut_s, **kept(part.audio)
-            )
-        case ToolCall(arguments=arguments):
-            try:
-                plain = to_jsonable_python(dict(arguments), inf_nan_mode="null", fallback=repr)
-            except (ValueError, RecursionError):
-                raise ConversationError(f"the arguments of the call {part.id!r} have no JSON form") from None
-            stored = _Call.model_construct(id=part.id, name=part.name, arguments=plain)
-        case ToolOutput():
-            passages = [
-                _Passage.model_construct(
-                    text=one.text, title=one.title, source=one.source, position=one.position, score=one.score
-                )
-                for one in part.passages
-            ]
-            stored = _Output.model_construct(
-                call_id=part.call_id, name=part.name, text=part.text, passages=passages, is_error=part.is_error
-            )
-    return stored.model_dump()
-
-
-def _part(stored: _Text | _Heard | _Speech | _Call | _Output, folder: Path, sounds: dict[str, Audio]) -> Part:
-    match stored:
-        case _Text(text=text):
-            return TextPart(text)
-        case _Heard(file=file, sample_rate_hz=rate, transcript=transcript):
-            return AudioPart(_sound(file, rate, folder, sounds), transcript)
-        case _Speech(tokens=spoken, file=file, sample_rate_hz=rate):
-            tokens = None if spoken is None else SpeechTokens(tuple(spoken.ids), spoken.codec, spoken.rate_hz)
-            audio = None if rate is None else _sound(file, rate, folder, sounds)
-            return SpeechPart(stored.text, audio, tokens, stored.interrupted, stored.cut_s)
-        case _Call():
-            return ToolCall(stored.id, stored.name, stored.arguments)
-        case _Output():
-            passages = tuple(
-                Passage(one.text, one.title, one.source, one.position, one.score) for one in stored.passages
-            )
-            return ToolOutput(stored.call_id, stored.name, stored.text, passages, stored.is_error)
-
-
-def _sound(file: str | None, rate: int, folder: Path, sounds: dict[str, Audio]) -> Audio:
+def _sound(file: str, folder: Path, sounds: dict[str, Audio]) -> Audio:
     try:
-        if file is None:
-            return Audio.silence(0.0, rate)
         if not _SOUND_FILE.fullmatch(file):
             raise ConversationError(f"{file!r} is not the name of a sound file; it is 64 hexadecimal digits and .wav")
         if file not in sounds:

@@ -7,18 +7,19 @@ import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError
-from agentaudio.events import AudioSpoken, Event, TextSpoken, TurnFinished
+from agentaudio.events import AudioSpoken, Event, SavingFailed, SavingResumed, TextSpoken, TurnFailed, TurnFinished
 from agentaudio.hearing import UserInput
+from agentaudio.keeper import Keeper, TurnEnd
 from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.portal import portal
-from agentaudio.reply import Reply
+from agentaudio.reply import Reply, Stop
 from agentaudio.setup import SessionState, Setup
 from agentaudio.turn import Turn
 from agentaudio.voice_library.voice import Voice
@@ -26,11 +27,15 @@ from agentaudio.voice_library.voice import Voice
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+SAVE_WAIT_S = 1.0
+"""How long the end of a turn waits until it is stored."""
+
+
+@dataclass(slots=True)
 class _Begun:
     """A turn that has begun.
 
-    length: messages of the conversation before it
+    end: how it ended; None until then
     """
 
     number: int
@@ -39,7 +44,7 @@ class _Begun:
     outbox: Outbox
     playback: Playback
     process: int
-    length: int
+    end: TurnEnd | None = None
 
 
 class Session:
@@ -54,11 +59,19 @@ class Session:
     """
 
     def __init__(
-        self, setup: Setup, conversation: Conversation, voice: Voice | None, *, plays: bool | None, deps: Any = None
+        self,
+        setup: Setup,
+        conversation: Conversation,
+        voice: Voice | None,
+        *,
+        plays: bool | None,
+        deps: Any = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.setup = setup
-        self._state = SessionState(conversation, voice, deps)
+        self._state = SessionState(conversation, voice, deps, keeper)
         self._plays = plays
+        self._not_saved = False  # and the reader of the events knows
         self._turns: list[_Begun] = []  # the latest two: a report may arrive after the next turn has begun
         self._count = 0
         self._starting = asyncio.Lock()
@@ -93,6 +106,10 @@ class Session:
             begun = self._begin(user, options, voice)
         try:
             while (event := await begun.outbox.get()) is not None:
+                if isinstance(event, TurnFinished | TurnFailed):
+                    self._keep(begun, event.reply)
+                    if (news := await self._saved(event)) is not None:
+                        yield news
                 yield event
             if not begun.task.cancelled():
                 begun.task.result()
@@ -101,6 +118,7 @@ class Session:
                 begun.task.cancel()
                 await asyncio.wait([begun.task])
             self._take_back_unread(begun)
+            self._keep(begun)
 
     async def run(
         self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
@@ -139,6 +157,7 @@ class Session:
                 begun.playback.report(seconds)
                 if begun.playback.stopped:
                     begun.playback.settle(self.conversation)
+                    self._keep(begun)
 
     async def interrupt(self) -> None:
         """Stop the running turn and end the playback of the last answer. Returns when the turn has ended.
@@ -162,6 +181,7 @@ class Session:
         begun.playback.stopped = True
         if begun.playback.plays:
             begun.playback.settle(self.conversation)
+        self._keep(begun)
 
     async def retract(self) -> bool:
         """Interrupt the latest turn, and remove it from the conversation as if it had not been asked for.
@@ -173,10 +193,12 @@ class Session:
             return False
         await self.interrupt()
         begun = self._turns[-1]
-        added = self.conversation.messages[begun.length :]
+        number = self._state.turns_before + begun.number
+        added = self.conversation.of_turn(number)
         if any(begun.playback.heard()) or any(message.tool_calls or message.tool_outputs for message in added):
             return False
-        del self.conversation.messages[begun.length :]
+        self.conversation.remove_turn(number)
+        self._keep(begun)
         return True
 
     def _check_loop(self) -> None:
@@ -202,7 +224,7 @@ class Session:
         # A separate task, so that `interrupt` can cancel it at any await.
         task = asyncio.create_task(turn.run(user), name=f"agentaudio-turn-{self._count}")
         task.add_done_callback(lambda task: turn.close(task.cancelled()))
-        begun = _Begun(self._count, turn, task, outbox, playback, os.getpid(), len(self.conversation.messages))
+        begun = _Begun(self._count, turn, task, outbox, playback, os.getpid())
         self._turns = [*self._turns[-1:], begun]
         return begun
 
@@ -212,3 +234,39 @@ class Session:
             begun.playback.take_back(unread)
             begun.playback.settle(self.conversation)
             begun.turn.rewrite_end()
+            begun.end = replace(begun.end or self._end_of(begun, None), stop="interrupted")
+
+    def _keep(self, begun: _Begun, reply: Reply | None = None) -> None:
+        """Give a turn that has ended to the keeper. reply: None when nobody has read it"""
+        if self._state.keeper is None or not begun.task.done():
+            return
+        if begun.end is None:
+            begun.end = self._end_of(begun, reply)
+        self._state.keep(self._state.turns_before + begun.number, begun.end)
+
+    def _end_of(self, begun: _Begun, reply: Reply | None) -> TurnEnd:
+        error = None if begun.task.cancelled() else begun.task.exception()
+        if reply is None and error is None and not begun.task.cancelled():
+            reply = begun.task.result()
+        stop: Stop = "failed" if error is not None else "interrupted"
+        voice, steps = self.voice, begun.playback.steps
+        heard_in = (step.voice.id for step in steps if step.part is not None and step.voice is not None)
+        return TurnEnd(
+            reply.stop if reply is not None else stop,
+            self.setup.model.name,
+            voice=None if voice is None or voice == self.setup.voice else voice.id,
+            voices=tuple(dict.fromkeys(heard_in)),
+            error=None if error is None else str(error),
+            usage={} if reply is None else reply.usage,
+            timings={} if reply is None else reply.timings,
+        )
+
+    async def _saved(self, end: TurnFinished | TurnFailed) -> Event | None:
+        """Wait until the turn is stored; returns an event when that begins to fail, or works again."""
+        if self._state.keeper is None:
+            return None
+        problem = await self._state.keeper.kept(0.0 if self._not_saved else SAVE_WAIT_S)
+        was, self._not_saved = self._not_saved, problem is not None
+        if problem is not None:
+            return None if was else SavingFailed(turn=end.turn, at_s=end.at_s, error=problem)
+        return SavingResumed(turn=end.turn, at_s=end.at_s) if was else None

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentaudio.conversation import Conversation, ToolSpec
+from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
 from agentaudio.errors import OptionError
+from agentaudio.keeper import Keeper, TurnEnd
 from agentaudio.limits import Limits
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.resources import Resources
@@ -34,8 +35,10 @@ class Setup:
     _specs: list[tuple[ToolSpec, ...]] = field(default_factory=list, compare=False, repr=False)
 
     def check(self) -> None:
-        """Raises OptionError for tools, a voice or options that the model does not support."""
+        """Raises OptionError for max_steps below 1, and for tools, voices and options the model does not support."""
         model = self.model
+        if self.max_steps < 1:
+            raise OptionError(f"max_steps is {self.max_steps}; a turn needs at least 1")
         if self.tools and not model.capabilities.calls_tools:
             raise OptionError(f"model {model.name!r} cannot call tools; remove them, or use a model that calls tools")
         if self.voice is not None:
@@ -87,8 +90,32 @@ class Setup:
 
 @dataclass(slots=True)
 class SessionState:
-    """What belongs to one session: the conversation, the current voice (None is the model's own), the user's data."""
+    """What belongs to one session.
+
+    voice: the current one; None is the model's own
+    deps: the user's data
+    keeper: stores the turns; None when nobody does
+    turns_before: number of the last turn before the session began
+    """
 
     conversation: Conversation
     voice: Voice | None
     deps: Any = None
+    keeper: Keeper | None = None
+    turns_before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        stored = 0 if self.keeper is None else self.keeper.ended
+        self.turns_before = max((message.turn for message in self.conversation), default=0)
+        self.turns_before = max(self.turns_before, stored)  # its last turns may have been erased
+
+    def keep(self, number: int, end: TurnEnd | None = None) -> None:
+        """Give a turn that has ended, or was corrected since, to the keeper. end: None for a correction"""
+        if self.keeper is not None:
+            self.keeper.keep(number, self.conversation.of_turn(number), end)
+
+    def replace_output(self, output: ToolOutput) -> None:
+        """Take the late result of a call, whose turn may have ended."""
+        if self.conversation.replace_output(output):
+            outputs = ((message.turn, one.call_id) for message in self.conversation for one in message.tool_outputs)
+            self.keep(next(turn for turn, call_id in outputs if call_id == output.call_id))

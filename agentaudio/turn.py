@@ -63,7 +63,7 @@ class Turn:
         voice: str | Voice | None,
     ) -> None:
         self._setup, self._state, self._options, self._wanted_voice = setup, state, options, voice
-        self._outbox, self._playback = outbox, playback
+        self._outbox, self._playback, self._number = outbox, playback, state.turns_before + number
         self._record = Record(number, outbox, playback, imitates=setup.model.capabilities.imitates)
         self._record.post(events.TurnStarted)
         self._voice = TurnVoice(setup, state, self._record)
@@ -134,7 +134,7 @@ class Turn:
             await self._take_heard(Heard(part.transcript))
 
     def _add(self, role: Role, *parts: Part) -> None:
-        self._state.conversation.add(role, *parts)
+        self._state.conversation.add(role, *parts, turn=self._number)
         self._added += parts
 
     async def _generate_and_act(self) -> Stop:
@@ -244,7 +244,7 @@ class Turn:
             run = replace(run, result=replace(run.result, text=text, voice=None))
         runs = self._record.runs
         runs[:] = [run if old.call.id == run.call.id else old for old in runs]
-        self._state.conversation.replace_output(run.output)
+        self._state.replace_output(run.output)
 
     async def _take_heard(self, heard: Heard) -> None:
         if self._record.heard is not None:
@@ -291,7 +291,7 @@ class Turn:
         if steps and not steps[-1].complete and steps[-1].part is None:
             steps[-1].part = steps[-1].heard(None) if plays_on else self._playback.heard()[-1]
             if steps[-1].part is not None:
-                conversation.add("assistant", steps[-1].part)
+                conversation.add("assistant", steps[-1].part, turn=self._number)
         if not plays_on:
             self._playback.settle(conversation)
         if steps and (open_calls := conversation.open_calls):

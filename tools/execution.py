@@ -332,7 +332,7 @@ class TurnCalls:
 
 def without_result(call: ToolCall) -> ToolOutput:
     """The output of a call whose result never came."""
-    text = "This call has no result: the turn ended before one came."
+    text = "This call has no result: the turn ended before one came, and how it ended is unknown."
     return ToolOutput(call.id, call.name, text, is_error=True)
 
 
