@@ -46,5 +46,12 @@ class Keeper(Protocol):
         end: None for a correction; a correction of a turn that has not ended is ignored
         """
 
+    def lightened(self, message: Message) -> Message:
+        """The message without sound in memory, if its turn is stored."""
+
+    @property
+    def recent(self) -> int | None:
+        """Number of turns that the conversation needs to hold; None for all. Older ones are left to the keeper."""
+
     async def kept(self, wait_s: float) -> AgentAudioError | None:
         """Wait until everything taken is stored, `wait_s` seconds at most. Returns why it is not stored."""

@@ -217,6 +217,7 @@ class Session:
 
     def _begin(self, user: UserInput, options: GenerateOptions, voice: str | Voice | None) -> _Begun:
         self._count += 1
+        self._state.make_room(self._state.turns_before + self._count)
         model = self.setup.model
         speaks = options.speak and model.capabilities.voices != "none"
         outbox, playback = Outbox(), Playback(self._plays, speaks=speaks)
@@ -265,7 +266,7 @@ class Session:
         """Wait until the turn is stored; returns an event when that begins to fail, or works again."""
         if self._state.keeper is None:
             return None
-        problem = await self._state.keeper.kept(0.0 if self._not_saved else SAVE_WAIT_S)
+        problem = await self._state.keeper.kept(SAVE_WAIT_S)
         was, self._not_saved = self._not_saved, problem is not None
         if problem is not None:
             return None if was else SavingFailed(turn=end.turn, at_s=end.at_s, error=problem)

@@ -16,6 +16,9 @@ from agentaudio.tools.execution import Approve
 from agentaudio.tools.tool import Tool
 from agentaudio.voice_library.voice import Voice
 
+SOUND_TURNS = 20
+"""Number of turns whose sound the conversation of a stored session holds at least, and at most twice."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -113,6 +116,24 @@ class SessionState:
         """Give a turn that has ended, or was corrected since, to the keeper. end: None for a correction"""
         if self.keeper is not None:
             self.keeper.keep(number, self.conversation.of_turn(number), end)
+
+    def make_room(self, number: int) -> None:
+        """Leave to the keeper what the conversation no longer needs to hold, before turn `number` begins.
+
+        That is rarely done, and then for many turns, because models read a conversation faster that they know.
+        """
+        if self.keeper is None:
+            return
+        messages, recent = self.conversation.messages, self.keeper.recent
+        if number % SOUND_TURNS == 0:
+            for position, message in enumerate(messages):
+                if number - 2 * SOUND_TURNS <= message.turn < number - SOUND_TURNS:
+                    messages[position] = self.keeper.lightened(message)
+        if recent is not None and len(self.conversation.of_turn(number - 2 * recent)):
+            start = next(
+                (at for at, one in enumerate(messages) if one.turn >= number - recent and one.role == "user"), 0
+            )
+            messages[:start] = [message for message in messages[:start] if message.turn == 0]
 
     def replace_output(self, output: ToolOutput) -> None:
         """Take the late result of a call, whose turn may have ended."""

@@ -48,15 +48,27 @@ class Recorder:
 
     save: writes turns, all or none; it blocks, and raises StorageError. Its second argument is the number of the last
         turn that it has written: what it gets of older ones are corrections
+    lighten: gives a stored message without its sound in memory
     writing: runs one job after the other
     hold: of the session; released by `close`, or when the session is no longer used
     ended: number of the last turn that is stored
+    recent: as in Keeper
+    what: the session, for messages
     """
 
     def __init__(
-        self, save: Callable[[Sequence[Taken], int], None], writing: Executor, hold: Hold, *, ended: int, what: str
+        self,
+        save: Callable[[Sequence[Taken], int], None],
+        lighten: Callable[[Message], Message],
+        writing: Executor,
+        hold: Hold,
+        *,
+        ended: int,
+        recent: int | None,
+        what: str,
     ) -> None:
-        self._save, self._writing, self._hold, self._what = save, writing, hold, what
+        self._save, self._lighten, self._writing, self._hold, self._what = save, lighten, writing, hold, what
+        self.recent = recent
         self._lock = threading.Lock()
         self._ended = self._written = ended
         self._latest: dict[int, Taken] = {}
@@ -89,6 +101,11 @@ class Recorder:
             for old in [one for one in self._latest if one <= self._ended - REMEMBERED]:
                 del self._latest[old]
             self._begin()
+
+    def lightened(self, message: Message) -> Message:
+        with self._lock:
+            is_stored = message.turn <= self._written and message.turn not in self._waiting
+        return self._lighten(message) if is_stored else message
 
     async def kept(self, wait_s: float) -> AgentAudioError | None:
         with self._lock:

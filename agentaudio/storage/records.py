@@ -113,8 +113,8 @@ class Records(Protocol):
     def erase_before(self, at: str) -> int:
         """Delete the turns that ended before this time. Returns how many."""
 
-    def voices(self) -> list[str]:
-        """Ids of all voices that were heard in stored turns."""
+    def tidy(self) -> None:
+        """Delete what killed processes left; called once, before the first use."""
 
     def close(self) -> None:
         """Close the connections."""

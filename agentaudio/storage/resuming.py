@@ -43,12 +43,30 @@ def stored_messages(messages: Iterable[Message], *, keep_sound: bool) -> tuple[s
     return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode(), sounds
 
 
+def lightened(message: Message, sound: FindSound | None) -> Message:
+    """The message with its sound in files; without `sound`, with words alone where there are some."""
+
+    def light(part: Part) -> Part:
+        if not isinstance(part, AudioPart | SpeechPart) or part.audio is None or not len(part.audio):
+            return part
+        if sound is not None:
+            return replace(part, audio=sound(f"{part.audio.sha256}.wav", part.audio.sample_rate))
+        if isinstance(part, AudioPart) and part.transcript is None:
+            return part
+        return _resumed(_without_sound(part))
+
+    return replace(message, parts=tuple(light(part) for part in message.parts))
+
+
 def turn_messages(row: TurnRow, sound: FindSound) -> list[Message]:
     """The messages of a stored turn. Raises StorageError when they are damaged, and what `sound` raises."""
     try:
+        stored = _MESSAGES.validate_json(row.messages)
+        if not stored:
+            raise ConversationError("it has no messages")
         return [
             Message(one.role, tuple(_resumed(part) for part in message_parts(one, sound)), one.failed, row.number)
-            for one in _MESSAGES.validate_json(row.messages)
+            for one in stored
         ]
     except (ValidationError, ConversationError) as error:
         raise StorageError(
@@ -77,7 +95,8 @@ def conversation_of(rows: Sequence[TurnRow], sound: FindSound) -> Conversation:
                 message = replace(message, parts=tuple(_ended(output) for output in outputs))
             elif waiting:
                 kept.append(_unknown(waiting, kept[-1].turn))
-            waiting.update((call.id, call) for call in message.tool_calls)
+            if message.role == "assistant":
+                waiting.update((call.id, call) for call in message.tool_calls)
             if message.parts:
                 kept.append(message)
     return Conversation(kept)

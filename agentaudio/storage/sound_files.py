@@ -54,8 +54,8 @@ class SoundFiles:
         with suppress(OSError):  # not empty
             path.parent.rmdir()
 
-    def strays(self, known: set[str]) -> Iterator[str]:
-        """Names of old files that no turn names, and of temporary files.
+    def strays(self, known: set[str]) -> Iterator[Path]:
+        """Old files that no turn names, and old temporary files.
 
         known: names that turns have
         """
@@ -65,4 +65,4 @@ class SoundFiles:
                 for file in os.scandir(folder.path) if folder.is_dir(follow_symlinks=False) else ():
                     is_ours = file.name.endswith((".wav", TEMPORARY_SUFFIX))
                     if is_ours and file.name not in known and file.stat(follow_symlinks=False).st_mtime < before:
-                        yield f"{folder.name}/{file.name}"
+                        yield Path(file.path)

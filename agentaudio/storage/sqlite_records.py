@@ -145,9 +145,11 @@ class SqliteRecords:
 
     def tidy(self) -> None:
         """Delete the sound that a killed process left."""
+        if not self._sounds.folder.exists():
+            return
         with self._file.change() as db:
             for stray in list(self._sounds.strays({name for (name,) in db.execute("SELECT name FROM sounds")})):
-                self._sounds.discard(Path(stray).name)
+                stray.unlink(missing_ok=True)
         self._purge()
 
     def _purge(self) -> None:
@@ -157,9 +159,6 @@ class SqliteRecords:
             for (name,) in db.execute(f"SELECT name FROM discarded WHERE NOT {used}").fetchall():
                 self._sounds.discard(name)
             db.execute("DELETE FROM discarded")
-
-    def voices(self) -> list[str]:
-        return [voice for (voice,) in self._file.rows("SELECT DISTINCT voice FROM voices ORDER BY voice")]
 
     def close(self) -> None:
         self._file.close()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar, Unpack
 
 from agentaudio.agent import Agent
-from agentaudio.conversation import Conversation
+from agentaudio.conversation import Conversation, Message
 from agentaudio.errors import AudioError, OptionError, SessionNotFound, StorageError, VoiceError
 from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
@@ -21,7 +21,7 @@ from agentaudio.sound.encode import encode_exactly
 from agentaudio.sound.filed import FiledAudio
 from agentaudio.storage.recorder import Recorder, Taken
 from agentaudio.storage.records import Correction, Records, SessionRow, TurnRow
-from agentaudio.storage.resuming import conversation_of, stored_messages
+from agentaudio.storage.resuming import conversation_of, lightened, stored_messages
 from agentaudio.voice_library.voice import Voice
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Store:
         self._reading = ThreadPoolExecutor(1, "agentaudio-store-read")
         self._settling = ThreadPoolExecutor(1, "agentaudio-store-settle")
         self._settled: Future[None] | None = None
+        self._tidy = False
         self._recorders: weakref.WeakValueDictionary[str, Recorder] = weakref.WeakValueDictionary()
 
     async def session(
@@ -72,10 +73,11 @@ class Store:
         Every turn is stored before its `turn.finished` is given. The session is reserved for this process until
         `leave`, or until the session object or the process is gone.
 
-        id: any text of 1 to 200 characters
+        id: any text of 1 to 200 printable characters
         speaker: whom the session belongs to, for `erase_speaker`
         voice, plays, deps: as for `Agent.session`; without a voice, the session goes on in its last one
-        recent: number of turns to go on with, the latest; None is all of them
+        recent: number of turns to go on with, the latest; None is all of them. What is older stays in the store, and
+            is left out of the conversation when that has twice as many
 
         Raises SessionInUse while another session or process has it open, StorageError when the store cannot be used
         or the session cannot be read, and what `Agent.session` raises.
@@ -115,8 +117,8 @@ class Store:
         voice: str | Voice | None,
         recent: int | None,
     ) -> Found:
-        if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID:
-            raise OptionError(f"a session id is a text of 1 to {LONGEST_ID} characters, not {id!r:.100}")
+        if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID or not id.isprintable():
+            raise OptionError(f"a session id is a text of 1 to {LONGEST_ID} printable characters, not {id!r:.100}")
         if recent is not None and recent < 1:
             raise OptionError(f"recent is {recent}; give 1 or more, or None for all turns")
 
@@ -129,7 +131,7 @@ class Store:
                 ended = rows[-1].number if rows else 0
                 recorder = Recorder(
                     lambda batch, known: self._save(id, speaker, batch, known),
-                    self._writing, hold, ended=ended, what=f"session {id!r}",
+                    self._lightened, self._writing, hold, ended=ended, recent=recent, what=f"session {id!r}",
                 )  # fmt: skip
                 chosen: str | Voice | None = voice if voice is not None else rows[-1].voice if rows else None
                 try:
@@ -249,7 +251,10 @@ class Store:
         return swept
 
     def _sweep(self) -> None:
-        """Erase the turns whose time has come."""
+        """Erase the turns whose time has come, and once what killed processes left."""
+        if not self._tidy:
+            self._records.tidy()
+            self._tidy = True
         if self._days is not None:
             end = datetime.now(UTC) - timedelta(days=self._days)
             self._records.erase_before(end.isoformat(timespec="milliseconds"))
@@ -268,6 +273,9 @@ class Store:
             return conversation_of(rows, self._sound)
         except StorageError as error:
             raise StorageError(f"session {id!r} of {self._records.place}: {error}") from None
+
+    def _lightened(self, message: Message) -> Message:
+        return lightened(message, self._sound if self._keep_sound else None)
 
     def _sound(self, name: str, rate: int) -> Audio:
         return FiledAudio(lambda: self._read_sound(name), rate, name.removesuffix(".wav"))

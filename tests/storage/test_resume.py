@@ -12,7 +12,7 @@ import pytest
 from support.models import calls, scripted
 from support.sounds import tone
 
-from agentaudio import Agent, VoiceLibrary, external_tool, tool
+from agentaudio import Agent, Audio, VoiceLibrary, events, external_tool, tool
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart, TextPart
 from agentaudio.errors import BackendError, OptionError, SessionInUse
 from agentaudio.model.scripted import Scripted
@@ -279,3 +279,46 @@ async def test_the_voice_of_a_session_comes_back_unless_it_was_revoked(path: Pat
         await store.leave("ana")
         library.revoke("ruby")
         assert (await store.session(agent, "ana")).voice is None
+
+
+@pytest.mark.parametrize("keep_sound", [True, False])
+async def test_a_long_session_holds_the_sound_of_its_latest_turns_only_and_twice_the_recent_turns(
+    path: Path, keep_sound: bool
+) -> None:
+    agent = Agent(Scripted([{"heard": "hi", "say": "Yes."}], loop=True), instructions="Be brief.")
+    async with SqliteStore(path, keep_sound=keep_sound) as store:
+        session = await store.session(agent, "ana", recent=60)
+        turns = []
+        for number in range(150):
+            await session.run(tone(100 + number, 0.1))
+            turns.append(sum(message.role == "user" for message in session.conversation))
+        assert max(turns) <= 121 and turns[-1] > 60 and session.conversation.messages[0].text == "Be brief."
+        assert session.conversation.messages[1].role == "user"
+        held = [
+            message.turn
+            for message in session.conversation
+            for part in message.parts
+            if type(getattr(part, "audio", None)) is Audio
+        ]
+        assert 110 <= min(held) and 20 <= len(set(held)) <= 41
+        if keep_sound:
+            conversation, _ = await store.load("ana")
+            assert conversation.messages[0].parts[0] == AudioPart(tone(100, 0.1), "hi")
+            assert conversation.messages[-len(session.conversation) + 1 :] == session.conversation.messages[1:]
+
+
+async def test_a_live_session_is_stored_and_resumed_like_any_other(path: Path) -> None:
+    agent = Agent(Scripted(["Yes."], loop=True))
+    async with SqliteStore(path) as store:
+        for number in (1, 2):
+            async with await store.live(agent, "ana", ears=None) as live:
+                assert len(live.conversation) == 2 * (number - 1)
+                await live.send(f"turn {number}")
+                async for event in live:
+                    if isinstance(event, events.TurnFinished):
+                        live.played(9.0)
+                        break
+            with pytest.raises(SessionInUse):
+                await store.session(agent, "ana")
+            await store.leave("ana")
+        assert [message.text for message in (await store.load("ana"))[0]] == ["turn 1", "Yes.", "turn 2", "Yes."]
