@@ -15,6 +15,7 @@ from agentaudio.errors import OptionError
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.voice_states import VoiceStates
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.formats import sound_files
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 
 LONGEST_SAMPLE_S = 60.0
@@ -57,7 +58,7 @@ class Presets:
         path = Path(folder).expanduser()
         if not path.is_dir():
             raise OptionError(f"there is no folder {path} with samples of preset voices")
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in (".wav", ".flac", ".mp3", ".ogg"))
+        found = sound_files(path.iterdir())
         return cls({file.stem: Audio.load(file, max_duration_s=LONGEST_SAMPLE_S) for file in found})
 
     async def nearest(self, voice: ReferenceVoice) -> PresetVoice:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from agentaudio.errors import MissingExtra, VoiceError, did_you_mean
 from agentaudio.files import open_regular, open_within
-from agentaudio.sound.formats import SOUND_SUFFIXES
+from agentaudio.sound.formats import SOUND_SUFFIXES, sound_files
 from agentaudio.voice_library.voice import Consent, Source, VoiceCard
 
 LISTS = (".txt", ".list", ".scp")
@@ -87,8 +87,7 @@ Raw = tuple[int, dict[str, Any] | str]  # the number of a row, and its columns o
 
 
 def _folder(folder: Path) -> Iterator[Entry]:
-    files = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
-    sounds = sorted(file for file in files if file.suffix.lower() in SOUND_SUFFIXES)
+    sounds = sound_files(Path(place) / name for place, _, names in os.walk(folder) for name in names)
     if not sounds:
         raise VoiceError(f"{folder} holds no recordings; known suffixes: {', '.join(SOUND_SUFFIXES)}")
     return _within(folder, ((number, {"file": str(file.relative_to(folder))}) for number, file in enumerate(sounds, 1)))

@@ -52,7 +52,7 @@ _PACKAGES = (
     ("pocket_tts", "pocket-tts", "pocket-tts", "speech in cloned voices by Pocket TTS"),
     ("sentencepiece", "sentencepiece", "pocket-tts-onnx", "Pocket TTS by an ONNX export"),
     ("ddgs", "ddgs", "web", "web_search"),
-    ("av", "av", "containers", "reading WebM, MP4 and M4A"),
+    ("av", "av", "containers", "reading WebM, MP4, M4A, AAC, AMR and WMA"),
     ("sounddevice", "sounddevice", "microphone", "`agentaudio ask mic`"),
 )
 

@@ -62,7 +62,7 @@ class Audio:
         """Read a sound file of any rate and channel count, mixed to mono.
 
         source: path, bytes, or binary file object; WAV, FLAC, MP3, Ogg Vorbis, Opus, AIFF
-            as they are; WebM, MP4 and M4A with the extra `containers`
+            as they are; WebM, MP4, M4A, AAC, AMR and WMA with the extra `containers`
         sample_rate: resample to this rate; None keeps the file's own
         highest_rate: resample to this rate when the file's own is higher
         max_duration_s: longest sound that is read

@@ -46,15 +46,16 @@ def decode(
 ) -> Decoded:
     """Read a sound file of any rate and channel count. Blocks until it is read.
 
-    source: path, bytes, or binary file object; WAV, FLAC, MP3, Ogg Vorbis, Opus, AIFF; WebM, MP4
-        and M4A with the extra `containers`
+    source: path, bytes, or binary file object; WAV, FLAC, MP3, Ogg Vorbis, Opus, AIFF; WebM, MP4,
+        M4A, AAC, AMR and WMA with the extra `containers`. The content decides, not the name. Sounds that
+        were joined end to end are read one after the other.
     max_duration_s: longest sound; it limits the samples too, see SAMPLES_PER_S
     setting: where that limit is set, for error messages
     highest_rate: in Hz; a sound of a higher rate is resampled to it; None keeps any rate
 
-    Raises AudioError when the file is missing, empty, truncated, longer than the limit, takes more
-    than the limits of `agentaudio.workers.limits.SOUND`, or is not a sound file, and MissingExtra for a
-    container without the extra.
+    Raises AudioError when the file is missing, empty, truncated, longer than the limit, becomes less than it
+    promises, takes more than the limits of `agentaudio.workers.limits.SOUND`, or is not a sound file, and
+    MissingExtra for a container without the extra.
     """
     budget = _budget(max_duration_s, setting, highest_rate)
     content, name = _content(source, budget)
@@ -105,7 +106,7 @@ def _decode_here(content: bytes, name: str, budget: Budget) -> Decoded | None:
 
 def _decode_apart(job: Job[Any], content: bytes, name: str, budget: Budget) -> Decoded:
     if is_container(content) and importlib.util.find_spec("av") is None:
-        raise MissingExtra(f"reading {name} (WebM, MP4 or M4A)", "containers")
+        raise MissingExtra(f"reading {name} (WebM, MP4, M4A, AAC, AMR or WMA)", "containers")
     most = budget.samples
     if budget.highest_rate is not None:
         most = min(most, int(budget.duration_s * budget.highest_rate) + 1)

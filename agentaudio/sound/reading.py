@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import io
-import struct
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import AudioError
-from agentaudio.sound.formats import is_container, is_read_by_libsndfile
+from agentaudio.sound.joined import Sound, sounds_in
 from agentaudio.sound.mixing import Mixer
+from agentaudio.sound.resample import resample
 
 _BLOCK_SAMPLES = 2**18
 _LOSSLESS = ("WAV", "FLAC", "AIFF", "W64", "CAF")  # as libsndfile names them
 _PLAIN_STARTS = (b"RIFF", b"FORM", b"RF64", b"riff", b"caff", b".snd")
+_TIMED = ("mov", "asf")  # FFmpeg's readers of formats that state how long a sound is
+_SPARE_S, _SPARE_SHARE = 0.3, 0.02  # what such a statement may be wrong by
 _UNKNOWN = 2**62  # frames that libsndfile claims for a stream of unknown length
 
 
@@ -68,37 +70,57 @@ class Budget(NamedTuple):
 def read(content: bytes | bytearray, name: str, budget: Budget) -> Decoded:
     """Decode a sound file block by block, mixed and resampled; what its header claims is checked first.
 
-    Raises AudioError when it is truncated, not a sound file or above the budget.
+    Sounds that were joined in the file are all read; a sound of a lower rate is resampled to the highest.
+
+    Raises AudioError when it is truncated, not a sound file, above the budget, or becomes less than it promises.
     """
-    _refuse_truncated_wav(content, name)
     try:
-        mixer = _mixed(content, name, budget)
-        if (channel := mixer.channel_instead) is not None:
-            mixer = _mixed(content, name, budget, channel)
-        return Decoded(mixer.end(), mixer.sample_rate)
+        parts: list[Decoded] = []
+        sounds = sounds_in(content, name)
+        for sound in sounds:
+            if sound.reader is not None and sound.reader != sounds[0].reader:
+                raise AudioError(f"{name} is joined from sounds of different formats; convert them first")
+            before_s = sum(len(part.samples) / part.sample_rate for part in parts)
+            parts.append(_decoded(sound, name, budget, before_s))
+        if len(parts) == 1:
+            return parts[0]
+        rate = max(part.sample_rate for part in parts)
+        return Decoded(np.concatenate([resample(part.samples, part.sample_rate, rate) for part in parts]), rate)
     except AudioError as error:
         if name in str(error):
             raise
         raise AudioError(f"{name}: {error}") from None
 
 
-def _mixed(content: bytes | bytearray, name: str, budget: Budget, channel: int | None = None) -> Mixer:
+def _decoded(sound: Sound, name: str, budget: Budget, before_s: float) -> Decoded:
+    """before_s: seconds of the sounds before it in the same file"""
+    mixed = _by_libsndfile if sound.reader is None else _by_ffmpeg
+    mixer = mixed(sound, name, budget, before_s)
+    if (channel := mixer.channel_instead) is not None:
+        mixer = mixed(sound, name, budget, before_s, channel)
+    found = Decoded(mixer.end(), mixer.sample_rate)
+    duration_s = len(found.samples) / found.sample_rate
+    if duration_s < sound.least_s:
+        raise AudioError(
+            f"{name} is damaged: {duration_s:.1f} s of at least {sound.least_s:.1f} s can be read; copy it again"
+        )
+    return found
+
+
+def _by_libsndfile(sound: Sound, name: str, budget: Budget, before_s: float, channel: int | None = None) -> Mixer:
     import soundfile
 
-    if is_container(content[:12]):
-        return _mixed_container(content, name, budget, channel)
-    if not is_read_by_libsndfile(content[:12]):
-        raise AudioError(f"{name} is not a sound file that can be read (unknown format); use WAV or FLAC")
     try:
-        with _sound_file()(content) as file:
+        with _sound_file()(sound.content) as file:
             claimed, lossless = file.frames, file.format in _LOSSLESS
+            before = round(before_s * file.samplerate)
             if claimed < _UNKNOWN:
-                budget.check(name, claimed, file.samplerate, file.channels)
+                budget.check(name, before + claimed, file.samplerate, file.channels)
             mixer = Mixer(file.samplerate, file.channels, highest_rate=budget.highest_rate, channel=channel)
             size = max(1, _BLOCK_SAMPLES // file.channels)
             while len(block := file.read(size, dtype="float32", always_2d=True)):
                 mixer.push(block)
-                budget.check(name, mixer.frames, file.samplerate, file.channels, at_least=True)
+                budget.check(name, before + mixer.frames, file.samplerate, file.channels, at_least=True)
     except soundfile.LibsndfileError as error:
         reason = error.error_string.rstrip(".").lower()
         raise AudioError(f"{name} is not a sound file that can be read ({reason}); use WAV or FLAC") from None
@@ -143,39 +165,28 @@ def is_uncompressed(content: bytes) -> bool:
         return False
 
 
-def _refuse_truncated_wav(content: bytes | bytearray, name: str) -> None:
-    # libsndfile reads what is left of a truncated WAV without an error, and words would go missing.
-    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
-        return
-    position = 12
-    while position + 8 <= len(content):
-        chunk, size = content[position : position + 4], struct.unpack_from("<I", content, position + 4)[0]
-        if chunk == b"data":
-            held = len(content) - position - 8
-            streamed = size in (0, 0xFFFFFFFF) or size >= 0x7FFFF000  # written before the length was known
-            if held < size and not streamed:
-                raise AudioError(f"{name} is truncated: it holds {held} of {size} bytes; copy it again")
-            return
-        position += 8 + size + size % 2
-    raise AudioError(f"{name} is truncated: it ends before the sound that its header announces; copy it again")
-
-
-def _mixed_container(content: bytes | bytearray, name: str, budget: Budget, channel: int | None) -> Mixer:
+def _by_ffmpeg(sound: Sound, name: str, budget: Budget, before_s: float, channel: int | None = None) -> Mixer:
     import av
 
     mixer: Mixer | None = None
+    promised_s = 0.0
     try:
-        with av.open(io.BytesIO(content), "r") as container:
+        # The reader is named, so that content cannot choose another one, such as a playlist.
+        with av.open(io.BytesIO(sound.content), "r", format=sound.reader) as container:
             if not container.streams.audio:
                 raise AudioError(f"{name} has no audio track")
-            rate = container.streams.audio[0].rate
+            stream = container.streams.audio[0]
+            if sound.reader in _TIMED and stream.duration is not None and stream.time_base is not None:
+                promised_s = float(stream.duration * stream.time_base)
+            rate = stream.rate
+            before = round(before_s * rate)
             to_float = av.AudioResampler(format="fltp", rate=rate)
             for frame in container.decode(audio=0):
                 for plain in to_float.resample(frame):
                     block: NDArray[Any] = plain.to_ndarray().astype(np.float32).T
                     mixer = mixer or Mixer(rate, block.shape[1], highest_rate=budget.highest_rate, channel=channel)
                     mixer.push(block)
-                    budget.check(name, mixer.frames, rate, block.shape[1], at_least=True)
+                    budget.check(name, before + mixer.frames, rate, block.shape[1], at_least=True)
     except AudioError:
         raise
     except (av.FFmpegError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
@@ -183,4 +194,8 @@ def _mixed_container(content: bytes | bytearray, name: str, budget: Budget, chan
         raise AudioError(f"{name} is not a sound file that can be read ({error}); use WAV or FLAC") from None
     if mixer is None:
         raise AudioError(f"{name} holds no sound; record it again")
+    if mixer.frames / rate < promised_s - max(_SPARE_S, _SPARE_SHARE * promised_s):
+        raise AudioError(
+            f"{name} is truncated: {mixer.frames / rate:.1f} of {promised_s:.1f} s can be read; copy it again"
+        )
     return mixer

@@ -94,3 +94,12 @@ def test_parquet_with_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table({"file": broken}), tmp_path / "m.parquet")
     with pytest.raises(VoiceError, match="not a Parquet file that can be read"):
         list(read_manifest(tmp_path / "m.parquet"))
+
+
+def test_attribute_files_of_macos_are_left_out_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "set"
+    tone(duration_s=2).save(folder / "inner" / "ann.mp3")
+    (folder / "inner" / "._ann.mp3").write_bytes(b"\x00\x05\x16\x07" + bytes(4_000))
+    report = ingest(VoiceLibrary.create(tmp_path / "library"), folder)
+    assert [note.file for note in report.refused if "._" in str(note.file)] == []
+    assert "inner/._ann.mp3: macOS keeps attributes" in caplog.text
