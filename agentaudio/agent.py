@@ -123,7 +123,8 @@ class Agent:
 
         conversation, voice, deps, keeper: as for `session`, which says what is raised
         """
-        session = self.session(conversation, voice=voice, plays=True, deps=deps, keeper=keeper)
+        plays = settings.get("plays", True)
+        session = self.session(conversation, voice=voice, plays=plays, deps=deps, keeper=keeper)
         return LiveSession(session, settings)
 
     async def run(

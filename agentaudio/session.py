@@ -86,6 +86,13 @@ class Session:
         """The current voice; None is the model's own."""
         return self._state.voice
 
+    async def change_voice(self, voice: str | Voice | None) -> None:
+        """Speak in another voice from the next turn on: an id, a name, a Voice, "default" or None for the agent's.
+
+        Raises VoiceNotFound, ConsentError, and OptionError when the model cannot speak in it.
+        """
+        self._state.voice = await asyncio.to_thread(self.setup.find_voice, "default" if voice is None else voice)
+
     async def stream(
         self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> AsyncGenerator[Event, None]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from rich.cells import cell_len
+from rich.table import Table
 from rich.text import Text
 
 from agentaudio import events
 from agentaudio.cli.console import Terminal, mark, out
 from agentaudio.escaping import one_line
 from agentaudio.events import Event
+from agentaudio.live.events import AgentStopped, NoticeSpoken
+
+INDENT = 8
+"""Columns before the text of a line."""
 
 
 class Narrator:
@@ -18,6 +25,7 @@ class Narrator:
     def __init__(self, console: Terminal = out) -> None:
         self._console = console
         self._in_answer = False
+        self._column = 0
 
     def show(self, event: Event) -> None:
         match event:
@@ -43,15 +51,31 @@ class Narrator:
             case events.TextSpoken(text=text):
                 if not self._in_answer:
                     self._console.print(mark("   says ", "green"), end="")
-                    self._in_answer = True
-                self._console.print(text, end="", style="bold")
+                    self._in_answer, self._column = True, INDENT
+                self._say(text)
             case events.PassageCited(citation=citation):
                 self._line("cites", f"{citation.title} ", mark(f"({citation.source})", "dim"), at_s=event.at_s)
+            case NoticeSpoken(text=text):
+                self._line("says", mark(text, "italic"))
+            case AgentStopped(played_s=seconds):
+                self._line("stopped", f"after {seconds:.1f} s of the answer")
             case events.TurnFinished(reply=reply):
                 shown = [f"{name.replace('_', ' ')} {value:.2f} s" for name, value in reply.timings.items()]
                 self._line("timing", mark(" · ".join(shown), "dim"))
             case _:
                 pass
+
+    def _say(self, text: str) -> None:
+        """Print words of the answer; on a terminal, lines break between words."""
+        for piece in re.findall(r"\s+|\S+", text):
+            width = cell_len(piece)
+            if self._console.is_terminal and self._column + width > self._console.width:
+                self._console.print("\n" + " " * INDENT, end="")
+                self._column = INDENT
+                if piece.isspace():
+                    continue
+            self._console.print(piece, end="", style="bold")
+            self._column += width
 
     def _line(self, label: str, *parts: str | Text, at_s: float | None = None) -> None:
         if self._in_answer:
@@ -59,7 +83,14 @@ class Narrator:
             self._in_answer = False
         flat = [mark(one_line(part), "") if isinstance(part, str) else part for part in parts]
         when = "" if at_s is None else mark(f" {at_s:.2f} s", "dim")
-        self._console.print(mark(f"{label:>7}", "green"), " ", *flat, when, sep="")
+        if not self._console.is_terminal:
+            self._console.print(mark(f"{label:>7}", "green"), " ", *flat, when, sep="")
+            return
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column(width=INDENT - 1, justify="right")
+        grid.add_column(overflow="fold")
+        grid.add_row(mark(label, "green"), Text.assemble(*flat, when))
+        self._console.print(grid, soft_wrap=False)
 
 
 def _provenance(card: dict[str, Any]) -> str:

@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 SAMPLE_RATE_HZ = 16_000
 FIRST_WORD_S, FILLER_S = 4.0, 1.5
+OWN_WORDS_S = 3.0
+"""How long the words of the model's own ears are awaited at least."""
 LOST_CHECK_S = 0.2
 
 
@@ -69,15 +71,15 @@ class LiveSession:
             )
         limits = replace(session.setup.limits, first_word_s=settings.get("first_word_s", FIRST_WORD_S))
         session.setup = setup = replace(session.setup, limits=limits)
-        if not setup.model.capabilities.hears:
-            raise OptionError(
-                f"model {setup.model.name!r} cannot hear; take one that hears, or a cascade with a recogniser"
-            )
         self._setup, self._session = setup, session
         self._notices = Notices(setup)
         self._filler_s = settings.get("filler_s", FILLER_S)
-        self._ears = ears_of(setup.model, settings.get("ears", "auto"))
+        hears = setup.model.capabilities.hears
+        self._ears = ears_of(setup.model, settings.get("ears", "auto")) if hears else None
         self._settings = settings.get("turn_taking", TurnTaking())
+        if self._ears is not None and self._ears.are_the_models:
+            # The model waits for the same words anyway.
+            self._settings = replace(self._settings, late_s=max(self._settings.late_s, OWN_WORDS_S))
         self._taker = TurnTaker(self._settings, hears=self._ears is not None)
         self._microphone = Microphone(settings.get("sample_rate", SAMPLE_RATE_HZ))
         self._voice_activity = VoiceActivityStream()
@@ -151,6 +153,8 @@ class LiveSession:
         """
         if self._closed or not hasattr(self, "_loop"):
             raise OptionError("this live session is not open; write `async with agent.live() as live:`")
+        if not (model := self._setup.model).capabilities.hears:
+            raise OptionError(f"model {model.name!r} cannot hear; take one that hears, or a cascade with a recogniser")
         self._last_push = self._loop.time()
         sound = self._microphone.convert(chunk)
         played = self._speaker.take(len(sound))
@@ -167,12 +171,12 @@ class LiveSession:
         """Report how much of a turn's sound was played, notices included; see `Session.played`."""
         if turn is None or turn == self._speaker.turn:
             self._speaker.report(seconds)
-            if self._number:
+            if self._number and self._plays:
                 self._session.played(self._speaker.played_s, turn=turn)
             if self._speaker.played_s > 0:
                 self._unanswered_s = None
             self._check_played()
-        elif self._before is not None and turn == self._before.turn and turn > 0:
+        elif self._plays and self._before is not None and turn == self._before.turn and turn > 0:
             self._session.played(self._before.answer_s(seconds), turn=turn)
 
     async def say(self, text: str) -> None:
@@ -187,6 +191,10 @@ class LiveSession:
         self._stop_agent()
         self._work.put_nowait(self._answer(user))
 
+    async def change_voice(self, voice: str | Voice | None) -> None:
+        """Speak in another voice from the next turn on; see `Session.change_voice`."""
+        await self._session.change_voice(voice)
+
     async def interrupt(self) -> None:
         """Stop the answer, as if the user had interrupted it."""
         if self.is_busy:
@@ -197,7 +205,7 @@ class LiveSession:
     def is_busy(self) -> bool:
         """Whether the agent thinks or speaks."""
         thinks = self._turn is not None and not self._turn.done()
-        return thinks or (self._speaker.sounds and self._speaker.turn > self._stopped)
+        return thinks or (not self._ended and self._speaker.sounds)
 
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
@@ -334,7 +342,8 @@ class LiveSession:
     def _check_played(self) -> None:
         """Tell once when an answer was played to its end."""
         works = self._turn is not None and not self._turn.done()
-        if self._ended or works or not self._speaker.has_ended:
+        plays_on = not self._speaker.has_ended and (self._plays or self._last_push > 0)
+        if self._ended or works or plays_on:
             return
         self._ended = True
         self._unanswered_s = None

@@ -1,0 +1,171 @@
+"""`agentaudio chat`: a conversation of several turns, typed and spoken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from agentaudio import events
+from agentaudio.agent import Agent
+from agentaudio.cli.ask import DEFAULT_TOOLS
+from agentaudio.cli.chat_commands import Chat, ChatCommands
+from agentaudio.cli.console import mark, out, progress
+from agentaudio.cli.models import ModelOptions, load_or_fetch
+from agentaudio.cli.narrator import Narrator
+from agentaudio.cli.tools import Secrets, approve_on_terminal
+from agentaudio.errors import AgentAudioError, AudioError, MissingExtra
+from agentaudio.escaping import one_line
+from agentaudio.live.events import AgentFinished, AgentStopped
+from agentaudio.live.session import LiveSession
+from agentaudio.live.sound_card import SoundCard, sounddevice
+from agentaudio.model.speech_lm import GenerateOptions
+from agentaudio.tools.discovery import find_tools
+
+
+async def chat(
+    *,
+    model: str = "embedded",
+    option: ModelOptions = (),
+    tools: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = DEFAULT_TOOLS,
+    voice: str | None = None,
+    documents: str = "demo",
+    voices: str = "demo",
+    instructions: str | None = None,
+    typed: bool = False,
+    mute: bool = False,
+    headset: bool = False,
+    allow_commands: bool = False,
+    allow_secret: Secrets = (),
+) -> None:
+    """Talk with the agent: speak into the microphone, or type a line. Speaking or typing interrupts it.
+
+    Lines that begin with a slash are commands; /help lists them. Without a microphone or loudspeaker, such as over
+    ssh, the conversation is text.
+
+    Parameters
+    ----------
+    model
+        Speech model, as NAME or NAME:ARGUMENT; `agentaudio models list` shows them.
+    option
+        Option of the model, as NAME=VALUE; repeat it for more.
+    tools
+        Tools the model may call: names (`agentaudio tools list` shows them), files and folders.
+    voice
+        Id or name of the voice to start with; `agentaudio voices list` shows them.
+    documents
+        Folder of documents for search_documents; `demo` stands for those that ship with agentaudio.
+    voices
+        Folder of a voice library; `demo` stands for the voices that ship with agentaudio.
+    instructions
+        What the model is told about its task, before the conversation.
+    typed
+        Do not use the microphone.
+    mute
+        Do not play the answers.
+    headset
+        The microphone does not hear the loudspeaker, so that nothing needs to be taken out of its sound.
+    allow_commands
+        Allow tools in files to run programs.
+    allow_secret
+        Environment variable, file or folder that tools in files may read as a secret; repeat it for more.
+    """
+    given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
+    loaded = await load_or_fetch(model, option)
+    hears = loaded.capabilities.hears and not typed
+    plays = loaded.capabilities.voices != "none" and not mute
+    if hears or plays:
+        try:
+            sounddevice()
+        except MissingExtra as missing:
+            out.print(mark(f"without sound: {missing}", "yellow"))
+            hears = plays = False
+    agent = Agent(
+        loaded, tools=given, voice=voice, documents=documents, voices=voices, instructions=instructions,
+        options=GenerateOptions(speak=plays), approve=approve_on_terminal,
+    )  # fmt: skip
+    async with agent:
+        with progress("loading models, documents and voices"):
+            await agent.warm_up()
+        live = agent.live(ears="auto" if hears else None, plays=plays, echo_guard=hears and plays and not headset)
+        async with live, contextlib.AsyncExitStack() as devices:
+            card = await _card(devices, live, hears=hears, plays=plays)
+            await _converse(Chat(agent, live, card))
+
+
+async def _card(devices: contextlib.AsyncExitStack, live: LiveSession, *, hears: bool, plays: bool) -> SoundCard | None:
+    """The sound card, with what it has of the two; None where it has neither."""
+    for microphone, loudspeaker in dict.fromkeys([(hears, plays), (False, plays), (hears, False)]):
+        if not (microphone or loudspeaker):
+            continue
+        try:
+            return await devices.enter_async_context(
+                SoundCard(live, microphone=microphone, loudspeaker=loudspeaker)
+            )  # fmt: skip
+        except AudioError as error:
+            out.print(mark(str(error), "yellow"))
+    return None
+
+
+async def _converse(chat: Chat) -> None:
+    """Run the conversation until /quit, or the end of the input."""
+    heard = "speak or type" if chat.card is not None and chat.card.hears else "type"
+    out.print(mark(f"{heard}; /help lists the commands, /quit ends", "dim"))
+    quiet = asyncio.Event()
+    quiet.set()
+    showing = asyncio.create_task(_show(chat, quiet))
+    commands = ChatCommands(chat)
+    try:
+        async with contextlib.aclosing(_lines()) as lines:
+            async for line in lines:
+                line = line.strip()
+                if not line:
+                    continue
+                if line.startswith("/"):
+                    if not await commands.run(line):
+                        break
+                    continue
+                quiet.clear()
+                await chat.live.send(line)
+                if not sys.stdin.isatty():  # the lines of a file do not interrupt each other
+                    await quiet.wait()
+    finally:
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+
+
+async def _show(chat: Chat, quiet: asyncio.Event) -> None:
+    """Print and play what happens. quiet: set whenever an answer is over"""
+    narrator = Narrator()
+    async for event in chat.live:
+        if chat.card is not None:
+            chat.card.take(event)
+        narrator.show(event)
+        match event:
+            case events.TurnFinished(reply=reply):
+                chat.last = reply
+            case events.TurnFailed(error=error) if isinstance(error, AgentAudioError):
+                out.print(mark(" failed", "red"), one_line(str(error)))
+            case AgentFinished() | AgentStopped():
+                quiet.set()
+
+
+async def _lines() -> AsyncGenerator[str, None]:
+    """The lines of standard input. A thread of its own reads them, which ends with the process."""
+    loop, arrived = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+
+    def read() -> None:
+        line: str | None = ""
+        while line is not None:
+            line = sys.stdin.readline() or None
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(arrived.put_nowait, line)
+
+    threading.Thread(target=read, daemon=True, name="agentaudio-lines").start()
+    while (line := await arrived.get()) is not None:
+        yield line

@@ -1,0 +1,124 @@
+"""`SoundCard`: a live session at the computer's microphone and loudspeaker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Self
+
+from agentaudio.errors import AgentAudioError, AudioError, MissingExtra, OptionError
+from agentaudio.events import Event
+from agentaudio.live.player import Player
+from agentaudio.live.session import LiveSession
+
+log = logging.getLogger(__name__)
+
+MICROPHONE_HZ = 16_000
+FRAME_S = 0.02
+
+
+def sounddevice() -> Any:
+    """The package sounddevice. Raises MissingExtra without it, or without the system's library PortAudio."""
+    try:
+        import sounddevice as package
+    except (ImportError, OSError):  # OSError: the system has no PortAudio
+        raise MissingExtra(
+            "sound from a microphone and to a loudspeaker (it also needs the system library PortAudio)", "microphone"
+        ) from None
+    return package
+
+
+class SoundCard:
+    """Sends the microphone's sound to a live session, plays the session's, and reports how far it was played.
+
+    live: with `sample_rate` 16,000
+    microphone, loudspeaker: whether to use them
+    loudspeaker_hz: sample rate of the loudspeaker
+
+    Use it as `async with`, and give each event to `take`. Raises MissingExtra without the extra `microphone`, and
+    AudioError when the system has no such device.
+    """
+
+    def __init__(
+        self, live: LiveSession, *, microphone: bool = True, loudspeaker: bool = True, loudspeaker_hz: int = 24_000
+    ) -> None:
+        self._live, self._loop = live, asyncio.get_running_loop()
+        self.player = Player(loudspeaker_hz)
+        self.hears, self.plays = microphone, loudspeaker
+        self.muted = False
+        self.has_vanished = asyncio.Event()
+        self._streams: list[Any] = []
+        package = sounddevice()
+        try:
+            if microphone:
+                self._streams.append(
+                    package.RawInputStream(
+                        MICROPHONE_HZ,
+                        round(FRAME_S * MICROPHONE_HZ),
+                        channels=1,
+                        dtype="int16",
+                        callback=self._recorded,
+                        finished_callback=self._ended,
+                    )  # fmt: skip
+                )
+            if loudspeaker:
+                self._streams.append(
+                    package.OutputStream(
+                        loudspeaker_hz,
+                        round(FRAME_S * loudspeaker_hz),
+                        channels=1,
+                        dtype="float32",
+                        callback=self._play,
+                        finished_callback=self._ended,
+                    )  # fmt: skip
+                )
+        except package.PortAudioError as error:
+            self._close()
+            raise AudioError(f"there is no sound device to use ({error}); type instead, or plug one in") from None
+
+    def take(self, event: Event) -> None:
+        """Play what an event of the session says."""
+        self.player.take(event)
+
+    async def __aenter__(self) -> Self:
+        for stream in self._streams:
+            await asyncio.to_thread(stream.start)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._loop = None  # type: ignore[assignment]
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        for stream in self._streams:
+            stream.close()
+        self._streams = []
+
+    def _recorded(self, data: Any, frames: int, time: Any, status: Any) -> None:
+        if not self.muted:
+            self._in_loop(self._push, bytes(data))
+
+    def _play(self, out: Any, frames: int, time: Any, status: Any) -> None:
+        block, played = self.player.fill(frames)
+        out[:, 0] = block
+        for turn, seconds in played.items():
+            self._in_loop(self._report, turn, seconds)
+
+    def _ended(self) -> None:
+        self._in_loop(self.has_vanished.set)
+
+    def _in_loop(self, function: Any, *given: Any) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(function, *given)
+
+    def _push(self, data: bytes) -> None:
+        try:
+            self._live.push(data)
+        except OptionError:
+            pass  # the session has been closed
+        except AgentAudioError as error:
+            log.warning("sound of the microphone was dropped: %s", error)
+
+    def _report(self, turn: int, seconds: float) -> None:
+        self._live.played(seconds, turn=turn)

@@ -1,0 +1,61 @@
+"""`agentaudio chat`, typed, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from agentaudio.saved_conversation import load_conversation
+
+
+def chat(lines: str, *options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agentaudio", "chat", "--typed", "--mute", *options]
+    return subprocess.run(command, input=lines, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def script(folder: Path, *steps: object) -> str:
+    file = folder / "script.json"
+    file.write_text(json.dumps(steps), encoding="utf-8")
+    return f"scripted:{file}"
+
+
+def test_typed_lines_are_answered_in_turn_until_quit(tmp_path: Path) -> None:
+    model = script(
+        tmp_path, "good morning", {"calls": [{"name": "calculate", "arguments": {"expression": "6*7"}}]}, "42"
+    )
+    ended = chat("hello\nwhat is 6 times 7\n/quit\nnever read\n", "--model", model)
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stdout
+    assert said.index("good morning") < said.index("calculate(expression='6*7')") < said.index("says 42")
+    assert "never read" not in said and "stopped" not in said
+
+
+def test_the_end_of_the_input_ends_the_conversation(tmp_path: Path) -> None:
+    ended = chat("hello\n", "--model", script(tmp_path, "good morning"))
+    assert ended.returncode == 0 and "good morning" in ended.stdout
+
+
+def test_commands_change_the_voice_list_tools_and_save(tmp_path: Path) -> None:
+    file = tmp_path / "talk.json"
+    lines = f"hello\n/voice zzz\n/voice albert\n/tools\n/replay\n/save {file}\n/fly\n/save\n/help\n/quit\n"
+    ended = chat(lines, "--model", script(tmp_path, "good morning"))
+    assert ended.returncode == 0, ended.stderr
+    for part in ("zzz", "Albert: albert", "calculate", "there is no command /fly", "name the file", "/voice NAME"):
+        assert part in ended.stdout, part
+    assert ended.stdout.count("good morning") == 2
+    assert [message.text for message in load_conversation(file)] == ["hello", "good morning"]
+
+
+def test_a_tool_file_that_is_missing_is_told_in_one_line(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    ended = chat("hello\n", "--model", script(tmp_path, "good"), "--tools", missing)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr and missing in ended.stderr
+
+
+def test_the_model_reads_the_instructions(tmp_path: Path) -> None:
+    file = tmp_path / "talk.json"
+    model = script(tmp_path, "good morning")
+    chat(f"hello\n/save {file}\n", "--model", model, "--instructions", "Be brief.")
+    assert load_conversation(file).messages[0].text == "Be brief."
