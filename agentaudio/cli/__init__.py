@@ -38,6 +38,7 @@ for _home, _help in {
     "agentaudio.cli.tools:tools": "List, check and run the tools that agents can be given.",
     "agentaudio.cli.models:models": "Show the speech models and their options, and fetch the weights that they need.",
     "agentaudio.cli.step_audio_2:model": "Make a small random checkpoint of Step-Audio 2 for tests.",
+    "agentaudio.cli.stats:stats": "Show where the time of turns went.",
     "agentaudio.cli.doctor:doctor": "Show what is installed, what is missing and how to install it.",
 }.items():
     app.command(_home, help=_help)

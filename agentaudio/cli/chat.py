@@ -7,6 +7,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,13 +16,14 @@ from agentaudio import events
 from agentaudio.agent import Agent
 from agentaudio.cli.ask import DEFAULT_TOOLS
 from agentaudio.cli.chat_commands import Chat, ChatCommands
-from agentaudio.cli.console import mark, out, progress
+from agentaudio.cli.console import ensure_writable, mark, out, progress
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.narrator import Narrator
 from agentaudio.cli.tools import Secrets, approve_on_terminal
 from agentaudio.errors import AgentAudioError, AudioError, MissingExtra
 from agentaudio.escaping import one_line
 from agentaudio.live.events import AgentFinished, AgentStopped
+from agentaudio.live.latency import LatencyLedger
 from agentaudio.live.session import LiveSession
 from agentaudio.live.sound_card import SoundCard, sounddevice
 from agentaudio.model.speech_lm import GenerateOptions
@@ -40,6 +42,7 @@ async def chat(
     typed: bool = False,
     mute: bool = False,
     headset: bool = False,
+    ledger: Path | None = None,
     allow_commands: bool = False,
     allow_secret: Secrets = (),
 ) -> None:
@@ -70,11 +73,15 @@ async def chat(
         Do not play the answers.
     headset
         The microphone does not hear the loudspeaker, so that nothing needs to be taken out of its sound.
+    ledger
+        Add the times of each turn to this file; `agentaudio stats FILE` shows them.
     allow_commands
         Allow tools in files to run programs.
     allow_secret
         Environment variable, file or folder that tools in files may read as a secret; repeat it for more.
     """
+    if ledger is not None:
+        ensure_writable(ledger)
     given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
     loaded = await load_or_fetch(model, option)
     hears = loaded.capabilities.hears and not typed
@@ -95,7 +102,7 @@ async def chat(
         live = agent.live(ears="auto" if hears else None, plays=plays, echo_guard=hears and plays and not headset)
         async with live, contextlib.AsyncExitStack() as devices:
             card = await _card(devices, live, hears=hears, plays=plays)
-            await _converse(Chat(agent, live, card))
+            await _converse(Chat(agent, live, card), ledger)
 
 
 async def _card(devices: contextlib.AsyncExitStack, live: LiveSession, *, hears: bool, plays: bool) -> SoundCard | None:
@@ -112,13 +119,14 @@ async def _card(devices: contextlib.AsyncExitStack, live: LiveSession, *, hears:
     return None
 
 
-async def _converse(chat: Chat) -> None:
+async def _converse(chat: Chat, ledger: Path | None) -> None:
     """Run the conversation until /quit, or the end of the input."""
+    times = LatencyLedger(chat.agent.model.name)
     heard = "speak or type" if chat.card is not None and chat.card.hears else "type"
     out.print(mark(f"{heard}; /help lists the commands, /quit ends", "dim"))
     quiet = asyncio.Event()
     quiet.set()
-    showing = asyncio.create_task(_show(chat, quiet))
+    showing = asyncio.create_task(_show(chat, quiet, times))
     commands = ChatCommands(chat)
     try:
         async with contextlib.aclosing(_lines()) as lines:
@@ -137,15 +145,18 @@ async def _converse(chat: Chat) -> None:
     finally:
         showing.cancel()
         await asyncio.gather(showing, return_exceptions=True)
+        if ledger is not None:
+            times.append_to(ledger)
 
 
-async def _show(chat: Chat, quiet: asyncio.Event) -> None:
-    """Print and play what happens. quiet: set whenever an answer is over"""
+async def _show(chat: Chat, quiet: asyncio.Event, times: LatencyLedger) -> None:
+    """Print and play what happens, and take its times. quiet: set whenever an answer is over"""
     narrator = Narrator()
     async for event in chat.live:
         if chat.card is not None:
             chat.card.take(event)
         narrator.show(event)
+        times.take(event)
         match event:
             case events.TurnFinished(reply=reply):
                 chat.last = reply

@@ -66,6 +66,13 @@ class NoticeSpoken(LiveEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStarted(LiveEvent):
+    """The first sound of the answer was played."""
+
+    type = "agent.started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentPaused(LiveEvent):
     """Hold the sound that has not been played: somebody speaks, and it is not clear yet whether to the agent."""
 

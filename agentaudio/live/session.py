@@ -20,6 +20,7 @@ from agentaudio.live.events import (
     AgentFinished,
     AgentPaused,
     AgentResumed,
+    AgentStarted,
     AgentStopped,
     NoticeReason,
     NoticeSpoken,
@@ -96,6 +97,7 @@ class LiveSession:
         self._goes_on_from_s: float | None = None  # where the turn began that the user goes on with
         self._is_taken_back = False
         self._number = 0
+        self._started = 0  # the latest turn of whose answer something was played
         self._stopped = 0  # the latest turn whose sound is not wanted any more
         self._ended = True  # playback of the latest turn
         self._last_push = 0.0
@@ -173,8 +175,6 @@ class LiveSession:
             self._speaker.report(seconds)
             if self._number and self._plays:
                 self._session.played(self._speaker.played_s, turn=turn)
-            if self._speaker.played_s > 0:
-                self._unanswered_s = None
             self._check_played()
         elif self._plays and self._before is not None and turn == self._before.turn and turn > 0:
             self._session.played(self._before.answer_s(seconds), turn=turn)
@@ -340,7 +340,11 @@ class LiveSession:
                 self._emit(events.AudioSpoken, audio=sound)
 
     def _check_played(self) -> None:
-        """Tell once when an answer was played to its end."""
+        """Tell once when an answer begins to be played, and when it was played to its end."""
+        if self._started < self._number and self._speaker.played_s > 0:
+            self._started = self._number
+            self._unanswered_s = None
+            self._emit(AgentStarted)
         works = self._turn is not None and not self._turn.done()
         plays_on = not self._speaker.has_ended and (self._plays or self._last_push > 0)
         if self._ended or works or plays_on:

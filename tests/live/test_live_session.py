@@ -77,11 +77,10 @@ async def test_a_spoken_question_is_taken_whole_and_answered() -> None:
         await at.until_playing()
         assert at.now_s - ended < 0.8
         await at.quiet(ANSWER_S + 0.5)
-    kinds = [kind for kind in at.types() if kind not in ("audio.delta", "text.delta")]
-    assert kinds == [
-        "user.started", "user.stopped", "turn.committed", "turn.started", "step.started", "step.finished",
-        "turn.finished", "agent.finished",
-    ]  # fmt: skip
+    kinds = [kind for kind in at.types() if kind.startswith(("user.", "turn.", "agent."))]
+    assert kinds[:4] == ["user.started", "user.stopped", "turn.committed", "turn.started"]
+    # How far the model is ahead of the loudspeaker when playback begins depends on the machine.
+    assert set(kinds[4:6]) == {"agent.started", "turn.finished"} and kinds[6:] == ["agent.finished"]
     committed = next(event for _, event in at.happened if event.type == "turn.committed")
     assert committed.text == "What is the time in Tokyo?"  # type: ignore[attr-defined]
     assert committed.start_s < began + 0.15 and committed.end_s > ended - 0.3  # type: ignore[attr-defined]
