@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self, Unpack
 
-from agentaudio.conversation import Conversation, Message, TextPart, ToolSpec
+from agentaudio.conversation import Conversation, Message, TextPart
 from agentaudio.errors import OptionError
 from agentaudio.events import Event
 from agentaudio.hearing import UserInput
@@ -17,7 +17,7 @@ from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
 from agentaudio.model.registry import load_model
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
-from agentaudio.portal import portal
+from agentaudio.portal import portal, require_asyncio
 from agentaudio.reply import Reply
 from agentaudio.resources import Documents, Resources, Voices
 from agentaudio.session import Session
@@ -25,12 +25,13 @@ from agentaudio.setup import Setup
 from agentaudio.tools.discovery import ToolLike, find_tools
 from agentaudio.tools.execution import Approve
 from agentaudio.tools.tool import Tool
+from agentaudio.uncopied import Uncopied
 from agentaudio.voice_library.voice import Voice
 
 MAX_STEPS = 6
 
 
-class Agent:
+class Agent(Uncopied, instead="share it, as each session is separate, or make another"):
     """A speech model with tools, documents and voices. Each `session()` is a separate conversation.
 
     model: a name for `load_model`, or a SpeechLM
@@ -167,15 +168,14 @@ class Agent:
 
     async def warm_up(self) -> None:
         """Load models, documents and voices now, so that the first turn is as fast as later ones."""
-        setup = self._setup
-        specs: tuple[ToolSpec, ...] = ()
-        if setup.tools:
-            await asyncio.to_thread(setup.resources.prepare)
-            specs = setup.specs()
-        await self.model.warm_up(specs)
+        require_asyncio()
+        if self._setup.tools:
+            await asyncio.to_thread(self._setup.resources.prepare)
+        await self.model.warm_up(self._setup.specs() if self._setup.tools else ())
 
     async def aclose(self) -> None:
         """Release the resources of the tools, and close the model. When one of them raises, the others still end."""
+        require_asyncio()
         async with AsyncExitStack() as ending:
             ending.push_async_callback(self.model.aclose)
             for tool in reversed(list(self._setup.tools.values())):

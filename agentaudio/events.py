@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from agentaudio.conversation import Citation, ToolCall
 from agentaudio.model.speech_lm import EndReason
-from agentaudio.plain import plain
+from agentaudio.plain import PlainForm, plain
 from agentaudio.reply import Reply
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import ToolRun
@@ -23,7 +23,7 @@ from agentaudio.voice_library.voice import Voice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class BaseEvent(PlainForm):
     """Base class of the events.
 
     turn: number of the turn in its session, from 1
@@ -40,140 +40,161 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnStarted(Event):
-    type = "turn.started"
+class TurnStarted(BaseEvent):
+    type: ClassVar[Literal["turn.started"]] = "turn.started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepStarted(Event):
+class StepStarted(BaseEvent):
     """A generation begins.
 
     step: its number in the turn, from 1
     """
 
-    type = "step.started"
+    type: ClassVar[Literal["step.started"]] = "step.started"
     step: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechHeard(Event):
+class SpeechHeard(BaseEvent):
     """The user's words as the model recognised them.
 
     confidence: 0 to 1; None when unknown
     final: False for words recognised while the user is still speaking; the next `heard` replaces them
     """
 
-    type = "heard"
+    type: ClassVar[Literal["heard"]] = "heard"
     text: str
     confidence: float | None = None
     final: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextSpoken(Event):
+class TextSpoken(BaseEvent):
     """More words of the answer."""
 
-    type = "text.delta"
+    type: ClassVar[Literal["text.delta"]] = "text.delta"
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AudioSpoken(Event):
+class AudioSpoken(BaseEvent):
     """More sound of the answer, at the model's `sample_rate_hz`."""
 
-    type = "audio.delta"
+    type: ClassVar[Literal["audio.delta"]] = "audio.delta"
     audio: Audio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepFinished(Event):
+class StepFinished(BaseEvent):
     """A generation has ended.
 
     reason: as in the model's `End`; "length" when a limit ended it
     usage: counts such as `input_tokens` and `output_tokens`
     """
 
-    type = "step.finished"
+    type: ClassVar[Literal["step.finished"]] = "step.finished"
     step: int
     reason: EndReason
-    usage: Mapping[str, float] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolStarted(Event):
-    type = "tool.started"
+class ToolStarted(BaseEvent):
+    type: ClassVar[Literal["tool.started"]] = "tool.started"
     call: ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolProgress(Event):
+class ToolProgress(BaseEvent):
     """Progress reported by a tool.
 
     share: of the work that is done, 0 to 1; None when unknown
     """
 
-    type = "tool.progress"
+    type: ClassVar[Literal["tool.progress"]] = "tool.progress"
     call: ToolCall
     message: str
     share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolFinished(Event):
-    type = "tool.finished"
+class ToolFinished(BaseEvent):
+    type: ClassVar[Literal["tool.finished"]] = "tool.finished"
     run: ToolRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolRequested(Event):
+class ToolRequested(BaseEvent):
     """A call that the caller of the agent must run. Its result is the input of the next turn."""
 
-    type = "tool.requested"
+    type: ClassVar[Literal["tool.requested"]] = "tool.requested"
     call: ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceChanged(Event):
+class VoiceChanged(BaseEvent):
     """The agent speaks in `voice` from now on; None is the model's own."""
 
-    type = "voice.changed"
+    type: ClassVar[Literal["voice.changed"]] = "voice.changed"
     voice: Voice | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PassageCited(Event):
-    type = "citation"
+class PassageCited(BaseEvent):
+    type: ClassVar[Literal["citation"]] = "citation"
     citation: Citation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SavingFailed(Event):
+class SavingFailed(BaseEvent):
     """The session cannot be stored. It goes on, and what it could not store is tried again; sent once."""
 
-    type = "saving.failed"
+    type: ClassVar[Literal["saving.failed"]] = "saving.failed"
     error: BaseException
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SavingResumed(Event):
+class SavingResumed(BaseEvent):
     """After `saving.failed`: everything is stored now."""
 
-    type = "saving.resumed"
+    type: ClassVar[Literal["saving.resumed"]] = "saving.resumed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnFinished(Event):
-    type = "turn.finished"
+class TurnFinished(BaseEvent):
+    type: ClassVar[Literal["turn.finished"]] = "turn.finished"
     reply: Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnFailed(Event):
+class TurnFailed(BaseEvent):
     """The turn failed. The stream raises `error` after this event.
 
     reply: what was said and done until then, with stop="failed"
     """
 
-    type = "turn.failed"
+    type: ClassVar[Literal["turn.failed"]] = "turn.failed"
     error: BaseException
     reply: Reply
+
+
+Event = (
+    TurnStarted
+    | StepStarted
+    | SpeechHeard
+    | TextSpoken
+    | AudioSpoken
+    | StepFinished
+    | ToolStarted
+    | ToolProgress
+    | ToolFinished
+    | ToolRequested
+    | VoiceChanged
+    | PassageCited
+    | SavingFailed
+    | SavingResumed
+    | TurnFinished
+    | TurnFailed
+)
+"""Any event of a turn. `event.type == "text.delta"` tells type checkers which."""

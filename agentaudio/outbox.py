@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from agentaudio.events import Event, ToolProgress
+from agentaudio.events import BaseEvent, ToolProgress
 
 CAPACITY = 32
 """Number of unread events at which the turn waits for the reader."""
@@ -16,7 +16,7 @@ class Outbox:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[BaseEvent] = deque()
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._closed = False
@@ -24,14 +24,14 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def put(self, event: Event) -> None:
+    async def put(self, event: BaseEvent) -> None:
         """Append `event`, after waiting until there is room."""
         while len(self._waiting) >= self._capacity and not self._closed:
             self._room.clear()
             await self._room.wait()
         self.post(event)
 
-    def post(self, event: Event) -> None:
+    def post(self, event: BaseEvent) -> None:
         """Append `event` at once, even when the outbox is full. For code that cannot await, such as tool callbacks.
 
         In a full outbox, the progress of a call replaces an older one of the same call.
@@ -46,11 +46,11 @@ class Outbox:
         self._waiting.append(event)
         self._changed.set()
 
-    def replace(self, event: Event) -> None:
+    def replace(self, event: BaseEvent) -> None:
         """Put an event in the place of a waiting one of its kind, if there is one."""
         self._waiting = deque(event if type(old) is type(event) else old for old in self._waiting)
 
-    def withdraw(self, *kinds: type[Event]) -> int:
+    def withdraw(self, *kinds: type[BaseEvent]) -> int:
         """Remove the unread events of these kinds; returns how many."""
         kept = [event for event in self._waiting if not isinstance(event, kinds)]
         count = len(self._waiting) - len(kept)
@@ -64,7 +64,7 @@ class Outbox:
         self._changed.set()
         self._room.set()
 
-    async def get(self) -> Event | None:
+    async def get(self) -> BaseEvent | None:
         """Wait for the next event; returns None after the last one."""
         while not self._waiting:
             if self._closed:

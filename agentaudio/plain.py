@@ -6,10 +6,33 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
 
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.voice import Voice
+
+
+class PlainForm:
+    """Mixin of values with a `to_dict`: pydantic writes them in that form, as in an answer of FastAPI."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        writing = core_schema.plain_serializer_function_ser_schema(
+            cls.to_dict, return_schema=core_schema.dict_schema(), when_used="json"
+        )
+        return core_schema.is_instance_schema(cls, serialization=writing)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "object", "title": cls.__name__}
 
 
 def plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ import contextlib
 import contextvars
 import logging
 import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
@@ -89,9 +90,14 @@ class Portal:
 
         Cancelling cancels the coroutine, and returns when it has ended.
 
-        Raises what the coroutine raised, and OptionError when the portal is closed or was made before
-        a fork.
+        Raises what the coroutine raised, and OptionError outside asyncio and when the portal is closed or was
+        made before a fork.
         """
+        try:
+            require_asyncio()
+        except OptionError:
+            work.close()
+            raise
         loop = asyncio.get_running_loop()
         if loop is self._loop:
             return await work
@@ -254,12 +260,33 @@ def _settle(future: Future[Result], call: _Call[Result]) -> None:
             future.set_exception(error)
 
 
+def require_asyncio() -> None:
+    """Raises OptionError where no asyncio event loop runs, such as in trio's."""
+    other = _other_library()
+    if other is not None or not _in_event_loop():
+        where = f"{other} runs this coroutine" if other else "no asyncio event loop runs this coroutine"
+        raise OptionError(
+            f"agentaudio needs asyncio, but {where}; use asyncio.run(...), anyio with the backend 'asyncio', or the "
+            f"blocking call in a thread, such as {other or 'trio'}.to_thread.run_sync(agent.run_sync, ...)"
+        )
+
+
 def _in_event_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return False
+        return _other_library() is not None
     return True
+
+
+def _other_library() -> str | None:
+    """The library other than asyncio whose event loop runs in this thread, as it tells `sniffio`; None without one."""
+    sniffio = sys.modules.get("sniffio")
+    try:
+        name = sniffio.current_async_library() if sniffio is not None else "asyncio"
+    except Exception:  # sniffio.AsyncLibraryNotFoundError: none runs
+        return None
+    return None if name == "asyncio" else str(name)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

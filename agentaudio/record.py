@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any, TypeVar
 
 from agentaudio.conversation import Citation, ToolCall
-from agentaudio.events import Event, PassageCited
+from agentaudio.events import BaseEvent, PassageCited
 from agentaudio.model.speech_lm import Heard, Imitation
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
@@ -15,7 +15,7 @@ from agentaudio.reply import Reply, Stop
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import ToolRun
 
-_AnyEvent = TypeVar("_AnyEvent", bound=Event)
+_AnyEvent = TypeVar("_AnyEvent", bound=BaseEvent)
 
 
 class Record:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from agentaudio.conversation import Citation, ToolCall
 from agentaudio.model.speech_lm import Imitation
-from agentaudio.plain import plain
+from agentaudio.plain import PlainForm, plain
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.tools.execution import ToolRun
@@ -27,7 +27,7 @@ failed: an error ended the turn; the reply holds what was said and done until th
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(PlainForm):
     """The result of one turn.
 
     text: words of the answer
@@ -53,8 +53,8 @@ class Reply:
     open_calls: tuple[ToolCall, ...] = ()
     citations: tuple[Citation, ...] = ()
     stop: Stop = "answered"
-    usage: Mapping[str, float] = field(default_factory=dict)
-    timings: Mapping[str, float] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict, hash=False)
+    timings: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def voice_similarity(self) -> float | None:
         """How near the answer's sound came to its voice: the cosine of their speaker embeddings.

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError
@@ -18,10 +18,11 @@ from agentaudio.keeper import Keeper, TurnEnd
 from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
-from agentaudio.portal import portal
+from agentaudio.portal import portal, require_asyncio
 from agentaudio.reply import Reply, Stop
 from agentaudio.setup import SessionState, Setup
 from agentaudio.turn import Turn
+from agentaudio.uncopied import Uncopied
 from agentaudio.voice_library.voice import Voice
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class _Begun:
     end: TurnEnd | None = None
 
 
-class Session:
+class Session(Uncopied, instead="give its conversation (save_conversation) to agent.session(...)"):
     """A conversation with an agent, made by `Agent.session()`.
 
     One turn runs at a time. Starting a turn interrupts the running one, or the playback of the last answer.
@@ -117,7 +118,7 @@ class Session:
                     self._keep(begun, event.reply)
                     if (news := await self._saved(event)) is not None:
                         yield news
-                yield event
+                yield cast(Event, event)
             if not begun.task.cancelled():
                 begun.task.result()
         finally:
@@ -209,7 +210,8 @@ class Session:
         return True
 
     def _check_loop(self) -> None:
-        """Raises OptionError while a turn runs in another event loop: only that loop can stop it."""
+        """Raises OptionError outside asyncio, and while a turn runs in another loop: only that loop can stop it."""
+        require_asyncio()
         task = self._turns[-1].task if self._turns else None
         if task is None or task.done():
             return

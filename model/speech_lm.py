@@ -202,7 +202,7 @@ class End:
     """
 
     reason: EndReason = "stop"
-    usage: Mapping[str, float] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 Delta = Heard | TextDelta | AudioDelta | TokensDelta | CallDelta | CitationDelta | End

@@ -25,6 +25,11 @@ settings.register_profile("thorough", settings.get_profile("shared"), max_exampl
 settings.load_profile("shared")
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"  # agentaudio needs it, also where trio is installed
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--vectors", metavar="FOLDER", help="reference vectors of Step-Audio 2, with their manifest.json")
 

@@ -197,7 +197,7 @@ def test_a_failing_model_leaves_no_trace_in_the_conversation() -> None:
     before = session.conversation.copy()
 
     async def listen() -> list[str]:
-        seen = []
+        seen: list[str] = []
         with pytest.raises(BackendError, match="'scripted' failed: ZeroDivisionError"):
             async for event in session.stream("again"):
                 seen.append(event.type)
@@ -325,7 +325,7 @@ def test_the_order_of_events_holds_for_any_model_output(steps: list[object], max
     for end in (e for e in seen if isinstance(e, events.ToolFinished)):
         begin = next(e for e in seen if isinstance(e, events.ToolStarted) and e.call.id == end.run.call.id)
         assert position[id(begin)] < position[id(end)]
-    reply = seen[-1].reply  # type: ignore[attr-defined]
+    reply = seen[-1].reply
     said = "".join(e.text for e in seen if isinstance(e, events.TextSpoken))
     assert "".join(reply.text.split()) == "".join(said.split())
     assert not session.conversation.open_calls

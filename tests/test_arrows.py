@@ -32,6 +32,7 @@ GROUND = (
     "portal",
     "quotation",
     "retry",
+    "uncopied",
     "weights",
     "workers",
 )

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from agentaudio.conversation import ToolCall
-from agentaudio.events import AudioSpoken, Event, TextSpoken, ToolProgress
+from agentaudio.events import AudioSpoken, BaseEvent, TextSpoken, ToolProgress
 from agentaudio.outbox import Outbox
 
 
@@ -19,7 +19,7 @@ def progress(call_id: str, message: str) -> ToolProgress:
     return ToolProgress(turn=1, at_s=0.0, call=ToolCall(call_id, "f", {}), message=message)
 
 
-async def read(outbox: Outbox) -> list[Event]:
+async def read(outbox: Outbox) -> list[BaseEvent]:
     events = []
     while (event := await outbox.get()) is not None:
         events.append(event)

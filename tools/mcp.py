@@ -23,6 +23,7 @@ from agentaudio.tools.quoting import excerpt
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.signature import FIRST
 from agentaudio.tools.tool import DEFAULT_TIMEOUT_S, Tool
+from agentaudio.uncopied import Uncopied
 from agentaudio.workers.pool import LIGHT
 
 try:
@@ -44,7 +45,7 @@ HIGHEST_RATE_HZ = 48_000
 _of_parents: list[McpConnection] = []
 
 
-class McpServer:
+class McpServer(Uncopied):
     """An MCP server. It is started or connected to at the first call, and again after it was lost.
 
     server: the URL of a streamable HTTP server, or program and arguments of one that talks over stdio

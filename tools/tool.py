@@ -20,6 +20,7 @@ from agentaudio.tools.docstring import read_docstring
 from agentaudio.tools.result import Returns, ToolResult
 from agentaudio.tools.signature import FIRST, Function, documented, own_function, parameter_names, read_signature
 from agentaudio.tools.thread import in_thread
+from agentaudio.uncopied import Uncopied
 
 Phrases = Iterable[Phrase] | Callable[[RunContext], Iterable[Phrase]]
 """Strings may have slots such as `{song}`. Those that a function returns are data: they are sentences, and only a
@@ -35,7 +36,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Tool:
+class Tool(Uncopied, instead="make it again there, from its function, file or server"):
     """A function and the schema that models read. A Tool can still be called like its function.
 
     description: what the tool does and when to call it, for the model
@@ -90,6 +91,12 @@ class Tool:
             raise OptionError(f"tool {self.name!r}: retries is {self.retries}; give 0 to {MAX_RETRIES}")
         if self.retries and not self.idempotent:
             raise OptionError(f"tool {self.name!r} has retries; add idempotent=True if a second run does no harm")
+
+    def __copy__(self) -> Tool:
+        return self  # immutable
+
+    def __deepcopy__(self, memo: object) -> Tool:
+        return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._local_function()(*args, **kwargs)

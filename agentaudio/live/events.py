@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from agentaudio.events import Event
+from agentaudio.events import BaseEvent
 
 NoticeReason = Literal["failure", "tool", "idle", "notice"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiveEvent(Event):
+class LiveEvent(BaseEvent):
     """Base class of the events of a live session.
 
     turn: number of the latest turn; 0 before the first
@@ -23,7 +23,7 @@ class LiveEvent(Event):
 class UserStarted(LiveEvent):
     """The user has begun to speak. While the agent speaks, this comes once words show that it is an interruption."""
 
-    type = "user.started"
+    type: ClassVar[Literal["user.started"]] = "user.started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class UserStopped(LiveEvent):
     reason: "pause"; "longest" when the turn reached TurnTaking.longest_turn_s; "lost" when the microphone stopped
     """
 
-    type = "user.stopped"
+    type: ClassVar[Literal["user.stopped"]] = "user.stopped"
     answered: bool
     reason: str
 
@@ -47,7 +47,7 @@ class TurnCommitted(LiveEvent):
     start_s, end_s: the sound that was taken for it, in seconds of the microphone
     """
 
-    type = "turn.committed"
+    type: ClassVar[Literal["turn.committed"]] = "turn.committed"
     text: str | None
     start_s: float
     end_s: float
@@ -60,7 +60,7 @@ class NoticeSpoken(LiveEvent):
     reason: "failure" of a turn, "tool" that takes its time, "idle" user, or "notice" of `LiveSession.say`
     """
 
-    type = "notice"
+    type: ClassVar[Literal["notice"]] = "notice"
     text: str
     reason: NoticeReason
 
@@ -76,14 +76,14 @@ class AgentStarted(LiveEvent):
 class AgentPaused(LiveEvent):
     """Hold the sound that has not been played: somebody speaks, and it is not clear yet whether to the agent."""
 
-    type = "agent.paused"
+    type: ClassVar[Literal["agent.paused"]] = "agent.paused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentResumed(LiveEvent):
     """Go on playing where it was held: it was no interruption."""
 
-    type = "agent.resumed"
+    type: ClassVar[Literal["agent.resumed"]] = "agent.resumed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class AgentStopped(LiveEvent):
     played_s: seconds of the answer that were played
     """
 
-    type = "agent.stopped"
+    type: ClassVar[Literal["agent.stopped"]] = "agent.stopped"
     played_s: float
 
 
@@ -104,5 +104,11 @@ class AgentFinished(LiveEvent):
     played_s: seconds of the answer
     """
 
-    type = "agent.finished"
+    type: ClassVar[Literal["agent.finished"]] = "agent.finished"
     played_s: float
+
+
+AnyLiveEvent = (
+    UserStarted | UserStopped | TurnCommitted | NoticeSpoken | AgentPaused | AgentResumed | AgentStopped | AgentFinished
+)
+"""Any event that only live sessions have. `event.type == "notice"` tells type checkers which."""

@@ -7,12 +7,12 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from agentaudio import events
 from agentaudio.conversation import AudioPart, Conversation
 from agentaudio.errors import AgentAudioError, OptionError, did_you_mean
-from agentaudio.events import Event
+from agentaudio.events import BaseEvent, Event
 from agentaudio.hearing import UserInput
 from agentaudio.live.ears import ears_of
 from agentaudio.live.echo import EchoGuard
@@ -22,6 +22,7 @@ from agentaudio.live.events import (
     AgentResumed,
     AgentStarted,
     AgentStopped,
+    AnyLiveEvent,
     NoticeReason,
     NoticeSpoken,
     TurnCommitted,
@@ -35,10 +36,12 @@ from agentaudio.live.settings import LiveSettings, TurnTaking
 from agentaudio.live.turn_taking import Action, Hold, Listen, Resume, Stop, TurnTaker, UserBegan, UserEnded
 from agentaudio.live.words import asks_to_dictate
 from agentaudio.outbox import Outbox
+from agentaudio.portal import require_asyncio
 from agentaudio.session import Session
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import Chunk
 from agentaudio.sound.vad import VoiceActivityStream
+from agentaudio.uncopied import Uncopied
 from agentaudio.voice_library.voice import Voice
 
 log = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ OWN_WORDS_S = 3.0
 LOST_CHECK_S = 0.2
 
 
-class LiveSession:
+class LiveSession(Uncopied):
     """A conversation in real time, made by `Agent.live()`. Use it as `async with`, and iterate its events.
 
     `push` takes the microphone's sound. The events are those of the turns and those of agentaudio.live.events.
@@ -114,6 +117,7 @@ class LiveSession:
         return self._session.voice
 
     async def __aenter__(self) -> Self:
+        require_asyncio()
         await asyncio.to_thread(self._setup.specs)
         if self._ears is not None:
             await self._ears.warm_up()
@@ -140,9 +144,9 @@ class LiveSession:
             await self._ears.aclose()
         self._out.close()
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def __aiter__(self) -> AsyncIterator[Event | AnyLiveEvent]:
         while (event := await self._out.get()) is not None:
-            yield event
+            yield cast(Event | AnyLiveEvent, event)
 
     def push(self, chunk: Chunk) -> None:
         """Take sound from the microphone, in pieces of any length, best 10 to 40 ms.
@@ -371,5 +375,5 @@ class LiveSession:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _emit(self, kind: type[Event], **fields: Any) -> None:
+    def _emit(self, kind: type[BaseEvent], **fields: Any) -> None:
         self._out.post(kind(turn=self._number, at_s=self._microphone.now_s, **fields))

@@ -82,8 +82,8 @@ async def test_a_spoken_question_is_taken_whole_and_answered() -> None:
     # How far the model is ahead of the loudspeaker when playback begins depends on the machine.
     assert set(kinds[4:6]) == {"agent.started", "turn.finished"} and kinds[6:] == ["agent.finished"]
     committed = next(event for _, event in at.happened if event.type == "turn.committed")
-    assert committed.text == "What is the time in Tokyo?"  # type: ignore[attr-defined]
-    assert committed.start_s < began + 0.15 and committed.end_s > ended - 0.3  # type: ignore[attr-defined]
+    assert committed.text == "What is the time in Tokyo?"
+    assert committed.start_s < began + 0.15 and committed.end_s > ended - 0.3
     played = np.concatenate(at.heard)
     assert np.count_nonzero(np.abs(played) > 1e-3) / RATE == pytest.approx(ANSWER_S, abs=0.1)
 
@@ -228,7 +228,7 @@ async def test_a_microphone_that_stops_in_the_middle_of_a_word_ends_the_turn() -
         await asyncio.sleep(0.8)
         assert at.live.is_busy or "turn.committed" in at.types()
         stopped = next(event for _, event in at.happened if event.type == "user.stopped")
-        assert stopped.reason == "lost"  # type: ignore[attr-defined]
+        assert stopped.reason == "lost"
 
 
 async def test_typed_words_are_answered_too() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agentaudio import Audio
 from agentaudio.events import AudioSpoken, Event
-from agentaudio.live.events import AgentPaused, AgentResumed, AgentStopped
+from agentaudio.live.events import AgentPaused, AgentResumed, AgentStopped, AnyLiveEvent
 from agentaudio.live.session import LiveSession
 from agentaudio.model.parts import Recognition
 
@@ -61,7 +61,7 @@ class Room:
     echo: float = 0.0
     reports: bool = True
     heard: list[Samples] = field(default_factory=list)
-    happened: list[tuple[float, Event]] = field(default_factory=list)
+    happened: list[tuple[float, Event | AnyLiveEvent]] = field(default_factory=list)
     _queue: deque[tuple[Samples, int]] = field(default_factory=deque)
     _paused: bool = False
     _played: dict[int, int] = field(default_factory=dict)

@@ -55,8 +55,8 @@ def test_of_two_searches_in_one_turn_both_have_results_and_the_last_sets_the_voi
     async def listen() -> tuple[list[str], set[str]]:
         events = [event async for event in agent.stream("first a robot, no, a young woman")]
         changed = [event.voice.id for event in events if isinstance(event, VoiceChanged) and event.voice]
-        reply = events[-1].reply  # type: ignore[attr-defined]
-        return changed, {run.result.text.split(":")[0] for run in reply.tool_calls}
+        (end,) = [event for event in events if event.type == "turn.finished"]
+        return changed, {run.result.text.split(":")[0] for run in end.reply.tool_calls}
 
     changed, texts = asyncio.run(listen())
     assert changed == ["robot", "ruby"]
