@@ -14,6 +14,7 @@ from agentaudio.text.stems import stem
 from agentaudio.text.words import split_words
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
+_LINKS = frozenset("of is to at number equals".split())
 _NUMBER_SOUNDS = {"to": 2, "too": 2, "for": 4, "fore": 4, "won": 1, "ate": 8, "tan": 10, "sex": 6}
 
 
@@ -44,9 +45,9 @@ def take_numbers(
     for parameter in sorted(open_ones, key=lambda p: not any(_names(words, n, p) for n in found)):
         left = [number for number in found if number not in given]
         named = [number for number in left if _names(words, number, parameter)]
-        fitting = [number for number in left if role(parameter) and role_at(words, number.start) == role(parameter)]
+        fitting = [number for number in left if role(parameter) and _role(words, number, parameter) == role(parameter)]
         others = [number for number in left if not any(_names(words, number, p) for p in wanted if p is not parameter)]
-        number = next(iter((*named, *fitting, *others)), None)
+        number = next(iter((*fitting, *named, *others)), None)
         if number is None:
             continue
         given.append(number)
@@ -60,7 +61,25 @@ def _unit_stems(wanted: Sequence[Parameter]) -> set[str]:
     return {item for parameter in wanted for item in parameter.stems}
 
 
+def _role(words: Sequence[str], number: FoundNumber, parameter: Parameter) -> int:
+    """The role of a number, also of one after the parameter's name: "to page 12"."""
+    start = number.start
+    while start > 0 and words[start - 1] not in ("from", "to") and stem(words[start - 1]) in _name_stems(parameter):
+        start -= 1
+    return role_at(words, start)
+
+
+def _name_stems(parameter: Parameter) -> set[str]:
+    return {stem(word) for word in re.split(r"[\W_]+", parameter.name.lower())}
+
+
 def _names(words: Sequence[str], number: FoundNumber, parameter: Parameter) -> bool:
+    """Whether the words around a number name the parameter: "six people" for `people`, "length 5" for `length`."""
+    before = number.start - 1
+    while before >= 0 and words[before] in _LINKS:
+        before -= 1
+    if before >= 0 and role(parameter) == 0 and stem(words[before]) in _name_stems(parameter):
+        return True
     after = number.end
     if words[after : after + 1] == ["-"]:  # "20-sided"
         after += 1

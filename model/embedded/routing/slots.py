@@ -229,6 +229,7 @@ def _runs(
         not taken[place]
         and place != verb
         and word not in LIGHT_WORDS
+        and word not in ("called", "named")
         and (stem(word) not in known or _is_example(word, parameter))
         for place, word in enumerate(words)
     ]

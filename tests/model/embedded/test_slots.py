@@ -94,6 +94,8 @@ def test_requests_fill_in_the_schema(text: str, tool: ToolSpec, arguments: dict[
         ("play 99 red balloons", PLAY, {"song": "99 red balloons"}),
         ("play london calling", PLAY, {"song": "london calling"}),
         ("print the pages to 9 from 3", PAGES, {"from_page": 3, "to_page": 9}),
+        ("print to page 12 from page 4", PAGES, {"from_page": 4, "to_page": 12}),
+        ("sides twelve and count three", DICE, {"count": 3, "sides": 12}),
         ("heat to 19 for 45 minutes", HEATING, {"temperature": 19, "minutes": 45}),
         ("heat to 18 degrees for two hours", HEATING, {"temperature": 18, "minutes": 120}),
         ("five minutes and thirty seconds", STOPWATCH, {"minutes": 5, "seconds": 30}),
