@@ -1,15 +1,19 @@
-"""The code, commands and links of the documentation work."""
+"""The code, commands and links of the documentation work: each page is run from top to bottom, as a reader does."""
 
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import shlex
 import shutil
 import subprocess
+import symtable
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.local_http import Answer, Asked, local_server
@@ -22,6 +26,9 @@ from agentaudio.demo.run import questions_folder
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+YAML_NAME = re.compile(r"\A# (\S+\.ya?ml)$", re.MULTILINE)
+"""A first line that says which file the block is."""
+SAVED = re.compile(r"""\.save\(["'](\w+\.wav)["']\)""")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
@@ -29,13 +36,18 @@ NEEDS_TORCH = "step_audio_2.md"
 NEEDS_SERVER = "models.md"
 
 
-def blocks(language: str) -> list[tuple[str, str]]:
-    return [
-        (page.name, body)
-        for page in PAGES
-        for found, body in BLOCK.findall(page.read_text(encoding="utf-8"))
-        if found == language
-    ]
+@dataclass(frozen=True)
+class Block:
+    """A block of code. line: of its first line in the page"""
+
+    language: str
+    code: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [Block(found[1], found[2], text.count("\n", 0, found.start(2)) + 1) for found in BLOCK.finditer(text)]
 
 
 @pytest.fixture(scope="session")
@@ -48,16 +60,16 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, request: pytest.FixtureRequest) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Path, request: pytest.FixtureRequest) -> Path:
     """A working folder with the files that the pages use: a question, recordings and a model."""
     from agentaudio import Audio
 
     Audio.load(questions_folder() / "national-museum.flac").save(tmp_path / "question.wav")
     shutil.copytree(questions_folder(), tmp_path / "recordings")
-    if page == NEEDS_TORCH:
+    if page.name == NEEDS_TORCH:
         pytest.importorskip("torch", reason="the model needs torch")
         (tmp_path / "Step-Audio-2-mini").symlink_to(request.getfixturevalue("checkpoint"))
-    if page == NEEDS_SERVER:
+    if page.name == NEEDS_SERVER:
         monkeypatch.setenv("OPENAI_BASE_URL", request.getfixturevalue("chat_service"))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.chdir(tmp_path)
@@ -79,37 +91,65 @@ def chat_service() -> Iterator[str]:
 
 
 @pytest.fixture
-def page() -> str:
+def page() -> Path:
     """Of the code that is run; the examples are on none."""
-    return ""
+    return Path()
 
 
-@pytest.mark.parametrize(("page", "code"), blocks("python"))
-def test_python_snippets_run(page: str, code: str, folder: Path) -> None:
-    exec(compile(code, page, "exec"), {"__name__": "__main__"})
-    if "answer.wav" in code:
-        assert (folder / "answer.wav").stat().st_size > 10_000
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_runs_from_top_to_bottom_in_one_folder(page: Path, folder: Path) -> None:
+    """Code goes on with the names of the code above it, and commands with the files."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.language == "python":
+            exec(compile("\n" * (block.line - 1) + block.code, page.name, "exec"), names)
+        elif block.language == "py":  # needs what is not installed here
+            assert not unknown_names(block.code, names), f"{page.name}:{block.line} uses names that nothing defines"
+        elif block.language == "bash":
+            for command in commands(block.code):
+                run(command)
+        elif block.language == "yaml" and (name := YAML_NAME.search(block.code)):
+            (folder / name[1]).write_text(block.code, encoding="utf-8")
+    for name in SAVED.findall("".join(block.code for block in blocks(page) if block.language == "python")):
+        assert (folder / name).stat().st_size > 10_000, f"{page.name} saves {name}"
+
+
+def unknown_names(code: str, known: Mapping[str, object]) -> set[str]:
+    """The names that code uses and neither it nor the code above it defines."""
+    table = symtable.symtable(code, "page", "exec")
+    defined = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    scopes = [table]
+    used = set[str]()
+    while scopes:
+        scope = scopes.pop()
+        scopes += scope.get_children()
+        used |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_referenced() and symbol.is_global()}
+        if scope is table:
+            used |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_referenced()}
+    return used - defined - known.keys() - vars(builtins).keys()
+
+
+def test_a_name_that_nothing_defines_is_found() -> None:
+    assert unknown_names("import a\nb = a.f(c, [d for d in print])\ndef e(g): return g(h)", {"c": 1}) == {"h"}
 
 
 def commands(body: str) -> list[str]:
     return [command for line in body.splitlines() if (command := line.split("#")[0].strip())]
 
 
-@pytest.mark.parametrize(("page", "body"), blocks("bash"))
-def test_commands_run_in_order(page: str, body: str, folder: Path) -> None:
-    for line in commands(body):
-        program, *rest = shlex.split(line)
-        if program == "agentaudio":
-            with pytest.raises(SystemExit) as ended:
-                main(rest)
-            assert ended.value.code in (0, None), line
-        elif program == "make":
-            # `make test` would run these tests again, so make only prints what it would do.
-            subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, capture_output=True)
-        elif program == "python":
-            assert (ROOT / rest[0]).exists()
-        else:
-            assert shutil.which(program)
+def run(command: str) -> None:
+    program, *rest = shlex.split(command)
+    if program == "agentaudio":
+        with pytest.raises(SystemExit) as ended:
+            main(rest)
+        assert ended.value.code in (0, None), command
+    elif program == "make":
+        # `make test` would run these tests again, so make only prints what it would do.
+        subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, capture_output=True)
+    elif program == "python":
+        assert (ROOT / rest[0]).exists(), command
+    else:
+        assert shutil.which(program), command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
