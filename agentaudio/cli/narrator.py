@@ -12,7 +12,7 @@ from rich.text import Text
 from agentaudio import events
 from agentaudio.cli.console import Terminal, mark, out
 from agentaudio.escaping import one_line
-from agentaudio.events import Event
+from agentaudio.events import BaseEvent
 from agentaudio.live.events import AgentStopped, NoticeSpoken
 
 INDENT = 8
@@ -27,7 +27,7 @@ class Narrator:
         self._in_answer = False
         self._column = 0
 
-    def show(self, event: Event) -> None:
+    def show(self, event: BaseEvent) -> None:
         match event:
             case events.SpeechHeard(text=text, confidence=confidence):
                 sure = "" if confidence is None else f" (confidence {confidence:.2f})"

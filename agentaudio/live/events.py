@@ -40,6 +40,13 @@ class UserStopped(LiveEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserIdle(LiveEvent):
+    """The user has answered none of the IdlePrompts. The session rests until somebody speaks."""
+
+    type: ClassVar[Literal["user.idle"]] = "user.idle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnCommitted(LiveEvent):
     """The user's turn is complete, and the agent begins to answer.
 
@@ -69,7 +76,7 @@ class NoticeSpoken(LiveEvent):
 class AgentStarted(LiveEvent):
     """The first sound of the answer was played."""
 
-    type = "agent.started"
+    type: ClassVar[Literal["agent.started"]] = "agent.started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +116,15 @@ class AgentFinished(LiveEvent):
 
 
 AnyLiveEvent = (
-    UserStarted | UserStopped | TurnCommitted | NoticeSpoken | AgentPaused | AgentResumed | AgentStopped | AgentFinished
+    UserStarted
+    | UserStopped
+    | UserIdle
+    | TurnCommitted
+    | NoticeSpoken
+    | AgentStarted
+    | AgentPaused
+    | AgentResumed
+    | AgentStopped
+    | AgentFinished
 )
 """Any event that only live sessions have. `event.type == "notice"` tells type checkers which."""

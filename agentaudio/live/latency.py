@@ -12,7 +12,7 @@ from typing import Any
 
 from agentaudio import events
 from agentaudio.errors import OptionError
-from agentaudio.events import Event
+from agentaudio.events import BaseEvent
 from agentaudio.live.events import AgentStarted, TurnCommitted
 
 STAGES = ("decision", "heard", "first_token", "first_sound", "first_played", "total")
@@ -53,7 +53,7 @@ class LatencyLedger:
         self._decided: tuple[float, float] | None = None
         self.turns: list[TurnLatency] = []
 
-    def take(self, event: Event) -> None:
+    def take(self, event: BaseEvent) -> None:
         """Take an event of the session, in order."""
         match event:
             case TurnCommitted(end_s=end_s, at_s=at_s):
@@ -84,10 +84,10 @@ class LatencyLedger:
         self._decided = None
         self.turns.append(turn)
 
-    def _of(self, event: Event) -> TurnLatency:
+    def _of(self, event: BaseEvent) -> TurnLatency:
         return next((turn for turn in reversed(self.turns) if turn.turn == event.turn), self.turns[-1])
 
-    def _note(self, event: Event, stage: str) -> None:
+    def _note(self, event: BaseEvent, stage: str) -> None:
         if self.turns:
             self._of(event).stages.setdefault(stage, event.at_s + self._offset_s.get(event.turn, 0.0))
 

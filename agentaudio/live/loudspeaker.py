@@ -15,6 +15,7 @@ AUDIBLE = 10 ** (-60 / 20)
 """Peak of a sound that can be heard."""
 APART = round(0.06 * SAMPLE_RATE_HZ)
 """Positions that differ by less are taken for the same, so that coarse reports do not tear the echo's reference."""
+UNHEARD_TAIL_S = 0.02
 STEP = SAMPLE_RATE_HZ // 50
 
 
@@ -35,15 +36,21 @@ class Loudspeaker:
         self._parts: list[Samples] = []
         self._samples: Samples = np.zeros(0, np.float32)
         self._audible_end = 0
-        self._made_s = 0.0
+        self._made_s = self._protected_s = 0.0
         self._notices: list[tuple[float, float]] = []
         self._position = 0.0
         self._taken = 0
         self._started = False
 
-    def add(self, audio: Audio, *, is_notice: bool = False) -> None:
-        """More sound of the turn; a notice is not part of the answer."""
+    def add(self, audio: Audio, *, is_notice: bool = False, is_protected: bool = False) -> None:
+        """More sound of the turn.
+
+        is_notice: it is not part of the answer
+        is_protected: nobody may interrupt it
+        """
         start_s, self._made_s = self._made_s, self._made_s + audio.duration
+        if is_protected:
+            self._protected_s = self._made_s
         if is_notice:
             self._notices.append((start_s, self._made_s))
         ready = self._stream.push(audio).samples
@@ -84,6 +91,11 @@ class Loudspeaker:
     def sounds(self) -> bool:
         """Whether something audible is left to be played. Silence at the end of an answer does not count."""
         return self._position < self._audible_end
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether sound is played, or waits, that nobody may interrupt."""
+        return self._position / SAMPLE_RATE_HZ < self._protected_s - UNHEARD_TAIL_S
 
     @property
     def has_ended(self) -> bool:

@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.events import AudioSpoken, Event
+from agentaudio.events import AudioSpoken, BaseEvent
 from agentaudio.live.events import AgentPaused, AgentResumed, AgentStopped
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
@@ -38,7 +38,7 @@ class Player:
         self._last = np.float32(0)  # the sample that was played last
         self._fade = np.linspace(1, 0, round(FADE_S * sample_rate), dtype=np.float32)
 
-    def take(self, event: Event) -> None:
+    def take(self, event: BaseEvent) -> None:
         """Play, hold, go on with or drop sound, as an event says."""
         match event:
             case AudioSpoken(turn=turn, audio=audio):

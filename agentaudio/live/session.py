@@ -26,9 +26,11 @@ from agentaudio.live.events import (
     NoticeReason,
     NoticeSpoken,
     TurnCommitted,
+    UserIdle,
     UserStarted,
     UserStopped,
 )
+from agentaudio.live.idle import IdleClock
 from agentaudio.live.loudspeaker import Loudspeaker
 from agentaudio.live.microphone import Microphone
 from agentaudio.live.notices import Notices
@@ -77,6 +79,7 @@ class LiveSession(Uncopied):
         session.setup = setup = replace(session.setup, limits=limits)
         self._setup, self._session = setup, session
         self._notices = Notices(setup)
+        self._idle = IdleClock(settings.get("idle"))
         self._filler_s = settings.get("filler_s", FILLER_S)
         hears = setup.model.capabilities.hears
         self._ears = ears_of(setup.model, settings.get("ears", "auto")) if hears else None
@@ -168,7 +171,8 @@ class LiveSession(Uncopied):
             sound = self._guard.push(sound, played)
         self._microphone.keep(sound)
         for probability in self._voice_activity.push(sound):
-            self._do(self._taker.push(float(probability), agent_busy=self.is_busy))
+            users = 0.0 if self._speaker.is_protected else float(probability)
+            self._do(self._taker.push(users, agent_busy=self.is_busy))
         if not self._taker.user_speaks:
             self._microphone.forget(self._unanswered_s)
         self._check_played()
@@ -183,12 +187,14 @@ class LiveSession(Uncopied):
         elif self._plays and self._before is not None and turn == self._before.turn and turn > 0:
             self._session.played(self._before.answer_s(seconds), turn=turn)
 
-    async def say(self, text: str) -> None:
+    async def say(self, text: str, *, interruptible: bool = True) -> None:
         """Say a notice, such as a greeting: it is spoken in the current voice, and not part of the conversation.
+
+        interruptible: whether the user may interrupt it; otherwise what the user says meanwhile is dropped
 
         Returns when its sound was made. A turn that begins meanwhile ends it.
         """
-        await self._say(text, "notice", self._speaker)
+        await self._say(text, "notice", self._speaker, is_protected=not interruptible)
 
     async def send(self, user: UserInput) -> None:
         """Begin a turn with text, or with the results of open calls, as `Session.stream` takes them."""
@@ -287,6 +293,7 @@ class LiveSession(Uncopied):
         await self._answer(AudioPart(sound, words) if words is not None and mine else sound)
 
     async def _answer(self, user: UserInput) -> None:
+        self._idle.answered()
         if self._turn is not None:
             await self._session.interrupt()
             await asyncio.wait([self._turn])
@@ -333,14 +340,14 @@ class LiveSession(Uncopied):
             # Once begun, it is said to its end: the answer waits for its last word.
             await asyncio.shield(self._start(self._say(words, "tool", speaker), "agentaudio-live-notice"))
 
-    async def _say(self, text: str, reason: NoticeReason, speaker: Loudspeaker) -> None:
+    async def _say(self, text: str, reason: NoticeReason, speaker: Loudspeaker, *, is_protected: bool = False) -> None:
         self._emit(NoticeSpoken, text=text, reason=reason)
         async with contextlib.aclosing(self._notices.spoken(text, self._session.voice)) as sounds:
             async for sound in sounds:
                 if speaker is not self._speaker or (speaker.turn and speaker.turn <= self._stopped):
                     return  # the user or another turn has interrupted
                 self._ended = False
-                speaker.add(sound, is_notice=True)
+                speaker.add(sound, is_notice=True, is_protected=is_protected)
                 self._emit(events.AudioSpoken, audio=sound)
 
     def _check_played(self) -> None:
@@ -363,11 +370,18 @@ class LiveSession(Uncopied):
             await (await self._work.get())
 
     async def _watch(self) -> None:
-        """End an open turn when the microphone has stopped sending."""
+        """End an open turn when the microphone has stopped sending, and speak to a user who stays silent."""
         while True:
             await asyncio.sleep(LOST_CHECK_S)
-            if self._taker.user_speaks and self._loop.time() - self._last_push > self._settings.lost_s:
+            now_s = self._loop.time()
+            is_on = now_s - self._last_push <= self._settings.lost_s
+            if self._taker.user_speaks and not is_on:
                 self._do(self._taker.lost())
+            prompt = self._idle.due(now_s, both_silent=is_on and not self._taker.user_speaks and not self.is_busy)
+            if prompt:
+                await self._say(prompt, "idle", self._speaker)
+            elif prompt is not None:
+                self._emit(UserIdle)
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

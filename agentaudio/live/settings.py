@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TypedDict
 
 from agentaudio.errors import OptionError
+from agentaudio.live.idle import IdlePrompts
 from agentaudio.model.parts import Recogniser
 
 EarsLike = Recogniser | str | None
@@ -61,6 +62,7 @@ class LiveSettings(TypedDict, total=False):
     plays: whether the player reports `played`, as it does by default; otherwise sound counts as played in real time
     first_word_s: seconds within which the model must begin to answer; then the turn fails with an apology; 4 by default
     filler_s: seconds of a tool's work after which its filler, or its progress, is spoken; 1.5 by default
+    idle: what is said to a user who stays silent; nothing by default
     echo_guard: whether the agent's own sound is taken out of the microphone's, as it is by default; a headset does
         not need it
     """
@@ -71,4 +73,5 @@ class LiveSettings(TypedDict, total=False):
     plays: bool
     first_word_s: float
     filler_s: float
+    idle: IdlePrompts | None
     echo_guard: bool

@@ -7,7 +7,7 @@ import logging
 from typing import Any, Self
 
 from agentaudio.errors import AgentAudioError, AudioError, MissingExtra, OptionError
-from agentaudio.events import Event
+from agentaudio.events import BaseEvent
 from agentaudio.live.player import Player
 from agentaudio.live.session import LiveSession
 
@@ -76,7 +76,7 @@ class SoundCard:
             self._close()
             raise AudioError(f"there is no sound device to use ({error}); type instead, or plug one in") from None
 
-    def take(self, event: Event) -> None:
+    def take(self, event: BaseEvent) -> None:
         """Play what an event of the session says."""
         self.player.take(event)
 

@@ -130,7 +130,7 @@ class LiveMachine(RuleBasedStateMachine):
             ended = over.get(number)
             if ended is None:
                 continue
-            said = [event.text for _, event in room.happened if event.type == "text.delta" and event.turn == number]  # type: ignore[attr-defined]
+            said = [event.text for _, event in room.happened if event.type == "text.delta" and event.turn == number]
             kept = sum(word.strip() in texts.split() for word in said)
             assert -1.2 <= kept - ended.played_s / WORD_S <= 0.2, (number, kept, ended)
 

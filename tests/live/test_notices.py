@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from support.live_room import RATE, GivenWords, Room
 
-from agentaudio import Agent, Conversation, tool
-from agentaudio.errors import BackendError
+from agentaudio import Agent, Audio, Conversation, tool
+from agentaudio.demo.run import questions_folder
+from agentaudio.errors import BackendError, OptionError
 from agentaudio.live.events import NoticeSpoken
+from agentaudio.live.idle import IdlePrompts
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import Delta, TextDelta
 
@@ -124,3 +126,73 @@ async def test_a_greeting_is_heard_and_not_part_of_the_conversation() -> None:
         await at.until_playing(0.1)
     assert [message.text for message in at.live.conversation if message.role == "user"] == ["hello"]
     assert [reason for reason, _ in notices(at)] == ["notice"]
+
+
+async def test_a_protected_notice_plays_whole_and_what_is_said_meanwhile_is_dropped() -> None:
+    speech = Audio.load(questions_folder() / "time-in-tokyo.flac").resample(RATE).samples
+    async with Room(Agent(Scripted(["fine"])).live(ears=GivenWords("my name is Ana"))) as at:
+        await at.live.say("please note that this call may be recorded for training", interruptible=False)
+        await at.until_playing(0.3)
+        await at.say(speech)
+        while "agent.finished" not in at.types():
+            await at.quiet(0.1)
+        assert sounding_s(at) == pytest.approx(0.3 * 10, rel=0.2)
+        assert not {"agent.paused", "agent.stopped", "user.started"} & set(at.types())
+        await at.say(speech)  # the next words are heard again
+        await at.until_playing(0.1)
+    assert len([message for message in at.live.conversation if message.role == "user"]) == 1
+
+
+async def test_a_silent_user_is_asked_twice_and_then_left_alone() -> None:
+    idle = IdlePrompts(after_s=0.4, prompts=("are you there?", "hello?"))
+    async with Room(Agent(Scripted(["fine"], loop=True)).live(ears=None, idle=idle)) as at:
+        await at.live.send("hi")
+        for _ in range(200):
+            await at.quiet(0.2)
+            if "user.idle" in at.types():
+                break
+        assert [text for _, text in notices(at)] == ["are you there?", "hello?"]
+        await at.quiet(10)
+        assert at.types().count("user.idle") == 1 and len(notices(at)) == 2
+        await at.live.send("yes")
+        while len(notices(at)) < 3:
+            await at.quiet(0.2)
+        answered = [place for place, kind in enumerate(at.types()) if kind == "agent.finished"]
+        asked = [place for place, kind in enumerate(at.types()) if kind == "notice"]
+        assert answered[0] < asked[0]  # not while the answer is still being played
+
+
+async def test_nobody_is_asked_while_a_tool_works_or_the_microphone_is_off() -> None:
+    idle = IdlePrompts(after_s=0.2)
+    async with Room(working(1.0, "").live(ears=None, idle=idle)) as at:
+        await at.live.send("look it up")
+        while "tool.finished" not in at.types():
+            await at.quiet(0.1)
+        while "agent.finished" not in at.types():
+            await at.quiet(0.1)
+        assert notices(at) == []
+        await asyncio.sleep(2.5)  # no frames arrive
+        assert len(notices(at)) <= 1
+
+
+@pytest.mark.parametrize("wrong", [{"after_s": 0}, {"prompts": ()}, {"prompts": "hello?"}])
+def test_idle_prompts_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="IdlePrompts"):
+        IdlePrompts(**wrong)
+
+
+async def test_words_before_a_fast_call_come_first_and_are_said_once() -> None:
+    @tool
+    async def look_up() -> str:
+        """Look something up."""
+        return "found"
+
+    script: list[Any] = [{"say": "let me look that up", "calls": [{"name": "look_up"}]}, "here it is"]
+    async with Room(Agent(Scripted(script), tools=[look_up]).live(ears=None)) as at:
+        await at.live.send("look it up")
+        while "agent.finished" not in at.types():
+            await at.quiet(0.1)
+    assert sounding_s(at) == pytest.approx(0.3 * 8, rel=0.2)
+    roles = [(message.role, message.text) for message in at.live.conversation]
+    assert roles[:2] == [("user", "look it up"), ("assistant", "let me look that up")]
+    assert [role for role, _ in roles[2:]] == ["tool", "assistant"] and roles[3][1] == "here it is"
