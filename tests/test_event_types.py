@@ -39,9 +39,9 @@ def phase(event: Event | AnyLiveEvent) -> str:
         case "notice":
             assert_type(event, NoticeSpoken)
             return event.reason
-        case "user.started" | "user.stopped" | "turn.committed":
+        case "user.started" | "user.stopped" | "user.idle" | "turn.committed":
             return "user"
-        case "agent.paused" | "agent.resumed" | "agent.stopped" | "agent.finished":
+        case "agent.started" | "agent.paused" | "agent.resumed" | "agent.stopped" | "agent.finished":
             return "agent"
         case _:
             assert_never(event.type)

@@ -95,7 +95,10 @@ def test_any_text_is_split_without_loss(text: str) -> None:
 
 
 def test_documents_may_come_from_anywhere() -> None:
-    given = [Passage("Tea is green.", "Tea", "a"), Document("Coffee is black.", "Coffee", "b")]
+    given: list[Passage | Document] = [
+        Passage("Tea is green.", "Tea", "a"),
+        Document("Coffee is black.", "Coffee", "b"),
+    ]
     index = DocumentIndex(given, embed=None)
     assert [p.source for p in index.search("black coffee")] == ["b"]
     assert index.search("") == []
