@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.retrieval.voices.query import read_wish
+from agentaudio.retrieval.voices.query import read_request
 from agentaudio.retrieval.voices.score import features, weigh
 from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.text.embedding import default_embedder
@@ -51,7 +51,7 @@ def main() -> None:
         names: list[str] = []
         rows, fits, weights, of = [], [], [], []
         for number, question in enumerate(questions):
-            wish = read_wish(question["query"])
+            wish = read_request(question["query"]).alternatives[0]
             found = search.search(question["query"], k=DEPTH, min_score=0.0, diverse=False)
             for rank, match in enumerate(found):
                 meaning = None if embed is None else match.signals["meaning"]

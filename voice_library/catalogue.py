@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import VoiceError, VoiceNotFound, did_you_mean
+from agentaudio.text.terms import folded
 from agentaudio.voice_library.clip_files import ClipFiles
 from agentaudio.voice_library.database import Database
 from agentaudio.voice_library.prompts import Prompts
@@ -58,13 +59,13 @@ class Catalogue:
             last = page[-1][0]
 
     def get(self, wanted: str) -> Voice:
-        """The voice with this id, or else with this name.
+        """The voice with this id, or else with this name, in any case and with or without accents.
 
         Raises VoiceNotFound for a voice that is unknown (naming the nearest id), revoked, or one of
         several with the name.
         """
         found = self.database.rows("SELECT card FROM carded WHERE id = ?", wanted) or self.database.rows(
-            "SELECT card FROM carded WHERE name = ? AND revoked IS NULL", wanted.strip().casefold()
+            "SELECT card FROM carded WHERE name = ? AND revoked IS NULL", folded(wanted.strip())
         )
         voices = [self._voice(card) for (card,) in found]
         if not voices:

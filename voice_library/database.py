@@ -21,7 +21,7 @@ APPLICATION = 0x61675643
 """SQLite's application_id ("agVC"), which distinguishes a library from other SQLite files."""
 
 # Row numbers are never reused, so a search index may use them as its ids. Names are stored
-# case-folded, languages in lower case. `until` is the last day of the consent, `ended` says whether
+# folded, languages in lower case. `until` is the last day of the consent, `ended` says whether
 # the data it covered is purged, `origin` is the hash of the file that a clip was cut from.
 # `discarded` lists clips of deleted voices until their files are deleted. Cards have a table of
 # their own: a selection scans all rows of `voices`, but few cards are read.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agentaudio.errors import VoiceError
 from agentaudio.sound.speaker_encoder import SpeakerEncoder
+from agentaudio.text.terms import folded
 from agentaudio.voice_library.voice import Policy, VoiceCard
 
 
@@ -72,7 +73,7 @@ class Records:
             "INSERT INTO voices (id, name, language, gender, age, accent, licensed, consented, until, sha256, origin, "
             "duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                card.id, card.name.casefold(), card.language.lower(), card.gender, card.age,
+                card.id, folded(card.name), card.language.lower(), card.gender, card.age,
                 None if card.accent is None else card.accent.casefold(), bool(card.licence), consent is not None,
                 None if consent is None or consent.until is None else consent.until.isoformat(),
                 card.sha256, origin, card.duration_s,

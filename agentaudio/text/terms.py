@@ -41,6 +41,22 @@ _STOP_WORDS = frozenset(
 )
 
 
+_UNACCENTED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
+"""Latin letters that Unicode does not decompose."""
+
+
+def folded(name: str) -> str:
+    """A name as it is compared with others, in lower case and without accents: "Zoë" and "ZOE" are equal.
+
+    Only Latin, Greek and Cyrillic letters lose marks; vowel signs of Hindi or Thai are letters and stay.
+    """
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    plain = "".join(char for char in plain if not "\u0300" <= char <= "\u036f")
+    return unicodedata.normalize("NFC", plain).translate(_UNACCENTED)
+
+
 def search_terms(text: str) -> list[str]:
     """Lower-case words of a text, in order, without accents, English stop words and plural endings.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
 from agentaudio.retrieval.vectors.index import VectorIndex
 from agentaudio.retrieval.voices.indexes import VoiceIndexes
-from agentaudio.retrieval.voices.query import Wish, names_in, read_wish, trait_term
+from agentaudio.retrieval.voices.names import names_said
+from agentaudio.retrieval.voices.query import Wish, read_request, trait_term
+from agentaudio.retrieval.voices.rows import excluded, with_attributes
 from agentaudio.retrieval.voices.score import ATTRIBUTES_ALONE, LEAST_TEXT_SCORE, likelihood, weigh
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import SpeakerEncoder
@@ -106,7 +108,9 @@ class VoiceSearch:
         """The voices that fit, best first; empty when none does.
 
         text: a description or a name in English, or in Chinese words that retrieval/voices/vocabulary.py lists. Gender,
-            age and place in it filter before the ranking.
+            age and place in it filter before the ranking; what it does not want ("anyone but a robot") is left out,
+            and of a choice ("an old man or an old woman") a voice meets one. A name decides when it is the whole
+            request or comes after "called", "named" or "the voice of", but not against gender, age or place.
         clip: a voice to sound like: Audio, or a speaker embedding (dim,) float32
         gender, age, language, accent, tags: as `VoiceLibrary.select` takes them; they filter before the ranking
         exclude: voices, or ids of voices, to leave out
@@ -162,30 +166,47 @@ class VoiceSearch:
 
     def _by_text(self, text: str, allowed: IdSet, pool: int, vector: Vectors | None) -> dict[int, VoiceMatch]:
         """Candidates by name, words and meaning, and with a vector also by sound, each with its row."""
-        wish = read_wish(text)
-        if wish.contradictory:
-            return {}
-        index, meanings = self._indexes.texts()
+        request = read_request(text)
+        index, _ = self._indexes.texts()
+        unwanted = excluded(index, request.excluded)
+        wished = allowed - unwanted
         named = IdSet()
-        for term in names_in(text):
-            named = index.holding(term) & allowed
+        for term in names_said(text):
+            named = index.holding(term) & wished
             if len(named):
                 break
-        fitting = allowed
-        for group in wish.attributes:
-            either = IdSet()
-            for trait in group:
-                either |= index.holding(trait_term(trait))
-            fitting &= either
-        if len(named):
-            fitting = named & fitting if len(named & fitting) else named
+        found: dict[int, VoiceMatch] = {}
+        for wish in request.alternatives:
+            anything = wish.empty and bool(request.excluded)
+            if wish.contradictory or (anything and not len(unwanted)):
+                continue
+            asked = None if anything else wish.english or text
+            for row, match in self._by_wish(wish, asked, wished, named, pool, vector).items():
+                if len(unwanted):
+                    match = _without(match, request.excluded, anything)
+                if row not in found or match.score > found[row].score:
+                    found[row] = match
+        # A name decides, except against an attribute that was asked for.
+        return {row: match for row, match in found.items() if "name" in match.signals} or found
+
+    def _by_wish(
+        self, wish: Wish, text: str | None, wished: IdSet, named: IdSet, pool: int, vector: Vectors | None
+    ) -> dict[int, VoiceMatch]:
+        """Candidates that have the attributes of a wish; those that are named, where any has the attributes.
+
+        text: what is compared with the meaning of the cards; None compares nothing
+        """
+        index, meanings = self._indexes.texts()
+        fitting = with_attributes(index, wish, wished)
+        if len(named & fitting):
+            fitting &= named
         if not len(fitting):
             return {}
         terms = [*search_terms(wish.english), *map(trait_term, wish.manners), *(f"~{root}" for root in wish.rest)]
         rankings = [index.search(" ".join(terms), pool, among=fitting)]
         asked: Vectors | None = None
-        if self._embed is not None and meanings is not None:
-            asked = self._embed([wish.english or text])[0]
+        if self._embed is not None and meanings is not None and text is not None:
+            asked = self._embed([text])[0]
             rankings.append(meanings.search(asked, pool, among=fitting))
         if vector is not None:
             rankings.append(self._indexes.speakers().search(vector, pool, among=fitting))
@@ -295,3 +316,12 @@ def _judged(voice: Voice, wish: Wish, meaning: float | None, named: bool) -> Voi
     return VoiceMatch(
         voice, signals["text"], signals, "; ".join(reasons) or f"is alike in meaning, {signals.get('meaning', 0.0):.2f}"
     )
+
+
+def _without(match: VoiceMatch, unwanted: Iterable[Wish], anything: bool) -> VoiceMatch:
+    """The match of a voice that has nothing of what is unwanted. anything: the request asks for nothing else"""
+    nots = [f"is not {wish.english}" for wish in unwanted]
+    if not anything:
+        return replace(match, reason="; ".join([match.reason, *nots]))
+    signals = {**match.signals, "words": 1.0, "text": max(match.score, ATTRIBUTES_ALONE)}
+    return replace(match, score=signals["text"], signals=signals, reason="; ".join(nots))

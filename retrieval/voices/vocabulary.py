@@ -139,6 +139,10 @@ MANNERS = {
     "warm": "warm hearty cosy cozy warm-hearted",
     "whisper": "whisper whispering whispers hushed murmur murmuring breathy breath|under his breath|under her breath",
 }
+ROLES = frozenset(
+    "butler commentator film lecturer meditation navigation news radio robot sailor story whisper".split()
+)
+"""Manners that are named by nouns: "a robot or a woman" does not ask for a female robot."""
 COMPOUND = {"manservant": ("male",), "seaman": ("male",), "grandfather": (), "schoolgirl": ("female",),
             "schoolboy": ("male",)}  # fmt: skip
 
@@ -192,12 +196,12 @@ CHINESE = {
     "主播": "announcer", "播音": "announcer", "新闻": "news", "导航": "navigation", "讲故事": "storyteller",
     "故事": "story", "电影": "film", "预告片": "trailer", "冥想": "meditation", "瑜伽": "yoga", "收音机": "radio",
     "神秘": "mysterious", "颤抖": "trembling", "性感": "sexy", "绅士": "gentleman refined", "朴实": "plain",
-    "自然": "natural", "干练": "direct",
+    "自然": "natural", "干练": "direct", "低": "low", "高": "high",
 }  # fmt: skip
 CHINESE_ASKING = (
     "声音 音色 声线 嗓音 嗓子 声 口音 方言 腔调 腔 语气 语调 风格 感觉 说话 讲话 说 讲 话 语 人 请 用 以 把 给 我 你 "
-    "想 要 听 换成 换 变成 变 切换 切 成 到 来 一个 一位 一种 个 位 种 那 这 像 样 似 的 得 地 了 吧 吗 呢 啊 呀 有 点 "
-    "一点 些 很 非常 特别 比较 挺 最 更 带 着 是 语速 速度 和 又 与 回答 模仿 找 下"
+    "想 听 换 变成 变 切换 切 成 到 来 一个 一位 一种 个 位 种 那 这 像 样 似 得 地 了 吧 吗 呢 啊 呀 有 点 "
+    "一点 些 很 非常 特别 太 比较 挺 最 更 带 着 是 语速 速度 又 回答 模仿 找 下"
 ).split()
 
 ASKING = frozenset(
@@ -207,5 +211,7 @@ ASKING = frozenset(
     "who whose with very really quite rather most more bit lot you your have has had give i me my us it is are be "
     "being been that this these those which a an the in on of at by from to for and or but so as if when while every "
     "any some all one his her their its im am id than just also only both into out over up down about around native "
-    "does do did not no".split()
+    "does do did either both neither such too enough ones anyone anybody anything everyone everybody everything other "
+    "else thanks thank can't will i'd i'm i'll there care sure kindly maybe perhaps possible again now hmm okay ok de "
+    "need needs must should would could may shall rather wish called named name looking find get".split()
 )

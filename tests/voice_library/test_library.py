@@ -123,3 +123,9 @@ def test_a_folder_without_voices_is_not_a_library(tmp_path: Path) -> None:
     VoiceLibrary.create(tmp_path)
     with pytest.raises(VoiceError, match="already"):
         VoiceLibrary.create(tmp_path)
+
+
+@pytest.mark.parametrize("wanted", ["Zoë Ångström", "zoe angstrom", "ZOE ÅNGSTROM", "Zoe\u0308 Ångström"])
+def test_a_name_is_found_with_or_without_its_accents(library: VoiceLibrary, wanted: str) -> None:
+    library.add(tone(220, 1.5), id="one", name="Zoë Ångström", description="")
+    assert library.get(wanted).id == "one"
