@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 
+from agentaudio.text.markup import MarkupStream
 from agentaudio.text.sentences import SentenceStream, sentences
+from agentaudio.text.spoken_form import spoken_words
 
 SHORTEST_OPENING = 4
 """Words in the first phrase; a shorter one sounds cut off."""
@@ -16,7 +20,8 @@ OPENING_WITHIN = 2 * LONGEST_PHRASE
 """Characters of a sentence in which its first pause is looked for."""
 
 _WHITE_SPACE = re.compile(r"\s+")
-_CLAUSE_END = re.compile(r"[,;:](?=\s)|\s(?=[-–—]\s)")
+_CLAUSE_END = re.compile(r"[,;:](?=\s)(?!\s+\d)|\s(?=[-–—]\s)(?!\s+[-–—]\s+\d)")
+"""Not inside a date ("March 5, 2024") or a span ("9 - 12")."""
 
 
 class PhraseStream:
@@ -24,11 +29,13 @@ class PhraseStream:
 
     A phrase is a sentence, cut further only where it is longer than LONGEST_PHRASE. The first
     sentence is also cut at its first pause after SHORTEST_OPENING words. Joined with spaces, the
-    phrases hold every word of the text, in order. Numbers and abbreviations are not cut.
+    phrases hold every word of the text, in order. Numbers, dates and abbreviations are not cut.
+
+    read: how a sentence is read aloud, applied before it is cut further; None leaves it as it is
     """
 
-    def __init__(self) -> None:
-        self._sentences = SentenceStream()
+    def __init__(self, read: Callable[[str], str] | None = None) -> None:
+        self._sentences, self._read = SentenceStream(), read
         # The beginning of the first line, with single spaces, until the first sentence is complete.
         self._begun: str | None = ""
         self._opening = ""  # the first phrase, while the rest of its sentence is incomplete
@@ -49,7 +56,7 @@ class PhraseStream:
         line, newline, _ = (self._begun + text).lstrip().partition("\n")
         self._begun = _WHITE_SPACE.sub(" ", line) + newline
         self._opening = _opening(self._begun.strip())
-        return _within(self._opening, LONGEST_PHRASE) if self._opening else []
+        return self._parts(self._opening) if self._opening else []
 
     def _cut(self, found: list[str]) -> list[str]:
         if found and self._begun is not None:
@@ -59,7 +66,36 @@ class PhraseStream:
             elif opening := _opening(first):
                 found = [opening, first[len(opening) :].strip(), *rest]
             self._begun, self._opening = None, ""
-        return [part for whole in found for part in _within(whole, LONGEST_PHRASE)]
+        return [part for whole in found for part in self._parts(whole)]
+
+    def _parts(self, sentence: str) -> list[str]:
+        said = self._read(sentence) if self._read and sentence else sentence
+        return _within(said, LONGEST_PHRASE) if said or not self._read else []
+
+
+class SpokenPhrases:
+    """The phrases in which a text that arrives in pieces is read aloud.
+
+    Markdown, tags, addresses and emoji go first, then sentences are read as `spoken_form` has it, and then cut.
+    However the text is divided, the phrases are the same.
+
+    language: of the text, such as "en"; None where it is not known, and only the markup goes
+    read: how a sentence is read aloud, in place of `spoken_form`
+    """
+
+    def __init__(self, language: str | None = None, *, read: Callable[[str], str] | None = None) -> None:
+        self._markup = MarkupStream()
+        self._phrases = PhraseStream(read or functools.partial(spoken_words, language=language))
+
+    def push(self, text: str) -> list[str]:
+        """Add a piece of text; returns the phrases that it completes."""
+        words = self._markup.push(text)
+        return self._phrases.push(words) if words else []
+
+    def finish(self) -> list[str]:
+        """The remaining phrases of a text that is complete; nothing may be pushed afterwards."""
+        found = self._phrases.push(self._markup.finish())
+        return found + self._phrases.finish()
 
 
 def pieces(text: str, longest: int) -> list[str]:

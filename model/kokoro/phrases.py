@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from agentaudio.text.languages import CJK
-from agentaudio.text.phrases import PhraseStream
+from agentaudio.text.languages import CJK, has_cjk
+from agentaudio.text.phrases import SpokenPhrases
+from agentaudio.text.spoken_form import spoken_words
 
 SHORTEST_WORDS = 5
 """Kokoro adds sounds to phrases of one to three words, and is safe from about five on."""
@@ -23,14 +24,16 @@ CJK_PER_WORD = 1.5
 
 
 class SafePhrases:
-    """Cuts text that arrives in pieces into phrases of SHORTEST_WORDS or more; see PhraseStream.
+    """Cuts text that arrives in pieces into phrases of SHORTEST_WORDS or more; see SpokenPhrases.
 
     A shorter phrase is joined with the next one. Only the last phrase of a text may be shorter. The first one is kept
     short. However the text is divided, the phrases are the same.
+
+    language: of the text; None reads sentences with Chinese characters in Chinese and others in English
     """
 
-    def __init__(self) -> None:
-        self._phrases = PhraseStream()
+    def __init__(self, language: str | None = None) -> None:
+        self._phrases = SpokenPhrases(language, read=None if language else _read)
         self._held = ""
         self._is_opening = True
 
@@ -61,6 +64,10 @@ class SafePhrases:
             return phrases
         self._is_opening = False
         return [*_opening(phrases[0]), *phrases[1:]]
+
+
+def _read(sentence: str) -> str:
+    return spoken_words(sentence, "zh" if has_cjk(sentence) else "en")
 
 
 def _opening(phrase: str) -> list[str]:

@@ -70,7 +70,7 @@ class KokoroSynthesiser:
 
         Raises BackendError when the weights are missing or damaged, or when a phrase cannot be spoken.
         """
-        phrases, utterance = SafePhrases(), _Utterance(self, state, language)
+        phrases, utterance = SafePhrases(language), _Utterance(self, state, language)
         async for piece in text:
             for phrase in phrases.push(piece):
                 yield await asyncio.to_thread(utterance.next, phrase)

@@ -18,7 +18,7 @@ from agentaudio.model.presets import Presets, PresetVoice
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
-from agentaudio.text.phrases import PhraseStream
+from agentaudio.text.phrases import SpokenPhrases
 
 SAMPLE_RATE_HZ = 24_000
 """Of the endpoint's `pcm`: 16 bits, little-endian, mono."""
@@ -71,8 +71,11 @@ class OpenAISpeech:
     async def speak(
         self, text: AsyncIterator[str], state: PresetVoice, *, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:
-        """Speak a text while it arrives; see Synthesiser."""
-        phrases = PhraseStream()
+        """Speak a text while it arrives; see Synthesiser.
+
+        Without a language the server reads numbers and signs, which depend on it; Markdown is left out all the same.
+        """
+        phrases = SpokenPhrases(language)
         async for piece in text:
             for phrase in phrases.push(piece):
                 async with contextlib.aclosing(self._phrase(phrase, state)) as sounds:

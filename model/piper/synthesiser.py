@@ -15,8 +15,8 @@ from agentaudio.errors import BackendError, MissingExtra, OptionError, did_you_m
 from agentaudio.model.parts import SynthesiserVoices
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.sound.audio import Audio
-from agentaudio.text.phrases import PhraseStream, pieces
-from agentaudio.text.spoken_form import spoken_form, without_markup
+from agentaudio.text.phrases import SpokenPhrases, pieces
+from agentaudio.text.spoken_form import spoken_form
 from agentaudio.workers.worker import Worker
 
 SLOWEST, FASTEST = 0.5, 2.0
@@ -69,7 +69,7 @@ class PiperSynthesiser:
         self, text: AsyncIterator[str], state: PiperState, *, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:
         """Speak a text while it arrives, phrase by phrase; see Synthesiser. Raises BackendError when Piper fails."""
-        phrases = PhraseStream()
+        phrases = SpokenPhrases(self.languages[0])
         async for piece in text:
             for phrase in phrases.push(piece):
                 yield await asyncio.to_thread(self.say, phrase)
@@ -86,8 +86,8 @@ class PiperSynthesiser:
 
     def say(self, phrase: str) -> Audio:
         """The sound of one phrase; empty when there is nothing to say. It blocks: call it in a thread."""
-        # Numbers become words here in English only; eSpeak NG reads those of other languages.
-        spoken = spoken_form(phrase) if self.languages == ("en",) else without_markup(phrase)
+        # Numbers become words here in English and Chinese; eSpeak NG reads those of other languages.
+        spoken = spoken_form(phrase, self.languages[0])
         spoken = re.sub(r"[\[\]\x00-\x1f\x7f]+", " ", spoken)  # Piper reads [[...]] as phonemes
         parts = []
         for piece in pieces(spoken, LONGEST_REQUEST):

@@ -76,7 +76,7 @@ class PocketTTS:
         for a word that is too long, and when the network fails.
         """
         spoken = self._language(language)
-        phrases = SafePhrases()
+        phrases = SafePhrases(spoken or "und")
         async for piece in text:
             for phrase in phrases.push(piece):
                 async with contextlib.aclosing(self._phrase(phrase, state, spoken)) as sounds:

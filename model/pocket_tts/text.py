@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from agentaudio.errors import BackendError
-from agentaudio.text.spoken_form import spoken_form, without_markup
+from agentaudio.text.spoken_form import spoken_form
 
 READ = frozenset(" .,!?;:'-–—…’‘")
 """The marks that it reads; others were rare in the training, and come out as filler sounds."""
@@ -24,7 +24,7 @@ def readable(text: str, language: str) -> str:
 
     Raises BackendError for a text in another script.
     """
-    text = spoken_form(text) if language == "en" else without_markup(text)
+    text = spoken_form(text, language)
     text = unicodedata.normalize("NFC", text)
     letters = [character for character in text if character.isalpha()]
     if letters and sum(map(_is_latin, letters)) < SHARE_OF_LATIN * len(letters):

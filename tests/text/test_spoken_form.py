@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.reading import form_errors, written_forms
 
 from agentaudio.text.spoken_form import spoken_form
 
@@ -30,6 +31,48 @@ from agentaudio.text.spoken_form import spoken_form
 )
 def test_text_is_written_as_it_is_read_aloud(written: str, spoken: str) -> None:
     assert spoken_form(written) == spoken
+
+
+@pytest.mark.parametrize(("name", "least", "share"), [("english", 150, 0.98), ("chinese", 60, 0.9)])
+def test_most_forms_are_read_as_people_read_them(name: str, least: int, share: float) -> None:
+    count, wrong = form_errors(name)
+    assert count >= least and len(wrong) <= (1 - share) * count, wrong
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_is_read_aloud_already_stays(language: str) -> None:
+    for written in written_forms(language):
+        said = spoken_form(written, language)
+        assert spoken_form(said, language) == said
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("A $5 coupon for a 500 mL bottle.", "A five dollar coupon for a five hundred milliliter bottle."),
+        ("Open Mon.-Fri. 9am-5pm.", "Open Monday to Friday nine a m to five p m."),
+        ("King George VI and Act III, Scene II.", "King George the sixth and Act three, Scene two."),
+        ("Write to sales+eu@shop.co.uk.", "Write to sales plus eu at shop dot co dot uk."),
+        ("See ~/docs/readme.md.", "See tilde slash docs slash readme dot md."),
+        ("Add 3/4 tsp to 1 1/2 cups.", "Add three quarters teaspoon to one and a half cups."),
+        ("Text 555-867-5309.", "Text five five five, eight six seven, five three zero nine."),
+        (
+            "It rose 5%-10% on 12/25/2023.",
+            "It rose five percent to ten percent on December twenty fifth, twenty twenty three.",
+        ),
+        ("Dr. Lee lives at 9 Elm Dr. in town.", "Doctor Lee lives at nine Elm Drive in town."),
+        ("The year 1066, the 2010s.", "The year ten sixty six, the twenty tens."),
+        ("٣ km", "three kilometers"),
+        ("| a | 2 |\n|---|---|\n| b | 3 |", "a, two. b, three"),
+    ],
+)
+def test_other_forms_are_read_as_people_read_them(written: str, spoken: str) -> None:
+    assert spoken_form(written) == spoken
+
+
+def test_in_other_languages_only_the_markup_goes() -> None:
+    assert spoken_form("**Il y a** 3 [chats](http://x.y) 🎉", "fr") == "Il y a 3 chats"
+    assert spoken_form("*3* Katzen", None) == "3 Katzen"
 
 
 @given(st.text())

@@ -13,8 +13,7 @@ from agentaudio.model.timbre import SAMPLE_RATE_HZ, OwnTimbre, TimbreTransfer, W
 from agentaudio.model.voice_states import StateMaker, VoiceStates
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
-from agentaudio.text.phrases import PhraseStream
-from agentaudio.text.spoken_form import spoken_form
+from agentaudio.text.phrases import SpokenPhrases
 
 
 class EmbeddedSynthesiser:
@@ -47,7 +46,7 @@ class EmbeddedSynthesiser:
 
         Raises MissingExtra without the extra `espeak`, BackendError when eSpeak NG fails twice.
         """
-        phrases, sound = PhraseStream(), PcmStream(self.sample_rate_hz)
+        phrases, sound = SpokenPhrases("en"), PcmStream(self.sample_rate_hz)
         async for piece in text:
             for phrase in phrases.push(piece):
                 yield await asyncio.to_thread(self._speak, phrase, state, sound)
@@ -65,7 +64,7 @@ class EmbeddedSynthesiser:
 
     def _speak(self, phrase: str, timbre: TimbreTransfer, sound: PcmStream) -> Audio:
         """Speak a phrase into the stream of the utterance; returns the sound that leaves it."""
-        return sound.push(timbre.apply(self._espeak.speak(spoken_form(phrase), pitch_hz=timbre.pitch_hz)))
+        return sound.push(timbre.apply(self._espeak.speak(phrase, pitch_hz=timbre.pitch_hz)))
 
 
 def load(argument: str | None) -> EmbeddedSynthesiser:
