@@ -11,10 +11,11 @@ from agentaudio.files import write_atomically
 
 
 class ClipFiles:
-    """FOLDER/clips/ab/abcd….flac"""
+    """FOLDER/clips/ab/abcd….flac, and FOLDER/set-aside/ for recordings that belong to no voice"""
 
     def __init__(self, folder: Path) -> None:
         self._clips = folder / "clips"
+        self._aside = folder / "set-aside"
 
     def path(self, sha256: str) -> Path:
         """The file of the clip with that content."""
@@ -33,10 +34,24 @@ class ClipFiles:
 
     def discard(self, sha256: str) -> None:
         """Delete a clip. Raises OSError when that is not possible."""
+        (self._aside / f"{sha256}.flac").unlink(missing_ok=True)
         path = self.path(sha256)
         path.unlink(missing_ok=True)
         with suppress(OSError):  # not empty, or another process was first
             path.parent.rmdir()
+
+    def set_aside(self, file: Path) -> Path:
+        """Move a file to FOLDER/set-aside/, where nothing is overwritten; returns its new path. Raises OSError."""
+        self._aside.mkdir(exist_ok=True)
+        to = self._aside / file.name
+        number = 1
+        while to.exists():
+            to = self._aside / f"{file.stem}-{number}{file.suffix}"
+            number += 1
+        file.rename(to)
+        with suppress(OSError):  # not empty
+            file.parent.rmdir()
+        return to
 
     def strays(self, known: set[str]) -> Iterator[Path]:
         """Files that belong to no voice.

@@ -135,6 +135,7 @@ class Database:
                 yield db
                 db.execute("UPDATE about SET value = value + 1 WHERE key = 'generation'")
                 db.execute("COMMIT")
+                self._move_log(db)
             except BaseException:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
@@ -145,6 +146,15 @@ class Database:
         """Hold the writer lock: no other process changes the library while the block runs."""
         with self._writing, WriterLock(self._folder, self._wait_s):
             yield
+
+    @staticmethod
+    def _move_log(db: sqlite3.Connection) -> None:
+        """Move the write-ahead log into the database file, so that a copy of the folder without the log is whole.
+
+        It is committed already: frames that a reader still needs are moved after a later change.
+        """
+        with suppress(sqlite3.Error):
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def wipe(self) -> None:
         """Empty the write-ahead log, which may still hold copies of deleted data.

@@ -109,7 +109,8 @@ def check_library(*, library: Library = "demo", repair: bool = False, json: bool
     library
         Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     repair
-        Delete files that belong to no voice, and finish deletions that were interrupted.
+        Move recordings that belong to no voice to the folder `set-aside`, delete other files that belong to no
+        voice, and finish deletions that were interrupted.
     json
         Print the problems as JSON.
     """
