@@ -9,7 +9,7 @@ from typing import Annotated, get_args
 from cyclopts import Parameter
 
 from agentaudio.agent import Agent
-from agentaudio.cli.console import ensure_writable, in_home, mark, out, print_json, progress
+from agentaudio.cli.console import ensure_sound_writable, in_home, mark, out, print_json, progress
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.narrator import Narrator
 from agentaudio.cli.question import Kind, read_question
@@ -17,6 +17,7 @@ from agentaudio.cli.tools import Secrets, approve_on_terminal
 from agentaudio.errors import OptionError
 from agentaudio.escaping import one_line
 from agentaudio.events import TurnFinished, TurnStarted
+from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.reply import Reply
 from agentaudio.tools.discovery import find_tools
 from agentaudio.tools.tool import Need
@@ -36,6 +37,8 @@ async def ask(
     voice: str | None = None,
     documents: str = "demo",
     voices: str = "demo",
+    instructions: str | None = None,
+    mute: bool = False,
     seconds: float = 5.0,
     allow_commands: bool = False,
     allow_secret: Secrets = (),
@@ -70,6 +73,10 @@ async def ask(
     voices
         Folder of a voice library for audio_search and --voice. `demo` stands for the voices that ship with
         agentaudio.
+    instructions
+        What the model is told about its task, before the conversation.
+    mute
+        Answer in text only.
     seconds
         How long to record from the microphone.
     allow_commands
@@ -83,8 +90,10 @@ async def ask(
         raise OptionError(f"there is no option {input!r}; see `agentaudio ask --help`, or add --text to ask it")
     if text and audio:
         raise OptionError("--text and --audio exclude each other; give one of them")
+    if mute and out_file is not None:
+        raise OptionError("--mute and --out exclude each other: a muted answer has no sound; give one of them")
     if out_file is not None:
-        ensure_writable(out_file)
+        ensure_sound_writable(out_file)
     kind: Kind | None = "text" if text else "sound" if audio else None
     question = read_question(input, kind=kind, seconds=seconds)
     given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
@@ -103,6 +112,8 @@ async def ask(
         voice=voice,
         documents=documents,
         voices=voices,
+        instructions=instructions,
+        options=GenerateOptions(speak=not mute),
         approve=approve_on_terminal,
     )
     narrator = Narrator()

@@ -89,7 +89,7 @@ async def chat(
     if hears or plays:
         try:
             sounddevice()
-        except MissingExtra as missing:
+        except (MissingExtra, AudioError) as missing:
             out.print(mark(f"without sound: {missing}", "yellow"))
             hears = plays = False
     agent = Agent(

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from agentaudio.errors import AudioError, OptionError
 from agentaudio.escaping import HIDDEN, one_line, visible
+from agentaudio.sound.formats import check_writable
 
 if TYPE_CHECKING:
     from agentaudio.sound.audio import Audio
@@ -83,6 +84,19 @@ def ensure_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise OptionError(f"cannot write to {folder}: {error.strerror}; choose another place") from None
+
+
+def ensure_sound_writable(path: Path) -> None:
+    """Check before the work begins that a sound can be saved as this file.
+
+    Raises OptionError for a folder or a place that cannot be written, AudioError for a suffix that is not known.
+    """
+    if path.is_dir():
+        raise OptionError(f"{path} is a folder; give the name of a file, such as {path / 'answer.wav'}")
+    check_writable(path.suffix)
+    ensure_writable(path)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OptionError(f"cannot write to {path}: it is read-only; choose another place")
 
 
 @contextlib.contextmanager

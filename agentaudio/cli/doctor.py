@@ -6,6 +6,7 @@ import importlib.util
 import platform
 import shutil
 from collections.abc import Sequence
+from ctypes.util import find_library
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -15,6 +16,7 @@ from agentaudio import __version__
 from agentaudio.cli.console import in_home, mark, out, print_json, progress
 from agentaudio.cli.hearing import Hearing, check_hearing
 from agentaudio.cli.models import ModelOptions, load_or_fetch
+from agentaudio.live.sound_card import PORTAUDIO
 from agentaudio.weights.ledger import ledger
 from agentaudio.weights.store import Store
 
@@ -46,14 +48,29 @@ _PACKAGES = (
     ("ctranslate2", "ctranslate2", "embedded", "recognition by Whisper"),
     ("tokenizers", "tokenizers", "embedded", "recognition by Whisper"),
     ("espeakng_loader", "espeakng-loader", "espeak", "the embedded engine: speech synthesis (GPL-3)"),
-    ("torch", "torch", "local", "Step-Audio 2"),
-    ("transformers", "transformers", "local", "Step-Audio 2"),
+    ("pypinyin", "pypinyin", "chinese", "Chinese spoken by Kokoro"),
+    ("ddgs", "ddgs", "web", "web_search"),
+    ("trafilatura", "trafilatura", "web", "read_page, web_search, HTML files in search_documents"),
+    ("pypdf", "pypdf", "documents", "PDF files in search_documents"),
+    ("docx", "python-docx", "documents", "Word files in search_documents"),
+    ("sentence_transformers", "sentence-transformers", "embedders", "search by other text embedders"),
+    ("mcp", "mcp", "mcp", "tools of MCP servers"),
+    ("av", "av", "containers", "reading WebM, MP4, M4A, AAC, AMR and WMA"),
+    ("pyarrow", "pyarrow", "parquet", "voice manifests in Parquet"),
+    ("websockets", "websockets", "realtime", "`--model realtime:ADDRESS`"),
+    ("sounddevice", "sounddevice", "microphone", "`agentaudio chat` and `agentaudio ask mic`"),
+    ("torch", "torch", "local", "Step-Audio 2, the models of Qwen, language models of cascades"),
+    ("transformers", "transformers", "local", "the same"),
     ("kaldi_native_fbank", "kaldi-native-fbank", "local", "Step-Audio 2: timbre prompts"),
+    ("piper", "piper-tts", "piper", "voices of Piper (GPL-3)"),
     ("pocket_tts", "pocket-tts", "pocket-tts", "speech in cloned voices by Pocket TTS"),
     ("sentencepiece", "sentencepiece", "pocket-tts-onnx", "Pocket TTS by an ONNX export"),
-    ("ddgs", "ddgs", "web", "web_search"),
-    ("av", "av", "containers", "reading WebM, MP4, M4A, AAC, AMR and WMA"),
-    ("sounddevice", "sounddevice", "microphone", "`agentaudio ask mic`"),
+    ("llama_cpp", "llama-cpp-python", "llama-cpp", "language models of cascades as GGUF files"),
+    ("accelerate", "accelerate", "quantized", "weights split over several devices"),
+    ("bitsandbytes", "bitsandbytes", "quantized", "weights in 4 bits"),
+    ("speechbrain", "speechbrain", "speechbrain", "the speaker encoder ECAPA-TDNN"),
+    ("pymilvus", "pymilvus", "scale", "voice search on Milvus"),
+    ("ray", "ray", "scale", "`agentaudio voices ingest --ray`"),
 )
 
 
@@ -73,9 +90,16 @@ def checks() -> list[Check]:
     for name, entry in ledger().items():
         here = None if store.missing(name) else in_home(store.path(name))
         found.append(Check(f"weights {name}", here, entry.purpose, f"agentaudio models fetch {name}"))
+    found.append(Check("PortAudio", _portaudio(), "the microphone and the loudspeaker", PORTAUDIO))
     player = next((name for name in ("paplay", "aplay", "afplay", "ffplay") if shutil.which(name)), None)
     found.append(Check("a sound player", player, "`agentaudio voices play`", "install alsa-utils, or use --out FILE"))
     return found
+
+
+def _portaudio() -> str | None:
+    """The system library, or the one that comes with the package sounddevice on macOS and Windows."""
+    bundled = "with sounddevice" if importlib.util.find_spec("_sounddevice_data") is not None else None
+    return find_library("portaudio") or bundled
 
 
 async def doctor(*, model: str | None = None, option: ModelOptions = (), json: bool = False) -> int:
@@ -108,12 +132,15 @@ async def doctor(*, model: str | None = None, option: ModelOptions = (), json: b
         return failed
     out.print(f"agentaudio {__version__}, Python {platform.python_version()}, {platform.platform()}")
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("", "what", "found", "for", "how to install it"):
+    for title in ("", "what", "found", "for"):
         table.add_column(title, overflow="fold")
     for check in findings:
         sign = mark("✓", "green") if check.found else mark("✗", "red")
-        table.add_row(sign, check.what, check.found or "–", check.needed_for, "" if check.found else check.remedy)
+        table.add_row(sign, check.what, check.found or "–", check.needed_for)
     out.print(table)
+    for remedy in dict.fromkeys(check.remedy for check in findings if not check.found):
+        what = ", ".join(check.what for check in findings if not check.found and check.remedy == remedy)
+        out.print(mark("missing", "yellow"), f"{what}: {remedy}")
     if heard is not None:
         out.print(mark("✓", "green") if heard.hears else mark("✗", "red"), heard.line)
     return failed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from agentaudio.cli.console import ensure_writable, in_home, mark, out, print_json, progress
+from agentaudio.cli.console import ensure_sound_writable, in_home, mark, out, print_json, progress
 from agentaudio.cli.models import ModelOptions, load_for_command, read_options
 from agentaudio.errors import OptionError
 from agentaudio.escaping import one_line
@@ -144,7 +144,7 @@ def revoice(
     steps
         Flow matching steps of the decoder. Fewer are faster and sound worse.
     """
-    ensure_writable(out_file)
+    ensure_sound_writable(out_file)
     wanted = open_voices(voices).library.get(voice).require("synthesis")
     speech = Audio.load(file)
     decoder = _decoder(model, option, steps)

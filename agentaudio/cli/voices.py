@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from agentaudio.cli.console import ensure_writable, in_home, mark, out, play, print_json
+from agentaudio.cli.console import ensure_sound_writable, in_home, mark, out, play, print_json
 from agentaudio.escaping import one_line
 from agentaudio.resources import open_voices
 from agentaudio.retrieval.voices.search import VoiceMatch
@@ -231,7 +231,7 @@ def play_voice(
     if out_file is None:
         play(chosen.clip)
         return
-    ensure_writable(out_file)
+    ensure_sound_writable(out_file)
     chosen.clip.save(out_file)
     out.print(f"saved {in_home(out_file)} ({chosen.clip.duration:.1f} s)")
 

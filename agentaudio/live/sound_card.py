@@ -17,13 +17,19 @@ MICROPHONE_HZ = 16_000
 FRAME_S = 0.02
 
 
+PORTAUDIO = "install it: apt install libportaudio2, dnf install portaudio, or brew install portaudio"
+"""How to get the system library that the package sounddevice needs; its wheels for macOS and Windows bring it along."""
+
+
 def sounddevice() -> Any:
-    """The package sounddevice. Raises MissingExtra without it, or without the system's library PortAudio."""
+    """The package sounddevice. Raises MissingExtra without it, AudioError without the system's library PortAudio."""
     try:
         import sounddevice as package
-    except (ImportError, OSError):  # OSError: the system has no PortAudio
-        raise MissingExtra(
-            "sound from a microphone and to a loudspeaker (it also needs the system library PortAudio)", "microphone"
+    except ImportError:
+        raise MissingExtra("sound from a microphone and to a loudspeaker", "microphone") from None
+    except OSError as error:
+        raise AudioError(
+            f"the microphone and the loudspeaker need the system library PortAudio ({error}); {PORTAUDIO}"
         ) from None
     return package
 
@@ -36,7 +42,7 @@ class SoundCard:
     loudspeaker_hz: sample rate of the loudspeaker
 
     Use it as `async with`, and give each event to `take`. Raises MissingExtra without the extra `microphone`, and
-    AudioError when the system has no such device.
+    AudioError when the system has no PortAudio or no such device.
     """
 
     def __init__(

@@ -18,6 +18,7 @@ from agentaudio.files import write_atomically
 from agentaudio.sound import levels
 from agentaudio.sound.decode import MAX_DURATION_S, AudioSource, decode, decode_apart
 from agentaudio.sound.encode import encode
+from agentaudio.sound.formats import check_writable
 from agentaudio.sound.mixing import check_channels, check_samples, mix
 from agentaudio.sound.reading import Decoded
 from agentaudio.sound.resample import check_rate, resample
@@ -209,7 +210,8 @@ class Audio:
         Raises AudioError when the suffix is unknown or the place cannot be written.
         """
         path = Path(path)
-        write_atomically(path, self.to_bytes(path.suffix or "(none)"), error=AudioError)
+        check_writable(path.suffix)
+        write_atomically(path, self.to_bytes(path.suffix), error=AudioError)
         return path
 
     def __len__(self) -> int:

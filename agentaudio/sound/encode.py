@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import AudioError
-from agentaudio.sound.formats import WRITABLE
+from agentaudio.sound.formats import WRITABLE, check_writable
 from agentaudio.sound.resample import resample
 
 _OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
@@ -24,8 +24,7 @@ def encode(samples: NDArray[np.float32], sample_rate: int, suffix: str) -> bytes
     """
     import soundfile
 
-    if suffix not in WRITABLE:
-        raise AudioError(f"cannot write {suffix!r} files; use one of: {', '.join(sorted(WRITABLE))}")
+    check_writable(suffix)
     container, subtype = WRITABLE[suffix]
     if subtype == "OPUS" and sample_rate not in _OPUS_RATES:
         samples, sample_rate = resample(samples, sample_rate, 48_000), 48_000

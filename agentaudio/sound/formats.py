@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from agentaudio.errors import AudioError
+
 log = logging.getLogger(__name__)
 
 WRITABLE = {  # suffix: (container, subtype) in the names of libsndfile
@@ -39,6 +41,13 @@ _IN_WAV = {0x160: "wav", 0x161: "wav", 0x2000: "wav"}
 def has_sound_suffix(path: str | os.PathLike[str]) -> bool:
     """Whether a name ends like a sound file, in upper or lower case. The file is not opened."""
     return Path(path).suffix.lower() in SOUND_SUFFIXES
+
+
+def check_writable(suffix: str) -> None:
+    """Raise AudioError for a suffix, such as ".wav", that is not one of WRITABLE in lower case."""
+    if suffix.lower() not in WRITABLE:
+        named = f"{suffix!r} files" if suffix else "a file without a suffix"
+        raise AudioError(f"cannot write {named}; use one of: {', '.join(sorted(WRITABLE))}")
 
 
 def sound_files(paths: Iterable[Path]) -> list[Path]:

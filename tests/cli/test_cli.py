@@ -237,6 +237,9 @@ def test_the_demo_data_is_used_by_default_and_named(run: Run, tmp_path: Path) ->
         ("x" * 5_000, None, "text"),
         ("null \0 byte", None, "text"),
         ("~approximately how long is the nile", None, "text"),
+        ("how do i convert mp3 to .wav", None, "text"),
+        ("./nowhere is no folder, but what is an .ogg", None, "text"),
+        ("/ or ~ before a .flac", None, "text"),
         ("question.wav", None, "sound"),
         ("a sound", None, "sound"),
         ("question.wav", "text", "text"),
@@ -256,6 +259,18 @@ def test_input_that_names_a_file_is_read_as_sound(
     question = read_question(given, kind=forced)
     assert question.kind == kind
     assert question.content == (given if kind == "text" else Path(given))
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "photo.jpg", "weather", "clip.wav", "folder", "./folder", "/dev/null"])
+def test_a_file_or_folder_that_is_no_sound_is_not_taken_for_words(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    if not Path(name).exists():
+        (tmp_path / name).write_bytes(b"What is the weather?")
+    failed(run("ask", name, "--model", "scripted"), "add --text to ask these words")
+    assert run("ask", name, "--text", "--model", "scripted").returncode == 0
 
 
 @pytest.mark.parametrize("content", ["hello there", "\ufeffhello there"])
