@@ -11,15 +11,13 @@ from agentaudio.conversation import Conversation, ToolCall, ToolOutput, ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answer
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
-from agentaudio.model.embedded.dialogue.follow_ups import MISSING, WholeRequest, whole_request
 from agentaudio.model.embedded.dialogue.languages import SURE, declined, load_identifier, other_language
 from agentaudio.model.embedded.dialogue.mishearings import mended
-from agentaudio.model.embedded.dialogue.replies import about_conversation
 from agentaudio.model.embedded.dialogue.turns import past_turns
+from agentaudio.model.embedded.dialogue.understanding import MISSING, Understanding
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
-from agentaudio.model.embedded.routing.router import LEAST_CONFIDENCE, Route, Router
-from agentaudio.model.embedded.routing.slots import fill
+from agentaudio.model.embedded.routing.router import Route, Router
 from agentaudio.model.parts import ChatDelta
 from agentaudio.model.speech_lm import CallDelta, CitationDelta, End, GenerateOptions, TextDelta
 from agentaudio.text.embedding import load_embedder
@@ -48,6 +46,7 @@ class RouterChat:
     def __init__(self, router: Router | None = None, *, max_request_chars: int = MAX_REQUEST_CHARS) -> None:
         self._embed = load_embedder("default")
         self._router = router or Router(self._embed)
+        self._understand = Understanding(self._router)
         self._max_request_chars = max_request_chars
 
     async def chat(
@@ -67,25 +66,24 @@ class RouterChat:
         request = mended(request)
         past = past_turns(conversation)
         outputs = conversation.last_outputs
-        if outputs:
-            whole_text = whole_request(request, past, tools).text
-            language = await asyncio.to_thread(other_language, request, options.language, least=SURE)
-            found = await asyncio.to_thread(self._answer, whole_text, outputs, tools, language)
-        elif reply := about_conversation(request, tools, past):
-            found = Answer(reply, ())
-        elif reply := await asyncio.to_thread(declined, request, options.language, least=SURE):
+        if not outputs and (reply := await asyncio.to_thread(declined, request, options.language, least=SURE)):
             found = Answer(reply, ())
         else:
-            whole = whole_request(request, past, tools)
-            routes = await asyncio.to_thread(self._routes, whole, tools) if request else []
-            calls = [route for route in routes if route.tool is not None and not route.missing]
-            for route in calls:
-                yield CallDelta(ToolCall(f"call_{uuid4().hex[:12]}", str(route.tool), route.arguments))
-            if calls:
+            reading = await asyncio.to_thread(self._understand, request, past, tools)
+            calls = [route for route in reading.routes if route.tool is not None and not route.missing]
+            if outputs:
+                language = await asyncio.to_thread(other_language, request, options.language, least=SURE)
+                found = await asyncio.to_thread(self._answer, reading.text, outputs, tools, language)
+            elif reading.reply is not None:
+                found = Answer(reading.reply, ())
+            elif calls:
+                for route in calls:
+                    yield CallDelta(ToolCall(f"call_{uuid4().hex[:12]}", str(route.tool), route.arguments))
                 yield End("tool_calls")
                 return
-            reply = await asyncio.to_thread(declined, request, options.language)
-            found = Answer(reply or _without_tools(whole.text, routes, tools), ())
+            else:
+                reply = await asyncio.to_thread(declined, request, options.language)
+                found = Answer(reply or _without_tools(reading.text, reading.routes, tools), ())
         for citation in found.citations:
             yield CitationDelta(citation)
         for word in re.findall(r"\s*\S+", found.text):
@@ -103,15 +101,6 @@ class RouterChat:
 
     async def aclose(self) -> None:
         """Does nothing: the embedder is shared with the rest of the process."""
-
-    def _routes(self, whole: WholeRequest, tools: Sequence[ToolSpec]) -> list[Route]:
-        """The routes of the request; a changed part of the request before keeps its tool where no other is found."""
-        routes = self._router.route(whole.text, tools)
-        kept = next((tool for tool in tools if tool.name == whole.tool), None)
-        if kept is None or any(route.tool is not None for route in routes):
-            return routes
-        slots = fill(whole.text, kept)
-        return routes if slots.missing else [Route(kept.name, slots.arguments, LEAST_CONFIDENCE, "tool")]
 
     def _answer(
         self, text: str, outputs: Sequence[ToolOutput], tools: Sequence[ToolSpec], language: str | None

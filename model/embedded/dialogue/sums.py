@@ -6,7 +6,7 @@ import re
 
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.arithmetic import expression
-from agentaudio.text.numbers import parse_number
+from agentaudio.text.numbers import find_numbers, parse_number
 
 SUM_TOOL = "calculate"
 
@@ -19,24 +19,34 @@ _OPERATOR = re.compile(
     rf"^{_OPENING}"
     r"(?P<operator>plus|minus|less|times|divided by|multiplied by|over|add(?: on)?|subtract|deduct|"
     r"multiply (?:it |that )?by|divide (?:it |that )?by|(?:take|knock)(?: away| off)?|"
-    r"squared|cubed|percent of|to the power of)\b ?"
+    r"squared|cubed|percent of|to the power of|another|split|share)\b ?"
     r"(?:it |that )?(?P<rest>.*)$"
 )
 _DEEDS = {"add": "plus", "add on": "plus", "subtract": "minus", "deduct": "minus", "less": "minus", "take": "minus",
           "take away": "minus", "take off": "minus", "knock": "minus", "knock off": "minus", "multiply by": "times",
-          "multiplied by": "times", "divide by": "divided by", "over": "divided by"}  # fmt: skip
-_FURTHER = re.compile(r"^(?:another|a further|an extra|an additional|a second|extra|just) ")
+          "multiplied by": "times", "divide by": "divided by", "over": "divided by",
+          "another": "plus", "split": "divided by", "share": "divided by"}  # fmt: skip
+_FURTHER = re.compile(
+    r"^(?:(?:it|that|this) )?(?:(?:between|among|into|by) )?(?:equally )?"
+    r"(?:another|a further|an extra|an additional|a second|extra|just)? ?"
+)
 _ENDS = re.compile(
     r"(?: (?:(?:to|from|by|off) (?:it|that|this|the result)|off|away|more|on top(?: of (?:it|that))?|again|please|too|"
-    r"as well|then))+$"
+    r"as well|then|ways|equally|people|parts))+$"
 )
 _RESULT = r"(?:that|it|this|the (?:result|answer|sum|total))"
 _VERBS = (
+    (rf"\ba third of {_RESULT}\b", "{} divided by 3"),
+    (rf"\ba quarter of {_RESULT}\b", "{} divided by 4"),
     (rf"\btriple {_RESULT}\b", "3 times {}"),
     (rf"\bhalve {_RESULT}\b|\bhalf (?:of )?{_RESULT}\b", "{} divided by 2"),
     (rf"(?<!the )\bsquare {_RESULT}\b", "{} squared"),
     (rf"(?<!the )\bcube {_RESULT}\b", "{} cubed"),
     (rf"\b{_RESULT}\b", "{}"),
+)
+_AROUND = frozenset(
+    "of between among by for with at only just there are were we is it people persons ways if percent % from in into "
+    "and the a that would be what about how then please instead rather meant mean said no not sorry i".split()
 )
 _LAST_STEP = re.compile(r"^(?P<head>.*[\d.)])\s*(?:\*\*|[-+*/])\s*[\d.]+$")
 
@@ -53,7 +63,27 @@ def next_sum(said: str, before: PastTurn) -> str | None:
         return None
     last = numbers[-1].replace(",", "")
     step = _LAST_STEP.match(result.partition("=")[0].strip()) if _CORRECTING.match(said) else None
-    return _from_operator(said, step["head"] if step else last) or _from_pronoun(said, last)
+    sum_before = next(str(call.arguments.get("expression", "")) for call in before.calls if call.name == SUM_TOOL)
+    return (
+        _from_operator(said, step["head"] if step else last)
+        or _from_pronoun(said, last)
+        or _with_other_number(said, sum_before)
+    )
+
+
+def _with_other_number(said: str, before: str) -> str | None:
+    """The sum before with another number: "and of 144", "and twenty percent", "between six"."""
+    words = re.sub(rf"^{_OPENING}", "", said).split()
+    numbers = find_numbers(words)
+    rest = [word for number in numbers for word in words[: number.start] + words[number.end :]]
+    if len(numbers) != 1 or any(word not in _AROUND for word in rest):
+        return None
+    value = str(numbers[0].value)
+    if "percent" in rest or "%" in rest:
+        whole, count = re.subn(r"[\d.]+(?=/100\b)", value, before, count=1)
+    else:
+        whole, count = re.subn(r"[\d.]+(?=\D*$)", value, before, count=1)
+    return f"what is {whole.replace('sqrt(', 'the square root of ').replace(')', '')}" if count else None
 
 
 def _from_operator(said: str, last: str) -> str | None:

@@ -6,7 +6,8 @@ import re
 
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL
 from agentaudio.model.embedded.dialogue.turns import PastTurn
-from agentaudio.text.words import content_words, split_words
+from agentaudio.model.embedded.routing.clauses import clauses
+from agentaudio.text.words import COMMAND_VERBS, content_words, split_words
 
 QUESTION = re.compile(
     r"\b(?:what|how|when|where|who|whose|why|which|is|are|was|were|do|does|did|can|tell|explain|describe)\b"
@@ -58,8 +59,76 @@ _COUNTED = re.compile(
 )
 _NAMED = re.compile(r"\b(?:what are they|(?:they|them) called|their names|where are they|name them)\b")
 _PLACE = re.compile(r"\bin (?P<place>(?:the )?[^?]+?)(?= (?:today|tomorrow|tonight|now|right now|please)\b|$)")
-_SEARCHES = ("search_documents", "web_search")
+SEARCHES = ("search_documents", "web_search")
 _DESCRIBED = re.compile(r"^(?:what|which|who)\b.*\b(?:\w{2,}est|most|first|last|only)\b")
+
+
+_OPENING = re.compile(
+    r"^(?:(?:and|but|or|so|then|now|okay|ok|well|no|nope|sorry|wait|actually|oops|i meant?|i said|what about|how about|"
+    r"what if|the same (?:for|about)|same (?:for|about)|for|of|about|in|try|is it the same (?:for|in)|"
+    r"i was asking about|i wanted|do|tell me)\b ?)+"
+)
+_TRAILING = re.compile(r"(?: (?:instead|then|too|again|also|as well|please|rather|now|not .+))+$")
+_LONGEST_TOPIC = 5
+
+
+def with_place(request: str) -> str:
+    """A compound request with the place of an earlier part in the place of "there": "the time in Rome and the weather
+    there"; and a statement of a place before a question: "my sister is in Cardiff, how is it there"."""
+    parts = clauses(request)
+    if len(parts) < 2:
+        return request
+    whole = parts[:1]
+    for part in parts[1:]:
+        whole.append(with_topic(part, PastTurn(whole[-1])) or part)
+    return request if whole == parts else " and ".join(whole)
+
+
+def with_other_topic(said: str, before: PastTurn) -> str | None:
+    """The previous question with the topic that `said` names: "and the Amazon?"; None for another request."""
+    what = _TRAILING.sub("", _OPENING.sub("", said)).strip()
+    words = what.split()
+    if not words or len(words) > _LONGEST_TOPIC or not content_words(what) or _PRONOUN.search(what):
+        return None
+    if _ASKING.search(what) or words[0] in COMMAND_VERBS:
+        return None
+    previous = _question(before)
+    if (counted := _COUNTED.search(previous)) is not None:
+        return f"{previous[: counted.start('owner')]}{what}{previous[counted.end('owner') :]}"
+    frame = FRAME.match(previous)
+    if frame and frame["topic"].split()[0] not in ("it", "the time", "time"):
+        return f"{frame['head']}{_with_owner(what, frame['topic'])}{frame['tail']}"
+    if place := re.search(r"\b(in|of|to|for|at) (?:the )?[\w' -]+$", previous):
+        return f"{previous[: place.start()]}{place[1]} {what}"
+    return what if len(previous.split()) <= _LONGEST_TOPIC else f"{previous} {what}"
+
+
+def _with_owner(what: str, topic: str) -> str:
+    """ "a year on mars" for "a year", in the place of "a day on mars"."""
+    owner = re.match(r"^an? [\w-]+ (?P<owner>(?:in|on|of|at) .+)$", topic)
+    return f"{what} {owner['owner']}" if owner and re.fullmatch(r"an? [\w-]+", what) else what
+
+
+def _question(before: PastTurn) -> str:
+    """What was asked: the query of a search that holds more than the request, else the request."""
+    said = " ".join(split_words(before.request))
+    for call in before.calls:
+        if call.name in SEARCHES:
+            query = " ".join(split_words(str(call.arguments.get("query") or "")))
+            if not set(content_words(query)) <= set(content_words(said)):
+                return query
+    return said
+
+
+def with_added_topic(said: str, before: PastTurn) -> str | None:
+    """The question with the topic of the search before at its end, where it has no pronoun for it."""
+    topic = _topic(before) if any(call.name in SEARCHES for call in before.calls) else None
+    if topic is None or set(content_words(topic)) <= set(content_words(said)):
+        return None
+    rest = [word for word in content_words(_question(before)) if word not in said and word not in topic]
+    # "in which year?" asks for more of the question before than its topic.
+    context = " ".join([*rest, topic]) if len(content_words(said)) < 2 else topic
+    return f"{said} {context}"
 
 
 def with_topic(said: str, before: PastTurn) -> str | None:
@@ -98,7 +167,7 @@ def _topic(before: PastTurn) -> str | None:
     """
     if before.calls and all(call.name == VOICE_TOOL for call in before.calls):
         return None  # the voice that was asked for is not what one talks about
-    previous = " ".join(split_words(before.request))
+    previous = _question(before)
     titles = [passage.title for output in before.outputs for passage in output.passages if passage.title]
     if _DESCRIBED.match(previous):
         answered = set(content_words(before.answer))
@@ -115,16 +184,16 @@ def _topic(before: PastTurn) -> str | None:
 
 def _counted(before: PastTurn) -> str | None:
     """ "the moons of mars" after "how many moons does mars have"."""
-    match = _COUNTED.search(" ".join(split_words(before.request)))
+    match = _COUNTED.search(_question(before))
     return f"the {match['things']} of {match['owner']}" if match and "people" not in match["things"] else None
 
 
 def _short_question(said: str, before: PastTurn) -> str | None:
     """ "and when?", "how tall?" and "how many strings?" after a search, as whole questions."""
     match = _SHORT.fullmatch(said)
-    if match is None or not any(call.name in _SEARCHES for call in before.calls):
+    if match is None or not any(call.name in SEARCHES for call in before.calls):
         return None
-    previous = " ".join(split_words(before.request))
+    previous = _question(before)
     if match["word"]:
         asked = re.match(r"(?:and )?(?:how \w+|what|who|when|where|why|which \w+) (?=\w)", previous)
         return f"{match['word']} {previous[asked.end() :]}" if asked else None

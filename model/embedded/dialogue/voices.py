@@ -1,103 +1,127 @@
-"""`other_voice`: a wish for another voice that refers to the one before: "no, a woman", "the same but calmer"."""
+"""`changed_voice`: the voice before with another person, accent or quality: "no, a woman", "the same but calmer"."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from agentaudio.model.embedded.answering.answer import VOICE_TOOL
-from agentaudio.model.embedded.dialogue.asides import asks_for_voices
-from agentaudio.model.embedded.dialogue.changes import CORRECTING, OPENING, TRAILING, WHAT_ABOUT
-from agentaudio.model.embedded.dialogue.topics import QUESTION
-from agentaudio.model.embedded.dialogue.turns import PastTurn
-from agentaudio.text.words import content_words, split_words
+from agentaudio.model.embedded.dialogue.slot_changes import FRAME_WORDS
+from agentaudio.model.embedded.routing.queries import voice_query
+from agentaudio.text.words import split_words
 
-_LONGEST = 9
-_REACTION = re.compile(r"\b(?:problem|worries|way|matter|idea|good|great|fine|nice|cool|perfect|thanks|really|wrong)\b")
-_PEOPLE = (
-    r"man|woman|girl|boy|child|kid|lady|gentleman|guy|bloke|male|female|robot|grandmother|grandma|grandfather|grandpa"
+_PEOPLE = frozenset(
+    "man woman girl boy child kid lady gentleman guy bloke male female robot grandmother grandma granny grandfather "
+    "grandpa grandad person teenager baby narrator men women".split()
 )
-_PERSON = re.compile(rf"\b(?:{_PEOPLE})(?=s?\b)")
-_ANY_PERSON = re.compile(rf"(?:a |an |the )?(?P<person>{_PEOPLE})(?: voice| one)?")
-_SOMEONE = re.compile(rf"\b(?:{_PEOPLE}|voice|person|people|speaker|accent|somebody|someone|whisper\w*|one)\b")
-_WISH = re.compile(
-    r"^(?:(?:i (?:would (?:like|love|prefer|rather)|want|prefer|will take|liked?)|"
-    r"(?:can|could|may) i (?:have|get|hear)|give me|take|choose|let me hear|"
-    r"(?:something|someone|somebody|anything|anyone) (?:else|different)|"
-    r"not (?:that|this)(?: one)?|another one|please)(?: to hear| have)?\b ?)+"
+_VERBS = frozenset("a an the sound sounds speak talk whisper like".split())
+_AGED = frozenset("old older young younger little elderly".split())
+_ACCENTS = frozenset(
+    "american british english scottish irish welsh australian indian german french italian spanish russian "
+    "chinese japanese dutch swedish polish canadian african mexican brazilian portuguese turkish greek arabic "
+    "southern northern london texan european asian norwegian danish finnish korean italy france germany spain "
+    "scotland ireland england america russia china japan india australia wales".split()
 )
-_SAME = re.compile(
-    r"^(?:the )?same(?: (?:voice|accent|one|person|thing|man|woman))?"
-    r"(?: (?:again|only|just|but|and|with|make (?:it|that)|now))+ "
-    r"(?:a (?:bit|little) |slightly |much |make it )?(?P<quality>\w+(?: \w+)?)$"
-)
-_COMPARED = re.compile(
-    r"(?:(?:a |one )?(?:a (?:bit|little) |much |even |slightly )?)(?P<quality>\w+er|more \w+|less \w+)(?: one| voice)?"
-)
-_NOT_COMPARED = frozenset("other another rather either never whisper her number over under after speaker".split())
 _OPPOSED = tuple(
-    frozenset(words.split())
-    for words in (
-        "old older elderly aged young younger little",
-        "deep deeper low lower high higher dark",
-        "slow slower fast faster quick quicker",
-        "loud louder quiet quieter soft softer",
-        "calm calmer excited lively livelier cheerful happy happier sad sadder stern angry",
-        "clear clearer rough rougher hoarse",
+    (one.split(), other.split())
+    for one, other in (
+        ("older old elderly aged", "younger young little youthful"),
+        ("deeper deep lower low dark darker", "higher high light lighter bright brighter"),
+        ("slower slow", "faster fast quicker quick"),
+        ("louder loud", "quieter quiet softer soft whispering whispery gentle gentler"),
+        ("calmer calm relaxed serious stern sad sadder tired boring",
+         "livelier lively excited cheerful happier happy energetic funny enthusiastic brighter"),
+        ("clearer clear smooth smoother", "rougher rough hoarse raspy"),
+        ("friendlier friendly warmer warm kind kinder nice", "colder cold angrier angry creepy stern robotic"),
     )
 )  # fmt: skip
-_ARTICLES = ("a", "an", "the")
+_LESS = re.compile(r"\b(?:not (?:quite |that |as |too )?(?:so |as )?|less |too )$")
+_AS_BEFORE = re.compile(r"\bnormal\b|\bback to how\b.*\b(?:at first|before|in the beginning|to start with|earlier)\b")
+_VOICE_WORDS = frozenset(
+    "voice voices accent accents speaker speak speaking sound sounds sounding talk talking like version use using "
+    "switch kind tone more less much slightly again same quite him her them he she one back somebody character "
+    "hear".split()
+)
 
 
-def other_voice(said: str, before: PastTurn) -> str | None:
-    """The whole wish after a change of voice or a question about voices; None for another request.
+@dataclass(frozen=True, slots=True)
+class VoiceChange:
+    """query: the whole description of the new voice; fit: from 0 to 1, how much of the request it explains"""
 
-    A quality alone ("younger", "the same but calmer") is added to the voice before, and a person alone ("a man") takes
-    the place of the person before.
+    query: str
+    fit: float
 
-    said: in the words of `split_words`, joined by spaces
+
+def changed_voice(request: str, held: str, names: Sequence[str] = ()) -> VoiceChange | None:
+    """What the request makes of the voice that was asked for last; None where it says nothing of a voice.
+
+    held: the query of that voice; empty without one
+    names: of the voices that there are
     """
-    if not (before.called(VOICE_TOOL) or asks_for_voices(before.request)):
+    words = split_words(request)
+    said = " ".join(words)
+    if voice_query(said) == "default" or _AS_BEFORE.search(said):
+        return VoiceChange("default", _share(words, frozenset({"normal", "usual", "own", "default", "regular"})))
+    named = next((name for name in names if set(split_words(name)) & set(words)), None)
+    if named is not None:
+        return VoiceChange(named, _share(words, frozenset(split_words(named))))
+    people, accents, qualities = _described(words)
+    known = frozenset((*people, *accents, *qualities))
+    if not known:
         return None
-    if QUESTION.match(re.sub(r"^(?:can|could|may) i (?:have|get|hear) ", "", said)) or len(said.split()) > _LONGEST:
-        return None
-    what = re.sub(OPENING, "", said)
-    if match := WHAT_ABOUT.match(said):
-        what = next(group for group in match.groups() if group)
-    what = _WISH.sub("", TRAILING.sub("", what)).strip()
-    if same := _SAME.match(TRAILING.sub("", re.sub(r"^(?:(?:and|now|okay|no|please) )+", "", said))):
-        what = same["quality"] if not same["quality"].startswith(("a ", "an ")) else same["quality"].partition(" ")[2]
-        return _with_quality(what, before)
-    compared = _COMPARED.fullmatch(what)
-    if compared and compared["quality"] not in _NOT_COMPARED:
-        return _with_quality(compared["quality"], before)
-    if (alone := _ANY_PERSON.fullmatch(what)) and _PERSON.search(_query(before)):
-        return _wish(_PERSON.sub(alone["person"], _query(before), count=1).split())
-    someone = _PERSON.search(" ".join(split_words(before.request)))
-    person = someone.group() if someone else "person"
-    what = re.sub(r" one$", f" {person}", what)
-    if what == said and not TRAILING.search(said) and not re.match(r"(?:a|an|the) ", said):
-        return None
-    if what and CORRECTING.match(said) and len(what.split()) <= 2 and len(content_words(what)) == len(what.split()):
-        if not _SOMEONE.search(what) and not _REACTION.search(what):
-            return _wish([what, person])
-    return f"answer in the voice of {what}" if _SOMEONE.search(what) or re.match(r"(?:a|an) ", what) else None
+    if re.search(r"\b(?:else|different|another)\b", said) and (people or qualities or accents):
+        held = ""
+    own = [word for word in split_words(held) if word not in _VERBS]
+    fit = _share(words, known | {word for word in words if word in own})
+    if people and [word for word in qualities if word in _AGED or word not in own] and not re.search(r"\bsame\b", said):
+        return VoiceChange(_wish([*qualities, *accents, *people[-1:]]), fit)
+    kept = list(own)
+    if people:
+        places = [place for place, word in enumerate(kept) if word in _PEOPLE]
+        for place in reversed(places):
+            del kept[place]
+        kept.insert(places[0] if places else len(kept), people[-1])
+        kept = [word for word in kept if word not in ("accent", "voice") or any(w in _ACCENTS for w in kept)]
+    if accents:
+        kept = [word for word in kept if word not in _ACCENTS]
+        if kept[-1:] == ["from"] or "from" in kept:
+            kept = kept[: kept.index("from")]
+        kept = [*accents, *kept]
+    for quality in qualities:
+        base = set(own) & {quality}
+        opposed = {word for sides in _OPPOSED for side in sides if quality in side for word in (*sides[0], *sides[1])}
+        kept = [quality, *(word for word in kept if word not in opposed and word not in base)]
+    if not any(word in _PEOPLE or word in ("voice", "accent") for word in kept):
+        kept.append("accent" if accents and not people else "person")
+    return VoiceChange(_wish(kept), fit)
 
 
-def _query(before: PastTurn) -> str:
-    """The words of the voice that was searched last, without an article; empty without a search."""
-    calls = [call for call in before.calls if call.name == VOICE_TOOL]
-    words = split_words(str(calls[-1].arguments.get("query") or "")) if calls else []
-    return " ".join(words[1:] if words and words[0] in _ARTICLES else words)
+def _described(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """The people, accents and qualities that the words name; "not so deep" is the opposite of deep."""
+    people, accents, qualities = [], [], []
+    groups = [(word, sides, place) for sides in _OPPOSED for place in (0, 1) for word in sides[place]]
+    for place, word in enumerate(words):
+        before = " ".join(words[:place]) + " "
+        negated = bool(_LESS.search(before)) or bool(re.search(r"\bnot (?:a |an |the )?$", before))
+        if word in _PEOPLE and not negated:
+            people.append(word)
+        elif word in _ACCENTS and not negated:
+            accents.append(word)
+        elif (found := next((one for one in groups if one[0] == word), None)) is not None:
+            if words[place - 1 : place] == ["like"] and word in ("nice",):
+                continue
+            _, sides, side = found
+            qualities.append(sides[1 - side][0] if negated else word)
+        elif words[place - 1 : place] in (["more"], ["less"]) and word not in FRAME_WORDS:
+            qualities.append(word)
+    unique = list(dict.fromkeys(qualities))
+    return people, accents, [word for word in unique if word not in ("nice", "kind", "nicer")]
 
 
-def _with_quality(quality: str, before: PastTurn) -> str:
-    """The voice before with another quality, in the place of an opposed one ("older" for "young")."""
-    held = _query(before) if _SOMEONE.search(_query(before)) else ""
-    replaced = next((words for words in _OPPOSED if quality.split()[-1] in words), frozenset())
-    kept = [word for word in held.split() if word not in replaced]
-    return _wish([quality, *(kept or ["person"])])
+def _share(words: Sequence[str], known: frozenset[str]) -> float:
+    left = [word for word in words if word not in known and word not in FRAME_WORDS and word not in _VOICE_WORDS]
+    return 1.0 - len(left) / max(len(words), 3)
 
 
 def _wish(words: list[str]) -> str:
-    article = "an" if words[0][0] in "aeiou" else "a"
-    return f"answer in the voice of {article} {' '.join(words)}"
+    return f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}"

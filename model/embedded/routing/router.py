@@ -54,13 +54,13 @@ class Router:
     weights: weight of each feature in features.FEATURES by name; None reads those that scripts/fit_router.py fitted
 
     A conditional logit over all tools, "chat" and "unknown": the score of each is the weighted sum of its features.
-    Several threads may share one.
+    Several threads may share one. `embed` caches the vectors of the texts it was last called with.
     Source: McFadden 1974, "Conditional logit analysis of qualitative choice behavior".
     """
 
     def __init__(self, embed: Embed, weights: Mapping[str, float] | None = None) -> None:
-        self._embed = VectorCache(embed)
-        self._embed.keep(shipped_vectors(embed))
+        self.embed = VectorCache(embed)
+        self.embed.keep(shipped_vectors(embed))
         held = read_weights() if weights is None else weights
         self._weights = [float(held.get(name, 0.0)) for name in FEATURES]
 
@@ -97,7 +97,7 @@ class Router:
 
     def probabilities(self, text: str, tools: Sequence[ToolSpec]) -> list[tuple[Candidate, float]]:
         """All candidates with their probabilities, which add up to 1."""
-        found = candidates(text, tools, self._embed)
+        found = candidates(text, tools, self.embed)
         scores = [sum(w * f for w, f in zip(self._weights, c.features, strict=True)) for c in found]
         highest = max(scores)
         powers = [math.exp(score - highest) for score in scores]

@@ -21,13 +21,13 @@ from agentaudio.text.words import LIGHT_WORDS, command_place, split_words
 
 _PREPOSITIONS = frozenset("in at of for by from to with about on named called into near".split())
 _JOINTS = frozenset("of the and de la".split())
-_CLOCK = re.compile(
+CLOCK = re.compile(
     r"(?:(?:half|a quarter|quarter|five|ten|twenty|twenty five) (?:past|to) )?"
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|midnight|\d{1,2})"
     r"(?: (?:o'clock|oh clock|oh? five|fifteen|thirty|forty five|ten|twenty|forty|fifty|\d\d))?"
     r"(?: (?:a m|p m|am|pm|in the (?:morning|afternoon|evening)|at night))?"
 )
-_AT_TIME = re.compile(rf"\b(?:at|by|around|from|until|before|after) ({_CLOCK.pattern})(?= |$)")
+_AT_TIME = re.compile(rf"\b(?:at|by|around|from|until|before|after) ({CLOCK.pattern})(?= |$)")
 _NOT = frozenset("not no without never off disable stop".split())
 
 
@@ -160,7 +160,7 @@ def _times(words: Sequence[str], wanted: Sequence[Parameter], taken: list[bool],
         return {}
     said = " ".join(words)
     after_preposition = _AT_TIME.search(said)
-    found = list(re.finditer(rf"\b({_CLOCK.pattern})(?= |$)", said))
+    found = list(re.finditer(rf"\b({CLOCK.pattern})(?= |$)", said))
     # "a table for two for seven": without "at", the last number that can be a time.
     last = found[-1:] if len(found) > counted else []
     spans = []

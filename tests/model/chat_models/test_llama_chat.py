@@ -7,18 +7,17 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.chats import asked, deltas, words
 from support.gguf_tiny import Script, gguf_model
 from support.llm_tiny import TURNS
 
 from agentaudio import GenerateOptions
-from agentaudio.conversation import Conversation, TextPart, ToolSpec
+from agentaudio.conversation import ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.generation.stop_flag import StopFlag
-from agentaudio.model.parts import ChatDelta
-from agentaudio.model.speech_lm import CallDelta, End, TextDelta
+from agentaudio.model.speech_lm import CallDelta, End
 from agentaudio.testing import Answer
 
 pytest.importorskip("llama_cpp", reason="installed by make test-native")
@@ -43,23 +42,6 @@ async def chat(file: Path) -> AsyncIterator[LocalChat]:
     model = load(str(file), max_tokens=60, context=1024, threads=1)
     yield model
     await model.aclose()
-
-
-def asked(text: str = "hello") -> Conversation:
-    conversation = Conversation()
-    conversation.add("user", TextPart(text))
-    return conversation
-
-
-async def deltas(
-    model: LocalChat, conversation: Conversation | None = None, *tools: ToolSpec, **options: Any
-) -> list[ChatDelta]:
-    given = GenerateOptions(**options)
-    return [one async for one in model.chat(conversation or asked(), tools=tools, options=given)]
-
-
-def words(found: list[ChatDelta]) -> str:
-    return "".join(one.text for one in found if isinstance(one, TextDelta))
 
 
 async def test_random_weights_answer_and_the_seed_decides(chat: LocalChat) -> None:

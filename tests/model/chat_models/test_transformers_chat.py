@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.chats import asked, deltas, words
 from support.llm_tiny import CONTEXT, INST, TURNS, language_model
 from support.qwen_tiny import Script
 
-from agentaudio import GenerateOptions
-from agentaudio.conversation import Conversation, TextPart, ToolSpec
+from agentaudio.conversation import ToolSpec
 from agentaudio.errors import BackendError, OptionError
-from agentaudio.model.parts import ChatDelta
-from agentaudio.model.speech_lm import CallDelta, End, TextDelta
+from agentaudio.model.speech_lm import CallDelta, End
 from agentaudio.testing import Answer
 
 torch = pytest.importorskip("torch", reason="torch is installed by make test-local")
@@ -43,23 +42,6 @@ async def chat(folder: Path) -> AsyncIterator[LocalChat]:
     model = load(str(folder), max_tokens=60)
     yield model
     await model.aclose()
-
-
-def asked(text: str = "hello") -> Conversation:
-    conversation = Conversation()
-    conversation.add("user", TextPart(text))
-    return conversation
-
-
-async def deltas(
-    model: LocalChat, conversation: Conversation | None = None, *tools: ToolSpec, **options: Any
-) -> list[ChatDelta]:
-    given = GenerateOptions(**options)
-    return [one async for one in model.chat(conversation or asked(), tools=tools, options=given)]
-
-
-def words(found: list[ChatDelta]) -> str:
-    return "".join(one.text for one in found if isinstance(one, TextDelta))
 
 
 async def test_random_weights_answer_and_the_seed_decides(chat: LocalChat) -> None:

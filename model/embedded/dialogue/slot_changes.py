@@ -1,0 +1,320 @@
+"""`changed_call`: a call before with other values: "and in London?", "no, for three", "thirty, not thirteen"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.routing.choices import choose
+from agentaudio.model.embedded.routing.parameters import Parameter, parameters, vocabulary
+from agentaudio.model.embedded.routing.slots import CLOCK, fill
+from agentaudio.model.embedded.routing.time_zones import zones_by_place
+from agentaudio.text.numbers import FoundNumber, find_numbers
+from agentaudio.text.stems import stem
+from agentaudio.text.words import LIGHT_WORDS, command_place, split_words
+
+FRAME_WORDS = LIGHT_WORDS | frozenset(
+    "instead rather prefer preferred mean meant said wanted asked asking talking thinking forget actually sorry oops "
+    "wait hold hang nope yes yeah yep hm hmm hum er huh ah same another second extra additional different better nicer "
+    "best next question again also change changed correct correction first last later earlier add would nice fine good "
+    "great suits suit works work sounds perhaps way else enough skip check hear over till around about there will "
+    "time times hello hey right thing one ones two's may let us mistake wrong misspoke moment bit whoops pardon "
+    "up still already even anyway cool great lovely awesome perfect afterwards please kind though course no nah".split()
+)
+"""Words around the new values, which say nothing about what they are."""
+_CORRECTING = re.compile(
+    r"\b(?:no wait|wait no|i mean|i meant|no no|i said|or rather|no|sorry|actually|rather|make that|hold on)\b"
+)
+_BREAKS = re.compile(r"[,.;:!?]+(?=\s|$)")
+_NEGATED_PART = re.compile(
+    r"^(?:(?:no|and|but|sorry|oh|i) )*(?:(?:did|do) not (?:say|mean|want|ask for|need)|not|never mind|forget)\b"
+)
+_PREPOSITIONS = frozenset("in at for by on from about to of with near".split())
+_JOINTS = frozenset("of the and de la".split())
+_ARTICLES = frozenset("the a an my our some".split())
+_TO_TIME = frozenset("at by around until before after past o'clock pm am".split())
+_TIME_SAID = re.compile(r"\b(?:later|earlier|o'clock|pm|am|time|better|suits?|evening|noon|midnight|sooner)\b")
+_COUNTED = re.compile(r"^(?:people|persons?|guests?|of us|adults|kids|friends|in all|altogether|more people)\b")
+_COUNT_SAID = re.compile(
+    r"\b(?:people|persons|guests|of us|there (?:are|will be)|we (?:are|will be)|makes|joining|coming|come|join|"
+    r"bringing|party|friends?|kids|just|only)\b"
+)
+_HERE = re.compile(r"\b(?:here|at home|where (?:i am|we are)|my place)\b")
+_STRONG_CLOCK = re.compile(
+    r"past|to |o'clock|clock|thirty|fifteen|forty|noon|midnight| (?:am|pm|a m|p m|in the|at night)"
+)
+_LONGEST_VALUE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A call with other values.
+
+    typed: whether a new value is of a kind that is told by its form (a number, a place, a time, a choice)
+    fit: from 0 to 1, how much of the request the values and FRAME_WORDS are
+    """
+
+    arguments: dict[str, Any]
+    typed: bool
+    fit: float
+
+
+def changed_call(
+    request: str, arguments: Mapping[str, Any], tool: ToolSpec, missing: Sequence[str] = ()
+) -> Change | None:
+    """The arguments with what the request changes in them; None where it changes none.
+
+    missing: parameters that the user was asked for; they take values first
+    """
+    parts = _stated(request, arguments)
+    words = [word for part in parts for word in part]
+    if not words or len(words) > 3 * len(FRAME_WORDS):
+        return None
+    found = _Values(words, arguments, tool, missing)
+    if not found.new and not found.dropped:
+        return None
+    merged = {name: value for name, value in arguments.items() if name not in found.dropped} | found.new
+    if merged == dict(arguments):
+        return None
+    ordered = {p.name: merged[p.name] for p in parameters(tool) if p.name in merged}
+    return Change(ordered, found.typed, found.fit())
+
+
+def _stated(request: str, arguments: Mapping[str, Any]) -> list[list[str]]:
+    """The words of the request between its commas and stops, without what it negates or takes back."""
+    # "Oh" opens a sentence; only between numbers ("six oh five") it is one.
+    parts = [part for text in _BREAKS.split(request) if (part := split_words(re.sub(r"(?i)^\W*oh\b", "", text)))]
+    kept = [part for part in parts if not _NEGATED_PART.match(" ".join(part))]
+    # Without a comma: "not ten twenty", "thirty not thirteen".
+    for part in parts if not kept else kept:
+        if "not" in part:
+            part[:] = _without_negated(part, arguments)
+    kept = [part for part in (kept or parts) if part]
+    joined = [" ".join(part) for part in kept]
+    for place, text in enumerate(joined):
+        if (last := list(_CORRECTING.finditer(text))) and (after := text[last[-1].end() :].split()):
+            if any(word not in FRAME_WORDS for word in after):
+                kept[place] = after
+    return kept
+
+
+def _without_negated(words: list[str], arguments: Mapping[str, Any]) -> list[str]:
+    place = words.index("not")
+    before, after = words[:place], words[place + 1 :]
+    olds = sorted((split_words(str(value)) for value in arguments.values()), key=len, reverse=True)
+    skipped = 0
+    while skipped < len(after) and after[skipped] in _PREPOSITIONS | _ARTICLES:
+        skipped += 1
+    numbers = [number for number in find_numbers(after) if number.start == skipped]
+    for old in olds:
+        if old and after[skipped : skipped + len(old)] == old:
+            return before + after[skipped + len(old) :]
+    if numbers:
+        return before + after[numbers[0].end :]
+    has_value = any(word not in FRAME_WORDS for word in before) or bool(find_numbers(before))
+    return before if has_value else after
+
+
+def _is_pronoun(words: Sequence[str], place: int) -> bool:
+    """Whether the word is "one" after a word that singles something out: "another one"."""
+    return words[place] == "one" and place > 0 and words[place - 1] in ("another", "second", "extra")
+
+
+class _Values:
+    """The new values that words give for the parameters of a tool."""
+
+    def __init__(
+        self, words: Sequence[str], arguments: Mapping[str, Any], tool: ToolSpec, missing: Sequence[str]
+    ) -> None:
+        # "another one for fifteen" counts nothing.
+        words = [word for place, word in enumerate(words) if not _is_pronoun(words, place)]
+        self._words, self._held, self._tool = words, arguments, tool
+        self._taken = [False] * len(words)
+        self.new: dict[str, Any] = {}
+        self.dropped: set[str] = set()
+        self.typed = False
+        held = parameters(tool)
+        self._wanted = [p for p in held if p.name in missing] + [p for p in held if p.name not in missing]
+        self._missing = missing
+        self._places()
+        self._times_and_numbers()
+        self._choices()
+        self._texts()
+
+    def fit(self) -> float:
+        """The share of the words that are values or FRAME_WORDS; those of the tool count half."""
+        known = vocabulary(self._tool)
+        open_words = [
+            word for word, taken in zip(self._words, self._taken, strict=True) if not taken and word not in FRAME_WORDS
+        ]
+        left = sum(0.3 if stem(word) in known else 1.0 for word in open_words)
+        return 1.0 - left / max(len(self._words), 4)
+
+    def _take(self, start: int, end: int) -> None:
+        for place in range(start, end):
+            self._taken[place] = True
+
+    def _places(self) -> None:
+        known = zones_by_place()
+        found = [
+            (start, end, " ".join(self._words[start:end]))
+            for end in range(len(self._words), 0, -1)
+            for start in range(max(0, end - 4), end)
+            if " ".join(self._words[start:end]) in known
+        ]
+        for parameter in self._wanted:
+            if parameter.meaning != "timezone" and not parameter.names_place:
+                continue
+            if found:
+                start, end, said = found[0]
+                self.new[parameter.name] = known[said] if parameter.meaning == "timezone" else said
+                self._take(start, end)
+                self.typed = True
+            elif not parameter.required and parameter.name in self._held and _HERE.search(" ".join(self._words)):
+                self.dropped.add(parameter.name)
+                self.typed = True
+
+    def _times_and_numbers(self) -> None:
+        times = [p for p in self._wanted if p.meaning == "time" and p.kind == "string"]
+        counts = [p for p in self._wanted if p.kind in ("integer", "number") and not p.choices]
+        if not times:
+            if counts:
+                self._numbers(counts)
+            return
+        said = " ".join(self._words)
+        spans = []
+        for match in re.finditer(rf"\b({CLOCK.pattern})(?= |$)", said):
+            start = said[: match.start()].count(" ")
+            spans.append((start, start + len(match[1].split()), match[1]))
+        people = [span for span in spans if self._is_count(span)]
+        clocks = [span for span in spans if span not in people and self._is_time(span)]
+        bare = [span for span in spans if span not in people and span not in clocks]
+        asked = next((p for p in (*times, *counts) if p.name in self._missing), None)
+        for span in bare:
+            only_time = (
+                not counts or asked in times or people or (_TIME_SAID.search(said) and not _COUNT_SAID.search(said))
+            )
+            (clocks if only_time else people).append(span)
+        if counts and people:
+            start, end, _ = people[-1]
+            numbers = [n for n in find_numbers(self._words) if n.start == start]
+            if numbers and float(numbers[0].value).is_integer() and numbers[0].value >= 1:
+                self.new[counts[0].name] = int(numbers[0].value)
+                self._take(start, numbers[0].end)
+                self.typed = True
+        elif counts and not clocks:
+            self._numbers(counts)
+        if clocks:
+            start, end, text = clocks[-1]
+            self.new[times[0].name] = text
+            self._take(start, end)
+            self.typed = True
+
+    def _is_count(self, span: tuple[int, int, str]) -> bool:
+        start, end, _ = span
+        before = self._words[start - 1] if start else ""
+        return _COUNTED.match(" ".join(self._words[end : end + 3])) is not None or (
+            before == "for" and not _STRONG_CLOCK.search(span[2])
+        )
+
+    def _is_time(self, span: tuple[int, int, str]) -> bool:
+        start, end, text = span
+        before = self._words[start - 1] if start else ""
+        after = self._words[end] if end < len(self._words) else ""
+        return bool(_STRONG_CLOCK.search(text)) or before in _TO_TIME or after in ("o'clock", "pm", "am")
+
+    def _numbers(self, counts: Sequence[Parameter]) -> None:
+        """The numbers as `fill` finds them, durations and units included."""
+        given = fill(" ".join(self._words), self._tool).arguments
+        for parameter in counts:
+            value = given.get(parameter.name)
+            if isinstance(value, int | float) and (parameter.smallest is None or value >= parameter.smallest):
+                if parameter.kind == "integer" and not (float(value).is_integer() and value >= 1):
+                    continue
+                self.new[parameter.name] = value
+                self.typed = True
+                number: FoundNumber
+                for number in find_numbers(self._words):
+                    self._take(number.start, number.end)
+
+    def _choices(self) -> None:
+        enums = [p for p in self._wanted if p.choices]
+        if not enums:
+            return
+        numbers = [n for n in find_numbers(self._words) if self._taken[n.start]]
+        chosen = choose(self._words, enums, numbers, [False] * len(self._words))
+        # A unit alone ("and in kilometers?") is the one that is wanted, not the one that was given.
+        if len(chosen) == 1 and len(enums) == 2 and enums[0].choices == enums[1].choices and not numbers:
+            chosen = {enums[1].name: next(iter(chosen.values()))}
+        for name, value in chosen.items():
+            self.new[name] = value
+            self.typed = True
+            said = {stem(word) for word in split_words(str(value))}
+            for place, word in enumerate(self._words):
+                if stem(word) in said:
+                    self._take(place, place + 1)
+
+    def _texts(self) -> None:
+        wanted = [
+            p for p in self._wanted
+            if p.kind == "string" and not p.choices and p.meaning == "text" and p.name not in self.new
+        ]  # fmt: skip
+        if not wanted or any(p.names_place and p.name in self.new for p in self._wanted):
+            return
+        parameter = wanted[0]
+        spans = self._free_spans(parameter)
+        if not spans:
+            return
+        start, end = max(spans, key=lambda span: (self._worth(span, parameter), span[0]))
+        if end - start > _LONGEST_VALUE:
+            return
+        value = self._words[start:end]
+        if value and value[-1] in ("one", "ones"):
+            old = split_words(str(self._held.get(parameter.name, "")))
+            noun = parameter.noun if parameter.noun in old else old[-1] if len(old) > 1 else ""
+            value = [*value[:-1], *filter(None, [noun])]
+        if value:
+            self.new[parameter.name] = " ".join(value)
+            self._take(start, end)
+
+    def _worth(self, span: tuple[int, int], parameter: Parameter) -> float:
+        start, end = span
+        before = [word for word in self._words[max(0, start - 2) : start] if word not in _ARTICLES]
+        worth = float(bool(before) and before[-1] in _PREPOSITIONS)
+        worth += any(stem(word) == stem(parameter.noun) for word in self._words[start:end])
+        return worth + 0.5 * (start > 0 and self._words[start - 1] in _ARTICLES)
+
+    def _free_spans(self, parameter: Parameter) -> list[tuple[int, int]]:
+        """Runs of words that are not FRAME_WORDS, nor taken, nor words of the tool but its noun."""
+        known, noun = vocabulary(self._tool), stem(parameter.noun)
+        examples = {word for example in parameter.examples for word in split_words(example)}
+        verb = command_place(self._words)
+        counted = {place for n in find_numbers(self._words) for place in range(n.start, n.end + 1)}
+
+        def free(place: int) -> bool:
+            word = self._words[place]
+            if self._taken[place] or word in FRAME_WORDS or place == verb or place in counted:
+                return False
+            return stem(word) not in known or word in examples or stem(word) == noun
+
+        spans: list[tuple[int, int]] = []
+        place = 0
+        while place < len(self._words):
+            if not free(place):
+                place += 1
+                continue
+            end = place + 1
+            while end < len(self._words) and (
+                free(end) or (self._words[end] in _JOINTS and end + 1 < len(self._words) and free(end + 1))
+                or (self._words[end] == "of" and end + 2 < len(self._words) and free(end + 2))
+            ):  # fmt: skip
+                end += 1
+            if end < len(self._words) and self._words[end] in ("one", "ones"):
+                end += 1
+            if any(stem(word) != noun for word in self._words[place:end]):
+                spans.append((place, end))
+            place = end
+        return spans

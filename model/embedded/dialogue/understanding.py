@@ -1,0 +1,268 @@
+"""`Understanding`: what a request means after the turns before it.
+
+A request can be read in several ways: as one that stands alone, as a change of an earlier call, as arithmetic that
+goes on from a result, as a question about the topic before, as another wish for a voice, or as something about the
+conversation itself. Each reading that makes sense is weighed by how probable its act is by the words alone (`Acts`)
+and by how much of the request it explains; the best one is taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agentaudio.conversation import ToolCall, ToolSpec
+from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
+from agentaudio.model.embedded.dialogue.acts import Acts, holds_value
+from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
+from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
+from agentaudio.model.embedded.dialogue.returns import topic_returned_to
+from agentaudio.model.embedded.dialogue.slot_changes import changed_call
+from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, next_sum
+from agentaudio.model.embedded.dialogue.topics import (
+    SEARCHES,
+    with_added_topic,
+    with_other_topic,
+    with_place,
+    with_topic,
+)
+from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.model.embedded.dialogue.voices import changed_voice
+from agentaudio.model.embedded.routing.parameters import parameters
+from agentaudio.model.embedded.routing.router import LEAST_CONFIDENCE, Route, Router
+from agentaudio.model.embedded.routing.slots import fill
+from agentaudio.text.sentences import sentences
+from agentaudio.text.words import split_words
+
+MISSING = "I need to know the "
+"""How an answer begins that asks for a missing argument; see RouterChat."""
+MOST_WORDS = 40
+"""Words of a request that can depend on earlier turns; a longer one stands alone."""
+_TURNS_BACK = 4
+"""Earlier turns whose calls may be changed, and that are read again for what the agent asked."""
+_OLDER = 0.8
+"""Weight of a change for each turn that its call is older."""
+_TYPED, _WHOLE, _WHOLE_VOICE = 0.4, 0.1, 0.3
+"""Probability of a change, whatever the words around it, when a value is of a kind that a call before had, and when
+the request holds nothing but the value."""
+_FLOOR = 0.15
+"""Least probability of a request that stands alone where the router knows a tool for it."""
+_NO_TOOL = 0.7
+"""Weight of a request that stands alone where the router knows no tool for it."""
+_WITH_PRONOUN = 0.3
+_REACTIONS = ("remark", "okay", "praise", "thanks", "greeting", "wait", "cancel", "presence")
+_PARTS = re.compile(r"(?<=;)\s+")
+_COMMAS = re.compile(r"\s*[.,;:!?]+(?:\s+|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A way to understand a request.
+
+    act: what it does, one of those of scripts/dialogue_acts.txt
+    text: the request written out as far as it is needed for quoting an answer
+    score: the higher, the more likely
+    routes: the calls to make, or one that lacks arguments; empty for a reply
+    reply: what to say without a call
+    sure: whether a word of the request refers to an earlier turn
+    """
+
+    act: str
+    text: str
+    score: float
+    routes: tuple[Route, ...] = ()
+    reply: str | None = None
+    sure: bool = False
+
+
+class Understanding:
+    """Finds the best reading of a request; several threads may share one.
+
+    router: routes what stands alone
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._acts = Acts(router.embed)
+
+    def __call__(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading:
+        """The best reading.
+
+        past: the turns before, in order
+        """
+        request = without_forbidden(self._without_reactions(request))
+        words = split_words(request)
+        if not words:
+            return Reading("new", request, 0.0)
+        if len(words) > MOST_WORDS:
+            return self._alone(request, 1.0, tools)
+        if forbids(request):
+            return Reading("forbid", request, 1.0, reply=DROPPED)
+        return max(self._readings(request, past, tools), key=lambda reading: reading.score)
+
+    def _readings(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Iterator[Reading]:
+        chances = self._chances(request)
+        if (returned := topic_returned_to(request, past)) is not None:
+            turn, request = returned
+            yield self._on_topic(request, [turn], 1.0, tools) or self._alone(request, 1.0, tools)
+            return
+        topic = self._on_topic(request, past, chances["about"] + chances["more"], tools)
+        alone = self._alone(with_place(request), chances["new"], tools)
+        # A pronoun that stands for an earlier topic hardly leaves a request that stands alone.
+        yield replace(alone, score=alone.score * _WITH_PRONOUN) if topic is not None and topic.sure else alone
+        for act in ACTS:
+            if (reply := reply_to(act, request, tools, past)) is not None:
+                yield Reading(act, request, chances[act], reply=reply)
+        depends = 1 - chances["new"] - sum(chances[act] for act in ACTS)
+        if (asked := self._asked(past, tools)) is not None and (found := _answered(request, asked, depends, tools)):
+            yield found
+        yield from self._changes(request, past, chances, tools)
+        if topic is not None:
+            yield topic
+
+    def _chances(self, request: str) -> Mapping[str, float]:
+        """The probability of each act: of the whole request, or of its parts where those agree."""
+        whole = self._acts(request)
+        parts = [self._acts(part) for part in _COMMAS.split(request) if split_words(part)]
+        if len(parts) < 2:
+            return whole
+        best = {max(part, key=lambda act: part[act]) for part in parts}
+        if len(best) > 1:
+            return whole
+        return {act: max(whole[act], min(part[act] for part in parts)) for act in whole}
+
+    def _without_reactions(self, request: str) -> str:
+        """The request without leading sentences that only react to the answer before: "That is odd. A man, please"."""
+        parts = [part for whole in sentences(request) for part in _PARTS.split(whole)]
+        while len(parts) > 1 and split_words(parts[0]):
+            chances = self._acts(parts[0])
+            # "My mum lives in Munich" gives a value for what follows.
+            if max(chances, key=lambda act: chances[act]) not in _REACTIONS or holds_value(parts[0]):
+                break
+            parts.pop(0)
+        return " ".join(parts)
+
+    def _alone(self, request: str, chance: float, tools: Sequence[ToolSpec]) -> Reading:
+        """The request as one that stands alone."""
+        routes = tuple(self._router.route(request, tools))
+        called = all(route.tool is not None for route in routes)
+        # A call that lacks arguments is as likely as one that has them; the agent asks for them.
+        sure = min(route.confidence * (2 if route.missing else 1) for route in routes)
+        if called:
+            return Reading("new", request, (_FLOOR + (1 - _FLOOR) * chance) * sure, routes)
+        return Reading("new", request, _NO_TOOL * chance + 0.02, routes)
+
+    def _asked(self, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Route | None:
+        """The call whose missing arguments the agent asked for; None without one, and after it was dropped."""
+        for place in range(len(past) - 1, -1, -1):
+            turn = past[place]
+            if turn.answer.startswith(MISSING):
+                # The past is cut, so that a long row of such questions stays shallow.
+                routes = self(turn.request, past[max(0, place - _TURNS_BACK) : place], tools).routes
+                return next((route for route in routes if route.missing), None)
+            if turn.calls or turn.answer == DROPPED:
+                return None
+        return None
+
+    def _changes(
+        self, request: str, past: Sequence[PastTurn], chances: Mapping[str, float], tools: Sequence[ToolSpec]
+    ) -> Iterator[Reading]:
+        """The request as a change of each kind of call that the newest turns made."""
+        by_name = {tool.name: tool for tool in tools}
+        seen: set[str] = set()
+        weight = 1.0
+        for turn in [turn for turn in reversed(past) if turn.calls][:_TURNS_BACK]:
+            for call in reversed(turn.calls):
+                if call.name in by_name and call.name not in seen:
+                    yield from self._change(request, turn, call, by_name[call.name], chances, weight, tools)
+                seen.add(call.name)
+            weight *= _OLDER
+        if VOICE_TOOL in by_name and VOICE_TOOL not in seen and any("voices, such as" in turn.answer for turn in past):
+            yield from _voice(request, "", chances, 1.0, by_name[VOICE_TOOL], tools)
+
+    def _change(
+        self, request: str, turn: PastTurn, call: ToolCall, tool: ToolSpec, chances: Mapping[str, float],
+        weight: float, tools: Sequence[ToolSpec],
+    ) -> Iterator[Reading]:  # fmt: skip
+        said = " ".join(split_words(request))
+        if tool.name == VOICE_TOOL:
+            yield from _voice(request, _query_of(call), chances, weight, tool, tools)
+        elif tool.name == SUM_TOOL:
+            if weight == 1.0 and (whole := next_sum(said, turn)) is not None:
+                slots = fill(whole, tool)
+                if not slots.missing:
+                    chance = chances["sum"] + 0.5 * chances["edit"] + 0.5 * chances["about"]
+                    yield Reading("sum", whole, 0.2 + 0.8 * chance, (_route(tool, slots.arguments),))
+        elif tool.name in SEARCHES:
+            if (whole := with_other_topic(said, turn)) is not None:
+                score = weight * (chances["edit"] + 0.5 * chances["about"]) * 0.9
+                yield Reading("edit", whole, score, (_route(tool, fill(whole, tool).arguments),))
+        elif (change := changed_call(request, call.arguments, tool)) is not None:
+            chance = chances["edit"] + 0.5 * (chances["sum"] + chances["voice"]) + 0.3 * chances["about"]
+            if change.typed:
+                chance += _TYPED * (1 - chance)
+            elif change.fit == 1.0:
+                chance += _WHOLE * (1 - chance)
+            text = _clock_question(turn) if tool.name == CLOCK_TOOL else request
+            yield Reading(
+                "edit",
+                text,
+                weight * chance * (1 + change.fit if change.typed else 2 * change.fit) / 2,
+                (_route(tool, change.arguments),),
+            )
+
+    def _on_topic(
+        self, request: str, past: Sequence[PastTurn], chance: float, tools: Sequence[ToolSpec]
+    ) -> Reading | None:
+        """The request as a question about what the newest call was about."""
+        turn = next((turn for turn in reversed(past) if turn.calls), None)
+        if turn is None:
+            return None
+        said = " ".join(split_words(request))
+        refers = (whole := with_topic(said, turn)) is not None
+        whole = whole or (with_added_topic(said, turn) if chance > 0.5 else None)
+        if whole is None:
+            return None
+        found = self._alone(whole, 1.0, tools)
+        if any(route.tool is None for route in found.routes):
+            search = next((tool for tool in tools if turn.called(tool.name) and tool.name in SEARCHES), None)
+            if search is None:
+                return None
+            found = Reading("about", whole, 0.5, (_route(search, fill(whole, search).arguments),))
+        return Reading("about", whole, (0.2 + 0.8 * chance) * max(found.score, 0.6), found.routes, sure=refers)
+
+
+def _answered(request: str, asked: Route, chance: float, tools: Sequence[ToolSpec]) -> Reading | None:
+    """The request as the answer to what the agent asked for."""
+    tool = next((tool for tool in tools if tool.name == asked.tool), None)
+    change = changed_call(request, asked.arguments, tool, asked.missing) if tool is not None else None
+    if tool is None or change is None:
+        return None
+    return Reading("edit", request, (0.4 + 0.6 * chance) * change.fit, (_route(tool, change.arguments),))
+
+
+def _voice(
+    request: str, held: str, chances: Mapping[str, float], weight: float, tool: ToolSpec, tools: Sequence[ToolSpec]
+) -> Iterator[Reading]:
+    change = changed_voice(request, held, voice_names(tools))
+    name = next((parameter.name for parameter in parameters(tool) if parameter.meaning == "voice"), None)
+    if change is not None and name is not None:
+        chance = chances["voice"] + 0.7 * chances["edit"] + 0.3 * chances["new"]
+        if change.fit == 1.0:
+            chance += _WHOLE_VOICE * (1 - chance)
+        yield Reading("voice", request, weight * chance * change.fit, (_route(tool, {name: change.query}),))
+
+
+def _query_of(call: ToolCall) -> str:
+    return str(call.arguments.get("query") or "")
+
+
+def _route(tool: ToolSpec, arguments: Mapping[str, object]) -> Route:
+    missing = tuple(p.name for p in parameters(tool) if p.required and p.name not in arguments)
+    return Route(tool.name, dict(arguments), LEAST_CONFIDENCE, "tool", missing)
+
+
+def _clock_question(turn: PastTurn) -> str:
+    """A question for what the last answer of the clock gave: the date, or the time."""
+    return "what day is it" if re.search(r", \d{4}\b", turn.answer) else "what time is it"
