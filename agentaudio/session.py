@@ -87,6 +87,17 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         """The current voice; None is the model's own."""
         return self._state.voice
 
+    @property
+    def has_news(self) -> bool:
+        """Whether a background tool has brought a result that the model has not read; the next turn brings it in."""
+        return bool(self._state.arrived)
+
+    def settle_news(self) -> None:
+        """Keep what has arrived in the place of the calls, without another turn. For sessions that end."""
+        for run in self._state.arrived:
+            self._state.replace_output(run.output)
+        self._state.arrived.clear()
+
     async def change_voice(self, voice: str | Voice | None) -> None:
         """Speak in another voice from the next turn on: an id, a name, a Voice, "default" or None for the agent's.
 
@@ -95,12 +106,12 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         self._state.voice = await asyncio.to_thread(self.setup.find_voice, "default" if voice is None else voice)
 
     async def stream(
-        self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
+        self, user: UserInput | None, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> AsyncGenerator[Event, None]:
         """Run one turn and yield its events. Closing the generator or cancelling its task stops the turn at once.
 
         user: text as `str`; sound as a Path, bytes, a binary file or Audio; or the results of the last
-            reply's `open_calls`, by call id
+            reply's `open_calls`, by call id; or None, to answer what background tools have brought (`has_news`)
         options: replace the agent's for this turn
         voice: for this turn, until a tool changes it: an id, a name, a Voice, or "default" for the agent's
 
@@ -108,6 +119,8 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         is unknown or not permitted, and the error of a failed turn, after its `turn.failed` event.
         """
         options = (options or self.setup.options).check(self.setup.model)
+        if user is None and not self.has_news:
+            raise OptionError("nothing has arrived that could be answered; say or write something")
         self._check_loop()
         async with self._starting:
             await self.interrupt()
@@ -129,7 +142,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
             self._keep(begun)
 
     async def run(
-        self, user: UserInput, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
+        self, user: UserInput | None, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> Reply:
         """Run one turn, as `stream` does. The reply of an interrupted turn has stop="interrupted"."""
         reply: Reply | None = None
@@ -224,7 +237,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
                 "or use one session per loop"
             )
 
-    def _begin(self, user: UserInput, options: GenerateOptions, voice: str | Voice | None) -> _Begun:
+    def _begin(self, user: UserInput | None, options: GenerateOptions, voice: str | Voice | None) -> _Begun:
         self._count += 1
         self._state.make_room(self._state.turns_before + self._count)
         model = self.setup.model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
@@ -12,7 +12,7 @@ from agentaudio.keeper import Keeper, TurnEnd
 from agentaudio.limits import Limits
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.resources import Resources
-from agentaudio.tools.execution import Approve
+from agentaudio.tools.execution import Approve, ToolRun
 from agentaudio.tools.tool import Tool
 from agentaudio.voice_library.voice import Voice
 
@@ -99,6 +99,7 @@ class SessionState:
     deps: the user's data
     keeper: stores the turns; None when nobody does
     turns_before: number of the last turn before the session began
+    arrived: results of background tools that the model has not read yet
     """
 
     conversation: Conversation
@@ -106,6 +107,7 @@ class SessionState:
     deps: Any = None
     keeper: Keeper | None = None
     turns_before: int = field(init=False)
+    arrived: list[ToolRun] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         stored = 0 if self.keeper is None else self.keeper.ended
@@ -134,6 +136,26 @@ class SessionState:
                 (at for at, one in enumerate(messages) if one.turn >= number - recent and one.role == "user"), 0
             )
             messages[:start] = [message for message in messages[:start] if message.turn == 0]
+
+    def take_late(self, run: ToolRun, *, is_news: bool) -> None:
+        """Take the result of a call that came late: as its output, or as news that the next turn begins with."""
+        if run.result.voice is not None and run.status == "done":
+            text = f"{run.result.text} (It came too late, so the voice was not changed.)"
+            run = replace(run, result=replace(run.result, text=text, voice=None))
+        if is_news:
+            self.arrived.append(run)
+        else:
+            self.replace_output(run.output)
+
+    def bring_in(self, number: int) -> None:
+        """Let the model read what has arrived in turn `number`, as calls that were made again and have a result."""
+        runs, self.arrived = self.arrived, []
+        used = self.conversation.call_ids
+        for run in runs:
+            call_id = f"{run.call.id}-result"
+            call = replace(run.call, id=call_id if call_id not in used else f"{call_id}-{number}")
+            self.conversation.add("assistant", call, turn=number)
+            self.conversation.add("tool", replace(run, call=call).output, turn=number)
 
     def replace_output(self, output: ToolOutput) -> None:
         """Take the late result of a call, whose turn may have ended."""

@@ -81,7 +81,7 @@ class Turn:
             late=self._take_late,
         )
 
-    async def run(self, user: UserInput) -> Reply:
+    async def run(self, user: UserInput | None) -> Reply:
         """Run the turn. Raises its error after a `turn.failed` event; an unexpected error as BackendError."""
         task = asyncio.current_task()
         try:
@@ -116,7 +116,7 @@ class Turn:
         reply = self._record.reply("interrupted", self._state.conversation.open_calls)
         self._outbox.replace(self._record.event(events.TurnFinished, reply=reply))
 
-    async def _hear(self, user: UserInput) -> None:
+    async def _hear(self, user: UserInput | None) -> None:
         conversation = self._state.conversation
         waiting = conversation.open_calls
         if isinstance(user, Mapping):
@@ -126,9 +126,12 @@ class Turn:
             for run in runs:
                 self._voice.change(run)
             return
-        part = await hear(user, self._setup.model)
+        part = None if user is None else await hear(user, self._setup.model)
         if waiting:
             self._add("tool", *(without_result(call) for call in waiting))
+        self._state.bring_in(self._number)
+        if part is None:
+            return
         self._add("user", part)
         if isinstance(part, AudioPart) and part.transcript is not None:
             await self._take_heard(Heard(part.transcript))
@@ -238,13 +241,11 @@ class Turn:
         return run
 
     def _take_late(self, run: ToolRun) -> None:
-        """Replace the output of a call that ended after it was reported as timed out or cancelled."""
-        if run.result.voice is not None and run.status == "done":
-            text = f"{run.result.text} (It came too late, so the voice was not changed.)"
-            run = replace(run, result=replace(run.result, text=text, voice=None))
+        """Take the result of a call that ended after it was reported as timed out, cancelled or running."""
         runs = self._record.runs
+        is_news = any(old.call.id == run.call.id and old.status == "running" for old in runs)
         runs[:] = [run if old.call.id == run.call.id else old for old in runs]
-        self._state.replace_output(run.output)
+        self._state.take_late(run, is_news=is_news)
 
     async def _take_heard(self, heard: Heard) -> None:
         if self._record.heard is not None:

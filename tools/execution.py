@@ -26,10 +26,12 @@ log = logging.getLogger(__name__)
 
 NOT_OFFERED = "No tools were offered in this step, so this call was not run; answer without it."
 
-Status = Literal["done", "failed", "timed_out", "denied", "cancelled"]
+Status = Literal["done", "failed", "timed_out", "denied", "cancelled", "running"]
 Value = TypeVar("Value")
 Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]
 """Called before a tool with `approval` runs, for one call at a time; a plain function runs in a thread."""
+
+IN_BACKGROUND = "{name} has begun and goes on in the background. Its result comes by itself, so do not call it again."
 
 MAX_CONCURRENT_CALLS = 8
 GRACE_S = 0.5
@@ -100,7 +102,7 @@ class TurnCalls:
     progressed: called when a running call reports its progress
     late: called for each call that ends after `finished` has reported it as timed out or cancelled: of a plain
         function, which runs on in its thread; of an async one that ignores cancellation; of a tool with
-        cancellable=False
+        cancellable=False; of a tool with background=True
     """
 
     def __init__(
@@ -245,6 +247,9 @@ class TurnCalls:
             retries=tool.retries,
             label=f"a call of the tool {tool.name}",
         )
+        if tool.background:
+            self._report(work, asyncio.ensure_future(_within(tool, attempts)))
+            return "running", ToolResult(IN_BACKGROUND.format(name=tool.name))
         attempt = asyncio.ensure_future(attempts)
         try:
             await asyncio.wait([attempt], timeout=tool.timeout_s)
@@ -328,6 +333,14 @@ class TurnCalls:
                 self._late_run(work, task.result())
 
         task.add_done_callback(ended)
+
+
+async def _within(tool: Tool, attempts: Awaitable[ToolResult]) -> ToolResult:
+    try:
+        async with asyncio.timeout(tool.timeout_s):
+            return await attempts
+    except TimeoutError:
+        raise ToolError(f"it took longer than {tool.timeout_s:g} s") from None
 
 
 def without_result(call: ToolCall) -> ToolOutput:

@@ -51,6 +51,7 @@ class Tool(Uncopied, instead="make it again there, from its function, file or se
     retries: further attempts after any exception but an AgentAudioError
     approval: ask the agent's `approve` before each call
     cancellable: stop the call when the turn is interrupted; otherwise it runs to its end. A plain function always does
+    background: the call returns at once, and the conversation goes on; the result is brought in when it comes
     filler: what the model is asked to say while the tool runs
     returns: how to read a plain return value; None decides by its type
     untrusted: the text of the results comes from outside; models read it as a quotation, not as instructions
@@ -72,6 +73,7 @@ class Tool(Uncopied, instead="make it again there, from its function, file or se
     retries: int = 0
     approval: bool = False
     cancellable: bool = True
+    background: bool = False
     filler: str = ""
     returns: Returns | None = None
     untrusted: bool = False
@@ -200,6 +202,7 @@ def tool(
     retries: int = 0,
     approval: bool = False,
     cancellable: bool = True,
+    background: bool = False,
     filler: str = "",
     returns: Returns | None = None,
     untrusted: bool = False,

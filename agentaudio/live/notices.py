@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from agentaudio.errors import AgentAudioError
+from agentaudio.events import AudioSpoken
+from agentaudio.live.events import NoticeReason, NoticeSpoken
+from agentaudio.live.loudspeaker import Loudspeaker
 from agentaudio.model.parts import Speaks
 from agentaudio.setup import Setup
 from agentaudio.sound.audio import Audio
@@ -18,11 +22,24 @@ log = logging.getLogger(__name__)
 
 
 class Notices:
-    """Finds the words of notices, and speaks them with the model's voice where the model can speak given words."""
+    """Says notices, in the voice that is given, if the model can speak given words.
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+    emit: makes an event and hands it out
+    wants: whether a turn wants more sound
+    filler_s: how long a tool may work before its filler is said
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        emit: Callable[..., None],
+        wants: Callable[[Loudspeaker], bool],
+        *,
+        filler_s: float,
+    ) -> None:
+        self._setup, self._emit, self._wants, self._filler_s = setup, emit, wants, filler_s
         self._language: str | None = None
+        self._saying: set[asyncio.Task[None]] = set()
 
     def heard(self, text: str) -> None:
         """Take the user's words, which tell the language of apologies where the options name none."""
@@ -33,12 +50,42 @@ class Notices:
         """What is said when a turn has failed."""
         return apology(self._setup.options.language or self._language)
 
-    def filler(self, tool_name: str) -> str:
-        """What is said while a tool runs; empty for a tool without words for that."""
+    async def fill(self, tool_name: str, speaker: Loudspeaker, voice: Voice | None) -> None:
+        """Say the filler of a tool that takes its time, unless the model said words of its own."""
+        await asyncio.sleep(self._filler_s)
         tool = self._setup.tools.get(tool_name)
-        return tool.filler if tool is not None else ""
+        if tool is not None and tool.filler and not speaker.sounds:
+            # Once begun, it is said to its end: the answer waits for its last word.
+            saying = asyncio.create_task(self.say(tool.filler, "tool", speaker, voice))
+            self._saying.add(saying)
+            saying.add_done_callback(self._saying.discard)
+            await asyncio.shield(saying)
 
-    async def spoken(self, text: str, voice: Voice | None) -> AsyncGenerator[Audio, None]:
+    async def say(
+        self,
+        text: str,
+        reason: NoticeReason,
+        speaker: Loudspeaker,
+        voice: Voice | None,
+        *,
+        is_protected: bool = False,
+    ) -> None:
+        """Say a notice, as a part of the sound of a turn. is_protected: nobody may interrupt it"""
+        self._emit(NoticeSpoken, text=text, reason=reason)
+        async with aclosing(self._spoken(text, voice)) as sounds:
+            async for sound in sounds:
+                if not self._wants(speaker):
+                    return  # the user or another turn has interrupted
+                speaker.add(sound, is_notice=True, is_protected=is_protected)
+                self._emit(AudioSpoken, audio=sound)
+
+    async def aclose(self) -> None:
+        """Stop what is being said."""
+        for saying in list(self._saying):
+            saying.cancel()
+        await asyncio.gather(*self._saying, return_exceptions=True)
+
+    async def _spoken(self, text: str, voice: Voice | None) -> AsyncGenerator[Audio, None]:
         """The sound of a notice, in a voice; nothing for a model that cannot speak given words."""
         model = self._setup.model
         if not isinstance(model, Speaks) or not self._setup.options.speak:

@@ -23,8 +23,6 @@ from agentaudio.live.events import (
     AgentStarted,
     AgentStopped,
     AnyLiveEvent,
-    NoticeReason,
-    NoticeSpoken,
     TurnCommitted,
     UserIdle,
     UserStarted,
@@ -78,9 +76,8 @@ class LiveSession(Uncopied):
         limits = replace(session.setup.limits, first_word_s=settings.get("first_word_s", FIRST_WORD_S))
         session.setup = setup = replace(session.setup, limits=limits)
         self._setup, self._session = setup, session
-        self._notices = Notices(setup)
+        self._notices = Notices(setup, self._emit, self._wants, filler_s=settings.get("filler_s", FILLER_S))
         self._idle = IdleClock(settings.get("idle"))
-        self._filler_s = settings.get("filler_s", FILLER_S)
         hears = setup.model.capabilities.hears
         self._ears = ears_of(setup.model, settings.get("ears", "auto")) if hears else None
         self._settings = settings.get("turn_taking", TurnTaking())
@@ -140,9 +137,11 @@ class LiveSession(Uncopied):
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._notices.aclose()
         while not self._work.empty():
             self._work.get_nowait().close()
         await self._session.interrupt()
+        self._session.settle_news()
         if self._ears is not None:
             await self._ears.aclose()
         self._out.close()
@@ -194,7 +193,7 @@ class LiveSession(Uncopied):
 
         Returns when its sound was made. A turn that begins meanwhile ends it.
         """
-        await self._say(text, "notice", self._speaker, is_protected=not interruptible)
+        await self._notices.say(text, "notice", self._speaker, self._session.voice, is_protected=not interruptible)
 
     async def send(self, user: UserInput) -> None:
         """Begin a turn with text, or with the results of open calls, as `Session.stream` takes them."""
@@ -216,6 +215,10 @@ class LiveSession(Uncopied):
         """Whether the agent thinks or speaks."""
         thinks = self._turn is not None and not self._turn.done()
         return thinks or (not self._ended and self._speaker.sounds)
+
+    @property
+    def _is_quiet(self) -> bool:
+        return not self.is_busy and self._ended and not self._taker.user_speaks
 
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
@@ -292,8 +295,9 @@ class LiveSession(Uncopied):
         mine = self._ears is not None and self._ears.are_the_models
         await self._answer(AudioPart(sound, words) if words is not None and mine else sound)
 
-    async def _answer(self, user: UserInput) -> None:
-        self._idle.answered()
+    async def _answer(self, user: UserInput | None) -> None:
+        if user is not None:
+            self._idle.answered()
         if self._turn is not None:
             await self._session.interrupt()
             await asyncio.wait([self._turn])
@@ -305,7 +309,7 @@ class LiveSession(Uncopied):
         self._ended = False
         self._turn = self._start(self._run(user, self._number), "agentaudio-live-turn")
 
-    async def _run(self, user: UserInput, number: int) -> None:
+    async def _run(self, user: UserInput | None, number: int) -> None:
         """Pass on the events of a turn."""
         turn, speaker = self._session.stream(user), self._speaker
         filler: asyncio.Task[None] | None = None
@@ -321,7 +325,9 @@ class LiveSession(Uncopied):
                         case events.SpeechHeard(text=text):
                             self._notices.heard(text)
                         case events.ToolStarted(call=call) if filler is None:
-                            filler = self._start(self._fill(call.name, speaker), "agentaudio-live-filler")
+                            filler = self._start(
+                                self._notices.fill(call.name, speaker, self._session.voice), "agentaudio-live-filler"
+                            )
                         case events.ToolFinished() | events.TurnFinished() | events.TurnFailed() if filler is not None:
                             filler.cancel()
                     if isinstance(event, events.TurnFinished):
@@ -329,26 +335,15 @@ class LiveSession(Uncopied):
                     failed = isinstance(event, events.TurnFailed)
                     await self._out.put(event)
         if failed and number > self._stopped:
-            await self._say(self._notices.apology(), "failure", speaker)
+            await self._notices.say(self._notices.apology(), "failure", speaker, self._session.voice)
         self._loop.call_soon(self._check_played)
 
-    async def _fill(self, tool: str, speaker: Loudspeaker) -> None:
-        """Say the words of a tool that takes its time, unless the model said some itself."""
-        words = self._notices.filler(tool)
-        await asyncio.sleep(self._filler_s)
-        if words and not speaker.sounds:
-            # Once begun, it is said to its end: the answer waits for its last word.
-            await asyncio.shield(self._start(self._say(words, "tool", speaker), "agentaudio-live-notice"))
-
-    async def _say(self, text: str, reason: NoticeReason, speaker: Loudspeaker, *, is_protected: bool = False) -> None:
-        self._emit(NoticeSpoken, text=text, reason=reason)
-        async with contextlib.aclosing(self._notices.spoken(text, self._session.voice)) as sounds:
-            async for sound in sounds:
-                if speaker is not self._speaker or (speaker.turn and speaker.turn <= self._stopped):
-                    return  # the user or another turn has interrupted
-                self._ended = False
-                speaker.add(sound, is_notice=True, is_protected=is_protected)
-                self._emit(events.AudioSpoken, audio=sound)
+    def _wants(self, speaker: Loudspeaker) -> bool:
+        """Whether more sound may be added to a turn: no other one has begun, and nobody has interrupted it."""
+        if speaker is not self._speaker or (speaker.turn and speaker.turn <= self._stopped):
+            return False
+        self._ended = False
+        return True
 
     def _check_played(self) -> None:
         """Tell once when an answer begins to be played, and when it was played to its end."""
@@ -377,9 +372,12 @@ class LiveSession(Uncopied):
             is_on = now_s - self._last_push <= self._settings.lost_s
             if self._taker.user_speaks and not is_on:
                 self._do(self._taker.lost())
-            prompt = self._idle.due(now_s, both_silent=is_on and not self._taker.user_speaks and not self.is_busy)
+            if self._session.has_news and self._is_quiet and self._work.empty():
+                self._work.put_nowait(self._answer(None))
+                continue
+            prompt = self._idle.due(now_s, both_silent=is_on and self._is_quiet)
             if prompt:
-                await self._say(prompt, "idle", self._speaker)
+                await self._notices.say(prompt, "idle", self._speaker, self._session.voice)
             elif prompt is not None:
                 self._emit(UserIdle)
 
