@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,40 @@ def test_text_is_escaped_in_the_report(tmp_path: Path) -> None:
     turn = DemoTurn(question, question.save(tmp_path / "q.wav"), reply=Reply("<script>x</script>", heard="<b>$turns"))
     page = write_report([turn], tmp_path / "r.html").read_text()
     assert "<script>" not in page and "&lt;script&gt;" in page and "<b>" not in page
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+MEASURE = """<!doctype html><iframe width="{width}" height="800" srcdoc="{page}"></iframe><script>
+onload = () => {{ const root = document.querySelector("iframe").contentDocument.documentElement;
+document.body.textContent = `measured ${{root.scrollWidth}} of ${{root.clientWidth}} px`; }}</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize("width", [320, 360, 412, 1200])
+def test_the_report_fits_a_phone(width: int, tmp_path: Path) -> None:
+    from agentaudio import Reply
+    from agentaudio.conversation import Citation
+
+    question = Audio.silence(0.1, 16_000)
+    endless = "https://museums.example/" + "a-very-long-path/" * 12
+    cited = Citation(f"The {'Donaudampfschiff' * 6}", endless, "q" * 150, 0)
+    turn = DemoTurn(
+        question, question.save(tmp_path / "q.wav"), reply=Reply(endless, heard=endless, citations=(cited,))
+    )
+    turn.events += [
+        events.SpeechHeard(turn=1, at_s=0.1, text=endless, confidence=0.9),
+        events.TextSpoken(turn=1, at_s=1.0, text=f"Look at {endless}."),
+        events.PassageCited(turn=1, at_s=2.0, citation=cited),
+        events.SpeechHeard(turn=1, at_s=9.0, text="ordinary words " * 20),
+    ]
+    page = write_report([turn], tmp_path / "r.html").read_text()
+    (tmp_path / "frame.html").write_text(MEASURE.format(width=width, page=html.escape(page)))
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+               "--dump-dom", str(tmp_path / "frame.html")]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    measured = re.search(r"measured (\d+) of (\d+) px", shown)
+    assert measured is not None, shown
+    assert int(measured[1]) <= int(measured[2])
 
 
 def test_every_recorded_question_is_there_and_short() -> None:
