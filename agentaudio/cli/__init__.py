@@ -36,6 +36,7 @@ for _home, _help in {
     "agentaudio.cli.step_audio_2:tokenize": "Print the speech tokens of a sound file.",
     "agentaudio.cli.voices:voices": "List, search and change a voice library.",
     "agentaudio.cli.tools:tools": "List, check and run the tools that agents can be given.",
+    "agentaudio.cli.sessions:sessions": "List, show, export and erase stored sessions.",
     "agentaudio.cli.models:models": "Show the speech models and their options, and fetch the weights that they need.",
     "agentaudio.cli.step_audio_2:model": "Make a small random checkpoint of Step-Audio 2 for tests.",
     "agentaudio.cli.stats:stats": "Show where the time of turns went.",

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
-
-import numpy as np
 
 from agentaudio import events
 from agentaudio.demo.run import DemoTurn
 from agentaudio.errors import AudioError
 from agentaudio.events import Event
 from agentaudio.files import write_atomically
-from agentaudio.sound.audio import Audio
+from agentaudio.page import page, player
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 
-WAVE_WIDTH, WAVE_HEIGHT = 640, 56
+TITLE = "Three turns with agentaudio"
+INTRO = (
+    "Each question is a recording. The agent recognised it, called the tools it needed, retrieved text or a voice, "
+    "and spoke the answer in the voice that was current. Everything ran on this machine."
+)
 
 
 def write_report(turns: Sequence[DemoTurn], path: Path) -> Path:
@@ -28,21 +28,9 @@ def write_report(turns: Sequence[DemoTurn], path: Path) -> Path:
 
     Raises AudioError when the page cannot be written.
     """
-    template = Template((files("agentaudio.demo") / "report.html").read_text(encoding="utf-8"))
     body = "\n".join(_turn(number, turn, path.parent) for number, turn in enumerate(turns, start=1))
-    write_atomically(path, template.substitute(turns=body).encode(), error=AudioError)
+    write_atomically(path, page(TITLE, INTRO, body), error=AudioError)
     return path
-
-
-def waveform(audio: Audio) -> str:
-    """An inline SVG of the sound: one bar per column, as high as the column's peak."""
-    columns = np.array_split(np.abs(audio.samples), WAVE_WIDTH // 3)
-    peaks = np.array([column.max(initial=0.0) for column in columns])
-    heights = np.maximum(1.0, peaks / max(float(peaks.max(initial=0.0)), 1e-6) * (WAVE_HEIGHT - 4))
-    bars = "".join(
-        f'<rect x="{3 * i}" y="{(WAVE_HEIGHT - h) / 2:.1f}" width="2" height="{h:.1f}"/>' for i, h in enumerate(heights)
-    )
-    return f'<svg class="wave" viewBox="0 0 {WAVE_WIDTH} {WAVE_HEIGHT}" preserveAspectRatio="none">{bars}</svg>'
 
 
 def _turn(number: int, turn: DemoTurn, folder: Path) -> str:
@@ -50,7 +38,7 @@ def _turn(number: int, turn: DemoTurn, folder: Path) -> str:
     said = turn.reply.text if turn.reply else "no answer"
     parts = [
         f'<section><h2><span class="number">{number}</span> “{escape(heard)}”</h2>',
-        _player("question", turn.question, turn.question_file),
+        player("question", turn.question, turn.question_file.name),
     ]
     changed = [event.voice for event in turn.events if isinstance(event, events.VoiceChanged)]
     if changed and changed[-1] is not None:
@@ -58,7 +46,7 @@ def _turn(number: int, turn: DemoTurn, folder: Path) -> str:
     parts.append(f'<p class="answer">{escape(said)}</p>')
     if turn.reply and turn.reply.audio and turn.answer_file:
         voice = f" in the voice of {turn.reply.voice.name}" if turn.reply.voice else ""
-        parts.append(_player("answer" + voice, turn.reply.audio, turn.answer_file))
+        parts.append(player("answer" + voice, turn.reply.audio, turn.answer_file.name))
     if turn.reply and turn.reply.citations:
         quotes = "".join(
             f"<li><b>{escape(c.title)}</b> <code>{escape(c.source)}</code><q>{escape(c.quote)}</q></li>"
@@ -67,13 +55,6 @@ def _turn(number: int, turn: DemoTurn, folder: Path) -> str:
         parts.append(f'<ul class="citations">{quotes}</ul>')
     parts.append(_trace(turn.events))
     return "\n".join([*parts, "</section>"])
-
-
-def _player(label: str, audio: Audio, file: Path) -> str:
-    return (
-        f"<figure><figcaption>{escape(label)} · {audio.duration:.1f} s</figcaption>{waveform(audio)}"
-        f'<audio controls preload="metadata" src="{escape(file.name)}"></audio></figure>'
-    )
 
 
 def _card(voice: Voice, folder: Path) -> str:
@@ -85,7 +66,7 @@ def _card(voice: Voice, folder: Path) -> str:
         f'<div class="card"><h3>{escape(card.name)} <code>{escape(card.id)}</code></h3>'
         f"<p>{escape(card.description)}</p>"
         f"<p class=fine>{escape(made)} · licence {escape(card.licence or 'none')} · consent: {escape(consent)}</p>"
-        f"{_player('retrieved reference', voice.clip, clip)}</div>"
+        f"{player('retrieved reference', voice.clip, clip.name)}</div>"
     )
 
 

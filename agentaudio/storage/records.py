@@ -113,6 +113,9 @@ class Records(Protocol):
     def erase_before(self, at: str) -> int:
         """Delete the turns that ended before this time. Returns how many."""
 
+    def voices(self) -> list[str]:
+        """Ids of the voices that were heard in stored turns."""
+
     def tidy(self) -> None:
         """Delete what killed processes left; called once, before the first use."""
 

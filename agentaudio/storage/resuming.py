@@ -21,6 +21,7 @@ from agentaudio.conversation import (
 )
 from agentaudio.errors import ConversationError, StorageError
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.filed import FiledAudio
 from agentaudio.storage.records import TurnRow
 from agentaudio.wire import FindSound, StoredMessage, message_data, message_parts
 
@@ -47,9 +48,9 @@ def lightened(message: Message, sound: FindSound | None) -> Message:
     """The message with its sound in files; without `sound`, with words alone where there are some."""
 
     def light(part: Part) -> Part:
-        if not isinstance(part, AudioPart | SpeechPart) or part.audio is None or not len(part.audio):
+        if not isinstance(part, AudioPart | SpeechPart) or part.audio is None or isinstance(part.audio, FiledAudio):
             return part
-        if sound is not None:
+        if sound is not None and len(part.audio):
             return replace(part, audio=sound(f"{part.audio.sha256}.wav", part.audio.sample_rate))
         if isinstance(part, AudioPart) and part.transcript is None:
             return part
@@ -124,6 +125,6 @@ def _without_sound(part: Part) -> Part:
 
 def _resumed(part: Part) -> Part:
     """The part as a model can take it."""
-    if isinstance(part, AudioPart) and not len(part.audio):
+    if isinstance(part, AudioPart) and not isinstance(part.audio, FiledAudio) and not len(part.audio):
         return TextPart(NOT_KEPT if part.transcript is None else part.transcript)
     return part

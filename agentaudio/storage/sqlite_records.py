@@ -27,10 +27,8 @@ FROM sessions LEFT JOIN turns last
     ON last.session = sessions.row AND last.number = (SELECT max(number) FROM turns WHERE session = sessions.row)
 """
 _TURNS = """
-SELECT number, at, stop, model, voice, error, counts, messages,
-    (SELECT json_group_array(name) FROM sounds WHERE sounds.session = t.session AND sounds.number = t.number),
-    (SELECT json_group_array(voice) FROM voices WHERE voices.session = t.session AND voices.number = t.number)
-FROM turns t WHERE session = (SELECT row FROM sessions WHERE id = ?)
+SELECT number, at, stop, model, voice, error, counts, messages FROM turns
+WHERE session = ? ORDER BY number DESC LIMIT ?
 """
 
 
@@ -57,14 +55,28 @@ class SqliteRecords:
         return [SessionRow(*row) for row in self._file.rows(f"{_LISTED} ORDER BY changed DESC, row DESC")]
 
     def turns(self, id: str, last: int | None = None) -> list[TurnRow]:
-        rows = self._file.rows(f"{_TURNS} ORDER BY number DESC LIMIT ?", id, -1 if last is None else last)
+        found = self._file.rows("SELECT row FROM sessions WHERE id = ?", id)
+        if not found:
+            return []
+        session = found[0][0]
+        rows = self._file.rows(_TURNS, session, -1 if last is None else last)[::-1]
+        first = rows[0][0] if rows else 0
+        sounds, voices = (self._named(what, session, first) for what in ("name FROM sounds", "voice FROM voices"))
         return [
             TurnRow(
-                number, at, stop, model, messages, tuple(json.loads(sounds)), voice, tuple(json.loads(voices)), error,
-                *json.loads(counts),
+                number, at, stop, model, messages, tuple(sounds.get(number, ())), voice,
+                tuple(voices.get(number, ())), error, *json.loads(counts),
             )
-            for number, at, stop, model, voice, error, counts, messages, sounds, voices in reversed(rows)
+            for number, at, stop, model, voice, error, counts, messages in rows
         ]  # fmt: skip
+
+    def _named(self, what: str, session: int, first: int) -> dict[int, list[str]]:
+        """Names of sounds or voices by turn, from turn `first` on."""
+        found: dict[int, list[str]] = {}
+        sql = f"SELECT number, {what} WHERE session = ? AND number >= ? ORDER BY 1, 2"
+        for number, name in self._file.rows(sql, session, first):
+            found.setdefault(number, []).append(name)
+        return found
 
     def write(
         self, id: str, speaker: str | None, turns: Sequence[TurnRow | Correction], sounds: Mapping[str, bytes]
@@ -142,6 +154,9 @@ class SqliteRecords:
             self._purge()
             self._file.wipe()
         return count
+
+    def voices(self) -> list[str]:
+        return [voice for (voice,) in self._file.rows("SELECT DISTINCT voice FROM voices ORDER BY voice")]
 
     def tidy(self) -> None:
         """Delete the sound that a killed process left."""

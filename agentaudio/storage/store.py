@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack
 
 from agentaudio.agent import Agent
 from agentaudio.conversation import Conversation, Message
-from agentaudio.errors import AudioError, OptionError, SessionNotFound, StorageError, VoiceError
+from agentaudio.errors import AudioError, OptionError, SessionNotFound, StorageError, VoiceError, VoiceNotFound
 from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
 from agentaudio.session import Session
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.encode import encode_exactly
 from agentaudio.sound.filed import FiledAudio
+from agentaudio.storage.export import export_session
 from agentaudio.storage.recorder import Recorder, Taken
 from agentaudio.storage.records import Correction, Records, SessionRow, TurnRow
+from agentaudio.storage.replay import Replayed, replay
 from agentaudio.storage.resuming import conversation_of, lightened, stored_messages
+from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Voice
 
 log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 
-RECENT = 500
+RECENT = 300
 """Turns of a longer session with which it goes on; all stay in the store."""
 LONGEST_ID = 200
 
@@ -38,7 +44,8 @@ class Store:
 
     records: the database
     keep_sound: store the sound of users and answers too, not only the words
-    days: turns are erased so many days after they ended; None keeps them until they are erased
+    days: turns are erased so many days after they ended, when the store is next used; None keeps them
+    voices: turns in a voice that this library has revoked are erased when the store is next used
 
     Nothing is opened before the first use. Its methods are for any event loop; database and files are used in threads.
     Close it with `aclose`, or use it as `async with`.
@@ -46,10 +53,17 @@ class Store:
     Raises OptionError for days that are not above 0.
     """
 
-    def __init__(self, records: Records, *, keep_sound: bool = False, days: float | None = None) -> None:
+    def __init__(
+        self,
+        records: Records,
+        *,
+        keep_sound: bool = False,
+        days: float | None = None,
+        voices: VoiceLibrary | None = None,
+    ) -> None:
         if days is not None and not days > 0:
             raise OptionError(f"days is {days!r}; give a number above 0, or None to keep turns until they are erased")
-        self._records, self._keep_sound, self._days = records, keep_sound, days
+        self._records, self._keep_sound, self._days, self._voices = records, keep_sound, days, voices
         self._writing = ThreadPoolExecutor(1, "agentaudio-store-write")
         self._reading = ThreadPoolExecutor(1, "agentaudio-store-read")
         self._settling = ThreadPoolExecutor(1, "agentaudio-store-settle")
@@ -180,6 +194,30 @@ class Store:
         """The turns of a session as they are stored. Raises what `load` raises."""
         return await self._read(self._swept(lambda: self._turns(id)))
 
+    async def export(self, id: str, folder: str | os.PathLike[str]) -> Path:
+        """Write a session to a new folder, as JSON, sound files and one HTML page; see `export_session`.
+
+        Raises SessionNotFound, and StorageError when the session cannot be read or the folder exists or cannot be
+        written.
+        """
+        rows = await self.turns(id)
+        session = await self._read(lambda: self._records.session(id))
+        if session is None:
+            raise self._not_found(id)
+
+        def exported() -> Path:
+            return export_session(session, rows, self._conversation(id, rows), folder)
+
+        return await asyncio.to_thread(exported)
+
+    async def replay(self, id: str, agent: Agent, *, deps: Any = None) -> Sequence[Replayed]:
+        """Say what the user of a session said to another agent, and give both answers side by side; see `replay`.
+
+        Nothing is stored. Raises what `load` raises.
+        """
+        conversation, _ = await self.load(id)
+        return await replay(conversation, agent, deps=deps)
+
     async def erase(self, id: str) -> None:
         """Delete a session, with its sound, with no copy left in the store. A session of this store is left first.
 
@@ -258,6 +296,11 @@ class Store:
         if self._days is not None:
             end = datetime.now(UTC) - timedelta(days=self._days)
             self._records.erase_before(end.isoformat(timespec="milliseconds"))
+        if self._voices is not None:
+            for voice in self._records.voices():
+                with suppress(VoiceNotFound):
+                    if self._voices.card(voice).revoked is not None:
+                        self._records.erase_voice(voice)
 
     def _turns(self, id: str) -> Sequence[TurnRow]:
         rows = self._records.turns(id)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from agentaudio import Audio, events
-from agentaudio.demo.report import waveform, write_report
+from agentaudio.demo.report import write_report
 from agentaudio.demo.run import TURNS, DemoTurn, demo_agent, play, questions_folder
+from agentaudio.page import waveform
 
 for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
     pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")
