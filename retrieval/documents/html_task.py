@@ -10,12 +10,22 @@ import trafilatura
 
 from agentaudio.errors import RetrievalError
 from agentaudio.retrieval.documents.charset import decoded
+from agentaudio.retrieval.documents.notices import without_notices
 from agentaudio.retrieval.text.splitting import Document, split
 
 _STYLE = "translate(@style, 'ABDEHILNOPSTVY ', 'abdehilnopstvy')"
 _HIDDEN = ["//*[@hidden or @aria-hidden='true']", f"//*[contains({_STYLE}, 'display:none')]",
            f"//*[contains({_STYLE}, 'visibility:hidden')]"]  # fmt: skip
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_TAG = re.compile(
+    r"</?(?:sub|sup|u|ins|del|mark|small|br|b|i|em|strong|span|abbr|kbd|code|q|cite)\b[^<>]{0,200}>", re.I
+)
+_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~><])")
+_RUN_ON = re.compile(r"(?<=[:.,;!?])\*\*(?=\w)")
+"""Where emphasis ends at a mark and the extractor left out the space."""
+_SHIFT = 0xE000
+_WAS_ESCAPED = re.compile("[\ue021-\ue07e]")
+"""Escaped characters, among those for private use, while emphasis and tags around them are removed."""
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,300})</title>", re.IGNORECASE)
 
 
@@ -33,13 +43,24 @@ def article(request: dict[str, Any], content: bytes | bytearray) -> tuple[dict[s
     )
     text: str = _FRONT_MATTER.sub("", found.text or "") if found is not None else ""
     # Lists and very short pages are not recognised as articles: take their whole text.
-    text = text.strip() or trafilatura.html2txt(html).strip()
+    text = _plain(text).strip() or trafilatura.html2txt(html).strip()
+    text = without_notices(text)
     if not text:
         raise RetrievalError(f"{request['url'] or 'the page'} has no text; it may need JavaScript, try another page")
     named = _TITLE.search(html)
     title = str((found and found.title) or (named[1] if named else ""))
     date = str((found and found.date) or "")
-    return {"text": text.replace("**", ""), "title": " ".join(unescape(title).split()), "date": date}, b""
+    return {"text": text, "title": " ".join(unescape(title).split()), "date": date}, b""
+
+
+def _plain(markdown: str) -> str:
+    """Text in Markdown without emphasis, tags and escapes; headings, lists and tables keep their marks."""
+    lines = []
+    for line in markdown.split("\n"):
+        line = _TAG.sub("", _ESCAPE.sub(lambda match: chr(_SHIFT + ord(match[1])), line))
+        line = unescape(_RUN_ON.sub(" ", line).replace("**", ""))
+        lines.append(_WAS_ESCAPED.sub(lambda match: chr(ord(match[0]) - _SHIFT), line))
+    return "\n".join(lines)
 
 
 def passages(request: dict[str, Any], content: bytes | bytearray) -> tuple[dict[str, Any], bytes]:

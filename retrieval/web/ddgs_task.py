@@ -20,28 +20,34 @@ from agentaudio.http import MAX_REDIRECTS, Guard, parse_url
 from agentaudio.retrieval.web.providers import MAX_ANSWER_BYTES, TIMEOUT_S
 from agentaudio.retrieval.web.refusal import EngineError
 
+NOTHING = "No results found."
+
 
 def search(request: dict[str, Any], content: bytes | bytearray) -> tuple[list[dict[str, Any]], bytes]:
     """The results of a query.
 
-    request: `query`, `k` and `backend`, and `allowed`, the hosts whose addresses may be private
-    returns: rows with `title`, `href` and `body`
+    request: `query`, `k`, `backend` and `region`, and `allowed`, the hosts whose addresses may be private
+    returns: rows with `title`, `href` and `body`; none when the engines answered and found nothing
 
-    Raises EngineError when nothing is found or the engines refuse, which `ddgs` does not distinguish.
+    Raises EngineError when the engines refuse or do not answer; `ddgs` does not tell that from finding nothing, but
+    the status of the answers does.
     """
+    statuses: list[int] = []
     guard = Guard(frozenset(request["allowed"]))
 
     class Client(GuardedClient):
         def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(guard)
+            super().__init__(guard, statuses)
 
     vars(ddgs.base)["HttpClient"] = Client
     try:
         rows = DDGS(timeout=round(TIMEOUT_S)).text(
-            request["query"], backend=request["backend"], max_results=request["k"]
+            request["query"], backend=request["backend"], region=request["region"], max_results=request["k"]
         )
     except DDGSException as error:
-        raise EngineError(f"ddgs found nothing for {request['query']!r} ({error}); try other words, or later") from None
+        if str(error) == NOTHING and statuses and all(status == 200 for status in statuses):
+            return [], b""
+        raise EngineError(f"ddgs found nothing for {request['query']!r} ({error}); try later, or other words") from None
     return rows, b""
 
 
@@ -65,10 +71,11 @@ class GuardedClient:
     """Takes the place of ddgs' HttpClient.
 
     client: the browser-like client, whose headers and cookies the engines set
+    statuses: gets the status of each answer
     """
 
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
+    def __init__(self, guard: Guard, statuses: list[int]) -> None:
+        self._guard, self._statuses = guard, statuses
         self.client = primp.Client(
             timeout=TIMEOUT_S, impersonate="random", impersonate_os="random", follow_redirects=False
         )
@@ -86,6 +93,7 @@ class GuardedClient:
                 response = self.client.request(method, url, stream=True, **options)
                 place = response.headers.get("location")
                 if not (place and response.status_code in (301, 302, 303, 307, 308)):
+                    self._statuses.append(response.status_code)
                     return _read(response)
                 left, url = parse_url(url), str(parse_url(url).join(parse_url(place)))
                 response.close()

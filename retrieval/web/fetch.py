@@ -10,8 +10,8 @@ from urllib.robotparser import RobotFileParser
 import httpx2
 
 from agentaudio.cache import Cache
-from agentaudio.errors import AgentAudioError, NetworkError, RetrievalError
-from agentaudio.http import Guard, fetch, guarded_client, parse_url
+from agentaudio.errors import AgentAudioError, NetworkError, RetrievalError, ServiceUnavailable
+from agentaudio.http import Guard, fetch, following, guarded_client, parse_url
 
 USER_AGENT = "agentaudio"
 ROBOTS = b"/robots.txt"
@@ -64,16 +64,19 @@ class Fetcher:
 
     async def fetch_all(self, urls: Sequence[str]) -> list[Page | AgentAudioError]:
         """Several pages concurrently, in the order of the URLs: each one or the error it met."""
-        async with guarded_client(self._guard, timeout_s=self._time_limit_s) as client:
-            client.headers["user-agent"] = USER_AGENT
+        async with (
+            guarded_client(self._guard, timeout_s=self._time_limit_s) as client,
+            guarded_client(self._guard, timeout_s=self._time_limit_s) as rules,
+        ):
+            client.headers["user-agent"] = rules.headers["user-agent"] = USER_AGENT
             client.event_hooks = {"response": [_check_response]}
-            return list(await asyncio.gather(*(self._page(client, url) for url in urls)))
+            return list(await asyncio.gather(*(self._page(client, rules, url) for url in urls)))
 
-    async def _page(self, client: httpx2.AsyncClient, url: str) -> Page | AgentAudioError:
+    async def _page(self, client: httpx2.AsyncClient, rules: httpx2.AsyncClient, url: str) -> Page | AgentAudioError:
         try:
             async with asyncio.timeout(self._time_limit_s):
                 address = parse_url(url)
-                if self._robots and not (await self._rules_of(client, address)).can_fetch(USER_AGENT, str(address)):
+                if self._robots and not (await self._rules_of(rules, address)).can_fetch(USER_AGENT, str(address)):
                     return RetrievalError(f"{url[:200]} is not read: the robots.txt of {address.host} forbids it")
                 answer = await fetch(client, client.build_request("GET", address), max_bytes=self._max_bytes)
         except AgentAudioError as error:
@@ -84,23 +87,43 @@ class Fetcher:
         return Page(answer.url, kind, charset, answer.body)
 
     async def _rules_of(self, client: httpx2.AsyncClient, address: httpx2.URL) -> RobotFileParser:
-        """The rules of a site: all is allowed without robots.txt, nothing while its server fails (RFC 9309, 2.3)."""
+        """The rules of a site: all is allowed without robots.txt, nothing while its server fails (RFC 9309, 2.3).
+
+        A robots.txt that redirects to where none is counts as missing; of a longer one than MAX_ROBOTS_BYTES the
+        beginning counts (2.3.1.2 and 2.5).
+        """
         place = address.copy_with(raw_path=ROBOTS, fragment=None)
         if (known := self._rules.get(str(place))) is not None:
             return known
-        answer = await fetch(client, client.build_request("GET", place), max_bytes=MAX_ROBOTS_BYTES)
-        lines = ["User-agent: *", "Disallow: /"] if answer.status >= 500 else []
-        if answer.status == 200:
-            lines = answer.body.decode("utf-8", "replace").splitlines()
+        try:
+            status, body = await _beginning(client, client.build_request("GET", place))
+        except ServiceUnavailable:
+            raise
+        except NetworkError:  # a redirect that leads nowhere, or may not be followed
+            status, body = 404, b""
+        lines = ["User-agent: *", "Disallow: /"] if status >= 500 else []
+        if status == 200:
+            lines = body.decode("utf-8", "replace").splitlines()
         rules = RobotFileParser()
         rules.parse(lines)
         self._rules.put(str(place), rules)
         return rules
 
 
+async def _beginning(client: httpx2.AsyncClient, request: httpx2.Request) -> tuple[int, bytes]:
+    """The status of an answer, and the whole lines in its first MAX_ROBOTS_BYTES."""
+    body = bytearray()
+    async with following(client, request) as response:
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > MAX_ROBOTS_BYTES:
+                return response.status_code, bytes(body[: body.rfind(b"\n", 0, MAX_ROBOTS_BYTES) + 1])
+        return response.status_code, bytes(body)
+
+
 async def _check_response(response: httpx2.Response) -> None:
     """Raises NetworkError or RetrievalError for a response that is not a page, before its body is read."""
-    if response.is_redirect or response.url.raw_path == ROBOTS:
+    if response.has_redirect_location:
         return
     if response.status_code != 200:
         raise NetworkError(f"{response.url.host} answers {response.status_code} for this page; try another")

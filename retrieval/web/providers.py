@@ -16,6 +16,7 @@ import httpx2
 
 from agentaudio.errors import MissingExtra, NetworkError
 from agentaudio.http import Guard, fetch, guarded_client
+from agentaudio.retrieval.web.locale import locale_of
 from agentaudio.retrieval.web.passage import WebPassage
 from agentaudio.retrieval.web.refusal import EngineError, from_outside, refusal
 from agentaudio.workers.limits import SEARCH
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 TIMEOUT_S = 8.0
 MAX_ANSWER_BYTES = 2_000_000
 MAX_SNIPPET_CHARS = 1_000
+ANYWHERE = "wt-wt"
+"""The region of ddgs for a query whose language is not known from its script."""
+BRAVE_COUNTRIES = frozenset(("CN", "TW", "JP", "KR", "RU", "SA", "GR", "IN"))
+"""Countries of `locale_of` that Brave takes; it refuses queries with others."""
 MAX_NAMED = 10
 """Engines of a SearXNG instance that are named in one message."""
 
@@ -59,7 +64,11 @@ class Ddgs:
     async def search(self, query: str, k: int) -> list[WebPassage]:
         if importlib.util.find_spec("ddgs") is None:
             raise MissingExtra("web search", "web")
-        request = {"query": query, "k": k, "backend": self.backend, "allowed": []}
+        locale = locale_of(query)
+        request = {
+            "query": query, "k": k, "backend": self.backend, "allowed": [],
+            "region": locale.region if locale else ANYWHERE,
+        }  # fmt: skip
 
         def ask(job: Job[Any]) -> Any:
             found, _ = job.ask(
@@ -82,9 +91,12 @@ class SearXNG:
     name: str = "searxng"
 
     async def search(self, query: str, k: int) -> list[WebPassage]:
+        locale = locale_of(query)
+        language = {"language": locale.tag} if locale else {}
         request = httpx2.Request(
-            "GET", f"{self.url.rstrip('/')}/search", params={"q": query, "format": "json", "safesearch": "1"}
-        )
+            "GET", f"{self.url.rstrip('/')}/search",
+            params={"q": query, "format": "json", "safesearch": "1", **language},
+        )  # fmt: skip
         hints = {403: "allow JSON in its settings.yml: search: formats: [html, json]"}
         answer = await _answer(self.name, request, hints)
         found = _passages(answer.get("results"), k, date="publishedDate")
@@ -128,8 +140,13 @@ class Brave:
     name: str = "brave"
 
     async def search(self, query: str, k: int) -> list[WebPassage]:
+        locale = locale_of(query)
+        asked = {}
+        if locale and locale.language != "fa":  # which Brave does not have
+            asked = {"search_lang": locale.brave or locale.language}
+            asked |= {"country": locale.country} if locale.country in BRAVE_COUNTRIES else {}
         request = httpx2.Request(
-            "GET", f"{self.url}/res/v1/web/search", params={"q": query, "count": min(k, 20)},
+            "GET", f"{self.url}/res/v1/web/search", params={"q": query, "count": min(k, 20), **asked},
             headers={"X-Subscription-Token": self.key, "Accept": "application/json"},
         )  # fmt: skip
         web = (await _answer(self.name, request, key=self.key)).get("web")

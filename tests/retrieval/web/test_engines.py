@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from support.local_http import Answer, Asked, LocalServer, local_server
 
 from agentaudio.errors import OptionError, RetrievalError
 from agentaudio.retrieval.web.engines import Engines
+from agentaudio.retrieval.web.locale import locale_of
 from agentaudio.retrieval.web.passage import WebPassage
 from agentaudio.retrieval.web.providers import Brave, Ddgs, SearchEngine, SearXNG, Tavily
 from agentaudio.retrieval.web.refusal import EngineError
@@ -102,17 +104,66 @@ def ddgs_backend(server: LocalServer) -> Iterator[str]:
     del ENGINES["text"]["local"]
 
 
-def ask_ddgs(backend: str, server: LocalServer, query: str = "great wall", *, allowed: bool = True) -> Any:
+def ask_ddgs(
+    backend: str, server: LocalServer, query: str = "great wall", *, allowed: bool = True, region: str = "wt-wt"
+) -> Any:
     from agentaudio.retrieval.web import ddgs_task
 
     hosts = [f"127.0.0.1:{server.port}"] if allowed else []
-    return ddgs_task.search({"query": query, "k": 3, "backend": backend, "allowed": hosts}, b"")[0]
+    return ddgs_task.search({"query": query, "k": 3, "backend": backend, "allowed": hosts, "region": region}, b"")[0]
 
 
 def test_ddgs_needs_no_key(ddgs_backend: str, server: LocalServer) -> None:
     assert ask_ddgs(ddgs_backend, server) == [{"title": WALL.title, "href": WALL.source, "body": WALL.text}]
-    with pytest.raises(EngineError, match="try other words, or later"):
-        ask_ddgs(ddgs_backend, server, "nothing")
+
+
+def test_ddgs_tells_nothing_found_from_engines_that_refuse(ddgs_backend: str, server: LocalServer) -> None:
+    assert ask_ddgs(ddgs_backend, server, "nothing") == []
+    for status in (202, 403, 429, 503):
+        server.answers["/"] = answer(b"<html></html>", status, content_type="text/html")
+        with pytest.raises(EngineError, match="try later, or other words"):
+            ask_ddgs(ddgs_backend, server, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("query", "language", "region"),
+    [
+        ("长城有多长", "zh-CN", "cn-zh"), ("長城的歷史", "zh-TW", "tw-zh"), ("万里の長城の長さ", "ja-JP", "jp-ja"),
+        ("만리장성 길이", "ko-KR", "kr-ko"), ("длина стены", "ru-RU", "ru-ru"), ("довжина стіни", "uk-UA", "ua-uk"),
+        ("طول السور", "ar-SA", "sa-ar"), ("طول دیوار چین", "fa-IR", "ir-fa"), ("אורך החומה", "he-IL", "il-he"),
+        ("μήκος του τείχους", "el-GR", "gr-el"), ("ความยาวกำแพง", "th-TH", "th-th"),
+        ("दीवार की लंबाई", "hi-IN", "in-hi"),
+        ("Wikipedia 中的长城", "zh-CN", "cn-zh"), ("great wall", None, None),
+    ],
+)  # fmt: skip
+def test_engines_are_asked_in_the_language_of_the_query(
+    server: LocalServer, query: str, language: str | None, region: str | None
+) -> None:
+    server.answers["/search"] = answer({"results": []})
+    server.answers["/res/v1/web/search"] = answer({"web": {"results": []}})
+    assert search(SearXNG(server.url), query) == search(Brave("key", server.url), query) == []
+    asked = parse_qs(urlsplit(server.asked[0].path).query)
+    assert asked.get("language", [None]) == [language]
+    locale = locale_of(query)
+    assert (locale.region if locale else None) == region
+    brave = parse_qs(urlsplit(server.asked[1].path).query)
+    assert ("search_lang" in brave) == (language not in (None, "fa-IR"))
+
+
+def test_ddgs_is_asked_in_a_region(ddgs_backend: str, server: LocalServer) -> None:
+    from ddgs.engines import ENGINES
+
+    seen = []
+    local = ENGINES["text"][ddgs_backend]
+
+    class Noting(local):  # type: ignore[misc, valid-type]
+        def build_payload(self, query: str, region: str, *args: Any, **options: Any) -> Any:
+            seen.append(region)
+            return super().build_payload(query, region, *args, **options)
+
+    ENGINES["text"][ddgs_backend] = Noting
+    ask_ddgs(ddgs_backend, server, region="cn-zh")
+    assert seen == ["cn-zh"]
 
 
 def test_ddgs_runs_in_a_worker_process_and_answers_or_says_why_not() -> None:

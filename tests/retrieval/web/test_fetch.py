@@ -135,6 +135,31 @@ def test_robots_txt_is_obeyed_unless_it_is_turned_off(server: LocalServer) -> No
         assert fetch(server).body == b"hello"
 
 
+def test_a_robots_txt_that_leads_nowhere_or_is_long_does_not_reject_the_page(server: LocalServer) -> None:
+    server.answers["/page"] = (200, HTML, b"hello")
+    server.answers["/gone"] = (404, {}, b"")
+    for place in ("/gone", "/robots.txt", "http://10.0.0.1/robots.txt"):
+        server.answers["/robots.txt"] = (301, {"location": place}, b"")
+        assert fetch(server).body == b"hello"
+    filler = b"# " + b"x" * 97 + b"\n"
+    server.answers["/robots.txt"] = (200, {}, b"User-agent: *\nDisallow: /other\n" + filler * 8_000)
+    assert fetch(server).body == b"hello"
+    server.answers["/robots.txt"] = (200, {}, b"User-agent: *\nDisallow: /page\n" + filler * 8_000)
+    with pytest.raises(RetrievalError, match="forbids it"):
+        fetch(server)
+    server.answers["/elsewhere"] = (200, {"content-type": "text/plain"}, b"User-agent: *\nDisallow: /page")
+    server.answers["/robots.txt"] = (302, {"location": "/elsewhere"}, b"")
+    with pytest.raises(RetrievalError, match="forbids it"):
+        fetch(server)
+
+
+@pytest.mark.parametrize("status", [300, 301, 304])
+def test_a_redirect_without_a_place_is_not_a_page(server: LocalServer, status: int) -> None:
+    server.answers["/page"] = (status, {"content-type": "image/png"}, b"")
+    with pytest.raises(NetworkError, match=f"answers {status}"):
+        fetch(server, robots=False)
+
+
 def test_robots_txt_is_asked_for_once(server: LocalServer) -> None:
     server.answers["/a"] = server.answers["/b"] = (200, HTML, b"hello")
     fetcher = Fetcher(Guard(frozenset({"127.0.0.1"})))

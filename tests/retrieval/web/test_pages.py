@@ -57,6 +57,71 @@ def make_web(server: LocalServer, *paths: str) -> Web:
     return Web(Results(*(server.url + path for path in paths)), fetcher=fetcher)
 
 
+UNREADABLE = [
+    "<noscript>You need to enable JavaScript to run this app.</noscript><div id=root></div>",
+    "<h1>Just a moment...</h1><p>Checking your browser before accessing example.org.</p>",
+    "<div>Loading…</div>",
+    "<p>We and our partners use cookies to improve this site.</p><button>Accept all cookies</button>",
+    "<p>Bitte aktivieren Sie JavaScript, um fortzufahren.</p>",
+    "<p>请启用 JavaScript 后继续。</p>",
+    "<p>Veuillez activer JavaScript.</p>",
+    "<h1>Access denied</h1><p>You have been blocked.</p>",
+    "<p>Verify you are human by completing the captcha below.</p>",
+]
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_a_notice_in_place_of_a_page_keeps_the_excerpt_of_the_engine(server: LocalServer, body: str) -> None:
+    server.answers["/shell"] = (
+        200,
+        HTML,
+        f"<html><head><title>Bells</title></head><body>{body}</body></html>".encode(),
+    )
+    found = asyncio.run(make_web(server, "/shell").search("bells"))
+    assert [passage.text for passage in found] == ["Excerpt about bells, number 0."]
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ("<p>The museum opens at nine.</p>", "The museum opens at nine."),
+        ("<p>We use cookies.</p><article><p>The old mill by the river was built in 1889.</p></article>",
+         "The old mill by the river was built in 1889"),
+        ("<article><p>" + "JavaScript is required on most pages today, and must be enabled. " * 40 + "</p></article>",
+         "JavaScript is required"),
+    ],
+)  # fmt: skip
+def test_pages_that_speak_of_scripts_and_cookies_are_read(server: LocalServer, body: str, kept: str) -> None:
+    server.answers["/real"] = (200, HTML, f"<html><head><title>A</title></head><body>{body}</body></html>".encode())
+    found = asyncio.run(make_web(server, "/real").read(server.url + "/real"))
+    assert kept in found[0].text and "cookies" not in found[0].text
+
+
+def test_passages_have_no_escapes_and_tags_and_keep_blocks(server: LocalServer) -> None:
+    body = (
+        "<article><h1>Wires</h1><p>Set my_var and max_len=5 for H<sub>2</sub>O, E = mc<sup>2</sup>, with *stars*, "
+        "[brackets] and a &lt; b. Every wire is checked by hand, since the old ones break in winter.</p>"
+        "<div>The ferry leaves at noon.</div><section><div><div><b>Toll:</b>5 euros for each car.</div></div></section>"
+        "<p>Another paragraph of the same article, which has enough words to be kept.</p></article>"
+    )
+    server.answers["/wires"] = (200, HTML, f"<html><head><title>A</title></head><body>{body}</body></html>".encode())
+    found = asyncio.run(make_web(server, "/wires").read(server.url + "/wires"))
+    text = " ".join(passage.text for passage in found)
+    for said in (
+        "my_var",
+        "max_len=5",
+        "H2O",
+        "mc2",
+        "*stars*",
+        "[brackets]",
+        "a < b",
+        "leaves at noon",
+        "Toll: 5 euros",
+    ):
+        assert said in text
+    assert "\\" not in text and "<s" not in text
+
+
 def even(texts: Sequence[str]) -> np.ndarray:
     """An embedder to which all texts are alike."""
     even.longest = max(even.longest, len(texts))  # type: ignore[attr-defined]
