@@ -33,6 +33,7 @@ _STARTS = {
 _BY_FFMPEG = {"matroska": "matroska", "mp4": "mov", "aac": "aac", "amr": "amr", "asf": "asf"}
 """Formats that libsndfile does not read, and FFmpeg's name of their reader."""
 _HEADER = 200
+_MOST_TAGS, _MOST_PADDING = 100, 2**20
 _MPEG_LAYERS = (0x50, 0x55)
 _IN_WAV = {0x160: "wav", 0x161: "wav", 0x2000: "wav"}
 """WMA and AC-3 in WAV."""
@@ -66,7 +67,9 @@ def sound_files(paths: Iterable[Path]) -> list[Path]:
 def sound_start(content: bytes | bytearray) -> int:
     """Where a file begins behind ID3 tags and their padding; they may stand before any format."""
     place = 0
-    while content[place : place + 3] == b"ID3" and len(content) >= place + 10:
+    for _ in range(_MOST_TAGS):
+        if content[place : place + 3] != b"ID3" or len(content) < place + 10:
+            break
         size = content[place + 6 : place + 10]
         if any(byte & 0x80 for byte in size):
             return place
@@ -74,9 +77,8 @@ def sound_start(content: bytes | bytearray) -> int:
         place += 10 + footer + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
     if kind_of(content[place : place + _HEADER]) is not None:
         return place
-    padded = place
-    while content[padded : padded + 1] == b"\0":
-        padded += 1
+    window = bytes(content[place : place + _MOST_PADDING])
+    padded = place + len(window) - len(window.lstrip(b"\0"))
     # The first box of an MP4 file begins with zeros of its own.
     starts = [
         start for start in range(padded, max(place, padded - 3) - 1, -1) if kind_of(content[start : start + _HEADER])

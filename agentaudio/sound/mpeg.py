@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,6 +17,8 @@ _BITRATES = {  # kbit/s by version 1 or 2, and layer
 }
 _RATES = (44_100, 48_000, 32_000)
 _AAC_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
+_HEADER = re.compile(rb"\xff[\xe2-\xff][\x10-\xef]", re.DOTALL)
+"""Where the header of a frame may begin: its bit rate is neither left open nor forbidden."""
 _TAGS = (b"ID3", b"TAG", b"APETAGEX")
 
 
@@ -146,9 +149,8 @@ def _frames(content: bytes) -> Iterator[tuple[int, Frame]]:
             place, form = place + frame.size, frame.form
             continue
         form = ()
-        place = _behind_tag(content, place) or content.find(b"\xff", place + 1)
-        if place < 0:
-            return
+        header = _HEADER.search(content, place + 1)
+        place = _behind_tag(content, place) or (header.start() if header else len(content))
 
 
 def _is_followed(content: bytes, place: int, frame: Frame) -> bool:

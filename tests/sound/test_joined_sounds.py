@@ -243,6 +243,8 @@ FRAGMENTS = [b"\xff\xfb\x90\x00", b"\xff\xf3\x40\xc4", b"TAG", b"ID3\4\0\0\0\0\0
 @settings(max_examples=150)
 def test_any_frames_and_pages_are_followed_to_the_end(pieces: list[bytes]) -> None:
     content = b"".join(pieces)
-    assert sum(len(sound.content) for sound in joined_sounds(content)) <= len(content)
+    sounds = joined_sounds(content)
+    assert sum(len(piece) for sound in sounds for piece in sound.pieces) <= len(content)
+    assert all(len(sound.pieces) == sound.frames for sound in sounds)
     found, _ = chains(content)
     assert all(0 <= one.start < one.end <= len(content) for one in found)
