@@ -47,7 +47,7 @@ CREATE TABLE discarded (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TRIGGER sound_of_erased AFTER DELETE ON sounds BEGIN INSERT OR IGNORE INTO discarded VALUES (old.name); END;
 """
 
-MIGRATIONS: dict[int, str] = {}
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
 """Statements that bring a file of a format to the next one, by the older format."""
 
 BUSY_S = 5.0
@@ -184,7 +184,7 @@ class SqliteFile:
         db = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
         try:
             (application,) = db.execute("PRAGMA application_id").fetchone()
-            (version,) = db.execute("PRAGMA user_version").fetchone()
+            version = _format(db)
         finally:
             db.close()
         if application != APPLICATION:
@@ -196,11 +196,15 @@ class SqliteFile:
             )
 
     def _migrate(self, db: sqlite3.Connection) -> None:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        while version < FORMAT:
-            statements = f"BEGIN IMMEDIATE; {MIGRATIONS[version]}; PRAGMA user_version = {version + 1}; COMMIT;"
-            db.executescript(statements)
-            version += 1
+        """Bring a file of an older format to this one, wholly or not at all."""
+        if _format(db) >= FORMAT:
+            return
+        db.execute("BEGIN IMMEDIATE")  # rolled back when the connection is closed by an error
+        for version in range(_format(db), FORMAT):
+            for statement in MIGRATIONS[version]:
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {version + 1}")
+        db.execute("COMMIT")
 
     @contextmanager
     def _as_storage_errors(self) -> Iterator[None]:
@@ -225,3 +229,7 @@ class SqliteFile:
             ) from None
         except OSError as error:
             raise StorageError(f"cannot use the store {self.path}: {error.strerror or error}") from None
+
+
+def _format(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
