@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -24,7 +25,7 @@ class Selection:
 
     def one_of(self, column: str, wanted: OneOf) -> None:
         if wanted is not None:
-            choices = [choice.casefold() for choice in _several(wanted)]
+            choices = [_stored(choice) for choice in _several(wanted)]
             self._require(f"{column} IN ({','.join('?' * len(choices))})", *choices)
 
     def language(self, wanted: OneOf) -> None:
@@ -36,7 +37,7 @@ class Selection:
 
     def tags(self, wanted: Iterable[str]) -> None:
         for tag in wanted:
-            self._require("row IN (SELECT voice FROM labels WHERE kind = 'tag' AND value = ?)", tag.casefold())
+            self._require("row IN (SELECT voice FROM labels WHERE kind = 'tag' AND value = ?)", _stored(tag))
 
     def purpose(self, purpose: str, policy: Policy) -> None:
         """The voices for which VoiceCard.refusal gives None today."""
@@ -53,6 +54,11 @@ class Selection:
     def _require(self, clause: str, *values: Any) -> None:
         self._clauses.append(clause)
         self._values += values
+
+
+def _stored(value: str) -> str:
+    """A tag or accent as it is stored: in NFC, as cards are, and in lower case."""
+    return unicodedata.normalize("NFC", value).casefold()
 
 
 def _several(wanted: str | Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from agentaudio.text.stems import stem
@@ -58,9 +59,9 @@ _ASKING_VERBS = frozenset("is are was were do does did can could will would has 
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words, numbers and arithmetic signs of a text; contractions are written out."""
+    """Lower-case words, numbers and arithmetic signs of a text, in NFC; contractions are written out."""
     found: list[str] = []
-    for word in _WORD.findall(text.lower().replace("’", "'")):
+    for word in _WORD.findall(unicodedata.normalize("NFC", text.lower()).replace("’", "'")):
         found.extend(_written_out(word).split())
     return found
 

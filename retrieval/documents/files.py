@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -84,7 +85,7 @@ def read_documents(
 
 
 def _named(path: Path) -> str:
-    return path.stem.replace("_", " ").replace("-", " ").capitalize()
+    return unicodedata.normalize("NFC", path.stem).replace("_", " ").replace("-", " ").capitalize()
 
 
 def _text(content: bytes, source: str) -> str:

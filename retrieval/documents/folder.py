@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import file_digest
@@ -94,8 +95,8 @@ class Folder:
                     continue
                 problems = list[str]()
                 documents = read_documents(
-                    self.path / name, name, self._transcribe, ocr=self._ocr, within=self.path,
-                    on_problem=problems.append,
+                    self.path / name, unicodedata.normalize("NFC", name), self._transcribe,
+                    ocr=self._ocr, within=self.path, on_problem=problems.append,
                 )  # fmt: skip
                 passages = [passage for document in documents for passage in _passages(document)]
                 self.corpus.put(hashed, passages, note="; ".join(problems))

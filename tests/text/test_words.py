@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,12 @@ def test_search_terms_fold_case_accents_and_plurals_and_pair_chinese_characters(
     assert search_terms("长城很长") == ["长城", "城很", "很长"]
     assert search_terms("茶") == ["茶"] and search_terms("the of") == []
     assert search_terms("磨坊iPhone手机") == ["磨坊", "iphone", "手机"]
+
+
+def test_words_of_names_are_the_same_however_their_accents_were_typed() -> None:
+    for name in ("Zoë", "José Núñez", "Łukasz Ångström", "Việt"):
+        assert split_words(unicodedata.normalize("NFD", name)) == split_words(unicodedata.normalize("NFC", name))
+        assert search_terms(unicodedata.normalize("NFD", name)) == search_terms(unicodedata.normalize("NFC", name))
 
 
 @pytest.mark.parametrize(

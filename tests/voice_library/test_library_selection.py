@@ -51,6 +51,7 @@ def mixed(tmp_path: Path) -> VoiceLibrary:
         ({"tags": ["calm"]}, "ab"),
         ({"tags": ["calm", "WARM"]}, "a"),
         ({"tags": ["ärgerlich"]}, "d"),
+        ({"tags": ["a\u0308rgerlich"]}, "d"),  # as macOS types it
         ({"accent": "scottish"}, "a"),
         ({"age": "'; DROP TABLE voices; --"}, ""),
         ({"embedded": True}, "abcd"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,11 @@ def test_files_without_utf8_are_found_and_others_are_named(tmp_path: Path) -> No
     (tmp_path / "old.md").unlink()
     with pytest.raises(RetrievalError, match=r"program\.txt is not text"):
         DocumentIndex.from_folder(tmp_path)
+
+
+def test_sources_and_titles_of_files_are_in_one_unicode_form(tmp_path: Path) -> None:
+    (tmp_path / unicodedata.normalize("NFD", "Zürich_Café.txt")).write_text("The tram leaves at noon.", "utf-8")
+    index = DocumentIndex.from_folder(tmp_path)
+    (found,) = index.search("tram")
+    assert (found.source, found.title) == ("Zürich_Café.txt", "Zürich café")
+    assert not index.refresh().removed and index.search("tram") == [found]
