@@ -88,9 +88,9 @@ class Loudspeaker:
         return self.answer_s(min(self._position, self.length) / SAMPLE_RATE_HZ)
 
     @property
-    def sounds(self) -> bool:
-        """Whether something audible is left to be played. Silence at the end of an answer does not count."""
-        return self._position < self._audible_end
+    def left_s(self) -> float:
+        """Seconds until the last audible sample is played. Silence at the end of an answer does not count."""
+        return max(0.0, self._audible_end - self._position) / SAMPLE_RATE_HZ
 
     @property
     def is_protected(self) -> bool:

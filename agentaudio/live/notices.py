@@ -54,7 +54,7 @@ class Notices:
         """Say the filler of a tool that takes its time, unless the model said words of its own."""
         await asyncio.sleep(self._filler_s)
         tool = self._setup.tools.get(tool_name)
-        if tool is not None and tool.filler and not speaker.sounds:
+        if tool is not None and tool.filler and not speaker.left_s:
             # Once begun, it is said to its end: the answer waits for its last word.
             saying = asyncio.create_task(self.say(tool.filler, "tool", speaker, voice))
             self._saying.add(saying)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from typing import Any, Self, cast
@@ -34,13 +35,12 @@ from agentaudio.live.microphone import Microphone
 from agentaudio.live.notices import Notices
 from agentaudio.live.settings import LiveSettings, TurnTaking
 from agentaudio.live.turn_taking import Action, Hold, Listen, Resume, Stop, TurnTaker, UserBegan, UserEnded
-from agentaudio.live.words import asks_to_dictate
+from agentaudio.live.voice_frames import VoiceFrames
 from agentaudio.outbox import Outbox
 from agentaudio.portal import require_asyncio
 from agentaudio.session import Session
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import Chunk
-from agentaudio.sound.vad import VoiceActivityStream
 from agentaudio.uncopied import Uncopied
 from agentaudio.voice_library.voice import Voice
 
@@ -86,7 +86,7 @@ class LiveSession(Uncopied):
             self._settings = replace(self._settings, late_s=max(self._settings.late_s, OWN_WORDS_S))
         self._taker = TurnTaker(self._settings, hears=self._ears is not None)
         self._microphone = Microphone(settings.get("sample_rate", SAMPLE_RATE_HZ))
-        self._voice_activity = VoiceActivityStream()
+        self._voice_frames = VoiceFrames()
         self._guard = EchoGuard() if settings.get("echo_guard", True) else None
         self._plays = settings.get("plays", True)
         self._speaker = Loudspeaker(reports=self._plays)
@@ -169,9 +169,9 @@ class LiveSession(Uncopied):
         if self._guard is not None:
             sound = self._guard.push(sound, played)
         self._microphone.keep(sound)
-        for probability in self._voice_activity.push(sound):
-            users = 0.0 if self._speaker.is_protected else float(probability)
-            self._do(self._taker.push(users, agent_busy=self.is_busy))
+        for probability, level_dbfs in self._voice_frames.push(sound):
+            users = 0.0 if self._speaker.is_protected else probability
+            self._do(self._taker.push(users, level_dbfs, agent_left_s=self._agent_left_s))
         if not self._taker.user_speaks:
             self._microphone.forget(self._unanswered_s)
         self._check_played()
@@ -213,8 +213,14 @@ class LiveSession(Uncopied):
     @property
     def is_busy(self) -> bool:
         """Whether the agent thinks or speaks."""
-        thinks = self._turn is not None and not self._turn.done()
-        return thinks or (not self._ended and self._speaker.sounds)
+        return self._agent_left_s > 0
+
+    @property
+    def _agent_left_s(self) -> float:
+        """Audible sound of the agent that is still to come; infinite while it is being made."""
+        if self._turn is not None and not self._turn.done():
+            return math.inf
+        return 0.0 if self._ended else self._speaker.left_s
 
     @property
     def _is_quiet(self) -> bool:
@@ -331,7 +337,7 @@ class LiveSession(Uncopied):
                         case events.ToolFinished() | events.TurnFinished() | events.TurnFailed() if filler is not None:
                             filler.cancel()
                     if isinstance(event, events.TurnFinished):
-                        self._taker.dictating = asks_to_dictate(event.reply.text)
+                        self._taker.agent_said(event.reply.text)
                     failed = isinstance(event, events.TurnFailed)
                     await self._out.put(event)
         if failed and number > self._stopped:

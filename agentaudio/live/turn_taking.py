@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentaudio.live.levels import Levels
 from agentaudio.live.settings import TurnTaking
-from agentaudio.live.words import Completeness, completeness, is_back_channel, is_noise
+from agentaudio.live.words import Completeness, asks_to_dictate, completeness, is_back_channel, is_noise
 
 FRAME_S = 0.032
 """Seconds of one decision of the voice detector."""
@@ -23,6 +24,10 @@ BURST_S = 0.6
 """Voice, while the agent speaks, after which the words so far are asked for."""
 CALM_S = 8.0
 """Time without a false alarm after which one is forgotten."""
+ENDING_S = 0.35
+"""Voice that begins when so little of the agent's sound is left answers it; the sound is played to its end."""
+EARLY_S = 1.0
+"""A short word answers a question of the agent of which so little is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +91,18 @@ class TurnTaker:
     def __init__(self, settings: TurnTaking = TurnTaking(), *, hears: bool) -> None:
         self.settings, self._hears = settings, hears
         self.now_s = 0.0
-        self.dictating = False
-        self._asked = 0
-        self._alarms: list[float] = []  # when sound was held for nothing
+        self._dictating = self._asked_user = False
+        self._listens = 0
+        self._alarms: list[float] = []  # when voice of late was no interruption
+        self._levels = Levels()
+        self._left_s = 0.0  # audible sound of the agent that is still to come
         self._reset()
 
     def _reset(self) -> None:
-        self._open = False  # a turn of the user is open
-        self._holding = False
+        self._open = False  # a turn of the user, or what may become one, is open
+        self._undecided = False  # whether it interrupts the agent is open
+        self._holding = False  # the agent's sound is held meanwhile
+        self._overlaps = False  # it began while the agent's last sound was played
         self._voiced = False
         self._run_s = self._voice_s = self._quiet_s = 0.0
         self._start_s = self._last_voice_s = 0.0
@@ -107,103 +116,131 @@ class TurnTaker:
         """Whether a turn of the user is open."""
         return self._open
 
-    def push(self, probability: float, *, agent_busy: bool) -> list[Action]:
+    def agent_said(self, text: str) -> None:
+        """Take the words of the agent's latest answer: after a question for a number, digits may come slowly."""
+        self._dictating = asks_to_dictate(text)
+        self._asked_user = text.rstrip(" \n\"'”’»)").endswith(("?", "？"))
+
+    def push(self, probability: float, level_dbfs: float, *, agent_left_s: float) -> list[Action]:
         """Take the next frame.
 
-        probability: that it holds the user's voice
-        agent_busy: the agent thinks or speaks, so that voice would interrupt it
+        probability: that it holds a voice
+        level_dbfs: of the frame
+        agent_left_s: audible sound of the agent that is still to come, at least; infinite while the agent thinks
         """
         self.now_s += FRAME_S
-        self._voiced = probability >= (ENDS_BELOW if self._voiced else STARTS_ABOVE)
+        self._left_s = agent_left_s
+        has_voice = probability >= (ENDS_BELOW if self._voiced else STARTS_ABOVE)
         if not self._open:
-            return self._waiting(agent_busy)
-        self._run_s = self._run_s + FRAME_S if self._voiced else 0.0
+            if not has_voice and agent_left_s <= 0:
+                self._levels.quiet(FRAME_S)
+            self._voiced = has_voice and self._levels.may_begin(level_dbfs)
+            if has_voice and not self._voiced:
+                self._levels.farther(FRAME_S)
+            return self._waiting(agent_left_s)
+        if has_voice:
+            self._last_voice_s = self.now_s  # a soft end of the last word belongs to the turn
+        self._voiced = has_voice and self._levels.goes_on(level_dbfs)
         if self._voiced:
+            self._levels.voice(level_dbfs)
+            self._run_s += FRAME_S
             self._voice_s, self._since_ask_s = self._voice_s + FRAME_S, self._since_ask_s + FRAME_S
             if self._quiet_s >= LISTENS_AFTER_S:  # the words of the pause are not the whole turn
                 self._pending = self._state = self._words = None
-            self._quiet_s, self._last_voice_s = 0.0, self.now_s
+            self._quiet_s = 0.0
         else:
+            self._run_s = 0.0
             self._quiet_s += FRAME_S
         if self.now_s - self._start_s >= self.settings.longest_turn_s:
             return self._end("longest")
-        return self._undecided() if self._holding else self._speaking()
+        return self._deciding() if self._undecided else self._speaking()
 
     def heard(self, number: int, text: str) -> list[Action]:
         """Take the words of a `Listen`; those of an earlier one are ignored."""
         if not self._open or number != self._pending:
             return []
         self._pending = None
-        if self._holding:
+        if self._undecided:
             return self._judged(text)
         self._words = text
-        self._state = completeness(text, dictating=self.dictating)
+        self._state = completeness(text, dictating=self._dictating)
         return self._speaking()
 
     def lost(self) -> list[Action]:
         """The microphone has stopped sending: end what is open."""
         actions: list[Action] = []
-        if self._open and self._holding:
+        if self._open and self._undecided:
+            actions = [Resume()] if self._holding else []
+            self._levels.ended(is_turn=False)
             self._reset()
-            actions.append(Resume())
         elif self._open:
             actions = self._end("lost")
         self._voiced = False
         return actions
 
-    def _waiting(self, agent_busy: bool) -> list[Action]:
+    def _waiting(self, agent_left_s: float) -> list[Action]:
+        """Nobody speaks to the agent: does a turn begin?"""
         if self._voiced:
             self._run_s, self._quiet_s = self._run_s + FRAME_S, 0.0
         else:
             self._quiet_s += FRAME_S
             if self._quiet_s > 0.1:
                 self._run_s = 0.0
-        if agent_busy and not self.settings.interruptible:
+        interrupts = agent_left_s > ENDING_S
+        if interrupts and not self.settings.interruptible:
             self._run_s = 0.0
-        if self._run_s < (self._hold_after_s() if agent_busy else STARTS_AFTER_S) - 1e-9:
+        if self._run_s < (self.settings.hold_s if interrupts else STARTS_AFTER_S) - 1e-9:
             return []
         self._open, self._voice_s = True, self._run_s
         self._start_s = max(0.0, self.now_s - self._run_s - PRE_ROLL_S)
         self._last_voice_s, self._quiet_s, self._since_ask_s = self.now_s, 0.0, self._run_s
-        if agent_busy:
-            self._holding = True
-            return [Hold()]
-        return [UserBegan(self._start_s)]
+        self._overlaps = agent_left_s > 0
+        if not interrupts:
+            return [UserBegan(self._start_s)]
+        self._undecided = True
+        return self._hold()
 
-    def _hold_after_s(self) -> float:
-        """Each false alarm of late makes the next one harder."""
+    def _hold(self) -> list[Action]:
+        """Hold the agent's sound; each false alarm of late makes that later. Words are listened for all the same."""
         self._alarms = [then for then in self._alarms if self.now_s - then < CALM_S]
-        return self.settings.hold_s * (1, 3, 6, 12)[min(3, len(self._alarms))]
+        if self._holding or self._voice_s < self.settings.hold_s * (1, 3, 6, 12)[min(3, len(self._alarms))] - 1e-9:
+            return []
+        self._holding = True
+        return [Hold()]
 
-    def _undecided(self) -> list[Action]:
-        """While the agent's sound is held: is it the user?"""
+    def _deciding(self) -> list[Action]:
+        """Voice while the agent thinks or speaks: is it the user, who interrupts?"""
+        actions = self._hold() if self._voiced else []
         if not self._hears:
             if self._voice_s >= self.settings.interrupts_after_s:
-                return self._confirmed()
-            return self._false_alarm() if self._quiet_s >= 0.3 else []
+                return actions + self._confirmed()
+            return actions + (self._false_alarm() if self._quiet_s >= 0.3 else [])
         if self._pending is None:
             ended = self._quiet_s >= LISTENS_AFTER_S and self._since_ask_s > 0
             if ended or self._since_ask_s >= BURST_S:
-                return self._listen()
+                return actions + self._listen()
         if self.now_s - self._start_s - PRE_ROLL_S >= self.settings.longest_hold_s:
-            return self._false_alarm()
-        return []
+            return actions + self._false_alarm()
+        return actions
 
     def _judged(self, text: str) -> list[Action]:
-        if not is_back_channel(text):
-            self._words, self._state = text, completeness(text, dictating=self.dictating)
+        answers = self._asked_user and self._left_s <= EARLY_S and not is_noise(text)
+        if answers or not is_back_channel(text):
+            self._words, self._state = text, completeness(text, dictating=self._dictating)
             return self._confirmed()
         ended = self._quiet_s >= LISTENS_AFTER_S
         return self._false_alarm() if ended and self._since_ask_s == 0 else []
 
     def _confirmed(self) -> list[Action]:
-        self._holding = False
+        self._undecided = self._holding = self._overlaps = False
         return [UserBegan(self._start_s), Stop(), *self._speaking()]
 
     def _false_alarm(self) -> list[Action]:
         self._alarms.append(self.now_s)
+        actions: list[Action] = [Resume()] if self._holding else []
+        self._levels.ended(is_turn=False)
         self._reset()
-        return [Resume()]
+        return actions
 
     def _speaking(self) -> list[Action]:
         """While the user speaks: is the turn over?"""
@@ -217,11 +254,11 @@ class TurnTaker:
     def _needed_s(self) -> float:
         settings = self.settings
         if not self._hears:
-            return settings.dictation_s if self.dictating else settings.pause_s
+            return settings.dictation_s if self._dictating else settings.pause_s
         if self._words is not None and is_noise(self._words):
             return HOPELESS_S
         if self._state is None:  # the words are late
-            return max(settings.late_s if self._pending else settings.pause_s, settings.dictation_s * self.dictating)
+            return max(settings.late_s if self._pending else settings.pause_s, settings.dictation_s * self._dictating)
         return {
             "complete": settings.complete_s,
             "unclear": settings.pause_s,
@@ -230,13 +267,16 @@ class TurnTaker:
         }[self._state]
 
     def _listen(self) -> list[Action]:
-        self._asked += 1
-        self._pending, self._since_ask_s = self._asked, 0.0
-        return [Listen(self._asked, self._start_s, self.now_s)]
+        self._listens += 1
+        self._pending, self._since_ask_s = self._listens, 0.0
+        return [Listen(self._listens, self._start_s, self.now_s)]
 
     def _end(self, why: str) -> list[Action]:
         end_s = min(self.now_s, self._last_voice_s + TAIL_S) if why == "pause" else self.now_s
         is_turn = self._words is None or not is_noise(self._words)
+        if self._overlaps and not self._asked_user and self._words is not None and is_back_channel(self._words):
+            is_turn = False
+        self._levels.ended(is_turn=is_turn)
         ended = UserEnded(self._start_s, end_s, self._words, is_turn, why)
         self._reset()
         return [ended]

@@ -82,7 +82,11 @@ _BACK_CHANNEL = frozenset(
     "i see got it wow cool nice great exactly really indeed fine true good go on of course all alright interesting "
     "嗯 嗯嗯 哦 啊 对 对对 是 是的 好 好的 行 明白 知道了".split()
 )
-_HEARD_OF_NOISE = re.compile(r"^[\W_]*(?:\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪.*|thanks? for watching|you)?[\W_]*$", re.I)
+_HEARD_OF_NOISE = re.compile(
+    r"^[\W_]*(?:\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪.*|thanks? for watching|you"
+    r"|(?:(?:ha|ah|he|heh|huh|ho|hee)[\W_]*){2,}|haha\w*|ahem|ugh|achoo|cough)?[\W_]*$",
+    re.I,
+)
 
 
 def completeness(text: str, *, dictating: bool = False) -> Completeness:
