@@ -137,8 +137,11 @@ class SessionState:
             )
             messages[:start] = [message for message in messages[:start] if message.turn == 0]
 
-    def take_late(self, run: ToolRun, *, is_news: bool) -> None:
-        """Take the result of a call that came late: as its output, or as news that the next turn begins with."""
+    def take_late(self, run: ToolRun, *, is_news: bool) -> ToolRun:
+        """Take the result of a call that came late: as its output, or as news that the next turn begins with.
+
+        Returns it without a voice, for which it is too late.
+        """
         if run.result.voice is not None and run.status == "done":
             text = f"{run.result.text} (It came too late, so the voice was not changed.)"
             run = replace(run, result=replace(run.result, text=text, voice=None))
@@ -146,6 +149,7 @@ class SessionState:
             self.arrived.append(run)
         else:
             self.replace_output(run.output)
+        return run
 
     def bring_in(self, number: int) -> None:
         """Let the model read what has arrived in turn `number`, as calls that were made again and have a result."""

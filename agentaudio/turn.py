@@ -244,8 +244,8 @@ class Turn:
         """Take the result of a call that ended after it was reported as timed out, cancelled or running."""
         runs = self._record.runs
         is_news = any(old.call.id == run.call.id and old.status == "running" for old in runs)
-        runs[:] = [run if old.call.id == run.call.id else old for old in runs]
-        self._state.take_late(run, is_news=is_news)
+        run = self._state.take_late(run, is_news=is_news)
+        runs[:] = [run if old.call.id == run.call.id and not is_news else old for old in runs]
 
     async def _take_heard(self, heard: Heard) -> None:
         if self._record.heard is not None:

@@ -83,6 +83,17 @@ async def test_a_user_who_speaks_first_gets_both_answered_in_one_turn() -> None:
     assert len(ids) == len(set(ids)) and session.conversation.open_calls == ()
 
 
+async def test_one_that_ends_at_once_is_brought_in_once_too() -> None:
+    search = Search()
+    search.end.set()
+    session = agent(search).session(plays=False)
+    await session.run("look for gold")
+    while not session.has_news:
+        await asyncio.sleep(0.01)
+    await session.run(None)
+    assert results(session.conversation).count("found gold") == 1
+
+
 async def test_a_failure_and_a_timeout_arrive_too() -> None:
     search = Search(timeout_s=0.1)
     session = agent(search).session(plays=False)
