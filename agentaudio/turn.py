@@ -243,7 +243,7 @@ class Turn:
     def _take_late(self, run: ToolRun) -> None:
         """Take the result of a call that ended after it was reported as timed out, cancelled or running."""
         runs = self._record.runs
-        is_news = any(old.call.id == run.call.id and old.status == "running" for old in runs)
+        is_news = self._setup.tools[run.call.name].background
         run = self._state.take_late(run, is_news=is_news)
         runs[:] = [run if old.call.id == run.call.id and not is_news else old for old in runs]
 
