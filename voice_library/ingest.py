@@ -53,12 +53,15 @@ class IngestReport:
     skipped: rows whose recording is in the library already
     flagged: rows that were added and should be listened to, each with the reason
     refused: rows that cannot be used, each with the reason
+    withheld: rows that were added but may not be used for synthesis, each with the reason: no licence, no consent, or
+        one that ended or has another scope
     """
 
     added: list[str] = field(default_factory=list)
     skipped: list[Note] = field(default_factory=list)
     flagged: list[Note] = field(default_factory=list)
     refused: list[Note] = field(default_factory=list)
+    withheld: list[Note] = field(default_factory=list)
 
 
 def ingest(
@@ -168,11 +171,15 @@ class IngestRun:
         """Store the batch, and report what became of each row."""
         batch, self._batch = self._batch, []
         outcomes = self._library.store([voice for _, voice, _ in batch]) if batch else []
+        policy = self._library.policy
         for (entry, voice, flags), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, VoiceError):
                 self.report.refused.append(_note(entry, str(outcome)))
                 continue
             self.report.added.append(outcome.id)
+            refusal = outcome.card.refusal("synthesis", policy=policy)
+            if refusal is not None:
+                self.report.withheld.append(_note(entry, refusal))
             if voice.vector is not None:
                 near = self._neighbours.add(outcome.id, voice.vector)
                 if near is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.ray_ingest import ingest_with_ray
 from agentaudio.voice_library.reindex import reindex as embed_again
 from agentaudio.voice_library.voice import Policy
+from agentaudio.voice_library.withheld import in_words
 
 Library = Annotated[Path, Parameter(name="--voices")]
 POLICIES = {
@@ -280,7 +282,7 @@ def _report(report: IngestReport, json: bool) -> int:
     if json:
         notes = {
             name: [{"row": note.row, "file": note.file, "what": note.what} for note in getattr(report, name)]
-            for name in ("skipped", "flagged", "refused")
+            for name in ("skipped", "flagged", "refused", "withheld")
         }
         print_json({"added": report.added, **notes})
     else:
@@ -290,4 +292,6 @@ def _report(report: IngestReport, json: bool) -> int:
                 out.print(mark(name, colour), one_line(f"{where}: {note.what}"))
         out.print(f"{len(report.added)} voices added, {len(report.skipped)} already present, "
                   f"{len(report.flagged)} to check, {len(report.refused)} refused")  # fmt: skip
+        if report.withheld:
+            out.print(mark("withheld", "yellow"), in_words(dict(Counter(note.what for note in report.withheld))))
     return int(bool(report.refused))

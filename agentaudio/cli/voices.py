@@ -15,8 +15,10 @@ from agentaudio.retrieval.voices.search import VoiceMatch
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.export import export_voice
+from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.stats import stats
 from agentaudio.voice_library.voice import Voice
+from agentaudio.voice_library.withheld import in_words, withheld
 
 voices = App(name="voices", help="List, search and change a voice library.")
 for _command, _help in {
@@ -45,11 +47,13 @@ def list_voices(*, library: Library = "demo", json: bool = False) -> None:
     json
         Print the cards as JSON.
     """
-    held = list(open_voices(library).library)
+    opened = open_voices(library).library
+    held = list(opened)
     if json:
         print_json([voice.to_dict() for voice in held])
     else:
         _show(held)
+        _tell_withheld(opened)
 
 
 @voices.command
@@ -197,18 +201,21 @@ def search(
         Print the cards with their scores as JSON.
     """
     sound = None if clip is None else Audio.load(clip)
-    matches = open_voices(library, encoder=encoder).search(
+    opened = open_voices(library, encoder=encoder)
+    matches = opened.search(
         query, sound, k, gender=gender, age=age, language=language, accent=accent, tags=tag, exclude=exclude,
         min_score=min_score,
     )  # fmt: skip
     if not matches and not json:
         out.print(f"No voice fits “{query or 'that'}”. `agentaudio voices list` shows what there is.")
+        _tell_withheld(opened.library)
         return 1
     if json:
         print_json([match.voice.to_dict() | {"score": match.score, "signals": match.signals, "reason": match.reason}
                     for match in matches])  # fmt: skip
     else:
         _show([match.voice for match in matches], matches)
+        _tell_withheld(opened.library)
     return 0 if matches else 1
 
 
@@ -234,6 +241,11 @@ def play_voice(
     ensure_sound_writable(out_file)
     chosen.clip.save(out_file)
     out.print(f"saved {in_home(out_file)} ({chosen.clip.duration:.1f} s)")
+
+
+def _tell_withheld(library: VoiceLibrary) -> None:
+    if told := in_words(withheld(library)):
+        out.print(mark("withheld", "yellow"), one_line(told))
 
 
 def _line(value: object) -> str:
