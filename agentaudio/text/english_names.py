@@ -37,7 +37,9 @@ _PATH = re.compile(
 )
 _FILE = re.compile(rf"(?<![\w./@-])\.?[\w-]{{1,80}}(?:\.[\w-]{{1,40}}){{0,4}}\.(?:{_FILES})(?![\w-]|\.\w)")
 _ADDRESS = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?::(\d{1,5}))?(?![\d.]*\d)")
-_VERSION = re.compile(r"(?<![\w.])(?:([vV])(?:ersion )?)?(\d{1,6}(?:\.\d{1,6}){2,5})(?![\w]|\.\d)")
+_VERSION = re.compile(
+    r"(?<![\w.])(?!\d\d?\.\d\d?\.(?:19|20)\d\d(?!\d))(?:([vV])(?:ersion )?)?(\d{1,6}(?:\.\d{1,6}){2,5})(?![\w]|\.\d)"
+)
 _V_NUMBER = re.compile(r"(\b[Vv]ersion )?(?<![\w.])[vV](\d{1,4}(?:\.\d{1,4})?)(?![\w]|\.\d)")
 _ROMAN = re.compile(r"(?<![\w'’-])((?:[A-Z][\w'’.]*|[a-z]+)) ([IVXLC]{1,8})(?![\w'’-]|\.[A-Za-z])")
 _VALID_ROMAN = re.compile(r"(?=[IVXLC])(?:C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")

@@ -27,7 +27,7 @@ _SCALE = rf"(?: ?(thousand|million|billion|trillion)\b| ?({_any(MAGNITUDES)})(?!
 _MONEY = re.compile(rf"(?P<sign>{_SIGN}) ?(?P<amount>{BARE}){_SCALE}")
 _MONEY_RANGE = re.compile(rf"(?P<sign>{_SIGN}) ?({BARE}){_SCALE} ?[-–—] ?(?:{_SIGN})?({BARE}){_SCALE}(?![\d-])")
 _CODED = re.compile(rf"\b(?:({_CODE}) ?({BARE}){_SCALE}|(?<![\d.,])({BARE}){_SCALE} ?({_CODE})\b)")
-_AFTER_AMOUNT = re.compile(rf"(?<![\w.,])({BARE}) ?(€|£|₽|₺|₴|₫)(?!\w)")
+_AFTER_AMOUNT = re.compile(rf"(?<![\w.,])({BARE}) ?(\$|€|£|₽|₺|₴|₫)(?![\w])(?! ?\d)")
 _PER = {"month": "month", "mo": "month", "yr": "year", "year": "year", "hr": "hour", "h": "hour", "hour": "hour",
         "day": "day", "wk": "week", "week": "week", "kg": "kilogram", "lb": "pound", "night": "night",
         "person": "person",
@@ -116,6 +116,7 @@ def _named(name: str, number: str) -> str:
 
 def with_fractions(text: str) -> str:
     """The text with fractions, and things written like them, as words."""
+    text = re.sub(r"(?<![\w.])(\d{1,2})(\d0)(?=[pi]\b)", lambda m: f"{say(m[1])} {say(m[2])} ", text)  # 1080p
     text = re.sub(r"\b24/7\b", "twenty four seven", text)
     text = re.sub(r"\b9/11\b", "nine eleven", text)
     text = re.sub(r"\b50/50\b", "fifty fifty", text)
@@ -131,7 +132,7 @@ def _slash(match: re.Match[str]) -> str:
     upper, lower = int(match[1]), int(match[2])
     if upper == 0 or lower < 2 or upper > lower or (lower > 20 and lower not in (25, 30, 32, 50, 64, 100, 1000)):
         return match[0]
-    if upper == lower:
+    if upper == lower or lower in (30, 50, 100, 1000):
         return f"{number_words(upper)} out of {number_words(lower)}"
     return _fraction(upper, lower)
 

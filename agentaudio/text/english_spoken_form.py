@@ -34,6 +34,7 @@ def english_spoken_form(text: str) -> str:
     Sentence punctuation stays, because synthesisers pause at it.
     """
     text = ascii_digits(text.translate(_SPACES))
+    text = re.sub(r"(?<![\w.])[~≈] ?(?=[\d$€£])", "about ", text)
     text = with_names(text)
     text = with_times(text)
     text = with_money(text)
@@ -53,7 +54,6 @@ def _with_signs(text: str) -> str:
     text = re.sub(r"\b([A-Z])\+\+", r"\1 plus plus", text)
     text = re.sub(r"\b([A-G])#(?!\w)", r"\1 sharp", text)
     text = re.sub(r"(?<!\w)#(?=[A-Za-z])", " hashtag ", text)
-    text = re.sub(r"(?<![\w.])[~≈](?=\d)", "about ", text)
     text = re.sub(r"(?<=\d)\+(?!\s?\d)", " plus", text)
     text = re.sub(r"(?<=[\d)]) ?/ ?(?=[\d(])", " divided by ", text)
     text = re.sub(r"(?<=[A-Za-z])/(?=[A-Za-z])", " ", text)

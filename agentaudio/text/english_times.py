@@ -48,7 +48,7 @@ def with_times(text: str) -> str:
     )
     text = re.sub(r"(?<![\d-])(\d{4})/(\d\d?)/(\d\d?)(?![\d/])", lambda m: _date(m[1], m[2], m[3]) or m[0], text)
     text = re.sub(r"(?<![\d/])(\d\d?)/(\d\d?)/(\d{4}|\d\d)(?![\d/])", _slashed, text)
-    text = re.sub(r"(?<![\d.])(\d\d?)\.(\d\d?)\.(\d{4})(?![\d.])", lambda m: _date(m[3], m[2], m[1]) or m[0], text)
+    text = re.sub(r"(?<![\d.])(\d\d?)\.(\d\d?)\.(\d{4})(?!\d|\.\d)", lambda m: _date(m[3], m[2], m[1]) or m[0], text)
     text = re.sub(rf"\b({_DAYS}|{_MONTH}) ?[-–—] ?(?=(?:{_DAYS}|{_MONTH})\b)", r"\1 to ", text)
     text = _clock_times(text)
     text = _month_days(text)
@@ -121,7 +121,7 @@ def _hour(match: re.Match[str]) -> str:
 def _stop(match: re.Match[str]) -> str:
     """The full stop of "p.m." where it also ends the sentence."""
     later = after(match).lstrip()
-    return "." if match[0].endswith(".") and (not later or later[0].isupper()) else ""
+    return "." if match[0].endswith(".") and (not later or re.match("[A-Z](?:[a-z]| )", later)) else ""
 
 
 def _month_days(text: str) -> str:

@@ -30,7 +30,7 @@ UNITS = {
     "km2": "square kilometer", "m2": "square meter", "ft²": "square foot", "mi²": "square mile",
     "sq ft": "square foot", "sq. ft.": "square foot", "sq m": "square meter", "sq km": "square kilometer",
     "sq mi": "square mile", "m³": "cubic meter", "cm³": "cubic centimeter", "m3": "cubic meter", "ft³": "cubic foot",
-    "ha": "hectare", "ac": "acre", "AU": "astronomical unit", "ly": "light year", "px": "pixel",
+    "ha": "hectare", "AU": "astronomical unit", "ly": "light year", "px": "pixel",
 }  # fmt: skip
 """Units after a number, in the singular."""
 

@@ -63,6 +63,9 @@ def test_what_is_read_aloud_already_stays(language: str) -> None:
         ("Dr. Lee lives at 9 Elm Dr. in town.", "Doctor Lee lives at nine Elm Drive in town."),
         ("The year 1066, the 2010s.", "The year ten sixty six, the twenty tens."),
         ("٣ km", "three kilometers"),
+        ("Pay 5$ by 31.12.2025. Then", "Pay five dollars by December thirty first, twenty twenty five. Then"),
+        ("At 10 p.m. EST, ~20 min, 98/100", "At ten p m EST, about twenty minutes, ninety eight out of one hundred"),
+        ("a 1080p film", "a ten eighty p film"),
         ("| a | 2 |\n|---|---|\n| b | 3 |", "a, two. b, three"),
     ],
 )

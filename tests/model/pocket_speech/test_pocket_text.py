@@ -16,7 +16,7 @@ from agentaudio.model.pocket_tts.text import cut, readable
         ("It costs 21 km, **really**!", "en", "It costs twenty one kilometers, really!"),
         ("Hello 🙂 world — fine.", "en", "Hello world — fine."),
         ("Grüße aus 3 Städten: „Köln“ und Łódź.", "de", "Grüße aus 3 Städten: Köln und Łódź."),
-        ("See https://example.org/x, then go.", "fr", "See, then go."),
+        ("See https://example.org/x, then go.", "fr", "See example.org, then go."),
         ("e\u0301te\u0301", "fr", "été"),
         ("... 🙂 ?!", "en", ""),
         ("", "en", ""),
