@@ -255,7 +255,7 @@ class LiveSession(Uncopied):
 
     def _stop_agent(self) -> None:
         """Let nothing more of the answer be heard."""
-        if not self.is_busy:
+        if not self.is_busy and not self._speaker.held:
             return
         self._speaker.held = False
         self._speaker.drop()
@@ -281,8 +281,10 @@ class LiveSession(Uncopied):
 
     def _user_ended(self, ended: UserEnded) -> None:
         goes_on_from_s, self._goes_on_from_s = self._goes_on_from_s, None
-        self._emit(UserStopped, answered=ended.is_turn, reason=ended.why)
-        if ended.is_turn:
+        # What was taken back has to be answered, also when the words that followed it turn out to be none.
+        is_turn = ended.is_turn or goes_on_from_s is not None
+        self._emit(UserStopped, answered=is_turn, reason=ended.why)
+        if is_turn:
             self._unanswered_s = ended.start_s if goes_on_from_s is None else goes_on_from_s
             alone = self._microphone.cut(ended.start_s, ended.end_s)
             whole = self._microphone.cut(self._unanswered_s, ended.end_s)

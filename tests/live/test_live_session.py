@@ -268,3 +268,30 @@ async def test_what_a_session_cannot_do_is_said_at_once() -> None:
         TurnTaking(pause_s=0)
     with pytest.raises(OptionError, match="not open"):
         agent.live(ears=None).push(b"\0\0")
+
+
+async def test_a_request_that_was_taken_back_is_answered_when_no_words_follow_it() -> None:
+    slow = Scripted([answering], loop=True, delay_s=0.3)
+    async with room("Book a table for two.", "No, for", "", model=slow) as at:
+        await at.say(question("great-wall"))
+        while "turn.committed" not in at.types():
+            await at.quiet(0.02)
+        await at.say(
+            [question("time-in-tokyo")[: RATE // 2], silence(0.3), question("time-in-tokyo")[RATE // 2 : RATE]]
+        )
+        await at.until_playing()
+    assert len(user_sounds(at.live.conversation)) == 1
+
+
+async def test_an_answer_without_sound_that_was_held_does_not_stay_held() -> None:
+    def silent(*_: object) -> list[TextDelta | AudioDelta]:
+        return [TextDelta("done")]
+
+    slow = Scripted([silent], loop=True, delay_s=0.05)
+    async with room("Tell me.", "Stop, something else.", model=slow) as at:
+        await at.say(question("great-wall"))
+        while "turn.committed" not in at.types():
+            await at.quiet(0.02)
+        await at.say(question("time-in-tokyo"))
+        await at.quiet(2)
+    assert at.types().count("agent.paused") == at.types().count("agent.resumed") + at.types().count("agent.stopped")
