@@ -27,6 +27,11 @@ from agentaudio.voice_library.prepared import PreparedVoice
 from agentaudio.voice_library.records import Records
 from agentaudio.voice_library.voice import Policy, Voice, VoiceCard
 
+EDITABLE = frozenset(VoiceCard.model_fields) - {
+    "id", "sha256", "duration_s", "quality", "added", "revoked", "automatic"
+}  # fmt: skip
+"""Fields of a card that `VoiceLibrary.edit` changes."""
+
 
 class VoiceLibrary(Catalogue):
     """Voices in a folder. Many processes may read it while one changes it.
@@ -108,6 +113,25 @@ class VoiceLibrary(Catalogue):
         except BaseException:
             self._take_back(written)
             raise
+
+    def edit(self, id: str, **fields: Any) -> Voice:
+        """Change fields of a voice's card; None clears one that may be missing. The clip stays.
+
+        fields: those of VoiceCard that describe a voice or say what it may be used for
+        Raises VoiceNotFound, and VoiceError for a revoked voice, fields that are measured, and invalid values; then
+        nothing has changed.
+        """
+        fixed = sorted(fields.keys() - EDITABLE)
+        if fixed:
+            raise VoiceError(f"{fixed[0]!r} of a card cannot be edited; editable are: {', '.join(sorted(EDITABLE))}")
+        with self.database.change() as db:
+            old = self.card(id)
+            if old.revoked is not None:
+                raise VoiceError(f"voice {id!r} was revoked on {old.revoked:%Y-%m-%d}; its card cannot be edited")
+            automatic = tuple(name for name in old.automatic if name not in fields)
+            card = VoiceCard.checked(f"the card of {id!r}", old.model_dump() | fields | {"automatic": automatic})
+            self._records(db).edit(card)
+        return self.get(id)
 
     def revoke(self, id: str) -> VoiceCard:
         """Revoke a voice: from now on no process finds it or may use it.

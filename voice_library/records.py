@@ -68,25 +68,37 @@ class Records:
         return None
 
     def insert(self, card: VoiceCard, vector: NDArray[np.float32] | None, origin: str | None) -> None:
-        consent = card.consent
         row = self._db.execute(
-            "INSERT INTO voices (id, name, language, gender, age, accent, licensed, consented, until, sha256, origin, "
-            "duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                card.id, folded(card.name), card.language.lower(), card.gender, card.age,
-                None if card.accent is None else card.accent.casefold(), bool(card.licence), consent is not None,
-                None if consent is None or consent.until is None else consent.until.isoformat(),
-                card.sha256, origin, card.duration_s,
-            ),
-        ).lastrowid  # fmt: skip
+            f"INSERT INTO voices ({', '.join(SELECTED)}, id, sha256, origin, duration_s) "
+            f"VALUES ({', '.join('?' * (len(SELECTED) + 4))})",
+            (*_selected(card), card.id, card.sha256, origin, card.duration_s),
+        ).lastrowid
         assert row is not None
         self._db.execute("INSERT INTO cards VALUES (?, ?)", (row, _json(card)))
-        labels = {("tag", tag.casefold()) for tag in card.tags}
-        labels |= {("purpose", purpose) for purpose in (consent.scope if consent is not None else ())}
-        self._db.executemany("INSERT INTO labels VALUES (?, ?, ?)", [(*label, row) for label in sorted(labels)])
+        self._label(row, card)
         if vector is not None:
             self.embed(row, str(self._about("encoder")), vector)
         self._note(row, "added")
+
+    def edit(self, card: VoiceCard) -> None:
+        """Replace the card of a voice. It moves to a new row, so that search indexes read it again."""
+        old = self._row(card.id)
+        row = int(self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'voices'").fetchone()[0]) + 1
+        self._db.execute("PRAGMA defer_foreign_keys = ON")  # until the transaction ends, when all rows fit again
+        self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'voices'", (row,))
+        columns = ", ".join(f"{name} = ?" for name in SELECTED)
+        self._db.execute(f"UPDATE voices SET row = ?, ended = 0, {columns} WHERE row = ?", (row, *_selected(card), old))
+        self._db.execute("DELETE FROM labels WHERE voice = ?", (old,))
+        for table in ("cards", "embeddings", "log"):
+            self._db.execute(f"UPDATE {table} SET voice = ? WHERE voice = ?", (row, old))
+        self._db.execute("UPDATE cards SET card = ? WHERE voice = ?", (_json(card), row))
+        self._label(row, card)
+        self._note(row, "edited")
+
+    def _label(self, row: int, card: VoiceCard) -> None:
+        labels = {("tag", tag.casefold()) for tag in card.tags}
+        labels |= {("purpose", purpose) for purpose in (card.consent.scope if card.consent is not None else ())}
+        self._db.executemany("INSERT INTO labels VALUES (?, ?, ?)", [(*label, row) for label in sorted(labels)])
 
     def embed(self, row: int, encoder: str, vector: NDArray[np.float32]) -> None:
         """Store a voice's embedding, normalised to unit length. Raises VoiceError for a length of 0 or NaN.
@@ -161,3 +173,16 @@ class Records:
 
 def _json(card: VoiceCard) -> str:
     return card.model_dump_json(exclude_defaults=True)
+
+
+SELECTED = ("name", "language", "gender", "age", "accent", "licensed", "consented", "until")
+"""Columns of `voices` that are derived from a card and searched."""
+
+
+def _selected(card: VoiceCard) -> tuple[object, ...]:
+    consent = card.consent
+    return (
+        folded(card.name), card.language.lower(), card.gender, card.age,
+        None if card.accent is None else card.accent.casefold(), bool(card.licence), consent is not None,
+        None if consent is None or consent.until is None else consent.until.isoformat(),
+    )  # fmt: skip

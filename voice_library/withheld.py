@@ -32,6 +32,6 @@ def in_words(reasons: dict[str, int]) -> str:
         return ""
     listed = "; ".join(f"{reason} ({number})" for reason, number in reasons.items())
     return (
-        f"{count} {'voice is' if count == 1 else 'voices are'} withheld, neither found nor used: {listed}; add the "
-        "licence and the consent, or see `agentaudio voices policy`"
+        f"{count} {'voice is' if count == 1 else 'voices are'} withheld, neither found nor used: {listed}; mend "
+        "their cards with `agentaudio voices edit`, or see `agentaudio voices policy`"
     )

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agentaudio.cli.console import err, in_home, mark, out, print_json
-from agentaudio.errors import OptionError
+from agentaudio.errors import OptionError, VoiceError
 from agentaudio.escaping import one_line
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.ingest import IngestReport
@@ -180,6 +180,73 @@ def ingest(
         else:
             report = take_in(opened, source, common=common, workers=workers, on_progress=advance)
     return _report(report, json)
+
+
+def edit(
+    voice: tuple[str, ...] = (),
+    *,
+    library: Library,
+    every: Annotated[bool, Parameter(name="--all")] = False,
+    name: str | None = None,
+    description: str | None = None,
+    transcript: str | None = None,
+    language: str | None = None,
+    tag: tuple[str, ...] = (),
+    gender: Literal["female", "male", "neutral"] | None = None,
+    age: Literal["child", "young", "adult", "old"] | None = None,
+    accent: str | None = None,
+    rights: Rights = NO_RIGHTS,
+) -> int:
+    """Change the cards of voices, such as a licence and a consent that were missing.
+
+    Exits with 1 when a card could not be changed; the others are.
+
+    Parameters
+    ----------
+    voice
+        Ids or names of the voices.
+    library
+        Folder of the voice library.
+    every
+        Change every voice of the library.
+    name
+        Display name.
+    description
+        How the voice sounds.
+    transcript
+        The words of the recording.
+    language
+        Language of the recording, such as en-GB.
+    tag
+        A word to find the voice by; repeat it for more. Replaces the tags that were there.
+    gender
+        Gender of the speaker.
+    age
+        Age of the speaker.
+    accent
+        Accent of the speaker.
+    """
+    given = {
+        "name": name, "description": description, "transcript": transcript, "language": language, "tags": tag,
+        "gender": gender, "age": age, "accent": accent,
+    }  # fmt: skip
+    fields = rights.fields() | {field: value for field, value in given.items() if value}
+    if not fields:
+        raise OptionError("nothing to change; name a field, such as --licence CC0-1.0")
+    if every == bool(voice):
+        raise OptionError("name the voices to edit, or --all for every voice")
+    opened = VoiceLibrary(library)
+    failed = 0
+    for wanted in [held.id for held in opened] if every else voice:
+        try:
+            edited = opened.edit(opened.get(wanted).id, **fields)
+        except VoiceError as error:
+            failed += 1
+            out.print(mark("refused", "red"), one_line(f"{wanted}: {error}"))
+            continue
+        refusal = opened.refusal(edited.id, "synthesis")
+        out.print(f"edited {edited.id}" + (f"; it is still withheld: {refusal}" if refusal else ""))
+    return int(bool(failed))
 
 
 def revoke(voice: str, *, library: Library) -> None:

@@ -24,6 +24,7 @@ voices = App(name="voices", help="List, search and change a voice library.")
 for _command, _help in {
     "add": "Add one recording as a voice.",
     "ingest": "Add many recordings as voices, from a folder or a manifest.",
+    "edit": "Change the cards of voices, such as licence and consent.",
     "revoke": "Revoke a voice, so that it is no longer found or used.",
     "remove": "Delete a voice for good.",
     "reindex": "Compute all speaker embeddings again, with the same speaker encoder or another one.",

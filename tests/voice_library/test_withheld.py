@@ -9,6 +9,9 @@ import pytest
 from support.sounds import tone
 
 from agentaudio.cli import main
+from agentaudio.errors import VoiceError
+from agentaudio.retrieval.voices.search import VoiceSearch
+from agentaudio.voice_library.check import check
 from agentaudio.voice_library.ingest import ingest
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.voice import Consent, Policy
@@ -59,3 +62,41 @@ def test_the_shell_says_what_is_withheld(
         main(["voices", *command, "--voices", str(mixed.folder)])
     printed = " ".join(capsys.readouterr().out.split())
     assert "5 voices are withheld" in printed and "it has no licence (2)" in printed
+
+
+def test_an_edited_card_takes_effect_in_searches_at_once(mixed: VoiceLibrary) -> None:
+    search = VoiceSearch(mixed)
+    assert [match.voice.id for match in search.search("a calm man", k=9)] == ["v0"]
+    mixed.edit("v2", licence="CC-BY-4.0", consent=FREE, description="A hoarse woman.", gender="female", tags=["odd"])
+    assert [match.voice.id for match in search.search("a hoarse woman")] == ["v2"]
+    assert [mixed.at([row])[0].id for row in mixed.select(tags=["odd"])] == ["v2"]
+    assert [entry["event"] for entry in mixed.log("v2")] == ["added", "edited"] and check(mixed) == []
+    mixed.edit("v2", gender=None, licence=None)
+    assert search.search("a hoarse woman") == [] and mixed.refusal("v2", "synthesis") == "it has no licence"
+    later = mixed.add(tone(950, 1.5), id="later", name="L", description="")
+    assert mixed.get("later") == later and len({*mixed.select().tolist()}) == len(mixed) == 7
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"sha256": "0" * 64}, "cannot be edited"),
+        ({"gender": "robot"}, "gender: "),
+        ({"colour": "red"}, "editable are"),
+    ],
+)
+def test_an_edit_that_is_not_valid_changes_nothing(mixed: VoiceLibrary, fields: dict[str, str], why: str) -> None:
+    before = mixed.card("v0")
+    with pytest.raises(VoiceError, match=why):
+        mixed.edit("v0", **fields)
+    assert mixed.card("v0") == before
+    mixed.revoke("v1")
+    with pytest.raises(VoiceError, match="was revoked"):
+        mixed.edit("v1", licence="CC0-1.0")
+
+
+def test_the_shell_mends_all_cards(mixed: VoiceLibrary, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["voices", "edit", "--all", "--voices", str(mixed.folder), "--licence", "CC0-1.0", "--basis", "speaker",
+              "--holder", "Ann"])  # fmt: skip
+    assert withheld(mixed) == {} and "edited v5" in capsys.readouterr().out
