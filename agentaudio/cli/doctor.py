@@ -69,6 +69,7 @@ _PACKAGES = (
     ("accelerate", "accelerate", "quantized", "weights split over several devices"),
     ("bitsandbytes", "bitsandbytes", "quantized", "weights in 4 bits"),
     ("speechbrain", "speechbrain", "speechbrain", "the speaker encoder ECAPA-TDNN"),
+    ("psycopg", "psycopg", "postgres", "sessions stored in PostgreSQL"),
     ("pymilvus", "pymilvus", "scale", "voice search on Milvus"),
     ("ray", "ray", "scale", "`agentaudio voices ingest --ray`"),
 )
