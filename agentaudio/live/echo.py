@@ -22,6 +22,7 @@ LEAK = 0.25
 """Where no more than this share of the estimated echo is left, what is left counts as echo, not as the user."""
 SETTLED = 0.2
 """Share of the echo's power that is left by a filter that has settled."""
+SMOOTHING = 0.05
 CORRELATION = 0.45
 """Above it, sound counts as echo while the filter has not settled."""
 COMPARED = 10 * BLOCK
@@ -54,7 +55,7 @@ class EchoGuard:
         self._adapted = np.zeros((BLOCKS, bins), np.complex128)
         self._used = np.zeros((BLOCKS, bins), np.complex128)
         self._constrained = 0  # the partition whose gradient is constrained next
-        self._left = 1.0  # smoothed share of the echo that the filter in use leaves
+        self._echo_power = self._left_power = 0.0  # smoothed: of the estimated echo, and of what is left there
         self._better = 0
         self._recent_mic = np.zeros(COMPARED, np.float32)
         self._recent_speaker = np.zeros(COMPARED + BLOCK * BLOCKS, np.float32)
@@ -63,7 +64,7 @@ class EchoGuard:
     @property
     def is_settled(self) -> bool:
         """Whether the filter has learnt the path of the echo."""
-        return self._left < SETTLED
+        return self._left_power < SETTLED * self._echo_power
 
     def push(self, mic: Samples, speaker: Samples) -> Samples:
         """Take sound of the microphone and what the loudspeaker played in the same time; returns the user's sound.
@@ -100,9 +101,9 @@ class EchoGuard:
         self._choose(heard, kept, tried)
         expected = float(np.mean(echo**2))
         if expected > SILENT:
-            share = min(1.0, kept / expected)
-            if share < 1.0:
-                self._left += 0.05 * (share - self._left)
+            if kept < expected:  # otherwise it is the user's sound that is left
+                self._echo_power += SMOOTHING * (expected - self._echo_power)
+                self._left_power += SMOOTHING * (kept - self._left_power)
         if kept < LEAK * expected:
             return left * np.float32(0.05)
         if not self.is_settled and self._correlates():

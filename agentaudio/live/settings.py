@@ -33,7 +33,7 @@ class TurnTaking:
     Raises OptionError for times that are not above 0.
     """
 
-    complete_s: float = 0.5
+    complete_s: float = 0.45
     pause_s: float = 0.6
     open_s: float = 1.6
     late_s: float = 1.0

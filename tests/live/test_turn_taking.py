@@ -75,7 +75,7 @@ def silence_before_the_end(*words: str, said: str = "") -> float:
 
 
 def test_a_complete_sentence_is_answered_sooner_than_one_that_wants_more() -> None:
-    assert silence_before_the_end("What time is it?") == pytest.approx(0.5, abs=0.05)
+    assert silence_before_the_end("What time is it?") == pytest.approx(0.45, abs=0.05)
     assert silence_before_the_end("A table for") == pytest.approx(1.6, abs=0.05)
 
 

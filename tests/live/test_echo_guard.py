@@ -1,0 +1,112 @@
+"""The agent's own sound is taken out of the microphone's, and the user's is left."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agentaudio import Audio
+from agentaudio.demo.run import questions_folder
+from agentaudio.live.echo import BLOCK, EchoGuard
+
+Samples = NDArray[np.float32]
+
+RATE = 16_000
+LEARNS_S = 2.0
+
+
+@cache
+def speech(name: str, seconds: float) -> Samples:
+    """The speech of a demo question, again and again, at a peak of 0.3."""
+    sound = Audio.load(questions_folder() / f"{name}.flac").resample(RATE).samples
+    voiced = sound[np.flatnonzero(np.abs(sound) > 0.02)[0] : np.flatnonzero(np.abs(sound) > 0.02)[-1]]
+    whole = np.tile(voiced, 1 + round(seconds * RATE) // len(voiced))[: round(seconds * RATE)]
+    return np.asarray(whole * (0.3 / np.max(np.abs(whole))), np.float32)
+
+
+def echo_of(
+    played: Samples, delay_ms: float, *, level_db: float = -15.0, decay_s: float = 0.2, seed: int = 1
+) -> Samples:
+    """The loudspeaker in the microphone: late, and with the reverberation of a room."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(decay_s * RATE)) / RATE
+    response = 0.05 * rng.standard_normal(len(time)) * np.exp(-6.9 * time / decay_s)
+    response[0] = 1.0
+    response *= 10 ** (level_db / 20) / np.sqrt(np.sum(response**2))
+    late = np.concatenate([np.zeros(round(delay_ms * RATE / 1000), np.float32), played])[: len(played)]
+    return np.convolve(late, response)[: len(played)].astype(np.float32)
+
+
+def floor(count: int) -> Samples:
+    return (1e-4 * np.random.default_rng(2).standard_normal(count)).astype(np.float32)
+
+
+def guarded(guard: EchoGuard, mic: Samples, played: Samples) -> Samples:
+    """What is left, in blocks as a microphone sends them."""
+    parts = [guard.push(mic[at : at + BLOCK], played[at : at + BLOCK]) for at in range(0, len(mic) - BLOCK + 1, BLOCK)]
+    return np.concatenate(parts)
+
+
+def level_db(sound: Samples) -> float:
+    return float(10 * np.log10(np.mean(sound.astype(np.float64) ** 2) + 1e-12))
+
+
+@pytest.mark.parametrize("delay_ms", (0, 35, 120, 250))
+def test_the_echo_is_taken_out_once_it_has_been_heard_for_two_seconds(delay_ms: float) -> None:
+    played = speech("great-wall", 6)
+    echo = echo_of(played, delay_ms)
+    left = guarded(EchoGuard(), echo + floor(len(echo)), played)
+    at = round(LEARNS_S * RATE)
+    assert level_db(echo[at : len(left)]) - level_db(left[at:]) >= 15
+
+
+@pytest.mark.parametrize("delay_ms", (50, 200))
+def test_a_user_who_talks_over_the_agent_is_left_as_loud_as_without_it(delay_ms: float) -> None:
+    played = speech("great-wall", 7)
+    echo = echo_of(played, delay_ms, level_db=-20)
+    user = np.zeros(len(played), np.float32)
+    at = 4 * RATE
+    said = speech("time-in-tokyo", 2)
+    user[at : at + len(said)] = said
+    left = guarded(EchoGuard(), echo + user + floor(len(echo)), played)
+    assert level_db(left[at : at + len(said)]) == pytest.approx(level_db(said), abs=1)
+
+
+def test_a_changed_delay_is_learnt_again() -> None:
+    played = speech("great-wall", 10)
+    half = 5 * RATE
+    echo = np.concatenate([echo_of(played[:half], 60), echo_of(played[half:], 180)])
+    left = guarded(EchoGuard(), echo + floor(len(echo)), played)
+    at = half + round(2.5 * RATE)
+    assert level_db(echo[at : len(left)]) - level_db(left[at:]) >= 15
+
+
+def test_without_sound_of_the_agent_the_microphone_is_left_untouched() -> None:
+    said = speech("time-in-tokyo", 2)
+    left = guarded(EchoGuard(), said, np.zeros(len(said), np.float32))
+    assert np.array_equal(left, said[: len(left)])
+
+
+def test_the_tail_of_the_own_voice_is_taken_out_after_the_agent_has_ended() -> None:
+    played = speech("great-wall", 5)
+    played = np.concatenate([played, np.zeros(RATE, np.float32)])
+    echo = echo_of(played, 250, decay_s=0.3)
+    left = guarded(EchoGuard(), echo + floor(len(echo)), played)
+    tail = slice(5 * RATE, 5 * RATE + round(0.3 * RATE))
+    assert level_db(echo[tail]) - level_db(left[tail]) >= 15
+
+
+def test_any_cut_of_the_sound_gives_the_same() -> None:
+    played = speech("great-wall", 2)
+    mic = echo_of(played, 40) + floor(len(played))
+    whole = guarded(EchoGuard(), mic, played)
+    guard, parts, at = EchoGuard(), [], 0
+    for count in [7, 500, 1, 333] * 40:
+        parts.append(guard.push(mic[at : at + count], played[at : at + count]))
+        at += count
+    cut = np.concatenate(parts)
+    size = min(len(cut), len(whole))
+    assert size > RATE and np.allclose(cut[:size], whole[:size], atol=1e-6)
