@@ -154,4 +154,4 @@ def _short(match: re.Match[str]) -> str:
 def _stop(match: re.Match[str]) -> str:
     """The full stop of an abbreviation that ends the sentence."""
     later = after(match)
-    return "." if not later.strip() or re.match(r"[\"')\]]*\s+[A-Z]", later) else ""
+    return "." if not later.strip() or re.match(r"[\"')\]]*\s+[A-Z](?:[a-z]|\s)", later) else ""

@@ -125,7 +125,7 @@ def with_fractions(text: str) -> str:
     )
     text = re.sub(rf"(?<![\d.,])(?:(\d+) ?)?([{''.join(_FRACTIONS)}])", lambda m: _mixed(m[1], *_FRACTIONS[m[2]]), text)
     text = re.sub(r"(?<![\d.,/=])(\d+)[ -](\d{1,2})/(\d{1,3})(?![\d/]|[.,]\d)", _mixed_slash, text)
-    return re.sub(r"(?<![\d.,/=(])(?<!= )(\d{1,2})/(\d{1,3})(?![\d/]|[.,]\d)(?! ?[=+*])", _slash, text)
+    return re.sub(r"(?<![\d.,/=])(?<!= )(\d{1,2})/(\d{1,3})(?![\d/]|[.,]\d)(?! ?[=+*])", _slash, text)
 
 
 def _slash(match: re.Match[str]) -> str:
@@ -160,6 +160,7 @@ def with_ranges(text: str) -> str:
     text = re.sub(rf"({NUMBER} ?%) ?[-–—] ?(?={BARE} ?%)", r"\1 to ", text)
     text = re.sub(rf"(?<![\w.])[-−](?={NUMBER})", "minus ", text)
     text = _RANGE.sub(_range, text)
+    text = re.sub(r"(?<![\d:.])(\d\d):([0-5]\d)(?![\d:]|\.\d)", _minutes, text)
     text = re.sub(r"(?<![\d:.])(\d{1,4}):(\d{1,4})(?![\d:]|\.\d)", lambda m: f"{say(m[1])} to {say(m[2])}", text)
     text = re.sub(r"(?<![\w.,])(\d+) ?[xX×] ?(?=\d+ ?[xX×] ?\d)", r"\1 by ", text)
     text = re.sub(r"(?<![\w.,])(\d+(?:\.\d+)?)[xX](?=\d)", r"\1 by ", text)
@@ -170,6 +171,11 @@ def with_ranges(text: str) -> str:
     )
     text = re.sub(r"(?<![\w.,])(\d+(?:\.\d+)?) x (?=\d)", r"\1 times ", text)
     return re.sub(r"(?<=[A-Za-z])-(?=\d)", " ", text)
+
+
+def _minutes(match: re.Match[str]) -> str:
+    """A duration of more minutes than a day has hours: "25:30"."""
+    return f"{say(match[1])} {'oh ' if match[2] != '00' and match[2][0] == '0' else ''}{number_words(int(match[2]))}"
 
 
 def _range(match: re.Match[str]) -> str:
