@@ -22,6 +22,7 @@ from support.sounds import tone
 
 from agentaudio.cli import main
 from agentaudio.demo.run import questions_folder
+from agentaudio.tools.discovery import find_tools
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -108,8 +109,11 @@ def test_a_page_runs_from_top_to_bottom_in_one_folder(page: Path, folder: Path) 
         elif block.language == "bash":
             for command in commands(block.code):
                 run(command)
-        elif block.language == "yaml" and (name := YAML_NAME.search(block.code)):
+        elif block.language == "yaml":
+            name = YAML_NAME.search(block.code)
+            assert name is not None, f"{page.name}:{block.line} does not say which file it is"
             (folder / name[1]).write_text(block.code, encoding="utf-8")
+            assert find_tools([name[1]])
     for name in SAVED.findall("".join(block.code for block in blocks(page) if block.language == "python")):
         assert (folder / name).stat().st_size > 10_000, f"{page.name} saves {name}"
 
