@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -72,6 +73,18 @@ class WindowedSpeakerEncoder(SpeakerEncoder, Protocol):
         ...
 
 
+@runtime_checkable
+class CalibratedSpeakerEncoder(SpeakerEncoder, Protocol):
+    """A speaker encoder whose cosines were calibrated over telephone, room, codec and noise."""
+
+    def same_speaker_probability(self, cosine: float, next_cosine: float) -> float:
+        """Probability, 0 to 1, that a clip and the voice nearest to it are of one speaker.
+
+        next_cosine: of the clip and the nearest voice of another speaker
+        """
+        ...
+
+
 class EmbeddedSpeakerEncoder:
     """The voice encoder of resemblyzer 0.1.4, shipped with agentaudio and run by onnxruntime.
 
@@ -91,6 +104,8 @@ class EmbeddedSpeakerEncoder:
     # single voices, and for 94 of 100 pairs of joined clips (90 when the two take turns).
     same_speaker_above = 0.83
     one_speaker_above = 0.78
+    # Fitted by benchmarks/voice_channels.py --fit on every second demo voice.
+    _PER_COSINE, _PER_MARGIN, _BIAS = 13.98, 37.99, -12.86
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         # One thread: a recurrent network of this size gains nothing from more, and the caller's own would starve.
@@ -122,7 +137,8 @@ class EmbeddedSpeakerEncoder:
                 f"this clip of {audio.duration:.1f} s is silent (peak {audio.peak:.1g} of 1.0); "
                 "record it again with the microphone on"
             )
-        speech = trim_silence(normalise_level(samples))
+        # A constant offset adds to the power that levels and pauses are measured by.
+        speech = trim_silence(normalise_level(samples - samples.mean(dtype=np.float64).astype(np.float32)))
         speech_s = len(speech) / SAMPLE_RATE_HZ
         if speech_s < SHORTEST_SPEECH_S:
             raise VoiceError(
@@ -130,6 +146,11 @@ class EmbeddedSpeakerEncoder:
                 f"least {SHORTEST_SPEECH_S} s; give a longer one, best 3 to 10 s of one person speaking"
             )
         return self._windows(speech)
+
+    def same_speaker_probability(self, cosine: float, next_cosine: float) -> float:
+        """As `CalibratedSpeakerEncoder` says; a logistic function of the cosine and its lead over the next."""
+        margin = cosine - next_cosine
+        return 1 / (1 + math.exp(-(self._PER_COSINE * cosine + self._PER_MARGIN * margin + self._BIAS)))
 
     def encode_prepared(self, speech: Samples) -> Embedding:
         """As `encode`, for speech that was levelled and trimmed already.

@@ -20,7 +20,7 @@ from agentaudio.retrieval.voices.query import Wish, read_request, trait_term
 from agentaudio.retrieval.voices.rows import excluded, with_attributes
 from agentaudio.retrieval.voices.score import ATTRIBUTES_ALONE, LEAST_TEXT_SCORE, likelihood, weigh
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.speaker_encoder import SpeakerEncoder
+from agentaudio.sound.speaker_encoder import CalibratedSpeakerEncoder, SpeakerEncoder
 from agentaudio.text.embedding import Embed
 from agentaudio.text.terms import search_terms
 from agentaudio.voice_library.library import VoiceLibrary
@@ -29,6 +29,11 @@ from agentaudio.voice_library.voice import Voice
 POOL = 50
 SAME_SPEAKER_ABOVE = 0.9
 """Cosine at which two voices count as the same speaker when the encoder does not define one."""
+
+DOUBTFUL_ABOVE = 0.4
+"""Probability of the same speaker from which the nearest voice is offered when none is sure."""
+STRANGER = 0.6
+"""Cosine with the nearest of a few other speakers, where a library holds no other."""
 
 OneOf = str | Iterable[str] | None
 
@@ -40,7 +45,7 @@ class VoiceMatch:
     score: 0 to 1; the mean of `text` and `speaker` when both words and a clip were given
     signals: the parts of the score: `name` (1 when the query names the voice), `words` (share of the wish's traits
         and words that the voice has), `meaning` (cosine of the texts), `text` (probability that the voice fits the
-        words), `speaker` (cosine of the clips)
+        words), `speaker` (cosine of the clips), `same_speaker` (probability, of the nearest voice when it is in doubt)
     reason: one line for people
     """
 
@@ -115,7 +120,8 @@ class VoiceSearch:
         gender, age, language, accent, tags: as `VoiceLibrary.select` takes them; they filter before the ranking
         exclude: voices, or ids of voices, to leave out
         min_score: lowest score of a match. None takes the measured one: LEAST_TEXT_SCORE for words, and for a clip
-            alone the cosine at which the encoder assumes the same speaker
+            alone the cosine at which the encoder assumes the same speaker. When no voice reaches that and the encoder
+            is calibrated, the nearest voice is offered alone if its probability is at least DOUBTFUL_ABOVE
         diverse: return only the best of several voices that sound alike
 
         With words and a clip, the words decide which voices fit and both decide the order. With neither, the voices
@@ -137,7 +143,8 @@ class VoiceSearch:
                 found = self._with_sound(found, vector)
         elif vector is not None:
             found = self._by_sound(vector, allowed, pool)
-            min_score = self._same_speaker_above if min_score is None else min_score
+            if min_score is None:
+                found = self._same_speaker(found)
         else:
             rows = allowed.ids()[:pool].tolist()
             found = {row: VoiceMatch(voice, 1.0, {}, "has these attributes") for row, voice in self._at(rows)}
@@ -251,6 +258,23 @@ class VoiceSearch:
             )
             for row, voice in self._at(cosines)
         }
+
+    def _same_speaker(self, found: dict[int, VoiceMatch]) -> dict[int, VoiceMatch]:
+        """The voices of the clip's speaker; or the nearest voice, said to be doubtful; or none."""
+        sure = {row: match for row, match in found.items() if match.score >= self._same_speaker_above}
+        if sure or not found or not isinstance(self._encoder, CalibratedSpeakerEncoder):
+            return sure
+        best, *others = sorted(found, key=lambda row: (-found[row].score, row))
+        vectors = self._indexes.embeddings(found)
+        another = [row for row in others if float(vectors[row] @ vectors[best]) < self._same_speaker_above]
+        nearest = max((found[row].signals["speaker"] for row in another), default=STRANGER)
+        match = found[best]
+        chance = self._encoder.same_speaker_probability(match.signals["speaker"], max(nearest, STRANGER))
+        if chance < DOUBTFUL_ABOVE:
+            return {}
+        signals = {**match.signals, "same_speaker": round(chance, 4)}
+        reason = f"may be the same speaker ({chance:.0%}), {match.signals['speaker']:.2f}"
+        return {best: replace(match, signals=signals, reason=reason)}
 
     def _with_sound(self, found: dict[int, VoiceMatch], vector: Vectors) -> dict[int, VoiceMatch]:
         cosines = self._cosines(vector, found)

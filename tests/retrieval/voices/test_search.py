@@ -317,3 +317,32 @@ def test_a_clip_without_speech_is_an_error_of_ours(demo_words: VoiceSearch) -> N
     search = VoiceSearch(demo_words.library, encoder=EmbeddedSpeakerEncoder())
     with pytest.raises(VoiceError, match="silent"):
         search.search(clip=Audio(np.zeros(32_000), 16_000))
+
+
+class Calibrated(Bands):
+    def same_speaker_probability(self, cosine: float, next_cosine: float) -> float:
+        return cosine if cosine - next_cosine > 0.1 else 0.0
+
+
+def test_between_two_floors_the_nearest_voice_is_offered_with_its_probability(toned: VoiceLibrary) -> None:
+    encoder = Calibrated()
+    search = VoiceSearch(toned, encoder=encoder)
+    one, other = encoder.encode(tone(300, 2)), encoder.encode(tone(950, 2))
+
+    def mixed(share: float) -> NDArray[np.float32]:
+        return np.asarray(share * one + (1 - share) * other, np.float32)
+
+    assert search.search(clip=mixed(0.95))[0].reason.startswith("sounds alike")
+    (match,) = search.search(clip=mixed(0.55))
+    assert match.voice.id == "middle" and match.reason.startswith("may be the same speaker (")
+    assert match.signals["same_speaker"] == pytest.approx(match.score, abs=0.001) and match.score < 0.95
+    assert search.search(clip=mixed(0.55), min_score=0.95) == []
+    assert search.search(clip=mixed(0.1)) == []
+    assert VoiceSearch(toned).search(clip=mixed(0.55)) == []  # not calibrated
+
+
+def test_two_recordings_of_the_same_person_do_not_make_each_other_doubtful(toned: VoiceLibrary) -> None:
+    encoder = Calibrated()
+    one, other = encoder.encode(tone(110, 2)), encoder.encode(tone(950, 2))
+    found = VoiceSearch(toned, encoder=encoder).search(clip=np.asarray(0.55 * one + 0.45 * other, np.float32))
+    assert ids(found) in (["low"], ["twin"])
