@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
 from agentaudio.text.embedding import Embed
 from agentaudio.text.numbers import find_numbers
-from agentaudio.text.words import split_words
+from agentaudio.text.words import LIGHT_WORDS, split_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +45,14 @@ class Acts:
         scores = feature_rows([said], self._embed, model.lexicon)[0] @ model.weights + model.bias
         powers = np.exp(scores - scores.max())
         return dict(zip(model.acts, (powers / powers.sum()).tolist(), strict=True))
+
+    @staticmethod
+    def unknown_share(text: str) -> float:
+        """The share of words that say nothing about an act, from 0 to 1: numbers, places, and words never fitted."""
+        words = frame(text).split()
+        known = _model().lexicon
+        new = [word for word in words if word in (_NUMBER, _PLACE) or (word not in known and word not in LIGHT_WORDS)]
+        return len(new) / max(len(words), 1)
 
 
 def frame(text: str) -> str:

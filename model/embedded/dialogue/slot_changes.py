@@ -26,7 +26,8 @@ FRAME_WORDS = LIGHT_WORDS | frozenset(
 )
 """Words around the new values, which say nothing about what they are."""
 _CORRECTING = re.compile(
-    r"\b(?:no wait|wait no|i mean|i meant|no no|i said|or rather|no|sorry|actually|rather|make that|hold on)\b"
+    r"\b(?:no wait|wait no|i mean|i meant|no no|i said|or rather|no|sorry|actually|rather|hold on|"
+    r"so|that makes|makes it|(?:let us )?make (?:it|that))\b"
 )
 _BREAKS = re.compile(r"[,.;:!?]+(?=\s|$)")
 _NEGATED_PART = re.compile(
@@ -93,11 +94,12 @@ def _stated(request: str, arguments: Mapping[str, Any]) -> list[list[str]]:
         if "not" in part:
             part[:] = _without_negated(part, arguments)
     kept = [part for part in (kept or parts) if part]
-    joined = [" ".join(part) for part in kept]
-    for place, text in enumerate(joined):
+    # What follows "no, wait" or "so, make it" is meant, and what came before it is not.
+    for place in range(len(kept) - 1, -1, -1):
+        text = " ".join(kept[place])
         if (last := list(_CORRECTING.finditer(text))) and (after := text[last[-1].end() :].split()):
             if any(word not in FRAME_WORDS for word in after):
-                kept[place] = after
+                return [after, *kept[place + 1 :]]
     return kept
 
 
@@ -120,7 +122,9 @@ def _without_negated(words: list[str], arguments: Mapping[str, Any]) -> list[str
 
 def _is_pronoun(words: Sequence[str], place: int) -> bool:
     """Whether the word is "one" after a word that singles something out: "another one"."""
-    return words[place] == "one" and place > 0 and words[place - 1] in ("another", "second", "extra")
+    if words[place] != "one":
+        return False
+    return words[place + 1 : place + 2] == ["more"] or words[max(0, place - 1)] in ("another", "second", "extra")
 
 
 class _Values:
@@ -314,7 +318,10 @@ class _Values:
                 end += 1
             if end < len(self._words) and self._words[end] in ("one", "ones"):
                 end += 1
-            if any(stem(word) != noun for word in self._words[place:end]):
-                spans.append((place, end))
+            stop = end
+            if noun in (own := [stem(word) for word in self._words[place:end]]) and own[0] != noun:
+                stop = place + own.index(noun) + 1  # "the toy museum interests me"
+            if any(stem(word) != noun for word in self._words[place:stop]):
+                spans.append((place, stop))
             place = end
         return spans

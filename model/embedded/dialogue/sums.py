@@ -15,10 +15,11 @@ _OPENING = (
     r"no|sorry|wait|actually|i said|i meant|i mean|not that) )*"
 )
 _CORRECTING = re.compile(r"^(?:no|sorry|wait|actually|i said|i meant|i mean|not that)\b")
+_RESULT = r"(?:that|it|this|the (?:result|answer|sum|total|whole thing|lot|whole)|all of (?:it|that))"
 _OPERATOR = re.compile(
     rf"^{_OPENING}"
     r"(?P<operator>plus|minus|less|times|divided by|multiplied by|over|add(?: on)?|subtract|deduct|"
-    r"multiply (?:it |that )?by|divide (?:it |that )?by|(?:take|knock)(?: away| off)?|"
+    r"multiply (?:{_RESULT} )?by|divide (?:{_RESULT} )?by|(?:take|knock)(?: away| off)?|"
     r"squared|cubed|percent of|to the power of|another|split|share)\b ?"
     r"(?:it |that )?(?P<rest>.*)$"
 )
@@ -34,8 +35,8 @@ _ENDS = re.compile(
     r"(?: (?:(?:to|from|by|off) (?:it|that|this|the result)|off|away|more|on top(?: of (?:it|that))?|again|please|too|"
     r"as well|then|ways|equally|people|parts))+$"
 )
-_RESULT = r"(?:that|it|this|the (?:result|answer|sum|total))"
 _VERBS = (
+    (r"^(?:and |then |now |take )*(?:the )?(?:square )?root$", "the square root of {}"),
     (rf"\ba third of {_RESULT}\b", "{} divided by 3"),
     (rf"\ba quarter of {_RESULT}\b", "{} divided by 4"),
     (rf"\btriple {_RESULT}\b", "3 times {}"),
@@ -90,7 +91,7 @@ def _from_operator(said: str, last: str) -> str | None:
     match = _OPERATOR.match(said)
     if match is None:
         return None
-    operator = re.sub(r" (?:it|that)\b", "", match["operator"])
+    operator = re.sub(rf" {_RESULT}\b", "", match["operator"])
     operator = _DEEDS.get(operator, operator)
     rest = _FURTHER.sub("", _ENDS.sub("", match["rest"])).strip()
     if operator == "percent of" or (not rest and operator not in ("squared", "cubed")):

@@ -50,6 +50,8 @@ _FLOOR = 0.15
 """Least probability of a request that stands alone where the router knows a tool for it."""
 _NO_TOOL = 0.7
 """Weight of a request that stands alone where the router knows no tool for it."""
+_UNKNOWN = 0.8
+"""How much words that an act does not explain count against it."""
 _WITH_PRONOUN = 0.3
 _REACTIONS = ("remark", "okay", "praise", "thanks", "greeting", "wait", "cancel", "presence")
 _PARTS = re.compile(r"(?<=;)\s+")
@@ -111,9 +113,11 @@ class Understanding:
         alone = self._alone(with_place(request), chances["new"], tools)
         # A pronoun that stands for an earlier topic hardly leaves a request that stands alone.
         yield replace(alone, score=alone.score * _WITH_PRONOUN) if topic is not None and topic.sure else alone
+        # A value or a name is not explained by an act that has none.
+        explained = 1 - _UNKNOWN * self._acts.unknown_share(request) if any(turn.calls for turn in past) else 1.0
         for act in ACTS:
             if (reply := reply_to(act, request, tools, past)) is not None:
-                yield Reading(act, request, chances[act], reply=reply)
+                yield Reading(act, request, chances[act] * explained, reply=reply)
         depends = 1 - chances["new"] - sum(chances[act] for act in ACTS)
         if (asked := self._asked(past, tools)) is not None and (found := _answered(request, asked, depends, tools)):
             yield found
