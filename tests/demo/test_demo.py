@@ -79,13 +79,13 @@ def test_text_is_escaped_in_the_report(tmp_path: Path) -> None:
     assert "<script>" not in page and "&lt;script&gt;" in page and "<b>" not in page
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 MEASURE = """<!doctype html><iframe width="{width}" height="800" srcdoc="{page}"></iframe><script>
 onload = () => {{ const root = document.querySelector("iframe").contentDocument.documentElement;
 document.body.textContent = `measured ${{root.scrollWidth}} of ${{root.clientWidth}} px`; }}</script>"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
 @pytest.mark.parametrize("width", [320, 360, 412, 1200])
 def test_the_report_fits_a_phone(width: int, tmp_path: Path) -> None:
     from agentaudio import Reply
