@@ -88,6 +88,13 @@ class Catalogue:
             raise VoiceNotFound(f"no voice {id!r}; {did_you_mean(id, self._ids_like(id))}")
         return self._voice(found[0][0]).card
 
+    def find(self, wanted: str) -> VoiceCard:
+        """The card with this id, or else of the one voice with this name, revoked or not. Raises VoiceNotFound."""
+        if self.has(wanted):
+            return self.card(wanted)
+        named = self.database.rows("SELECT id FROM carded WHERE name = ?", folded(wanted.strip()))
+        return self.card(named[0][0] if len(named) == 1 else self.get(wanted).id)
+
     def select(
         self,
         *,

@@ -255,11 +255,12 @@ def revoke(voice: str, *, library: Library) -> None:
     Parameters
     ----------
     voice
-        Id of the voice.
+        Id or name of the voice.
     library
         Folder of the voice library.
     """
-    card = VoiceLibrary(library).revoke(voice)
+    opened = VoiceLibrary(library)
+    card = opened.revoke(opened.find(voice).id)
     out.print(f"revoked {card.id}; its clip, embeddings and prompts are deleted")
 
 
@@ -269,14 +270,14 @@ def remove(voice: str, *, library: Library, yes: bool = False) -> None:
     Parameters
     ----------
     voice
-        Id of the voice.
+        Id or name of the voice.
     library
         Folder of the voice library.
     yes
         Confirm the deletion, which cannot be undone.
     """
     opened = VoiceLibrary(library)
-    card = opened.card(voice)
+    card = opened.find(voice)
     if not yes:
         raise OptionError(f"{card.id!r} ({card.name}) would be deleted permanently; add --yes to confirm")
     opened.remove(card.id)

@@ -64,18 +64,18 @@ def show(voice: str, *, library: Library = "demo", json: bool = False) -> None:
     Parameters
     ----------
     voice
-        Id of the voice.
+        Id or name of the voice.
     library
         Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     json
         Print card and log as JSON.
     """
     opened = open_voices(library).library
-    card = opened.card(voice)
-    refusal = opened.refusal(voice, "synthesis")
+    card = opened.find(voice)
+    refusal = opened.refusal(card.id, "synthesis")
     kept = [] if card.revoked else opened.prompts.of(card.sha256)
     shown = card.model_dump(mode="json", exclude_none=True) | {
-        "usable": refusal is None, **({} if refusal is None else {"refusal": refusal}), "log": opened.log(voice),
+        "usable": refusal is None, **({} if refusal is None else {"refusal": refusal}), "log": opened.log(card.id),
         "prompts": [state.to_dict() for state in kept],
     }  # fmt: skip
     if json:
@@ -94,13 +94,14 @@ def export(voice: str, to: Path, *, library: Library = "demo") -> None:
     Parameters
     ----------
     voice
-        Id of the voice.
+        Id or name of the voice.
     to
         A new folder, or a new file that ends in .zip.
     library
         Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     """
-    out.print(f"wrote {in_home(export_voice(open_voices(library).library, voice, to))}")
+    opened = open_voices(library).library
+    out.print(f"wrote {in_home(export_voice(opened, opened.find(voice).id, to))}")
 
 
 @voices.command(name="check")
@@ -188,7 +189,7 @@ def search(
     tag
         Only voices with this tag on their card; repeat it for more tags.
     exclude
-        Id of a voice to leave out; repeat it for more voices.
+        Id or name of a voice to leave out; repeat it for more voices.
     k
         Maximum number of voices to show.
     min_score

@@ -22,6 +22,7 @@ from agentaudio.retrieval.vectors.index import VectorIndex
 from agentaudio.retrieval.vectors.plan import EXACT_UP_TO, ID_BYTES
 from agentaudio.retrieval.voices.query import card_prose, card_terms
 from agentaudio.text.embedding import Embed
+from agentaudio.text.terms import folded
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Voice
 
@@ -165,9 +166,14 @@ class VoiceIndexes:
         return [(row, voice) for row in wanted for voice in self.library.at([row])]
 
     def rows_of(self, ids: Iterable[str]) -> IdSet:
-        """Rows of the voices with these ids; unknown ids are left out."""
-        sql = "SELECT row FROM voices WHERE id IN (SELECT value FROM json_each(?))"
-        return IdSet(row for (row,) in self.library.database.rows(sql, json.dumps(list(ids))))
+        """Rows of the voices with these ids or names; unknown ones are left out."""
+        wanted = list(ids)
+        sql = (
+            "SELECT row FROM voices WHERE id IN (SELECT value FROM json_each(?1)) "
+            "OR (name IN (SELECT value FROM json_each(?2)) AND name NOT IN (SELECT id FROM voices))"
+        )
+        names = json.dumps([folded(name) for name in wanted])
+        return IdSet(row for (row,) in self.library.database.rows(sql, json.dumps(wanted), names))
 
     @property
     def _embedder(self) -> str | None:

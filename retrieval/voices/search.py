@@ -118,7 +118,7 @@ class VoiceSearch:
             request or comes after "called", "named" or "the voice of", but not against gender, age or place.
         clip: a voice to sound like: Audio, or a speaker embedding (dim,) float32
         gender, age, language, accent, tags: as `VoiceLibrary.select` takes them; they filter before the ranking
-        exclude: voices, or ids of voices, to leave out
+        exclude: voices, or their ids or names, to leave out
         min_score: lowest score of a match. None takes the measured one: LEAST_TEXT_SCORE for words, and for a clip
             alone the cosine at which the encoder assumes the same speaker. When no voice reaches that and the encoder
             is calibrated, the nearest voice is offered alone if its probability is at least DOUBTFUL_ABOVE

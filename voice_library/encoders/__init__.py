@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from agentaudio.errors import OptionError, did_you_mean
+from agentaudio.errors import AgentAudioError, OptionError, did_you_mean
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
+
+GROUP = "agentaudio.encoders"
+"""Entry points of speaker encoders of other packages."""
 
 
 def load_encoder(name: str) -> SpeakerEncoder:
@@ -17,14 +21,31 @@ def load_encoder(name: str) -> SpeakerEncoder:
         `embedded` (256 dimensions, shipped, extra `embedded`);
         `campplus:FOLDER` (192 dimensions, from a Step-Audio 2 checkpoint, whose decoder uses the same embeddings);
         `wavlm:FOLDER` (a WavLM x-vector model, extra `local`);
-        `ecapa` or `ecapa:FOLDER` (192 dimensions, SpeechBrain's ECAPA-TDNN, extra `speechbrain`)
+        `ecapa` or `ecapa:FOLDER` (192 dimensions, SpeechBrain's ECAPA-TDNN, extra `speechbrain`);
+        `NAME` or `NAME:ARGUMENT` of an entry point in the group GROUP: a function of the argument, "" without one
 
-    Raises OptionError for an unknown name or a missing folder, MissingExtra when the extra is not installed.
+    Raises OptionError for an unknown name or a missing folder, or when an entry point does not give an encoder,
+    MissingExtra when the extra is not installed.
     """
     kind, _, place = name.partition(":")
-    if kind not in _KINDS:
-        raise OptionError(f"no speaker encoder {kind!r}; {did_you_mean(kind, _KINDS)}")
-    return _KINDS[kind](place)
+    if kind in _KINDS:
+        return _KINDS[kind](place)
+    plugins = {point.name: point for point in entry_points(group=GROUP)}
+    if kind not in plugins:
+        raise OptionError(f"no speaker encoder {kind!r}; {did_you_mean(kind, (*_KINDS, *plugins))}")
+    try:
+        encoder = plugins[kind].load()(place)
+    except AgentAudioError:
+        raise
+    except Exception as error:  # a plugin can raise anything
+        raise OptionError(f"the speaker encoder {kind!r} of {plugins[kind].value} failed: {error!r}") from error
+    lacking = [part for part in ("name", "dim", "same_speaker_above", "encode") if not hasattr(encoder, part)]
+    if lacking:
+        raise OptionError(
+            f"the speaker encoder {kind!r} of {plugins[kind].value} has no {lacking[0]!r}; see SpeakerEncoder"
+        )
+    loaded: SpeakerEncoder = encoder
+    return loaded
 
 
 def default_encoder(name: str | None = None) -> SpeakerEncoder | None:

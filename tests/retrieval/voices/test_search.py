@@ -182,6 +182,8 @@ def test_attributes_filter_before_the_ranking(toned: VoiceLibrary) -> None:
     assert ids(search.search("a deep voice", gender="male", exclude=["low"])) == ["twin"]
     assert search.search("a deep old man", gender="female") == []
     assert ids(search.search("an old man", k=1, exclude=[toned.get("low")])) == ["twin"]
+    add(toned, "v9", 820, "An old man.", gender="male", age="old", name="Zoë Long")
+    assert "v9" not in ids(search.search("an old man", k=9, exclude=["zoe long"]))
 
 
 def test_a_card_without_attributes_is_found_by_what_it_says(toned: VoiceLibrary) -> None:
