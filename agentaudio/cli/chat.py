@@ -19,14 +19,17 @@ from agentaudio.cli.chat_commands import Chat, ChatCommands
 from agentaudio.cli.console import ensure_writable, mark, out, progress
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.narrator import Narrator
+from agentaudio.cli.sessions import STORE
 from agentaudio.cli.tools import Secrets, approve_on_terminal
 from agentaudio.errors import AgentAudioError, AudioError, MissingExtra
 from agentaudio.escaping import one_line
 from agentaudio.live.events import AgentFinished, AgentStopped
 from agentaudio.live.latency import LatencyLedger
 from agentaudio.live.session import LiveSession
+from agentaudio.live.settings import LiveSettings
 from agentaudio.live.sound_card import SoundCard, sounddevice
 from agentaudio.model.speech_lm import GenerateOptions
+from agentaudio.storage.sqlite_store import SqliteStore
 from agentaudio.tools.discovery import find_tools
 
 
@@ -42,6 +45,8 @@ async def chat(
     typed: bool = False,
     mute: bool = False,
     headset: bool = False,
+    session: str | None = None,
+    store: Path = STORE,
     ledger: Path | None = None,
     allow_commands: bool = False,
     allow_secret: Secrets = (),
@@ -73,6 +78,10 @@ async def chat(
         Do not play the answers.
     headset
         The microphone does not hear the loudspeaker, so that nothing needs to be taken out of its sound.
+    session
+        Id under which the conversation is stored, turn by turn; one of that id goes on where it was left.
+    store
+        File of the store, for --session; `agentaudio sessions` shows and erases what is in it.
     ledger
         Add the times of each turn to this file; `agentaudio stats FILE` shows them.
     allow_commands
@@ -99,8 +108,18 @@ async def chat(
     async with agent:
         with progress("loading models, documents and voices"):
             await agent.warm_up()
-        live = agent.live(ears="auto" if hears else None, plays=plays, echo_guard=hears and plays and not headset)
-        async with live, contextlib.AsyncExitStack() as devices:
+        async with contextlib.AsyncExitStack() as devices:
+            settings = LiveSettings(
+                ears="auto" if hears else None, plays=plays, echo_guard=hears and plays and not headset
+            )
+            if session is None:
+                live = agent.live(**settings)
+            else:
+                kept = await devices.enter_async_context(SqliteStore(store))
+                live = await kept.live(agent, session, voice=voice, **settings)
+                if turns := sum(message.role == "user" for message in live.conversation):
+                    out.print(mark(f"session {session} goes on after {turns} turns", "dim"))
+            await devices.enter_async_context(live)
             card = await _card(devices, live, hears=hears, plays=plays)
             await _converse(Chat(agent, live, card), ledger)
 

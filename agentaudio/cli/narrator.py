@@ -59,6 +59,10 @@ class Narrator:
                 self._line("says", mark(text, "italic"))
             case AgentStopped(played_s=seconds):
                 self._line("stopped", f"after {seconds:.1f} s of the answer")
+            case events.SavingFailed(error=error):
+                self._line("", mark(f"not stored: {error}", "yellow"))
+            case events.SavingResumed():
+                self._line("", mark("everything is stored again", "dim"))
             case events.TurnFinished(reply=reply):
                 shown = [f"{name.replace('_', ' ')} {value:.2f} s" for name, value in reply.timings.items()]
                 self._line("timing", mark(" · ".join(shown), "dim"))

@@ -59,3 +59,12 @@ def test_the_model_reads_the_instructions(tmp_path: Path) -> None:
     model = script(tmp_path, "good morning")
     chat(f"hello\n/save {file}\n", "--model", model, "--instructions", "Be brief.")
     assert load_conversation(file).messages[0].text == "Be brief."
+
+
+def test_a_stored_conversation_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    options = "--model", script(tmp_path, "good morning", "good evening"), "--session", "ana"
+    store = "--store", str(tmp_path / "talks.sqlite3")
+    assert "good morning" in chat("hello\n", *options, *store).stdout
+    again = chat("me again\n", *options, *store)
+    assert again.returncode == 0, again.stderr
+    assert "session ana goes on after 1 turns" in again.stdout and "good evening" in again.stdout
