@@ -9,6 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydantic import BaseModel
 from agentaudio.errors import MissingExtra, VoiceError, did_you_mean
 from agentaudio.files import open_regular, open_within
 from agentaudio.sound.formats import SOUND_SUFFIXES, sound_files
+from agentaudio.voice_library.manifest_values import normalised
 from agentaudio.voice_library.voice import Consent, Source, VoiceCard
 
 LISTS = (".txt", ".list", ".scp")
@@ -55,11 +57,12 @@ class Entry:
 def read_manifest(source: str | os.PathLike[str]) -> Iterator[Entry]:
     """The rows of a source, in order.
 
-    source: a sound file; a folder, searched recursively; or a manifest: .csv with a header, .jsonl,
+    source: a sound file; a folder, searched recursively; or a manifest: .csv or .tsv with a header, .jsonl,
         .parquet (extra `parquet`), or a list (.txt, .list, .scp) of lines `file.wav, description`.
         Besides `file`, a path relative to the manifest, the fields are those of VoiceCard. In tables
         `consent` and `source` are spread over columns (`consent_basis`), and several tags or
-        purposes are separated by `;`.
+        purposes are separated by `;`. A .csv may separate its columns by `;` or tabs too. Values of gender, age and
+        language are read as corpora write them; see `normalised`.
 
     A row that cannot be used has a `problem`, for instance a file outside the folder of the source
     (links are resolved), or a CSV field longer than the `csv.field_size_limit` of the process.
@@ -75,7 +78,7 @@ def read_manifest(source: str | os.PathLike[str]) -> Iterator[Entry]:
     if suffix in SOUND_SUFFIXES:
         return iter([Entry(1, source)])
     readers: dict[str, Callable[[Path], Iterable[Raw]]] = {
-        ".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet, **dict.fromkeys(LISTS, _list),
+        ".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet, **dict.fromkeys(LISTS, _list),
     }  # fmt: skip
     if suffix not in readers:
         known = ", ".join((*readers, *SOUND_SUFFIXES))
@@ -143,13 +146,13 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
         if part in _PARTS and inner:
             fields.setdefault(part, {})[inner] = value
         else:
-            fields[name] = value
+            fields[name] = normalised(name, value)
     return fields
 
 
 def _csv(file: Path) -> Iterator[Raw]:
     text = _content(file).decode("utf-8-sig", "surrogateescape")
-    rows = csv.DictReader(io.StringIO(text, newline=""))
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(file, text))
     try:
         unknown = [name for name in rows.fieldnames or [] if name not in COLUMNS]
     except csv.Error as error:
@@ -171,6 +174,18 @@ def _csv(file: Path) -> Iterator[Raw]:
             yield rows.line_num, row if _is_text(row.values()) else "it is not UTF-8"
 
     return read()
+
+
+def _delimiter(file: Path, text: str) -> str:
+    """What separates the columns: tabs in .tsv, elsewhere whatever gives a header with the column `file`."""
+    if file.suffix.lower() == ".tsv":
+        return "\t"
+    header = text.partition("\n")[0]
+    for delimiter in (",", ";", "\t"):
+        with suppress(csv.Error):  # the header is read again, and refused in words
+            if "file" in next(csv.reader([header[:10_000]], delimiter=delimiter), []):
+                return delimiter
+    return ","
 
 
 def _jsonl(file: Path) -> Iterator[Raw]:

@@ -155,7 +155,7 @@ def ingest(
     Parameters
     ----------
     source
-        A folder of recordings; a manifest (.csv, .jsonl, .parquet) with a column `file` and fields of voice
+        A folder of recordings; a manifest (.csv, .tsv, .jsonl, .parquet) with a column `file` and fields of voice
         cards; or a list (.txt) of lines `file.wav, description`.
     library
         Folder of the voice library; it is created if it does not exist.
