@@ -19,7 +19,7 @@ from typing import Any
 from agentaudio.errors import AgentAudioError, AudioError, VoiceError
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.vad import VoiceActivity
-from agentaudio.voice_library.excerpt import WISHED_S, find_excerpt
+from agentaudio.voice_library.excerpt import LONGEST_S, WISHED_S, Excerpt, find_excerpt
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.manifest import Entry, read_manifest
 from agentaudio.voice_library.neighbours import Neighbours, encode_and_count_speakers
@@ -30,6 +30,8 @@ from agentaudio.voice_library.suggestion import suggest_card
 LONGEST_SOURCE_S = 600.0
 LARGEST_SOURCE_BYTES = 200_000_000
 HIGHEST_RATE_HZ = 48_000
+LEAST_LOST_S = 0.5
+"""Seconds of speech outside the excerpt from which a transcript does not fit it; a word takes about as long."""
 BATCH = 32
 """Voices stored in one transaction."""
 BATCH_S = 1.0
@@ -135,16 +137,28 @@ class IngestRun:
         if "description" not in fields:
             guessed = {name: value for name, value in suggest_card(excerpt).items() if name not in fields}
             fields |= guessed | {"automatic": tuple(guessed)}
+        cut = bool(fields.get("transcript")) and self._lost_speech(audio, excerpt)
+        if cut:
+            fields["transcript"] = ""
         vector, two = None, False
         if self._library.encoder is not None:
             vector, two = encode_and_count_speakers(self._library.encoder, excerpt.audio)
         flags = ["it sounds like two speakers"] * two
+        if cut:
+            flags.append("its transcript was dropped, because only a part of its speech is kept; give one of that part")
         if excerpt.speech_s < WISHED_S:
             flags.append(f"it holds only {excerpt.speech_s:.1f} s of speech")
         voice = PreparedVoice.of(
             excerpt.audio, vector=vector, origin=origin, quality=measure_quality(excerpt), **fields
         )
         return voice, flags
+
+    def _lost_speech(self, audio: Audio, excerpt: Excerpt) -> bool:
+        """Whether a recording holds speech that its excerpt does not."""
+        if audio.duration <= LONGEST_S:
+            return False
+        speech_s = sum(end - start for start, end in self._activity.speech(audio))
+        return speech_s > excerpt.speech_s + LEAST_LOST_S
 
     def take(self, entry: Entry, future: Future[tuple[PreparedVoice, list[str]]]) -> None:
         """Add a prepared row to the batch, or to the report when it is refused or known."""
