@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from agentaudio import Agent, deltas, events, tool
-from agentaudio.conversation import Conversation, SpeechPart, ToolCall
-from agentaudio.errors import BackendError
+from agentaudio.conversation import Conversation, Message, SpeechPart, ToolCall
+from agentaudio.errors import AgentAudioError, BackendError
+from agentaudio.keeper import TurnEnd
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, TextDelta
 from agentaudio.sound.audio import Audio
@@ -32,6 +33,28 @@ def no_clock() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deltas, "HOLD_S", math.inf)
         yield
+
+
+class Kept:
+    """A Keeper in memory: the messages of each turn that has ended, by its number."""
+
+    recent = None
+
+    def __init__(self) -> None:
+        self.ended = 0
+        self.turns: dict[int, list[Message]] = {}
+
+    def keep(self, number: int, messages: Sequence[Message], end: TurnEnd | None) -> None:
+        if end is None and number > self.ended:
+            return
+        self.ended = max(self.ended, number)
+        self.turns[number] = list(messages)
+
+    def lightened(self, message: Message) -> Message:
+        return message
+
+    async def kept(self, wait_s: float) -> AgentAudioError | None:
+        return None
 
 
 class Talk(RuleBasedStateMachine):
@@ -61,7 +84,8 @@ class Talk(RuleBasedStateMachine):
     @initialize(plays=st.sampled_from([True, False, None]))
     def open(self, plays: bool | None) -> None:
         self.plays = plays
-        self.session = self.agent.session(plays=plays)
+        self.kept = Kept()
+        self.session = self.agent.session(plays=plays, keeper=self.kept)
 
     def _step(self, conversation: Conversation, specs: Any, voice: Any) -> Iterator[Delta]:
         words, calls = self.plan.pop(0) if self.plan else (1, [])
@@ -146,6 +170,13 @@ class Talk(RuleBasedStateMachine):
         self.reading.set()
         if self.reader is not None and self.reader.done():
             assert all(call.name == "door" for call in self.session.conversation.open_calls)
+
+    @invariant()
+    def what_was_kept_of_an_idle_session_is_its_conversation(self) -> None:
+        if self.reader is not None and self.reader.done():
+            assert [
+                message for turn in self.kept.turns.values() for message in turn
+            ] == self.session.conversation.messages
 
     @invariant()
     def every_turn_ends_once_and_every_call_in_it(self) -> None:
