@@ -19,15 +19,16 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from report import machine
 from turns.kinds import KINDS, conversations
-from turns.policies import Ears, FixedSilence, Ours
+from turns.policies import Ears, FixedSilence, Nobody, Ours
 from turns.room import Policy, Room
 from turns.speech import Speech
-from turns.verdicts import FAULTS, Verdict, figures, judge
+from turns.verdicts import FAULTS, Chance, Verdict, figures, judge
 
 COLUMNS = ("conversations", "right", "chances", "wrong", *FAULTS, "delay_p50_s", "delay_p95_s", "silence_p95_s")
 SHORT = ("conv", "right", "of", "wrong", "cut", "none", "missed", "false", "noise", "p50", "p95", "sil95")
@@ -40,6 +41,10 @@ def main() -> None:
     parser.add_argument("--only", metavar="KIND", action="append", choices=list(KINDS), help="may be repeated")
     parser.add_argument("--policy", metavar="NAME", action="append", help="only these; may be repeated")
     parser.add_argument("--cache", metavar="DIR", type=Path, default=Path(tempfile.gettempdir()) / "agentaudio-turns")
+    parser.add_argument("--resume", action="store_true", help="take what earlier runs with --resume have judged")
+    parser.add_argument(
+        "--judged", action="store_true", help="with --resume: play nothing, compare what all have judged"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="list what was wrong")
     given = parser.parse_args()
     room, ears = Room(Speech(given.cache)), Ears(given.cache)
@@ -49,13 +54,21 @@ def main() -> None:
         if (given.split == "all" or one.is_test == (given.split == "test")) and one.kind in (given.only or KINDS)
     ]
     policies, skipped = _policies(ears)
+    if given.judged:
+        skipped = {}
+        policies = {path.stem: Nobody() for path in sorted(given.cache.glob("* *.json"))}
+        earlier = [_Kept(given.cache / f"{name}.json") for name in policies]
+        chosen = [one for one in chosen if all(kept.get(one.name) for kept in earlier)]
     found: dict[str, Any] = {"machine": machine(), "skipped": skipped}
     for name, policy in policies.items():
         if given.policy and name not in given.policy:
             continue
+        kept = _Kept(given.cache / f"{name}.json" if given.resume else None)
         verdicts = []
         for one in chosen:
-            verdicts.append(judge(room.play(one, policy)))
+            verdict = kept.get(one.name) or judge(room.play(one, policy))
+            kept.add(verdict)
+            verdicts.append(verdict)
             ears.save()
         found[name] = _sets(verdicts)
         _show(name, verdicts, given.verbose)
@@ -63,6 +76,26 @@ def main() -> None:
             Path(given.json).write_text(json.dumps(found, indent=2) + "\n", "utf-8")
     for name, reason in skipped.items():
         print(f"\n{name}: left out, {reason}")
+
+
+class _Kept:
+    """Verdicts in a file, so that an interrupted run goes on. Delete it after a change of a policy.
+
+    path: None keeps nothing
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
+
+    def get(self, name: str) -> Verdict | None:
+        found = self._found.get(name)
+        return found and Verdict(**found | {"chances": [Chance(**chance) for chance in found["chances"]]})
+
+    def add(self, verdict: Verdict) -> None:
+        self._found[verdict.name] = asdict(verdict)
+        if self._path is not None:
+            self._path.write_text(json.dumps(self._found), "utf-8")
 
 
 def _policies(ears: Ears) -> tuple[dict[str, Policy], dict[str, str]]:

@@ -118,7 +118,7 @@ def seam(rng: random.Random) -> Made:
         ("Yeah.", -0.2),
         ("Two, please.", -0.1),
         ("Okay.", 0.05),
-        ("Mm-hmm.", -0.1),
+        ("Yep.", -0.1),
     ):
         steps = (first("Please look for a table."), Step(says, delay_s=delay))
         yield steps, {"answers": (ASKS_YES[len(says) % 2], LONG[1])}
@@ -126,8 +126,8 @@ def seam(rng: random.Random) -> Made:
 
 def back_channel(rng: random.Random) -> Made:
     for one, two in (
-        ("Mm-hmm.", "*hummed"), ("Yeah.", "Okay."), ("*hummed", "Right."), ("Uh-huh.", "I see."), ("Oh.", "*hummed"),
-        ("Okay.", "Mm-hmm."), ("Yes.", "Wow."), ("*hummed", "Uh-huh."), ("Really.", "Mm."),
+        ("Yeah, yeah.", "*hummed"), ("Yeah.", "Okay."), ("*hummed", "Right."), ("Uh-huh.", "I see."),
+        ("Oh.", "*hummed"), ("Okay.", "*hummed"), ("Yes.", "Wow."), ("*hummed", "Uh-huh."), ("Really.", "*hummed"),
     ):  # fmt: skip
         steps = (
             first("Tell me more about it."),

@@ -142,5 +142,15 @@ class FixedSilence:
             self._agent.answer()
 
 
+class Nobody:
+    """Never answers."""
+
+    def begin(self, agent: Agent, language: str) -> None:
+        """Nothing to prepare."""
+
+    def hear(self, frame: Samples, played: Samples) -> None:
+        """Nothing to do."""
+
+
 SHORTEST_VOICE_S = 0.09
 """Voice that begins a turn: three frames."""
