@@ -107,9 +107,9 @@ class Understanding:
         chances = self._chances(request)
         if (returned := topic_returned_to(request, past)) is not None:
             turn, request = returned
-            yield self._on_topic(request, [turn], 1.0, tools) or self._alone(request, 1.0, tools)
+            yield self._on_topic(request, [turn], {**chances, "about": 1.0}, tools) or self._alone(request, 1.0, tools)
             return
-        topic = self._on_topic(request, past, chances["about"] + chances["more"], tools)
+        topic = self._on_topic(request, past, chances, tools)
         alone = self._alone(with_place(request), chances["new"], tools)
         # A pronoun that stands for an earlier topic hardly leaves a request that stands alone.
         yield replace(alone, score=alone.score * _WITH_PRONOUN) if topic is not None and topic.sure else alone
@@ -217,7 +217,7 @@ class Understanding:
             )
 
     def _on_topic(
-        self, request: str, past: Sequence[PastTurn], chance: float, tools: Sequence[ToolSpec]
+        self, request: str, past: Sequence[PastTurn], chances: Mapping[str, float], tools: Sequence[ToolSpec]
     ) -> Reading | None:
         """The request as a question about what the newest call was about."""
         turn = next((turn for turn in reversed(past) if turn.calls), None)
@@ -225,9 +225,11 @@ class Understanding:
             return None
         said = " ".join(split_words(request))
         refers = (whole := with_topic(said, turn)) is not None
-        whole = whole or (with_added_topic(said, turn) if chance > 0.5 else None)
+        whole = whole or (with_added_topic(said, turn) if chances["about"] + chances["more"] > 0.5 else None)
         if whole is None:
             return None
+        # A question that would stand alone but for its pronoun is one about the topic.
+        chance = min(1.0, chances["about"] + chances["more"] + (chances["new"] if refers else 0.0))
         found = self._alone(whole, 1.0, tools)
         if any(route.tool is None for route in found.routes):
             search = next((tool for tool in tools if turn.called(tool.name) and tool.name in SEARCHES), None)
