@@ -105,7 +105,7 @@ class TurnTaker:
         self._overlaps = False  # it began while the agent's last sound was played
         self._voiced = False
         self._run_s = self._voice_s = self._quiet_s = 0.0
-        self._start_s = self._last_voice_s = 0.0
+        self._onset_s = self._start_s = self._last_voice_s = 0.0
         self._since_ask_s = 0.0
         self._pending: int | None = None
         self._state: Completeness | None = None
@@ -192,7 +192,8 @@ class TurnTaker:
         if self._run_s < (self.settings.hold_s if interrupts else STARTS_AFTER_S) - 1e-9:
             return []
         self._open, self._voice_s = True, self._run_s
-        self._start_s = max(0.0, self.now_s - self._run_s - PRE_ROLL_S)
+        self._onset_s = self.now_s - self._run_s
+        self._start_s = max(0.0, self._onset_s - PRE_ROLL_S)
         self._last_voice_s, self._quiet_s, self._since_ask_s = self.now_s, 0.0, self._run_s
         self._overlaps = agent_left_s > 0
         if not interrupts:
@@ -215,12 +216,12 @@ class TurnTaker:
             if self._voice_s >= self.settings.interrupts_after_s:
                 return actions + self._confirmed()
             return actions + (self._false_alarm() if self._quiet_s >= 0.3 else [])
+        if self.now_s - self._onset_s >= self.settings.longest_hold_s:
+            return actions + self._false_alarm()
         if self._pending is None:
             ended = self._quiet_s >= LISTENS_AFTER_S and self._since_ask_s > 0
             if ended or self._since_ask_s >= BURST_S:
                 return actions + self._listen()
-        if self.now_s - self._start_s - PRE_ROLL_S >= self.settings.longest_hold_s:
-            return actions + self._false_alarm()
         return actions
 
     def _judged(self, text: str) -> list[Action]:

@@ -208,7 +208,7 @@ def test_an_error_in_place_of_sound_is_said(tmp_path: Path, server: LocalServer)
     ("wanted", "shown"),
     [
         ("3600", "60 minutes"),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True), "1(19|20) minutes"),
+        ("in two hours", "1(19|20) minutes"),
         ("9", "9 s"),
     ],
 )
@@ -216,6 +216,8 @@ def test_an_error_in_place_of_sound_is_said(tmp_path: Path, server: LocalServer)
 def test_a_service_that_asks_to_be_left_alone_is_asked_once(
     tmp_path: Path, server: LocalServer, wanted: str, shown: str, method: str
 ) -> None:
+    if wanted == "in two hours":
+        wanted = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
     server.answers["/ask"] = (429, {"retry-after": wanted}, b"")
     one = load(tmp_path, server, f"method: {method}\n")
     with pytest.raises(ToolError, match=f"the service answered 429; try again later, in {shown}"):
