@@ -21,6 +21,8 @@ _BAD_SHARE = 0.25
 _NEAR = 0.7
 """Share of the best confidence from which Windows-1252, which is much more frequent, is preferred."""
 _CONTROL_SHARE = 0.005
+_CONTROL_SHARE_OF_UTF8 = 0.2
+"""Of a text that is UTF-8 or ASCII, which other files hardly are by chance; logs of terminals hold many."""
 _STRANGE_SHARE = 0.02
 _DETECTED_WITHIN = 200_000
 _OTHER_NAMES = {"cp932": "shift_jis", "cp949": "euc-kr", "big5hkscs": "big5", "cp874": "windows-874"}
@@ -57,9 +59,9 @@ def of_file(content: bytes) -> str | None:
     if content.startswith(tuple(mark for mark, _ in _MARKS)):
         return _checked(decoded(content))
     if b"\0" not in content and (text := _in_utf8(content, None)) is not None:
-        return _checked(text)
+        return _checked(text, _CONTROL_SHARE_OF_UTF8)
     if b"\0" not in content and b"\x1b$" not in content and content.isascii():
-        return _checked(content.decode("ascii"))
+        return _checked(content.decode("ascii"), _CONTROL_SHARE_OF_UTF8)
     if b"\0" in content:
         return _as_utf16(content)
     label = _guessed(content)
@@ -219,7 +221,7 @@ def _begins_block(character: str) -> bool:
     return ord(character) & 0xFF == 0 and character != "\u3000"
 
 
-def _checked(text: str) -> str | None:
-    """The text; None where characters show that it is something else."""
+def _checked(text: str, most: float = _CONTROL_SHARE) -> str | None:
+    """The text; None where characters show that it is something else. most: share of control characters in a text"""
     controls = sum(1 for char in text if char < " " and char not in "\t\n\r\f\x0b\x1a\x1b")
-    return None if "\0" in text or controls > _CONTROL_SHARE * len(text) else text
+    return None if "\0" in text or controls > most * len(text) else text

@@ -36,6 +36,8 @@ def text(request: dict[str, Any], _: bytes | bytearray) -> tuple[dict[str, str],
     except (MemoryError, RecursionError):
         raise
     except Exception as error:  # damaged files make the parser raise exceptions of any type
+        if str(error).startswith("unknown error"):
+            raise MemoryError from None  # what lxml says when it could not get memory even for its message
         raise RetrievalError(f"{source} cannot be read as a Word file ({error}); save it again as .docx") from None
     return {"title": title, "text": "\n\n".join(blocks)}, b""
 
