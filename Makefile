@@ -9,6 +9,8 @@ NATIVE := .venvs/native
 STORES := .venvs/stores
 VLLM := .venvs/vllm
 MUTATE := .venvs/mutate
+# At most four: each process loads the models that its tests need.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-stores test-vllm mutate fuzz check bench format clean
@@ -16,14 +18,14 @@ INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --const
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
 
-test: $(VENV)/.ready-dev    ## run the tests
-	$(BIN)/python -m pytest -x -q
+test: $(VENV)/.ready-dev    ## run the tests, in as many processes as there are cores
+	$(BIN)/python -m pytest -x -q $(PARALLEL)
 
 test-hostile: $(VENV)/.ready-dev ## run the tests with inputs made to harm: bombs, floods, broken files
 	$(BIN)/python -m pytest -x -q -m hostile
 
 test-neural: $(VENV)/.ready-dev ## run the tests that hear and speak much with real weights
-	$(BIN)/python -m pytest -x -q -m neural
+	$(BIN)/python -m pytest -x -q -m neural $(PARALLEL)
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in a separate environment
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/qwen tests/model/generation tests/model/chat_models \
