@@ -19,7 +19,7 @@ AgentAudioError
 ├── WeightsError          weights of a model that are unknown, wrong or cannot be fetched
 │   └── WeightsMissing    they are not on this machine
 ├── StorageError          a store of sessions that cannot be read or written
-│   ├── SessionNotFound   there is no session of that id
+│   ├── SessionNotFound   no session has that id
 │   └── SessionInUse      another program, or another part of this one, has the session open
 ├── LimitError            a turn that took more than its `Limits` allow
 ├── OptionError           an unknown option or setting, or an invalid value
@@ -138,7 +138,7 @@ class StorageError(AgentAudioError):
 
 
 class SessionNotFound(StorageError, LookupError):
-    """There is no session of that id."""
+    """No session has that id."""
 
 
 class SessionInUse(StorageError):

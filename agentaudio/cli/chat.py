@@ -145,7 +145,7 @@ async def _converse(chat: Chat, ledger: Path | None) -> None:
     out.print(mark(f"{heard}; /help lists the commands, /quit ends", "dim"))
     quiet = asyncio.Event()
     quiet.set()
-    showing = asyncio.create_task(_show(chat, quiet, times))
+    watching = [asyncio.create_task(_show(chat, quiet, times)), asyncio.create_task(_watch(chat.card, quiet))]
     commands = ChatCommands(chat)
     try:
         async with contextlib.aclosing(_lines()) as lines:
@@ -162,10 +162,19 @@ async def _converse(chat: Chat, ledger: Path | None) -> None:
                 if not sys.stdin.isatty():  # the lines of a file do not interrupt each other
                     await quiet.wait()
     finally:
-        showing.cancel()
-        await asyncio.gather(showing, return_exceptions=True)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         if ledger is not None:
             times.append_to(ledger)
+
+
+async def _watch(card: SoundCard | None, quiet: asyncio.Event) -> None:
+    """Tell when a sound device has gone, such as a headset that was pulled out: nothing ends to be played then."""
+    if card is not None:
+        await card.has_vanished.wait()
+        quiet.set()
+        out.print(mark("a sound device has gone; go on typing, or start again with another one", "yellow"))
 
 
 async def _show(chat: Chat, quiet: asyncio.Event, times: LatencyLedger) -> None:
@@ -183,6 +192,9 @@ async def _show(chat: Chat, quiet: asyncio.Event, times: LatencyLedger) -> None:
                 out.print(mark(" failed", "red"), one_line(str(error)))
             case AgentFinished() | AgentStopped():
                 quiet.set()
+        is_over = isinstance(event, events.TurnFinished | events.TurnFailed)
+        if is_over and chat.card is not None and chat.card.has_vanished.is_set():
+            quiet.set()
 
 
 async def _lines() -> AsyncGenerator[str, None]:

@@ -23,7 +23,7 @@ LONGEST_RESULT = 160
 
 
 def _open(store: Path) -> SqliteStore:
-    """Raises StorageError when there is no file, because a store would make one."""
+    """Raises StorageError for a missing file, which opening a store would create."""
     if not store.exists():
         raise StorageError(f"there is no store {store}; name one with --store FILE")
     return SqliteStore(store)

@@ -83,7 +83,7 @@ _BACK_CHANNEL = frozenset(
     "嗯 嗯嗯 哦 啊 对 对对 是 是的 好 好的 行 明白 知道了".split()
 )
 _HEARD_OF_NOISE = re.compile(
-    r"^[\W_]*(?:\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪.*|thanks? for watching|you"
+    r"^[\W_]*(?:\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪.*"
     r"|(?:(?:ha|ah|he|heh|huh|ho|hee)[\W_]*){2,}|haha\w*|ahem|ugh|achoo|cough)?[\W_]*$",
     re.I,
 )

@@ -108,3 +108,8 @@ def test_sounds_without_words_are_noise(text: str) -> None:
 @pytest.mark.parametrize("text", ("No.", "Hm.", "Thank you.", "好。", "I (think) so"))
 def test_words_are_not_noise(text: str) -> None:
     assert not is_noise(text)
+
+
+@pytest.mark.parametrize("said", ["You.", "Thank you.", "Thanks for watching.", "you"])
+def test_words_that_recognisers_often_invent_count_when_they_were_heard(said: str) -> None:
+    assert not is_noise(said)
