@@ -164,6 +164,17 @@ def test_shared_modules_import_only_each_other() -> None:
     assert {name.split(".")[1] for name in ground} == set(GROUND) and wrong == []
 
 
+def test_only_the_command_line_imports_the_server() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name in import_graph()
+        if not within(name, ("server", "cli"))
+        for other in import_graph()[name]
+        if within(other, ("server",))
+    ]
+    assert wrong == []
+
+
 def test_modules_have_no_import_circles() -> None:
     assert circles(import_graph()) == []
 

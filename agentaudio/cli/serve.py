@@ -1,0 +1,140 @@
+"""`agentaudio serve`: an agent as an HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from agentaudio.agent import Agent
+from agentaudio.cli.ask import DEFAULT_TOOLS
+from agentaudio.cli.console import mark, out
+from agentaudio.cli.models import ModelOptions, load_or_fetch
+from agentaudio.cli.tools import Secrets
+from agentaudio.errors import MissingExtra, OptionError
+from agentaudio.tools.discovery import find_tools
+
+KEYS_VARIABLE = "AGENTAUDIO_SERVER_KEYS"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+async def serve(
+    *,
+    model: str = "embedded",
+    option: ModelOptions = (),
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    key: tuple[str, ...] = (),
+    tools: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = DEFAULT_TOOLS,
+    voice: str | None = None,
+    documents: str = "demo",
+    voices: str = "demo",
+    instructions: str | None = None,
+    origin: tuple[str, ...] = (),
+    allow_host: tuple[str, ...] = (),
+    voice_name: tuple[str, ...] = (),
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    log: bool = False,
+    allow_commands: bool = False,
+    allow_secret: Secrets = (),
+) -> None:
+    """Serve the agent to clients of OpenAI's API, and its page to browsers. SIGTERM lets running answers end first.
+
+    Parameters
+    ----------
+    model
+        Speech model, as NAME or NAME:ARGUMENT; `agentaudio models list` shows them.
+    option
+        Option of the model, as NAME=VALUE; repeat it for more.
+    host
+        Address to listen on. Others than loopback need a key.
+    port
+        Port to listen on; 0 chooses a free one.
+    key
+        API key that clients must send; repeat it for more. Other users of this machine can see it in the list of
+        processes: the environment variable AGENTAUDIO_SERVER_KEYS, with commas between keys, is safer.
+    tools
+        Tools the model may call: names (`agentaudio tools list` shows them), files and folders.
+    voice
+        Id or name of the voice to start with; `agentaudio voices list` shows them.
+    documents
+        Folder of documents for search_documents; `demo` stands for those that ship with agentaudio.
+    voices
+        Folder of a voice library; `demo` stands for the voices that ship with agentaudio.
+    instructions
+        What the model is told about its task, before each conversation.
+    origin
+        Web origin whose pages may call the server, such as https://example.org; repeat it for more.
+    allow_host
+        Name under which clients address the server, such as voice.example.org; repeat it for more. With keys, and
+        without this option, every name is accepted.
+    voice_name
+        A voice for a name that clients send, such as alloy=walter; repeat it for more.
+    tls_cert
+        Certificate chain for HTTPS, as a PEM file.
+    tls_key
+        Its private key; left out when the certificate's file holds it.
+    log
+        Print a line for each request. No line holds what was said.
+    allow_commands
+        Allow tools in files to run programs.
+    allow_secret
+        Environment variable, file or folder that tools in files may read as a secret; repeat it for more.
+    """
+    try:
+        from agentaudio.server.app import create_app
+        from agentaudio.server.serving import Server
+        from agentaudio.server.settings import ServerSettings
+    except ImportError as error:
+        raise MissingExtra("`agentaudio serve`", "server") from error
+    keys = (*key, *(one for one in os.environ.get(KEYS_VARIABLE, "").split(",") if one))
+    if not keys and host not in LOOPBACK:
+        raise OptionError(
+            f"{host} can be reached from other machines, and no key is set; give one with --key, or with the "
+            f"environment variable {KEYS_VARIABLE}"
+        )
+    if not 0 <= port <= 65_535:
+        raise OptionError(f"--port is {port}; give a number from 0 to 65535")
+    settings = ServerSettings(keys=keys, origins=origin, hosts=allow_host, voice_names=_names(voice_name))
+    for file in (tls_cert, tls_key):
+        if file is not None and not file.is_file():
+            raise OptionError(f"there is no file {file}; give the certificate and key as PEM files")
+    if log:
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+        logging.getLogger("agentaudio").setLevel(logging.INFO)
+    given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
+    agent = Agent(
+        await load_or_fetch(model, option), tools=given, voice=voice, documents=documents, voices=voices,
+        instructions=instructions,
+    )  # fmt: skip
+    server = Server(
+        create_app(agent, settings), host=host, port=port,
+        certificate=None if tls_cert is None else str(tls_cert), private_key=None if tls_key is None else str(tls_key),
+    )  # fmt: skip
+    serving = asyncio.create_task(server.serve())
+    listening = asyncio.create_task(server.listening.wait())
+    await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
+    listening.cancel()
+    if server.listening.is_set():
+        shown = f"[{host}]" if ":" in host else host
+        scheme = "http" if tls_cert is None else "https"
+        out.print(mark("serving", "green"), f"{scheme}://{shown}:{server.port}", mark("(Ctrl-C stops)", "dim"))
+    try:
+        await serving
+    except SystemExit:
+        raise OptionError(f"cannot listen on {host}:{port}; is the port taken?") from None
+
+
+def _names(pairs: tuple[str, ...]) -> dict[str, str]:
+    names = {}
+    for pair in pairs:
+        name, separator, voice = pair.partition("=")
+        if not (name and separator and voice):
+            raise OptionError(f"--voice-name {pair[:60]} is not NAME=VOICE; write it like --voice-name alloy=walter")
+        names[name] = voice
+    return names

@@ -1,0 +1,163 @@
+"""The error shape of the protocols, `{"error": {message, type, param, code}}`, for everything that goes wrong.
+
+No message holds a path, a key or a trace: those of requests are written here, and those of failures on the server
+are replaced by a general sentence; the log has the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from agentaudio.errors import (
+    AgentAudioError,
+    AudioError,
+    ConsentError,
+    ConversationError,
+    LimitError,
+    NetworkError,
+    OptionError,
+    ServiceUnavailable,
+    ToolArgumentError,
+    VoiceNotFound,
+)
+from agentaudio.escaping import visible
+
+log = logging.getLogger(__name__)
+
+_CODES = {
+    400: "invalid_request",
+    401: "invalid_api_key",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limit_exceeded",
+    503: "server_unavailable",
+    504: "timeout",
+}
+
+
+class ApiError(Exception):
+    """An answer in the protocol's error shape.
+
+    status: of HTTP
+    param: the field of the request that caused it
+    code: for programs; by default that of the status
+    headers: of the answer
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.param, self.headers = status, visible(message), param, headers
+        self.code = code or _CODES.get(status, "server_error" if status >= 500 else "invalid_request")
+
+    @property
+    def type(self) -> str:
+        """The class of error that SDKs know."""
+        if self.status == 401:
+            return "authentication_error"
+        if self.status == 403:
+            return "permission_error"
+        if self.status == 429:
+            return "rate_limit_error"
+        return "server_error" if self.status >= 500 else "invalid_request_error"
+
+    def body(self) -> dict[str, Any]:
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    def response(self) -> Response:
+        return JSONResponse(self.body(), self.status, headers=None if self.headers is None else dict(self.headers))
+
+
+def as_api_error(error: BaseException) -> ApiError:
+    """What a client may know of an error. Errors of the server itself are logged, without what they quote."""
+    match error:
+        case ApiError():
+            return error
+        case VoiceNotFound():
+            return ApiError(
+                404, "there is no such voice; GET /v1/audio/voices lists them", code="voice_not_found", param="voice"
+            )
+        case ConsentError():
+            return ApiError(
+                403, "this voice may not be used: its card gives no consent for it", code="voice_not_permitted",
+                param="voice",
+            )  # fmt: skip
+        case AudioError():
+            return ApiError(400, "the sound cannot be read or used", code="invalid_audio")
+        case ConversationError():
+            return ApiError(400, str(error), code="invalid_conversation", param="messages")
+        case OptionError() | ToolArgumentError():
+            return ApiError(400, "the model does not support what the request asks for", code="unsupported_value")
+        case LimitError():
+            return ApiError(504, "the answer took longer than the server allows")
+        case ServiceUnavailable():
+            return ApiError(503, "a service that the answer needs is not available now; try again later")
+        case NetworkError():
+            return ApiError(400, "the address cannot be read", code="invalid_url")
+    log_failure(error)
+    if isinstance(error, AgentAudioError):
+        return ApiError(500, "the agent failed to answer; try again", code="model_error")
+    return ApiError(500, "the server failed to answer; try again")
+
+
+def log_failure(error: BaseException) -> None:
+    """Log the classes and places of an error and its causes, but no message: those may quote what users said."""
+    lines: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(lines) < 8:
+        frames = traceback.extract_tb(seen.__traceback__)
+        places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in frames[-4:][::-1])
+        lines.append(f"{type(seen).__name__} at {places or 'unknown'}")
+        seen = seen.__cause__ or seen.__context__
+    log.error("request failed: %s", "; caused by ".join(lines))
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Give every error of the app the protocol's shape, also those of the framework."""
+
+    async def api_error(_: Request, error: Exception) -> Response:
+        return as_api_error(error).response()
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return invalid_request(error.errors()).response()
+
+    async def status(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        phrase = HTTPStatus(error.status_code).phrase.lower()
+        return ApiError(error.status_code, phrase, headers=error.headers).response()
+
+    app.add_exception_handler(ApiError, api_error)
+    app.add_exception_handler(AgentAudioError, api_error)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, status)
+    app.add_exception_handler(Exception, api_error)
+
+
+def invalid_request(problems: Any) -> ApiError:
+    """The error for a body that does not fit its description. problems: as pydantic lists them"""
+    for problem in problems:
+        place = [part for part in problem.get("loc", ()) if part not in ("body", "query", "path")]
+        param = ".".join(str(part)[:60] for part in place[:8]) or None
+        message = str(problem.get("msg", "invalid"))[:300]
+        return ApiError(400, f"{param}: {message}" if param else message, code="invalid_value", param=param)
+    return ApiError(400, "the request cannot be read")

@@ -1,0 +1,28 @@
+"""`/v1/models`: the one model that the server runs, by its name. Requests may name any other: this one answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from agentaudio.server.errors import ApiError
+from agentaudio.server.state import ServerState, State
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+
+@router.get("/models")
+async def list_models(state: State) -> dict[str, Any]:
+    return {"object": "list", "data": [_card(state)]}
+
+
+@router.get("/models/{model:path}")
+async def show_model(state: State, model: str) -> dict[str, Any]:
+    if model != state.agent.model.name:
+        raise ApiError(404, "there is no such model; GET /v1/models lists them", code="model_not_found", param="model")
+    return _card(state)
+
+
+def _card(state: ServerState) -> dict[str, Any]:
+    return {"id": state.agent.model.name, "object": "model", "created": 0, "owned_by": "agentaudio"}

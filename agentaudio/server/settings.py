@@ -1,0 +1,84 @@
+"""`ServerSettings`: all limits and choices of a server, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from agentaudio.errors import OptionError
+
+OPENAI_VOICES = frozenset(
+    ("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse")
+)
+"""Names that clients send without having chosen a voice."""
+
+SHORTEST_KEY = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """How a server behaves. Sizes are in bytes, times in seconds.
+
+    keys: API keys; without any, the server answers everyone who reaches it, so it must be bound to a loopback address
+    origins: web origins, such as "https://example.org", whose pages may call the server (CORS), beside its own
+    hosts: names under which the server may be addressed, beside its address; empty allows every name when there are
+        keys, and only loopback names when there are none, which stops DNS rebinding
+    voice_names: for a voice name that clients send, such as "alloy", the id or name of a voice of the library; names
+        of OPENAI_VOICES that are neither here nor in the library stand for the agent's own voice
+
+    requests_per_minute, sessions, sound_s_per_minute: for each key: requests, answers and conversations that run at
+        the same time, and seconds of sound in and out
+    total_sessions: answers and conversations of all keys that run at the same time
+    body_bytes: of a request
+    event_bytes: of one message of a WebSocket
+    sound_s: of one sound that a client sends
+    text_chars: of one text to be spoken, or of all texts of a request
+    messages: of one conversation
+    answer_s: of one request, from its first byte to its last
+    stalled_s: how long a client may leave an answer unread before it is cut off
+    drain_s: how long answers that have begun may run on after SIGTERM
+    sounds_kept, sounds_kept_s: for each key: how many answers the next turn may refer to by `audio: {id}`, and for
+        how long
+    secret_s: longest life of a client secret
+
+    Raises OptionError for a number that is not above 0, and for a short key.
+    """
+
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    voice_names: Mapping[str, str] = field(default_factory=dict)
+
+    requests_per_minute: int = 600
+    sessions: int = 64
+    sound_s_per_minute: float = 7_200.0
+    total_sessions: int = 256
+
+    body_bytes: int = 32_000_000
+    event_bytes: int = 16_000_000
+    sound_s: float = 1_800.0
+    text_chars: int = 100_000
+    messages: int = 2_000
+    answer_s: float = 900.0
+    stalled_s: float = 30.0
+    drain_s: float = 30.0
+    sounds_kept: int = 64
+    sounds_kept_s: float = 3_600.0
+    secret_s: float = 7_200.0
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, int | float) and not value > 0:
+                raise OptionError(f"ServerSettings.{one.name} is {value!r}; give a number above 0")
+        if any(
+            len(key) < SHORTEST_KEY or not key.isascii() or not key.isprintable() or " " in key for key in self.keys
+        ):
+            raise OptionError(
+                f"an API key must have at least {SHORTEST_KEY} printable ASCII characters without spaces; "
+                "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+
+
+def _is_word(key: str) -> bool:
+    return key.isascii() and key.isprintable() and " " not in key

@@ -1,0 +1,108 @@
+"""`ServerState`: what all routes of a server share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from agentaudio.agent import Agent
+from agentaudio.server.auth import Caller, CallerLimits, Keys
+from agentaudio.server.errors import ApiError
+from agentaudio.server.metrics import Metrics
+from agentaudio.server.settings import ServerSettings
+
+
+class Drain:
+    """Lets answers that have begun come to their end before the server stops."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._begun = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def begun(self) -> bool:
+        """Whether the server is stopping: nothing new may begin."""
+        return self._begun.is_set()
+
+    def begin(self) -> None:
+        self._begun.set()
+
+    async def wait_begun(self) -> None:
+        """Wait until the server begins to stop."""
+        await self._begun.wait()
+
+    @contextmanager
+    def answer(self) -> Iterator[None]:
+        """Count an answer as running. Raises ApiError 503 when the server is stopping."""
+        if self.begun:
+            raise ApiError(503, "the server is stopping; connect again", headers={"retry-after": "1"})
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def finished(self, seconds: float) -> bool:
+        """Wait until no answer runs, at most `seconds`; returns whether none does."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+@dataclass
+class ServerState:
+    """What all routes share.
+
+    ready: whether models, documents and voices are loaded
+    failed: whether loading them failed
+    """
+
+    agent: Agent
+    settings: ServerSettings
+    keys: Keys
+    limits: CallerLimits
+    metrics: Metrics = field(default_factory=Metrics)
+    drain: Drain = field(default_factory=Drain)
+    ready: bool = False
+    failed: bool = False
+
+    @classmethod
+    def of(cls, agent: Agent, settings: ServerSettings) -> ServerState:
+        state = cls(agent, settings, Keys(settings.keys), CallerLimits(settings))
+        state.metrics.sessions.set_function(lambda: float(state.limits.sessions))
+        return state
+
+    @contextmanager
+    def answer(self, caller: Caller) -> Iterator[None]:
+        """Count an answer of `caller` while it runs. Raises ApiError 429 or 503."""
+        with self.drain.answer(), self.limits.session(caller):
+            yield
+
+
+def server_state(connection: HTTPConnection) -> ServerState:
+    return cast(ServerState, connection.app.state.server)
+
+
+def caller(connection: HTTPConnection) -> Caller:
+    """Who sent the request, as the gate found it."""
+    return cast(Caller, connection.scope["state"]["caller"])
+
+
+State = Annotated[ServerState, Depends(server_state)]
+"""A parameter of a route."""
+RequestCaller = Annotated[Caller, Depends(caller)]
+"""A parameter of an HTTP route. WebSockets are not behind the gate: they ask `Keys.caller` themselves."""
