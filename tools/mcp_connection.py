@@ -9,13 +9,14 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from agentaudio.errors import MissingExtra, ToolError
-from agentaudio.http import Guard, GuardedTransport, parse_url
+from agentaudio.http import Guard, parse_url
 from agentaudio.portal import portal
-from agentaudio.tools.mcp_listing import Screen
-from agentaudio.tools.mcp_stdio import MAX_MESSAGE_BYTES, Words, program_streams
+from agentaudio.tools.mcp_bounds import Words
+from agentaudio.tools.mcp_http import BoundedTransport
+from agentaudio.tools.mcp_screen import screened_transport
+from agentaudio.tools.mcp_stdio import program_streams
 from agentaudio.tools.quoting import excerpt
 
 try:
@@ -141,7 +142,7 @@ class McpConnection:
     async def _open(self, words: Words) -> AsyncIterator[Client]:
         if not isinstance(self._server, str):
             streams = program_streams(self._server, env=self._env, folder=self._folder, words=words)
-            async with Client(_screened(streams, self._name)) as client:
+            async with Client(screened_transport(streams, self._name, words)) as client:
                 yield client
             return
         guard = Guard.for_service(parse_url(self._server)) if self._allow_private else Guard()
@@ -149,10 +150,12 @@ class McpConnection:
             httpx2.AsyncClient(
                 headers={"accept-encoding": "identity"} | self._headers,
                 timeout=httpx2.Timeout(30, read=300),
-                transport=_BoundedTransport(guard, words),
+                transport=BoundedTransport(guard, words),
                 trust_env=False,
             ) as http,
-            Client(_screened(streamable_http_client(self._server, http_client=http), self._name)) as client,
+            Client(
+                screened_transport(streamable_http_client(self._server, http_client=http), self._name, words)
+            ) as client,
         ):
             yield client
 
@@ -162,47 +165,6 @@ class McpConnection:
         if self._holding is not None:
             await asyncio.wait([self._holding], timeout=DISCONNECT_TIMEOUT_S)
             self._holding.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _screened(transport: contextlib.AbstractAsyncContextManager[Any], server: str) -> AsyncIterator[Any]:
-    async with transport as (incoming, outgoing):
-        yield Screen(incoming, server), outgoing
-
-
-class _BoundedTransport(GuardedTransport):
-    """Ends responses that are longer than MAX_MESSAGE_BYTES; the client itself bounds the events of a stream."""
-
-    def __init__(self, guard: Guard, words: Words) -> None:
-        super().__init__(guard)
-        self._words = words
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await super().handle_async_request(request)
-        if "text/event-stream" not in response.headers.get("content-type", "").lower():
-            # A compressed body would be bounded before it is unpacked.
-            if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-                await response.aclose()
-                raise httpx2.DecodingError("the MCP server compresses its answers; it must not")
-            response.stream = _Bounded(response.stream, self._words)
-        return response
-
-
-class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, stream: Any, words: Words) -> None:
-        self._stream, self._words = stream, words
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for piece in self._stream:
-            size += len(piece)
-            if size > MAX_MESSAGE_BYTES:
-                self._words.problem = f"it sent a message longer than {MAX_MESSAGE_BYTES} bytes, which is the limit"
-                raise httpx2.ReadError(self._words.problem)
-            yield piece
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +11,6 @@ from agentaudio.errors import OptionError
 from agentaudio.quotation import visible
 from agentaudio.tools.quoting import excerpt
 
-log = logging.getLogger(__name__)
-
 MAX_TOOLS = 200
 """Most tools of one server; the others are left out."""
 MAX_PAGES = 50
@@ -21,65 +18,10 @@ MAX_PAGES = 50
 MAX_DESCRIPTION_CHARS = 2_000
 MAX_SCHEMA_CHARS = 20_000
 MAX_SCHEMA_DEPTH = 20
-MAX_PARTS = 500
-"""Most parts of an answer; the others are left out."""
 MAX_NAME_CHARS = 64
 """Longest name that models call; a server's own may be four times as long."""
 
 _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
-
-
-class Screen:
-    """Reads the messages of a server, and leaves out of its lists of tools and its answers what models and the client
-    cannot use.
-
-    stream: of an MCP transport
-    server: its name, for the log
-    """
-
-    def __init__(self, stream: Any, server: str) -> None:
-        self._stream, self._server = stream, server
-        self._reported: set[str] = set()
-
-    async def receive(self) -> Any:
-        return self._screened(await self._stream.receive())
-
-    def __aiter__(self) -> Screen:
-        return self
-
-    async def __anext__(self) -> Any:
-        return self._screened(await self._stream.__anext__())
-
-    @property
-    def last_context(self) -> Any:
-        return getattr(self._stream, "last_context", None)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def __aenter__(self) -> Screen:
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> bool | None:
-        return await self._stream.__aexit__(*error)  # type: ignore[no-any-return]
-
-    def _screened(self, item: Any) -> Any:
-        result = getattr(getattr(item, "message", None), "result", None)
-        if isinstance(result, dict) and isinstance(result.get("tools"), list):
-            result["tools"] = screened(result["tools"], self._report)
-        if isinstance(result, dict) and isinstance(result.get("content"), list):
-            # The client checks all parts in one call of compiled code, during which no other thread runs.
-            parts = result["content"]
-            if len(parts) > MAX_PARTS:
-                note = f"[{len(parts) - MAX_PARTS} more parts of the answer were left out]"
-                result["content"] = [*parts[:MAX_PARTS], {"type": "text", "text": note}]
-        return item
-
-    def _report(self, name: str, problem: str) -> None:
-        if name not in self._reported and len(self._reported) < MAX_TOOLS:
-            self._reported.add(name)
-            log.warning("MCP server %s: tool %r is left out: %s", self._server, name, problem)
 
 
 def screened(tools: list[Any], report: Callable[[str, str], None]) -> list[dict[str, Any]]:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agentaudio.errors import MissingExtra
+from agentaudio.tools.mcp_bounds import (
+    LINE_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_NOISE_BYTES,
+    TOO_LONG,
+    TOO_MANY_VALUES,
+    TOO_MUCH_NOISE,
+    Words,
+    mended,
+    too_many_values,
+)
 from agentaudio.tools.program import Program
 
 try:
@@ -20,39 +29,9 @@ try:
 except ImportError as error:
     raise MissingExtra("a tool of an MCP server", "mcp") from error
 
-MAX_MESSAGE_BYTES = 8_000_000
-"""Longest message of an MCP server; the longest sound in an answer is three quarters of it."""
-MAX_MESSAGE_VALUES = 200_000
-"""Most values in a message, counted by its commas, colons and opening brackets: no other thread runs while compiled
-code parses it, a quarter of a second for so many."""
-MAX_NOISE_BYTES = 1_000_000
-"""Most output between two messages that is not a message; each line counts as LINE_BYTES more."""
-MAX_UNASKED_BYTES, UNASKED_S = 500_000, 30.0
-"""Most bytes of messages within these seconds that answer no request, such as notifications; each counts as LINE_BYTES
-more."""
-LINE_BYTES = 100
-KEPT_STDERR_BYTES = 4_000
 EXIT_S = 2.0
 """Time for a server to end by itself once its input is closed."""
 _PAUSE_BYTES = 65_536
-_ESCAPE = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.")
-"""An escape of JSON; the group is half of a surrogate pair, which pydantic refuses and other parsers accept."""
-_ANSWERS = (mcp_types.JSONRPCResponse, mcp_types.JSONRPCError)
-
-
-class Words:
-    """What is known about the end of a server: its last words on standard error, and why it was stopped."""
-
-    def __init__(self) -> None:
-        self.problem = ""
-        self._kept = bytearray()
-
-    def add(self, piece: bytes) -> None:
-        self._kept = (self._kept + piece)[-KEPT_STDERR_BYTES:]
-
-    def last(self, chars: int) -> str:
-        """The problem, or the last words on one line."""
-        return self.problem or " ".join(self._kept.decode("utf-8", "replace")[-chars:].split())
 
 
 @contextlib.asynccontextmanager
@@ -71,12 +50,7 @@ async def program_streams(
     program = await Program.start(command, env=env, folder=folder, talks=True, line_bytes=MAX_MESSAGE_BYTES)
     to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_server, from_session = anyio.create_memory_object_stream[SessionMessage](0)
-    asked: set[str | int] = set()
-    works = (
-        _hear(program, to_session, words, asked),
-        _tell(program, from_session, to_session, asked),
-        _note(program, words),
-    )
+    works = (_hear(program, to_session, words), _tell(program, from_session, to_session), _note(program, words))
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield from_server, to_server
@@ -94,16 +68,14 @@ async def program_streams(
             await program.end()
 
 
-async def _hear(program: Program, to_session: Any, words: Words, asked: set[str | int]) -> None:
-    """asked: the ids of the requests that are not answered yet"""
-    noise = unasked = since_pause = 0
-    since = time.monotonic()
+async def _hear(program: Program, to_session: Any, words: Words) -> None:
+    noise = since_pause = 0
     with to_session, contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
         while True:
             try:
                 line = await program.stdout.readline()
             except ValueError:
-                words.problem = f"it sent a message longer than {MAX_MESSAGE_BYTES} bytes, which is the limit"
+                words.problem = TOO_LONG
                 return
             if not line:
                 return
@@ -111,31 +83,18 @@ async def _hear(program: Program, to_session: Any, words: Words, asked: set[str 
             if since_pause > _PAUSE_BYTES:
                 since_pause = 0
                 await asyncio.sleep(0)  # reading buffered lines does not let other servers go on
-            if sum(map(line.count, (b",", b":", b"["))) > MAX_MESSAGE_VALUES:
-                words.problem = f"it sent a message of more than {MAX_MESSAGE_VALUES} values, which is the limit"
+            if too_many_values(line):
+                words.problem = TOO_MANY_VALUES
                 return
             try:
                 message = _message(line)
             except ValueError:
                 noise += len(line) + LINE_BYTES
                 if noise > MAX_NOISE_BYTES:
-                    words.problem = f"it printed {MAX_NOISE_BYTES} bytes that are not messages, which is the limit"
+                    words.problem = TOO_MUCH_NOISE
                     return
                 continue
             noise = 0
-            if isinstance(message, _ANSWERS) and message.id in asked:
-                asked.discard(message.id)
-                unasked = 0
-            else:
-                if time.monotonic() - since > UNASKED_S:
-                    since, unasked = time.monotonic(), 0
-                unasked += len(line) + LINE_BYTES
-                if unasked > MAX_UNASKED_BYTES:
-                    words.problem = (
-                        f"it sent {MAX_UNASKED_BYTES} bytes of messages within {UNASKED_S:.0f} s that answer no "
-                        "request, which is the limit"
-                    )
-                    return
             await to_session.send(SessionMessage(message))
 
 
@@ -145,19 +104,14 @@ def _message(line: bytes) -> Any:
     try:
         return read(line, by_name=False)
     except ValueError:
-        mended = _ESCAPE.sub(
-            lambda found: rb"\ufffd" if found[1] else found[0], line.decode("utf-8", "replace").encode()
-        )
-        if mended == line:
+        if (whole := mended(line)) == line:
             raise
-        return read(mended, by_name=False)
+        return read(whole, by_name=False)
 
 
-async def _tell(program: Program, from_session: Any, to_session: Any, asked: set[str | int]) -> None:
+async def _tell(program: Program, from_session: Any, to_session: Any) -> None:
     try:
         async for sent in from_session:
-            if isinstance(sent.message, mcp_types.JSONRPCRequest):
-                asked.add(sent.message.id)
             line = sent.message.model_dump_json(by_alias=True, exclude_unset=True) + "\n"
             program.stdin.write(line.encode())
             await program.stdin.drain()

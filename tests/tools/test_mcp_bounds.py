@@ -10,13 +10,13 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.local_http import local_server
+from support.local_http import Answer, Asked, local_server
 
 from agentaudio import RunContext, Tool
 from agentaudio.conversation import Conversation
@@ -25,7 +25,7 @@ from agentaudio.errors import MissingExtra, OptionError, ToolError
 pytestmark = pytest.mark.hostile
 
 try:
-    from agentaudio.tools import mcp_listing, mcp_stdio
+    from agentaudio.tools import mcp_bounds, mcp_listing, mcp_screen
     from agentaudio.tools.mcp import McpServer
 except MissingExtra as missing:
     pytest.skip(str(missing), allow_module_level=True)
@@ -181,7 +181,7 @@ def test_an_answer_of_too_many_parts_is_cut() -> None:
     with serving(f"tools = [one()]\ndef called(p):\n    return {{'content': [{part}] * 40_000}}") as server:
         (tool,) = server.tools()
         text = asyncio.run(tool.call(CONTEXT, {})).text
-    assert text == "x\n" * mcp_listing.MAX_PARTS + "[39500 more parts of the answer were left out]"
+    assert text == "x\n" * mcp_screen.MAX_PARTS + "[39500 more parts of the answer were left out]"
 
 
 def test_two_tools_of_one_name_are_reported_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -238,7 +238,7 @@ def test_standard_error_is_kept_in_memory_and_bounded() -> None:
             assert asyncio.run(tool.call(CONTEXT, {})).text == "fine"
     assert used() - disk < 20_000  # blocks of 512 bytes
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
-    words = mcp_stdio.Words()
+    words = mcp_bounds.Words()
     for _ in range(1000):
         words.add(b"abc " * 1000)
     assert words.last(300) == " ".join(["abc"] * 75)
@@ -282,6 +282,68 @@ def test_an_answer_over_http_is_bounded(status: int, headers: dict[str, str], bo
         web.answers["/mcp"] = (status, headers, body)
         with pytest.raises(OptionError, match="cannot be reached"), McpServer(f"{web.url}/mcp") as server:
             server.tools()
+
+
+def answering(reply: Callable[[dict[str, Any]], Answer]) -> Callable[[Asked], Answer]:
+    """Answers of a server over HTTP: the protocol's own, and `reply` to a call, which gets its request."""
+    fine = {"content-type": "application/json"}
+
+    def answer(asked: Asked) -> Answer:
+        request = json.loads(asked.body or "{}")
+        if request.get("method") == "tools/call":
+            return reply(request)
+        if "id" not in request or "method" not in request:
+            return 202 if request else 405, {}, b""
+        info = {"name": "raw", "version": "1"}
+        result: dict[str, Any] = {"tools": [{"name": "a", "inputSchema": {"type": "object"}}]}
+        if request["method"] == "initialize":
+            version = request["params"]["protocolVersion"]
+            result = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
+        elif request["method"] != "tools/list":
+            body = {"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32601, "message": "not here"}}
+            return 200, fine, json.dumps(body).encode()
+        return 200, fine, json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode()
+
+    return answer
+
+
+EVENTS = {"content-type": "text/event-stream"}
+PING = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
+FLOODS = {
+    "pings": b"".join(b"event: message\ndata: %s\n\n" % json.dumps(PING | {"id": n}).encode() for n in range(20_000)),
+    "comments": b":\n" * 1_000_000,
+    "many values": b"event: message\ndata: [" + b"1," * 300_000 + b"1]\n\n",
+    "a line without an end": b"data: " + b"x" * 9_000_000,
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_a_flood_over_http_ends_the_connection_with_the_reason(kind: str) -> None:
+    with local_server() as web:
+        web.answers["/mcp"] = answering(lambda _: (200, EVENTS, FLOODS[kind]))
+        with McpServer(f"{web.url}/mcp") as server:
+            (tool,) = server.tools()
+            with pytest.raises(ToolError, match=r"was lost: it (sent|printed).* which is the limit"):
+                asyncio.run(tool.call(CONTEXT, {}))
+        answers = [asked for asked in web.asked if b'"result":{}' in asked.body.replace(b" ", b"")]
+        assert len(answers) < 300
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(("text", "read"), [(r"a\ud800b", "a\ufffdb"), (r"\udfff \ud83d\ude00", "\ufffd \U0001f600")])
+def test_half_characters_in_an_answer_over_http_do_not_lose_it(streams: bool, text: str, read: str) -> None:
+    def reply(request: dict[str, Any]) -> Answer:
+        content = f'[{{"type": "text", "text": "{text}"}}]'
+        body = f'{{"jsonrpc": "2.0", "id": {request["id"]}, "result": {{"content": {content}}}}}'
+        if streams:
+            return 200, EVENTS, f"event: message\ndata: {body}\n\n".encode()
+        return 200, {"content-type": "application/json"}, body.encode()
+
+    with local_server() as web:
+        web.answers["/mcp"] = answering(reply)
+        with McpServer(f"{web.url}/mcp") as server:
+            (tool,) = server.tools()
+            assert asyncio.run(tool.call(CONTEXT, {})).text == read
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -20,11 +20,11 @@ from agentaudio.errors import OptionError, ToolError
 from agentaudio.portal import portal
 from agentaudio.sound import decode
 from agentaudio.tools import mcp as mcp_module
-from agentaudio.tools import mcp_stdio
+from agentaudio.tools import mcp_bounds, mcp_stdio
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.mcp import McpServer
 from agentaudio.tools.mcp_connection import McpConnection
-from agentaudio.tools.mcp_listing import Screen
+from agentaudio.tools.mcp_screen import screened_transport
 from agentaudio.tools.result import ToolResult
 from fuzzing import mutate
 from fuzzing.near import run_near
@@ -76,7 +76,7 @@ class Peer:
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
         self.lines: list[bytes] = []
-        self.stdout = asyncio.StreamReader(limit=mcp_stdio.MAX_MESSAGE_BYTES)
+        self.stdout = asyncio.StreamReader(limit=mcp_bounds.MAX_MESSAGE_BYTES)
         self.stdin = self
         self._rest = b""
 
@@ -122,19 +122,18 @@ class InMemory(McpConnection):
         self.peer = peer = Peer()
         to_session, from_server = anyio.create_memory_object_stream[Any](0)
         to_server, from_session = anyio.create_memory_object_stream[Any](0)
-        asked: set[str | int] = set()
         work = (
-            mcp_stdio._hear(peer, to_session, words, asked),  # type: ignore[arg-type]
-            mcp_stdio._tell(peer, from_session, to_session, asked),  # type: ignore[arg-type]
+            mcp_stdio._hear(peer, to_session, words),  # type: ignore[arg-type]
+            mcp_stdio._tell(peer, from_session, to_session),  # type: ignore[arg-type]
         )
         tasks = [asyncio.create_task(one) for one in work]
 
         @contextlib.asynccontextmanager
         async def transport() -> AsyncIterator[Any]:
-            yield Screen(from_server, "fuzz"), to_server
+            yield from_server, to_server
 
         try:
-            async with Client(transport()) as client:
+            async with Client(screened_transport(transport(), "fuzz", words)) as client:
                 yield client
         finally:
             for task in tasks:
