@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agentaudio.saved_conversation import save_conversation as save_conversation
     from agentaudio.session import Session as Session
     from agentaudio.sound.audio import Audio as Audio
+    from agentaudio.speaker import Speaker as Speaker
     from agentaudio.storage.sqlite_store import SqliteStore as SqliteStore
     from agentaudio.tools.context import RunContext as RunContext
     from agentaudio.tools.external import external_tool as external_tool
@@ -49,6 +50,7 @@ _HOMES = {
     "Reply": "agentaudio.reply",
     "RunContext": "agentaudio.tools.context",
     "Session": "agentaudio.session",
+    "Speaker": "agentaudio.speaker",
     "SpeechLM": "agentaudio.model.speech_lm",
     "SqliteStore": "agentaudio.storage.sqlite_store",
     "Tool": "agentaudio.tools.tool",

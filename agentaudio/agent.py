@@ -71,18 +71,18 @@ class Agent(Uncopied, instead="share it, as each session is separate, or make an
         if isinstance(model, type) or not isinstance(self.model, SpeechLM):
             raise OptionError(f"{model!r:.100} is not a speech model; give a name or an object like a SpeechLM")
         self.instructions = instructions
-        self._setup = Setup(self.model, found, resources, own_voice, options, approve, max_steps, limits)
-        self._setup.check()
+        self.setup = Setup(self.model, found, resources, own_voice, options, approve, max_steps, limits)
+        self.setup.check()
 
     @property
     def tools(self) -> Mapping[str, Tool]:
         """The tools by name."""
-        return self._setup.tools
+        return self.setup.tools
 
     @property
     def voice(self) -> Voice | None:
         """The voice of new sessions; None is the model's own."""
-        return self._setup.voice
+        return self.setup.voice
 
     def session(
         self,
@@ -104,12 +104,12 @@ class Agent(Uncopied, instead="share it, as each session is separate, or make an
 
         Raises OptionError when a tool takes a RunContext with data of another class.
         """
-        self._setup.check_deps(deps)
+        self.setup.check_deps(deps)
         conversation = Conversation() if conversation is None else conversation.copy()
         if self.instructions and not any(message.role == "system" for message in conversation):
             conversation.messages.insert(0, Message("system", (TextPart(self.instructions),)))
-        chosen = self._setup.voice if voice is None else self._setup.find_voice(voice)
-        return Session(self._setup, conversation, chosen, plays=plays, deps=deps, keeper=keeper)
+        chosen = self.setup.voice if voice is None else self.setup.find_voice(voice)
+        return Session(self.setup, conversation, chosen, plays=plays, deps=deps, keeper=keeper)
 
     def live(
         self,
@@ -169,16 +169,16 @@ class Agent(Uncopied, instead="share it, as each session is separate, or make an
     async def warm_up(self) -> None:
         """Load models, documents and voices now, so that the first turn is as fast as later ones."""
         require_asyncio()
-        if self._setup.tools:
-            await asyncio.to_thread(self._setup.resources.prepare)
-        await self.model.warm_up(self._setup.specs() if self._setup.tools else ())
+        if self.setup.tools:
+            await asyncio.to_thread(self.setup.resources.prepare)
+        await self.model.warm_up(self.setup.specs() if self.setup.tools else ())
 
     async def aclose(self) -> None:
         """Release the resources of the tools, and close the model. When one of them raises, the others still end."""
         require_asyncio()
         async with AsyncExitStack() as ending:
             ending.push_async_callback(self.model.aclose)
-            for tool in reversed(list(self._setup.tools.values())):
+            for tool in reversed(list(self.setup.tools.values())):
                 if tool.release is not None:
                     ending.push_async_callback(tool.release)
 

@@ -95,6 +95,9 @@ class Recognises(Protocol):
 class Speaks(Protocol):
     """A speech model that can speak given words."""
 
+    async def prepare(self, voice: ReferenceVoice | None) -> None:
+        """Make now what speaking in a voice takes, so that its first words come sooner; see `Synthesiser.prepare`."""
+
     def say(
         self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:

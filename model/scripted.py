@@ -89,6 +89,9 @@ class Scripted:
                 return
         yield End()
 
+    async def prepare(self, voice: ReferenceVoice | None) -> None:
+        """Nothing: a tone sounds the same in every voice."""
+
     async def say(
         self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:

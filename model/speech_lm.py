@@ -124,13 +124,13 @@ class GenerateOptions:
         if refused := sorted(chosen - able.options):
             honoured = ", ".join(["speak", *sorted(able.options)])
             raise OptionError(f"model {model.name!r} does not take {', '.join(refused)}; it takes: {honoured}")
-        if self.language and able.languages and not _covered(self.language, able.languages):
+        if self.language and able.languages and not language_is_covered(self.language, able.languages):
             known = ", ".join(able.languages)
             raise OptionError(f"model {model.name!r} does not speak {self.language!r}; it speaks: {known}")
         return self
 
 
-def _covered(tag: str, known: Sequence[str]) -> bool:
+def language_is_covered(tag: str, known: Sequence[str]) -> bool:
     """Whether a known tag is `tag` or a prefix of it in whole subtags, in any case: "en" covers "en-GB".
 
     Source: basic filtering of RFC 4647, section 3.3.1.

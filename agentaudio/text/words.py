@@ -1,4 +1,4 @@
-"""The words of an English request, and how much each of them says."""
+"""The words of a text, and how much each word of an English request says."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from agentaudio.text.languages import CJK
 from agentaudio.text.stems import stem
 
 _WORD = re.compile(r"[a-z]+/[a-z_/]+|\d[\d,]*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[+*/^%×÷()-]")
+_UNIT = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
+CJK_PER_WORD = 1.5
+"""Chinese or Japanese characters that take as long to say as a word."""
+
 _CONTRACTIONS = {
     "what's": "what is", "who's": "who is", "where's": "where is", "when's": "when is", "how's": "how is",
     "it's": "it is", "that's": "that is", "i'm": "i am", "i'd": "i would", "i'll": "i will", "i've": "i have",
@@ -56,6 +61,13 @@ _POLITE_OPENING = frozenset(
 
 QUESTION_WORDS = frozenset("what which who whom whose when where why how".split())
 _ASKING_VERBS = frozenset("is are was were do does did can could will would has have had should".split())
+
+
+def word_count(text: str) -> float:
+    """Words of a text in any script; a Chinese or Japanese character is part of one."""
+    parts = _UNIT.findall(text)
+    cjk = sum(1 for part in parts if re.match(f"[{CJK}]", part))
+    return len(parts) - cjk + cjk / CJK_PER_WORD
 
 
 def split_words(text: str) -> list[str]:

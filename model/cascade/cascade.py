@@ -83,6 +83,11 @@ class Cascade:
         hint = await asyncio.to_thread(self._chat.expected, tools)
         return await self._recogniser.recognise(audio, language=language, hint=hint)
 
+    async def prepare(self, voice: ReferenceVoice | None) -> None:
+        """Prepare a voice; see Speaks."""
+        if self._synthesiser is not None:
+            await self._synthesiser.prepare(voice)
+
     async def say(
         self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:

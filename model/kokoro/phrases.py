@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from agentaudio.text.languages import CJK, has_cjk
+from agentaudio.text.languages import has_cjk
 from agentaudio.text.phrases import SpokenPhrases
 from agentaudio.text.spoken_form import spoken_words
+from agentaudio.text.words import word_count
 
 SHORTEST_WORDS = 5
 """Kokoro adds sounds to phrases of one to three words, and is safe from about five on."""
@@ -19,8 +20,6 @@ _JOINTS = re.compile(
     r"|because|when|while|where|which)\s)"
 )
 _CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[，；：、])|\s+(?=[—–-]\s)")
-_WORD = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
-CJK_PER_WORD = 1.5
 
 
 class SafePhrases:
@@ -92,10 +91,3 @@ def _cut(phrase: str) -> list[str]:
             start = last
         last = match.end() if match else end
     return [*found, phrase[start:].strip()]
-
-
-def word_count(text: str) -> float:
-    """Words of a text; a Chinese or Japanese character is part of one."""
-    parts = _WORD.findall(text)
-    cjk = sum(1 for part in parts if re.match(f"[{CJK}]", part))
-    return len(parts) - cjk + cjk / CJK_PER_WORD

@@ -11,8 +11,8 @@ from agentaudio.model.kokoro.chinese import chinese_runs, has_han
 from agentaudio.model.kokoro.english import EnglishPhonemes
 from agentaudio.model.kokoro.letter_sounds import SHIPPED, LetterSounds, british
 from agentaudio.model.kokoro.lexicon import Lexicon
-from agentaudio.model.kokoro.phrases import CJK_PER_WORD, word_count
 from agentaudio.model.kokoro.symbols import LONGEST
+from agentaudio.text.words import CJK_PER_WORD, word_count
 
 MARKS = ";:,.!?…—"
 

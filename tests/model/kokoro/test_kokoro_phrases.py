@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentaudio.model.kokoro.phrases import LONGEST_WORDS, SHORTEST_WORDS, SafePhrases, word_count
+from agentaudio.model.kokoro.phrases import LONGEST_WORDS, SHORTEST_WORDS, SafePhrases
+from agentaudio.text.words import word_count
 
 TEXTS = (
     "Sure. It is long. The Great Wall is a series of fortifications, built by several dynasties. Yes. No.",
