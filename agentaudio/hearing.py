@@ -15,8 +15,10 @@ Utterance = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO |
 """Text is a `str`, which is never read as a path. Sound is Audio, or a sound file as Path, bytes or binary file. An
 AudioPart is sound whose words may be known."""
 
-UserInput = Utterance | Mapping[str, Any]
-"""Input of a turn: an utterance, or the results of `Reply.open_calls` by call id."""
+Utterances = Utterance | list[Utterance] | tuple[Utterance, ...]
+UserInput = Utterances | Mapping[str, Any]
+"""Input of a turn: an utterance, or several that are one message, such as a sound and a written question about it; or
+the results of `Reply.open_calls` by call id."""
 
 HELD_SAMPLES = 60_000_000
 """Most samples (240 MB) of a user's sound: a file whose rate is higher than the model's longest sound may have is
@@ -24,12 +26,26 @@ resampled to the highest of 48, 24 and 16 kHz that it may have, and to 16 kHz wh
 _RATES_HZ = (48_000, 24_000, 16_000)
 
 
-async def hear(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
-    """Convert the utterance `said` to a part of the conversation.
+async def hear(said: Utterances, model: SpeechLM) -> tuple[TextPart | AudioPart, ...]:
+    """Convert what a user said to parts of a message of the conversation.
 
-    Raises AudioError for input that is empty, silent, too long or not sound, and OptionError for sound
-    when the model does not hear.
+    Raises AudioError for input that is empty, silent, too long or not sound, and for several sounds that are too long
+    together; OptionError for sound when the model does not hear.
     """
+    if not isinstance(said, list | tuple):
+        return (await _part(said, model),)
+    if not said:
+        raise AudioError("the input is empty; say or write something")
+    parts = [await _part(one, model) for one in said]
+    duration = sum(part.audio.duration for part in parts if isinstance(part, AudioPart))
+    if duration > (most := model.capabilities.max_audio_s):
+        raise AudioError(
+            f"the sounds last {duration:.0f} s, and model {model.name!r} takes at most {most:.0f} s; cut them first"
+        )
+    return tuple(parts)
+
+
+async def _part(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
     if isinstance(said, str):
         if not said.strip():
             raise AudioError("the input is empty; say or write something")
@@ -47,9 +63,8 @@ async def hear(said: Utterance, model: SpeechLM) -> TextPart | AudioPart:
         raise AudioError(f"{name} holds no sound; record it again")
     if audio.is_silent:
         raise AudioError(f"{name} is silent (peak {audio.peak:.0e}); check the microphone and record it again")
-    if audio.duration > model.capabilities.max_audio_s:
+    if audio.duration > most:
         raise AudioError(
-            f"{name} lasts {audio.duration:.0f} s, and model {model.name!r} takes at most "
-            f"{model.capabilities.max_audio_s:.0f} s; cut it first"
+            f"{name} lasts {audio.duration:.0f} s, and model {model.name!r} takes at most {most:.0f} s; cut it first"
         )
     return AudioPart(audio, part.transcript if part is not None else None)

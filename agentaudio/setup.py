@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from agentaudio.keeper import Keeper, TurnEnd
 from agentaudio.limits import Limits
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.resources import Resources
+from agentaudio.tools.context import RunContext
 from agentaudio.tools.execution import Approve, ToolRun
 from agentaudio.tools.tool import Tool
 from agentaudio.voice_library.voice import Voice
@@ -58,6 +59,22 @@ class Setup:
         voice = self.resources.find_voice(wanted)
         self._check_speaks_in(voice)
         return voice
+
+    def with_external(self, tools: Iterable[Tool]) -> Setup:
+        """The setup with further tools, which the caller runs; each replaces a tool of the same name.
+
+        Raises OptionError for tools when the model cannot call any.
+        """
+        added = {tool.name: tool for tool in tools}
+        if not added:
+            return self
+        setup = replace(self, tools={**self.tools, **added}, _specs=[])
+        setup.check()
+        if self.ready or not self.tools:  # the phrases of the own tools are read once only
+            kept = [spec for spec in (self.specs() if self.tools else ()) if spec.name not in added]
+            context = RunContext(Conversation(), None)
+            setup._specs.append((*kept, *(tool.spec(context) for tool in added.values())))
+        return setup
 
     def check_deps(self, deps: Any) -> None:
         """Raises OptionError when a tool expects user data of another class."""

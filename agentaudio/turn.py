@@ -126,15 +126,14 @@ class Turn:
             for run in runs:
                 self._voice.change(run)
             return
-        part = None if user is None else await hear(user, self._setup.model)
+        parts = () if user is None else await hear(user, self._setup.model)
         if waiting:
             self._add("tool", *(without_result(call) for call in waiting))
         self._state.bring_in(self._number)
-        if part is None:
-            return
-        self._add("user", part)
-        if isinstance(part, AudioPart) and part.transcript is not None:
-            await self._take_heard(Heard(part.transcript))
+        if parts:
+            self._add("user", *parts)
+        if known := [part.transcript for part in parts if isinstance(part, AudioPart) and part.transcript is not None]:
+            await self._take_heard(Heard(" ".join(known)))
 
     def _add(self, role: Role, *parts: Part) -> None:
         self._state.conversation.add(role, *parts, turn=self._number)
@@ -253,9 +252,10 @@ class Turn:
         if heard.final:
             self._record.heard = heard
             self._record.time("heard")
+            words = heard.text  # of all sounds of the message: the transcript of the first
             for position, part in enumerate(self._added):
                 if isinstance(part, AudioPart):
-                    self._added[position] = AudioPart(part.audio, heard.text)
+                    self._added[position], words = AudioPart(part.audio, words), ""
                     self._state.conversation.replace(part, self._added[position])
         await self._record.put(events.SpeechHeard, text=heard.text, confidence=heard.confidence, final=heard.final)
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from support.models import calls, scripted
+from support.sounds import tone
 
 from agentaudio import Agent, tool
 from agentaudio.conversation import Citation, Passage, SpeechPart, ToolCall
-from agentaudio.errors import BackendError
+from agentaudio.errors import AudioError, BackendError
+from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import CallDelta, CitationDelta, Delta, TextDelta
 from agentaudio.tools.external import external_tool
 from agentaudio.tools.result import ToolResult
@@ -74,3 +76,16 @@ async def test_a_failure_in_a_later_step_keeps_the_speech_of_each_step() -> None
         await session.run("what is it?")
     parts = [part for message in session.conversation for part in message.parts if isinstance(part, SpeechPart)]
     assert [(part.text, part.interrupted) for part in parts] == [("Let me see.", False), ("It is", True)]
+
+
+async def test_one_message_of_the_user_may_hold_sounds_and_written_words() -> None:
+    agent = Agent(Scripted([{"heard": "what is this", "say": "A door."}]))
+    session = agent.session(plays=False)
+    await session.run([tone(300, 1), "Answer in one word.", tone(200, 1)])
+    asked, _ = session.conversation
+    assert [type(part).__name__ for part in asked.parts] == ["AudioPart", "TextPart", "AudioPart"]
+    assert asked.text == "what is this Answer in one word."  # the words of all sounds stand in the first
+    with pytest.raises(AudioError, match="empty"):
+        await session.run([])
+    with pytest.raises(AudioError, match="sounds last 4000 s"):
+        await session.run([tone(300, 2_000, 1_000), tone(300, 2_000, 1_000)])
