@@ -106,7 +106,7 @@ class Manifests(Target):
                 check_line(entry.problem)
                 continue
             try:
-                with entry.open() as file:
+                with entry.first.open() as file:
                     if SECRET in file.read(1_000):
                         raise Broken("outside", f"reads {entry.file}")
             except OSError:
