@@ -16,8 +16,9 @@ from agentaudio.server.errors import install_error_handlers, log_failure
 from agentaudio.server.gate import Gate
 from agentaudio.server.settings import ServerSettings
 from agentaudio.server.state import ServerState
+from agentaudio.server.web import page
 
-ROUTERS = (health.router, models.router)
+ROUTERS = (page.router, health.router, models.router)
 
 
 def create_app(agent: Agent, settings: ServerSettings = ServerSettings()) -> FastAPI:

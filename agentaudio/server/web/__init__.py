@@ -1,0 +1,1 @@
+"""The page at `/`: talk with the agent in a browser."""
