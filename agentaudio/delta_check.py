@@ -38,6 +38,7 @@ _FIELDS: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
         "call.name": str,
         "call.arguments": Mapping,
         "problem": (str, NoneType),
+        "is_native": bool,
     },
     CitationDelta: {
         "citation": Citation,

@@ -91,12 +91,14 @@ class StepFinished(BaseEvent):
 
     reason: as in the model's `End`; "length" when a limit ended it
     usage: counts such as `input_tokens` and `output_tokens`
+    irregular_calls: calls that the model wrote in another form than its own, such as JSON in its text
     """
 
     type: ClassVar[Literal["step.finished"]] = "step.finished"
     step: int
     reason: EndReason
     usage: Mapping[str, float] = field(default_factory=dict, hash=False)
+    irregular_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from agentaudio.conversation import Citation, ToolCall
-from agentaudio.events import BaseEvent, PassageCited
-from agentaudio.model.speech_lm import Heard, Imitation
+from agentaudio.events import BaseEvent, PassageCited, StepFinished
+from agentaudio.model.speech_lm import CallDelta, End, Heard, Imitation
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.reply import Reply, Stop
@@ -59,6 +60,12 @@ class Record:
     def post(self, kind: type[_AnyEvent], **fields: Any) -> None:
         """Emit an event at once."""
         self._outbox.post(self.event(kind, **fields))
+
+    async def step_finished(self, step: int, calls: Sequence[CallDelta], end: End) -> None:
+        """Add the usage of a generation, and emit its event."""
+        self.usage.update(end.usage)
+        irregular = sum(not call.is_native for call in calls)
+        await self.put(StepFinished, step=step, reason=end.reason, usage=end.usage, irregular_calls=irregular)
 
     def reply(self, stop: Stop, open_calls: tuple[ToolCall, ...]) -> Reply:
         """The reply of the turn so far, with the words and sound that the conversation holds."""

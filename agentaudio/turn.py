@@ -200,8 +200,7 @@ class Turn:
                 parts += [delta.call for delta in calls]
                 if parts:
                     self._add("assistant", *parts)
-        self._record.usage.update(end.usage)
-        await self._record.put(events.StepFinished, step=step, reason=end.reason, usage=end.usage)
+        await self._record.step_finished(step, calls, end)
         return calls, end
 
     async def _act(self, deltas: Sequence[CallDelta], *, offered: bool) -> bool:

@@ -14,8 +14,9 @@ MAX_DEPTH = 4
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "kwargs")
 _BARE_KEY = re.compile(r"([{,]\s*)([A-Za-z_]\w*)(\s*:)")
 _BARE_VALUE = re.compile(r"(:\s*)(?!true\b|false\b|null\b)([A-Za-z_][\w.\-]*)(\s*[,}])")
-_NAME = r"\s*(?:function\s*\n)?\s*(?:functions\.)?([\w.\-]+)(?::\d+)?\s*"
+_NAME = r"\s*(?:function\s+)?(?:functions\.)?([\w.\-]+)(?::\d+)?\s*"
 _NAMED = re.compile(_NAME + r"(?:<[^<>]*>)?\s*(\{.*\}|)\s*", re.DOTALL)
+_FENCED = re.compile(r"\s*```[A-Za-z_]*\s*(.*?)\s*```\s*", re.DOTALL)
 _CALLED = re.compile(r"\s*\[?" + _NAME + r"\((.*)\)\s*\]?\s*", re.DOTALL)
 
 
@@ -29,11 +30,14 @@ class LooseCall:
 
 
 def json_calls(text: str, tools: Mapping[str, Any], *, strict: bool = False) -> list[LooseCall]:
-    """The calls in a text: one object or several, a name with an object below or behind it, or `name(key=value)`.
+    """The calls in a text: one object or several, a name with an object below or behind it, or `name(key=value)`, each
+    also in a code fence.
 
     strict: only calls of `tools`, or objects that have both a name and arguments; otherwise the text was framed
         as a call, and any name counts
     """
+    if (fenced := _FENCED.fullmatch(text)) is not None:
+        text = fenced[1]
     value = _read(text)
     if value is not None:
         return list(_calls(value, tools, strict, MAX_DEPTH))

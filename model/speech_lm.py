@@ -177,10 +177,12 @@ class CallDelta:
     """A complete tool call.
 
     problem: why the call cannot be run (malformed JSON, for example), as a message for the model; None when it can
+    is_native: whether the model wrote it in its own form, and not as text that only resembles a call
     """
 
     call: ToolCall
     problem: str | None = None
+    is_native: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ class WrittenCalls:
         problem = call.problem
         if problem is None and call.name in self._tools:
             problem = misfit(self._tools[call.name], call.arguments)
-        return CallDelta(ToolCall(f"call_{uuid4().hex[:16]}", call.name, call.arguments), problem)
+        return CallDelta(ToolCall(f"call_{uuid4().hex[:16]}", call.name, call.arguments), problem, is_native=False)
 
 
 async def without_written_calls(deltas: AsyncIterator[Delta], tools: Sequence[ToolSpec]) -> AsyncGenerator[Delta, None]:

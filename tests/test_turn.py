@@ -65,6 +65,12 @@ async def test_passages_are_cited_when_the_answer_is_complete_not_before_the_cal
     assert (reply.stop, reply.citations) == ("tool_calls", ())
 
 
+async def test_calls_in_another_form_than_the_models_own_are_counted() -> None:
+    step = [CallDelta(ToolCall(str(n), "look", {}), is_native=n == 0) for n in range(3)]
+    events = [event async for event in Agent(scripted(step, "Oak."), tools=[look]).session().stream("go")]
+    assert [e.irregular_calls for e in events if e.type == "step.finished"] == [2, 0]
+
+
 async def test_a_failure_in_a_later_step_keeps_the_speech_of_each_step() -> None:
     def breaks(*_: object) -> Iterator[Delta]:
         yield TextDelta("It is ")

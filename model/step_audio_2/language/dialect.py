@@ -110,15 +110,21 @@ class Translation:
         """The specs for the prompt, in the order of the tools."""
         return [self.twins[tool.name].native if tool.name in self.twins else tool for tool in self.tools]
 
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Our names of the tools that have a native name, which models write too; to the native names."""
+        native = {twin.native.name for twin in self.twins.values()}
+        return {ours: twin.native.name for ours, twin in self.twins.items() if ours not in native}
+
     def to_native(self, call: ToolCall) -> ToolCall:
         """A call of the conversation, as the model writes it."""
         twin = self.twins.get(call.name)
         return call if twin is None else ToolCall(call.id, twin.native.name, twin.to_native(call.arguments))
 
     def to_ours(self, call: ToolCall) -> ToolCall:
-        """A call that the model wrote, as our tools take it."""
+        """A call that the model wrote, under the native name or ours, as our tools take it."""
         for name, twin in self.twins.items():
-            if twin.native.name == call.name:
+            if call.name in (twin.native.name, name):
                 return ToolCall(call.id, name, twin.to_ours(call.arguments))
         return call
 

@@ -7,12 +7,15 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.errors import ConversationError, did_you_mean
 from agentaudio.model.call_arguments import Refused, misfit, read_json, repaired_object
+from agentaudio.model.loose_calls import LooseCall, json_calls
 from agentaudio.model.speech_lm import CallDelta
+from agentaudio.model.tagged_calls import tagged_calls
 
 Problem = Literal[
     "not_a_function",
@@ -40,6 +43,7 @@ class ReadCall:
     problem: what is wrong, None for a well-formed call
     message: the problem in words for the model; "" without a problem
     source: the text between the tags
+    is_native: whether it was written as the model was trained to, or in another form, such as Hermes' JSON
     """
 
     name: str
@@ -49,11 +53,12 @@ class ReadCall:
     problem: Problem | None = None
     message: str = ""
     source: str = ""
+    is_native: bool = True
 
     def delta(self, call_id: str | None = None) -> CallDelta:
         """The call for the agent's loop, which returns a problem to the model. call_id: None for a random one"""
         call = ToolCall(call_id or f"call_{uuid.uuid4().hex[:16]}", self.name or "unknown", dict(self.arguments))
-        return CallDelta(call, self.message or None)
+        return CallDelta(call, self.message or None, is_native=self.is_native)
 
 
 def written_call(name: str, arguments: Mapping[str, Any]) -> str:
@@ -76,11 +81,20 @@ class ToolCallParser:
     Source: the vLLM fork's step_audio_2 tool parser, and its treatment of the cases that it fails on.
 
     tools: the tools in the prompt; None accepts all names and arguments
-    repair: repair broken JSON, see `repaired_object`
+    aliases: other names of tools in the prompt, to the names there
+    repair: repair broken JSON, see `repaired_object`, and read calls of other forms than the model's own: one JSON
+        object with name and arguments, name and arguments in one line, `name(key=value)`, also in a code fence
     """
 
-    def __init__(self, tools: Sequence[ToolSpec] | None = None, *, repair: bool = True) -> None:
+    def __init__(
+        self,
+        tools: Sequence[ToolSpec] | None = None,
+        *,
+        aliases: Mapping[str, str] = MappingProxyType({}),
+        repair: bool = True,
+    ) -> None:
         self._tools = None if tools is None else {tool.name: tool for tool in tools}
+        self._aliases = aliases
         self._repair = repair
         self._pending = ""
         self._body: _Body | None = None
@@ -117,12 +131,35 @@ class ToolCallParser:
                 end = self._body.end(self._pending, final)
                 if end is None:
                     return found
-                found.append(self._read(self._pending[: end.body], end.closed))
+                found += self._read(self._pending[: end.body], end.closed)
                 self._pending = self._pending[end.rest :]
                 self._body = None
 
-    def _read(self, body: str, closed: bool) -> ReadCall:
+    def _read(self, body: str, closed: bool) -> list[ReadCall]:
         kind, name, written = _lines(body)
+        is_native = kind == "function" and _NAME.fullmatch(name) is not None
+        if self._repair and closed and not is_native and (others := self._other_forms(body)):
+            return others
+        return [self._native(kind, name, written, body, closed)]
+
+    def _other_forms(self, body: str) -> list[ReadCall]:
+        known = self._tools or {}
+        found = tagged_calls(body, known, whole=True) or json_calls(body, known)
+        return [self._checked(one, body) for one in found]
+
+    def _checked(self, call: LooseCall, body: str) -> ReadCall:
+        name = self._aliases.get(call.name, call.name)
+        problem: Problem | None = None
+        message = call.problem or ""
+        if message:
+            problem = "arguments_not_object"
+        elif self._tools is not None and name not in self._tools:
+            problem, message = "unknown_function", _unknown(name, self._tools)
+        elif self._tools is not None and (why := misfit(self._tools[name], call.arguments)) is not None:
+            problem, message = "misfit", why
+        return ReadCall(name[:128], call.arguments, True, False, problem, message, body, is_native=False)
+
+    def _native(self, kind: str, name: str, written: str, body: str, closed: bool) -> ReadCall:
         arguments: Any = {} if closed and not written else None
         repaired = False
         error = ""
@@ -149,8 +186,10 @@ class ToolCallParser:
             return wrong(
                 "not_a_function", f"a call is written {OPEN}function, the tool's name, and its arguments, line by line"
             )
+        is_native = name not in self._aliases
+        name = self._aliases.get(name, name)
         if self._tools is not None and name not in self._tools:
-            return wrong("unknown_function", f"there is no tool {name!r}; {did_you_mean(name, self._tools)}")
+            return wrong("unknown_function", _unknown(name, self._tools))
         if error and not repaired:
             return wrong(
                 "bad_json", f"the arguments of {name} are not JSON: {error[:200]}; write them as one JSON object"
@@ -159,7 +198,11 @@ class ToolCallParser:
             return wrong("arguments_not_object", f"the arguments of {name} must be one JSON object, such as {{}}")
         if self._tools is not None and (why := misfit(self._tools[name], arguments)) is not None:
             return wrong("misfit", why)
-        return ReadCall(name, arguments, closed, repaired, source=body)
+        return ReadCall(name, arguments, closed, repaired, source=body, is_native=is_native)
+
+
+def _unknown(name: str, tools: Mapping[str, ToolSpec]) -> str:
+    return f"there is no tool {name!r}; {did_you_mean(name, tools)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,30 @@ def test_a_call_that_cannot_be_run_says_why(written: str, problem: str) -> None:
     assert isinstance(delta, CallDelta) and delta.problem is not None and problem in delta.problem
 
 
+@pytest.mark.parametrize(
+    ("mode", "text"),
+    [
+        ("text", '{"name": "audio_search", "arguments": {"query": "robot"}}'),
+        ("text", 'I look. ```json\n{"name": "timbre_rag", "arguments": {"query": "robot"}}\n```'),
+        ("speech", '<tool_call>{"name": "timbre_rag", "arguments": {"query": "robot"}}</tool_call>'),
+        ("speech", 'One moment. functions.audio_search({"query": "robot"})'),
+    ],
+)
+def test_a_call_that_the_text_only_spells_is_called_and_not_spoken(mode: Mode, text: str) -> None:
+    reader = AnswerReader(VOCABULARY, mode, PromptBuilder(VOCABULARY).translation(Conversation(), [VOICES]))
+    deltas = [delta for token_id in VOCABULARY.encode(text) for delta in reader.feed(token_id)] + reader.finish()
+    (call,) = [delta for delta in deltas if isinstance(delta, CallDelta)]
+    assert (call.call.name, call.call.arguments, call.problem) == ("audio_search", {"query": "robot"}, None)
+    assert not call.is_native and "robot" not in reader.said.text and reader.said.call_ids == [call.call.id]
+
+
+def test_words_that_only_mention_a_tool_or_braces_stay_words() -> None:
+    text = 'The tool audio_search takes {"query": a text}, such as {robot}; a < b.'
+    reader = AnswerReader(VOCABULARY, "text", PromptBuilder(VOCABULARY).translation(Conversation(), [VOICES]))
+    deltas = [delta for token_id in VOCABULARY.encode(text) for delta in reader.feed(token_id)] + reader.finish()
+    assert all(isinstance(delta, TextDelta) for delta in deltas) and reader.said.text == text
+
+
 def test_a_call_that_was_cut_off_is_reported() -> None:
     reader = AnswerReader(VOCABULARY, "text", PromptBuilder(VOCABULARY).translation(Conversation(), [VOICES]))
     for token_id in [IDS.tool_call, *VOCABULARY.encode('function\ntimbre_rag\n{"query": "x')]:

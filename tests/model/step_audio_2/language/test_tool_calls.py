@@ -177,13 +177,54 @@ def test_without_the_mending_library_broken_json_is_reported(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        '{"name": "search", "arguments": {"query": "tea", "limit": 2}}',
+        '{"name": "search", "arguments": "{\\"query\\": \\"tea\\", \\"limit\\": 2}"}',
+        '\n{"name": "search", "parameters": {"query": "tea", "limit": 2}}\n',
+        '{"type": "function", "function": {"name": "search", "arguments": {"query": "tea", "limit": 2}}}',
+        '{"name": "search", "query": "tea", "limit": 2}',
+        'function search {"query": "tea", "limit": 2}',
+        'function search\n{"query": "tea", "limit": 2}',
+        'function\nsearch {"query": "tea", "limit": 2}',
+        'search\n{"query": "tea", "limit": 2}',
+        'search({"query": "tea", "limit": 2})',
+        'search(query="tea", limit=2)',
+        '```json\n{"name": "search", "arguments": {"query": "tea", "limit": 2}}\n```',
+        '```\nfunction\nsearch\n{"query": "tea", "limit": 2}\n```',
+        'functions.search {"query": "tea", "limit": 2}',
+        "<function=search><parameter=query>tea</parameter><parameter=limit>2</parameter></function>",
+        "{'name': 'web_search', 'arguments': {'query': 'tea', 'limit': 2}}",
+        'function\nweb_search\n{"query": "tea", "limit": 2}',
+    ],
+)
+def test_other_forms_of_a_call_are_read_and_counted(written: str) -> None:
+    parser = ToolCallParser([SEARCH], aliases={"web_search": "search"})
+    (found,) = parser.feed(f"{OPEN}{written}{CLOSE}") + parser.finish()
+    assert isinstance(found, ReadCall) and found.problem is None
+    assert (found.name, found.arguments) == ("search", {"query": "tea", "limit": 2})
+    assert not found.is_native and not found.delta().is_native
+
+
+def test_several_calls_between_one_pair_of_tags_are_all_read() -> None:
+    parser = ToolCallParser([SEARCH])
+    one, two = ({"name": "search", "arguments": {"query": word}} for word in ("tea", "milk"))
+    for written in (json.dumps([one, two]), f"{json.dumps(one)}\n{json.dumps(two)}"):
+        found = parser.feed(f"{OPEN}{written}{CLOSE}")
+        assert [call.arguments["query"] for call in found if isinstance(call, ReadCall)] == ["tea", "milk"]
+
+
+@pytest.mark.parametrize(
     ("text", "problem", "message"),
     [
         (call("{}", "serach"), "unknown_function", "did you mean 'search'"),
         (call("{}"), "misfit", "'query'"),
         (call('{"query": "a", "page": 2}'), "misfit", "'page'; it takes 'query', 'limit'"),
         (call("[1]"), "arguments_not_object", "one JSON object"),
-        (f'{OPEN}{{"name": "search"}}{CLOSE}', "not_a_function", "line by line"),
+        (f"{OPEN}please search for tea{CLOSE}", "not_a_function", "line by line"),
+        (f'{OPEN}{{"name": "search"}}{CLOSE}', "misfit", "'query'"),
+        (f'{OPEN}{{"name": "serach", "arguments": {{}}}}{CLOSE}', "unknown_function", "did you mean 'search'"),
+        (f'{OPEN}{{"name": "search", "arguments": [1]}}{CLOSE}', "arguments_not_object", "one object"),
         (f'{OPEN}function\nsearch\n{{"query": "a', "unterminated", "not finished"),
     ],
 )
