@@ -26,12 +26,12 @@ class Excerpt:
         return sum(end - start for start, end in self.speech)
 
 
-def find_excerpt(audio: Audio, activity: VoiceActivity) -> Excerpt:
+def find_excerpt(audio: Audio, activity: VoiceActivity, least_s: float = SHORTEST_SPEECH_S) -> Excerpt:
     """The stretch of up to LONGEST_S with the most speech, and MARGIN_S before and after it.
 
     A long recording is searched in blocks of BLOCK_S until one holds WISHED_S of speech.
 
-    Raises VoiceError when there is less than SHORTEST_SPEECH_S of speech, and MissingExtra without
+    Raises VoiceError when there is less than `least_s` of speech, and MissingExtra without
     the extra `embedded`.
     """
     best = Excerpt(audio.slice(0, 0), ())
@@ -41,10 +41,10 @@ def find_excerpt(audio: Audio, activity: VoiceActivity) -> Excerpt:
         found = _best_of(block, activity.speech(block))
         best = max(best, found, key=lambda excerpt: excerpt.speech_s)
         start += BLOCK_S
-    if best.speech_s < SHORTEST_SPEECH_S:
+    if best.speech_s < least_s:
         raise VoiceError(
             f"in {audio.duration:.1f} s of sound there are {best.speech_s:.1f} s of speech; "
-            f"give at least {SHORTEST_SPEECH_S:g} s, best {WISHED_S:g} to {LONGEST_S:g} s"
+            f"give at least {least_s:g} s, best {WISHED_S:g} to {LONGEST_S:g} s"
         )
     return best
 

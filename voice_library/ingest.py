@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import time
-import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from io import BufferedReader
-from pathlib import Path
 from typing import Any
 
-from agentaudio.errors import AgentAudioError, AudioError, VoiceError
-from agentaudio.sound.audio import Audio
+from agentaudio.errors import AudioError, VoiceError
 from agentaudio.sound.vad import VoiceActivity
-from agentaudio.voice_library.excerpt import LONGEST_S, WISHED_S, Excerpt, find_excerpt
+from agentaudio.voice_library.excerpt import WISHED_S
+from agentaudio.voice_library.gathering import Revoked, gather
 from agentaudio.voice_library.library import VoiceLibrary
-from agentaudio.voice_library.manifest import Entry, read_manifest
+from agentaudio.voice_library.manifest import Entry, plain_id, read_manifest
+from agentaudio.voice_library.manifest_tables import merged
 from agentaudio.voice_library.neighbours import Neighbours, encode_and_count_speakers
 from agentaudio.voice_library.prepared import PreparedVoice
 from agentaudio.voice_library.quality import measure_quality
 from agentaudio.voice_library.suggestion import suggest_card
 
-LONGEST_SOURCE_S = 600.0
-LARGEST_SOURCE_BYTES = 200_000_000
-HIGHEST_RATE_HZ = 48_000
-LEAST_LOST_S = 0.5
-"""Seconds of speech outside the excerpt from which a transcript does not fit it; a word takes about as long."""
 BATCH = 32
 """Voices stored in one transaction."""
 BATCH_S = 1.0
@@ -72,6 +62,7 @@ def ingest(
     *,
     common: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    root: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> IngestReport:
     """Add recordings to a library: of each the best 3 to 15 seconds, measured, embedded and described.
@@ -79,16 +70,17 @@ def ingest(
     source: a recording, a folder or a manifest, see `read_manifest`
     common: fields of the card for rows that lack them, such as licence and consent
     workers: threads; None uses one per core
+    root: folder of the files of a manifest, see `read_manifest`
     on_progress: called with the number of rows done and of all rows
 
-    A row without an id is named after its file; a row without a description gets one derived from
+    A row without an id is named after its speaker or its file; a row without a description gets one derived from
     its sound. Recordings that are in the library already are skipped, so an interrupted run can be
     repeated. When this returns, or calls `on_progress`, the voices so far are stored durably.
 
     Raises VoiceError when the source or the library cannot be used, or the disk is full, and
     MissingExtra without the extra `embedded`. A row that cannot be used is reported and does not raise.
     """
-    entries = list(read_manifest(source))
+    entries = list(read_manifest(source, root=root))
     run = IngestRun(library, dict(common or {}))
     for done, (entry, future) in enumerate(_in_order(run.prepare, entries, workers or os.cpu_count() or 1), 1):
         run.take(entry, future)
@@ -123,50 +115,34 @@ class IngestRun:
         """
         if entry.problem is not None:
             raise VoiceError(entry.problem)
-        try:
-            with entry.open() as recording:
-                origin = self._unknown(_fingerprint(recording, entry.file))
-                recording.seek(0)
-                audio = Audio.load(recording, highest_rate=HIGHEST_RATE_HZ)
-        except OSError as error:
-            if isinstance(error, AgentAudioError):
-                raise
-            raise AudioError(f"cannot read {entry.file}: {error.strerror}") from None
-        excerpt = find_excerpt(audio, self._activity)
-        fields = {"id": _id_from(entry.file), "name": entry.file.stem[:100]} | self._common | entry.fields
+        words = entry.first.transcript or ("" if entry.more else str(self._common.get("transcript", "")))
+        entry = replace(entry, first=replace(entry.first, transcript=words))
+        gathered = gather(entry, self._activity, self._check)
+        excerpt = gathered.excerpt
+        label = entry.speaker or entry.file.stem
+        named = {"id": plain_id(label), "name": label[:100]}
+        fields = named | merged(self._common, entry.fields) | {"transcript": gathered.transcript}
         if "description" not in fields:
             guessed = {name: value for name, value in suggest_card(excerpt).items() if name not in fields}
             fields |= guessed | {"automatic": tuple(guessed)}
-        cut = bool(fields.get("transcript")) and self._lost_speech(audio, excerpt)
-        if cut:
-            fields["transcript"] = ""
         vector, two = None, False
         if self._library.encoder is not None:
             vector, two = encode_and_count_speakers(self._library.encoder, excerpt.audio)
-        flags = ["it sounds like two speakers"] * two
-        if cut:
-            flags.append("its transcript was dropped, because only a part of its speech is kept; give one of that part")
+        flags = ["it sounds like two speakers"] * two + gathered.flags
         if excerpt.speech_s < WISHED_S:
             flags.append(f"it holds only {excerpt.speech_s:.1f} s of speech")
         voice = PreparedVoice.of(
-            excerpt.audio, vector=vector, origin=origin, quality=measure_quality(excerpt), **fields
+            excerpt.audio, vector=vector, origin=gathered.origin, quality=measure_quality(excerpt), **fields
         )
         return voice, flags
-
-    def _lost_speech(self, audio: Audio, excerpt: Excerpt) -> bool:
-        """Whether a recording holds speech that its excerpt does not."""
-        if audio.duration <= LONGEST_S:
-            return False
-        speech_s = sum(end - start for start, end in self._activity.speech(audio))
-        return speech_s > excerpt.speech_s + LEAST_LOST_S
 
     def take(self, entry: Entry, future: Future[tuple[PreparedVoice, list[str]]]) -> None:
         """Add a prepared row to the batch, or to the report when it is refused or known."""
         try:
             voice, flags = future.result()
             # Checked again: rows before this one were stored while it was prepared.
-            self._unknown(voice.card.sha256)
-            self._unknown(voice.origin or "")
+            self._check(voice.card.sha256)
+            self._check(voice.origin or "")
             for _, other, _ in self._batch:
                 if voice.card.sha256 == other.card.sha256 or voice.origin == other.origin:
                     raise _Known(f"it is the recording of {other.card.id!r}")
@@ -202,14 +178,15 @@ class IngestRun:
                 self.report.flagged.append(_note(entry, f"{outcome.id!r}: {'; '.join(flags)}"))
         self._stored_at = time.monotonic()
 
-    def _unknown(self, sha256: str) -> str:
-        """The hash itself, if no voice has this recording. Raises VoiceError or _Known otherwise."""
+    def _check(self, sha256: str, whole: bool = True) -> None:
+        """Raise Revoked for the recording of a revoked voice, and with `whole` _Known for that of another one."""
         card = self._library.recorded(sha256)
         if card is None:
-            return sha256
+            return
         if card.revoked is not None:
-            raise VoiceError(f"it is the recording of {card.id!r}, which was revoked on {card.revoked:%Y-%m-%d}")
-        raise _Known(f"it is the recording of {card.id!r}")
+            raise Revoked(f"it is the recording of {card.id!r}, which was revoked on {card.revoked:%Y-%m-%d}")
+        if whole:
+            raise _Known(f"it is the recording of {card.id!r}")
 
     def _named(self, entry: Entry, voice: PreparedVoice) -> PreparedVoice:
         """Make an id that was derived from the file name unique; an id that was given stays as it is."""
@@ -239,29 +216,6 @@ def _in_order(
         finally:
             for _, future in ahead:
                 future.cancel()
-
-
-def _fingerprint(recording: BufferedReader, file: Path) -> str:
-    """SHA-256 of a file. Raises AudioError for one that is too large, or too long once decoded."""
-    import soundfile
-
-    size = os.fstat(recording.fileno()).st_size
-    if size > LARGEST_SOURCE_BYTES:
-        raise AudioError(f"{file} has {size / 1e6:.0f} MB; cut it first")
-    with suppress(soundfile.LibsndfileError):  # Audio.load reads more formats and has clearer errors
-        header = soundfile.info(recording)
-        if header.duration > LONGEST_SOURCE_S:
-            raise AudioError(
-                f"{file} says it lasts {header.duration / 60:.0f} minutes; the limit is "
-                f"{LONGEST_SOURCE_S / 60:.0f}, so cut it first"
-            )
-    recording.seek(0)
-    return hashlib.file_digest(recording, "sha256").hexdigest()
-
-
-def _id_from(file: Path) -> str:
-    plain = unicodedata.normalize("NFKD", file.stem).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50] or "voice"
 
 
 def _note(entry: Entry, what: str) -> Note:

@@ -28,6 +28,7 @@ def ingest_with_ray(
     encoder: Callable[[], SpeakerEncoder],
     common: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    root: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> IngestReport:
     """`ingest`, with the rows prepared by Ray actors.
@@ -38,6 +39,7 @@ def ingest_with_ray(
     library: opened with the same encoder; every machine must see its folder and the source under the same path
     encoder: makes the speaker encoder, once in each worker
     workers: actors; None uses one for each core of the cluster
+    root: folder of the files of a manifest, see `read_manifest`
 
     Raises MissingExtra without the extra `scale`, and what `ingest` raises.
     """
@@ -47,7 +49,7 @@ def ingest_with_ray(
         raise MissingExtra("ingest on a Ray cluster", "scale") from error
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
-    entries = list(read_manifest(source))
+    entries = list(read_manifest(source, root=root))
     run = IngestRun(library, dict(common or {}))
     # No limit on retries: an unreadable row fails with an AgentAudioError, and Ray retries only actors that died.
     worker = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(_Worker)

@@ -15,24 +15,18 @@ from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agentaudio.cli.console import err, in_home, mark, out, print_json
-from agentaudio.errors import OptionError, VoiceError
+from agentaudio.errors import OptionError
 from agentaudio.escaping import one_line
 from agentaudio.voice_library.encoders import default_encoder, load_encoder
 from agentaudio.voice_library.ingest import IngestReport
 from agentaudio.voice_library.ingest import ingest as take_in
 from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.manifest_values import normalised
 from agentaudio.voice_library.ray_ingest import ingest_with_ray
 from agentaudio.voice_library.reindex import reindex as embed_again
-from agentaudio.voice_library.voice import Policy
 from agentaudio.voice_library.withheld import in_words
 
 Library = Annotated[Path, Parameter(name="--voices")]
-POLICIES = {
-    "strict": Policy(),
-    "without-licence": Policy(without_licence=True),
-    "without-consent": Policy(without_consent=True),
-    "without-both": Policy(without_licence=True, without_consent=True),
-}
 
 
 @Parameter(name="*")
@@ -128,8 +122,8 @@ def add(
         Print the report as JSON.
     """
     fields = {
-        "id": id, "name": name, "description": description, "transcript": transcript, "language": language,
-        "tags": tag, "gender": gender, "age": age,
+        "id": id, "name": name, "description": description, "transcript": transcript,
+        "language": normalised("language", language), "tags": tag, "gender": gender, "age": age,
     }  # fmt: skip
     common = rights.fields() | {field: value for field, value in fields.items() if value}
     report = take_in(_opened(library, encoder), clip, common=common)
@@ -143,6 +137,7 @@ def ingest(
     library: Library,
     language: str | None = None,
     rights: Rights = NO_RIGHTS,
+    root: Path | None = None,
     encoder: str | None = None,
     workers: int | None = None,
     ray: bool = False,
@@ -156,11 +151,13 @@ def ingest(
     ----------
     source
         A folder of recordings; a manifest (.csv, .tsv, .jsonl, .parquet) with a column `file` and fields of voice
-        cards; or a list (.txt) of lines `file.wav, description`.
+        cards, see docs/voices.md; a list (.txt) of lines `file.wav, description`; or a data directory of Kaldi.
     library
         Folder of the voice library; it is created if it does not exist.
     language
         Language of recordings without one in the manifest, such as en-GB.
+    root
+        Folder that the files of the manifest are relative to; the default is that of the manifest.
     encoder
         Speaker encoder of a new library: embedded, campplus:FOLDER, wavlm:FOLDER or ecapa. The default is
         CAM++ if Step-Audio 2 mini has been downloaded, else the embedded encoder.
@@ -171,82 +168,17 @@ def ingest(
     json
         Print the report as JSON.
     """
-    common = rights.fields() | ({"language": language} if language else {})
+    common = rights.fields() | ({"language": normalised("language", language)} if language else {})
     opened = _opened(library, encoder)
     with _bar("adding") as advance:
         if ray:
             make = partial(load_encoder, encoder or "embedded")
-            report = ingest_with_ray(opened, source, encoder=make, common=common, workers=workers, on_progress=advance)
+            report = ingest_with_ray(
+                opened, source, encoder=make, common=common, workers=workers, root=root, on_progress=advance
+            )
         else:
-            report = take_in(opened, source, common=common, workers=workers, on_progress=advance)
+            report = take_in(opened, source, common=common, workers=workers, root=root, on_progress=advance)
     return _report(report, json)
-
-
-def edit(
-    voice: tuple[str, ...] = (),
-    *,
-    library: Library,
-    every: Annotated[bool, Parameter(name="--all")] = False,
-    name: str | None = None,
-    description: str | None = None,
-    transcript: str | None = None,
-    language: str | None = None,
-    tag: tuple[str, ...] = (),
-    gender: Literal["female", "male", "neutral"] | None = None,
-    age: Literal["child", "young", "adult", "old"] | None = None,
-    accent: str | None = None,
-    rights: Rights = NO_RIGHTS,
-) -> int:
-    """Change the cards of voices, such as a licence and a consent that were missing.
-
-    Exits with 1 when a card could not be changed; the others are.
-
-    Parameters
-    ----------
-    voice
-        Ids or names of the voices.
-    library
-        Folder of the voice library.
-    every
-        Change every voice of the library.
-    name
-        Display name.
-    description
-        How the voice sounds.
-    transcript
-        The words of the recording.
-    language
-        Language of the recording, such as en-GB.
-    tag
-        A word to find the voice by; repeat it for more. Replaces the tags that were there.
-    gender
-        Gender of the speaker.
-    age
-        Age of the speaker.
-    accent
-        Accent of the speaker.
-    """
-    given = {
-        "name": name, "description": description, "transcript": transcript, "language": language, "tags": tag,
-        "gender": gender, "age": age, "accent": accent,
-    }  # fmt: skip
-    fields = rights.fields() | {field: value for field, value in given.items() if value}
-    if not fields:
-        raise OptionError("nothing to change; name a field, such as --licence CC0-1.0")
-    if every == bool(voice):
-        raise OptionError("name the voices to edit, or --all for every voice")
-    opened = VoiceLibrary(library)
-    failed = 0
-    for wanted in [held.id for held in opened] if every else voice:
-        try:
-            edited = opened.edit(opened.get(wanted).id, **fields)
-        except VoiceError as error:
-            failed += 1
-            out.print(mark("refused", "red"), one_line(f"{wanted}: {error}"))
-            continue
-        refusal = opened.refusal(edited.id, "synthesis")
-        out.print(f"edited {edited.id}" + (f"; it is still withheld: {refusal}" if refusal else ""))
-    return int(bool(failed))
 
 
 def revoke(voice: str, *, library: Library) -> None:
@@ -303,26 +235,6 @@ def reindex(*, library: Library, encoder: str | None = None) -> int:
         out.print(mark("refused", "red"), one_line(f"{id}: {reason}"))
     out.print(f"{len(opened) - len(refused)} voices have embeddings of {opened.encoder_name}")
     return int(bool(refused))
-
-
-def policy(
-    change: Literal["strict", "without-licence", "without-consent", "without-both"] | None = None, *, library: Library
-) -> None:
-    """Show or set whether voices without a licence or a consent may be used.
-
-    Parameters
-    ----------
-    change
-        Permit voices whose cards have no licence, no consent, or neither; `strict` permits none of them. No
-        policy permits a voice whose consent has ended or does not cover the purpose.
-    library
-        Folder of the voice library.
-    """
-    opened = VoiceLibrary(library)
-    if change is not None:
-        opened.set_policy(POLICIES[change])
-    now = next(name for name, known in POLICIES.items() if known == opened.policy)
-    out.print(f"the policy of {in_home(library)} is {now}")
 
 
 def _opened(folder: Path, encoder: str | None, *, migrate: bool = False) -> VoiceLibrary:

@@ -16,21 +16,22 @@ from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.check import check
 from agentaudio.voice_library.export import export_voice
 from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.manifest_values import normalised
 from agentaudio.voice_library.stats import stats
 from agentaudio.voice_library.voice import Voice
 from agentaudio.voice_library.withheld import in_words, withheld
 
 voices = App(name="voices", help="List, search and change a voice library.")
 for _command, _help in {
-    "add": "Add one recording as a voice.",
-    "ingest": "Add many recordings as voices, from a folder or a manifest.",
-    "edit": "Change the cards of voices, such as licence and consent.",
-    "revoke": "Revoke a voice, so that it is no longer found or used.",
-    "remove": "Delete a voice for good.",
-    "reindex": "Compute all speaker embeddings again, with the same speaker encoder or another one.",
-    "policy": "Show or set whether voices without a licence or a consent may be used.",
+    "voice_changes:add": "Add one recording as a voice.",
+    "voice_changes:ingest": "Add many recordings as voices, from a folder or a manifest.",
+    "voice_edits:edit": "Change the cards of voices, such as licence and consent.",
+    "voice_changes:revoke": "Revoke a voice, so that it is no longer found or used.",
+    "voice_changes:remove": "Delete a voice for good.",
+    "voice_changes:reindex": "Compute all speaker embeddings again, with the same speaker encoder or another one.",
+    "voice_edits:policy": "Show or set whether voices without a licence or a consent may be used.",
 }.items():
-    voices.command(f"agentaudio.cli.voice_changes:{_command}", help=_help)
+    voices.command(f"agentaudio.cli.{_command}", help=_help)
 
 Gender = Literal["female", "male", "neutral"]
 Age = Literal["child", "young", "adult", "old"]
@@ -46,12 +47,18 @@ def list_voices(*, library: Library = "demo", json: bool = False) -> None:
     library
         Folder of the voice library. `demo` stands for the voices that ship with agentaudio.
     json
-        Print the cards as JSON.
+        Print the cards as JSON, each with the reason why it is withheld, and the number of voices for each reason.
     """
     opened = open_voices(library).library
     held = list(opened)
     if json:
-        print_json([voice.to_dict() for voice in held])
+        policy = opened.policy
+        refusals = [voice.card.refusal("synthesis", policy=policy) for voice in held]
+        cards = [
+            voice.to_dict() | ({"refusal": refusal} if refusal else {})
+            for voice, refusal in zip(held, refusals, strict=True)
+        ]
+        print_json({"voices": cards, "withheld": withheld(opened)})
     else:
         _show(held)
         _tell_withheld(opened)
@@ -200,9 +207,10 @@ def search(
         Speaker encoder of the library, for --clip: campplus:FOLDER, wavlm:FOLDER or ecapa. Not needed for the
         embedded encoder.
     json
-        Print the cards with their scores as JSON.
+        Print the cards with their scores, and the number of withheld voices for each reason, as JSON.
     """
     sound = None if clip is None else Audio.load(clip)
+    language = normalised("language", language)
     opened = open_voices(library, encoder=encoder)
     matches = opened.search(
         query, sound, k, gender=gender, age=age, language=language, accent=accent, tags=tag, exclude=exclude,
@@ -213,8 +221,11 @@ def search(
         _tell_withheld(opened.library)
         return 1
     if json:
-        print_json([match.voice.to_dict() | {"score": match.score, "signals": match.signals, "reason": match.reason}
-                    for match in matches])  # fmt: skip
+        found = [
+            match.voice.to_dict() | {"score": match.score, "signals": match.signals, "reason": match.reason}
+            for match in matches
+        ]
+        print_json({"voices": found, "withheld": withheld(opened.library)})
     else:
         _show([match.voice for match in matches], matches)
         _tell_withheld(opened.library)

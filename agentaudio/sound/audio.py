@@ -59,6 +59,7 @@ class Audio:
         highest_rate: int | None = None,
         max_duration_s: float = MAX_DURATION_S,
         setting: str = "",
+        channel: int | None = None,
     ) -> Audio:
         """Read a sound file of any rate and channel count, mixed to mono.
 
@@ -68,15 +69,18 @@ class Audio:
         highest_rate: resample to this rate when the file's own is higher
         max_duration_s: longest sound that is read
         setting: where that limit is set, for error messages
+        channel: read only this one of a file, from 0; None mixes all
 
-        Raises AudioError when the file is missing, empty, truncated, longer than `max_duration_s`, or
-        not a sound. It reads large compressed files in a worker process, see `agentaudio.sound.decode`.
+        Raises AudioError when the file is missing, empty, truncated, longer than `max_duration_s`, has no such
+        channel, or is not a sound. It reads large compressed files in a worker process, see `agentaudio.sound.decode`.
         """
         if isinstance(source, Audio):
             audio = source
         else:
             highest = min((rate for rate in (sample_rate, highest_rate) if rate is not None), default=None)
-            audio = cls._of(decode(source, max_duration_s=max_duration_s, setting=setting, highest_rate=highest))
+            audio = cls._of(
+                decode(source, max_duration_s=max_duration_s, setting=setting, highest_rate=highest, channel=channel)
+            )
         return audio if sample_rate is None else audio.resample(sample_rate)
 
     @classmethod

@@ -43,6 +43,7 @@ def decode(
     max_duration_s: float = MAX_DURATION_S,
     setting: str = "",
     highest_rate: int | None = None,
+    channel: int | None = None,
 ) -> Decoded:
     """Read a sound file of any rate and channel count. Blocks until it is read.
 
@@ -52,12 +53,13 @@ def decode(
     max_duration_s: longest sound; it limits the samples too, see SAMPLES_PER_S
     setting: where that limit is set, for error messages
     highest_rate: in Hz; a sound of a higher rate is resampled to it; None keeps any rate
+    channel: the only one to read, from 0; None mixes all
 
     Raises AudioError when the file is missing, empty, truncated, longer than the limit, becomes less than it
     promises, takes more than the limits of `agentaudio.workers.limits.SOUND`, or is not a sound file, and
     MissingExtra for a container without the extra.
     """
-    budget = _budget(max_duration_s, setting, highest_rate)
+    budget = _budget(max_duration_s, setting, highest_rate)._replace(channel=channel)
     content, name = _content(source, budget)
     found = _decode_here(content, name, budget)
     return found if found is not None else SOUND.run(lambda job: _decode_apart(job, content, name, budget))

@@ -60,7 +60,7 @@ class Mixer:
     highest_rate: a higher rate than this becomes this one; None keeps any
     channel: keep this one instead of the mean
 
-    Raises AudioError for a rate or a number of channels out of range.
+    Raises AudioError for a rate, a number of channels or a channel out of range.
     """
 
     def __init__(
@@ -68,6 +68,8 @@ class Mixer:
     ) -> None:
         check_rate(rate)
         check_channels(channels, "the file")
+        if channel is not None and not 0 <= channel < channels:
+            raise AudioError(f"there is no channel {channel + 1}; the file has {channels}")
         self.sample_rate = rate if highest_rate is None else min(rate, highest_rate)
         self.frames = 0
         self._channels, self._channel = channels, channel

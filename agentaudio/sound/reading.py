@@ -44,12 +44,14 @@ class Budget(NamedTuple):
     samples: frames times channels
     setting: that limits the duration, for error messages
     highest_rate: a higher rate becomes this one while it is read; None keeps any
+    channel: the only one that is kept, from 0; None mixes all
     """
 
     duration_s: float
     samples: int
     setting: str
     highest_rate: int | None = None
+    channel: int | None = None
 
     def check(self, name: str, frames: int, rate: int, channels: int, *, at_least: bool = False) -> None:
         """Raise OverBudget when a file has too much. at_least: there is more than `frames`."""
@@ -95,8 +97,8 @@ def read(content: bytes | bytearray, name: str, budget: Budget) -> Decoded:
 def _decoded(sound: Sound, name: str, budget: Budget, before_s: float) -> Decoded:
     """before_s: seconds of the sounds before it in the same file"""
     mixed = _by_libsndfile if sound.reader is None else _by_ffmpeg
-    mixer = mixed(sound, name, budget, before_s)
-    if (channel := mixer.channel_instead) is not None:
+    mixer = mixed(sound, name, budget, before_s, budget.channel)
+    if budget.channel is None and (channel := mixer.channel_instead) is not None:
         mixer = mixed(sound, name, budget, before_s, channel)
     found = Decoded(mixer.end(), mixer.sample_rate)
     duration_s = len(found.samples) / found.sample_rate

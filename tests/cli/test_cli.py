@@ -190,7 +190,7 @@ def test_ctrl_c_prints_one_line_and_leaves_no_partial_file(tmp_path: Path) -> No
 
 
 def test_voices_are_listed_searched_and_exported(run: Run, tmp_path: Path) -> None:
-    cards = json.loads(run("voices", "list", "--json").stdout)
+    cards = json.loads(run("voices", "list", "--json").stdout)["voices"]
     assert len(cards) >= 25 and all(card["licence"] and card["consent"] for card in cards)
     assert "Albert" in run("voices", "search", "a calm old man").stdout
     nothing = run("voices", "search", "a refrigerator door")

@@ -47,10 +47,10 @@ def library(tmp_path: Path) -> Path:
 def test_voices_are_found_by_sound_and_by_attributes_with_the_reason(run: Run) -> None:
     question = questions_folder() / "scottish-man.flac"
     code, output, _ = run("search", "--clip", question, "--min-score", "0.0", "--exclude", "angus", "--json")
-    found = json.loads(output)
+    found = json.loads(output)["voices"]
     assert code == 0 and "angus" not in [one["id"] for one in found]
     assert all(one["signals"] and one["reason"] for one in found)
-    women = json.loads(run("search", "--gender", "female", "--language", "fr", "--json")[1])
+    women = json.loads(run("search", "--gender", "female", "--language", "French", "--json")[1])["voices"]
     assert [one["id"] for one in women] == ["claire"]
     assert "sounds alike" in run("search", "--clip", question, "--min-score", "0.0")[1].replace("\n", " ")
     assert "recall" in run("stats")[1]
@@ -95,7 +95,7 @@ def test_ingest_reports_refused_recordings(run: Run, clips: Path, library: Path)
     assert "row 2" in output and "letter.wav is not a sound file" in " ".join(output.split())
     again = json.loads(run("ingest", clips, "--voices", library, "--json")[1])
     assert again["added"] == [] and len(again["skipped"]) == 2 and again["refused"][0]["row"] == 2
-    listed = json.loads(run("list", "--voices", library, "--json")[1])
+    listed = json.loads(run("list", "--voices", library, "--json")[1])["voices"]
     assert [(card["id"], card["language"]) for card in listed] == [("gina", "it"), ("marcus", "it")]
     figures = json.loads(run("stats", "--voices", library, "--json")[1])
     assert (figures["voices"], figures["usable"], figures["embedded"]) == (2, 0, 2)

@@ -1,4 +1,4 @@
-"""Manifests of recordings: CSV, JSON lines, lists and Parquet. Nothing outside their folder may be opened."""
+"""Manifests of recordings: CSV, JSON lines, lists, Kaldi and Parquet. Nothing outside their folder may be opened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pyarrow
 from pyarrow import parquet
 
 from agentaudio.errors import VoiceError
-from agentaudio.voice_library.manifest import COLUMNS, read_manifest
+from agentaudio.voice_library.manifest import read_manifest
+from agentaudio.voice_library.manifest_tables import COLUMNS
 from agentaudio.voice_library.voice import VoiceCard
 from fuzzing import mutate
 from fuzzing.target import Case, Target
@@ -61,6 +62,7 @@ class Manifests(Target):
         return {
             ".csv": [table.getvalue().encode(), small.encode(), b"file\n" + names.encode()],
             ".jsonl": [lines.encode(), json.dumps({"file": "a.wav", "consent": {"basis": "speaker"}}).encode()],
+            ".scp": [b"u1 a.wav\nu2 inner/b.flac\n", "\n".join(f"{name[:3]} {name}" for name in NAMES).encode()],
             ".txt": [names.encode(), b"a.wav, calm\n"],
             "rows": [json.dumps(ROWS).encode()],
             ".parquet": packed,
@@ -82,7 +84,7 @@ class Manifests(Target):
             (root / link).symlink_to(place)
         os.chdir(root)  # names that are opened relative to a folder count as inside
         os.mkfifo(root / "pipe.wav")
-        for suffix in (".csv", ".jsonl", ".txt", ".parquet"):
+        for suffix in (".csv", ".jsonl", ".scp", ".txt", ".parquet"):
             (root / f"m{suffix}").write_bytes(b"")
 
     def changed(self, chance: random.Random, kind: str, seed: bytes, others: list[bytes]) -> bytes:
@@ -106,7 +108,7 @@ class Manifests(Target):
                 check_line(entry.problem)
                 continue
             try:
-                with entry.open() as file:
+                with entry.first.open() as file:
                     if SECRET in file.read(1_000):
                         raise Broken("outside", f"reads {entry.file}")
             except OSError:
