@@ -118,12 +118,42 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         Raises OptionError for options or a voice that the model does not support, VoiceError for a voice that
         is unknown or not permitted, and the error of a failed turn, after its `turn.failed` event.
         """
-        options = (options or self.setup.options).check(self.setup.model)
         if user is None and not self.has_news:
             raise OptionError("nothing has arrived that could be answered; say or write something")
+        async with aclosing(self._run(user, None, options, voice)) as happening:
+            async for event in happening:
+                yield event
+
+    async def respond(
+        self,
+        conversation: Conversation,
+        *,
+        options: GenerateOptions | None = None,
+        voice: str | Voice | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """Answer a conversation as it is, with no input of the user: run one turn, and yield its events as `stream`.
+
+        conversation: a copy of it takes the place of the session's
+
+        Raises what `stream` raises.
+        """
+        async with aclosing(self._run(None, conversation, options, voice)) as happening:
+            async for event in happening:
+                yield event
+
+    async def _run(
+        self,
+        user: UserInput | None,
+        conversation: Conversation | None,
+        options: GenerateOptions | None,
+        voice: str | Voice | None,
+    ) -> AsyncGenerator[Event, None]:
+        options = (options or self.setup.options).check(self.setup.model)
         self._check_loop()
         async with self._starting:
             await self.interrupt()
+            if conversation is not None:
+                self.conversation.messages[:] = conversation.messages
             begun = self._begin(user, options, voice)
         try:
             while (event := await begun.outbox.get()) is not None:

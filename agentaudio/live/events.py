@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from agentaudio.events import BaseEvent
+from agentaudio.events import AudioSpoken, BaseEvent
+from agentaudio.sound.audio import Audio
 
 NoticeReason = Literal["failure", "tool", "idle", "notice"]
 
@@ -21,9 +22,13 @@ class LiveEvent(BaseEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserStarted(LiveEvent):
-    """The user has begun to speak. While the agent speaks, this comes once words show that it is an interruption."""
+    """The user has begun to speak. While the agent speaks, this comes once words show that it is an interruption.
+
+    start_s: where the turn begins, in seconds of the microphone
+    """
 
     type: ClassVar[Literal["user.started"]] = "user.started"
+    start_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +36,15 @@ class UserStopped(LiveEvent):
     """The user has stopped speaking.
 
     answered: whether a turn follows; False for voice without words
-    reason: "pause"; "longest" when the turn reached TurnTaking.longest_turn_s; "lost" when the microphone stopped
+    reason: "pause"; "longest" when the turn reached TurnTaking.longest_turn_s; "lost" when the microphone stopped;
+        "committed" by `LiveSession.commit`; "dropped" by `clear` or another turn taking
+    end_s: where the turn ends, in seconds of the microphone
     """
 
     type: ClassVar[Literal["user.stopped"]] = "user.stopped"
     answered: bool
     reason: str
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +56,16 @@ class UserIdle(LiveEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnCommitted(LiveEvent):
-    """The user's turn is complete, and the agent begins to answer.
+    """The user's turn is complete, and the agent begins to answer, unless the session has `answers=False`.
 
     text: its words, if they are known already
+    audio: its sound
     start_s, end_s: the sound that was taken for it, in seconds of the microphone
     """
 
     type: ClassVar[Literal["turn.committed"]] = "turn.committed"
     text: str | None
+    audio: Audio
     start_s: float
     end_s: float
 
@@ -69,6 +79,19 @@ class NoticeSpoken(LiveEvent):
 
     type: ClassVar[Literal["notice"]] = "notice"
     text: str
+    reason: NoticeReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeSound(AudioSpoken):
+    """Sound of a notice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeFinished(LiveEvent):
+    """All sound of a notice was made, or it was interrupted."""
+
+    type: ClassVar[Literal["notice.finished"]] = "notice.finished"
     reason: NoticeReason
 
 
@@ -121,6 +144,7 @@ AnyLiveEvent = (
     | UserIdle
     | TurnCommitted
     | NoticeSpoken
+    | NoticeFinished
     | AgentStarted
     | AgentPaused
     | AgentResumed

@@ -8,8 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from agentaudio.errors import AgentAudioError
-from agentaudio.events import AudioSpoken
-from agentaudio.live.events import NoticeReason, NoticeSpoken
+from agentaudio.live.events import NoticeFinished, NoticeReason, NoticeSound, NoticeSpoken
 from agentaudio.live.loudspeaker import Loudspeaker
 from agentaudio.model.parts import Speaks
 from agentaudio.setup import Setup
@@ -72,12 +71,15 @@ class Notices:
     ) -> None:
         """Say a notice, as a part of the sound of a turn. is_protected: nobody may interrupt it"""
         self._emit(NoticeSpoken, text=text, reason=reason)
-        async with aclosing(self._spoken(text, voice)) as sounds:
-            async for sound in sounds:
-                if not self._wants(speaker):
-                    return  # the user or another turn has interrupted
-                speaker.add(sound, is_notice=True, is_protected=is_protected)
-                self._emit(AudioSpoken, audio=sound)
+        try:
+            async with aclosing(self._spoken(text, voice)) as sounds:
+                async for sound in sounds:
+                    if not self._wants(speaker):
+                        return  # the user or another turn has interrupted
+                    speaker.add(sound, is_notice=True, is_protected=is_protected)
+                    self._emit(NoticeSound, audio=sound)
+        finally:
+            self._emit(NoticeFinished, reason=reason)
 
     async def aclose(self) -> None:
         """Stop what is being said."""

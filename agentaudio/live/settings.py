@@ -29,8 +29,10 @@ class TurnTaking:
     interrupts_after_s: voice that interrupts where there are no ears to tell words from noise
     hold_s: voice after which the agent's sound is held until it is clear whether the user interrupts
     longest_hold_s: the sound goes on after it, unless words were heard
+    pre_roll_s: sound before the first voice that belongs to the turn, at most 2
+    voice_above: probability of speech, above 0 and below 1, from which a frame counts as voice
 
-    Raises OptionError for times that are not above 0.
+    Raises OptionError for values that are not above 0, or too high.
     """
 
     complete_s: float = 0.45
@@ -44,12 +46,16 @@ class TurnTaking:
     interrupts_after_s: float = 0.5
     hold_s: float = 0.06
     longest_hold_s: float = 2.2
+    pre_roll_s: float = 0.3
+    voice_above: float = 0.5
 
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
             if not isinstance(value, bool) and not value > 0:
-                raise OptionError(f"TurnTaking.{one.name} is {value!r}; give seconds above 0")
+                raise OptionError(f"TurnTaking.{one.name} is {value!r}; give a number above 0")
+        if self.voice_above >= 1 or self.pre_roll_s > 2:
+            raise OptionError("TurnTaking.voice_above must be below 1, and pre_roll_s at most 2")
 
 
 class LiveSettings(TypedDict, total=False):
@@ -63,6 +69,8 @@ class LiveSettings(TypedDict, total=False):
     first_word_s: seconds within which the model must begin to answer; then the turn fails with an apology; 4 by default
     filler_s: seconds of a tool's work after which its filler, or its progress, is spoken; 1.5 by default
     idle: what is said to a user who stays silent; nothing by default
+    answers: whether the end of the user's turn begins an answer, as it does by default; otherwise `turn.committed`
+        hands its sound to the program, which calls `LiveSession.respond`
     echo_guard: whether the agent's own sound is taken out of the microphone's, as it is by default; a headset does
         not need it
     """
@@ -74,4 +82,5 @@ class LiveSettings(TypedDict, total=False):
     first_word_s: float
     filler_s: float
     idle: IdlePrompts | None
+    answers: bool
     echo_guard: bool

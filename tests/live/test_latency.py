@@ -24,7 +24,7 @@ from agentaudio.sound.audio import Audio
 def test_times_count_from_the_end_of_speech() -> None:
     ledger = LatencyLedger("m")
     for event in (
-        TurnCommitted(turn=0, at_s=10.5, text=None, start_s=8.0, end_s=10.0),
+        TurnCommitted(audio=tone(0.1), turn=0, at_s=10.5, text=None, start_s=8.0, end_s=10.0),
         events.TurnStarted(turn=1, at_s=0.0),
         events.SpeechHeard(turn=1, at_s=0.2, text="hi"),
         events.TextSpoken(turn=1, at_s=0.4, text="ho"),

@@ -102,14 +102,14 @@ class LiveMachine(RuleBasedStateMachine):
     @rule(turn=st.integers(0, 3), seconds=st.floats(0, 1))
     def a_late_report(self, turn: int, seconds: float) -> None:
         """An old report arrives again: it says less than the ones before."""
-        number = self.room.live._number - turn
+        number = self.room.live._answers.number - turn
         if number > 0 and self.room._played.get(number, 0) / RATE > seconds:
             self.room.live.played(seconds, turn=number)
 
     @invariant()
     def is_held_only_while_it_is_unclear(self) -> None:
         if hasattr(self, "room") and self.room._paused:
-            assert self.room.live._taker.user_speaks
+            assert self.room.live._listener.user_speaks
 
     def teardown(self) -> None:
         if hasattr(self, "room"):

@@ -1,0 +1,173 @@
+"""`Listener`: hears the user of a live session. Sound goes in; actions of turn taking come out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentaudio.errors import AgentAudioError
+from agentaudio.live.ears import ears_of
+from agentaudio.live.echo import EchoGuard
+from agentaudio.live.loudspeaker import Loudspeaker
+from agentaudio.live.microphone import Microphone
+from agentaudio.live.settings import LiveSettings, TurnTaking
+from agentaudio.live.turn_taking import PRE_ROLL_S, STARTS_ABOVE, Action, Listen, TurnTaker, UserBegan, UserEnded
+from agentaudio.live.voice_frames import VoiceFrames
+from agentaudio.setup import Setup
+from agentaudio.sound.audio import Audio
+from agentaudio.sound.stream import Chunk
+
+log = logging.getLogger(__name__)
+
+SAMPLE_RATE_HZ = 16_000
+OWN_WORDS_S = 3.0
+"""How long the words of the model's own ears are awaited at least."""
+
+
+class Listener:
+    """The microphone, the voice detector, the ears and the rules of turn taking.
+
+    act: takes the actions, except `Listen`
+    start: runs a coroutine as a task of the session
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        settings: LiveSettings,
+        act: Callable[[list[Action]], None],
+        start: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+    ) -> None:
+        self._setup, self._act, self._start = setup, act, start
+        self._ears = ears_of(setup.model, settings.get("ears", "auto")) if setup.model.capabilities.hears else None
+        self._guard = EchoGuard() if settings.get("echo_guard", True) else None
+        self.microphone = Microphone(settings.get("sample_rate", SAMPLE_RATE_HZ))
+        self._listening: asyncio.Task[None] | None = None
+        self.change(settings.get("turn_taking", TurnTaking()))
+
+    @property
+    def hears_for_the_model(self) -> bool:
+        """Whether the model would hear the same words, so that it need not hear the sound again."""
+        return self._ears is not None and self._ears.are_the_models
+
+    @property
+    def user_speaks(self) -> bool:
+        return self._taker.user_speaks
+
+    @property
+    def is_on(self) -> bool:
+        """Whether turns are detected."""
+        return self._is_on
+
+    def change(self, settings: TurnTaking | None, *, by_words: bool = True) -> None:
+        """Take turns by other settings, and forget an open turn. None: detect no turns; by_words: ask the ears"""
+        self._is_on = settings is not None
+        self._settings = settings = settings or TurnTaking()
+        if self.hears_for_the_model:
+            # The model waits for the same words anyway.
+            settings = replace(settings, late_s=max(settings.late_s, OWN_WORDS_S))
+        self._by_words = by_words
+        self._taker = TurnTaker(settings, hears=self._ears is not None and by_words)
+        self._taker.now_s = self.microphone.now_s
+        self._voice_frames = VoiceFrames()
+
+    def forget(self) -> None:
+        """Forget the open turn."""
+        self.change(self._settings if self._is_on else None, by_words=self._by_words)
+
+    async def warm_up(self) -> None:
+        if self._ears is not None and self._is_on and self._by_words:
+            await self._ears.warm_up()
+
+    async def aclose(self) -> None:
+        if self._ears is not None:
+            await self._ears.aclose()
+
+    def agent_said(self, text: str) -> None:
+        """Take the words of the agent's latest answer."""
+        self._taker.agent_said(text)
+
+    def push(
+        self,
+        chunk: Chunk,
+        speaker: Loudspeaker,
+        agent_left_s: Callable[[], float],
+        needed_s: Callable[[], float | None],
+    ) -> None:
+        """Take sound of the microphone.
+
+        speaker: what the agent says meanwhile
+        agent_left_s: audible sound of the agent that is still to come
+        needed_s: from where on the microphone's sound must be kept
+
+        Raises AudioError for sound that cannot be taken.
+        """
+        sound = self.microphone.convert(chunk)
+        played = speaker.take(len(sound))
+        if self._guard is not None:
+            sound = self._guard.push(sound, played)
+        self.microphone.keep(sound)
+        if self._is_on:
+            self._take_turns(sound, speaker, agent_left_s)
+        if not self._taker.user_speaks:
+            self.microphone.forget(needed_s())
+
+    def _take_turns(self, sound: NDArray[np.float32], speaker: Loudspeaker, agent_left_s: Callable[[], float]) -> None:
+        above = self._settings.voice_above
+        for probability, level_dbfs in self._voice_frames.push(sound):
+            users = 0.0 if speaker.is_protected else _as_if_above_half(probability, above)
+            self._do(self._taker.push(users, level_dbfs, agent_left_s=agent_left_s()))
+
+    def lost(self) -> None:
+        """The microphone has stopped sending: end what is open."""
+        self._do(self._taker.lost())
+
+    def commit(self) -> bool:
+        """End the open turn now. Returns False when there is none."""
+        if not self._taker.user_speaks:
+            return False
+        actions = self._taker.lost()
+        self._do([replace(one, why="committed") if isinstance(one, UserEnded) else one for one in actions])
+        return any(isinstance(one, UserEnded) for one in actions)
+
+    async def words(self, sound: Audio) -> str | None:
+        """What is said in a sound; None without ears, and when they fail."""
+        if self._ears is None:
+            return None
+        try:
+            return (await self._ears.recognise(sound, self._setup.specs(), self._setup.options.language)).text
+        except AgentAudioError as error:
+            log.warning("turn taking goes on without the words: %s", error)
+            return None
+
+    def _do(self, actions: list[Action]) -> None:
+        earlier_s = self._settings.pre_roll_s - PRE_ROLL_S
+        for action in actions:
+            match action:
+                case Listen():
+                    if self._listening is not None:
+                        self._listening.cancel()
+                    self._listening = self._start(self._hear(action), "agentaudio-live-ears")
+                    continue
+                case UserBegan(start_s=start_s) | UserEnded(start_s=start_s) if earlier_s:
+                    action = replace(action, start_s=max(0.0, start_s - earlier_s))
+            self._act([action])
+
+    async def _hear(self, asked: Listen) -> None:
+        taker = self._taker
+        text = await self.words(self.microphone.cut(asked.start_s, asked.end_s))
+        if text is not None and taker is self._taker:
+            self._do(taker.heard(asked.number, text))
+
+
+def _as_if_above_half(probability: float, above: float) -> float:
+    """A probability of speech on a scale on which `above` is the threshold of the rules, which is STARTS_ABOVE."""
+    if probability < above:
+        return probability * STARTS_ABOVE / above
+    return STARTS_ABOVE + (probability - above) * (1 - STARTS_ABOVE) / (1 - above)
