@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Iterable
@@ -96,6 +97,13 @@ class Resources:
         if not self.given:
             self._opened = None, None  # nothing to open
 
+    def seen_by(self, owner: str) -> Resources:
+        """These resources, for one owner: the private voices of others are not among them. Opens them; blocks."""
+        documents, voices = self.open()
+        view = copy.copy(self)
+        view._opened = documents, None if voices is None else voices.seen_by(owner)
+        return view
+
     @property
     def given(self) -> frozenset[Need]:
         """Which of documents and voices the agent has."""
@@ -152,7 +160,7 @@ class Resources:
             voices = self.open()[1]
             if voices is None:
                 raise VoiceNotFound(f"voice {wanted!r} cannot be found without voices; write Agent(voices=...)")
-            wanted = voices.library.get(wanted)
+            wanted = voices.get(wanted)
         return wanted.require("synthesis")
 
     def context(self, conversation: Conversation, voice: Voice | None, deps: Any = None) -> RunContext[Any]:

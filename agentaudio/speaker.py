@@ -18,7 +18,6 @@ from agentaudio.setup import Setup
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.tempo import TempoStream
 from agentaudio.utterance import Trouble, Utterance, mouth_of, require_permit
-from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Voice
 
 log = logging.getLogger(__name__)
@@ -161,7 +160,7 @@ class Speaker:
             wanted = wanted.get("id")
             if not isinstance(wanted, str):
                 raise OptionError('a voice object needs its id, as in {"id": "ada"}')
-            voice = self._library().get(wanted)
+            voice = self._voices().get(wanted)
             if voice.id != wanted:
                 raise VoiceNotFound(f"no voice has the id {wanted!r}; {voice.id!r} is named so")
             return voice.require("synthesis")
@@ -189,13 +188,15 @@ class Speaker:
         """The voice with this id or name; None without one. Raises VoiceNotFound for a voice that was revoked."""
         if not wanted or "voices" not in self._resources.given:
             return None
-        library = self._library()
+        voices = self._voices()
         try:
-            return library.get(wanted)
+            return voices.get(wanted)
         except VoiceNotFound:
             try:
-                card = library.find(wanted)
+                card = voices.library.find(wanted)
             except VoiceNotFound:
+                return None
+            if card.id in voices.hidden:
                 return None
         raise VoiceNotFound(f"voice {card.id!r} was revoked; choose another")
 
@@ -208,9 +209,6 @@ class Speaker:
     def _search(self, wanted: str | Audio, k: int) -> list[VoiceMatch]:
         clip = wanted if isinstance(wanted, Audio) else None
         return self._voices().search(wanted if isinstance(wanted, str) else None, clip, k)
-
-    def _library(self) -> VoiceLibrary:
-        return self._voices().library
 
     def _voices(self) -> VoiceSearch:
         voices = self._resources.open()[1]

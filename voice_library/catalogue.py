@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Catalogue:
         self.clip_files = ClipFiles(self.folder)
         self.prompts = Prompts(self.folder)
         self.database = Database(self.folder, wait_s)
+        self._private: tuple[int, dict[str, str]] = -1, {}
 
     def __len__(self) -> int:
         """The number of voices that are not revoked."""
@@ -58,8 +59,10 @@ class Catalogue:
             yield from (self._voice(card) for _, card in page)
             last = page[-1][0]
 
-    def get(self, wanted: str) -> Voice:
+    def get(self, wanted: str, *, hidden: Collection[str] = ()) -> Voice:
         """The voice with this id, or else with this name, in any case and with or without accents.
+
+        hidden: ids of voices that are treated as unknown
 
         Raises VoiceNotFound for a voice that is unknown (naming the nearest id), revoked, or one of
         several with the name.
@@ -67,15 +70,29 @@ class Catalogue:
         found = self.database.rows("SELECT card FROM carded WHERE id = ?", wanted) or self.database.rows(
             "SELECT card FROM carded WHERE name = ? AND revoked IS NULL", folded(wanted.strip())
         )
-        voices = [self._voice(card) for (card,) in found]
+        voices = [voice for (card,) in found if (voice := self._voice(card)).id not in hidden]
         if not voices:
-            raise VoiceNotFound(f"no voice {wanted!r}; {did_you_mean(wanted, self._ids_like(wanted))}")
+            known = [id for id in self._ids_like(wanted) if id not in hidden]
+            raise VoiceNotFound(f"no voice {wanted!r}; {did_you_mean(wanted, known)}")
         if len(voices) > 1:
             some = ", ".join(voice.id for voice in voices[:12])
             raise VoiceNotFound(f"{len(voices)} voices are named {wanted!r}; use an id: {some}")
         if voices[0].card.revoked is not None:
             raise VoiceNotFound(f"voice {wanted!r} was revoked on {voices[0].card.revoked:%Y-%m-%d}; choose another")
         return voices[0]
+
+    def private(self) -> Mapping[str, str]:
+        """The owners of the private voices, by id."""
+        generation, owners = self._private
+        if generation != (now := self.generation):
+            # The pattern finds the cards without reading each as JSON; a quotation mark in a text is escaped there.
+            sql = (
+                "SELECT voices.id, json_extract(card, '$.owner') FROM cards JOIN voices ON voices.row = cards.voice "
+                """WHERE revoked IS NULL AND card LIKE '%"owner":%'"""
+            )
+            owners = {id: owner for id, owner in self.database.rows(sql) if owner is not None}
+            self._private = now, owners
+        return owners
 
     def has(self, id: str) -> bool:
         """Whether an id is in use, by a revoked voice too."""

@@ -95,6 +95,7 @@ class VoiceCard(_Record):
     language: BCP-47; licence: an SPDX identifier where one exists
     automatic: names of the fields that were derived by rule, not written by a person
     added: the day the voice was added to the library
+    owner: of a private voice, which nobody else finds or may use; None for a voice that is shared
     revoked: when the voice was revoked, UTC; a revoked voice has no clip any more, only this card
     sha256: of the clip's FLAC file, which is stored under this hash
     duration_s: of the clip, in seconds
@@ -116,6 +117,7 @@ class VoiceCard(_Record):
     automatic: tuple[Literal["description", "tags", "gender"], ...] = ()
     quality: Quality | None = None
     added: date | None = None
+    owner: str | None = Field(default=None, max_length=100)
     revoked: datetime | None = None
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     duration_s: float
@@ -252,8 +254,8 @@ class Voice:
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """The card as plain data, for traces and JSON."""
-        return self.card.model_dump(mode="json", exclude_none=True)
+        """The card as plain data, for traces and JSON; without its owner."""
+        return self.card.model_dump(mode="json", exclude_none=True, exclude={"owner"})
 
     def __repr__(self) -> str:
         return f"Voice({self.id!r}, {self.name!r})"

@@ -19,6 +19,7 @@ from agentaudio.errors import MissingExtra, OptionError
 from agentaudio.tools.discovery import find_tools
 
 KEYS_VARIABLE = "AGENTAUDIO_SERVER_KEYS"
+ADMIN_KEYS_VARIABLE = "AGENTAUDIO_SERVER_ADMIN_KEYS"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -57,7 +58,8 @@ async def serve(
         Port to listen on; 0 chooses a free one.
     key
         API key that clients must send; repeat it for more. Other users of this machine can see it in the list of
-        processes: the environment variable AGENTAUDIO_SERVER_KEYS, with commas between keys, is safer.
+        processes: the environment variable AGENTAUDIO_SERVER_KEYS, with commas between keys, is safer. Keys in
+        AGENTAUDIO_SERVER_ADMIN_KEYS may also use and delete the voices that other keys have added.
     tools
         Tools the model may call: names (`agentaudio tools list` shows them), files and folders.
     voice
@@ -92,7 +94,8 @@ async def serve(
         from agentaudio.server.settings import ServerSettings
     except ImportError as error:
         raise MissingExtra("`agentaudio serve`", "server") from error
-    keys = (*key, *(one for one in os.environ.get(KEYS_VARIABLE, "").split(",") if one))
+    admin_keys = _keys_in(ADMIN_KEYS_VARIABLE)
+    keys = (*key, *_keys_in(KEYS_VARIABLE), *admin_keys)
     if not keys and host not in LOOPBACK:
         raise OptionError(
             f"{host} can be reached from other machines, and no key is set; give one with --key, or with the "
@@ -100,7 +103,9 @@ async def serve(
         )
     if not 0 <= port <= 65_535:
         raise OptionError(f"--port is {port}; give a number from 0 to 65535")
-    settings = ServerSettings(keys=keys, origins=origin, hosts=allow_host, voice_names=_names(voice_name))
+    settings = ServerSettings(
+        keys=keys, admin_keys=admin_keys, origins=origin, hosts=allow_host, voice_names=_names(voice_name)
+    )
     for file in (tls_cert, tls_key):
         if file is not None and not file.is_file():
             raise OptionError(f"there is no file {file}; give the certificate and key as PEM files")
@@ -128,6 +133,10 @@ async def serve(
         await serving
     except SystemExit:
         raise OptionError(f"cannot listen on {host}:{port}; is the port taken?") from None
+
+
+def _keys_in(variable: str) -> tuple[str, ...]:
+    return tuple(one for one in os.environ.get(variable, "").split(",") if one)
 
 
 def _names(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -28,10 +28,12 @@ class Caller:
     """The holder of a key.
 
     id: from a digest of the key, to tell callers apart in memory and in the log; the key cannot be found from it
+    is_admin: whether the key may use and delete the voices of all keys
     session: configuration that came with a client secret; None for an API key
     """
 
     id: str
+    is_admin: bool = False
     session: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
@@ -50,8 +52,8 @@ class ClientSecret:
 class Keys:
     """The API keys of a server and the client secrets made from them. Holds digests, not the keys."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._keys = [(_digest(key), Caller(_digest(key).hex()[:16])) for key in keys]
+    def __init__(self, keys: Sequence[str], admin_keys: Sequence[str] = ()) -> None:
+        self._keys = [(_digest(key), Caller(_digest(key).hex()[:16], key in admin_keys)) for key in keys]
         self._secrets: dict[bytes, tuple[float, Caller]] = {}
 
     @property

@@ -20,6 +20,7 @@ class ServerSettings:
     """How a server behaves. Sizes are in bytes, times in seconds.
 
     keys: API keys; without any, the server answers everyone who reaches it, so it must be bound to a loopback address
+    admin_keys: those of `keys` that may also use and delete the voices that other keys have added
     origins: web origins, such as "https://example.org", whose pages may call the server (CORS), beside its own
     hosts: names under which the server may be addressed, beside its address; empty allows every name when there are
         keys, and only loopback names when there are none, which stops DNS rebinding
@@ -45,6 +46,7 @@ class ServerSettings:
     """
 
     keys: tuple[str, ...] = field(default=(), repr=False)
+    admin_keys: tuple[str, ...] = field(default=(), repr=False)
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     voice_names: Mapping[str, str] = field(default_factory=dict)
@@ -71,6 +73,8 @@ class ServerSettings:
             value = getattr(self, one.name)
             if isinstance(value, int | float) and not value > 0:
                 raise OptionError(f"ServerSettings.{one.name} is {value!r}; give a number above 0")
+        if not set(self.admin_keys) <= set(self.keys):
+            raise OptionError("an admin key is not one of the API keys; give it as both")
         if any(
             len(key) < SHORTEST_KEY or not key.isascii() or not key.isprintable() or " " in key for key in self.keys
         ):

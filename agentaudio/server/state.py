@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, cast
 
 from fastapi import Depends
@@ -16,6 +16,7 @@ from agentaudio.server.auth import Caller, CallerLimits, Keys
 from agentaudio.server.errors import ApiError
 from agentaudio.server.metrics import Metrics
 from agentaudio.server.settings import ServerSettings
+from agentaudio.setup import Setup
 
 
 class Drain:
@@ -82,9 +83,20 @@ class ServerState:
 
     @classmethod
     def of(cls, agent: Agent, settings: ServerSettings) -> ServerState:
-        state = cls(agent, settings, Keys(settings.keys), CallerLimits(settings))
+        state = cls(agent, settings, Keys(settings.keys, settings.admin_keys), CallerLimits(settings))
         state.metrics.sessions.set_function(lambda: float(state.limits.sessions))
         return state
+
+    async def setup(self, caller: Caller) -> Setup:
+        """The agent's setup as `caller` sees it: without the private voices of others. For `Session` and `Speaker`."""
+        return await asyncio.to_thread(self._setup_of, caller)
+
+    def _setup_of(self, caller: Caller) -> Setup:
+        setup = self.agent.setup
+        voices = setup.resources.open()[1]
+        if caller.is_admin or voices is None or not set(voices.library.private().values()) - {caller.id}:
+            return setup
+        return replace(setup, resources=setup.resources.seen_by(caller.id), _specs=[])
 
     @contextmanager
     def answer(self, caller: Caller) -> Iterator[None]:

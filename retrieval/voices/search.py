@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,6 +81,29 @@ class VoiceSearch:
         self._embed = embed
         self._encoder = encoder or library.encoder
         self._indexes = VoiceIndexes(library, embed, speakers)
+        self._hides_private, self._owner = False, ""
+
+    def seen_by(self, owner: str) -> VoiceSearch:
+        """This search, for one owner: it does not find the private voices of others. Both share their indexes."""
+        view = copy.copy(self)
+        view._hides_private, view._owner = True, owner
+        return view
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Ids of the voices that are not found, because they are private and somebody else's."""
+        if not self._hides_private:
+            return frozenset()
+        return frozenset(id for id, owner in self.library.private().items() if owner != self._owner)
+
+    def get(self, wanted: str) -> Voice:
+        """The voice with this id or name, as `VoiceLibrary.get`, unless it is hidden. Raises VoiceNotFound."""
+        return self.library.get(wanted, hidden=self.hidden)
+
+    def __iter__(self) -> Iterator[Voice]:
+        """Every voice that is neither revoked nor hidden, oldest first."""
+        hidden = self.hidden
+        return (voice for voice in self.library if voice.id not in hidden)
 
     def prepare(self) -> None:
         """Build the indexes of the cards now instead of at the first search; blocks for about 10 ms per voice."""
@@ -166,7 +190,7 @@ class VoiceSearch:
         allowed = self._indexes.refresh()
         if conditions or tags:
             allowed = self._indexes.select(**conditions, tags=tags)
-        ids = [voice.id if isinstance(voice, Voice) else voice for voice in exclude]
+        ids = [*(voice.id if isinstance(voice, Voice) else voice for voice in exclude), *self.hidden]
         return allowed - self._indexes.rows_of(ids) if ids else allowed
 
     # By words

@@ -24,7 +24,7 @@ MOST_PHRASES = 200
 def _phrases(context: RunContext) -> Iterable[str]:
     if context.voices is None:
         return
-    for voice in islice(context.voices.library, MOST_PHRASES):
+    for voice in islice(context.voices, MOST_PHRASES):
         yield f"answer in the voice of {voice.name}"
         yield f"speak like {voice.description.split('.')[0].lower()}"
 
