@@ -16,9 +16,10 @@ from agentaudio.errors import VoiceError
 from agentaudio.voice_library.library import VoiceLibrary
 
 
-def export_voice(library: VoiceLibrary, id: str, to: str | os.PathLike[str]) -> Path:
+def export_voice(library: VoiceLibrary, voice: str, to: str | os.PathLike[str]) -> Path:
     """Write everything that is held about a voice, for the person whose voice it is.
 
+    voice: its id or name
     to: a new folder, or a new file that ends in .zip. It will hold card.json, log.json, clip.flac,
         embedding-ENCODER.npy ((dim,) float32), prompts.json (a list of {file, model, version, bytes,
         made}) and prompts/FILE; of a revoked voice only the first two.
@@ -28,7 +29,7 @@ def export_voice(library: VoiceLibrary, id: str, to: str | os.PathLike[str]) -> 
     to = Path(to)
     if to.exists():
         raise VoiceError(f"{to} exists already; choose another place")
-    parts = list(_parts(library, id))
+    parts = list(_parts(library, library.find(voice).id))
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", suffix=".tmp", dir=to.parent) as scratch:

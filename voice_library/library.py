@@ -114,9 +114,10 @@ class VoiceLibrary(Catalogue):
             self._take_back(written)
             raise
 
-    def edit(self, id: str, **fields: Any) -> Voice:
+    def edit(self, voice: str, **fields: Any) -> Voice:
         """Change fields of a voice's card; None clears one that may be missing. The clip stays.
 
+        voice: its id or name
         fields: those of VoiceCard that describe a voice or say what it may be used for
         Raises VoiceNotFound, and VoiceError for a revoked voice, fields that are measured, and invalid values; then
         nothing has changed.
@@ -125,36 +126,36 @@ class VoiceLibrary(Catalogue):
         if fixed:
             raise VoiceError(f"{fixed[0]!r} of a card cannot be edited; editable are: {', '.join(sorted(EDITABLE))}")
         with self.database.change() as db:
-            old = self.card(id)
+            old = self.find(voice)
             if old.revoked is not None:
-                raise VoiceError(f"voice {id!r} was revoked on {old.revoked:%Y-%m-%d}; its card cannot be edited")
+                raise VoiceError(f"voice {old.id!r} was revoked on {old.revoked:%Y-%m-%d}; its card cannot be edited")
             automatic = tuple(name for name in old.automatic if name not in fields)
-            card = VoiceCard.checked(f"the card of {id!r}", old.model_dump() | fields | {"automatic": automatic})
+            card = VoiceCard.checked(f"the card of {old.id!r}", old.model_dump() | fields | {"automatic": automatic})
             self._records(db).edit(card)
-        return self.get(id)
+        return self.get(card.id)
 
-    def revoke(self, id: str) -> VoiceCard:
-        """Revoke a voice: from now on no process finds it or may use it.
+    def revoke(self, voice: str) -> VoiceCard:
+        """Revoke a voice, by its id or name: from now on no process finds it or may use it.
 
         Its clip, embeddings and prompts are deleted. The card stays, without what was derived from
         the sound, and prevents that the id or the recording is added again.
         Raises VoiceNotFound; revoking again changes nothing.
         """
         with self.database.change() as db:
-            card = self.card(id)  # read within the transaction, so no other writer can change it
+            card = self.find(voice)  # read within the transaction, so no other writer can change it
             if card.revoked is None:
                 card = card.tombstone(datetime.now(UTC).replace(microsecond=0))
                 self._records(db).revoke(card)
         self.purge()
         return card
 
-    def remove(self, id: str) -> None:
-        """Delete a voice: card, clip, embeddings, prompts and log, with no copy left in the folder.
+    def remove(self, voice: str) -> None:
+        """Delete a voice, by its id or name: card, clip, embeddings, prompts and log, with no copy left in the folder.
 
         Clip and prompts stay when another voice has the same clip. Raises VoiceNotFound.
         """
         with self.database.change() as db:
-            self._records(db).remove(self.card(id))
+            self._records(db).remove(self.find(voice))
         self.purge()
 
     def set_policy(self, policy: Policy) -> None:

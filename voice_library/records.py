@@ -96,7 +96,7 @@ class Records:
         self._note(row, "edited")
 
     def _label(self, row: int, card: VoiceCard) -> None:
-        labels = {("tag", tag.casefold()) for tag in card.tags}
+        labels = {("tag", folded(tag)) for tag in card.tags}
         labels |= {("purpose", purpose) for purpose in (card.consent.scope if card.consent is not None else ())}
         self._db.executemany("INSERT INTO labels VALUES (?, ?, ?)", [(*label, row) for label in sorted(labels)])
 
@@ -183,6 +183,6 @@ def _selected(card: VoiceCard) -> tuple[object, ...]:
     consent = card.consent
     return (
         folded(card.name), card.language.lower(), card.gender, card.age,
-        None if card.accent is None else card.accent.casefold(), bool(card.licence), consent is not None,
+        None if card.accent is None else folded(card.accent), bool(card.licence), consent is not None,
         None if consent is None or consent.until is None else consent.until.isoformat(),
     )  # fmt: skip

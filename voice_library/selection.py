@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from agentaudio.text.terms import folded
 from agentaudio.voice_library.voice import Policy
 
 OneOf = str | Iterable[str] | None
@@ -25,7 +25,7 @@ class Selection:
 
     def one_of(self, column: str, wanted: OneOf) -> None:
         if wanted is not None:
-            choices = [_stored(choice) for choice in _several(wanted)]
+            choices = [folded(choice) for choice in _several(wanted)]
             self._require(f"{column} IN ({','.join('?' * len(choices))})", *choices)
 
     def language(self, wanted: OneOf) -> None:
@@ -37,7 +37,7 @@ class Selection:
 
     def tags(self, wanted: Iterable[str]) -> None:
         for tag in wanted:
-            self._require("row IN (SELECT voice FROM labels WHERE kind = 'tag' AND value = ?)", _stored(tag))
+            self._require("row IN (SELECT voice FROM labels WHERE kind = 'tag' AND value = ?)", folded(tag))
 
     def purpose(self, purpose: str, policy: Policy) -> None:
         """The voices for which VoiceCard.refusal gives None today."""
@@ -54,11 +54,6 @@ class Selection:
     def _require(self, clause: str, *values: Any) -> None:
         self._clauses.append(clause)
         self._values += values
-
-
-def _stored(value: str) -> str:
-    """A tag or accent as it is stored: in NFC, as cards are, and in lower case."""
-    return unicodedata.normalize("NFC", value).casefold()
 
 
 def _several(wanted: str | Iterable[str]) -> list[str]:

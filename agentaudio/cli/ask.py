@@ -19,6 +19,7 @@ from agentaudio.escaping import one_line
 from agentaudio.events import TurnFinished, TurnStarted
 from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.reply import Reply
+from agentaudio.resources import open_voices
 from agentaudio.tools.discovery import find_tools
 from agentaudio.tools.tool import Need
 
@@ -37,6 +38,7 @@ async def ask(
     voice: str | None = None,
     documents: str = "demo",
     voices: str = "demo",
+    encoder: str | None = None,
     instructions: str | None = None,
     mute: bool = False,
     seconds: float = 5.0,
@@ -73,6 +75,9 @@ async def ask(
     voices
         Folder of a voice library for audio_search and --voice. `demo` stands for the voices that ship with
         agentaudio.
+    encoder
+        Speaker encoder of that library, as `agentaudio voices ingest` was given it: campplus:FOLDER, wavlm:FOLDER,
+        ecapa or the name of a plugin. Not needed for the embedded encoder.
     instructions
         What the model is told about its task, before the conversation.
     mute
@@ -111,7 +116,7 @@ async def ask(
         tools=given,
         voice=voice,
         documents=documents,
-        voices=voices,
+        voices=voices if encoder is None else open_voices(voices, encoder=encoder),
         instructions=instructions,
         options=GenerateOptions(speak=not mute),
         approve=approve_on_terminal,

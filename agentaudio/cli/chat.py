@@ -29,6 +29,7 @@ from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
 from agentaudio.live.sound_card import SoundCard, sounddevice
 from agentaudio.model.speech_lm import GenerateOptions
+from agentaudio.resources import open_voices
 from agentaudio.storage.sqlite_store import SqliteStore
 from agentaudio.tools.discovery import find_tools
 
@@ -41,6 +42,7 @@ async def chat(
     voice: str | None = None,
     documents: str = "demo",
     voices: str = "demo",
+    encoder: str | None = None,
     instructions: str | None = None,
     typed: bool = False,
     mute: bool = False,
@@ -70,6 +72,9 @@ async def chat(
         Folder of documents for search_documents; `demo` stands for those that ship with agentaudio.
     voices
         Folder of a voice library; `demo` stands for the voices that ship with agentaudio.
+    encoder
+        Speaker encoder of that library, as `agentaudio voices ingest` was given it: campplus:FOLDER, wavlm:FOLDER,
+        ecapa or the name of a plugin. Not needed for the embedded encoder.
     instructions
         What the model is told about its task, before the conversation.
     typed
@@ -102,7 +107,8 @@ async def chat(
             out.print(mark(f"without sound: {missing}", "yellow"))
             hears = plays = False
     agent = Agent(
-        loaded, tools=given, voice=voice, documents=documents, voices=voices, instructions=instructions,
+        loaded, tools=given, voice=voice, documents=documents, instructions=instructions,
+        voices=voices if encoder is None else open_voices(voices, encoder=encoder),
         options=GenerateOptions(speak=plays), approve=approve_on_terminal,
     )  # fmt: skip
     async with agent:
