@@ -344,10 +344,6 @@ export class Conversation extends EventTarget {
     this.emit("interrupted");
   }
 
-  own_notice({ text, reason }) {
-    this.note(text, reason === "failure" ? "error" : "notice");
-  }
-
   keepSound() {
     let seconds = 0;
     for (const entry of [...this.entries].reverse()) {

@@ -48,6 +48,8 @@ export function webAddress(source) {
   }
 }
 
+export const OWN_HUE = 172; // of the agent's own voice
+
 // A colour for each voice, the same on every page: a hue away from the red of errors and the amber of thinking.
 export function hueOf(id) {
   let hash = 2166136261;

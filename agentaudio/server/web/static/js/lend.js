@@ -70,12 +70,13 @@ export class LendForm {
   async open() {
     if (this.language.childElementCount) return;
     try {
-      const { data } = await getJson("v1/audio/voice_consents/sentences");
-      this.sentences = new Map(data.map(({ language, sentence }) => [language, sentence]));
+      const { sentences } = await getJson("v1/audio/voice_consent_sentences");
+      this.sentences = new Map(Object.entries(sentences));
+      const languages = [...this.sentences.keys()];
       const names = new Intl.DisplayNames([navigator.language, "en"], { type: "language" });
-      this.language.replaceChildren(...data.map(({ language }) => el("option", { value: language }, nameOf(names, language))));
+      this.language.replaceChildren(...languages.map((language) => el("option", { value: language }, nameOf(names, language))));
       const mine = navigator.language.split("-")[0];
-      this.language.value = this.sentences.has(navigator.language) ? navigator.language : this.sentences.has(mine) ? mine : data[0]?.language;
+      this.language.value = this.sentences.has(navigator.language) ? navigator.language : this.sentences.has(mine) ? mine : languages[0];
       this.sentenceOf(this.language.value);
     } catch (error) {
       this.say(error.message, true);
@@ -121,7 +122,7 @@ export class LendForm {
       const voice = new FormData();
       voice.set("name", this.name.value.trim());
       voice.set("consent", kept.id);
-      if (this.about.value.trim()) voice.set("description", this.about.value.trim());
+      if (this.about.value.trim()) voice.set("speaker_description", this.about.value.trim());
       voice.set("audio_sample", file ?? this.sample.blob, file?.name ?? "sample.wav");
       const made = await (await request("v1/audio/voices", { method: "POST", body: voice })).json();
       this.say("", false);

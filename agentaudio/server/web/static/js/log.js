@@ -12,6 +12,8 @@ function short(key, value) {
   return value;
 }
 
+const text = (event) => el("pre", {}, JSON.stringify(event, short, 2));
+
 export class EventLog {
   constructor() {
     this.began = performance.now();
@@ -61,27 +63,47 @@ export class EventLog {
   append({ at_s, way, event }) {
     const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
     const inner = event.event?.type ? ` ${event.event.type}` : "";
+    const type = `${event.type}${inner}`;
+    const { lastRow } = this;
+    if (lastRow?.type === type && lastRow.way === way && lastRow.root.isConnected) {
+      lastRow.events.push(event);
+      lastRow.count.textContent = `×${lastRow.events.length}`;
+      if (lastRow.root.open) lastRow.root.append(text(event));
+    } else {
+      this.lastRow = this.row({ at_s, way, event, type });
+      this.list.append(this.lastRow.root);
+    }
+    while (this.list.childElementCount > MOST) this.list.firstElementChild.remove();
+    if (atEnd) this.list.scrollTop = this.list.scrollHeight;
+  }
+
+  // One line for events of the same type that follow each other.
+  row({ at_s, way, event, type }) {
     const bad = event.type === "error" || event.response?.status === "failed";
-    const row = el(
+    const arrow = way === "in" ? "←" : "→";
+    const label = way === "in" ? "from the server" : "to the server";
+    const count = el("span", { class: "times" });
+    const root = el(
       "details",
       { class: bad ? "bad" : null },
       el(
         "summary",
         {},
         el("time", {}, at_s.toFixed(2)),
-        el("span", { class: way, "aria-label": way === "in" ? "from the server" : "to the server" }, way === "in" ? "←" : "→"),
-        el("span", { class: "type" }, `${event.type}${inner}`),
+        el("span", { class: way, role: "img", "aria-label": label }, arrow),
+        el("span", { class: "type", title: type }, type),
+        count,
       ),
     );
+    const row = { root, type, way, count, events: [event] };
     // The text of an event is made when someone looks at it: most are never opened.
-    row.addEventListener("toggle", () => row.append(el("pre", {}, JSON.stringify(event, short, 2))), { once: true });
-    this.list.append(row);
-    while (this.list.childElementCount > MOST) this.list.firstElementChild.remove();
-    if (atEnd) this.list.scrollTop = this.list.scrollHeight;
+    root.addEventListener("toggle", () => root.append(...row.events.map(text)), { once: true });
+    return row;
   }
 
   refilter() {
     this.list.replaceChildren();
+    this.lastRow = null;
     for (const row of this.kept) if (this.fits(row)) this.append(row);
     this.list.scrollTop = this.list.scrollHeight;
   }

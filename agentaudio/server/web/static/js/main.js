@@ -133,7 +133,7 @@ for (const name of ["added", "changed", "removed"]) conversation.addEventListene
 
 conversation.addEventListener("session", ({ detail }) => {
   $("model").textContent = detail.session.model ?? "";
-  welcome(detail.session.agentaudio?.tools ?? null, send);
+  welcome(detail.session.agentaudio?.tools?.map(({ name }) => name) ?? null, send);
 });
 conversation.addEventListener("voice", ({ detail }) => {
   stage.showVoice(detail.voice);
@@ -189,8 +189,8 @@ player.addEventListener("suspended", () =>
   }),
 );
 player.addEventListener("running", () => clearBanner("sound"));
-// Any click or key lets the sound out, not only the button for it.
-for (const name of ["pointerdown", "keydown"]) addEventListener(name, () => player.isHeldBack && resume(), { capture: true });
+// Any click or key lets the sound out, not only the button for it; and an output that runs already adds no delay later.
+for (const name of ["pointerdown", "keydown"]) addEventListener(name, () => player.start(), { capture: true });
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) player.check();
 });

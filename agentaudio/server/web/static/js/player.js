@@ -20,7 +20,7 @@ export class Player extends EventTarget {
   // Call it in a click or a key press, which lets the sound out.
   start() {
     this.starting ??= this.build();
-    return resume();
+    return audioContext().state === "running" || resume();
   }
 
   async build() {

@@ -37,8 +37,8 @@ export class Session extends EventTarget {
   fresh() {
     this.sent_s = 0;
     this.frames = [];
-    this.pressFrom_s = null;
-    this.pressRanges = [];
+    this.pressed_pcm = []; // what is said while the button is held
+    this.pressedSounds = []; // of turns that the server has not committed yet
     this.isSetUp = false;
   }
 
@@ -101,11 +101,8 @@ export class Session extends EventTarget {
 
   receive(event) {
     if (event.type === "session.created") this.setUp();
-    if (event.type === "input_audio_buffer.committed" && this.pressRanges.length) {
-      const [from_s, to_s] = this.pressRanges.shift();
-      this.conversation.receive(event, this.sent_s);
-      this.soundOf(this.conversation.user(event.item_id), from_s, to_s);
-      return;
+    if (event.type === "input_audio_buffer.committed" && this.pressedSounds.length) {
+      this.conversation.user(event.item_id).sound = this.pressedSounds.shift();
     }
     this.conversation.receive(event, this.sent_s);
   }
@@ -184,6 +181,10 @@ export class Session extends EventTarget {
     const wanted = this.mode === "press" ? this.pressed : !this.muted && !this.paused;
     if (!wanted || !this.isSetUp) return;
     if (!this.client.send({ type: "input_audio_buffer.append", audio: toBase64(pcm) })) return;
+    if (this.mode === "press") {
+      this.pressed_pcm.push(pcm); // the server's clock of the turn detection stands still
+      return;
+    }
     this.frames.push({ at_s: this.sent_s, pcm });
     if (this.frames.length > KEPT_FRAMES) this.frames.splice(0, this.frames.length - KEPT_FRAMES);
     this.sent_s += FRAME_S;
@@ -199,7 +200,7 @@ export class Session extends EventTarget {
   async press() {
     this.pressed = true;
     this.stopAnswer();
-    this.pressFrom_s = this.sent_s;
+    this.pressed_pcm = [];
     this.client.send({ type: "input_audio_buffer.clear" });
     this.changed();
     if (this.microphone.state !== "on" && !(await this.microphone.start())) this.pressed = false;
@@ -209,10 +210,9 @@ export class Session extends EventTarget {
   release() {
     if (!this.pressed) return;
     this.pressed = false;
-    const from_s = this.pressFrom_s;
     // Shorter than a syllable: a slip of the finger.
-    if (this.sent_s - from_s >= 0.15) {
-      this.pressRanges.push([from_s, this.sent_s]);
+    if (this.pressed_pcm.length * FRAME_S >= 0.15) {
+      this.pressedSounds.push(join(this.pressed_pcm));
       this.client.send({ type: "input_audio_buffer.commit" });
       this.client.send({ type: "response.create" });
       this.conversation.think(true);

@@ -1,8 +1,7 @@
 // The big state, the button in it, and the choice between hands-free and press-to-talk.
 
-import { $, announce, setIcon } from "./dom.js";
-import { voiceCard, cardOf } from "./voice_card.js";
-import { hueOf } from "./dom.js";
+import { $, OWN_HUE, announce, hueOf, setIcon } from "./dom.js";
+import { cardOf, voiceCard } from "./voice_card.js";
 
 export const STATES = {
   connecting: "Connecting",
@@ -124,7 +123,7 @@ export class Stage {
   }
 
   showVoice(voice) {
-    document.documentElement.style.setProperty("--hue-voice", voice ? hueOf(cardOf(voice).id) : 172);
+    document.documentElement.style.setProperty("--hue-voice", voice ? hueOf(cardOf(voice).id) : OWN_HUE);
     $("voice-now").replaceChildren(...(voice ? [voiceCard(voice, { listen: this.replay })] : []));
     dispatchEvent(new Event("themechange"));
   }

@@ -1,6 +1,6 @@
 // The conversation as the reader sees it: one list item for each entry, brought up to date in place.
 
-import { $, announce, button, el, hueOf, icon, seconds, setIcon, webAddress } from "./dom.js";
+import { $, OWN_HUE, announce, button, el, hueOf, icon, seconds, setIcon, webAddress } from "./dom.js";
 import { cardOf, voiceCard } from "./voice_card.js";
 import { wav } from "./sound.js";
 
@@ -109,7 +109,7 @@ export class Transcript {
       draw: (entry) => {
         const voice = entry.voice ? cardOf(entry.voice) : null;
         who.textContent = voice ? String(voice.name ?? voice.id) : "Agent";
-        if (voice) root.style.setProperty("--hue-voice", hueOf(voice.id));
+        root.style.setProperty("--hue-voice", voice ? hueOf(voice.id) : OWN_HUE);
         this.drawCalls(entry, calls, tools);
         if (entry.voiceCard !== shown.voiceCard) {
           card.replaceChildren(voiceCard(entry.voiceCard === "default" ? null : entry.voiceCard, { listen: this.replay }));
@@ -147,6 +147,10 @@ export class Transcript {
       else if (item.isCut || entry.status === "cancelled") unheard += text;
       else coming += text;
     }
+    // The blank between them belongs to what was heard, so that it is not struck out.
+    const blank = unheard.match(/^\s*/)[0];
+    heard += blank;
+    unheard = unheard.slice(blank.length);
     const part = (kind, text) => text && el("span", { class: kind }, text);
     said.replaceChildren(...[part("heard", heard), part("coming", coming), part("unheard", unheard)].filter(Boolean));
     said.hidden = !entry.text && entry.status !== "in_progress";

@@ -12,7 +12,7 @@ function facts(card) {
   return [
     card.language && card.language !== "und" && card.language,
     card.duration_s && `${seconds(card.duration_s)} recorded`,
-    consent && (consent.basis === "speaker" ? `consent of ${consent.holder}` : consent.basis),
+    consent && (consent.basis === "speaker" ? "lent by its speaker" : consent.basis),
     consent?.until && `until ${consent.until}`,
     card.licence,
   ].filter(Boolean);

@@ -25,7 +25,7 @@ export class VoiceBrowser {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.search(), TYPING_MS);
     });
-    this.recorder = new Recorder({ label: "By a voice", most_s: CLIP_S, replay, changed: () => this.recorder?.blob && this.searchByClip(this.recorder.blob) });
+    this.recorder = new Recorder({ label: "By speaking", most_s: CLIP_S, replay, changed: () => this.recorder?.blob && this.searchByClip(this.recorder.blob) });
     this.file = el("input", { type: "file", accept: "audio/*", class: "hidden", tabindex: "-1", "aria-label": "A sound file to search by" });
     this.file.addEventListener("change", () => this.file.files[0] && this.searchByClip(this.file.files[0]));
     const upload = button("By a file", { icon: "clip", class: "plain", onclick: () => this.file.click() });
@@ -34,8 +34,7 @@ export class VoiceBrowser {
     this.browse = el(
       "div",
       { class: "rows", role: "tabpanel", id: "panel-browse", "aria-labelledby": "tab-browse" },
-      el("div", { class: "find" }, this.words, upload, this.file),
-      this.recorder.element,
+      el("div", { class: "find" }, this.words, upload, this.file, this.recorder.element),
       this.status,
       this.grid,
     );
@@ -93,9 +92,10 @@ export class VoiceBrowser {
 
   async searchByClip(blob) {
     const form = new FormData();
-    form.set("audio_sample", blob, blob.name ?? "clip.wav");
+    form.set("audio", blob, blob.name ?? "clip.wav");
     this.words.value = "";
-    await this.show(async () => (await request(`v1/audio/voices/search?limit=${MOST}`, { method: "POST", body: form })).json());
+    form.set("limit", String(MOST));
+    await this.show(async () => (await request("v1/audio/voices/search", { method: "POST", body: form })).json());
   }
 
   // Answers may overtake each other: only the latest question counts.
@@ -123,7 +123,7 @@ export class VoiceBrowser {
       const card = cardOf(voice);
       return voiceCard(voice, { listen: this.replay, use: () => this.use(card.id), isCurrent: card.id === now });
     });
-    if (now) cards.unshift(voiceCard(null, { use: () => this.use("default"), label: "Back to it" }));
+    if (now) cards.unshift(voiceCard(null, { use: () => this.use("default"), label: "Use" }));
     this.grid.replaceChildren(...cards);
     if (!cards.length) this.grid.append(el("p", { class: "empty" }, "No voice fits. Try other words, or add your own."));
   }
