@@ -164,6 +164,10 @@ class CallerLimits:
         """Count sound, in either direction. Raises ApiError 429 when the budget was already used up."""
         self._take(self._sound, caller, seconds, self._settings.sound_s_per_minute, "seconds of sound")
 
+    def count_sound(self, caller: Caller, seconds: float) -> None:
+        """Count sound of an answer that has begun, which is never cut off for it."""
+        self._refilled(self._sound, caller, self._settings.sound_s_per_minute).left -= seconds
+
     @contextmanager
     def session(self, caller: Caller) -> Iterator[None]:
         """Count an answer or conversation while it runs. Raises ApiError 429 or 503."""
@@ -189,10 +193,7 @@ class CallerLimits:
         self, buckets: dict[str, _Bucket], caller: Caller, amount: float, per_minute: float, what: str
     ) -> None:  # fmt: skip
         """Take from a bucket that holds a minute's worth; it may become negative once, by the last amount."""
-        now = time.monotonic()
-        bucket = buckets.setdefault(caller.id, _Bucket(per_minute, now))
-        bucket.left = min(per_minute, bucket.left + (now - bucket.at) * per_minute / 60)
-        bucket.at = now
+        bucket = self._refilled(buckets, caller, per_minute)
         if bucket.left <= 0:
             wait_s = max(1, round(-bucket.left * 60 / per_minute) + 1)
             raise ApiError(
@@ -201,6 +202,13 @@ class CallerLimits:
                 headers={"retry-after": str(wait_s)},
             )
         bucket.left -= amount
+
+    def _refilled(self, buckets: dict[str, _Bucket], caller: Caller, per_minute: float) -> _Bucket:
+        now = time.monotonic()
+        bucket = buckets.setdefault(caller.id, _Bucket(per_minute, now))
+        bucket.left = min(per_minute, bucket.left + (now - bucket.at) * per_minute / 60)
+        bucket.at = now
+        return bucket
 
 
 def _digest(key: str) -> bytes:

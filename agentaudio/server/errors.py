@@ -7,6 +7,7 @@ are replaced by a general sentence; the log has the rest.
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -33,6 +34,7 @@ from agentaudio.escaping import visible
 
 log = logging.getLogger(__name__)
 
+_PATH_LIKE = re.compile(r"[/\\\\~][\w.]")
 _CODES = {
     400: "invalid_request",
     401: "invalid_api_key",
@@ -102,11 +104,13 @@ def as_api_error(error: BaseException) -> ApiError:
                 param="voice",
             )  # fmt: skip
         case AudioError():
-            return ApiError(400, "the sound cannot be read or used", code="invalid_audio")
+            return ApiError(400, _shown(error, "the sound cannot be read or used"), code="invalid_audio")
         case ConversationError():
-            return ApiError(400, str(error), code="invalid_conversation", param="messages")
+            message = _shown(error, "the conversation is not valid")
+            return ApiError(400, message, code="invalid_conversation", param="messages")
         case OptionError() | ToolArgumentError():
-            return ApiError(400, "the model does not support what the request asks for", code="unsupported_value")
+            message = _shown(error, "the model does not support what the request asks for")
+            return ApiError(400, message, code="unsupported_value")
         case LimitError():
             return ApiError(504, "the answer took longer than the server allows")
         case ServiceUnavailable():
@@ -117,6 +121,11 @@ def as_api_error(error: BaseException) -> ApiError:
     if isinstance(error, AgentAudioError):
         return ApiError(500, "the agent failed to answer; try again", code="model_error")
     return ApiError(500, "the server failed to answer; try again")
+
+
+def _shown(error: AgentAudioError, instead: str) -> str:
+    """The message of an error that the request caused; `instead` when it may hold a path."""
+    return instead if _PATH_LIKE.search(str(error)) else str(error)
 
 
 def log_failure(error: BaseException) -> None:

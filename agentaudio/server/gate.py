@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -54,7 +54,9 @@ class _Passage:
     async def run(self) -> None:
         try:
             self._admit()
-            await self._answer()
+            async with AsyncExitStack() as held:
+                self._scope["state"]["held"] = held
+                await self._answer()
         except Exception as error:
             if not self._status:
                 with suppress(OSError):

@@ -7,11 +7,6 @@ from dataclasses import dataclass, field, fields
 
 from agentaudio.errors import OptionError
 
-OPENAI_VOICES = frozenset(
-    ("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse")
-)
-"""Names that clients send without having chosen a voice."""
-
 SHORTEST_KEY = 16
 
 
@@ -24,8 +19,9 @@ class ServerSettings:
     origins: web origins, such as "https://example.org", whose pages may call the server (CORS), beside its own
     hosts: names under which the server may be addressed, beside its address; empty allows every name when there are
         keys, and only loopback names when there are none, which stops DNS rebinding
-    voice_names: for a voice name that clients send, such as "alloy", the id or name of a voice of the library; names
-        of OPENAI_VOICES that are neither here nor in the library stand for the agent's own voice
+    voice_names: for a voice name that clients send, such as "alloy", an id, name or description of a voice, as for
+        `Speaker`
+    url_hosts: hosts, as `name` or `name:port`, from which `audio_url` may be fetched although they are private
 
     requests_per_minute, sessions, sound_s_per_minute: for each key: requests, answers and conversations that run at
         the same time, and seconds of sound in and out
@@ -50,6 +46,7 @@ class ServerSettings:
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     voice_names: Mapping[str, str] = field(default_factory=dict)
+    url_hosts: tuple[str, ...] = ()
 
     requests_per_minute: int = 600
     sessions: int = 64

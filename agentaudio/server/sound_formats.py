@@ -10,7 +10,6 @@ from typing import Any, Literal, Protocol, cast, get_args
 
 import numpy as np
 
-from agentaudio.server import g711
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import PcmStream
 
@@ -76,18 +75,18 @@ def pieces(audio: Audio) -> Iterable[Audio]:
     return (audio,) if audio.duration <= PIECE_S else audio.chunks(1000 * PIECE_S)
 
 
-def wav_header(size: int | None, rate_hz: int = RATE_HZ) -> bytes:
+def wav_header(size: int | None) -> bytes:
     """The 44 bytes before 16-bit mono samples. size: of the samples in bytes; None when it is not known yet"""
     riff, data = (_UNKNOWN, _UNKNOWN) if size is None else (36 + size, size)
-    form = struct.pack("<IHHIIHH", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16)
+    form = struct.pack("<IHHIIHH", 16, 1, 1, RATE_HZ, 2 * RATE_HZ, 2, 16)
     return b"RIFF" + struct.pack("<I", riff) + b"WAVEfmt " + form + b"data" + struct.pack("<I", data)
 
 
 class _Pcm:
     """Little-endian 16-bit samples at RATE_HZ."""
 
-    def __init__(self, rate_hz: int = RATE_HZ) -> None:
-        self._stream = PcmStream(rate_hz)
+    def __init__(self) -> None:
+        self._stream = PcmStream(RATE_HZ)
 
     def push(self, audio: Audio) -> bytes:
         return self._stream.push(audio).to_pcm16()
@@ -110,25 +109,6 @@ class _Wav:
     def finish(self) -> bytes:
         header, self._header = self._header, b""
         return header + self._pcm.finish()
-
-
-class Telephone:
-    """G.711 in pieces of whole 20 ms (160 bytes), of which only the last may be shorter."""
-
-    def __init__(self, law: g711.Law) -> None:
-        self._law = law
-        self._pcm = _Pcm(g711.RATE_HZ)
-        self._left = b""
-
-    def push(self, audio: Audio) -> bytes:
-        codes = self._left + g711.encode(self._pcm.push(audio), self._law)
-        ready = len(codes) - len(codes) % 160
-        self._left = codes[ready:]
-        return codes[:ready]
-
-    def finish(self) -> bytes:
-        codes, self._left = self._left + g711.encode(self._pcm.finish(), self._law), b""
-        return codes
 
 
 class _Sink(io.RawIOBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Annotated, cast
 
@@ -15,8 +15,10 @@ from agentaudio.agent import Agent
 from agentaudio.server.auth import Caller, CallerLimits, Keys
 from agentaudio.server.errors import ApiError
 from agentaudio.server.metrics import Metrics
+from agentaudio.server.past_turns import PastTurns
 from agentaudio.server.settings import ServerSettings
 from agentaudio.setup import Setup
+from agentaudio.speaker import Speaker
 
 
 class Drain:
@@ -76,6 +78,7 @@ class ServerState:
     settings: ServerSettings
     keys: Keys
     limits: CallerLimits
+    past: PastTurns
     metrics: Metrics = field(default_factory=Metrics)
     drain: Drain = field(default_factory=Drain)
     ready: bool = False
@@ -83,7 +86,9 @@ class ServerState:
 
     @classmethod
     def of(cls, agent: Agent, settings: ServerSettings) -> ServerState:
-        state = cls(agent, settings, Keys(settings.keys, settings.admin_keys), CallerLimits(settings))
+        state = cls(
+            agent, settings, Keys(settings.keys, settings.admin_keys), CallerLimits(settings), PastTurns(settings)
+        )
         state.metrics.sessions.set_function(lambda: float(state.limits.sessions))
         return state
 
@@ -97,6 +102,10 @@ class ServerState:
         if caller.is_admin or voices is None or not set(voices.library.private().values()) - {caller.id}:
             return setup
         return replace(setup, resources=setup.resources.seen_by(caller.id), _specs=[])
+
+    async def speaker(self, caller: Caller) -> Speaker:
+        """Finds voices for `caller`, and speaks given words. Raises OptionError when the model cannot speak them."""
+        return Speaker.of(await self.setup(caller), names=self.settings.voice_names)
 
     @contextmanager
     def answer(self, caller: Caller) -> Iterator[None]:
@@ -114,7 +123,13 @@ def caller(connection: HTTPConnection) -> Caller:
     return cast(Caller, connection.scope["state"]["caller"])
 
 
+def held(connection: HTTPConnection) -> AsyncExitStack:
+    """What is released when the request ends, however it ends; the gate owns it."""
+    return cast(AsyncExitStack, connection.scope["state"]["held"])
+
+
 State = Annotated[ServerState, Depends(server_state)]
 """A parameter of a route."""
 RequestCaller = Annotated[Caller, Depends(caller)]
-"""A parameter of an HTTP route. WebSockets are not behind the gate: they ask `Keys.caller` themselves."""
+Held = Annotated[AsyncExitStack, Depends(held)]
+"""Parameters of an HTTP route. WebSockets are not behind the gate: they ask `Keys.caller` themselves."""
