@@ -35,6 +35,7 @@ from agentaudio.model.step_audio_2.hub import HUB_ID, located
 from agentaudio.model.step_audio_2.language.dialect import Language, step_audio_2
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply
 from agentaudio.model.step_audio_2.language.system_prompts import system_prompt
+from agentaudio.model.step_audio_2.language.users_language import users_language
 from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint, read_config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
@@ -48,7 +49,7 @@ MAX_TOKENS_WITH_TOOLS = 4096
 SOUND_TOKENS_PER_S = 12.5
 SHARE_FOR_SOUND = 0.9
 """Share of the context that sound may take; the rest is for words and the answer."""
-OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop"})
+OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"})
 
 
 class StepAudio2:
@@ -62,7 +63,7 @@ class StepAudio2:
     may overlap: each reads its prompt in its own thread, and all of them decode in one batch.
 
     model: in evaluation mode, on its device
-    language: of the system prompt and the tool descriptions
+    language: of the system prompt and the tool descriptions, zh or en; None for the user's, see `users_language`
     think: the checkpoint is mini-Think
     kept_tokens: positions whose keys and values are kept for later turns; None for twice the context
     compiled: decode with `torch.compile`, and CUDA graphs on a GPU: faster, after minutes of compiling
@@ -80,7 +81,7 @@ class StepAudio2:
         model: StepAudio2ForCausalLM,
         vocabulary: Vocabulary,
         *,
-        language: Language = "zh",
+        language: Language | None = None,
         think: bool = False,
         kept_tokens: int | None = None,
         compiled: bool = False,
@@ -88,15 +89,15 @@ class StepAudio2:
         max_tokens: int | None = None,
         speech: SpeechDecoder | None = None,
     ) -> None:
-        if language not in ("zh", "en"):
+        if language not in (None, "zh", "en"):
             raise OptionError(f"there are no prompts in language {language!r} for Step-Audio 2; give zh or en")
         # PyTorch's Metal backend allows one thread at a time.
         device_lock = threading.Lock() if model.device.type == "mps" else contextlib.nullcontext()
         self._weights: Weights | None = Weights(model, vocabulary, device_lock, compiled=compiled, max_rows=max_rows)
-        self._prompts = PromptBuilder(vocabulary, dialect=step_audio_2(language))
+        self._prompts = PromptBuilder(vocabulary)
         self._kept = PrefixCache(2 * self._weights.context if kept_tokens is None else kept_tokens)
         self.speech = speech
-        self._language: Language = language
+        self._language: Language | None = language
         self._think = think
         self._max_tokens = max_tokens
         self._prompts_lock = threading.Lock()
@@ -120,7 +121,7 @@ class StepAudio2:
         *,
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
-        language: Language = "zh",
+        language: Language | None = None,
         think: bool | None = None,
         quantization_config: Any = None,
         pieces_together: bool = False,
@@ -299,21 +300,27 @@ class StepAudio2:
         for message in conversation:
             if any(isinstance(part, AudioPart) and not len(part.audio) for part in message.parts):
                 raise AudioError(f"a sound in a {message.role} message holds no samples; record it again")
+        language = self._language or users_language(conversation, tools, language=options.language)
         if not verbatim:
-            conversation = self._with_system(conversation, bool(tools))
+            conversation = self._with_system(conversation, bool(tools), language, options.language is not None)
+        dialect = step_audio_2(language)
         with self._prompts_lock:
-            translation = self._prompts.translation(conversation, tools)
+            translation = self._prompts.translation(conversation, tools, dialect=dialect)
             reply: Reply = "speech" if options.speak else "text"
             if self._think and not verbatim:
                 reply = "think"
-            prompt = self._prompts.build(conversation, tools, reply=reply)
+            prompt = self._prompts.build(conversation, tools, reply=reply, dialect=dialect)
         return Request(prompt, translation, sampling, max_tokens, options.stop, options.speak)
 
-    def _with_system(self, conversation: Conversation, tools: bool) -> Conversation:
+    def _with_system(
+        self, conversation: Conversation, tools: bool, language: Language, is_asked_for: bool
+    ) -> Conversation:
         messages = list(conversation)
         instructions = messages.pop(0).text if messages and messages[0].role == "system" else None
         tools = tools or any(message.tool_calls for message in messages)
-        system = system_prompt(self._language, instructions=instructions, tools=tools, think=self._think)
+        system = system_prompt(
+            language, instructions=instructions, tools=tools, think=self._think, names_language=is_asked_for
+        )
         return Conversation([Message("system", (TextPart(system),)), *messages])
 
     def _as_model_error(self, failure: Exception) -> Exception:
@@ -333,7 +340,7 @@ def load(
     *,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
-    language: Language = "zh",
+    language: Language | None = None,
     think: bool | None = None,
     quantization_config: Any = None,
     pieces_together: bool = False,

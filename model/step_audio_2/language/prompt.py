@@ -67,7 +67,7 @@ class PromptBuilder:
     listener stopped hearing) are tokenised from their text and their speech tokens; speech tokens of
     another codec are left out.
 
-    dialect: how tools are translated
+    dialect: how tools are translated, where a call of `build` names no other
     form: "local" writes prompts as the reference code; "server" as the vLLM fork, with the sound of a
         message before its text and line breaks between them
     system: system message of conversations without one; None for no system message
@@ -93,12 +93,21 @@ class PromptBuilder:
         self._capacity = remembered
         self._generated: OrderedDict[_Said, tuple[int, ...]] = OrderedDict()
 
-    def translation(self, conversation: Conversation, tools: Sequence[ToolSpec] = ()) -> Translation:
+    def translation(
+        self, conversation: Conversation, tools: Sequence[ToolSpec] = (), *, dialect: Dialect | None = None
+    ) -> Translation:
         """The translation of these tools, and of tools that the conversation has called."""
         mentioned = {call.name for message in conversation for call in message.tool_calls}
-        return self._dialect.bind(tools, mentioned)
+        return (dialect or self._dialect).bind(tools, mentioned)
 
-    def build(self, conversation: Conversation, tools: Sequence[ToolSpec] = (), *, reply: Reply = "speech") -> Prompt:
+    def build(
+        self,
+        conversation: Conversation,
+        tools: Sequence[ToolSpec] = (),
+        *,
+        reply: Reply = "speech",
+        dialect: Dialect | None = None,
+    ) -> Prompt:
         """The prompt of a conversation and the beginning of a reply.
 
         reply: "speech" and "text" begin an answer, "think" a thought (see `after_thought`);
@@ -107,7 +116,7 @@ class PromptBuilder:
         Raises ConversationError for a message that a prompt cannot hold: a part that does not belong to
         its role, speech tokens out of range, arguments that are not JSON, nothing to continue.
         """
-        turns = self._turns(conversation, tools)
+        turns = self._turns(conversation, self.translation(conversation, tools, dialect=dialect))
         ids = self._vocabulary.ids
         if reply == "continue":
             if not conversation.messages or conversation.messages[-1].role != "assistant":
@@ -183,8 +192,7 @@ class PromptBuilder:
     def _assembled(self, turns: Sequence[Turn]) -> Prompt:
         return assemble(turns, self._vocabulary, self._count_tokens)
 
-    def _turns(self, conversation: Conversation, tools: Sequence[ToolSpec]) -> list[Turn]:
-        translation = self.translation(conversation, tools)
+    def _turns(self, conversation: Conversation, translation: Translation) -> list[Turn]:
         messages = list(conversation)
         turns: list[Turn] = []
         if messages and messages[0].role == "system":

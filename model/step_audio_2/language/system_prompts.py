@@ -17,6 +17,7 @@ _WORDS: dict[Language, dict[str, str]] = {
     "zh": {
         "self": "你是一位亲切的语音助手，听得懂用户的话和语气，用自然、简短的口语回答。",
         "tools": "你可以调用系统提供的工具；请根据用户的需要和对话内容，自己判断是否调用、调用哪一个。",
+        "answer": "请用中文回答。",
         "think": "回答之前，请先深入思考用户说了什么、是怎么说的，以及怎样回答最合适。",
     },
     "en": {
@@ -24,6 +25,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "and answer briefly, the way people talk.",
         "tools": "You can call the tools that the system offers; judge from the conversation whether to call one, "
         "and which.",
+        "answer": "Answer in English.",
         "think": "Before you answer, think deeply about what the user said, how it was said, "
         "and what answer serves them best.",
     },
@@ -44,6 +46,7 @@ def system_prompt(
     instructions: str | None = None,
     tools: bool = False,
     think: bool = False,
+    names_language: bool = False,
     today: date | None = None,
 ) -> str:
     """The system message: who the model is, what it may do, and the date in the last line.
@@ -54,10 +57,12 @@ def system_prompt(
     instructions: replace the default description of the model
     tools: whether the agent has tools
     think: for mini-Think, which reasons before it speaks
+    names_language: it says which language to answer in
     today: None for the local date
     """
     words = _WORDS[language]
     lines = [words["self"] if instructions is None else instructions.strip()]
     lines += [words["tools"]] if tools else []
     lines += [words["think"]] if think else []
+    lines += [words["answer"]] if names_language else []
     return "\n".join(line for line in (*lines, today_line(language, today)) if line)

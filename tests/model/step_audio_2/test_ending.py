@@ -95,7 +95,8 @@ def test_capabilities_are_those_of_the_model(folder: Path) -> None:
     assert (able.hears, able.voices, able.calls_tools, able.streams_input) == (True, "any", True, False)
     assert able.sample_rate_hz == 24_000
     assert able.max_audio_s == int(0.9 * 16_384 / 12.5)
-    honoured = {"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop"}
+    honoured = {"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"}
     assert able.options == honoured <= {one.name for one in fields(GenerateOptions)}
-    with pytest.raises(OptionError, match="does not take language"):
-        GenerateOptions(language="zh").check(model)
+    GenerateOptions(language="zh-CN").check(model)
+    with pytest.raises(OptionError, match="does not speak 'fr'"):
+        GenerateOptions(language="fr").check(model)
