@@ -72,6 +72,10 @@ class Answers:
         self._out.withdraw(events.TextSpoken, events.AudioSpoken)
         self._emit(AgentStopped, played_s=self.speaker.played_s)
 
+    def wants(self, turn: int) -> bool:
+        """Whether more of a turn's sound is wanted."""
+        return turn > self._stopped
+
     async def end(self) -> None:
         """End the running turn, and wait until it has ended."""
         if self._turn is not None:

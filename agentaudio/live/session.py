@@ -84,6 +84,7 @@ class LiveSession(Uncopied):
         self._listener = Listener(setup, settings, self._do, self._start)
         self._lost_s = settings.get("turn_taking", TurnTaking()).lost_s
         self._begins = settings.get("answers", True)
+        self._stops = True
         self._out = Outbox()
         said = self._listener.agent_said
         self._answers = Answers(session, settings, self._out, self._emit, self._start, said)
@@ -181,6 +182,10 @@ class LiveSession(Uncopied):
 
     async def interrupt(self) -> None:
         """Stop the answer, as if the user had interrupted it."""
+        self.stop()
+
+    def stop(self) -> None:
+        """`interrupt` for code that cannot await."""
         if self.is_busy:
             self._answers.stop()
             self._work.put_nowait(self._session.interrupt())
@@ -203,13 +208,15 @@ class LiveSession(Uncopied):
         self._dropped()
         self._listener.forget()
 
-    def change_turn_taking(self, settings: TurnTaking | None, *, by_words: bool = True) -> None:
+    def change_turn_taking(self, settings: TurnTaking | None, *, by_words: bool = True, stops: bool = True) -> None:
         """Take turns by other settings, and forget what the user is saying.
 
         settings: None detects no turns: nothing of the microphone is taken
         by_words: whether the words decide on ends and interruptions, where there are ears
+        stops: whether an interruption stops the agent; otherwise the program decides that, at `user.started`
         """
         self._dropped()
+        self._stops = stops
         self._listener.change(settings, by_words=by_words)
 
     def change_idle(self, idle: IdlePrompts | None) -> None:
@@ -220,10 +227,14 @@ class LiveSession(Uncopied):
         """What is said in a sound, by the ears of turn taking; None without ears, and when they fail."""
         return await self._listener.words(sound)
 
+    def wants(self, turn: int) -> bool:
+        """Whether more of a turn's sound is wanted: nobody has interrupted it."""
+        return self._answers.wants(turn)
+
     @property
-    def is_held(self) -> bool:
-        """Whether the agent's sound is held, because somebody speaks."""
-        return self._answers.speaker.held
+    def hears_for_the_model(self) -> bool:
+        """Whether the words of `turn.committed` are those that the model would hear."""
+        return self._listener.hears_for_the_model
 
     @property
     def has_news(self) -> bool:
@@ -263,6 +274,8 @@ class LiveSession(Uncopied):
 
     def _interrupted(self) -> None:
         """The user has interrupted. If nothing was heard of the answer yet, the user's turn goes on instead."""
+        if not self._stops:
+            return
         self._answers.stop()
         if self._begins:
             self._goes_on_from_s = self._unanswered_s

@@ -15,11 +15,12 @@ from agentaudio.server import health, models, voices
 from agentaudio.server.chat_completions import route as chat_completions
 from agentaudio.server.errors import install_error_handlers, log_failure
 from agentaudio.server.gate import Gate
+from agentaudio.server.realtime import routes as realtime
 from agentaudio.server.settings import ServerSettings
 from agentaudio.server.state import ServerState
 from agentaudio.server.web import page
 
-ROUTERS = (page.router, health.router, models.router, voices.router, chat_completions.router)
+ROUTERS = (page.router, health.router, models.router, voices.router, chat_completions.router, realtime.router)
 
 
 def create_app(agent: Agent, settings: ServerSettings = ServerSettings()) -> FastAPI:

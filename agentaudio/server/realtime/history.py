@@ -1,0 +1,256 @@
+"""`History`: the items of a session in order, and the conversation that the agent reads in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from agentaudio.conversation import AudioPart, Conversation, Part, TextPart, ToolCall, ToolOutput
+from agentaudio.model.call_arguments import read_arguments
+from agentaudio.server.realtime.items import FunctionCall, FunctionOutput, Item, Message
+from agentaudio.server.realtime.refusal import Refusal
+from agentaudio.server.realtime.share import Share
+from agentaudio.sound.audio import Audio
+from agentaudio.tools.execution import without_result
+
+SOUND_KEPT = 20
+"""Responses and user turns whose sound is kept; of older ones the words are, where they are known."""
+NOTHING_SAID = "(The user has not said anything yet.)"
+
+
+class History:
+    """The items, and where each response stands among them.
+
+    most: number of items that it takes
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: list[Item | Share] = []
+        self._items: dict[str, Item] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return (one for one in self._entries if not isinstance(one, Share))
+
+    def get(self, item_id: Any) -> Item | None:
+        return self._items.get(item_id) if isinstance(item_id, str) else None
+
+    def add(self, item: Item, previous_id: str | None = None) -> str | None:
+        """Add an item at the end, or after another; "root" is the beginning. Returns the id of the item before it.
+
+        Raises Refusal for an id that is there already, an unknown one before it, and too many items.
+        """
+        if item.id in self._items:
+            raise Refusal(
+                f"An item with the id '{item.id}' exists already.",
+                code="item_create_duplicate_item_id",
+                param="item.id",
+            )
+        if len(self._items) >= self._most:
+            raise Refusal(
+                f"The conversation has {self._most} items, the most that this server keeps; delete some first.",
+                code="conversation_too_long", param="item",
+            )  # fmt: skip
+        if previous_id is None:
+            place = len(self._entries)
+        elif previous_id == "root":
+            place = 0
+        elif (before := self._items.get(previous_id)) is not None:
+            place = next(at for at, one in enumerate(self._entries) if one is before) + 1
+        else:
+            raise Refusal(
+                f"There is no item '{previous_id[:60]}' after which to put the new one.",
+                code="item_create_invalid_previous_item_id", param="previous_item_id",
+            )  # fmt: skip
+        self._entries.insert(place, item)
+        self._items[item.id] = item
+        return next((one.id for one in reversed(self._entries[:place]) if not isinstance(one, Share)), None)
+
+    def before(self, item_id: str) -> str | None:
+        """The id of the item before an item; None for the first."""
+        before = None
+        for item in self:
+            if item.id == item_id:
+                return before
+            before = item.id
+        return before
+
+    def begin(self, share: Share) -> None:
+        """A response begins here."""
+        self._entries.append(share)
+        self._age()
+
+    def delete(self, item_id: str) -> None:
+        """Raises Refusal for an unknown item."""
+        item = self._items.pop(item_id, None)
+        if item is None:
+            raise Refusal(
+                f"There is no item '{item_id[:60]}' to delete.", code="item_delete_invalid_item_id", param="item_id"
+            )
+        self._entries = [one for one in self._entries if one is not item]
+        for share in self._shares():
+            share.remove(item_id)
+
+    def cut(self, item_id: str, seconds: float) -> None:
+        """Keep what was heard of a message of the assistant. More than was sent counts as all of it.
+
+        Raises Refusal for an unknown item, and for one that the assistant has not said.
+        """
+        item = self._items.get(item_id)
+        if not isinstance(item, Message) or item.role != "assistant":
+            what = "There is no item" if item is None else "Only messages of the assistant can be cut; this is not one:"
+            raise Refusal(f"{what} '{item_id[:60]}'.", code="item_truncate_invalid_item_id", param="item_id")
+        any(share.cut(item_id, seconds) for share in self._shares())
+
+    def heard(self, text: str) -> Message | None:
+        """Note what the model has heard in the latest sound of the user; returns its item.
+
+        Sounds of the user right before it were heard as one with it, so their words are in `text`.
+        """
+        latest = None
+        for item in reversed(list(self)):
+            if not isinstance(item, Message) or item.role != "user":
+                if latest is not None:
+                    break
+                continue
+            unheard = any(isinstance(part, AudioPart) and part.transcript is None for part in item.parts)
+            if not unheard:
+                break
+            words = text if latest is None else ""
+            item.parts = [AudioPart(part.audio, words) if isinstance(part, AudioPart) else part for part in item.parts]
+            latest = latest or item
+        return latest
+
+    @property
+    def last(self) -> Item | None:
+        """The last item."""
+        return next(reversed(list(self)), None)
+
+    @property
+    def open_calls(self) -> list[FunctionCall]:
+        """The calls of the latest response that the client has not answered yet."""
+        answered = {one.call_id for one in self if isinstance(one, FunctionOutput)}
+        latest = next((share for share in reversed(self._shares()) if share.calls), None)
+        return [] if latest is None else [one for one, _ in latest.calls.values() if one.call_id not in answered]
+
+    def conversation(self, instructions: str, chosen: list[Item] | None = None) -> Conversation:
+        """What the agent reads. chosen: other items in place of those of the session"""
+        return _Reading(instructions, self._entries if chosen is None else list(chosen)).conversation
+
+    def _shares(self) -> list[Share]:
+        return [one for one in self._entries if isinstance(one, Share)]
+
+    def _age(self) -> None:
+        shares, users = self._shares(), [one for one in self if isinstance(one, Message) and one.role == "user"]
+        if len(shares) > SOUND_KEPT:
+            shares[-SOUND_KEPT - 1].age()
+        for user in users[-SOUND_KEPT - 5 : -SOUND_KEPT]:
+            user.parts = [
+                TextPart(part.transcript) if isinstance(part, AudioPart) and part.transcript else part
+                for part in user.parts
+            ]
+
+
+class _Reading:
+    """Makes a valid conversation of any list of items: each call has one output, before anything else is said."""
+
+    def __init__(self, instructions: str, entries: list[Item | Share]) -> None:
+        self.conversation = Conversation()
+        if instructions.strip():
+            self.conversation.add("system", instructions)
+        self._outputs = {one.call_id: one for one in entries if isinstance(one, FunctionOutput)}
+        self._users: list[Part] = []
+        self._calls: list[tuple[FunctionCall, ToolCall]] = []
+        self._ids: set[str] = set()
+        owned = {item_id for one in entries if isinstance(one, Share) for item_id in one.item_ids}
+        for entry in entries:
+            if isinstance(entry, Share):
+                self._share(entry)
+            elif entry.id not in owned:
+                self._item(entry)
+        self._flush()
+        if self.conversation.last_user is None:
+            self.conversation.add("user", instructions.strip() or NOTHING_SAID)
+
+    def _item(self, item: Item) -> None:
+        match item:
+            case Message(role="user", parts=parts):
+                self._flush_calls()
+                self._users += parts
+            case Message(role=role, parts=parts) if parts:
+                self._flush()
+                self.conversation.add(role, *parts)
+            case FunctionCall(call_id=call_id, name=name, arguments=arguments):
+                self._flush_users()
+                values, _ = read_arguments(arguments)
+                self._calls.append((item, ToolCall(call_id, name, values)))
+            case FunctionOutput():
+                self._flush_calls()
+
+    def _share(self, share: Share) -> None:
+        messages = list(share.messages())
+        if not messages:
+            return
+        self._flush()
+        wire = {call.id: item.call_id for item, call in share.calls.values()}
+        outputs = {part.call_id: part for parts in messages for part in parts if isinstance(part, ToolOutput)}
+        for parts in messages:
+            said = [part for part in parts if not isinstance(part, ToolOutput)]
+            calls = [part for part in said if isinstance(part, ToolCall)]
+            if not said:
+                continue
+            own = {call.id: self._own(call) for call in calls}
+            self.conversation.add("assistant", *(own[p.id] if isinstance(p, ToolCall) else p for p in said))
+            answers = []
+            for call in calls:
+                given = self._outputs.get(wire.get(call.id, ""))
+                known = outputs.get(call.id)
+                if given is not None:
+                    answers.append(ToolOutput(own[call.id].id, call.name, given.output))
+                elif known is not None:
+                    answers.append(replace(known, call_id=own[call.id].id))
+                else:
+                    answers.append(without_result(own[call.id]))
+            if answers:
+                self.conversation.add("tool", *answers)
+
+    def _flush(self) -> None:
+        self._flush_users()
+        self._flush_calls()
+
+    def _flush_users(self) -> None:
+        """What the user said without an answer between is one message, and sound that follows sound one sound."""
+        parts, self._users = self._users, []
+        joined: list[Part] = []
+        for part in parts:
+            if isinstance(part, AudioPart) and joined and isinstance(before := joined[-1], AudioPart):
+                both = before.transcript, part.transcript
+                words = None if None in both else " ".join(filter(None, both))
+                joined[-1] = AudioPart(Audio.concat([before.audio, part.audio]), words)
+            else:
+                joined.append(part)
+        if joined:
+            self.conversation.add("user", *joined)
+
+    def _flush_calls(self) -> None:
+        calls, self._calls = self._calls, []
+        if not calls:
+            return
+        own = [self._own(call) for _, call in calls]
+        self.conversation.add("assistant", *own)
+        answers = []
+        for (item, _), call in zip(calls, own, strict=True):
+            given = self._outputs.get(item.call_id)
+            answers.append(without_result(call) if given is None else ToolOutput(call.id, call.name, given.output))
+        self.conversation.add("tool", *answers)
+
+    def _own(self, call: ToolCall) -> ToolCall:
+        """The call with an id that no other one has."""
+        free = next(name for n in count() if (name := call.id if n == 0 else f"{call.id}-{n}") not in self._ids)
+        self._ids.add(free)
+        return call if free == call.id else replace(call, id=free)

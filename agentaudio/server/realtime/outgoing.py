@@ -1,0 +1,113 @@
+"""`Outgoing`: the events on their way to one client, in order and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from typing import Any
+
+from agentaudio.server.realtime.items import Item, new_id
+
+SOUND_EVENTS = 24
+"""Unsent deltas of sound at which a response waits for the client: some seconds."""
+MOST_BYTES = 4_000_000
+"""Unsent events at which nothing more is taken from a client that does not read."""
+
+_BETA = {
+    "response.output_audio.delta": "response.audio.delta",
+    "response.output_audio.done": "response.audio.done",
+    "response.output_audio_transcript.delta": "response.audio_transcript.delta",
+    "response.output_audio_transcript.done": "response.audio_transcript.done",
+    "response.output_text.delta": "response.text.delta",
+    "response.output_text.done": "response.text.done",
+    "conversation.item.added": "conversation.item.created",
+}
+"""Names of 2024."""
+_BETA_LACKS = frozenset(("conversation.item.done",))
+_BETA_PARTS = {"output_audio": "audio", "output_text": "text"}
+
+
+class Outgoing:
+    """A queue of events for one event loop and one reader.
+
+    beta: the client knows the names of 2024
+    """
+
+    def __init__(self, *, beta: bool = False) -> None:
+        self.beta = beta
+        self._waiting: deque[tuple[str, str | None]] = deque()
+        self._sounds = self._bytes = 0
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._closed = False
+
+    async def patience(self) -> None:
+        """Wait while more is unsent than a client that reads would leave: nothing more is read from it meanwhile."""
+        while self._bytes > MOST_BYTES and not self._closed:
+            self._room.clear()
+            await self._room.wait()
+
+    def post(self, event: dict[str, Any], *, sound_of: str | None = None) -> None:
+        """Append an event at once. sound_of: the response whose sound it is, which may be withdrawn"""
+        if self._closed:
+            return
+        event = {"type": event["type"], "event_id": new_id("event")} | event
+        if self.beta:
+            if event["type"] in _BETA_LACKS:
+                return
+            event = _as_beta(event)
+            event["type"] = _BETA.get(event["type"], event["type"])
+        text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        self._waiting.append((text, sound_of))
+        self._bytes += len(text)
+        self._sounds += sound_of is not None
+        self._changed.set()
+
+    def announce(self, item: Item, previous_id: str | None) -> None:
+        """Tell of an item that is complete. previous_id: of the item before it"""
+        wire = item.to_wire()
+        for kind in ("conversation.item.added", "conversation.item.done"):
+            self.post({"type": kind, "previous_item_id": previous_id, "item": wire})
+
+    async def room(self) -> None:
+        """Wait until there is room for more sound."""
+        while self._sounds >= SOUND_EVENTS and not self._closed:
+            self._room.clear()
+            await self._room.wait()
+
+    def withdraw_sound(self, response_id: str) -> None:
+        """Remove the unsent sound of a response, which nobody wants to hear any more."""
+        kept = [one for one in self._waiting if one[1] != response_id]
+        self._sounds -= len(self._waiting) - len(kept)
+        self._waiting = deque(kept)
+        self._bytes = sum(len(text) for text, _ in kept)
+        self._room.set()
+
+    def close(self) -> None:
+        """No more events; those that wait can still be read."""
+        self._closed = True
+        self._changed.set()
+        self._room.set()
+
+    async def get(self) -> str | None:
+        """Wait for the next event, as JSON; None after the last one."""
+        while not self._waiting:
+            if self._closed:
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+        text, sound_of = self._waiting.popleft()
+        self._bytes -= len(text)
+        self._sounds -= sound_of is not None
+        self._room.set()
+        return text
+
+
+def _as_beta(value: Any) -> Any:
+    if isinstance(value, dict):
+        found = {name: _as_beta(one) for name, one in value.items()}
+        if found.get("type") in _BETA_PARTS:
+            found["type"] = _BETA_PARTS[found["type"]]
+        return found
+    return [_as_beta(one) for one in value] if isinstance(value, list) else value

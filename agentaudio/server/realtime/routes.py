@@ -1,0 +1,131 @@
+"""The WebSocket of the Realtime protocol, and the client secrets for browsers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import suppress
+from typing import Any
+
+from fastapi import APIRouter, Body
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from agentaudio.server.auth import Caller, check_place, key_of
+from agentaudio.server.errors import ApiError, log_failure
+from agentaudio.server.realtime.items import new_id
+from agentaudio.server.realtime.outgoing import Outgoing
+from agentaudio.server.realtime.refusal import Refusal
+from agentaudio.server.realtime.session import RealtimeSession
+from agentaudio.server.realtime.session_object import SessionObject
+from agentaudio.server.state import RequestCaller, ServerState, State, server_state
+
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+SUBPROTOCOL = "realtime"
+SECRET_S = 600
+TRY_AGAIN, POLICY = 1013, 1008
+CLOSE_S = 2.0
+
+
+@router.websocket("/v1/realtime")
+@router.websocket("/realtime")
+async def realtime(socket: WebSocket) -> None:
+    """A spoken conversation. The key is a Bearer token, `api-key`, or a subprotocol."""
+    state = server_state(socket)
+    try:
+        check_place(socket.headers, state.settings)
+        caller = state.keys.caller(key_of(socket.headers), secrets_too=True)
+        if state.drain.begun:
+            raise ApiError(503, "the server is stopping; connect again")
+        state.limits.take_request(caller)
+        with state.limits.session(caller):
+            offered = [name.strip() for name in socket.headers.get("sec-websocket-protocol", "").split(",")]
+            await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+            await _Connection(state, caller, socket).run()
+    except ApiError as error:
+        await _refuse(socket, error)
+
+
+@router.post("/v1/realtime/client_secrets")
+async def client_secrets(state: State, caller: RequestCaller, body: dict[str, Any] = Body(default_factory=dict)) -> Any:
+    """Make a key for one browser, which holds the settings of its session."""
+    wanted = body.get("expires_after") or {}
+    seconds = wanted.get("seconds", SECRET_S) if isinstance(wanted, dict) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= state.settings.secret_s:
+        raise ApiError(
+            400, f"expires_after.seconds must be from 1 to {state.settings.secret_s:g}", code="invalid_value",
+            param="expires_after.seconds",
+        )  # fmt: skip
+    session = SessionObject(new_id("sess"), state.agent.setup.model.name, longest_text=state.settings.text_chars)
+    given = body.get("session") or {}
+    try:
+        session.update(given)
+    except Refusal as refusal:
+        raise ApiError(400, refusal.message, code=refusal.code, param=refusal.param) from None
+    secret = state.keys.make_secret(caller, seconds, given)
+    return {"value": secret.value, "expires_at": secret.expires_at, "session": session.to_wire()}
+
+
+class _Connection:
+    """One WebSocket: reads client events, and writes server events as fast as the client takes them."""
+
+    def __init__(self, state: ServerState, caller: Caller, socket: WebSocket) -> None:
+        self._state, self._caller, self._socket = state, caller, socket
+        self._out = Outgoing(beta="realtime=v1" in socket.headers.get("openai-beta", ""))
+
+    async def run(self) -> None:
+        asked = self._socket.query_params.get("agentaudio", "") or self._socket.headers.get("x-agentaudio", "")
+        session = RealtimeSession(self._state, self._caller, self._out, wants_events=asked not in ("", "0"))
+        writing = asyncio.create_task(self._write(), name="agentaudio-realtime-write")
+        try:
+            async with session:
+                reading = asyncio.create_task(self._read(session), name="agentaudio-realtime-read")
+                draining = asyncio.create_task(self._drained(session), name="agentaudio-realtime-drain")
+                try:
+                    await asyncio.wait({reading, writing, draining}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for task in (reading, draining):
+                        task.cancel()
+                    await asyncio.gather(reading, draining, return_exceptions=True)
+        except Refusal as refusal:
+            self._out.post(refusal.event(None))
+        except Exception as error:
+            log_failure(error)
+        finally:
+            self._out.close()
+            with suppress(TimeoutError, Exception):
+                async with asyncio.timeout(CLOSE_S):
+                    await writing
+                    await self._socket.close(1001 if self._state.drain.begun else 1000)
+            writing.cancel()
+
+    async def _read(self, session: RealtimeSession) -> None:
+        with suppress(WebSocketDisconnect):
+            while True:
+                message = await self._socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                text = message.get("text")
+                try:
+                    event = json.loads(text if text is not None else message.get("bytes") or b"")
+                except (ValueError, RecursionError):
+                    event = None
+                await session.receive(event)
+                await self._out.patience()
+
+    async def _write(self) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):
+            while (text := await self._out.get()) is not None:
+                await self._socket.send_text(text)
+
+    async def _drained(self, session: RealtimeSession) -> None:
+        """Wait until the server stops, and the response that has begun was made."""
+        await self._state.drain.wait_begun()
+        await session.responses.settled()
+
+
+async def _refuse(socket: WebSocket, error: ApiError) -> None:
+    """Answer the handshake with the status of an error, in the protocol's shape."""
+    await socket.send_denial_response(error.response())

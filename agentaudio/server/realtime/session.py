@@ -1,0 +1,251 @@
+"""`RealtimeSession`: one client's conversation with the agent. Client events go in, server events come out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any, Self
+
+from agentaudio.errors import AgentAudioError
+from agentaudio.events import Event
+from agentaudio.live.events import (
+    AgentPaused,
+    AgentResumed,
+    AnyLiveEvent,
+    NoticeSpoken,
+    TurnCommitted,
+    UserStarted,
+    UserStopped,
+)
+from agentaudio.live.session import LiveSession
+from agentaudio.server.auth import Caller
+from agentaudio.server.errors import log_failure
+from agentaudio.server.realtime.ears import ears_for
+from agentaudio.server.realtime.history import History
+from agentaudio.server.realtime.items import FunctionOutput, new_id, read_item
+from agentaudio.server.realtime.outgoing import Outgoing
+from agentaudio.server.realtime.refusal import Refusal, wrong_type
+from agentaudio.server.realtime.responses import Responses
+from agentaudio.server.realtime.session_object import SessionObject
+from agentaudio.server.realtime.user_sound import UserSound
+from agentaudio.server.realtime.voices import find_voice, shown
+from agentaudio.server.state import ServerState
+
+log = logging.getLogger(__name__)
+
+OWN_EVENTS = frozenset(
+    (
+        "tool.started", "tool.progress", "tool.finished", "voice.changed", "citation", "heard", "agent.paused",
+        "agent.resumed", "notice", "notice.finished", "user.stopped", "user.idle",
+    )
+)  # fmt: skip
+"""What clients that ask for it get as `agentaudio.event`, because the protocol has no event for it."""
+NEWS_S = 0.3
+
+
+class RealtimeSession:
+    """Use it as `async with`; then call `receive` for each client event and read `out`.
+
+    caller: whose budget it uses; its client secret may hold settings
+    out: takes the server events
+    wants_events: whether the client asked for events of our own when it connected
+    """
+
+    def __init__(self, state: ServerState, caller: Caller, out: Outgoing, *, wants_events: bool = False) -> None:
+        self._state, self._caller, self._out = state, caller, out
+        self._settings = SessionObject(
+            new_id("sess"), state.agent.setup.model.name, longest_text=state.settings.text_chars
+        )
+        if caller.session:
+            self._settings.update(dict(caller.session))
+        self._settings.wants_events |= wants_events
+        self.history = History(state.settings.messages)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        agent = self._state.agent
+        self.live: LiveSession = agent.live(ears=ears_for(agent), plays=False, answers=False, echo_guard=False)
+        await self.live.__aenter__()
+        self.responses = Responses(
+            self._state, self.live, self._settings, self.history, self._out, self._heard, self._start
+        )
+        self.user = UserSound(
+            self._state, self._caller, self.live, self._settings, self.history, self.responses, self._out, self._start
+        )
+        if self._settings.voice != "default":
+            await self._change_voice(self._settings)
+        self._start(self._pump(), "agentaudio-realtime")
+        if any(tool.background for tool in agent.tools.values()):
+            self._start(self._watch_news(), "agentaudio-realtime-news")
+        self._post("session.created", session=self._session())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await self.responses.aclose()
+        await self.live.aclose()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def receive(self, event: Any) -> None:
+        """Take a client event. What is wrong with it becomes an `error` event."""
+        event_id = event.get("event_id") if isinstance(event, dict) else None
+        event_id = event_id if isinstance(event_id, str) else None
+        try:
+            await self._take(event)
+        except Refusal as refusal:
+            self._out.post(refusal.event(event_id))
+        except AgentAudioError as error:
+            log_failure(error)
+            self._out.post(
+                Refusal("The server could not do that.", code="server_error", kind="server_error").event(event_id)
+            )
+
+    async def _take(self, event: Any) -> None:
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            raise Refusal("The event must be an object with a 'type'.", code="invalid_event", param="type")
+        match event["type"]:
+            case "input_audio_buffer.append":
+                self.user.append(event.get("audio"))
+            case "input_audio_buffer.commit":
+                self.user.commit()
+            case "input_audio_buffer.clear":
+                self.user.clear()
+            case "session.update":
+                await self._update(event.get("session"))
+            case "conversation.item.create":
+                await self._create(event)
+            case "conversation.item.delete":
+                self._delete(_item_id(event))
+            case "conversation.item.truncate":
+                await self._truncate(event)
+            case "conversation.item.retrieve":
+                self._retrieve(_item_id(event))
+            case "response.create":
+                await self.responses.create(event.get("response") or {}, longest_s=self.user.longest_s)
+            case "response.cancel":
+                await self.responses.cancel(event.get("response_id"))
+            case "output_audio_buffer.clear":
+                self.responses.stop_sound()
+            case "agentaudio.played":
+                self._played(event)
+            case other:
+                raise Refusal(f"Invalid value: '{other[:80]}'. There is no such client event.", param="type")
+
+    async def _pump(self) -> None:
+        """Tell the client what happens."""
+        async for event in self.live:
+            try:
+                await self._tell(event)
+            except Exception as error:
+                log_failure(error)
+
+    async def _tell(self, event: Event | AnyLiveEvent) -> None:
+        if self._settings.wants_events and event.type in OWN_EVENTS:
+            response_id = self.responses.id_of(event)
+            self._post("agentaudio.event", response_id=response_id, item_id=self.user.item_id, event=event.to_dict())
+        match event:
+            case UserStarted():
+                self.user.started(event)
+            case UserStopped():
+                self.user.stopped(event)
+            case TurnCommitted():
+                self.user.turn(event)
+            case NoticeSpoken(reason="idle"):
+                now_ms = round(1000 * event.at_s)
+                self._post(
+                    "input_audio_buffer.timeout_triggered", audio_start_ms=max(0, now_ms - self.user.idle_ms),
+                    audio_end_ms=now_ms, item_id=new_id("item"),
+                )  # fmt: skip
+                await self.responses.take(event)
+            case AgentPaused() | AgentResumed():
+                if self._settings.wants_events:
+                    self.responses.hold(isinstance(event, AgentPaused))
+            case _:
+                await self.responses.take(event)
+
+    def _heard(self, text: str) -> None:
+        self.user.heard(text)
+
+    async def _watch_news(self) -> None:
+        while True:
+            await asyncio.sleep(NEWS_S)
+            self.responses.news()
+
+    async def _update(self, change: Any) -> None:
+        new = self._settings.copy()
+        new.update(change)
+        if new.tools and not self._state.agent.setup.model.capabilities.calls_tools:
+            raise Refusal(
+                "The model of this server cannot call tools.", code="unsupported_tools", param="session.tools"
+            )
+        if new.voice != self._settings.voice:
+            await self._change_voice(new)
+        self._settings.take(new)
+        self.user.changed()
+        self._post("session.updated", session=self._session())
+
+    async def _change_voice(self, settings: SessionObject) -> None:
+        voice = await find_voice(self._state, settings.voice, "session.audio.output.voice")
+        await self.live.change_voice(voice)
+        if voice is not None:
+            settings.show_voice(voice.id)
+
+    async def _create(self, event: Mapping[str, Any]) -> None:
+        previous_id = event.get("previous_item_id")
+        if not isinstance(previous_id, str | None):
+            raise wrong_type("previous_item_id", "a string")
+        item = read_item(event.get("item"), self._settings.input_format, longest_s=self.user.longest_s)
+        previous = self.history.add(item, previous_id)
+        self._out.announce(item, previous)
+        if isinstance(item, FunctionOutput):
+            self.responses.output_came()
+
+    def _delete(self, item_id: str) -> None:
+        self.responses.let_go(item_id)
+        self.history.delete(item_id)
+        self._post("conversation.item.deleted", item_id=item_id)
+
+    async def _truncate(self, event: Mapping[str, Any]) -> None:
+        item_id, end_ms, index = _item_id(event), event.get("audio_end_ms"), event.get("content_index", 0)
+        if isinstance(end_ms, bool) or not isinstance(end_ms, int | float) or not 0 <= end_ms < 1e9:
+            raise wrong_type("audio_end_ms", "a number of 0 or more")
+        if self.history.get(item_id) is not None:
+            self.responses.let_go(item_id)
+        self.history.cut(item_id, end_ms / 1000)
+        self.responses.cut(item_id)
+        self._post("conversation.item.truncated", item_id=item_id, content_index=index, audio_end_ms=int(end_ms))
+
+    def _retrieve(self, item_id: str) -> None:
+        item = self.history.get(item_id)
+        if item is None:
+            raise Refusal(f"There is no item '{item_id[:80]}'.", code="item_retrieve_invalid_item_id", param="item_id")
+        self._post("conversation.item.retrieved", item=item.to_wire(self._settings.input_format))
+
+    def _played(self, event: Mapping[str, Any]) -> None:
+        end_ms, item_id = event.get("audio_ms"), event.get("item_id")
+        if isinstance(end_ms, bool) or not isinstance(end_ms, int | float) or not 0 <= end_ms < 1e9:
+            raise wrong_type("audio_ms", "a number of 0 or more")
+        self.responses.played(str(item_id), end_ms / 1000)
+
+    def _session(self) -> dict[str, Any]:
+        tools = [{"name": tool.name, "description": tool.description} for tool in self._state.agent.tools.values()]
+        own = {"events": self._settings.wants_events, "voice": shown(self.live.voice), "tools": tools}
+        return self._settings.to_wire(beta=self._out.beta) | {"agentaudio": own}
+
+    def _post(self, kind: str, **fields: Any) -> None:
+        self._out.post({"type": kind, **fields})
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _item_id(event: Mapping[str, Any]) -> str:
+    found = event.get("item_id")
+    if not isinstance(found, str):
+        raise wrong_type("item_id", "a string")
+    return found
