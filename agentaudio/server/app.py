@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agentaudio import __version__
 from agentaudio.agent import Agent
-from agentaudio.server import health, models, voices
+from agentaudio.server import health, models, speech, transcriptions, voices
 from agentaudio.server.chat_completions import route as chat_completions
 from agentaudio.server.errors import install_error_handlers, log_failure
 from agentaudio.server.gate import Gate
@@ -20,7 +20,16 @@ from agentaudio.server.settings import ServerSettings
 from agentaudio.server.state import ServerState
 from agentaudio.server.web import page
 
-ROUTERS = (page.router, health.router, models.router, voices.router, chat_completions.router, realtime.router)
+ROUTERS = (
+    page.router,
+    health.router,
+    models.router,
+    voices.router,
+    chat_completions.router,
+    speech.router,
+    transcriptions.router,
+    realtime.router,
+)
 
 
 def create_app(agent: Agent, settings: ServerSettings = ServerSettings()) -> FastAPI:

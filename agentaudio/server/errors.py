@@ -94,15 +94,10 @@ def as_api_error(error: BaseException) -> ApiError:
     match error:
         case ApiError():
             return error
-        case VoiceNotFound():
+        case VoiceNotFound() | ConsentError():  # a voice that may not be used is treated as unknown
             return ApiError(
                 404, "there is no such voice; GET /v1/audio/voices lists them", code="voice_not_found", param="voice"
             )
-        case ConsentError():
-            return ApiError(
-                403, "this voice may not be used: its card gives no consent for it", code="voice_not_permitted",
-                param="voice",
-            )  # fmt: skip
         case AudioError():
             return ApiError(400, _shown(error, "the sound cannot be read or used"), code="invalid_audio")
         case ConversationError():

@@ -17,6 +17,13 @@ async def list_models(state: State) -> dict[str, Any]:
     return {"object": "list", "data": [_card(state)]}
 
 
+@router.get("/audio/models")
+async def list_audio_models(state: State) -> dict[str, Any]:
+    """For readers that let people choose a model of speech, such as Open WebUI."""
+    listed = [_card(state)]
+    return {"object": "list", "models": [{"id": one["id"], "name": one["id"]} for one in listed], "data": listed}
+
+
 @router.get("/models/{model:path}")
 async def show_model(state: State, model: str) -> dict[str, Any]:
     if model != state.agent.model.name:

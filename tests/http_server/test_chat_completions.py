@@ -13,7 +13,7 @@ import openai
 import pytest
 from openai import OpenAI
 from support.rehearsed import Rehearsed
-from support.server import KEY, OTHER_KEY, Running, running_server
+from support.server import KEY, OTHER_KEY, Running, running_server, until
 from support.sounds import tone
 
 from agentaudio.agent import Agent
@@ -173,7 +173,7 @@ def part(**audio: Any) -> list[Any]:
         (bad(n=2), 400, "invalid_value", None),
         (bad(response_format={"type": "json_object"}), 400, "invalid_value", None),
         (bad(modalities=["audio"], audio={"voice": "a purple dinosaur on skis"}), 404, "voice_not_found", "voice"),
-        (bad(modalities=["audio"], audio={"voice": "secret"}), 403, "voice_not_permitted", "voice"),
+        (bad(modalities=["audio"], audio={"voice": "secret"}), 404, "voice_not_found", "voice"),
         (bad(modalities=["audio"], audio={"voice": {"id": "nobody"}}), 404, "voice_not_found", "voice"),
         (bad(tools=[{"type": "function", "function": {"name": "no blanks"}}]), 400, "invalid_value", None),
         (bad(tool_choice={"type": "function", "function": {"name": "x"}}), 400, None, "tool_choice"),
@@ -208,15 +208,6 @@ def test_a_failure_after_the_first_words_is_the_last_event_of_the_stream(client:
             words += chunk.choices[0].delta.content or ""
     assert words == "So far so good."
     assert "/secret" not in str(failed.value.body) and failed.value.code == "model_error"
-
-
-def until(condition: Any, seconds: float) -> float:
-    """Seconds until a condition holds."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < seconds, "it does not come to hold"
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 @pytest.mark.parametrize("is_stream", [True, False])

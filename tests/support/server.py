@@ -9,7 +9,8 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from agentaudio.agent import Agent
@@ -96,3 +97,12 @@ def server_process(*options: str, keys: str = f"{KEY},{OTHER_KEY}") -> Iterator[
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+def until(condition: Callable[[], bool], seconds: float) -> float:
+    """Seconds until a condition holds."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "it does not come to hold"
+        time.sleep(0.01)
+    return time.monotonic() - began

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from agentaudio.events import TurnFinished
 from agentaudio.reply import Reply
+from agentaudio.server.begun import begun
 from agentaudio.server.bodies import Json
 from agentaudio.server.chat_completions.answer import chunks, completion, encoded
 from agentaudio.server.chat_completions.request import ChatRequest
 from agentaudio.server.chat_completions.turn import ROUTE, ChatTurn
-from agentaudio.server.sse import begun, event_stream
+from agentaudio.server.sse import Fact, event_stream
 from agentaudio.server.state import Held, RequestCaller, State
 
 router = APIRouter(tags=["chat"])
@@ -44,7 +44,7 @@ async def _run(turn: ChatTurn) -> Reply:
     return reply
 
 
-async def _stream(turn: ChatTurn, model: str) -> AsyncGenerator[dict[str, Any], None]:
+async def _stream(turn: ChatTurn, model: str) -> AsyncGenerator[Fact, None]:
     async with aclosing(turn.events()) as events, aclosing(chunks(turn, model, events)) as made:
         async for chunk in made:
             yield chunk
