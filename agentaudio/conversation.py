@@ -174,11 +174,11 @@ class Message:
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+        return tuple([part for part in self.parts if isinstance(part, ToolCall)])
 
     @property
     def tool_outputs(self) -> tuple[ToolOutput, ...]:
-        return tuple(part for part in self.parts if isinstance(part, ToolOutput))
+        return tuple([part for part in self.parts if isinstance(part, ToolOutput)])
 
 
 @dataclass(slots=True)
@@ -215,7 +215,7 @@ class Conversation:
     @property
     def call_ids(self) -> set[str]:
         """The ids of all calls."""
-        return {call.id for message in self.messages for call in message.tool_calls}
+        return {part.id for message in self.messages for part in message.parts if isinstance(part, ToolCall)}
 
     @property
     def open_calls(self) -> tuple[ToolCall, ...]:

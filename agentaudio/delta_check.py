@@ -27,6 +27,7 @@ from agentaudio.sound.audio import Audio
 
 MAX_COUNTS = 100
 _NUMBER = (int, float)
+_MAPPING = (dict, Mapping)  # the first for speed: asking Mapping is slow
 _FIELDS: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
     Heard: {"text": str, "confidence": (*_NUMBER, NoneType), "final": bool},
     TextDelta: {"text": str},
@@ -36,7 +37,7 @@ _FIELDS: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
         "call": ToolCall,
         "call.id": str,
         "call.name": str,
-        "call.arguments": Mapping,
+        "call.arguments": _MAPPING,
         "problem": (str, NoneType),
         "is_native": bool,
     },
@@ -47,7 +48,7 @@ _FIELDS: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
         "citation.quote": str,
         "citation.position": int,
     },
-    End: {"reason": str, "usage": Mapping},
+    End: {"reason": str, "usage": _MAPPING},
 }
 _CHECKS = {
     delta: [(name, attrgetter(name), kinds) for name, kinds in fields.items()] for delta, fields in _FIELDS.items()

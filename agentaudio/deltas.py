@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from types import AsyncGeneratorType
 
 from agentaudio.conversation import SpeechTokens
 from agentaudio.delta_check import check_delta
@@ -36,6 +37,8 @@ LONG_S = 2.0
 MAX_NAME_CHARS = 200
 """Longest name and id of a call. Tools have names of at most 64."""
 
+_GENERATORS = (AsyncGeneratorType, AsyncGenerator)  # the first for speed: asking AsyncGenerator is slow
+
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +60,7 @@ async def checked(
     Raises BackendError for anything that is not a delta, for sound of a model with voices="none", and for
     `Heard(final=False)` of a model that does not stream its input.
     """
-    if not isinstance(deltas, AsyncGenerator):
+    if not isinstance(deltas, _GENERATORS):
         kind = type(deltas).__name__
         raise BackendError(f"generate of model {model.name!r} returned {kind}; write it as an `async def` that yields")
     able = model.capabilities

@@ -49,7 +49,7 @@ class Limits:
         for _ in range(self.argument_depth):
             inner: list[Any] = []
             for value in level if length <= self.argument_chars else ():
-                for item in (*value, *value.values()) if isinstance(value, Mapping) else value:
+                for item in (*value, *value.values()) if isinstance(value, (dict, Mapping)) else value:
                     length += _length(item)
                     if length > self.argument_chars:
                         return self._too_long()

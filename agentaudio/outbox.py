@@ -17,8 +17,8 @@ class Outbox:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._waiting: deque[BaseEvent] = deque()
-        self._changed = asyncio.Event()
-        self._room = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None  # waits for an event
+        self._room: asyncio.Event | None = None  # once the turn had to wait for the reader
         self._closed = False
 
     def __len__(self) -> int:
@@ -27,6 +27,7 @@ class Outbox:
     async def put(self, event: BaseEvent) -> None:
         """Append `event`, after waiting until there is room."""
         while len(self._waiting) >= self._capacity and not self._closed:
+            self._room = self._room or asyncio.Event()
             self._room.clear()
             await self._room.wait()
         self.post(event)
@@ -44,7 +45,7 @@ class Outbox:
                     del self._waiting[position]
                     break
         self._waiting.append(event)
-        self._changed.set()
+        self._wake()
 
     def replace(self, event: BaseEvent) -> None:
         """Put an event in the place of a waiting one of its kind, if there is one."""
@@ -55,22 +56,30 @@ class Outbox:
         kept = [event for event in self._waiting if not isinstance(event, kinds)]
         count = len(self._waiting) - len(kept)
         self._waiting = deque(kept)
-        self._room.set()
+        self._make_room()
         return count
 
     def close(self) -> None:
         """Mark the end of the events. Waiting events can still be read."""
         self._closed = True
-        self._changed.set()
-        self._room.set()
+        self._wake()
+        self._make_room()
 
     async def get(self) -> BaseEvent | None:
         """Wait for the next event; returns None after the last one."""
         while not self._waiting:
             if self._closed:
                 return None
-            self._changed.clear()
-            await self._changed.wait()
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
         event = self._waiting.popleft()
-        self._room.set()
+        self._make_room()
         return event
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set()

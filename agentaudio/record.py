@@ -63,7 +63,8 @@ class Record:
 
     async def step_finished(self, step: int, calls: Sequence[CallDelta], end: End) -> None:
         """Add the usage of a generation, and emit its event."""
-        self.usage.update(end.usage)
+        if end.usage:
+            self.usage.update(end.usage)
         irregular = sum(not call.is_native for call in calls)
         await self.put(StepFinished, step=step, reason=end.reason, usage=end.usage, irregular_calls=irregular)
 

@@ -170,6 +170,8 @@ class SessionState:
 
     def bring_in(self, number: int) -> None:
         """Let the model read what has arrived in turn `number`, as calls that were made again and have a result."""
+        if not self.arrived:
+            return
         runs, self.arrived = self.arrived, []
         used = self.conversation.call_ids
         for run in runs:

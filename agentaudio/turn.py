@@ -6,12 +6,11 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import assert_never
 
 from agentaudio import events
 from agentaudio.cancellation import is_cancelled, is_left_behind
-from agentaudio.conversation import AudioPart, Part, Role
+from agentaudio.conversation import AudioPart, Part, Role, ToolOutput
 from agentaudio.deltas import checked
 from agentaudio.errors import AgentAudioError, BackendError
 from agentaudio.hearing import UserInput, hear
@@ -31,11 +30,10 @@ from agentaudio.record import Record
 from agentaudio.reply import Reply, Stop
 from agentaudio.retrieval.citation import cite
 from agentaudio.setup import SessionState, Setup
-from agentaudio.tools.context import RunContext
-from agentaudio.tools.execution import NOT_OFFERED, ToolRun, TurnCalls, without_result
-from agentaudio.tools.external import caller_runs, left_to_caller
-from agentaudio.tools.result import ToolResult
+from agentaudio.tools.execution import without_result
+from agentaudio.tools.external import caller_runs
 from agentaudio.turn_clock import TurnClock
+from agentaudio.turn_tools import TurnTools
 from agentaudio.turn_voice import TurnVoice
 from agentaudio.voice_library.voice import Voice
 
@@ -70,16 +68,7 @@ class Turn:
         self._clock = TurnClock(setup.limits)
         self._added: list[Part] = []  # what the input put into the conversation
         self._given = 0  # number of runs that are the input: results of the caller
-        self._calls = TurnCalls(
-            setup.tools,
-            started=lambda call: self._record.post(events.ToolStarted, call=call),
-            finished=self._take_run,
-            progressed=lambda call, message, share: self._record.post(
-                events.ToolProgress, call=call, message=message, share=share
-            ),
-            approve=setup.approve,
-            late=self._take_late,
-        )
+        self._tools = TurnTools(setup, state, self._record, self._voice)
 
     async def run(self, user: UserInput | None) -> Reply:
         """Run the turn. Raises its error after a `turn.failed` event; an unexpected error as BackendError."""
@@ -110,6 +99,7 @@ class Turn:
         if cancelled:
             self._finish("interrupted")
         self._outbox.close()
+        self._tools.close()
 
     def rewrite_end(self) -> None:
         """Let an unread `turn.finished` say that the answer was interrupted, and what was heard of it."""
@@ -120,7 +110,7 @@ class Turn:
         conversation = self._state.conversation
         waiting = conversation.open_calls
         if isinstance(user, Mapping):
-            runs = [self._take_run(run) for run in caller_runs(waiting, user)]
+            runs = [self._tools.take_run(run) for run in caller_runs(waiting, user)]
             self._given = len(runs)
             self._add("tool", *(run.output for run in runs))
             for run in runs:
@@ -203,47 +193,17 @@ class Turn:
         await self._record.step_finished(step, calls, end)
         return calls, end
 
-    async def _act(self, deltas: Sequence[CallDelta], *, offered: bool) -> bool:
+    async def _act(self, calls: Sequence[CallDelta], *, offered: bool) -> bool:
         """Run the calls and append their outputs, even when cancelled; False when the caller must run some of them."""
-        problems = {d.call.id: d.problem or NOT_OFFERED for d in deltas if d.problem or not offered}
-        calls = [delta.call for delta in deltas]
-        left = left_to_caller(calls, self._setup.tools, problems)
-        before = len(self._record.runs)
+        outputs: list[ToolOutput] = []
         try:
-            own = [call for call in calls if call not in left]
-            await self._calls.run(own, self._context(), problems=problems)
+            left = await self._tools.act(calls, offered=offered, outputs=outputs)
         finally:
-            order = [call.id for call in calls]
-            runs = sorted(self._record.runs[before:], key=lambda run: order.index(run.call.id))
-            self._record.runs[before:] = runs
-            if runs:
-                self._add("tool", *(run.output for run in runs))
-        for run in runs:
-            self._voice.change(run)
+            if outputs:
+                self._add("tool", *outputs)
         for call in left:
             await self._record.put(events.ToolRequested, call=call)
         return not left
-
-    def _context(self) -> RunContext:
-        conversation, voice = self._state.conversation.copy(), self._state.voice
-        if not self._setup.tools:
-            return RunContext(conversation, voice)
-        return self._setup.resources.context(conversation, voice, self._state.deps)
-
-    def _take_run(self, run: ToolRun) -> ToolRun:
-        model = self._setup.model
-        if run.result.voice is not None and model.capabilities.voices != "any":
-            run = replace(run, status="failed", result=ToolResult(f"Model {model.name!r} cannot change its voice."))
-        self._record.runs.append(run)
-        self._record.post(events.ToolFinished, run=run)
-        return run
-
-    def _take_late(self, run: ToolRun) -> None:
-        """Take the result of a call that ended after it was reported as timed out, cancelled or running."""
-        runs = self._record.runs
-        is_news = self._setup.tools[run.call.name].background
-        run = self._state.take_late(run, is_news=is_news)
-        runs[:] = [run if old.call.id == run.call.id and not is_news else old for old in runs]
 
     async def _take_heard(self, heard: Heard) -> None:
         if self._record.heard is not None:

@@ -120,7 +120,7 @@ class GenerateOptions:
     def check(self, model: SpeechLM) -> GenerateOptions:
         """Return these options. Raises OptionError for one that `model` does not support."""
         able = model.capabilities
-        chosen = {one.name for one in fields(self) if getattr(self, one.name) not in (None, ())} - {"speak"}
+        chosen = {name for name in _CHOICES if getattr(self, name) not in (None, ())}
         if refused := sorted(chosen - able.options):
             honoured = ", ".join(["speak", *sorted(able.options)])
             raise OptionError(f"model {model.name!r} does not take {', '.join(refused)}; it takes: {honoured}")
@@ -128,6 +128,9 @@ class GenerateOptions:
             known = ", ".join(able.languages)
             raise OptionError(f"model {model.name!r} does not speak {self.language!r}; it speaks: {known}")
         return self
+
+
+_CHOICES = tuple(one.name for one in fields(GenerateOptions) if one.name != "speak")
 
 
 def language_is_covered(tag: str, known: Sequence[str]) -> bool:

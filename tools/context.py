@@ -54,6 +54,12 @@ class RunContext(Generic[Deps]):
     progress: Progress = _log_progress
     deps: Deps = cast(Deps, None)
 
+    def reporting(self, progress: Progress) -> RunContext[Deps]:
+        """This context, with another receiver of progress."""
+        return RunContext(
+            self.conversation, self.voice, self.documents, self.voices, self.open_web, self.embed, progress, self.deps
+        )
+
     def need_documents(self) -> DocumentIndex:
         """The agent's documents. Raises ToolError when it has none."""
         if self.documents is None:

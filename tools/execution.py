@@ -38,6 +38,7 @@ GRACE_S = 0.5
 """Time that a cancelled tool gets for cleaning up before the turn goes on without it."""
 
 _continuing: set[asyncio.Future[Any]] = set()
+_sorted_json = json.JSONEncoder(sort_keys=True).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class TurnCalls:
         self._free = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._asking = asyncio.Lock()
         self._done: dict[str, ToolRun] = {}
-        self._ended: set[str] = set()  # ids of the calls that have ended
+        self._ended: dict[str, ToolRun] = {}  # by call id
 
     async def run(
         self, calls: Sequence[ToolCall], context: RunContext, *, problems: Mapping[str, str] | None = None
@@ -134,67 +135,75 @@ class TurnCalls:
         explains them to the model. Identical calls of a step run once. A call of an idempotent tool that
         succeeded earlier in this turn returns the same result without running again.
         """
-        first_of: dict[str, tuple[_Work, asyncio.Task[ToolRun]]] = {}
-        followers = [
-            asyncio.ensure_future(self._follow(call, context, first_of, (problems or {}).get(call.id)))
-            for call in calls
-        ]
+        begun = time.perf_counter()
+        works: dict[str, tuple[_Work, asyncio.Task[None]]] = {}
+        for call in calls:
+            self._begin(call, context, works, (problems or {}).get(call.id))
         try:
-            return await asyncio.gather(*followers)
-        finally:
-            leftover = [task for task in followers if not task.done()]
-            for work, task in first_of.values():
-                if work.cannot_stop and not task.done():
-                    self._continue_later(work, task)
-                elif not task.done():
-                    leftover.append(task)
-            for task in leftover:
-                task.cancel()
-            await asyncio.gather(*leftover, return_exceptions=True)
+            if works:
+                tasks = [task for _, task in works.values()]
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                for task in tasks:
+                    task.result()
+        except BaseException:
+            await self._stop_all(list(works.values()), time.perf_counter() - begun)
+            raise
+        return [self._ended[call.id] for call in calls]
 
-    async def _follow(
+    def _begin(
         self,
         call: ToolCall,
         context: RunContext,
-        first_of: dict[str, tuple[_Work, asyncio.Task[ToolRun]]],
+        works: dict[str, tuple[_Work, asyncio.Task[None]]],
         problem: str | None,
-    ) -> ToolRun:
-        begun = time.perf_counter()
+    ) -> None:
+        """Report the start of a call, and let it run unless its result is known already."""
         self._started(call)
         if problem is not None:
-            run = ToolRun(call, "failed", ToolResult(problem).shortened(), 0.0)
-            self._end(run)
-            return run
+            self._end(ToolRun(call, "failed", ToolResult(problem).shortened(), 0.0))
+            return
         key = _identity(call)
         if key in self._done:
-            outcome = replace(self._done[key], call=call, duration_s=0.0)
-            self._end(outcome)
-            return outcome
-        if key not in first_of:
-            work = _Work()
-            first_of[key] = work, asyncio.ensure_future(self._one(call, context, key, work))
-        work, task = first_of[key]
-        work.calls.append(call)
-        try:
-            # Identical calls wait for the first of them; the shield keeps it alive when one of them is cancelled.
-            outcome = await asyncio.shield(task)
-            if outcome.call is not call:
-                outcome = replace(outcome, call=call)
-        except asyncio.CancelledError:
-            if task.done() and not task.cancelled():
-                self._end(replace(task.result(), call=call))  # it had ended just before
+            self._end(replace(self._done[key], call=call, duration_s=0.0))
+        elif key in works:
+            works[key][0].calls.append(call)
+        else:
+            work = _Work([call])
+            works[key] = work, asyncio.create_task(self._one(call, context, key, work))
+
+    async def _stop_all(self, works: Sequence[tuple[_Work, asyncio.Task[None]]], duration_s: float) -> None:
+        """Report what has not ended as cancelled, and stop what can be stopped."""
+        leftover = []
+        for work, task in works:
+            if task.done():
+                continue
+            for call in work.calls:
+                self._end(ToolRun(call, "cancelled", ToolResult(work.interrupted(call.name)), duration_s))
+            if work.cannot_stop:
+                _continuing.add(task)
+                task.add_done_callback(_continuing.discard)
             else:
-                text = work.interrupted(call.name)
-                self._end(ToolRun(call, "cancelled", ToolResult(text), time.perf_counter() - begun))
-            raise
-        self._end(outcome)
-        return outcome
+                task.cancel()
+                leftover.append(task)
+        await asyncio.gather(*leftover, return_exceptions=True)
 
     def _end(self, run: ToolRun) -> None:
-        self._ended.add(run.call.id)
+        self._ended[run.call.id] = run
         self._finished(run)
 
-    async def _one(self, call: ToolCall, context: RunContext, key: str, work: _Work) -> ToolRun:
+    async def _one(self, call: ToolCall, context: RunContext, key: str, work: _Work) -> None:
+        """Run a call, and report how it and the identical ones ended."""
+        run = await self._outcome(call, context, work)
+        if run.status == "done" and work.tool is not None and work.tool.idempotent:
+            self._done[key] = run
+        for one in work.calls:
+            own = run if one is call else replace(run, call=one)
+            if one.id not in self._ended:
+                self._end(own)
+            elif self._late is not None:
+                self._late(own)
+
+    async def _outcome(self, call: ToolCall, context: RunContext, work: _Work) -> ToolRun:
         begun = time.perf_counter()
         status: Status = "failed"
         tool: Tool | None = None
@@ -214,10 +223,7 @@ class TurnCalls:
                 status, result = await self._bounded(tool, call, context, work)
         except Exception as error:
             result = _failure(call.name, error, tool)
-        run = ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
-        if status == "done" and tool is not None and tool.idempotent:
-            self._done[key] = run
-        return run
+        return ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
 
     async def _denied(self, tool: Tool, call: ToolCall) -> str | None:
         """Why the call must not run, as a message for the model; None when it may run."""
@@ -242,11 +248,14 @@ class TurnCalls:
         """Run a tool within its time limit. Raises what the tool raised."""
         # A separate task, so that a tool that ignores cancellation delays neither the turn nor its end.
         own_context = self._context_of(call, context)
-        attempts = retry(
-            lambda: _called(tool, call, own_context, work),
-            retries=tool.retries,
-            label=f"a call of the tool {tool.name}",
-        )
+        attempts = _called(tool, call, own_context, work)
+        if tool.retries:
+            attempts.close()
+            attempts = retry(
+                lambda: _called(tool, call, own_context, work),
+                retries=tool.retries,
+                label=f"a call of the tool {tool.name}",
+            )
         if tool.background:
             self._report(work, asyncio.ensure_future(_within(tool, attempts)))
             return "running", ToolResult(IN_BACKGROUND.format(name=tool.name))
@@ -322,17 +331,7 @@ class TurnCalls:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(report, message, share)
 
-        return replace(context, progress=progress)
-
-    def _continue_later(self, work: _Work, task: asyncio.Task[ToolRun]) -> None:
-        _continuing.add(task)
-
-        def ended(task: asyncio.Task[ToolRun]) -> None:
-            _continuing.discard(task)
-            if not task.cancelled():
-                self._late_run(work, task.result())
-
-        task.add_done_callback(ended)
+        return context.reporting(progress)
 
 
 async def _within(tool: Tool, attempts: Awaitable[ToolResult]) -> ToolResult:
@@ -382,6 +381,6 @@ def _has_result(attempt: asyncio.Task[ToolResult]) -> bool:
 def _identity(call: ToolCall) -> str:
     """A key that is equal for calls of the same tool with equal arguments."""
     try:
-        return f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"
+        return f"{call.name} {_sorted_json(call.arguments)}"
     except (TypeError, ValueError, RecursionError):
         return f"{call.name} {call.id}"  # not JSON; checking the arguments reports it
