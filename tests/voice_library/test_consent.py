@@ -189,7 +189,7 @@ def test_optional_fields_of_a_card() -> None:
     assert bare.model_dump(exclude={"id", "name", "description", "sha256", "duration_s"}) == {
         "transcript": "", "language": "und", "tags": (), "gender": None, "age": None, "style": None, "accent": None,
         "source": None, "licence": None, "consent": None, "automatic": (), "quality": None, "added": None,
-        "revoked": None,
+        "owner": None, "revoked": None,
     }  # fmt: skip
 
 
