@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from agentaudio.errors import VoiceError, VoiceNotFound, did_you_mean
 from agentaudio.text.terms import folded
 from agentaudio.voice_library.clip_files import ClipFiles
+from agentaudio.voice_library.consents import Consents
 from agentaudio.voice_library.database import Database
 from agentaudio.voice_library.prompts import Prompts
 from agentaudio.voice_library.selection import OneOf, Selection
@@ -43,6 +44,7 @@ class Catalogue:
         self.keep_prompts = keep_prompts
         self.clip_files = ClipFiles(self.folder)
         self.prompts = Prompts(self.folder)
+        self.consents = Consents(self.folder)
         self.database = Database(self.folder, wait_s)
         self._private: tuple[int, dict[str, str]] = -1, {}
 

@@ -22,7 +22,8 @@ def export_voice(library: VoiceLibrary, voice: str, to: str | os.PathLike[str]) 
     voice: its id or name
     to: a new folder, or a new file that ends in .zip. It will hold card.json, log.json, clip.flac,
         embedding-ENCODER.npy ((dim,) float32), prompts.json (a list of {file, model, version, bytes,
-        made}) and prompts/FILE; of a revoked voice only the first two.
+        made}) and prompts/FILE, and consent.flac if the voice was lent by a recording; of a revoked voice only the
+        first two.
 
     Raises VoiceNotFound, and VoiceError when `to` exists or cannot be written; then nothing is left there.
     """
@@ -56,6 +57,9 @@ def _parts(library: VoiceLibrary, id: str) -> Iterator[tuple[str, bytes]]:
         return
     try:
         yield "clip.flac", library.clip_files.path(card.sha256).read_bytes()
+        recording = card.consent.recording if card.consent is not None else None
+        if recording is not None and (spoken := library.consents.sound(recording.id)) is not None:
+            yield "consent.flac", spoken
         kept = library.prompts.of(card.sha256)
         for state in kept:
             yield f"prompts/{state.path.name}", state.path.read_bytes()

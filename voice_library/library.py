@@ -2,12 +2,14 @@
 
 FOLDER/library.sqlite3     cards, speaker embeddings, policy and log
 FOLDER/clips/              the recordings, named after their content; see `ClipFiles`
+FOLDER/consents/           recordings by which people lend their voices; see `Consents`
 FOLDER/prompts/            what models made of a clip in order to speak in its voice; see `Prompts`
 FOLDER/index/              search indexes, derived from the above
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -147,16 +149,20 @@ class VoiceLibrary(Catalogue):
                 card = card.tombstone(datetime.now(UTC).replace(microsecond=0))
                 self._records(db).revoke(card)
         self.purge()
+        self._forget_consent(card)
         return card
 
     def remove(self, voice: str) -> None:
         """Delete a voice, by its id or name: card, clip, embeddings, prompts and log, with no copy left in the folder.
 
-        Clip and prompts stay when another voice has the same clip. Raises VoiceNotFound.
+        Clip and prompts stay when another voice has the same clip, and the recording of the consent when another
+        voice was lent by it. Raises VoiceNotFound.
         """
         with self.database.change() as db:
-            self._records(db).remove(self.find(voice))
+            card = self.find(voice)
+            self._records(db).remove(card)
         self.purge()
+        self._forget_consent(card)
 
     def set_policy(self, policy: Policy) -> None:
         """Set which missing entries of cards are tolerated; the log records it."""
@@ -172,6 +178,19 @@ class VoiceLibrary(Catalogue):
         with self.database.change() as db:
             self._records(db)
         self.database.wipe()
+
+    def lent_by(self, consent: str) -> list[Voice]:
+        """The voices that are not revoked and were lent by a recording in `consents`. consent: its id"""
+        sql = "SELECT card FROM carded WHERE revoked IS NULL AND instr(card, ?)"
+        voices = [self._voice(card) for (card,) in self.database.rows(sql, json.dumps(consent))]
+        given = [(voice, voice.card.consent) for voice in voices]
+        return [voice for voice, one in given if one and one.recording and one.recording.id == consent]
+
+    def _forget_consent(self, card: VoiceCard) -> None:
+        """Delete the recording by which a voice was lent, unless another voice was lent by it."""
+        recording = card.consent.recording if card.consent is not None else None
+        if recording is not None and not self.lent_by(recording.id):
+            self.consents.discard(recording.id)
 
     def _records(self, db: Any) -> Records:
         """The records to write to, after everything that has expired or was deleted is purged."""

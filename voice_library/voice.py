@@ -32,6 +32,23 @@ class _Record(BaseModel):
         return value
 
 
+class ConsentRecording(_Record):
+    """The person's own words, spoken and kept, by which a voice is lent.
+
+    id: of the recording in `Consents`, which keeps it
+    sha256: of its FLAC file
+    transcript: the words that a recogniser heard in it
+    language: BCP-47
+    same_speaker: cosine of its speaker embedding with that of the voice's clip
+    """
+
+    id: str = Field(max_length=100)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    transcript: str = Field(max_length=1_000)
+    language: str = Field(max_length=35)
+    same_speaker: float = Field(ge=-1, le=1)
+
+
 class Consent(_Record):
     """Why a voice may be used, for which purposes, and until when.
 
@@ -41,6 +58,7 @@ class Consent(_Record):
     scope: the purposes it covers, such as `synthesis`; every other purpose is refused
     until: the last day on which it is valid, local date; None means that it does not end
     evidence: where the consent can be checked
+    recording: of the person who gave it, for a voice that was lent by a spoken sentence
     """
 
     basis: Literal["speaker", "licence", "synthetic"]
@@ -48,6 +66,7 @@ class Consent(_Record):
     scope: tuple[str, ...]
     until: date | None = None
     evidence: str | None = None
+    recording: ConsentRecording | None = None
 
 
 class Source(_Record):

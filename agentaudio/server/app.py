@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agentaudio import __version__
 from agentaudio.agent import Agent
-from agentaudio.server import health, models, speech, transcriptions, voices
+from agentaudio.server import consents, health, models, speech, transcriptions, voices
 from agentaudio.server.chat_completions import route as chat_completions
 from agentaudio.server.errors import install_error_handlers, log_failure
 from agentaudio.server.gate import Gate
@@ -25,6 +25,7 @@ ROUTERS = (
     health.router,
     models.router,
     voices.router,
+    consents.router,
     chat_completions.router,
     speech.router,
     transcriptions.router,

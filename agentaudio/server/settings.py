@@ -36,6 +36,7 @@ class ServerSettings:
     drain_s: how long answers that have begun may run on after SIGTERM
     sounds_kept, sounds_kept_s: for each key: how many answers the next turn may refer to by `audio: {id}`, and for
         how long
+    voices: private voices, and consents for them, that a key may add
     secret_s: longest life of a client secret
 
     Raises OptionError for a number that is not above 0, and for a short key.
@@ -63,6 +64,7 @@ class ServerSettings:
     drain_s: float = 30.0
     sounds_kept: int = 64
     sounds_kept_s: float = 3_600.0
+    voices: int = 200
     secret_s: float = 7_200.0
 
     def __post_init__(self) -> None:

@@ -16,18 +16,27 @@ from starlette.responses import Response
 from agentaudio.errors import RetrievalError, VoiceError, VoiceNotFound
 from agentaudio.retrieval.voices.search import VoiceMatch, VoiceSearch
 from agentaudio.server.auth import Caller
+from agentaudio.server.consents import consent_of, heard_words
 from agentaudio.server.errors import ApiError
 from agentaudio.server.forms import read_form
+from agentaudio.server.library import visible_voices, writable
 from agentaudio.server.sound_formats import MEDIA_TYPES, whole
 from agentaudio.server.state import RequestCaller, ServerState, State
-from agentaudio.voice_library.library import VoiceLibrary, demo_voices
-from agentaudio.voice_library.voice import Voice
+from agentaudio.sound.audio import Audio
+from agentaudio.voice_library.consent_sentence import language_of
+from agentaudio.voice_library.lending import Loan, lend
+from agentaudio.voice_library.library import demo_voices
+from agentaudio.voice_library.voice import Consent, Voice
 
 router = APIRouter(tags=["voices"])
 
 LONGEST_WISH = 1_000
 MOST_LISTED = 1_000
 LONGEST_CLIP_S = 60.0
+_TEXTS = {
+    "name": 100, "consent": 100, "ref_text": 5_000, "speaker_description": 2_000, "language": 35, "type": 20,
+}  # fmt: skip
+"""Fields of the form of a new voice, each with its most characters."""
 
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 Wish = Annotated[str, Query(max_length=LONGEST_WISH)]
@@ -84,6 +93,40 @@ async def search_by_clip(request: Request, state: State, caller: RequestCaller) 
     return _listing(matches, caller, "objects", has_more=False)
 
 
+@router.post("/v1/audio/voices")
+async def add_voice(request: Request, state: State, caller: RequestCaller) -> dict[str, Any]:
+    """Add a voice that its speaker lends by a recorded consent. It is private to the key that adds it.
+
+    A form: `name`; `audio_sample`, 3 to 15 s of speech (more is cut); `consent`, the id of a recording of the same
+    speaker; `ref_text`, the words of the sample, `speaker_description` and `language`, if known.
+    """
+    form = await read_form(request, texts=_TEXTS, files=("audio_sample",))
+    if form.text("type") not in ("", "audio_sample"):
+        raise ApiError(400, "a voice is made of an audio_sample", param="type", code="unsupported_value")
+    name, consent_id = form.text("name", required=True), form.text("consent", required=True)
+    voices = await visible_voices(state, caller)
+    library = writable(voices)
+    consent = await consent_of(library, caller, consent_id)
+    if list(library.private().values()).count(caller.id) >= state.settings.voices:
+        raise ApiError(429, f"a key may add {state.settings.voices} voices; delete one first", code="too_many_voices")
+    sample = await form.sound("audio_sample", longest_s=LONGEST_CLIP_S)
+    loan = Loan(name, form.text("speaker_description"), form.text("ref_text"), form.text("language"), caller.id)
+    language = language_of(loan.language or consent.language)
+    loop = asyncio.get_running_loop()
+
+    def hear(clip: Audio) -> str:
+        words = heard_words(state.agent.model, clip, language)
+        return asyncio.run_coroutine_threadsafe(words, loop).result(state.settings.answer_s)
+
+    with state.answer(caller):
+        state.limits.take_sound(caller, sample.duration)
+        try:
+            voice = await asyncio.to_thread(lend, library, sample, consent, loan, hear=hear)
+        except VoiceError as error:
+            raise ApiError(400, str(error), param="audio_sample", code="voice_refused") from None
+    return described(voice, caller)
+
+
 @router.get("/v1/audio/voices/{id}")
 async def show_voice(state: State, caller: RequestCaller, id: str) -> dict[str, Any]:
     voice = await voice_of(state, caller, id)
@@ -109,7 +152,7 @@ async def delete_voice(state: State, caller: RequestCaller, id: str) -> dict[str
     voice = await voice_of(state, caller, id, withheld_too=True)
     if not may_delete(voice, caller):
         raise ApiError(403, "this voice was not added with this key; an admin key may delete it", code="not_owner")
-    library = writable(state, (await visible_voices(state, caller)))
+    library = writable(await visible_voices(state, caller))
     try:
         await asyncio.to_thread(library.remove, voice.id)
     except VoiceNotFound:  # deleted meanwhile
@@ -118,12 +161,6 @@ async def delete_voice(state: State, caller: RequestCaller, id: str) -> dict[str
 
 
 # What other routes need too
-
-
-async def visible_voices(state: ServerState, caller: Caller) -> VoiceSearch | None:
-    """The voices that `caller` may find; None without a library."""
-    setup = await state.setup(caller)
-    return setup.resources.open()[1]
 
 
 async def voice_of(state: ServerState, caller: Caller, id: str, *, withheld_too: bool = False) -> Voice:
@@ -154,24 +191,26 @@ def described(voice: Voice, caller: Caller) -> dict[str, Any]:
         "tags": list(card.tags),
         "duration_s": card.duration_s,
         "licence": card.licence,
-        "consent": None if consent is None else {"basis": consent.basis, "scope": list(consent.scope)},
+        "consent": None if consent is None else _lent(consent),
         "is_private": card.owner is not None,
         "may_delete": may_delete(voice, caller),
     }
 
 
+def _lent(consent: Consent) -> dict[str, Any]:
+    recording = consent.recording
+    return {
+        "basis": consent.basis,
+        "scope": list(consent.scope),
+        "until": None if consent.until is None else consent.until.isoformat(),
+        "recording": None if recording is None else {
+            "id": recording.id, "language": recording.language, "same_speaker": recording.same_speaker,
+        },
+    }  # fmt: skip
+
+
 def may_delete(voice: Voice, caller: Caller) -> bool:
     return _is_written(voice) and (caller.is_admin or (voice.card.owner is not None and voice.card.owner == caller.id))
-
-
-def writable(state: ServerState, voices: VoiceSearch | None) -> VoiceLibrary:
-    """The library, for changes. Raises ApiError 403 when there is none, or the one that comes with agentaudio."""
-    if voices is None or voices.library.folder == demo_voices().folder:
-        raise ApiError(
-            403, "this server has no voice library that can be changed; start it with --voices FOLDER",
-            code="library_read_only",
-        )  # fmt: skip
-    return voices.library
 
 
 def _is_written(voice: Voice) -> bool:
