@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import symtable
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,17 @@ SAVED = re.compile(r"""\.save\(["'](\w+\.wav)["']\)""")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
+SPOKEN = {
+    "README.md",
+    "agent.md",
+    "models.md",
+    "tools.md",
+    "voice_switch",
+    "own_voices",
+    "declarative_tool",
+    "quickstart",
+}
+"""Pages and examples that speak much with the embedded engine."""
 NEEDS_TORCH = "step_audio_2.md"
 NEEDS_SERVER = "models.md"
 
@@ -44,6 +55,13 @@ class Block:
     language: str
     code: str
     line: int
+
+
+def marked(paths: Iterable[Path], name: Callable[[Path], str]) -> list[Any]:
+    """The paths as parameters, with the marker `neural` where they speak much."""
+    return [
+        pytest.param(path, id=name(path), marks=[pytest.mark.neural] if name(path) in SPOKEN else []) for path in paths
+    ]
 
 
 def blocks(page: Path) -> list[Block]:
@@ -97,7 +115,7 @@ def page() -> Path:
     return Path()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", marked(PAGES, lambda page: page.name))
 def test_a_page_runs_from_top_to_bottom_in_one_folder(page: Path, folder: Path) -> None:
     """Code goes on with the names of the code above it, and commands with the files."""
     names: dict[str, Any] = {"__name__": "__main__"}
@@ -162,7 +180,7 @@ def test_links_have_existing_targets(page: Path) -> None:
     assert dead == []
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", marked(sorted((ROOT / "examples").glob("*.py")), lambda path: path.stem))
 def test_examples_run(example: Path, folder: Path) -> None:
     usage = re.search(rf"python examples/{example.name} ?(.*)", ast.get_docstring(ast.parse(example.read_text())) or "")
     assert usage is not None, "an example says how it is run"

@@ -22,6 +22,8 @@ from fuzzing.watch import Broken
 
 from agentaudio.errors import AudioError, RetrievalError
 
+pytestmark = pytest.mark.hostile
+
 NEEDED = {"pages": "trafilatura", "documents": "docx", "mcp": "mcp", "manifests": "pyarrow", "indexes": "faiss"}
 
 

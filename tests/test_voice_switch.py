@@ -20,6 +20,7 @@ OWN = '{"query": "your own voice"}'
 needs_embedded = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="the extra embedded is not installed")
 
 
+@pytest.mark.neural
 @needs_embedded
 @pytest.mark.parametrize(
     "model",

@@ -33,6 +33,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[DemoTurn], Pa
     return turns, write_report(turns, folder / "report.html")
 
 
+@pytest.mark.neural
 def test_each_turn_calls_its_tool_and_speaks(played: tuple[list[DemoTurn], Path]) -> None:
     turns, _ = played
     called = [[run.call.name for run in turn.reply.tool_calls] for turn in turns if turn.reply]

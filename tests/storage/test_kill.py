@@ -10,10 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from support import session_child
 
 from agentaudio.conversation import Conversation
 from agentaudio.storage.sqlite_store import SqliteStore
+
+pytestmark = pytest.mark.hostile
 
 KILLS = 100
 

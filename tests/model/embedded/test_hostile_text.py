@@ -33,6 +33,8 @@ from agentaudio.text.template import Slot, Template
 from agentaudio.text.words import split_words
 from agentaudio.tools.context import RunContext
 
+pytestmark = pytest.mark.hostile
+
 for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
     pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")
 

@@ -18,6 +18,8 @@ from agentaudio.demo.run import demo_agent, questions_folder
 from agentaudio.errors import AudioError, BackendError, OptionError
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 
+pytestmark = pytest.mark.neural
+
 for extra in ("pocketsphinx", "onnxruntime", "pyworld", "espeakng_loader"):
     pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")
 
