@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -15,7 +17,7 @@ from agentaudio.cli.ask import DEFAULT_TOOLS
 from agentaudio.cli.console import mark, out
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.tools import Secrets
-from agentaudio.errors import MissingExtra, OptionError
+from agentaudio.errors import MissingExtra, OptionError, did_you_mean
 from agentaudio.tools.discovery import find_tools
 
 KEYS_VARIABLE = "AGENTAUDIO_SERVER_KEYS"
@@ -38,6 +40,7 @@ async def serve(
     origin: tuple[str, ...] = (),
     allow_host: tuple[str, ...] = (),
     voice_name: tuple[str, ...] = (),
+    limit: tuple[str, ...] = (),
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     log: bool = False,
@@ -77,12 +80,15 @@ async def serve(
         without this option, every name is accepted.
     voice_name
         A voice for a name that clients send, such as alloy=walter; repeat it for more.
+    limit
+        A limit, such as requests_per_minute=60, sessions=4, sound_s_per_minute=600 or body_bytes=8000000; repeat it for
+        more. The documentation of the server lists them.
     tls_cert
         Certificate chain for HTTPS, as a PEM file.
     tls_key
         Its private key; left out when the certificate's file holds it.
     log
-        Print a line for each request. No line holds what was said.
+        Print a line of JSON for each request on standard error. No line holds what was said.
     allow_commands
         Allow tools in files to run programs.
     allow_secret
@@ -90,6 +96,7 @@ async def serve(
     """
     try:
         from agentaudio.server.app import create_app
+        from agentaudio.server.log import log_to
         from agentaudio.server.serving import Server
         from agentaudio.server.settings import ServerSettings
     except ImportError as error:
@@ -103,15 +110,21 @@ async def serve(
         )
     if not 0 <= port <= 65_535:
         raise OptionError(f"--port is {port}; give a number from 0 to 65535")
-    settings = ServerSettings(
-        keys=keys, admin_keys=admin_keys, origins=origin, hosts=allow_host, voice_names=_names(voice_name)
+    limits = _pairs("--limit", limit, "requests_per_minute=60")
+    settings = replace(
+        ServerSettings(
+            keys=keys,
+            admin_keys=admin_keys,
+            origins=origin,
+            hosts=allow_host,
+            voice_names=_pairs("--voice-name", voice_name, "alloy=walter"),
+        ),
+        **{name: _number(name, value, ServerSettings.limits()) for name, value in limits.items()},
     )
     for file in (tls_cert, tls_key):
         if file is not None and not file.is_file():
             raise OptionError(f"there is no file {file}; give the certificate and key as PEM files")
-    if log:
-        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-        logging.getLogger("agentaudio").setLevel(logging.INFO)
+    log_to(sys.stderr, requests=log)
     given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
     agent = Agent(
         await load_or_fetch(model, option), tools=given, voice=voice, documents=documents, voices=voices,
@@ -139,11 +152,20 @@ def _keys_in(variable: str) -> tuple[str, ...]:
     return tuple(one for one in os.environ.get(variable, "").split(",") if one)
 
 
-def _names(pairs: tuple[str, ...]) -> dict[str, str]:
-    names = {}
-    for pair in pairs:
-        name, separator, voice = pair.partition("=")
-        if not (name and separator and voice):
-            raise OptionError(f"--voice-name {pair[:60]} is not NAME=VOICE; write it like --voice-name alloy=walter")
-        names[name] = voice
-    return names
+def _pairs(option: str, given: tuple[str, ...], example: str) -> dict[str, str]:
+    pairs = {}
+    for pair in given:
+        name, separator, value = pair.partition("=")
+        if not (name and separator and value):
+            raise OptionError(f"{option} {pair[:60]} is not NAME=VALUE; write it like {option} {example}")
+        pairs[name] = value
+    return pairs
+
+
+def _number(name: str, value: str, known: Mapping[str, type]) -> Any:
+    if name not in known:
+        raise OptionError(f"there is no limit {name[:60]!r}; {did_you_mean(name, known)}")
+    try:
+        return known[name](value)
+    except ValueError:
+        raise OptionError(f"--limit {name} is {value[:40]!r}; give a number") from None

@@ -67,6 +67,11 @@ class ServerSettings:
     voices: int = 200
     secret_s: float = 7_200.0
 
+    @classmethod
+    def limits(cls) -> dict[str, type]:
+        """The limits by name, each with its type: int or float."""
+        return {one.name: type(one.default) for one in fields(cls) if isinstance(one.default, int | float)}
+
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
