@@ -79,7 +79,7 @@ def test_a_server_without_keys_answers_only_under_loopback_names() -> None:
 
 
 def test_requests_sessions_and_sound_are_limited_for_each_key() -> None:
-    settings = ServerSettings(keys=(KEY, OTHER_KEY), requests_per_minute=3, sessions=1, sound_s_per_minute=1)
+    settings = ServerSettings(keys=(KEY, OTHER_KEY), requests_per_minute=3, sessions=1, sound_s_per_minute=0.5)
     one, other = ({"authorization": f"Bearer {key}"} for key in (KEY, OTHER_KEY))
     body = {"messages": [{"role": "user", "content": "long"}], "stream": True}
     spoken = {"messages": [{"role": "user", "content": "hi"}], "modalities": ["text", "audio"]}
