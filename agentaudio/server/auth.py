@@ -158,11 +158,11 @@ class CallerLimits:
 
     def take_request(self, caller: Caller) -> None:
         """Count a request. Raises ApiError 429."""
-        self._take(self._requests, caller, 1.0, self._settings.requests_per_minute, "requests")
+        self._take(self._requests, caller, 1.0, self._settings.requests_per_minute, "requests", least=1.0)
 
     def take_sound(self, caller: Caller, seconds: float) -> None:
         """Count sound, in either direction. Raises ApiError 429 when the budget was already used up."""
-        self._take(self._sound, caller, seconds, self._settings.sound_s_per_minute, "seconds of sound")
+        self._take(self._sound, caller, seconds, self._settings.sound_s_per_minute, "seconds of sound", least=1e-3)
 
     def count_sound(self, caller: Caller, seconds: float) -> None:
         """Count sound of an answer that has begun, which is never cut off for it."""
@@ -190,12 +190,12 @@ class CallerLimits:
                 del self._sessions[caller.id]
 
     def _take(
-        self, buckets: dict[str, _Bucket], caller: Caller, amount: float, per_minute: float, what: str
+        self, buckets: dict[str, _Bucket], caller: Caller, amount: float, per_minute: float, what: str, *, least: float
     ) -> None:  # fmt: skip
-        """Take from a bucket that holds a minute's worth; it may become negative once, by the last amount."""
+        """Take from a bucket that holds a minute's worth and has `least` left; it may become negative thereby."""
         bucket = self._refilled(buckets, caller, per_minute)
-        if bucket.left <= 0:
-            wait_s = max(1, round(-bucket.left * 60 / per_minute) + 1)
+        if bucket.left < least:
+            wait_s = round((least - bucket.left) * 60 / per_minute) + 1
             raise ApiError(
                 429,
                 f"more {what} than the {per_minute:g} a minute that this key may use; try again in {wait_s} s",
