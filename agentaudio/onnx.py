@@ -72,6 +72,7 @@ class OnnxNetwork:
         self._threads, self._inner, self._frees, self._gpu = threads, inner, frees, gpu
         self._session: Any = None
         self._run_options: Any = None
+        self._names: list[str] = []
         self._loading = threading.Lock()
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
@@ -80,10 +81,10 @@ class OnnxNetwork:
         Raises BackendError naming the file when it is missing, truncated or another network, or
         when the run fails, and MissingExtra without ONNX Runtime.
         """
-        session = self._loaded()
-        names = [one.name for one in session.get_inputs()]
+        session = self._session or self._loaded()
         try:
-            outputs: list[NDArray[Any]] = session.run(None, dict(zip(names, inputs, strict=True)), self._run_options)
+            named = dict(zip(self._names, inputs, strict=True))
+            outputs: list[NDArray[Any]] = session.run(None, named, self._run_options)
             if self._frees and (trim := _malloc_trim()) is not None:
                 trim(0)  # glibc keeps what is free between blocks that are in use
         except Exception as error:
@@ -175,6 +176,7 @@ class OnnxNetwork:
         if self._frees:
             self._run_options = onnxruntime.RunOptions()
             self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._names = [one.name for one in session.get_inputs()]
         found = tuple(tuple(one.shape) for one in session.get_inputs())
         if not _fits(found, self._inputs):
             raise BackendError(

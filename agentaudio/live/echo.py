@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]
+from agentaudio.live.echo_match import BLOCK, DELAYS, SILENT, EchoMatch
 
-SAMPLE_RATE_HZ = 16_000
-BLOCK = 320
-"""Samples that are worked on together: 20 ms."""
-BLOCKS = 32
-"""Length of the filter: an echo that is at most 640 ms late, reverberation included."""
+Samples = NDArray[np.float32]
+Spectra = NDArray[np.complex64]
 
 STEP = 0.6
 BETTER = 0.9
@@ -23,11 +20,15 @@ LEAK = 0.25
 SETTLED = 0.2
 """Share of the echo's power that is left by a filter that has settled."""
 SMOOTHING = 0.05
-CORRELATION = 0.45
-"""Above it, sound counts as echo while the filter has not settled."""
-COMPARED = 10 * BLOCK
-SILENT = 1e-9
-"""Power below which there is nothing to find an echo of."""
+INAUDIBLE = 1e-7
+"""Power of a block that no voice detector hears: -70 dBFS."""
+SILENCED = np.float32(0.05)
+"""Gain of sound that counts as echo."""
+
+_BINS = BLOCK + 1
+_LATER = STEP * (-1.0) ** np.arange(_BINS, dtype=np.float32)
+"""Moves a spectrum by BLOCK samples, from the first half of its window to the second; times STEP."""
+_NOTHING = np.zeros(0, np.float32)
 
 
 class EchoGuard:
@@ -46,20 +47,16 @@ class EchoGuard:
     """
 
     def __init__(self) -> None:
-        bins = BLOCK + 1
-        self._mic = np.zeros(0, np.float32)
-        self._speaker = np.zeros(0, np.float32)
-        self._last = np.zeros(BLOCK, np.float32)  # the loudspeaker's block before
-        self._played = np.zeros((BLOCKS, bins), np.complex128)  # spectra of the latest blocks, newest first
-        self._power = np.zeros(bins)
-        self._adapted = np.zeros((BLOCKS, bins), np.complex128)
-        self._used = np.zeros((BLOCKS, bins), np.complex128)
+        self._mic = _NOTHING
+        self._speaker = _NOTHING
+        self._match = EchoMatch()
+        self._filters = np.zeros((2, DELAYS, _BINS), np.complex64)
+        self._used, self._adapted = self._filters
+        self._work = np.empty((2, DELAYS, _BINS), np.complex64)
         self._constrained = 0  # the partition whose gradient is constrained next
         self._echo_power = self._left_power = 0.0  # smoothed: of the estimated echo, and of what is left there
         self._better = 0
-        self._recent_mic = np.zeros(COMPARED, np.float32)
-        self._recent_speaker = np.zeros(COMPARED + BLOCK * BLOCKS, np.float32)
-        self._quiet_blocks = BLOCKS
+        self._quiet_blocks = DELAYS
 
     @property
     def is_settled(self) -> bool:
@@ -72,64 +69,52 @@ class EchoGuard:
         mic, speaker: (n,) float32 at 16 kHz
         returns: (m,) float32, in whole blocks: as many samples have come out as went in, but for less than BLOCK
         """
-        self._mic = np.concatenate([self._mic, mic])
-        self._speaker = np.concatenate([self._speaker, speaker])
-        count = len(self._mic) // BLOCK
-        out = [
-            self._block(self._mic[i * BLOCK : (i + 1) * BLOCK], self._speaker[i * BLOCK : (i + 1) * BLOCK])
-            for i in range(count)
-        ]
-        self._mic, self._speaker = self._mic[count * BLOCK :], self._speaker[count * BLOCK :]
-        return np.concatenate(out) if out else np.zeros(0, np.float32)
+        if len(self._mic):
+            mic, speaker = np.concatenate([self._mic, mic]), np.concatenate([self._speaker, speaker])
+        count = len(mic) // BLOCK
+        self._mic, self._speaker = mic[count * BLOCK :], speaker[count * BLOCK :]
+        if count == 1:
+            return self._block(mic[:BLOCK], speaker[:BLOCK])
+        out = [self._block(mic[at : at + BLOCK], speaker[at : at + BLOCK]) for at in range(0, count * BLOCK, BLOCK)]
+        return np.concatenate(out) if out else _NOTHING
 
     def _block(self, mic: Samples, speaker: Samples) -> Samples:
-        self._quiet_blocks = 0 if float(np.mean(speaker**2)) > SILENT else self._quiet_blocks + 1
-        if self._quiet_blocks >= BLOCKS:  # no echo can be left: nothing to do, and nothing to learn
-            if self._quiet_blocks == BLOCKS:
-                self._played[:] = 0
-            self._remember(mic, speaker)
+        self._quiet_blocks = 0 if _power(speaker) > SILENT else self._quiet_blocks + 1
+        if self._quiet_blocks >= DELAYS:  # no echo can be left: nothing to do, and nothing to learn
+            self._match.push_silence(mic)
             return mic
-        spectrum = np.fft.rfft(np.concatenate([self._last, speaker]))
-        self._played = np.roll(self._played, 1, axis=0)
-        self._played[0] = spectrum
-        self._power = np.sum(np.abs(self._played) ** 2, axis=0)
-        self._remember(mic, speaker)
-        echo, left = self._estimate(self._used, mic)
-        _, other = self._estimate(self._adapted, mic)
-        heard, kept, tried = (float(np.mean(x**2)) + SILENT for x in (mic, left, other))
-        self._adapt(other)
+        self._match.push(mic, speaker)
+        played = self._match.played
+        np.multiply(self._filters, played, out=self._work)
+        echo, tried_echo = np.fft.irfft(self._work.sum(axis=1))[:, BLOCK:]
+        left: Samples = mic - echo
+        other: Samples = mic - tried_echo
+        heard, kept, tried = (_power(sound) + SILENT for sound in (mic, left, other))
+        self._adapt(played, other)
         self._choose(heard, kept, tried)
-        expected = float(np.mean(echo**2))
-        if expected > SILENT:
-            if kept < expected:  # otherwise it is the user's sound that is left
-                self._echo_power += SMOOTHING * (expected - self._echo_power)
-                self._left_power += SMOOTHING * (kept - self._left_power)
-        if kept < LEAK * expected:
-            return left * np.float32(0.05)
-        if not self.is_settled and self._correlates():
-            return left * np.float32(0.05)
+        expected = _power(echo)
+        if expected > SILENT and kept < expected:  # otherwise it is the user's sound that is left
+            self._echo_power += SMOOTHING * (expected - self._echo_power)
+            self._left_power += SMOOTHING * (kept - self._left_power)
+        if kept < LEAK * expected or (kept > INAUDIBLE and not self.is_settled and self._match.correlates()):
+            left *= SILENCED
         return left
 
-    def _remember(self, mic: Samples, speaker: Samples) -> None:
-        self._recent_mic = np.concatenate([self._recent_mic[BLOCK:], mic])
-        self._recent_speaker = np.concatenate([self._recent_speaker[BLOCK:], speaker])
-        self._last = speaker
-
-    def _estimate(self, filters: NDArray[np.complex128], mic: Samples) -> tuple[Samples, Samples]:
-        """The echo by these filters, and what they leave of the microphone's block."""
-        echo = np.fft.irfft(np.sum(filters * self._played, axis=0))[BLOCK:].astype(np.float32)
-        return echo, mic - echo
-
-    def _adapt(self, left: Samples) -> None:
-        error = np.fft.rfft(np.concatenate([np.zeros(BLOCK, np.float32), left]))
-        floor = 1e-3 * float(self._power.mean()) + 1e-6
-        self._adapted += STEP * np.conj(self._played) * (error / (self._power + floor))
-        # A partition's filter is BLOCK samples long. One of them at a time is cut to that, which is enough.
-        for place in (self._constrained, (self._constrained + BLOCKS // 2) % BLOCKS):
-            response = np.fft.irfft(self._adapted[place])
-            response[BLOCK:] = 0
-            self._adapted[place] = np.fft.rfft(response)
-        self._constrained = (self._constrained + 1) % BLOCKS
+    def _adapt(self, played: Spectra, left: Samples) -> None:
+        error = np.fft.rfft(left, 2 * BLOCK)
+        error *= _LATER
+        power = self._match.power
+        power += 1e-3 * float(power.mean()) + 1e-6
+        error /= power
+        gradient = np.conj(played, out=self._work[0])
+        gradient *= error
+        self._adapted += gradient
+        # A partition's filter is BLOCK samples long. Two of them at a time are cut to that, which is enough.
+        places = [self._constrained, (self._constrained + DELAYS // 2) % DELAYS]
+        responses = np.fft.irfft(self._adapted[places])
+        responses[:, BLOCK:] = 0
+        self._adapted[places] = np.fft.rfft(responses)
+        self._constrained = (self._constrained + 1) % DELAYS
 
     def _choose(self, heard: float, kept: float, tried: float) -> None:
         if tried > WORSE * heard:
@@ -140,12 +125,7 @@ class EchoGuard:
         if self._better >= 2:
             self._used[:] = self._adapted
 
-    def _correlates(self) -> bool:
-        """Whether the last 200 ms of the microphone are mostly the loudspeaker's, at some delay."""
-        mic, played = self._recent_mic.astype(np.float64), self._recent_speaker.astype(np.float64)
-        size = 1 << (len(played) - 1).bit_length()
-        whole = np.fft.irfft(np.fft.rfft(played, size) * np.conj(np.fft.rfft(mic, size)), size)[: BLOCKS * BLOCK + 1]
-        sums = np.cumsum(np.concatenate([[0.0], played**2]))
-        energies = sums[COMPARED:] - sums[:-COMPARED]
-        scale = np.sqrt(np.maximum(energies, SILENT * COMPARED) * max(float(mic @ mic), SILENT * COMPARED))
-        return bool(np.max(np.abs(whole[: len(energies)]) / scale) > CORRELATION)
+
+def _power(sound: Samples) -> float:
+    """Mean square."""
+    return float(sound @ sound) / len(sound)

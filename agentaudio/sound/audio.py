@@ -25,7 +25,7 @@ from agentaudio.sound.resample import check_rate, resample
 
 Samples = NDArray[np.float32]
 
-_INTEGER_SCALE = {"i1": 2**7, "i2": 2**15, "i4": 2**31, "u1": 2**7}
+_INTEGER_SCALE = {"i1": 2**7, "i4": 2**31, "u1": 2**7}
 
 
 class Audio:
@@ -251,6 +251,8 @@ class Audio:
 
 def _as_float(samples: NDArray[Any]) -> Samples:
     kind = samples.dtype.str[1:]
+    if kind == "i2":  # exact also in float32, and so often needed that it has to be quick
+        return samples.astype(np.float32) * np.float32(2**-15)
     if kind in _INTEGER_SCALE:
         offset = 128 if kind == "u1" else 0
         return ((samples.astype(np.float64) - offset) / _INTEGER_SCALE[kind]).astype(np.float32)

@@ -129,10 +129,18 @@ class VoiceActivityStream:
         self._waiting = waiting[frames * FRAME :]
         if not frames:
             return np.zeros(0, np.float32)
+        if frames == 1:
+            return self._run(waiting[np.newaxis, : CONTEXT + FRAME])
         windows = np.lib.stride_tricks.sliding_window_view(waiting, CONTEXT + FRAME)[::FRAME][:frames]
-        parts = []
-        for start in range(0, frames, BLOCK_FRAMES):
-            block = np.ascontiguousarray(windows[start : start + BLOCK_FRAMES])
-            values, self._hidden, self._cell = _NETWORK.run(block, self._hidden, self._cell)
-            parts.append(np.asarray(values, np.float32).reshape(-1))
-        return np.concatenate(parts)
+        blocks = (windows[start : start + BLOCK_FRAMES] for start in range(0, frames, BLOCK_FRAMES))
+        return np.concatenate([self._run(np.ascontiguousarray(block)) for block in blocks])
+
+    def pass_over(self, frame: Samples) -> None:
+        """Take a frame of silence, (512,), that the network need not look at. Raises ValueError within a frame."""
+        if len(self._waiting) != CONTEXT:
+            raise ValueError(f"{len(self._waiting) - CONTEXT} samples of another frame came before")
+        self._waiting = frame[-CONTEXT:]
+
+    def _run(self, windows: Samples) -> Samples:
+        values, self._hidden, self._cell = _NETWORK.run(windows, self._hidden, self._cell)
+        return np.asarray(values, np.float32).reshape(-1)
