@@ -12,7 +12,10 @@ Spectra = NDArray[np.complex64]
 
 STEP = 0.6
 BETTER = 0.9
-"""The adapted filter replaces the one in use when it leaves less than this share of what that leaves."""
+BETTER_THAN_NONE = 0.6
+BETTER_FOR = 3
+"""The adapted filter replaces the one in use when it leaves less than these shares of what that leaves and of what the
+microphone holds, for so many blocks. Fewer blocks, and it replaces it by chance while only the user speaks."""
 WORSE = 4.0
 """An adapted filter that leaves this many times more than the microphone holds is thrown away."""
 LEAK = 0.25
@@ -56,6 +59,7 @@ class EchoGuard:
         self._constrained = 0  # the partition whose gradient is constrained next
         self._echo_power = self._left_power = 0.0  # smoothed: of the estimated echo, and of what is left there
         self._better = 0
+        self._has_learnt = False  # the filter in use is not zero
         self._quiet_blocks = DELAYS
 
     @property
@@ -84,6 +88,8 @@ class EchoGuard:
             self._match.push_silence(mic)
             return mic
         self._match.push(mic, speaker)
+        if not self._has_learnt and _power(mic) < INAUDIBLE:
+            return mic
         played = self._match.played
         np.multiply(self._filters, played, out=self._work)
         echo, tried_echo = np.fft.irfft(self._work.sum(axis=1))[:, BLOCK:]
@@ -121,9 +127,10 @@ class EchoGuard:
             self._adapted[:] = self._used
             self._better = 0
             return
-        self._better = self._better + 1 if tried < BETTER * kept and tried < 0.7 * heard else 0
-        if self._better >= 2:
+        self._better = self._better + 1 if tried < BETTER * kept and tried < BETTER_THAN_NONE * heard else 0
+        if self._better >= BETTER_FOR:
             self._used[:] = self._adapted
+            self._has_learnt = True
 
 
 def _power(sound: Samples) -> float:

@@ -16,8 +16,8 @@ DELAYS = 32
 """Blocks by which an echo may be late: 640 ms, reverberation included."""
 COMPARED = 10
 """Blocks of the microphone that are compared with the loudspeaker: 200 ms."""
-CORRELATION = 0.45
-"""Above it, sound counts as echo."""
+CORRELATION = 0.65
+"""Above it, sound counts as echo. The voices of two people reach 0.5 in 200 ms."""
 SILENT = 1e-9
 """Power below which there is nothing to find an echo of."""
 
@@ -43,8 +43,9 @@ class EchoMatch:
         self._energies = np.zeros((_ROOM, BLOCK), np.float32)  # of COMPARED blocks that end at each sample
         self._top = _ROOM - _SPECTRA
         self._energy = 0.0
-        self._pair = np.zeros(2 * BLOCK, np.float32)  # the loudspeaker's latest two blocks
-        self._squares = deque([np.zeros(BLOCK)] * COMPARED, COMPARED)
+        self._waiting: list[Samples] = []  # blocks of the loudspeaker that are not in the above yet
+        self._last = np.zeros(BLOCK, np.float32)  # the one before them
+        self._squares = np.zeros(COMPARED * BLOCK)
         self._mics = deque([np.zeros(BLOCK, np.float32)] * COMPARED, COMPARED)
         self._mic_spectra: deque[Spectra] = deque(maxlen=COMPARED)  # oldest first, conjugated
         self._cross = np.zeros((DELAYS, _BINS), np.complex64)
@@ -56,34 +57,23 @@ class EchoMatch:
     @property
     def played(self) -> Spectra:
         """Spectra of the loudspeaker's latest pairs of blocks, newest first: (DELAYS, BLOCK + 1)."""
+        self._advance()
         return self._spectra[self._top : self._top + DELAYS]
 
     @property
     def power(self) -> Samples:
         """Their power: (BLOCK + 1,)."""
+        self._advance()
         return np.asarray(self._powers[self._top : self._top + DELAYS].sum(axis=0), np.float32)
 
     def push(self, mic: Samples, speaker: Samples) -> None:
         """Take a block of each: (BLOCK,) float32."""
-        if self._top == 0:
-            self._top = _ROOM - _SPECTRA
-            for rows in (self._spectra, self._powers, self._energies):
-                rows[self._top :] = rows[:_SPECTRA]
-        self._top -= 1
-        self._pair[:BLOCK] = self._pair[BLOCK:]
-        self._pair[BLOCK:] = speaker
-        spectrum = np.fft.rfft(self._pair)
-        self._spectra[self._top] = spectrum
-        self._powers[self._top] = spectrum.real**2 + spectrum.imag**2
-        squares = speaker.astype(np.float64) ** 2
-        energies = np.cumsum(squares - self._squares[0])
-        energies += self._energy
-        self._energies[self._top] = energies
-        self._energy = float(energies[-1])
-        self._squares.append(squares)
         self._mics.append(mic)
+        self._waiting.append(speaker)
         self._missed += 1
         self._is_empty = False
+        if len(self._waiting) == _SPECTRA:
+            self._advance()
 
     def push_silence(self, mic: Samples) -> None:
         """Take a block of the microphone: nothing was played for so long that no echo can be left."""
@@ -91,13 +81,40 @@ class EchoMatch:
         if self._is_empty:
             return
         self._is_empty = True
-        for rows in (self._spectra, self._powers, self._energies, self._pair):
+        self._waiting.clear()
+        for rows in (self._spectra, self._powers, self._energies, self._squares):
             rows[:] = 0
-        self._squares.extend([np.zeros(BLOCK)] * COMPARED)
+        self._last = np.zeros(BLOCK, np.float32)
         self._energy, self._missed = 0.0, _STEPS
+
+    def _advance(self) -> None:
+        """Put what is waiting before the older rows."""
+        count = len(self._waiting)
+        if not count:
+            return
+        if self._top < count:
+            kept = slice(self._top, self._top + _SPECTRA)
+            self._top = _ROOM - _SPECTRA
+            for rows in (self._spectra, self._powers, self._energies):
+                rows[self._top :] = rows[kept]
+        self._top -= count
+        new = slice(self._top, self._top + count)
+        blocks = np.stack([self._last, *self._waiting])
+        spectra = np.fft.rfft(np.concatenate([blocks[:-1], blocks[1:]], axis=1))[::-1]
+        self._spectra[new] = spectra
+        self._powers[new] = spectra.real**2 + spectra.imag**2
+        squares = np.concatenate([self._squares, blocks[1:].reshape(-1).astype(np.float64) ** 2])
+        energies = np.cumsum(squares[COMPARED * BLOCK :] - squares[: -COMPARED * BLOCK])
+        energies += self._energy
+        self._energies[new] = energies.reshape(count, BLOCK)[::-1]
+        self._energy = float(energies[-1])
+        self._squares = squares[-COMPARED * BLOCK :]
+        self._last = self._waiting[-1]
+        self._waiting = []
 
     def correlates(self) -> bool:
         """Whether the latest COMPARED blocks of the microphone are mostly the loudspeaker's, at some delay."""
+        self._advance()
         if self._missed == 1 and self._steps < _STEPS:
             self._steps += 1
             oldest = self._mic_spectra[0]
