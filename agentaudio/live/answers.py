@@ -136,8 +136,9 @@ class Answers:
         if has_begun:
             self._started = self.number
             self._emit(AgentStarted)
-        plays_on = not self.speaker.has_ended and (self._plays or microphone_is_on)
-        if self.has_ended or self._works or plays_on:
+        if self.has_ended or self._works:
+            return has_begun
+        if not self.speaker.has_ended and (self._plays or microphone_is_on):
             return has_begun
         self.has_ended = True
         self._emit(AgentFinished, played_s=self.speaker.played_s)

@@ -18,7 +18,7 @@ from agentaudio.live.loudspeaker import Loudspeaker
 from agentaudio.live.microphone import Microphone
 from agentaudio.live.settings import LiveSettings, TurnTaking
 from agentaudio.live.turn_taking import PRE_ROLL_S, STARTS_ABOVE, Action, Listen, TurnTaker, UserBegan, UserEnded
-from agentaudio.live.voice_frames import VoiceFrames
+from agentaudio.live.voice_frames import NOTHING_DBFS, VoiceFrames
 from agentaudio.setup import Setup
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.stream import Chunk
@@ -120,7 +120,8 @@ class Listener:
 
     def _take_turns(self, sound: NDArray[np.float32], speaker: Loudspeaker, agent_left_s: Callable[[], float]) -> None:
         above = self._settings.voice_above
-        for probability, level_dbfs in self._voice_frames.push(sound):
+        nobody_below_dbfs = max(NOTHING_DBFS, self._taker.nobody_below_dbfs)
+        for probability, level_dbfs in self._voice_frames.push(sound, nobody_below_dbfs=nobody_below_dbfs):
             users = 0.0 if speaker.is_protected else _as_if_above_half(probability, above)
             self._do(self._taker.push(users, level_dbfs, agent_left_s=agent_left_s()))
 

@@ -35,6 +35,7 @@ class Loudspeaker:
         self._stream = PcmStream(SAMPLE_RATE_HZ)
         self._parts: list[Samples] = []
         self._samples: Samples = np.zeros(0, np.float32)
+        self.length = 0  # samples of the turn's sound so far
         self._audible_end = 0
         self._made_s = self._protected_s = 0.0
         self._notices: list[tuple[float, float]] = []
@@ -58,6 +59,7 @@ class Loudspeaker:
             return
         start = self.length
         self._parts.append(ready)
+        self.length += len(ready)
         audible = np.flatnonzero(np.abs(ready) > AUDIBLE)
         if len(audible):
             self._audible_end = start + int(audible[-1]) + 1
@@ -66,6 +68,7 @@ class Loudspeaker:
         """What has not been played will not be."""
         self._whole()
         self._samples = self._samples[: round(self._position)]
+        self.length = len(self._samples)
         self._audible_end = min(self._audible_end, len(self._samples))
 
     def report(self, seconds: float) -> None:
@@ -76,11 +79,6 @@ class Loudspeaker:
     def answer_s(self, seconds: float) -> float:
         """Of the first seconds of the turn's sound, those that are part of the answer."""
         return seconds - sum(max(0.0, min(end, seconds) - start) for start, end in self._notices)
-
-    @property
-    def length(self) -> int:
-        """Samples of the turn's sound so far."""
-        return len(self._samples) + sum(map(len, self._parts))
 
     @property
     def played_s(self) -> float:

@@ -116,6 +116,11 @@ class TurnTaker:
         """Whether a turn of the user is open."""
         return self._open
 
+    @property
+    def nobody_below_dbfs(self) -> float:
+        """The level below which nobody need be listened for; minus infinity while nothing is known of the user."""
+        return self._levels.nobody_below_dbfs
+
     def agent_said(self, text: str) -> None:
         """Take the words of the agent's latest answer: after a question for a number, digits may come slowly."""
         self._dictating = asks_to_dictate(text)

@@ -15,10 +15,10 @@ Samples = NDArray[np.float32]
 SILENCE_DBFS = -120.0
 SILENCE = 1e-12
 """Powers below it have the level SILENCE_DBFS."""
-SWITCHED_OFF_DBFS = -85.0
-"""Below it there is no microphone that hears anything: it is muted, or a noise gate has closed."""
+NOTHING_DBFS = -85.0
+"""Below it a microphone is muted, or its noise gate has closed."""
 LOOKS_ON = 10
-"""Frames below it after which the network is not asked any more; by then it has settled at silence."""
+"""Quiet frames after which the network is not asked any more; by then it has settled at silence."""
 
 
 class VoiceFrame(NamedTuple):
@@ -36,8 +36,12 @@ class VoiceFrames:
         self._waiting: list[Samples] = []
         self._count = self._silent = 0
 
-    def push(self, samples: Samples) -> list[VoiceFrame]:
-        """Take more samples, (n,) float32 at 16 kHz; return the frames that are complete now."""
+    def push(self, samples: Samples, *, nobody_below_dbfs: float = NOTHING_DBFS) -> list[VoiceFrame]:
+        """Take more samples; return the frames that are complete now.
+
+        samples: (n,) float32 at 16 kHz
+        nobody_below_dbfs: level below which nobody is listened for; after LOOKS_ON such frames the network is not asked
+        """
         self._waiting.append(samples)
         self._count += len(samples)
         if self._count < FRAME:
@@ -45,12 +49,12 @@ class VoiceFrames:
         sound = np.concatenate(self._waiting)
         whole = len(sound) - len(sound) % FRAME
         self._waiting, self._count = [sound[whole:]], len(sound) - whole
-        return [self._heard(frame) for frame in sound[:whole].reshape(-1, FRAME)]
+        return [self._heard(frame, nobody_below_dbfs) for frame in sound[:whole].reshape(-1, FRAME)]
 
-    def _heard(self, frame: Samples) -> VoiceFrame:
+    def _heard(self, frame: Samples, nobody_below_dbfs: float) -> VoiceFrame:
         power = float(frame @ frame) / FRAME
         level_dbfs = 10 * math.log10(power) if power > SILENCE else SILENCE_DBFS
-        self._silent = self._silent + 1 if level_dbfs < SWITCHED_OFF_DBFS else 0
+        self._silent = self._silent + 1 if level_dbfs < nobody_below_dbfs else 0
         if self._silent > LOOKS_ON:
             self._voice_activity.pass_over(frame)
             return VoiceFrame(0.0, level_dbfs)

@@ -25,7 +25,7 @@ from agentaudio.sound.resample import check_rate, resample
 
 Samples = NDArray[np.float32]
 
-_INTEGER_SCALE = {"i1": 2**7, "i4": 2**31, "u1": 2**7}
+_INTEGER_SCALE = {"i1": 2**7, "i2": 2**15, "i4": 2**31, "u1": 2**7}
 
 
 class Audio:
@@ -114,7 +114,12 @@ class Audio:
         """
         if len(pcm) % 2:
             raise AudioError(f"16-bit PCM of {len(pcm)} bytes ends in half a sample; send whole samples")
-        return cls(np.frombuffer(pcm, "<i2"), sample_rate)
+        check_rate(sample_rate)
+        samples = np.frombuffer(pcm, "<i2") * np.float32(2**-15)
+        samples.flags.writeable = False
+        audio = object.__new__(cls)  # nothing is left to check: small frames must cost little
+        audio._samples, audio._sample_rate, audio._sha256 = samples, int(sample_rate), None
+        return audio
 
     @classmethod
     def concat(cls, parts: Iterable[Audio]) -> Audio:
@@ -251,8 +256,6 @@ class Audio:
 
 def _as_float(samples: NDArray[Any]) -> Samples:
     kind = samples.dtype.str[1:]
-    if kind == "i2":  # exact also in float32, and so often needed that it has to be quick
-        return samples.astype(np.float32) * np.float32(2**-15)
     if kind in _INTEGER_SCALE:
         offset = 128 if kind == "u1" else 0
         return ((samples.astype(np.float64) - offset) / _INTEGER_SCALE[kind]).astype(np.float32)

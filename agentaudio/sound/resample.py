@@ -21,6 +21,8 @@ QUALITY = "HQ"
 
 def check_rate(sample_rate: int) -> None:
     """Raise AudioError unless a sample rate is a whole number from MIN_SAMPLE_RATE to MAX_SAMPLE_RATE."""
+    if type(sample_rate) is int and MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+        return
     valid = isinstance(sample_rate, numbers.Real) and MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE
     if not valid or int(sample_rate) != sample_rate:
         raise AudioError(

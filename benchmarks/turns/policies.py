@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agentaudio.live.echo import EchoGuard
 from agentaudio.live.turn_taking import Action, Hold, Listen, Resume, Stop, TurnTaker, UserEnded
-from agentaudio.live.voice_frames import VoiceFrames
+from agentaudio.live.voice_frames import NOTHING_DBFS, VoiceFrames
 from agentaudio.model.whisper.recogniser import WhisperRecogniser
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.vad import ENDS_BELOW, STARTS_ABOVE, VoiceActivityStream
@@ -83,7 +83,8 @@ class Ours:
             self._coming.remove(due)
             self.happened.append((now_s, due[2]))
             self._do(self._taker.heard(due[1], due[2]))
-        for heard in self._voice_frames.push(sound):
+        nobody_below_dbfs = max(NOTHING_DBFS, self._taker.nobody_below_dbfs)
+        for heard in self._voice_frames.push(sound, nobody_below_dbfs=nobody_below_dbfs):
             self._taker.agent_said(self._agent.latest_text)
             self._do(self._taker.push(heard.probability, heard.level_dbfs, agent_left_s=self._agent.left_s))
 

@@ -1,0 +1,193 @@
+"""Many live sessions in one process: how late frames are, what a session costs, and whether memory grows.
+
+    PYTHONPATH=. python benchmarks/live_sessions.py [--sessions 50] [--seconds 20] [--frame-ms 20] [--json FILE]
+
+Each session has a user who asks a question of about three seconds, hears the answer of a scripted model, interrupts
+every third one, and asks again; there are no ears, which would be most of the work. Frames go both ways on the clock:
+the microphone's are pushed when they are due, the loudspeaker's are taken from a `Player` and reported as played. The
+sessions begin at different moments of a frame.
+
+- age of a frame: from the moment it is due until the voice detector has seen it
+- late frames: those that were older than 40 ms
+- lateness of the loudspeaker's frames is the same, as both are handled in one go
+- CPU: of the whole process, the users and players included, for each second of each session
+- memory: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
+
+In the middle, 64 tools block a thread for five seconds each. `--frame-ms 0` mixes 10, 20, 40 and 100 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import math
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import machine, publish
+
+from agentaudio import Agent, Audio
+from agentaudio.conversation import ToolCall
+from agentaudio.demo.run import questions_folder
+from agentaudio.live.player import Player
+from agentaudio.live.session import LiveSession
+from agentaudio.model.scripted import Scripted
+from agentaudio.model.speech_lm import AudioDelta, CallDelta, TextDelta
+from agentaudio.tools.tool import tool
+
+RATE = 16_000
+SEED = 7
+QUESTIONS = ("great-wall", "time-in-tokyo", "call-my-mother", "distance-of-the-moon")
+MIXED_MS = (10, 20, 40, 100)
+LATE_S = 0.04
+BLOCKING_TOOLS, BLOCKED_S = 64, 5.0
+SAMPLED_EVERY_S = 1.0
+WARM_UP_S = 2.0
+
+
+@tool
+def block() -> str:
+    """Block a thread."""
+    time.sleep(BLOCKED_S)
+    return "done"
+
+
+@dataclass(slots=True)
+class Frames:
+    """What happened to the frames of all sessions.
+
+    ages: (when it was due, age) of each, in seconds
+    """
+
+    ages: list[tuple[float, float]] = field(default_factory=list)
+    played: int = 0
+
+
+@functools.cache
+def question(name: str) -> bytes:
+    """16-bit samples: a question with a pause before and after it, and the noise of a quiet room."""
+    sound = Audio.load(questions_folder() / f"{name}.flac").resample(RATE).samples
+    whole = np.concatenate([np.zeros(RATE // 2, np.float32), sound, np.zeros(5 * RATE, np.float32)])
+    whole += 3e-4 * np.random.default_rng(len(sound)).standard_normal(len(whole)).astype(np.float32)
+    return np.clip(whole * 32767, -32768, 32767).astype("<i2").tobytes()
+
+
+def answering_model() -> Scripted:
+    """Answers with a spoken sentence, its sound in pieces of 0.2 s."""
+    sound = Audio.load(questions_folder() / "national-museum.flac").resample(RATE)
+    pieces = [AudioDelta(piece) for piece in sound.chunks(200)]
+    return Scripted([[delta for piece in pieces for delta in (TextDelta("word "), piece)]], loop=True)
+
+
+async def follow(live: LiveSession, player: Player) -> None:
+    async for event in live:
+        player.take(event)
+
+
+async def talk(live: LiveSession, frames: Frames, until_s: float, ms: int, rng: random.Random) -> None:
+    """One user, until the clock says so."""
+    player = Player(RATE)
+    reader = asyncio.create_task(follow(live, player))
+    sounds = [question(name) for name in QUESTIONS]
+    microphone, place = sounds[rng.randrange(len(sounds))], 0
+    due = time.perf_counter() + rng.uniform(0, 1)
+    turn = 0
+    while due < until_s:
+        frame_ms = ms or rng.choice(MIXED_MS)
+        size = frame_ms * RATE // 1000
+        due += frame_ms / 1000
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        frame = microphone[place : place + 2 * size]
+        place += 2 * size
+        if place >= len(microphone):
+            turn += 1
+            microphone, place = sounds[turn % len(sounds)], 0
+            if turn % 3 == 0:
+                microphone = microphone[: -8 * RATE]  # the next question comes while the answer is played
+        live.push(frame)
+        frames.ages.append((due, time.perf_counter() - due))
+        _, played = player.fill(size)
+        for number, seconds in played.items():
+            live.played(seconds, turn=number)
+            frames.played += 1
+    reader.cancel()
+
+
+async def block_threads() -> None:
+    """Call BLOCKING_TOOLS tools at once that block a thread."""
+    agent = Agent(Scripted([[CallDelta(ToolCall("1", "block", {}))], "Done."]), tools=[block])
+    await asyncio.gather(*(agent.run("Block.") for _ in range(BLOCKING_TOOLS)))
+
+
+def resident_mb() -> float:
+    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmRSS"))
+    return round(int(line.split()[1]) / 1024, 1)
+
+
+async def measure(sessions: int, seconds: float, ms: int) -> dict[str, Any]:
+    """The figures of so many sessions that talk for so long."""
+    for name in QUESTIONS:
+        question(name)
+    frames, memory = Frames(), [resident_mb()]
+    agent = Agent(answering_model())
+    async with contextlib.AsyncExitStack() as stack:
+        lives = [await stack.enter_async_context(agent.live(ears=None)) for _ in range(sessions)]
+        began_s, began_cpu_s = time.perf_counter(), time.process_time()
+        until_s = began_s + seconds
+        users = [
+            asyncio.create_task(talk(live, frames, until_s, ms, random.Random(SEED + number)))
+            for number, live in enumerate(lives)
+        ]
+        tools, blocked = None, (began_s, began_s)
+        while (now_s := time.perf_counter()) < until_s:
+            memory.append(resident_mb())
+            if tools is None and now_s > began_s + seconds / 2:
+                blocked = now_s, now_s + BLOCKED_S
+                tools = asyncio.create_task(block_threads())
+            await asyncio.sleep(SAMPLED_EVERY_S)
+        await asyncio.gather(*users)
+        cpu_s = time.process_time() - began_cpu_s
+        if tools is not None:
+            await tools
+    ages = [(due, age) for due, age in frames.ages if due > began_s + WARM_UP_S]
+    during = [age for due, age in ages if blocked[0] <= due <= blocked[1]]
+    others = [age for due, age in ages if not blocked[0] <= due <= blocked[1]]
+    return {
+        "sessions": sessions,
+        "seconds": seconds,
+        "frame_ms": ms or list(MIXED_MS),
+        "frames": len(ages),
+        "frames_with_answers": frames.played,
+        "late_frames": sum(age > LATE_S for _, age in ages),
+        "age_ms": percentiles(others),
+        "age_ms_while_64_tools_block": percentiles(during),
+        "cpu_ms_per_second_and_session": round(1000 * cpu_s / seconds / sessions, 1),
+        "memory_mb": {"first": memory[0], "fifth": memory[len(memory) // 5], "last": memory[-1]},
+    }
+
+
+def percentiles(ages: list[float]) -> dict[str, float]:
+    """In milliseconds."""
+    values = np.percentile(ages or [math.nan], (50, 95, 100)).tolist()
+    return {name: round(1000 * value, 1) for name, value in zip(("p50", "p95", "max"), values, strict=True)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--frame-ms", type=int, default=20, choices=(0, *MIXED_MS))
+    parser.add_argument("--json", metavar="FILE")
+    given = parser.parse_args()
+    figures = asyncio.run(measure(given.sessions, given.seconds, given.frame_ms))
+    publish("Live sessions", figures | {"machine": machine()}, given.json)
+
+
+if __name__ == "__main__":
+    main()
