@@ -75,7 +75,7 @@ def question(name: str) -> bytes:
     sound = Audio.load(questions_folder() / f"{name}.flac").resample(RATE).samples
     whole = np.concatenate([np.zeros(RATE // 2, np.float32), sound, np.zeros(5 * RATE, np.float32)])
     whole += 3e-4 * np.random.default_rng(len(sound)).standard_normal(len(whole)).astype(np.float32)
-    return np.clip(whole * 32767, -32768, 32767).astype("<i2").tobytes()
+    return Audio(np.clip(whole, -1, 1), RATE).to_pcm16()
 
 
 def answering_model() -> Scripted:

@@ -89,7 +89,6 @@ def test_inputs_of_the_wrong_size_are_refused() -> None:
 
 
 USERS = {
-    "VoiceActivity().speech(sound)": ("agentaudio.sound.vad", "VoiceActivity", "embedded"),
     "CamPlusPlus('x.onnx').encode(sound)": ("agentaudio.sound.campplus", "CamPlusPlus", "local"),
     "SpeechTokenizer('x.onnx').tokenize(sound)": (
         "agentaudio.model.step_audio_2.token2wav.speech_tokenizer", "SpeechTokenizer", "local",

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.sound.vad import FRAME, VoiceActivityStream
+from agentaudio.sound.silero import FRAME
+from agentaudio.sound.vad import VoiceActivityStream
 
 Samples = NDArray[np.float32]
 

@@ -1,38 +1,26 @@
-"""Voice activity detection: where in a sound someone speaks. Silero VAD on ONNX Runtime."""
+"""Voice activity detection: where in a sound someone speaks, by Silero's network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.onnx import INSTALL_AGAIN, OnnxNetwork
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import from_dbfs, peak
+from agentaudio.sound.silero import CONTEXT, FRAME, SileroStream
 
 Samples = NDArray[np.float32]
 
 SAMPLE_RATE_HZ = 16_000
-FRAME = 512
-"""Samples of one decision: 32 ms."""
-
-CONTEXT = 64  # samples before each frame that the network also takes; without them its answers are wrong
 LEAD_FRAMES = 10
-BLOCK_FRAMES = 512  # frames of one run, so that a long sound takes little memory
+BLOCK_FRAMES = 512  # frames between two calls of check_stop: 16 s
 QUIETEST_PEAK, RAISED_PEAK = from_dbfs(-50), 0.3  # a clip that peaks between the two is raised to the second
 
 STARTS_ABOVE, ENDS_BELOW = 0.5, 0.35
 SHORTEST_SPEECH_S = 0.1
 LONGEST_GAP_S = 0.3
-
-_STATE = (1, 1, 128)
-_NETWORK = OnnxNetwork(
-    Path(__file__).parents[1] / "assets" / "silero_vad.onnx", "finding speech in sound",
-    inputs=((None, CONTEXT + FRAME), _STATE, _STATE), extra="embedded", remedy=INSTALL_AGAIN,
-)  # fmt: skip
-"""Takes frames, hidden state and cell state; gives probabilities and both states."""
 
 
 class VoiceActivity:
@@ -40,7 +28,6 @@ class VoiceActivity:
 
     margin_s: seconds that `trim` keeps before and after the speech
 
-    Raises MissingExtra on first use without the extra `embedded`.
     Source: the Silero VAD network, version 6.2.3 (see assets/NOTICE).
     """
 
@@ -115,8 +102,7 @@ class VoiceActivityStream:
     """
 
     def __init__(self) -> None:
-        self._hidden = np.zeros(_STATE, np.float32)
-        self._cell = np.zeros(_STATE, np.float32)
+        self._network = SileroStream()
         self._waiting = np.zeros(CONTEXT, np.float32)  # the context, then the samples of an incomplete frame
 
     def push(self, samples: Samples) -> Samples:
@@ -129,18 +115,11 @@ class VoiceActivityStream:
         self._waiting = waiting[frames * FRAME :]
         if not frames:
             return np.zeros(0, np.float32)
-        if frames == 1:
-            return self._run(waiting[np.newaxis, : CONTEXT + FRAME])
-        windows = np.lib.stride_tricks.sliding_window_view(waiting, CONTEXT + FRAME)[::FRAME][:frames]
-        blocks = (windows[start : start + BLOCK_FRAMES] for start in range(0, frames, BLOCK_FRAMES))
-        return np.concatenate([self._run(np.ascontiguousarray(block)) for block in blocks])
+        starts = range(0, frames * FRAME, FRAME)
+        return np.array([self._network.probability(waiting[at : at + CONTEXT + FRAME]) for at in starts], np.float32)
 
     def pass_over(self, frame: Samples) -> None:
         """Take a frame of silence, (512,), that the network need not look at. Raises ValueError within a frame."""
         if len(self._waiting) != CONTEXT:
             raise ValueError(f"{len(self._waiting) - CONTEXT} samples of another frame came before")
         self._waiting = frame[-CONTEXT:]
-
-    def _run(self, windows: Samples) -> Samples:
-        values, self._hidden, self._cell = _NETWORK.run(windows, self._hidden, self._cell)
-        return np.asarray(values, np.float32).reshape(-1)

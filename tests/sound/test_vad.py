@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from agentaudio.errors import BackendError
+from agentaudio.onnx import OnnxNetwork
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.onnx_weights import onnx_weights
+from agentaudio.sound.silero import CONTEXT, FILE, FRAME
 from agentaudio.sound.vad import VoiceActivity, VoiceActivityStream
 from agentaudio.voice_library.library import demo_voices
-
-pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +90,43 @@ def test_the_stream_decides_the_same_for_any_chunks(clip: Audio) -> None:
         position += step
     assert np.allclose(np.concatenate(parts), whole, atol=1e-4)
     assert whole.max() > 0.9
+
+
+@pytest.mark.parametrize("level", (1.0, 0.01))
+def test_the_network_gives_what_onnx_runtime_gives(clip: Audio, level: float) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
+    sound = np.concatenate([clip.samples * np.float32(level), np.zeros(8_000, np.float32), noise, clip.samples])
+    state = (1, 1, 128)
+    network = OnnxNetwork(FILE, "a test", inputs=((None, CONTEXT + FRAME), state, state), extra="embedded")
+    padded = np.concatenate([np.zeros(CONTEXT, np.float32), sound])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, CONTEXT + FRAME)[::FRAME]
+    expected, *_ = network.run(np.ascontiguousarray(windows), np.zeros(state, np.float32), np.zeros(state, np.float32))
+    np.testing.assert_allclose(VoiceActivityStream().push(sound), expected.reshape(-1), atol=2e-5)
+
+
+@pytest.mark.parametrize("cut", (0, 100, 100_000, -1))
+def test_weights_of_a_broken_file_are_refused(tmp_path: Path, cut: int) -> None:
+    broken = tmp_path / "cut.onnx"
+    broken.write_bytes(FILE.read_bytes()[:cut])
+    found = {}
+    try:
+        found = onnx_weights(broken, "get another")
+    except BackendError as error:
+        assert "cut.onnx is truncated or not an ONNX file" in str(error) and "get another" in str(error)
+    assert len(found) < len(onnx_weights(FILE, ""))
+
+
+def test_a_file_of_weights_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match=r"absent\.onnx.*; get another"):
+        onnx_weights(tmp_path / "absent.onnx", "get another")
+
+
+def test_a_frame_is_passed_over_only_between_frames(clip: Audio) -> None:
+    stream = VoiceActivityStream()
+    stream.push(clip.samples[:100])
+    with pytest.raises(ValueError, match="100 samples of another frame"):
+        stream.pass_over(np.zeros(FRAME, np.float32))
 
 
 def test_finding_speech_in_a_long_sound_can_be_stopped(activity: VoiceActivity) -> None:
