@@ -15,6 +15,7 @@ from agentaudio.errors import AgentAudioError, AudioError, VoiceError
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.vad import VoiceActivity
 from agentaudio.text.languages import CJK
+from agentaudio.voice_library.defects import differing_channels
 from agentaudio.voice_library.excerpt import LONGEST_S, SHORTEST_SPEECH_S, Excerpt, find_excerpt
 from agentaudio.voice_library.manifest import Entry, Utterance
 
@@ -40,12 +41,14 @@ class Gathered:
     transcript: of the excerpt; "" when unknown
     origin: hash of the recording, or of the part of it, that the excerpt begins with
     flags: reasons to listen to it
+    two_channels: the recording has two channels with different sound, which were mixed
     """
 
     excerpt: Excerpt
     transcript: str
     origin: str
     flags: list[str]
+    two_channels: bool = False
 
 
 def gather(entry: Entry, activity: VoiceActivity, check: Callable[[str, bool], None]) -> Gathered:
@@ -62,10 +65,10 @@ def gather(entry: Entry, activity: VoiceActivity, check: Callable[[str, bool], N
     words: list[str] = []
     cut: list[str] = []
     bad: list[str] = []
-    origin = ""
+    origin, two_channels = "", False
     for utterance in entry.utterances:
         try:
-            audio, found = _read(utterance, check)
+            audio, found, differ = _read(utterance, check)
             origin = origin or found
             excerpt = find_excerpt(audio, activity, SHORTEST_PIECE_S if several else SHORTEST_SPEECH_S)
         except (AudioError, VoiceError) as error:
@@ -76,6 +79,7 @@ def gather(entry: Entry, activity: VoiceActivity, check: Callable[[str, bool], N
         if pieces and sum(piece.audio.duration for piece in pieces) + excerpt.audio.duration > LONGEST_S:
             break
         pieces.append(excerpt)
+        two_channels |= differ
         words.append(utterance.transcript.strip())
         if words[-1] and _lost_speech(audio, excerpt, activity):
             cut.append("only a part of its speech is kept")
@@ -94,7 +98,7 @@ def gather(entry: Entry, activity: VoiceActivity, check: Callable[[str, bool], N
         flags.append(f"its transcript was dropped, because {cut[0]}; give the words of that part")
     elif any(words) and not all(words):
         flags.append("its transcript was dropped, because it is missing for some of the utterances")
-    return Gathered(excerpt, "" if cut or not all(words) else " ".join(words), origin, flags)
+    return Gathered(excerpt, "" if cut or not all(words) else " ".join(words), origin, flags, two_channels)
 
 
 def fits(transcript: str, speech_s: float) -> bool:
@@ -104,12 +108,12 @@ def fits(transcript: str, speech_s: float) -> bool:
     return letters / LETTERS_PER_S + characters / CHARACTERS_PER_S <= speech_s + LEAST_LOST_S
 
 
-def _read(utterance: Utterance, check: Callable[[str, bool], None]) -> tuple[Audio, str]:
-    """The sound of an utterance, and the hash of its recording or of the part."""
+def _read(utterance: Utterance, check: Callable[[str, bool], None]) -> tuple[Audio, str, bool]:
+    """The sound of an utterance, the hash of its recording or part, and whether it mixes two channels that differ."""
     whole = utterance.start_s is None and utterance.end_s is None and utterance.channel is None
     try:
         with utterance.open() as recording:
-            origin = _fingerprint(recording, utterance.file)
+            origin, channels = _fingerprint(recording, utterance.file)
             check(origin, whole)
             if not whole:
                 part = f"{origin} {utterance.start_s} {utterance.end_s} {utterance.channel}"
@@ -117,34 +121,49 @@ def _read(utterance: Utterance, check: Callable[[str, bool], None]) -> tuple[Aud
                 check(origin, True)
             recording.seek(0)
             audio = Audio.load(recording, highest_rate=HIGHEST_RATE_HZ, channel=utterance.channel)
+            differ = channels == 2 and utterance.channel is None and _channels_differ(recording)
     except OSError as error:
         if isinstance(error, AgentAudioError):
             raise
         raise AudioError(f"cannot read {utterance.file}: {error.strerror}") from None
     if utterance.start_s is None and utterance.end_s is None:
-        return audio, origin
+        return audio, origin, differ
     start = utterance.start_s or 0.0
     if start >= audio.duration:
         raise AudioError(f"{utterance.file} lasts {audio.duration:.1f} s, and the part begins at {start:g} s")
-    return audio.slice(start, min(audio.duration, utterance.end_s or audio.duration)), origin
+    return audio.slice(start, min(audio.duration, utterance.end_s or audio.duration)), origin, differ
 
 
-def _fingerprint(recording: BufferedReader, file: Path) -> str:
-    """SHA-256 of a file. Raises AudioError for one that is too large, or too long once decoded."""
+def _fingerprint(recording: BufferedReader, file: Path) -> tuple[str, int]:
+    """SHA-256 of a file, and the number of its channels, 0 when its header does not say.
+
+    Raises AudioError for one that is too large, or too long once decoded.
+    """
     import soundfile
+
+    channels = 0
 
     size = os.fstat(recording.fileno()).st_size
     if size > LARGEST_SOURCE_BYTES:
         raise AudioError(f"{file} has {size / 1e6:.0f} MB; cut it first")
     with suppress(soundfile.LibsndfileError):  # Audio.load reads more formats and has clearer errors
         header = soundfile.info(recording)
+        channels = header.channels
         if header.duration > LONGEST_SOURCE_S:
             raise AudioError(
                 f"{file} says it lasts {header.duration / 60:.0f} minutes; the limit is "
                 f"{LONGEST_SOURCE_S / 60:.0f}, so cut it first"
             )
     recording.seek(0)
-    return hashlib.file_digest(recording, "sha256").hexdigest()
+    return hashlib.file_digest(recording, "sha256").hexdigest(), channels
+
+
+def _channels_differ(recording: BufferedReader) -> bool:
+    both = []
+    for channel in (0, 1):
+        recording.seek(0)
+        both.append(Audio.load(recording, highest_rate=HIGHEST_RATE_HZ, channel=channel))
+    return differing_channels(*both)
 
 
 def _lost_speech(audio: Audio, excerpt: Excerpt, activity: VoiceActivity) -> bool:

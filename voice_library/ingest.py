@@ -12,6 +12,7 @@ from typing import Any
 
 from agentaudio.errors import AudioError, VoiceError
 from agentaudio.sound.vad import VoiceActivity
+from agentaudio.voice_library.defects import find_defects
 from agentaudio.voice_library.excerpt import WISHED_S
 from agentaudio.voice_library.gathering import Revoked, gather
 from agentaudio.voice_library.library import VoiceLibrary
@@ -47,6 +48,7 @@ class IngestReport:
     refused: rows that cannot be used, each with the reason
     withheld: rows that were added but may not be used for synthesis, each with the reason: no licence, no consent, or
         one that ended or has another scope
+    again: rows whose recording should be made again, added or not, each with its defects, see `find_defects`
     """
 
     added: list[str] = field(default_factory=list)
@@ -54,6 +56,7 @@ class IngestReport:
     flagged: list[Note] = field(default_factory=list)
     refused: list[Note] = field(default_factory=list)
     withheld: list[Note] = field(default_factory=list)
+    again: list[Note] = field(default_factory=list)
 
 
 def ingest(
@@ -91,6 +94,10 @@ def ingest(
     return run.report
 
 
+class BadClip(VoiceError):
+    """A recording has a defect with which the library takes no voices."""
+
+
 class _Known(Exception):
     """The recording is in the library already."""
 
@@ -104,6 +111,7 @@ class IngestRun:
         self._common = common
         self._activity = VoiceActivity()
         self._neighbours = Neighbours(library)
+        self._policy = library.policy
         self._batch: list[tuple[Entry, PreparedVoice, list[str]]] = []
         self._stored_at = time.monotonic()
 
@@ -128,13 +136,20 @@ class IngestRun:
         vector, two = None, False
         if self._library.encoder is not None:
             vector, two = encode_and_count_speakers(self._library.encoder, excerpt.audio)
-        flags = ["it sounds like two speakers"] * two + gathered.flags
+        quality = measure_quality(excerpt)
+        defects = find_defects(excerpt, quality.snr_db)
+        if gathered.two_channels:
+            defects["two-channels"] = "its two channels hold different sound; name one with the column `channel`"
+        if two:
+            defects["two-speakers"] = "it sounds like two speakers"
         if excerpt.speech_s < WISHED_S:
-            flags.append(f"it holds only {excerpt.speech_s:.1f} s of speech")
-        voice = PreparedVoice.of(
-            excerpt.audio, vector=vector, origin=gathered.origin, quality=measure_quality(excerpt), **fields
-        )
-        return voice, flags
+            defects["little-speech"] = f"it holds only {excerpt.speech_s:.1f} s of speech"
+        refused = [what for name, what in defects.items() if name in self._policy.refused_defects]
+        if refused:
+            raise BadClip(f"{'; '.join(refused)}; record it again")
+        quality = quality.model_copy(update={"defects": tuple(defects)})
+        voice = PreparedVoice.of(excerpt.audio, vector=vector, origin=gathered.origin, quality=quality, **fields)
+        return voice, [*defects.values(), *gathered.flags]
 
     def take(self, entry: Entry, future: Future[tuple[PreparedVoice, list[str]]]) -> None:
         """Add a prepared row to the batch, or to the report when it is refused or known."""
@@ -151,6 +166,8 @@ class IngestRun:
             self.report.skipped.append(_note(entry, str(known)))
         except (AudioError, VoiceError) as error:
             self.report.refused.append(_note(entry, str(error)))
+            if isinstance(error, BadClip):
+                self.report.again.append(_note(entry, str(error)))
 
     @property
     def due(self) -> bool:
@@ -174,6 +191,8 @@ class IngestRun:
                 near = self._neighbours.add(outcome.id, voice.vector)
                 if near is not None:
                     flags.append(f"it sounds like {near[0]!r} (cosine {near[1]:.2f})")
+            if outcome.card.quality is not None and outcome.card.quality.defects:
+                self.report.again.append(_note(entry, ", ".join(outcome.card.quality.defects)))
             if flags:
                 self.report.flagged.append(_note(entry, f"{outcome.id!r}: {'; '.join(flags)}"))
         self._stored_at = time.monotonic()

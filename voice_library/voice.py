@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -16,6 +16,13 @@ from agentaudio.errors import AudioError, ConsentError, VoiceError
 from agentaudio.sound.audio import Audio
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # a valid file name on every system
+
+
+Defect = Literal[
+    "clipping", "music", "noise", "reverberation", "no-pause", "two-channels", "two-speakers", "little-speech"
+]
+"""What makes a clip a bad reference for a voice."""
+DEFECTS: tuple[Defect, ...] = get_args(Defect)
 
 
 class _Record(BaseModel):
@@ -84,24 +91,28 @@ class Quality(_Record):
     snr_db: speech power over background power, in dB; None when there is no background to measure
     clipped: share of samples at full scale, 0 to 1
     bandwidth_hz: highest frequency with speech energy
+    defects: names of what makes it a bad reference
     """
 
     speech_s: float = Field(ge=0)
     snr_db: float | None
     clipped: float = Field(ge=0, le=1)
     bandwidth_hz: int = Field(ge=0)
+    defects: tuple[Defect, ...] = ()
 
 
 class Policy(_Record):
-    """Which missing entries of a card a library tolerates; by default none.
+    """Which missing entries of a card a library tolerates, by default none, and which clips it refuses to take.
 
     without_licence: a voice may be used although its card has no licence
     without_consent: a voice may be used although its card has no consent; a consent that ended, or
         does not cover the purpose, still refuses
+    refused_defects: an ingest refuses clips with one of these defects; other clips are flagged
     """
 
     without_licence: bool = False
     without_consent: bool = False
+    refused_defects: tuple[Defect, ...] = ()
 
 
 STRICT = Policy()

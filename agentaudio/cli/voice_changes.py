@@ -26,6 +26,7 @@ from agentaudio.voice_library.ray_ingest import ingest_with_ray
 from agentaudio.voice_library.reindex import reindex as embed_again
 from agentaudio.voice_library.withheld import in_words
 
+AGAIN_SHOWN = 20
 Library = Annotated[Path, Parameter(name="--voices")]
 
 
@@ -262,7 +263,7 @@ def _report(report: IngestReport, json: bool) -> int:
     if json:
         notes = {
             name: [{"row": note.row, "file": note.file, "what": note.what} for note in getattr(report, name)]
-            for name in ("skipped", "flagged", "refused", "withheld")
+            for name in ("skipped", "flagged", "refused", "withheld", "again")
         }
         print_json({"added": report.added, **notes})
     else:
@@ -272,6 +273,10 @@ def _report(report: IngestReport, json: bool) -> int:
                 out.print(mark(name, colour), one_line(f"{where}: {note.what}"))
         out.print(f"{len(report.added)} voices added, {len(report.skipped)} already present, "
                   f"{len(report.flagged)} to check, {len(report.refused)} refused")  # fmt: skip
+        if report.again:
+            files = "; ".join(f"{in_home(Path(note.file))} ({note.what})" for note in report.again[:AGAIN_SHOWN])
+            more = f"; and {len(report.again) - AGAIN_SHOWN} more" if len(report.again) > AGAIN_SHOWN else ""
+            out.print(mark("record again", "yellow"), one_line(files + more))
         if report.withheld:
             out.print(mark("withheld", "yellow"), in_words(dict(Counter(note.what for note in report.withheld))))
     return int(bool(report.refused))

@@ -14,7 +14,7 @@ from agentaudio.escaping import one_line
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.manifest_edits import EditReport, edit_from
 from agentaudio.voice_library.manifest_values import normalised
-from agentaudio.voice_library.voice import Policy
+from agentaudio.voice_library.voice import DEFECTS, Defect, Policy
 
 SHOWN = 20
 """Voices that are listed one by one after an edit."""
@@ -102,9 +102,12 @@ def edit(
 
 
 def policy(
-    change: Literal["strict", "without-licence", "without-consent", "without-both"] | None = None, *, library: Library
+    change: Literal["strict", "without-licence", "without-consent", "without-both"] | None = None,
+    *,
+    library: Library,
+    refuse: tuple[Defect | Literal["all", "none"], ...] = (),
 ) -> None:
-    """Show or set whether voices without a licence or a consent may be used.
+    """Show or set whether voices without a licence or a consent may be used, and which clips are refused.
 
     Parameters
     ----------
@@ -113,12 +116,23 @@ def policy(
         policy permits a voice whose consent has ended or does not cover the purpose.
     library
         Folder of the voice library.
+    refuse
+        Refuse recordings with this defect when they are added; repeat it for more. `all` refuses every defect, `none`
+        flags them only, which is the default.
     """
     opened = VoiceLibrary(library)
+    wanted = opened.policy
     if change is not None:
-        opened.set_policy(POLICIES[change])
-    now = next(name for name, known in POLICIES.items() if known == opened.policy)
-    out.print(f"the policy of {in_home(library)} is {now}")
+        wanted = POLICIES[change].model_copy(update={"refused_defects": wanted.refused_defects})
+    if refuse:
+        named = DEFECTS if "all" in refuse else tuple(name for name in DEFECTS if name in refuse)
+        wanted = wanted.model_copy(update={"refused_defects": () if "none" in refuse else named})
+    if wanted != opened.policy:
+        opened.set_policy(wanted)
+    bare = wanted.model_copy(update={"refused_defects": ()})
+    now = next(name for name, known in POLICIES.items() if known == bare)
+    refused = ", ".join(wanted.refused_defects)
+    out.print(f"the policy of {in_home(library)} is {now}" + (f"; it refuses clips with: {refused}" if refused else ""))
 
 
 def _report(library: VoiceLibrary, report: EditReport, json: bool) -> int:
