@@ -57,6 +57,8 @@ _PACKAGES = (
     ("mcp", "mcp", "mcp", "tools of MCP servers"),
     ("av", "av", "containers", "reading WebM, MP4, M4A, AAC, AMR and WMA"),
     ("pyarrow", "pyarrow", "parquet", "voice manifests in Parquet"),
+    ("fastapi", "fastapi", "server", "`agentaudio serve`"),
+    ("uvicorn", "uvicorn", "server", "`agentaudio serve`"),
     ("websockets", "websockets", "realtime", "`--model realtime:ADDRESS`"),
     ("sounddevice", "sounddevice", "microphone", "`agentaudio chat` and `agentaudio ask mic`"),
     ("torch", "torch", "local", "Step-Audio 2, the models of Qwen, language models of cascades"),
