@@ -28,6 +28,7 @@ class Answers:
     emit: makes an event of the live session and hands it out
     start: runs a coroutine as a task of the session
     said: takes the words of each answer
+    made: called when the sound of an answer, and of its apology, was made
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Answers:
         emit: Callable[..., None],
         start: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         said: Callable[[str], None],
+        made: Callable[[], None],
     ) -> None:
         self._session, self._out, self._emit, self._start, self._said = session, out, emit, start, said
+        self._made = made
         self._plays = settings.get("plays", True)
         self.notices = Notices(session.setup, emit, self._wants, filler_s=settings.get("filler_s", FILLER_S))
         self.speaker = Loudspeaker(reports=self._plays)
@@ -89,6 +92,7 @@ class Answers:
         self.speaker = Loudspeaker(self.number, reports=self._plays or self.speaker.reports)
         self.has_ended = False
         self._turn = self._start(self._run(turn, self.number), "agentaudio-live-turn")
+        self._turn.add_done_callback(lambda task: None if task.cancelled() else self._made())
 
     async def _run(self, turn: AsyncGenerator[Event, None], number: int) -> None:
         """Pass on the events of a turn."""

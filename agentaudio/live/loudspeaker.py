@@ -37,7 +37,7 @@ class Loudspeaker:
         self._samples: Samples = np.zeros(0, np.float32)
         self.length = 0  # samples of the turn's sound so far
         self._audible_end = 0
-        self._made_s = self._protected_s = 0.0
+        self._made_s = self._protected_s = self._reported_s = 0.0
         self._notices: list[tuple[float, float]] = []
         self._position = 0.0
         self._taken = 0
@@ -72,7 +72,10 @@ class Loudspeaker:
         self._audible_end = min(self._audible_end, len(self._samples))
 
     def report(self, seconds: float) -> None:
-        """The player has played so much of the turn's sound."""
+        """The player has played so much of the turn's sound. A report that says less than one before is late."""
+        if seconds < self._reported_s:
+            return
+        self._reported_s = seconds
         self.reports = self._started = True
         self._position = max(0.0, seconds * SAMPLE_RATE_HZ)
 

@@ -87,7 +87,7 @@ class LiveSession(Uncopied):
         self._stops = True
         self._out = Outbox()
         said = self._listener.agent_said
-        self._answers = Answers(session, settings, self._out, self._emit, self._start, said)
+        self._answers = Answers(session, settings, self._out, self._emit, self._start, said, self._check_played)
         self._work: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._unanswered_s: float | None = None  # where the user's last turn began, until something answers it
