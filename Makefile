@@ -13,7 +13,7 @@ MUTATE := .venvs/mutate
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-stores test-vllm mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-stores test-vllm test-browser pictures mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -44,6 +44,14 @@ test-scale: $(SCALE)/.ready ## run the tests of Milvus (Lite) and of Ray (a loca
 test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is compiled here, and of Piper
 	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py \
 	    tests/model/piper_speech
+
+test-browser: $(VENV)/.ready-dev ## run the tests of the page in Chromium (Debian: chromium)
+	$(BIN)/python $(INSTALL) playwright
+	$(BIN)/python -m pytest -x -q tests/server/test_page_in_browser.py
+
+pictures: $(VENV)/.ready-dev ## take the pictures of the page for the docs, in Chromium (Debian: chromium)
+	$(BIN)/python $(INSTALL) playwright
+	$(BIN)/python scripts/take_pictures.py
 
 test-stores: $(STORES)/.ready ## run the tests of sessions in a real PostgreSQL server, which they start (Debian: postgresql)
 	$(STORES)/bin/python -m pytest -x -q tests/stores
