@@ -1,4 +1,4 @@
-"""The page in a real browser, against a real server: typed turns with tools, a voice, an interruption, hostile texts."""
+"""The page in a real browser, against a real server: typed turns, a tool, a voice, an interruption, hostile texts."""
 
 from __future__ import annotations
 
