@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import sync_playwright
 
@@ -20,6 +20,12 @@ from agentaudio.server.serving import Server
 from agentaudio.server.settings import ServerSettings
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
+PICTURES: tuple[tuple[str, int, int, Literal["light", "dark"]], ...] = (
+    ("light", 1280, 860, "light"),
+    ("dark", 1280, 860, "dark"),
+    ("phone", 390, 844, "light"),
+)
+"""Name, width and height in CSS pixels, and the colours that the browser prefers."""
 QUESTIONS = ("How far away is the moon?", "Please answer in the voice of a Scottish man.", "What is 17 times 23?")
 
 
@@ -62,9 +68,7 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
         )
-        for name, width, height, scheme in (
-            ("light", 1280, 860, "light"), ("dark", 1280, 860, "dark"), ("phone", 390, 844, "light"),
-        ):  # fmt: skip
+        for name, width, height, scheme in PICTURES:
             page = browser.new_page(
                 viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1.5
             )
