@@ -35,6 +35,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             ws_max_size=settings.event_bytes,
+            ws_per_message_deflate=False,  # sound does not shrink, and each connection would pay for trying
             timeout_graceful_shutdown=max(1, round(settings.drain_s)),
         )
         super().__init__(config)
