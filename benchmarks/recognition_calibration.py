@@ -31,7 +31,8 @@ from agentaudio.model.whisper.judgement import ENOUGH_CLEAR_S, LOWEST_SCORE, Evi
 from agentaudio.model.whisper.windows import hear
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import from_dbfs
-from agentaudio.sound.vad import FRAME, VoiceActivity, stretches
+from agentaudio.sound.silero import FRAME
+from agentaudio.sound.vad import VoiceActivity, stretches
 from agentaudio.weights.store import folder
 
 SEEDS = 8

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from agentaudio.errors import VoiceError
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import frame_powers, from_dbfs, rms
-from agentaudio.sound.vad import FRAME, SAMPLE_RATE_HZ, VoiceActivity
+from agentaudio.sound.silero import FRAME
+from agentaudio.sound.vad import SAMPLE_RATE_HZ, VoiceActivity
 
 Float = NDArray[np.float32]
 Stretch = tuple[float, float]

@@ -39,6 +39,8 @@ def phase(event: Event | AnyLiveEvent) -> str:
         case "notice":
             assert_type(event, NoticeSpoken)
             return event.reason
+        case "notice.finished":
+            return "notice"
         case "user.started" | "user.stopped" | "user.idle" | "turn.committed":
             return "user"
         case "agent.started" | "agent.paused" | "agent.resumed" | "agent.stopped" | "agent.finished":

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.sound.levels import frame_powers
-from agentaudio.sound.vad import FRAME, SAMPLE_RATE_HZ
+from agentaudio.sound.silero import FRAME
+from agentaudio.sound.vad import SAMPLE_RATE_HZ
 
 LONGEST_PIECE_S = 28.0
 """The window of 30 s, less the silence that the decoder needs after the speech."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.model.whisper.checkpoint import Decoded
-from agentaudio.sound.vad import FRAME, SAMPLE_RATE_HZ, STARTS_ABOVE
+from agentaudio.sound.silero import FRAME
+from agentaudio.sound.vad import SAMPLE_RATE_HZ, STARTS_ABOVE
 
 CLEAR = 0.9
 """Probability of speech of a frame from which it is clear."""

@@ -16,7 +16,8 @@ from agentaudio.model.whisper.hints import Hints
 from agentaudio.model.whisper.judgement import Evidence, confidence, is_speech, speech_seconds
 from agentaudio.model.whisper.windows import hear
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.vad import FRAME, VoiceActivity, stretches
+from agentaudio.sound.silero import FRAME
+from agentaudio.sound.vad import VoiceActivity, stretches
 from agentaudio.text.languages import has_cjk
 
 

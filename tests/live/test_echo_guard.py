@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from agentaudio import Audio
 from agentaudio.demo.run import questions_folder
-from agentaudio.live.echo import BLOCK, EchoGuard
+from agentaudio.live.echo import EchoGuard
+from agentaudio.live.echo_match import BLOCK
 
 Samples = NDArray[np.float32]
 
