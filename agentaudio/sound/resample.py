@@ -32,7 +32,7 @@ def check_rate(sample_rate: int) -> None:
 
 
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
-    """The same sound at another rate: floor(n * to_hz / from_hz + 1/2) samples.
+    """The same sound at another rate: n * to_hz / from_hz samples, rounded to a nearest number.
 
     samples: (n,) float32. Filtering may raise peaks; they are limited to `levels.LOUDEST_PEAK`.
     Source: soxr (the SoX resampler library).
