@@ -22,7 +22,7 @@ test: $(VENV)/.ready-dev    ## run the tests, in as many processes as there are 
 	$(BIN)/python -m pytest -x -q $(PARALLEL)
 
 test-hostile: $(VENV)/.ready-dev ## run the tests with inputs made to harm: bombs, floods, broken files
-	$(BIN)/python -m pytest -x -q -m hostile
+	$(BIN)/python -m pytest -x -q -m hostile $(PARALLEL)
 
 test-neural: $(VENV)/.ready-dev ## run the tests that hear and speak much with real weights
 	$(BIN)/python -m pytest -x -q -m neural $(PARALLEL)
