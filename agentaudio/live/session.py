@@ -82,7 +82,7 @@ class LiveSession(Uncopied):
         self._setup, self._session = setup, session
         self._idle = IdleClock(settings.get("idle"))
         self._listener = Listener(setup, settings, self._do, self._start)
-        self._lost_s = settings.get("turn_taking", TurnTaking()).lost_s
+        self._lost_s = (settings.get("turn_taking") or TurnTaking()).lost_s
         self._begins = settings.get("answers", True)
         self._stops = True
         self._out = Outbox()
@@ -222,6 +222,10 @@ class LiveSession(Uncopied):
     def change_idle(self, idle: IdlePrompts | None) -> None:
         """Say other prompts to a user who stays silent, or none."""
         self._idle = IdleClock(idle)
+
+    async def warm_up_ears(self) -> None:
+        """Load the ears now, if turn taking goes by words. Entering the session does so, too."""
+        await self._listener.warm_up()
 
     async def words(self, sound: Audio) -> str | None:
         """What is said in a sound, by the ears of turn taking; None without ears, and when they fail."""

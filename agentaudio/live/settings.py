@@ -63,7 +63,7 @@ class LiveSettings(TypedDict, total=False):
 
     ears: who hears words while the user speaks: a Recogniser, or its name. "auto", the default, is the model's own
         recogniser, or else Whisper if its weights are on this machine. None decides by voice and silence alone
-    turn_taking: when to speak, and when to be silent
+    turn_taking: when to speak, and when to be silent; None detects no turns, until `change_turn_taking`
     sample_rate: of the bytes and samples that are pushed, in Hz; 16,000 by default
     plays: whether the player reports `played`, as it does by default; otherwise sound counts as played in real time
     first_word_s: seconds within which the model must begin to answer; then the turn fails with an apology; 4 by default
@@ -76,7 +76,7 @@ class LiveSettings(TypedDict, total=False):
     """
 
     ears: EarsLike
-    turn_taking: TurnTaking
+    turn_taking: TurnTaking | None
     sample_rate: int
     plays: bool
     first_word_s: float

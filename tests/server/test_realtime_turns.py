@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from openai import AsyncOpenAI
+from support.realtime_agent import talker
 from support.realtime_client import question, realtime_client
 from support.server import KEY, Running, running_server
 
-from agentaudio import Agent, Audio
-from agentaudio.conversation import AudioPart, Conversation, ToolCall, ToolSpec
-from agentaudio.model.scripted import Scripted
-from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, Heard, ReferenceVoice, TextDelta
-from agentaudio.tools.tool import tool
-
-RATE = 16_000
-
-
-@tool
-def time_in(city: str) -> str:
-    """The time in a city.
-
-    city: its name
-    """
-    return "nine o'clock"
-
-
-def says(text: str) -> list[Delta]:
-    pieces: list[Delta] = []
-    for word in text.split():
-        pieces += [TextDelta(f"{word} "), AudioDelta(Audio.silence(0.1, RATE))]
-    return [*pieces, End(usage={"input_tokens": 7, "output_tokens": 5, "input_audio_tokens": 4})]
-
-
-def answer(conversation: Conversation, tools: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
-    """What the model does: it calls what it is asked to call, and otherwise says what it sees."""
-    last = conversation.messages[-1]
-    if last.role == "tool":
-        return says("results: " + "; ".join(output.text for output in last.tool_outputs))
-    asked = last.text
-    if asked.startswith("call "):
-        names = asked.split()[1:]
-        return [
-            *says("One moment.")[:2],
-            *(CallDelta(ToolCall(f"c{n}", one, {"city": "Tokyo"})) for n, one in enumerate(names)),
-        ]
-    if asked.startswith("tools"):
-        return says(",".join(sorted(spec.name for spec in tools)) or "none")
-    if asked.startswith("system"):
-        return says(conversation.messages[0].text)
-    if asked.startswith("history"):
-        return says(" | ".join(f"{message.role}: {message.text}" for message in conversation))
-    if asked.startswith("voice"):
-        return says("own" if voice is None else voice.id)
-    sounds = [part.audio.duration for part in last.parts if isinstance(part, AudioPart)]
-    return [Heard(f"a sound of {sounds[0]:.1f} s"), *says("I heard you well")] if sounds else says(f"You wrote {asked}")
+from agentaudio import Audio
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
-    with running_server(Agent(Scripted([answer], loop=True), tools=[time_in], voices="demo")) as running:
+    with running_server(talker()) as running:
         yield running
 
 
@@ -245,11 +200,11 @@ async def test_a_response_beside_the_conversation_reads_and_leaves_nothing_there
         first = await client.write("hello")
         await client.responded()
         items = len(client.of("conversation.item.added"))
-        asked = [{"type": "item_reference", "id": first}, {"type": "message", "role": "user", "content": "history"}]
+        asked = [{"type": "item_reference", "id": first}, {"type": "message", "role": "user", "content": "bye"}]
         response = await client.responded(
             conversation="none", input=asked, metadata={"topic": "summary"}, output_modalities=["text"]
         )
-        assert response["output"][0]["content"][0]["text"].startswith("You wrote hello")
+        assert response["output"][0]["content"][0]["text"].startswith("You wrote hello bye")
         assert (response["conversation_id"], response["metadata"]) == (None, {"topic": "summary"})
         created = [one["response"] for one in client.of("response.created")]
         assert created[1]["metadata"] == {"topic": "summary"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from agentaudio.conversation import AudioPart, Conversation, Part, TextPart, ToolCall, ToolOutput
+from agentaudio.conversation import AudioPart, Conversation, Part, SpeechPart, TextPart, ToolCall, ToolOutput
 from agentaudio.model.call_arguments import read_arguments
 from agentaudio.server.realtime.items import FunctionCall, FunctionOutput, Item, Message
 from agentaudio.server.realtime.refusal import Refusal
@@ -96,16 +96,21 @@ class History:
         for share in self._shares():
             share.remove(item_id)
 
-    def cut(self, item_id: str, seconds: float) -> None:
-        """Keep what was heard of a message of the assistant. More than was sent counts as all of it.
-
-        Raises Refusal for an unknown item, and for one that the assistant has not said.
-        """
+    def said(self, item_id: str) -> Message:
+        """A message of the assistant. Raises Refusal for an unknown item, and for another one."""
         item = self._items.get(item_id)
-        if not isinstance(item, Message) or item.role != "assistant":
-            what = "There is no item" if item is None else "Only messages of the assistant can be cut; this is not one:"
-            raise Refusal(f"{what} '{item_id[:60]}'.", code="item_truncate_invalid_item_id", param="item_id")
-        any(share.cut(item_id, seconds) for share in self._shares())
+        if isinstance(item, Message) and item.role == "assistant":
+            return item
+        what = "There is no item" if item is None else "Only messages of the assistant can be cut; this is not one:"
+        raise Refusal(f"{what} '{item_id[:60]}'.", code="item_truncate_invalid_item_id", param="item_id")
+
+    def cut(self, item: Message, seconds: float) -> float:
+        """Keep what was heard of a message of the assistant. Returns the seconds of it that count as heard.
+
+        More than was sent counts as all of it, and what has no sound stays whole.
+        """
+        heard = (share.hear(item.id, seconds) for share in self._shares())
+        return next((one for one in heard if one is not None), 0.0)
 
     def heard(self, text: str) -> Message | None:
         """Note what the model has heard in the latest sound of the user; returns its item.
@@ -182,6 +187,10 @@ class _Reading:
             case Message(role="user", parts=parts):
                 self._flush_calls()
                 self._users += parts
+            case Message(role="assistant", said=str(said)):
+                self._flush()
+                if said.strip():
+                    self.conversation.add("assistant", SpeechPart(said.strip()))
             case Message(role=role, parts=parts) if parts:
                 self._flush()
                 self.conversation.add(role, *parts)
@@ -193,7 +202,7 @@ class _Reading:
                 self._flush_calls()
 
     def _share(self, share: Share) -> None:
-        messages = list(share.messages())
+        messages = [parts for parts in share.messages() if parts]
         if not messages:
             return
         self._flush()

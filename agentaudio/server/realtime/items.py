@@ -32,7 +32,7 @@ class Message:
     parts: of the user, system, or of an assistant's message that a client made: text and sound, in order
     said: words of the assistant; None for a message that a client made
     transcript: the user's words, when they are known
-    sound: whether the assistant's message has sound, which lasts `sound_s`
+    sound: whether the assistant's message has sound
     """
 
     id: str
@@ -42,7 +42,6 @@ class Message:
     said: str | None = None
     transcript: str | None = None
     sound: bool = False
-    sound_s: float = 0.0
 
     def to_wire(self, form: SoundFormat | None = None) -> dict[str, Any]:
         """The item. form: also the user's sound, in this format"""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from agentaudio.server.realtime.items import Item, new_id
@@ -28,6 +30,13 @@ _BETA_LACKS = frozenset(("conversation.item.done",))
 _BETA_PARTS = {"output_audio": "audio", "output_text": "text"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    text: str
+    sound_of: str | None
+    sent: Callable[[], None] | None
+
+
 class Outgoing:
     """A queue of events for one event loop and one reader.
 
@@ -36,7 +45,7 @@ class Outgoing:
 
     def __init__(self, *, beta: bool = False) -> None:
         self.beta = beta
-        self._waiting: deque[tuple[str, str | None]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._sounds = self._bytes = 0
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -48,8 +57,14 @@ class Outgoing:
             self._room.clear()
             await self._room.wait()
 
-    def post(self, event: dict[str, Any], *, sound_of: str | None = None) -> None:
-        """Append an event at once. sound_of: the response whose sound it is, which may be withdrawn"""
+    def post(
+        self, event: dict[str, Any], *, sound_of: str | None = None, sent: Callable[[], None] | None = None
+    ) -> None:
+        """Append an event at once.
+
+        sound_of: the response whose sound it is, which may be withdrawn
+        sent: called when it goes to the client
+        """
         if self._closed:
             return
         event = {"type": event["type"], "event_id": new_id("event")} | event
@@ -59,7 +74,7 @@ class Outgoing:
             event = _as_beta(event)
             event["type"] = _BETA.get(event["type"], event["type"])
         text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-        self._waiting.append((text, sound_of))
+        self._waiting.append(_Waiting(text, sound_of, sent))
         self._bytes += len(text)
         self._sounds += sound_of is not None
         self._changed.set()
@@ -78,10 +93,10 @@ class Outgoing:
 
     def withdraw_sound(self, response_id: str) -> None:
         """Remove the unsent sound of a response, which nobody wants to hear any more."""
-        kept = [one for one in self._waiting if one[1] != response_id]
+        kept = [one for one in self._waiting if one.sound_of != response_id]
         self._sounds -= len(self._waiting) - len(kept)
         self._waiting = deque(kept)
-        self._bytes = sum(len(text) for text, _ in kept)
+        self._bytes = sum(len(one.text) for one in kept)
         self._room.set()
 
     def close(self) -> None:
@@ -97,11 +112,13 @@ class Outgoing:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        text, sound_of = self._waiting.popleft()
-        self._bytes -= len(text)
-        self._sounds -= sound_of is not None
+        one = self._waiting.popleft()
+        self._bytes -= len(one.text)
+        self._sounds -= one.sound_of is not None
         self._room.set()
-        return text
+        if one.sent is not None:
+            one.sent()
+        return one.text
 
 
 def _as_beta(value: Any) -> Any:

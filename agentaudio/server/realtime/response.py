@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from agentaudio.conversation import ToolCall
@@ -47,6 +48,7 @@ class Response:
         self.is_over = False
         self.failure: BaseException | None = None
         self.speed = speed
+        self.step = 0  # number of the generation that runs
         self.facts: dict[str, Any] = {}
         self.wanted: Callable[[], bool] = lambda: True
         self._out, self._history, self._form, self._settings = out, history, form, settings
@@ -103,7 +105,14 @@ class Response:
         """The words and sound so far are one message."""
         await self._flush()
         if not self.is_over:
-            self._close("completed")
+            self._close("completed", complete=True)
+
+    def stop_sound(self) -> None:
+        """The client plays nothing more of it: what was played until now was heard."""
+        if self.playout.left_s > 0:
+            self._out.withdraw_sound(self.id)
+            self.share.hear_until(self.playout.position_s)
+            self.playout.stop()
 
     async def notice(self, text: str) -> None:
         """Words that the agent says besides, which are not part of the conversation."""
@@ -122,7 +131,7 @@ class Response:
         await self._flush()
         if self.is_over:
             return
-        self._close("completed" if reason is None else "incomplete")
+        self._close("completed" if reason is None else "incomplete", complete=True)
         details = None if reason is None else {"type": "incomplete", "reason": reason}
         self._done("completed" if reason is None else "incomplete", details, usage)
 
@@ -132,13 +141,10 @@ class Response:
             return
         self._out.withdraw_sound(self.id)
         self._sound_out.reset()
+        heard_s = self.playout.position_s
         self.playout.stop()
         self._close("incomplete")
-        left_s = self.playout.position_s
-        for message in self.share.spoken:
-            if message.item.sound_s > left_s and self.has_sound:
-                self.share.cut(message.item.id, left_s)
-            left_s = max(0.0, left_s - message.item.sound_s)
+        self.share.hear_until(heard_s)
         self._done("cancelled", {"type": "cancelled", "reason": reason}, {})
 
     def fail(self, code: str, message: str) -> None:
@@ -151,13 +157,13 @@ class Response:
 
     async def _message(self, *, is_notice: bool = False) -> Spoken:
         """The message that is being said; a new one where there is none."""
-        if self._open is not None and self._open.is_notice != is_notice:
+        step = 0 if is_notice else self.step
+        if self._open is not None and self._open.step != step:
             await self.step_ended()
         if self._open is None:
-            self._open = Spoken(Message(new_id("item"), "assistant", [], "in_progress", said="", sound=self.has_sound))
-            self._open.is_notice = is_notice
+            item = Message(new_id("item"), "assistant", [], "in_progress", said="", sound=self.has_sound)
+            self._open = Spoken(item, step, self.speed)
             self.share.spoken.append(self._open)
-            item = self._open.item
             # An item that has begun has no content yet.
             index = self._add(item, item.to_wire() | {"content": []})
             part = {"type": "audio", "transcript": ""} if self.has_sound else {"type": "text", "text": ""}
@@ -175,13 +181,14 @@ class Response:
             self._post("conversation.item.added", previous_item_id=previous, item=wire)
         return index
 
-    def _close(self, status: Any) -> None:
-        """End the message that is being said."""
+    def _close(self, status: Any, *, complete: bool = False) -> None:
+        """End the message that is being said. complete: the generation has come to its end"""
         message, self._open = self._open, None
         if message is None:
             return
         place, item = self._place(message), message.item
         item.status = status
+        message.close(complete=complete)
         text = item.said or ""
         if self.has_sound:
             self._post("response.output_audio.done", **place)
@@ -214,10 +221,15 @@ class Response:
             await self._out.room()
             if self.is_over or not self.wanted():
                 return
-            self.playout.add(len(piece) / (self._form.sample_bytes * self._form.rate_hz))
+            seconds = len(piece) / (self._form.sample_bytes * self._form.rate_hz)
+            self.playout.add(seconds)
             delta = base64.b64encode(piece).decode("ascii")
             event = {"type": "response.output_audio.delta", **self._place(message), "delta": delta}
-            self._out.post(event, sound_of=self.id)
+            self._out.post(event, sound_of=self.id, sent=partial(self._sent, message, seconds))
+
+    def _sent(self, message: Spoken, seconds: float) -> None:
+        message.sent_s += seconds
+        self.playout.sent(seconds)
 
     def _place(self, message: Spoken) -> dict[str, Any]:
         index = next(at for at, one in enumerate(self._output) if one is message.item)

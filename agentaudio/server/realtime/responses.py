@@ -136,7 +136,7 @@ class Responses:
         if self._active is None and self._live.is_busy:
             self._live.stop()
             if self._latest is not None:
-                self._latest.playout.stop()
+                self._latest.stop_sound()
 
     def interrupted(self) -> bool:
         """The user has interrupted. Returns whether nothing was heard of the response yet."""
@@ -144,17 +144,18 @@ class Responses:
         response = self._active
         if response is None:
             if self._latest is not None:
-                self._latest.playout.stop()
+                self._latest.stop_sound()
             return False
+        heard_s = response.playout.position_s
         self._stop("turn_detected")
-        return response.playout.position_s < 0.05
+        return heard_s < 0.05
 
     def let_go(self, item_id: str) -> None:
         """The client cuts or deletes an item: a response that is still making it ends."""
         if self._active is not None and item_id in self._active.share.item_ids:
             self._stop("client_cancelled")
 
-    def cut(self, item_id: str) -> None:
+    def stop_sound_of(self, item_id: str) -> None:
         """The client has stopped playing in an item."""
         if self._latest is not None and item_id in self._latest.share.item_ids:
             self.stop_sound()
@@ -166,7 +167,7 @@ class Responses:
             for spoken in self._latest.share.spoken:
                 if spoken.item.id == item_id:
                     self._latest.playout.report(before_s + seconds)
-                before_s += spoken.item.sound_s
+                before_s += spoken.sent_s
             self.report_played()
 
     def hold(self, held: bool) -> None:
@@ -318,6 +319,8 @@ class Responses:
             case events.AudioSpoken(audio=audio):
                 self._state.metrics.sound_s.labels("out").inc(audio.duration)
                 await response.sound(audio, is_notice=isinstance(event, NoticeSound))
+            case events.StepStarted(step=step):
+                response.step = step
             case events.StepFinished():
                 await response.step_ended()
             case events.ToolRequested(call=call):

@@ -65,7 +65,9 @@ class RealtimeSession:
 
     async def __aenter__(self) -> Self:
         agent = self._state.agent
-        self.live: LiveSession = agent.live(ears=ears_for(agent), plays=False, answers=False, echo_guard=False)
+        self.live: LiveSession = agent.live(
+            ears=ears_for(agent), turn_taking=None, plays=False, answers=False, echo_guard=False
+        )
         await self.live.__aenter__()
         self.responses = Responses(
             self._state, self.live, self._settings, self.history, self._out, self._heard, self._start
@@ -211,11 +213,11 @@ class RealtimeSession:
         item_id, end_ms, index = _item_id(event), event.get("audio_end_ms"), event.get("content_index", 0)
         if isinstance(end_ms, bool) or not isinstance(end_ms, int | float) or not 0 <= end_ms < 1e9:
             raise wrong_type("audio_end_ms", "a number of 0 or more")
-        if self.history.get(item_id) is not None:
-            self.responses.let_go(item_id)
-        self.history.cut(item_id, end_ms / 1000)
-        self.responses.cut(item_id)
-        self._post("conversation.item.truncated", item_id=item_id, content_index=index, audio_end_ms=int(end_ms))
+        item = self.history.said(item_id)
+        self.responses.let_go(item_id)
+        self.responses.stop_sound_of(item_id)
+        heard_ms = round(1000 * self.history.cut(item, end_ms / 1000))
+        self._post("conversation.item.truncated", item_id=item_id, content_index=index, audio_end_ms=heard_ms)
 
     def _retrieve(self, item_id: str) -> None:
         item = self.history.get(item_id)

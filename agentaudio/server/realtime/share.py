@@ -2,52 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from agentaudio.conversation import AudioPart, Conversation, Message, Part, SpeechPart, ToolCall
+from agentaudio.conversation import Message, Part, SpeechPart, ToolCall
 from agentaudio.playback import SpokenStep
 from agentaudio.server.realtime import items
 from agentaudio.sound.audio import Audio
 from agentaudio.text.cutting import whole_words
 
+Kept = list[tuple[int, tuple[Part, ...]]]
+"""The messages of a turn: number of the generation that made each, 0 for results of tools, and its parts."""
+
 
 @dataclass(eq=False, slots=True)
 class Spoken:
-    """A message of the assistant while it is made.
+    """A message of the assistant while it is made, and how much of it was heard.
 
-    step: its words and sound; None once it is old
-    part: what the conversation holds of it
-    cut_s: seconds of it that were heard; None for all
+    step: number of its generation in the turn, from 1; 0 for a notice, which is not part of the conversation
+    speed: of its sound against that of the model
+    words: all that it says; its item holds those that were heard
+    pieces: its words and sound in order; None once it is old
+    sent_s: seconds of sound that the client got
+    heard_s: seconds of sound that were heard; None for all
+    is_deleted: whether the client has deleted it
     """
 
     item: items.Message
-    step: SpokenStep | None = field(default_factory=SpokenStep)
-    part: SpeechPart | None = None
-    is_notice: bool = False
-    cut_s: float | None = None
+    step: int
+    speed: float = 1.0
+    words: str = ""
+    pieces: SpokenStep | None = field(default_factory=SpokenStep)
+    sent_s: float = 0.0
+    heard_s: float | None = None
+    is_deleted: bool = False
 
     def add(self, piece: str | Audio) -> None:
-        """More words or sound, as the client gets them."""
-        assert self.step is not None and self.item.said is not None
-        self.step.add(piece)
+        """More words or sound, on their way to the client."""
+        assert self.pieces is not None and self.item.said is not None
+        self.pieces.add(piece)
         if isinstance(piece, str):
+            self.words += piece
             self.item.said += piece
-        else:
-            self.item.sound_s += piece.duration
 
-    def heard(self, seconds: float) -> SpeechPart | None:
-        """What was heard of it in its first seconds; None for nothing."""
-        whole = self.part or SpeechPart(self.item.said or "")
-        if self.step is not None:
-            found = self.step.heard(seconds)
-        else:
-            share = seconds / self.item.sound_s if self.item.sound_s else 1.0
-            text = whole_words(whole.text, int(len(whole.text) * min(1.0, share)))
-            found = SpeechPart(text, interrupted=True, cut_s=seconds) if text else None
-        if found is not None and found.cut_s is not None and whole.tokens is not None:
-            found = replace(found, tokens=whole.tokens.until(found.cut_s))
-        return found if found is None or found.cut_s is not None else replace(found, tokens=whole.tokens)
+    def close(self, *, complete: bool) -> None:
+        """Nothing more of it comes. complete: nothing of it is missing"""
+        assert self.pieces is not None
+        self.pieces.complete = complete
+
+    def hear(self, seconds: float) -> float:
+        """Note how much was heard: more than was sent counts as all of it. Returns the seconds that count.
+
+        A message without sound is read, and stays whole.
+        """
+        if not self.item.sound:
+            return 0.0
+        self.heard_s = seconds = min(seconds, self.sent_s)
+        found = self.kept()
+        self.item.said = "" if found is None else found.text
+        self.item.status = "completed" if found is not None and not found.interrupted else "incomplete"
+        return seconds
+
+    def kept(self, whole: SpeechPart | None = None) -> SpeechPart | None:
+        """What the conversation keeps of it; None for nothing.
+
+        whole: what the session's conversation holds of it, with its tokens; None before its turn has ended
+        """
+        whole = whole or SpeechPart(self.words)
+        if self.is_deleted:
+            return None
+        if self.pieces is None:
+            return self._old(whole)
+        if self.heard_s is None and self.pieces.complete:
+            return whole
+        found = self.pieces.heard(self.heard_s)
+        if found is None:
+            return None
+        if not found.interrupted:
+            return whole
+        tokens = whole.tokens
+        if tokens is not None and found.cut_s is not None:
+            tokens = tokens.until(found.cut_s * self.speed)
+        return replace(found, tokens=tokens)
+
+    def age(self, kept: SpeechPart) -> None:
+        """Let go of its sound. kept: what is left of it"""
+        self.pieces, self.heard_s = None, None
+        self.sent_s = self.sent_s if kept.cut_s is None else kept.cut_s
+
+    def _old(self, whole: SpeechPart) -> SpeechPart | None:
+        if self.heard_s is None or self.heard_s >= self.sent_s:
+            return whole
+        text = whole_words(whole.text, int(len(whole.text) * self.heard_s / self.sent_s))
+        tokens = None if whole.tokens is None else whole.tokens.until(self.heard_s * self.speed)
+        return SpeechPart(text, tokens=tokens, interrupted=True, cut_s=self.heard_s) if text else None
 
 
 class Share:
@@ -60,7 +108,8 @@ class Share:
     def __init__(self) -> None:
         self.spoken: list[Spoken] = []
         self.calls: dict[str, tuple[items.FunctionCall, ToolCall]] = {}
-        self._kept: Conversation | None = None
+        self._kept: Kept | None = None
+        self._deleted_calls: set[str] = set()
 
     @property
     def item_ids(self) -> set[str]:
@@ -71,67 +120,81 @@ class Share:
         """Take the messages of the turn that has ended, without what the user said. A second time does nothing."""
         if self._kept is not None:
             return
-        self._kept = Conversation([replace(one, turn=0) for one in messages if one.role in ("assistant", "tool")])
-        parts = [part for message in self._kept for part in message.parts if isinstance(part, SpeechPart)]
-        said = [one for one in self.spoken if not one.is_notice and (one.item.said or one.item.sound_s)]
-        for one, part in zip(said, parts, strict=False):
-            one.part = part
-            if one.cut_s is not None:
-                self._replace(one, one.heard(one.cut_s))
+        self._kept, step = [], 0
+        for message in messages:
+            if message.role == "assistant":
+                step += 1
+                self._kept.append((step, message.parts))
+            elif message.role == "tool":
+                self._kept.append((0, message.parts))
 
-    def cut(self, item_id: str, seconds: float) -> bool:
-        """Keep what was heard of a message. Returns False when the item is not one of its messages."""
-        one = next((one for one in self.spoken if one.item.id == item_id), None)
-        if one is None:
-            return False
-        if seconds >= one.item.sound_s:
-            return True
-        one.cut_s = seconds
-        found = one.heard(seconds)
-        one.item.said = "" if found is None else found.text
-        one.item.status = "incomplete"
-        self._replace(one, found)
-        return True
+    def hear(self, item_id: str, seconds: float) -> float | None:
+        """Keep what was heard of a message; what comes after it in the response was not heard then.
+
+        Returns the seconds that count, or None when the item is not one of its messages.
+        """
+        at = next((at for at, one in enumerate(self.spoken) if one.item.id == item_id), None)
+        if at is None:
+            return None
+        seconds = self.spoken[at].hear(seconds)
+        if self.spoken[at].item.status == "incomplete":
+            for later in self.spoken[at + 1 :]:
+                later.hear(0.0)
+        return seconds
+
+    def hear_until(self, seconds: float) -> None:
+        """Keep what was heard in the first seconds of the response's sound."""
+        for one in self.spoken:
+            one.hear(seconds)
+            seconds = max(0.0, seconds - one.sent_s)
 
     def remove(self, item_id: str) -> None:
-        """Forget an item, which the client has deleted."""
+        """Forget an item, which the client has deleted. Its turn may still be speaking it."""
         for one in self.spoken:
             if one.item.id == item_id:
-                self._replace(one, None)
-        self.spoken = [one for one in self.spoken if one.item.id != item_id]
-        if (found := self.calls.pop(item_id, None)) is not None and self._kept is not None:
-            for message in list(self._kept):
-                for part in message.parts:
-                    if part is found[1] or getattr(part, "call_id", None) == found[1].id:
-                        self._kept.replace(part, None)
+                one.is_deleted = True
+        if (found := self.calls.pop(item_id, None)) is not None:
+            self._deleted_calls.add(found[1].id)
 
     def age(self) -> None:
         """Let go of the sound of an old response."""
-        for one in self.spoken:
-            one.step = None
-            if one.part is not None and one.part.audio is not None:
-                self._replace(one, replace(one.part, audio=None))
+        if self._kept is None:
+            return
+        kept: Kept = []
+        for step, parts in self._kept:
+            shown = self._shown(step, parts)
+            for one in self._of_step(step):
+                one.age(next((part for part in shown if isinstance(part, SpeechPart)), SpeechPart("")))
+            kept.append((step, tuple(replace(p, audio=None) if isinstance(p, SpeechPart) else p for p in shown)))
+        self._kept = kept
 
     def messages(self) -> Iterable[tuple[Part, ...]]:
         """The parts of its messages, in order. Calls without an output are those that the client runs."""
         if self._kept is not None:
-            return [message.parts for message in self._kept]
-        said = [(SpeechPart(one.item.said or ""),) for one in self.spoken if one.item.said and not one.is_notice]
+            return [self._shown(step, parts) for step, parts in self._kept]
+        said = [(part,) for one in self.spoken if one.step and (part := one.kept())]
         calls = tuple(call for _, call in self.calls.values())
-        return [*said, *([calls] if calls else [])]
+        return [*(parts for parts in said if parts[0].text), *([calls] if calls else [])]
 
-    def _replace(self, one: Spoken, part: SpeechPart | None) -> None:
-        if self._kept is not None:
-            if one.part is not None:
-                self._kept.replace(one.part, part)
-            elif (
-                part is not None
-                and not one.is_notice
-                and not any(isinstance(other, AudioPart | ToolCall) for other in self._last_parts())
-            ):
-                self._kept.messages.append(Message("assistant", (part,)))
-        one.part = part
+    def _shown(self, step: int, parts: Sequence[Part]) -> tuple[Part, ...]:
+        return tuple(self._parts(step, parts))
 
-    def _last_parts(self) -> tuple[Part, ...]:
-        assert self._kept is not None
-        return self._kept.messages[-1].parts if self._kept.messages else ()
+    def _parts(self, step: int, parts: Sequence[Part]) -> Iterator[Part]:
+        for part in parts:
+            if isinstance(part, SpeechPart):
+                yield from self._heard(step, part)
+            elif not isinstance(part, ToolCall) or part.id not in self._deleted_calls:
+                yield part
+
+    def _heard(self, step: int, whole: SpeechPart) -> Iterator[SpeechPart]:
+        """What was heard of the speech of a generation. What no message holds did not reach the client."""
+        spoken = self._of_step(step)
+        if len(spoken) > 1:  # a notice came between
+            for one in spoken:
+                if (part := one.kept()) is not None:
+                    yield part
+        elif spoken and (part := spoken[0].kept(whole)) is not None:
+            yield part
+
+    def _of_step(self, step: int) -> list[Spoken]:
+        return [one for one in self.spoken if one.step == step > 0]

@@ -212,6 +212,8 @@ class UserSound:
         self._buffer.clear()
         self._live.change_turn_taking(new.turn_taking, by_words=new.by_words, stops=new.interrupts)
         self._live.change_idle(None if new.idle_s is None else IdlePrompts(new.idle_s, (IDLE_PROMPT,)))
+        if new.by_words:
+            self._start(self._live.warm_up_ears(), "agentaudio-realtime-ears")
 
     def _post(self, kind: str, **fields: Any) -> None:
         self._out.post({"type": kind, **fields})
