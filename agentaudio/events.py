@@ -4,7 +4,8 @@ A turn begins with `turn.started` and ends with `turn.finished` or `turn.failed`
 `step.started` and `step.finished`; the latter is missing when the turn is cut off. The calls of a generation
 run after it. `heard` comes before the answer. `tool.finished` follows `tool.started` of the same call, with
 any `tool.progress` between them. `voice.changed` comes after the call that found the voice, and before sound
-in that voice. `saving.failed` and `saving.resumed`, of a stored session, come right before the end of a turn.
+in that voice. `conversation.compacted` comes before the generation that sees less of the conversation.
+`saving.failed` and `saving.resumed`, of a stored session, come right before the end of a turn.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
+from agentaudio.compaction import Compacted
 from agentaudio.conversation import Citation, ToolCall
 from agentaudio.model.speech_lm import EndReason
 from agentaudio.plain import PlainForm, plain
@@ -149,6 +151,17 @@ class PassageCited(BaseEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationCompacted(BaseEvent):
+    """The model sees a shorter form of the older conversation from now on. The conversation itself keeps everything.
+
+    It was compacted in the idle time before this turn, or, when there was none, now.
+    """
+
+    type: ClassVar[Literal["conversation.compacted"]] = "conversation.compacted"
+    compacted: Compacted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SavingFailed(BaseEvent):
     """The session cannot be stored. It goes on, and what it could not store is tried again; sent once."""
 
@@ -194,6 +207,7 @@ Event = (
     | ToolRequested
     | VoiceChanged
     | PassageCited
+    | ConversationCompacted
     | SavingFailed
     | SavingResumed
     | TurnFinished

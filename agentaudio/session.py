@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from agentaudio.compactor import Seen
 from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError
 from agentaudio.events import AudioSpoken, Event, SavingFailed, SavingResumed, TextSpoken, TurnFailed, TurnFinished
@@ -153,12 +154,14 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         async with self._starting:
             await self.interrupt()
             if conversation is not None:
+                self._state.compactor.replaced(self.conversation.messages, conversation.messages)
                 self.conversation.messages[:] = conversation.messages
             begun = self._begin(user, options, voice)
         try:
             while (event := await begun.outbox.get()) is not None:
                 if isinstance(event, TurnFinished | TurnFailed):
                     self._keep(begun, event.reply)
+                    self._begin_idle(begun, options)
                     if (news := await self._saved(event)) is not None:
                         yield news
                 yield cast(Event, event)
@@ -216,6 +219,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         Raises OptionError when the turn runs in another event loop.
         """
         self._check_loop()
+        self._state.compactor.stop()
         if not self._turns:
             return
         begun = self._turns[-1]
@@ -280,6 +284,12 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         begun = _Begun(self._count, turn, task, outbox, playback, os.getpid())
         self._turns = [*self._turns[-1:], begun]
         return begun
+
+    def _begin_idle(self, begun: _Begun, options: GenerateOptions) -> None:
+        """Use the time until the next turn to compact the conversation."""
+        if begun is self._turns[-1] and not self.conversation.open_calls:
+            tools = self.setup.specs() if self.setup.ready else ()
+            self._state.compactor.begin_idle(self.setup.model, self.conversation, Seen(tools, options))
 
     def _take_back_unread(self, begun: _Begun) -> None:
         """Remove unread words and sound, which were not heard."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentaudio.compactor import Compactor
 from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
 from agentaudio.errors import OptionError
 from agentaudio.keeper import Keeper, TurnEnd
@@ -117,6 +118,7 @@ class SessionState:
     keeper: stores the turns; None when nobody does
     turns_before: number of the last turn before the session began
     arrived: results of background tools that the model has not read yet
+    compactor: what the model sees of the conversation
     """
 
     conversation: Conversation
@@ -125,8 +127,10 @@ class SessionState:
     keeper: Keeper | None = None
     turns_before: int = field(init=False)
     arrived: list[ToolRun] = field(init=False, default_factory=list)
+    compactor: Compactor = field(init=False)
 
     def __post_init__(self) -> None:
+        self.compactor = Compactor(self.keep)
         stored = 0 if self.keeper is None else self.keeper.ended
         self.turns_before = max((message.turn for message in self.conversation), default=0)
         self.turns_before = max(self.turns_before, stored)  # its last turns may have been erased

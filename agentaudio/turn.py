@@ -10,6 +10,7 @@ from typing import assert_never
 
 from agentaudio import events
 from agentaudio.cancellation import is_cancelled, is_left_behind
+from agentaudio.compactor import Seen
 from agentaudio.conversation import AudioPart, Part, Role, ToolOutput
 from agentaudio.deltas import checked
 from agentaudio.errors import AgentAudioError, BackendError
@@ -64,6 +65,8 @@ class Turn:
         self._outbox, self._playback, self._number = outbox, playback, state.turns_before + number
         self._record = Record(number, outbox, playback, imitates=setup.model.capabilities.imitates)
         self._record.post(events.TurnStarted)
+        if (news := state.compactor.take_news()) is not None:
+            self._record.post(events.ConversationCompacted, compacted=news)
         self._voice = TurnVoice(setup, state, self._record)
         self._clock = TurnClock(setup.limits)
         self._added: list[Part] = []  # what the input put into the conversation
@@ -148,7 +151,12 @@ class Turn:
             await asyncio.to_thread(self._setup.specs)
         voice = await self._voice.permitted()
         tools = self._setup.specs() if step < self._setup.max_steps else ()
-        deltas = model.generate(conversation.for_model(), tools=tools, voice=voice, options=self._options)
+        compactor = self._state.compactor
+        done = await compactor.make_room(model, conversation, Seen(tools, self._options))
+        if done is not None:
+            await self._record.put(events.ConversationCompacted, compacted=done)
+        shown = compactor.view(conversation).for_model()
+        deltas = model.generate(shown, tools=tools, voice=voice, options=self._options)
         used_ids, limits = conversation.call_ids, self._setup.limits
         held = checked(model, deltas, self._options, limits=limits, used_ids=used_ids)
         spoken = self._playback.begin_step(voice)
@@ -190,6 +198,8 @@ class Turn:
                 parts += [delta.call for delta in calls]
                 if parts:
                     self._add("assistant", *parts)
+        if {"input_tokens", "output_tokens"} <= end.usage.keys():
+            compactor.measured(end.usage["input_tokens"] + end.usage["output_tokens"], conversation)
         await self._record.step_finished(step, calls, end)
         return calls, end
 

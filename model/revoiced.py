@@ -44,6 +44,8 @@ class Revoiced:
     model: generates the answers; without a voice, its sound is only resampled
     converter: converts the sound when a voice is given; runs in threads
 
+    wrapped: the model
+
     All sound has the converter's sample rate, with or without a voice.
     Raises ModelError when the model makes no sound.
     """
@@ -55,7 +57,7 @@ class Revoiced:
         self.capabilities = replace(
             model.capabilities, voices="any", imitates="converted", sample_rate_hz=converter.sample_rate_hz
         )
-        self._model, self._converter = model, converter
+        self.wrapped, self._converter = model, converter
 
     async def generate(
         self,
@@ -66,7 +68,7 @@ class Revoiced:
         options: GenerateOptions = GenerateOptions(),
     ) -> AsyncGenerator[Delta, None]:
         """Generate as the model does; see SpeechLM. The sound comes slightly later than the words."""
-        deltas = self._model.generate(conversation, tools=tools, options=options)
+        deltas = self.wrapped.generate(conversation, tools=tools, options=options)
         conversion = _Conversion(self._converter, voice)
         async with contextlib.aclosing(deltas) as stream:
             async for delta in stream:
@@ -88,11 +90,11 @@ class Revoiced:
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Warm up the model. The converter loads with its first voice."""
-        await self._model.warm_up(tools)
+        await self.wrapped.warm_up(tools)
 
     async def aclose(self) -> None:
         """Close the model. The converter stays open, since other models may use it."""
-        await self._model.aclose()
+        await self.wrapped.aclose()
 
 
 class _Conversion:

@@ -38,6 +38,8 @@ class Routed:
     recogniser: hears the user before the model, for a model that does not emit `Heard`, or does not hear
     always: make the calls also for a model that calls tools, because it misses some
 
+    wrapped: the model
+
     The calls depend on the user's words, in English or Chinese; see `read_wishes`. When the words are known, they
     are made before the model is asked, otherwise at its final `Heard`, which ends its generation. A turn gets at
     most one such call for a voice and one for a search, both at its beginning. Calls that the model makes
@@ -47,7 +49,7 @@ class Routed:
     def __init__(self, model: SpeechLM, *, recogniser: Recogniser | None = None, always: bool = False) -> None:
         able = model.capabilities
         self.name, self.capabilities = model.name, able
-        self._model, self._recogniser = model, recogniser
+        self.wrapped, self._recogniser = model, recogniser
         self._makes_calls = always or not able.calls_tools
         self._unused: set[str] = set()
         if self._makes_calls:
@@ -67,7 +69,7 @@ class Routed:
         """Make the calls that the user asks for, or generate as the model does; see SpeechLM."""
         if not self._makes_calls:
             async with contextlib.aclosing(
-                self._model.generate(conversation, tools=tools, voice=voice, options=options)
+                self.wrapped.generate(conversation, tools=tools, voice=voice, options=options)
             ) as deltas:
                 async for delta in deltas:
                     yield delta
@@ -108,14 +110,14 @@ class Routed:
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Warm up the model, and the recogniser if it is used."""
-        works = [self._model.warm_up(tools if self._model.capabilities.calls_tools else ())]
+        works = [self.wrapped.warm_up(tools if self.wrapped.capabilities.calls_tools else ())]
         if self._recogniser is not None and self._makes_calls:
             works.append(self._recogniser.warm_up())
         await asyncio.gather(*works)
 
     async def aclose(self) -> None:
         """Close the model and the recogniser; each is closed although the other one fails."""
-        parts: list[SpeechLM | Recogniser] = [self._model]
+        parts: list[SpeechLM | Recogniser] = [self.wrapped]
         if self._recogniser is not None:
             parts.append(self._recogniser)
         for result in await asyncio.gather(*(part.aclose() for part in parts), return_exceptions=True):
@@ -129,16 +131,16 @@ class Routed:
         voice: ReferenceVoice | None,
         options: GenerateOptions,
     ) -> AsyncGenerator[Delta, None]:
-        able = self._model.capabilities
+        able = self.wrapped.capabilities
         if not able.hears:
             conversation = _as_text(conversation)
         if not able.calls_tools:
             conversation, tools = results_as_text(conversation), ()
-        return self._model.generate(conversation, tools=tools, voice=voice, options=options)
+        return self.wrapped.generate(conversation, tools=tools, voice=voice, options=options)
 
     def _warn(self, tools: Sequence[ToolSpec]) -> None:
         """Log, once for each, the tools that nobody calls."""
-        if not self._model.capabilities.calls_tools:
+        if not self.wrapped.capabilities.calls_tools:
             new = {tool.name for tool in tools} - {VOICE, DOCUMENTS, WEB} - self._unused
             self._unused |= new
             if new:

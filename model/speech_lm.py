@@ -242,3 +242,43 @@ class SpeechLM(Protocol):
 
     async def aclose(self) -> None:
         """Release weights, processes and connections. May be called twice."""
+
+
+@runtime_checkable
+class HasContext(SpeechLM, Protocol):
+    """A SpeechLM that knows what a conversation takes of its context, so that an agent can keep long ones within it.
+
+    context_tokens: tokens of the longest conversation with its answer
+    """
+
+    @property
+    def context_tokens(self) -> int: ...
+
+    def count_tokens(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        options: GenerateOptions = GenerateOptions(),
+    ) -> int:
+        """Tokens that `generate` would read. It blocks for milliseconds, so call it in a thread."""
+
+    async def read_ahead(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        options: GenerateOptions = GenerateOptions(),
+    ) -> None:
+        """Read a conversation now, so that an answer to its continuation need not. Cancelling it stops the work.
+
+        Raises what `generate` raises.
+        """
+
+
+def with_context(model: SpeechLM) -> HasContext | None:
+    """The model that knows its context: this one, or the one that it wraps as its attribute `wrapped`."""
+    inner: SpeechLM | None = model
+    while inner is not None and not isinstance(inner, HasContext):
+        inner = getattr(inner, "wrapped", None)
+    return inner

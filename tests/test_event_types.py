@@ -36,6 +36,8 @@ def phase(event: Event | AnyLiveEvent) -> str:
             return "tool"
         case "saving.failed" | "saving.resumed":
             return "saving"
+        case "conversation.compacted":
+            return "history"
         case "notice":
             assert_type(event, NoticeSpoken)
             return event.reason

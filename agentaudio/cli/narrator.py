@@ -59,6 +59,10 @@ class Narrator:
                 self._line("says", mark(text, "italic"))
             case AgentStopped(played_s=seconds):
                 self._line("stopped", f"after {seconds:.1f} s of the answer")
+            case events.ConversationCompacted(compacted=done):
+                self._line(
+                    "", mark(f"older turns compacted: {done.tokens_before} to {done.tokens_after} tokens", "dim")
+                )
             case events.SavingFailed(error=error):
                 self._line("", mark(f"not stored: {error}", "yellow"))
             case events.SavingResumed():
