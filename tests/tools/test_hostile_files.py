@@ -59,7 +59,7 @@ def test_a_file_that_is_not_one_is_refused_at_once(tmp_path: Path, kind: str) ->
     else:
         with file.open("wb") as made:
             made.truncate(10**12)
-    with pytest.raises(OptionError, match="a.yaml: (cannot be read|a file of tools has at most 200000 bytes)"):
+    with pytest.raises(OptionError, match="a.yaml: (cannot be read|the file has more than 200000 bytes)"):
         load_tools(file)
 
 

@@ -67,7 +67,7 @@ def read_source(path: Path) -> Source:
     except OSError as error:
         raise OptionError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > MAX_FILE_BYTES:
-        raise OptionError(f"{path}: a file of tools has at most {MAX_FILE_BYTES} bytes; split it")
+        raise OptionError(f"{path}: the file has more than {MAX_FILE_BYTES} bytes; split it")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,0 +1,1 @@
+"""Suites: dialogues with an agent, and what must happen in them."""

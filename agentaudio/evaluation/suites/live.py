@@ -1,0 +1,192 @@
+"""`play`: a dialogue in real time. It owns the microphone and the loudspeaker of a live session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from agentaudio.agent import Agent
+from agentaudio.errors import AgentAudioError
+from agentaudio.evaluation.suites.observing import Observer, evidence, results
+from agentaudio.evaluation.suites.record import Observed
+from agentaudio.evaluation.suites.schema import Dialogue, Moment
+from agentaudio.evaluation.suites.sounds import SAMPLE_RATE_HZ, audible_span
+from agentaudio.events import TurnStarted
+from agentaudio.live.events import AgentStopped
+from agentaudio.live.player import Player
+from agentaudio.live.session import LiveSession
+from agentaudio.sound.audio import Audio
+
+FRAME_S = 0.02
+FRAME = round(SAMPLE_RATE_HZ * FRAME_S)
+AUDIBLE = 10 ** (-50 / 20)
+"""Peak of a frame that a listener hears."""
+FLOOR = 1e-4
+"""Level of the noise in the microphone: no room is digitally silent."""
+QUIET_S = 0.5
+LAST_QUIET_S = 1.0
+LONGEST_WAIT_S = 40.0
+"""For the moment of a turn, and for the end of the dialogue."""
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A turn of the suite that has begun. Times are in seconds of the microphone.
+
+    first_s: of its first audible sample
+    over_speech: whether the agent was audible then
+    turns: numbers of the agent's turns that began since
+    """
+
+    first_s: float
+    over_speech: bool
+    turns: list[int] = field(default_factory=list)
+    stopped_s: float | None = None
+    missed: str | None = None
+
+
+class _Room:
+    """One dialogue: what is said into the microphone, what the loudspeaker plays, and when the next turn is due."""
+
+    def __init__(self, live: LiveSession, dialogue: Dialogue, inputs: Sequence[str | Audio]) -> None:
+        self._live, self._dialogue, self._inputs = live, dialogue, inputs
+        self.observer = Observer(live.voice)
+        self.begun: list[_Begun] = []
+        self._player = Player(SAMPLE_RATE_HZ)
+        self._coming = np.zeros(0, np.float32)
+        self._noise = np.random.default_rng(0)
+        self._ticks = 0
+        self._spoke_s = 0.0  # audible sound of the agent since the user's latest turn
+        self._last_audible_s = -1.0
+        self._quiet_s = 0.0
+        self._waited_s = 0.0
+
+    @property
+    def _now_s(self) -> float:
+        return self._ticks * FRAME_S
+
+    async def play(self) -> None:
+        """Play the dialogue to its end."""
+        reader = asyncio.create_task(self._read())
+        clock = asyncio.get_running_loop().time
+        start_s = clock()
+        try:
+            while not self._is_over():
+                await self._begin_what_is_due()
+                self._tick()
+                # After a delay of this program the frames that are late follow at once, as from a sound card.
+                await asyncio.sleep(max(0.0, start_s + self._now_s - clock()))
+                if reader.done():
+                    reader.result()
+        finally:
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+
+    async def _read(self) -> None:
+        async for event in self._live:
+            self._player.take(event)
+            self.observer.take(event)
+            if not self.begun:
+                continue
+            if isinstance(event, TurnStarted):
+                self.begun[-1].turns.append(event.turn)
+            elif isinstance(event, AgentStopped) and self.begun[-1].stopped_s is None:
+                self.begun[-1].stopped_s = max(self._last_audible_s, self.begun[-1].first_s)
+
+    def _tick(self) -> None:
+        frame = np.asarray(FLOOR * self._noise.standard_normal(FRAME), np.float32)
+        said, self._coming = self._coming[:FRAME], self._coming[FRAME:]
+        frame[: len(said)] += said
+        self._live.push(Audio(np.clip(frame, -1, 1), SAMPLE_RATE_HZ).to_pcm16())
+        block, played = self._player.fill(FRAME)
+        for turn, seconds in played.items():
+            self._live.played(seconds, turn=turn)
+        self._ticks += 1
+        if np.max(np.abs(block)) > AUDIBLE:
+            self._last_audible_s = self._now_s
+            self._spoke_s += FRAME_S
+        is_quiet = not len(self._coming) and self._live.is_quiet and not self._player.is_playing
+        self._quiet_s = self._quiet_s + FRAME_S if is_quiet else 0.0
+        self._waited_s = 0.0 if len(self._coming) else self._waited_s + FRAME_S
+
+    async def _begin_what_is_due(self) -> None:
+        place = len(self.begun)
+        if place == len(self._inputs) or len(self._coming):
+            return
+        gives_up = self._waited_s > LONGEST_WAIT_S
+        if not gives_up and not self._is_due(self._dialogue.turns[place].begins):
+            return
+        given = self._inputs[place]
+        first_s = self._now_s + (0.0 if isinstance(given, str) else audible_span(given)[0])
+        over_speech = self._player.is_playing and self._now_s - self._last_audible_s < 0.5
+        missed = f"its moment did not come within {LONGEST_WAIT_S:g} s" if gives_up else None
+        self.begun.append(_Begun(first_s, over_speech, missed=missed))
+        self._spoke_s = self._quiet_s = self._waited_s = 0.0
+        if isinstance(given, str):
+            await self._live.send(given)
+        else:
+            self._coming = given.samples
+
+    def _is_due(self, moment: Moment | None) -> bool:
+        if moment is not None and moment.agent_spoke_s is not None:
+            return self._spoke_s >= moment.agent_spoke_s
+        quiet_s = QUIET_S if moment is None else moment.quiet_s
+        return self._quiet_s >= (quiet_s or QUIET_S)
+
+    def _is_over(self) -> bool:
+        if len(self.begun) < len(self._inputs) or len(self._coming):
+            return False
+        if self._waited_s > LONGEST_WAIT_S:
+            return True
+        return self._quiet_s >= LAST_QUIET_S and not self._live.has_news and not self._is_waiting_for_results()
+
+    def _is_waiting_for_results(self) -> bool:
+        wanted = [name for turn in self._dialogue.turns if turn.expect for name in turn.expect.result_of or ()]
+        return not set(wanted) <= set(results(self._live.conversation))
+
+
+async def play(agent: Agent, dialogue: Dialogue, inputs: Sequence[str | Audio], ears: str | None) -> list[Observed]:
+    """Run a live dialogue.
+
+    inputs: what the user types or says in each turn
+    ears: as in LiveSettings
+
+    Returns what was observed in each turn. Turns after a failure of the session have its error.
+    """
+    room: _Room | None = None
+    error: str | None = None
+    live = agent.live(ears=ears)
+    try:
+        async with live:
+            room = _Room(live, dialogue, inputs)
+            await room.play()
+    except AgentAudioError as failure:
+        error = str(failure)
+    begun = room.begun if room is not None else []
+    observer = room.observer if room is not None else Observer()
+    read, brought = evidence(live.conversation), results(live.conversation)
+    seen = [_observed(one, observer, read, brought, error) for one in begun]
+    lost = Observed(None, error=error or "the dialogue ended before this turn")
+    return seen + [lost] * (len(inputs) - len(seen))
+
+
+def _observed(
+    begun: _Begun, observer: Observer, read: Sequence[str], brought: Sequence[str], error: str | None
+) -> Observed:
+    stages: Mapping[str, float] = observer.stages(begun.turns)
+    was_stopped = begun.over_speech and begun.stopped_s is not None
+    stopped_s = begun.stopped_s if was_stopped else None
+    return Observed(
+        observer.reply(begun.turns),
+        stages=stages,
+        evidence=read,
+        results=brought,
+        error=begun.missed or observer.error(begun.turns) or error,
+        stopped_after_s=None if stopped_s is None else stopped_s - begun.first_s,
+        went_on=not was_stopped and not begun.turns,
+    )

@@ -1,0 +1,137 @@
+"""The files of a run: its result, the runs that are done while it goes on, and JUnit's report for CI."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from agentaudio.errors import OptionError
+from agentaudio.escaping import visible
+from agentaudio.evaluation.suites.figures import summary
+from agentaudio.evaluation.suites.record import DialogueRun, SuiteRun
+from agentaudio.files import write_atomically
+
+RESULT, UNFINISHED, JUNIT, REPORT = "result.json", "unfinished.jsonl", "junit.xml", "report.html"
+
+
+def save_result(run: SuiteRun, folder: Path) -> Path:
+    """Write the run and its summary as JSON. Raises OptionError when the folder cannot be written."""
+    content = {"summary": summary(run), "run": run.to_dict()}
+    path = folder / RESULT
+    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    write_atomically(path, text.encode("utf-8", "replace"), error=OptionError)
+    return path
+
+
+def load_result(path: Path) -> SuiteRun:
+    """Read what `save_result` wrote. path: the file, or its folder
+
+    Raises OptionError for another file.
+    """
+    path = path / RESULT if path.is_dir() else path
+    try:
+        return SuiteRun.from_dict(json.loads(path.read_text("utf-8"))["run"])
+    except OSError as error:
+        raise OptionError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise OptionError(f"{path} is not the result of a suite; `agentaudio eval agent` writes them") from None
+
+
+class Unfinished:
+    """The runs of a suite that are done, in a file to which each is added, so that a run that was cut off goes on.
+
+    key: what must be the same for that: digest of the suite, model and number of repeats
+    """
+
+    def __init__(self, folder: Path, **key: Any) -> None:
+        self._path, self._key = folder / UNFINISHED, key
+
+    def begin(self, *, resume: bool) -> list[DialogueRun]:
+        """The runs that are done; none without `resume`, which begins anew.
+
+        Raises OptionError when the file is of another suite, model or number of repeats, or cannot be written.
+        """
+        done = self._read() if resume else []
+        lines = [json.dumps(self._key), *(json.dumps(asdict(run), ensure_ascii=False) for run in done)]
+        write_atomically(
+            self._path, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"), error=OptionError
+        )
+        return done
+
+    def add(self, run: DialogueRun) -> None:
+        """Note a run that is done. Raises OptionError when it cannot be written; those before are kept."""
+        line = json.dumps(asdict(run), ensure_ascii=False) + "\n"
+        try:
+            with open(self._path, "ab") as file:
+                file.write(line.encode("utf-8", "replace"))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OptionError(f"cannot write {self._path}: {error.strerror}; then go on with --resume") from None
+
+    def end(self) -> None:
+        """The run is complete, and its result was saved."""
+        self._path.unlink(missing_ok=True)
+
+    def _read(self) -> list[DialogueRun]:
+        try:
+            first, *lines = self._path.read_text("utf-8").splitlines() or [""]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise OptionError(f"cannot read {self._path}: {error.strerror}") from None
+        if first != json.dumps(self._key):
+            raise OptionError(f"{self._path} is of another suite, model or number of repeats; leave out --resume")
+        done = []
+        for line in lines:
+            try:
+                done.append(DialogueRun.from_dict(json.loads(line)))
+            except (ValueError, TypeError, KeyError):
+                break  # half a line: the program was killed while it wrote
+        return done
+
+
+def save_junit(run: SuiteRun, folder: Path, shortfalls: Sequence[str]) -> Path:
+    """Write the runs as JUnit's XML: a test case for each run of a dialogue, and one for the suite's requirements.
+
+    Raises OptionError when the folder cannot be written.
+    """
+    suite = ElementTree.Element("testsuite", name=visible(f"{run.suite} ({run.model})"), timestamp=run.began)
+    for one in run.runs:
+        case = _case(suite, f"{run.suite}.{one.kind}", f"{one.dialogue}[{one.repeat}]")
+        case.set("time", f"{sum(turn.stages.get('total', 0.0) for turn in one.turns):.3f}")
+        wrong = list(faults(one))
+        if wrong:
+            kind = "error" if any(turn.error for turn in one.turns) else "failure"
+            ElementTree.SubElement(case, kind, message=visible(wrong[0])).text = visible("\n".join(wrong))
+    requirements = _case(suite, run.suite, "requirements")
+    if shortfalls:
+        shown = visible("\n".join(shortfalls))
+        ElementTree.SubElement(requirements, "failure", message=visible(shortfalls[0])).text = shown
+    for attribute, tag in (("failures", "failure"), ("errors", "error")):
+        suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
+    suite.set("tests", str(len(suite)))
+    path = folder / JUNIT
+    content = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    write_atomically(path, content, error=OptionError)
+    return path
+
+
+def _case(suite: ElementTree.Element, group: str, name: str) -> ElementTree.Element:
+    return ElementTree.SubElement(suite, "testcase", classname=visible(group), name=visible(name))
+
+
+def faults(run: DialogueRun) -> list[str]:
+    """What was wrong in a run of a dialogue, a line for each fault."""
+    found = []
+    for number, turn in enumerate(run.turns, 1):
+        about = f"turn {number} ({turn.said}): "
+        if turn.error is not None:
+            found.append(about + turn.error)
+        found += [f"{about}{verdict.check}: {verdict.detail}" for verdict in turn.verdicts if not verdict.passed]
+    return found
