@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -19,6 +19,9 @@ from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.tools import Secrets
 from agentaudio.errors import MissingExtra, OptionError, did_you_mean
 from agentaudio.tools.discovery import find_tools
+
+if TYPE_CHECKING:
+    from agentaudio.server.serving import Server
 
 KEYS_VARIABLE = "AGENTAUDIO_SERVER_KEYS"
 ADMIN_KEYS_VARIABLE = "AGENTAUDIO_SERVER_ADMIN_KEYS"
@@ -101,13 +104,7 @@ async def serve(
         from agentaudio.server.settings import ServerSettings
     except ImportError as error:
         raise MissingExtra("`agentaudio serve`", "server") from error
-    admin_keys = _keys_in(ADMIN_KEYS_VARIABLE)
-    keys = (*key, *_keys_in(KEYS_VARIABLE), *admin_keys)
-    if not keys and host not in LOOPBACK:
-        raise OptionError(
-            f"{host} can be reached from other machines, and no key is set; give one with --key, or with the "
-            f"environment variable {KEYS_VARIABLE}"
-        )
+    keys, admin_keys = server_keys(key, host)
     if not 0 <= port <= 65_535:
         raise OptionError(f"--port is {port}; give a number from 0 to 65535")
     limits = _pairs("--limit", limit, "requests_per_minute=60")
@@ -134,18 +131,37 @@ async def serve(
         create_app(agent, settings), host=host, port=port,
         certificate=None if tls_cert is None else str(tls_cert), private_key=None if tls_key is None else str(tls_key),
     )  # fmt: skip
+    await run_server(server, host, "http" if tls_cert is None else "https")
+
+
+def server_keys(given: tuple[str, ...], host: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """All API keys of a server, from options and environment variables, and those of them that are admin keys.
+
+    Raises OptionError when there are none and `host` can be reached from other machines.
+    """
+    admin_keys = _keys_in(ADMIN_KEYS_VARIABLE)
+    keys = (*given, *_keys_in(KEYS_VARIABLE), *admin_keys)
+    if not keys and host not in LOOPBACK:
+        raise OptionError(
+            f"{host} can be reached from other machines, and no key is set; give one with --key, or with the "
+            f"environment variable {KEYS_VARIABLE}"
+        )
+    return keys, admin_keys
+
+
+async def run_server(server: Server, host: str, scheme: str, path: str = "") -> None:
+    """Serve until the process is told to stop, and print the address. Raises OptionError when the port is taken."""
     serving = asyncio.create_task(server.serve())
     listening = asyncio.create_task(server.listening.wait())
     await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
     listening.cancel()
     if server.listening.is_set():
         shown = f"[{host}]" if ":" in host else host
-        scheme = "http" if tls_cert is None else "https"
-        out.print(mark("serving", "green"), f"{scheme}://{shown}:{server.port}", mark("(Ctrl-C stops)", "dim"))
+        out.print(mark("serving", "green"), f"{scheme}://{shown}:{server.port}{path}", mark("(Ctrl-C stops)", "dim"))
     try:
         await serving
     except SystemExit:
-        raise OptionError(f"cannot listen on {host}:{port}; is the port taken?") from None
+        raise OptionError(f"cannot listen on {host}; is the port taken?") from None
 
 
 def _keys_in(variable: str) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -20,6 +22,9 @@ from agentaudio.server.settings import ServerSettings
 from agentaudio.server.state import ServerState
 from agentaudio.server.web import page
 
+if TYPE_CHECKING:
+    from agentaudio.server.mcp.http import McpEndpoint
+
 ROUTERS = (
     page.router,
     health.router,
@@ -33,15 +38,21 @@ ROUTERS = (
 )
 
 
-def create_app(agent: Agent, settings: ServerSettings = ServerSettings()) -> FastAPI:
-    """The application. It loads the agent's models when it starts, and closes the agent when it ends."""
+def create_app(agent: Agent, settings: ServerSettings = ServerSettings(), *, mcp_only: bool = False) -> FastAPI:
+    """The application. It loads the agent's models when it starts, and closes the agent when it ends.
+
+    mcp_only: serve only the tools for MCP clients, and the health of the server. Without it, those tools are served
+        too where the extra `mcp` is installed.
+    """
     state = ServerState.of(agent, settings)
+    tools = _mcp_endpoint(state) if mcp_only or importlib.util.find_spec("mcp") is not None else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         loading = asyncio.create_task(_load(state))
         try:
-            yield
+            async with nullcontext() if tools is None else tools.running():
+                yield
         finally:
             state.drain.begin()
             loading.cancel()
@@ -52,8 +63,10 @@ def create_app(agent: Agent, settings: ServerSettings = ServerSettings()) -> Fas
     app = FastAPI(title="agentaudio", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.server = state
     install_error_handlers(app)
-    for router in ROUTERS:
+    for router in (health.router,) if mcp_only else ROUTERS:
         app.include_router(router)
+    if tools is not None:
+        app.router.routes.append(tools.route)
     app.add_middleware(Gate, state=state)
     if settings.origins:
         app.add_middleware(
@@ -64,6 +77,12 @@ def create_app(agent: Agent, settings: ServerSettings = ServerSettings()) -> Fas
             expose_headers=["x-request-id"],
         )
     return app
+
+
+def _mcp_endpoint(state: ServerState) -> McpEndpoint:
+    from agentaudio.server.mcp.http import McpEndpoint
+
+    return McpEndpoint(state)
 
 
 async def _load(state: ServerState) -> None:

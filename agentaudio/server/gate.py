@@ -49,6 +49,7 @@ class _Passage:
         self._bytes_in = self._bytes_out = 0
         self._whole = asyncio.Event()  # the body has been read
         self._gone = asyncio.Event()  # the client has gone, or does not read any more
+        self._sent = False  # the whole answer
         self._caller: Caller | None = None
 
     async def run(self) -> None:
@@ -90,6 +91,8 @@ class _Passage:
         try:
             async with asyncio.timeout(self._state.settings.answer_s):
                 await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
+                if self._sent:  # what is left of the work is clearing up
+                    await asyncio.wait([work])
             if not work.done():
                 work.cancel()
             with suppress(asyncio.CancelledError):
@@ -145,6 +148,7 @@ class _Passage:
             self._gone.set()
             self._whole.set()
             raise OSError("the client does not read the answer") from None
+        self._sent = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     def _too_large(self) -> ApiError:
         most = self._state.settings.body_bytes
