@@ -21,6 +21,7 @@ AgentAudioError
 ├── StorageError          a store of sessions that cannot be read or written
 │   ├── SessionNotFound   no session has that id
 │   └── SessionInUse      another program, or another part of this one, has the session open
+├── EvaluationError       a benchmark, its data, or a run of it that cannot be read or scored
 ├── LimitError            a turn that took more than its `Limits` allow
 ├── OptionError           an unknown option or setting, or an invalid value
 └── MissingExtra          an optional dependency that is not installed
@@ -143,6 +144,10 @@ class SessionNotFound(StorageError, LookupError):
 
 class SessionInUse(StorageError):
     """Another program, or another part of this one, has the session open."""
+
+
+class EvaluationError(AgentAudioError):
+    """A benchmark, its data, or a run of it that cannot be read or scored."""
 
 
 class LimitError(AgentAudioError, TimeoutError):

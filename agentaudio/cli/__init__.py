@@ -41,6 +41,7 @@ for _home, _help in {
     "agentaudio.cli.sessions:sessions": "List, show, export and erase stored sessions.",
     "agentaudio.cli.models:models": "Show the speech models and their options, and fetch the weights that they need.",
     "agentaudio.cli.step_audio_2:model": "Make a small random checkpoint of Step-Audio 2 for tests.",
+    "agentaudio.cli.eval:eval_": "Measure models by published benchmarks, and agents by suites of dialogues.",
     "agentaudio.cli.stats:stats": "Show where the time of turns went.",
     "agentaudio.cli.doctor:doctor": "Show what is installed, what is missing and how to install it.",
 }.items():
