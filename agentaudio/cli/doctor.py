@@ -77,6 +77,7 @@ _PACKAGES = (
     ("whisper_normalizer", "whisper-normalizer", "eval", "normalised English text"),
     ("wetext", "wetext", "eval", "normalised Chinese text"),
     ("zhconv", "zhconv", "eval", "normalised Cantonese text"),
+    ("voicebench", "voicebench", "eval", "live behaviour"),
     ("psycopg", "psycopg", "postgres", "sessions stored in PostgreSQL"),
     ("pymilvus", "pymilvus", "scale", "voice search on Milvus"),
     ("ray", "ray", "scale", "`agentaudio voices ingest --ray`"),
