@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -40,6 +40,7 @@ async def serve(
     documents: str = "demo",
     voices: str = "demo",
     instructions: str | None = None,
+    client_instructions: Literal["extend", "replace"] = "extend",
     origin: tuple[str, ...] = (),
     allow_host: tuple[str, ...] = (),
     voice_name: tuple[str, ...] = (),
@@ -76,6 +77,8 @@ async def serve(
         Folder of a voice library; `demo` stands for the voices that ship with agentaudio.
     instructions
         What the model is told about its task, before each conversation.
+    client_instructions
+        Whether the instructions of a client follow these, or take their place.
     origin
         Web origin whose pages may call the server, such as https://example.org; repeat it for more.
     allow_host
@@ -114,6 +117,7 @@ async def serve(
             admin_keys=admin_keys,
             origins=origin,
             hosts=allow_host,
+            client_instructions=client_instructions,
             voice_names=_pairs("--voice-name", voice_name, "alloy=walter"),
         ),
         **{name: _number(name, value, ServerSettings.limits()) for name, value in limits.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 from agentaudio.errors import OptionError
 
@@ -21,6 +22,7 @@ class ServerSettings:
         keys, and only loopback names when there are none, which stops DNS rebinding
     voice_names: for a voice name that clients send, such as "alloy", an id, name or description of a voice, as for
         `Speaker`
+    client_instructions: whether the instructions of a client "extend" those of the agent, or "replace" them
     url_hosts: hosts, as `name` or `name:port`, from which `audio_url` may be fetched although they are private
 
     requests_per_minute, sessions, sound_s_per_minute: for each key: requests, answers and conversations that run at
@@ -39,7 +41,7 @@ class ServerSettings:
     voices: private voices, and consents for them, that a key may add
     secret_s: longest life of a client secret
 
-    Raises OptionError for a number that is not above 0, and for a short key.
+    Raises OptionError for a number that is not above 0, for a short key, and for other `client_instructions`.
     """
 
     keys: tuple[str, ...] = field(default=(), repr=False)
@@ -47,6 +49,7 @@ class ServerSettings:
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     voice_names: Mapping[str, str] = field(default_factory=dict)
+    client_instructions: Literal["extend", "replace"] = "extend"
     url_hosts: tuple[str, ...] = ()
 
     requests_per_minute: int = 600
@@ -77,6 +80,8 @@ class ServerSettings:
             value = getattr(self, one.name)
             if isinstance(value, int | float) and not value > 0:
                 raise OptionError(f"ServerSettings.{one.name} is {value!r}; give a number above 0")
+        if self.client_instructions not in ("extend", "replace"):
+            raise OptionError(f'client_instructions is {self.client_instructions!r}; give "extend" or "replace"')
         if not set(self.admin_keys) <= set(self.keys):
             raise OptionError("an admin key is not one of the API keys; give it as both")
         if any(
@@ -86,7 +91,3 @@ class ServerSettings:
                 f"an API key must have at least {SHORTEST_KEY} printable ASCII characters without spaces; "
                 "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
             )
-
-
-def _is_word(key: str) -> bool:
-    return key.isascii() and key.isprintable() and " " not in key

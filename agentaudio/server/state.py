@@ -99,9 +99,22 @@ class ServerState:
     def _setup_of(self, caller: Caller) -> Setup:
         setup = self.agent.setup
         voices = setup.resources.open()[1]
-        if caller.is_admin or voices is None or not set(voices.library.private().values()) - {caller.id}:
+        if caller.is_admin or voices is None:
             return setup
-        return replace(setup, resources=setup.resources.seen_by(caller.id), _specs=[])
+        # What the model knows of the tools may depend on the voices, and is made anew where some are hidden.
+        specs = [] if set(voices.library.private().values()) - {caller.id} else setup._specs
+        return replace(setup, resources=setup.resources.seen_by(caller.id), _specs=specs)
+
+    def instructions(self, given: str) -> str:
+        """What the model is told: the instructions of the agent, and those of a client, if it gives any."""
+        if not given.strip():
+            return self.agent.instructions or ""
+        return "\n\n".join(text for text in (self.instructions_kept(), given) if text.strip())
+
+    def instructions_kept(self) -> str:
+        """The instructions of the agent that stand before those of clients."""
+        extend = self.settings.client_instructions == "extend"
+        return (self.agent.instructions or "") if extend else ""
 
     async def speaker(self, caller: Caller) -> Speaker:
         """Finds voices for `caller`, and speaks given words. Raises OptionError when the model cannot speak them."""

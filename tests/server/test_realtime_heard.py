@@ -108,7 +108,7 @@ async def test_speech_of_the_user_stops_an_answer_that_is_being_made_and_keeps_w
         await client.send("response.create")
         delta = await client.until("response.output_audio.delta")
         await asyncio.sleep(0.5)
-        speaking = asyncio.create_task(client.ask())
+        speaking = asyncio.create_task(client.ask(speed=2))
         done = await client.until("response.done")
         started = client.types().index("input_audio_buffer.speech_started")
         assert started < client.types().index("response.done")

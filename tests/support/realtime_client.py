@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import cache
 from typing import Any
 
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter, ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 
 from agentaudio import Audio
@@ -18,6 +20,8 @@ from support.server import KEY
 
 Event = dict[str, Any]
 RATE = 24_000
+LARGEST_FRAME = 1 << 20
+"""Bytes; a client with the usual settings of `websockets` closes the connection at a larger one."""
 
 
 @cache
@@ -29,20 +33,36 @@ def pcm(audio: Audio) -> str:
     return base64.b64encode(audio.to_pcm16()).decode()
 
 
-class Client:
-    """One connection. events: all that came, in order"""
+@cache
+def _types() -> TypeAdapter[RealtimeServerEvent]:
+    return TypeAdapter(RealtimeServerEvent)
 
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
+
+class Client:
+    """One connection.
+
+    events: all that came, in order
+    wrong: events that are not as the types of the openai SDK have them
+    """
+
+    def __init__(self, socket: ClientConnection, *, beta: bool = False) -> None:
+        self.socket, self._beta = socket, beta
         self.events: list[Event] = []
+        self.wrong: list[str] = []
         self._read = 0
         self._came = asyncio.Event()
         self._reading = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
         async for text in self.socket:
-            self.events.append(json.loads(text))
+            event = json.loads(text)
+            self.events.append(event)
             self._came.set()
+            if not self._beta and event["type"] != "agentaudio.event":
+                try:
+                    _types().validate_python(event)
+                except ValidationError as error:
+                    self.wrong.append(f"{event}: {error}")
         self._came.set()
 
     async def send(self, kind: str, **fields: Any) -> None:
@@ -129,12 +149,13 @@ async def realtime_client(
 ) -> AsyncGenerator[Client, None]:
     given = {} if key is None else {"Authorization": f"Bearer {key}"}
     async with connect(
-        f"ws://127.0.0.1:{port}{path}", additional_headers={**given, **(headers or {})}, max_size=1 << 20,
+        f"ws://127.0.0.1:{port}{path}", additional_headers={**given, **(headers or {})}, max_size=LARGEST_FRAME,
         subprotocols=subprotocols, compression=None,  # type: ignore[arg-type]
     ) as socket:  # fmt: skip
-        client = Client(socket)
+        client = Client(socket, beta="OpenAI-Beta" in (headers or {}))
         await client.until("session.created")
         try:
             yield client
         finally:
             client._reading.cancel()
+        assert not client.wrong, "\n".join(client.wrong[:3])

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from agentaudio.conversation import Conversation, Message, ToolCall
+from agentaudio.conversation import Conversation, Message, TextPart, ToolCall
 from agentaudio.errors import OptionError
 from agentaudio.events import AudioSpoken, Event, TurnFailed, TurnFinished
 from agentaudio.reply import Reply
@@ -54,9 +54,11 @@ class ChatTurn:
         self._wanted = await self._voice()
         past = self._asked.past
         voice = self._wanted if past is None else past.voice_after(self._wanted)
-        self._session: Session = await asyncio.to_thread(
-            state.agent.session, self._asked.conversation, voice=voice, plays=False
-        )
+        conversation = self._asked.conversation
+        given = [message.role for message in conversation]
+        if "system" in given and (own := state.instructions_kept()):
+            conversation.messages.insert(0, Message("system", (TextPart(own),)))
+        self._session: Session = await asyncio.to_thread(state.agent.session, conversation, voice=voice, plays=False)
         self._session.setup = _offered(await state.setup(self._caller), request, tools)
 
     async def events(self) -> AsyncGenerator[Event, None]:

@@ -31,10 +31,16 @@ _BETA_PARTS = {"output_audio": "audio", "output_text": "text"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class Waiting:
+    """An event as JSON. Whoever has sent it calls `was_sent`."""
+
     text: str
     sound_of: str | None
     sent: Callable[[], None] | None
+
+    def was_sent(self) -> None:
+        if self.sent is not None:
+            self.sent()
 
 
 class Outgoing:
@@ -45,7 +51,7 @@ class Outgoing:
 
     def __init__(self, *, beta: bool = False) -> None:
         self.beta = beta
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._sounds = self._bytes = 0
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -63,7 +69,7 @@ class Outgoing:
         """Append an event at once.
 
         sound_of: the response whose sound it is, which may be withdrawn
-        sent: called when it goes to the client
+        sent: called when it was sent
         """
         if self._closed:
             return
@@ -74,7 +80,7 @@ class Outgoing:
             event = _as_beta(event)
             event["type"] = _BETA.get(event["type"], event["type"])
         text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-        self._waiting.append(_Waiting(text, sound_of, sent))
+        self._waiting.append(Waiting(text, sound_of, sent))
         self._bytes += len(text)
         self._sounds += sound_of is not None
         self._changed.set()
@@ -105,8 +111,8 @@ class Outgoing:
         self._changed.set()
         self._room.set()
 
-    async def get(self) -> str | None:
-        """Wait for the next event, as JSON; None after the last one."""
+    async def get(self) -> Waiting | None:
+        """Wait for the next event; None after the last one."""
         while not self._waiting:
             if self._closed:
                 return None
@@ -116,9 +122,7 @@ class Outgoing:
         self._bytes -= len(one.text)
         self._sounds -= one.sound_of is not None
         self._room.set()
-        if one.sent is not None:
-            one.sent()
-        return one.text
+        return one
 
 
 def _as_beta(value: Any) -> Any:

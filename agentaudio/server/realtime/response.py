@@ -27,6 +27,7 @@ class Response:
     settings: what the response object shows besides: metadata, conversation_id, voice and so on
     turn: its number in the live session; None until it begins
     wanted: whether more of its sound is wanted, asked between two deltas
+    released: called when its last event was sent
     facts: of our own, shown in the response object
     """
 
@@ -51,6 +52,7 @@ class Response:
         self.step = 0  # number of the generation that runs
         self.facts: dict[str, Any] = {}
         self.wanted: Callable[[], bool] = lambda: True
+        self.released: Callable[[], None] | None = None
         self._out, self._history, self._form, self._settings = out, history, form, settings
         self._sound_out = SoundOut(form)
         self._tempo: TempoStream | None = None
@@ -241,7 +243,8 @@ class Response:
 
     def _done(self, status: str, details: Any, usage: Mapping[str, float]) -> None:
         self.is_over = True
-        self._post("response.done", response=self._wire(status, details, _usage(usage)))
+        done = {"type": "response.done", "response": self._wire(status, details, _usage(usage))}
+        self._out.post(done, sent=self.released)
 
     def _wire(self, status: str, details: Any, usage: Any) -> dict[str, Any]:
         return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from contextlib import suppress
 from typing import Any
@@ -18,6 +17,7 @@ from agentaudio.server.realtime.outgoing import Outgoing
 from agentaudio.server.realtime.refusal import Refusal
 from agentaudio.server.realtime.session import RealtimeSession
 from agentaudio.server.realtime.session_object import SessionObject
+from agentaudio.server.realtime.voices import find_voice
 from agentaudio.server.state import RequestCaller, ServerState, State, server_state
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,9 @@ async def client_secrets(state: State, caller: RequestCaller, body: dict[str, An
     given = body.get("session") or {}
     try:
         session.update(given)
+        if session.voice != "default":
+            setup = await state.setup(caller)
+            await find_voice(setup, state.settings.voice_names, session.voice, "session.audio.output.voice")
     except Refusal as refusal:
         raise ApiError(400, refusal.message, code=refusal.code, param=refusal.param) from None
     secret = state.keys.make_secret(caller, seconds, given)
@@ -89,16 +92,15 @@ class _Connection:
                     for task in (reading, draining):
                         task.cancel()
                     await asyncio.gather(reading, draining, return_exceptions=True)
-        except Refusal as refusal:
-            self._out.post(refusal.event(None))
         except Exception as error:
             log_failure(error)
         finally:
             self._out.close()
+            begun = self._state.drain.begun
             with suppress(TimeoutError, Exception):
-                async with asyncio.timeout(CLOSE_S):
+                async with asyncio.timeout(self._state.settings.drain_s if begun else CLOSE_S):
                     await writing
-                    await self._socket.close(1001 if self._state.drain.begun else 1000)
+                    await self._socket.close(1001 if begun else 1000)
             writing.cancel()
 
     async def _read(self, session: RealtimeSession) -> None:
@@ -108,17 +110,14 @@ class _Connection:
                 if message["type"] == "websocket.disconnect":
                     return
                 text = message.get("text")
-                try:
-                    event = json.loads(text if text is not None else message.get("bytes") or b"")
-                except (ValueError, RecursionError):
-                    event = None
-                await session.receive(event)
+                await session.receive(text if text is not None else message.get("bytes") or b"")
                 await self._out.patience()
 
     async def _write(self) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
-            while (text := await self._out.get()) is not None:
-                await self._socket.send_text(text)
+            while (event := await self._out.get()) is not None:
+                await self._socket.send_text(event.text)
+                event.was_sent()
 
     async def _drained(self, session: RealtimeSession) -> None:
         """Wait until the server stops, and the response that has begun was made."""

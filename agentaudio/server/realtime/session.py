@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
-from agentaudio.errors import AgentAudioError
 from agentaudio.events import Event
 from agentaudio.live.events import (
     AgentPaused,
@@ -19,17 +18,20 @@ from agentaudio.live.events import (
     UserStopped,
 )
 from agentaudio.live.session import LiveSession
+from agentaudio.live.settings import LiveSettings
 from agentaudio.server.auth import Caller
 from agentaudio.server.errors import log_failure
+from agentaudio.server.realtime.context import Context
 from agentaudio.server.realtime.ears import ears_for
 from agentaudio.server.realtime.history import History
 from agentaudio.server.realtime.items import FunctionOutput, new_id, read_item
 from agentaudio.server.realtime.outgoing import Outgoing
+from agentaudio.server.realtime.reading import event_id, read_event
 from agentaudio.server.realtime.refusal import Refusal, wrong_type
 from agentaudio.server.realtime.responses import Responses
 from agentaudio.server.realtime.session_object import SessionObject
 from agentaudio.server.realtime.user_sound import UserSound
-from agentaudio.server.realtime.voices import find_voice, shown
+from agentaudio.server.realtime.voices import shown
 from agentaudio.server.state import ServerState
 
 log = logging.getLogger(__name__)
@@ -61,52 +63,64 @@ class RealtimeSession:
             self._settings.update(dict(caller.session))
         self._settings.wants_events |= wants_events
         self.history = History(state.settings.messages)
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         agent = self._state.agent
-        self.live: LiveSession = agent.live(
+        session = agent.session(plays=False)
+        session.setup = await self._state.setup(self._caller)
+        live_settings = LiveSettings(
             ears=ears_for(agent), turn_taking=None, plays=False, answers=False, echo_guard=False
-        )
+        )  # fmt: skip
+        self.live = LiveSession(session, live_settings)
+        self._context = context = Context(
+            state=self._state, caller=self._caller, setup=session.setup, live=self.live, settings=self._settings,
+            history=self.history, out=self._out,
+        )  # fmt: skip
         await self.live.__aenter__()
-        self.responses = Responses(
-            self._state, self.live, self._settings, self.history, self._out, self._heard, self._start
-        )
-        self.user = UserSound(
-            self._state, self._caller, self.live, self._settings, self.history, self.responses, self._out, self._start
-        )
-        if self._settings.voice != "default":
-            await self._change_voice(self._settings)
-        self._start(self._pump(), "agentaudio-realtime")
+        self.responses = Responses(context, lambda text: self.user.heard(text))
+        self.user = UserSound(context, self.responses)
+        refused = await self._begin_in_voice()
+        context.start(self._pump(), "events")
         if any(tool.background for tool in agent.tools.values()):
-            self._start(self._watch_news(), "agentaudio-realtime-news")
-        self._post("session.created", session=self._session())
+            context.start(self._watch_news(), "news")
+        context.post("session.created", session=self._session())
+        if refused is not None:
+            self._out.post(refused.event(None))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in list(self._tasks):
+        tasks = list(self._context.tasks)
+        for task in tasks:
             task.cancel()
-        await self.responses.aclose()
+        self.responses.close()
         await self.live.aclose()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def receive(self, event: Any) -> None:
-        """Take a client event. What is wrong with it becomes an `error` event."""
-        event_id = event.get("event_id") if isinstance(event, dict) else None
-        event_id = event_id if isinstance(event_id, str) else None
+    async def receive(self, message: str | bytes) -> None:
+        """Take a client event, as JSON. What is wrong with it becomes an `error` event."""
+        event = None
         try:
+            event = read_event(message)
             await self._take(event)
         except Refusal as refusal:
-            self._out.post(refusal.event(event_id))
-        except AgentAudioError as error:
+            self._out.post(refusal.event(event_id(event)))
+        except Exception as error:  # no event of a client may end its session
             log_failure(error)
-            self._out.post(
-                Refusal("The server could not do that.", code="server_error", kind="server_error").event(event_id)
-            )
+            failure = Refusal("The server could not do that.", code="server_error", kind="server_error")
+            self._out.post(failure.event(event_id(event)))
 
-    async def _take(self, event: Any) -> None:
-        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-            raise Refusal("The event must be an object with a 'type'.", code="invalid_event", param="type")
+    async def _begin_in_voice(self) -> Refusal | None:
+        """Speak in the voice that came with a client secret. Returns why it cannot be used."""
+        if self._settings.voice == "default":
+            return None
+        try:
+            await self._change_voice(self._settings)
+        except Refusal as refusal:
+            self._settings.show_voice("default")
+            return refusal
+        return None
+
+    async def _take(self, event: Mapping[str, Any]) -> None:
         match event["type"]:
             case "input_audio_buffer.append":
                 self.user.append(event.get("audio"))
@@ -146,7 +160,9 @@ class RealtimeSession:
     async def _tell(self, event: Event | AnyLiveEvent) -> None:
         if self._settings.wants_events and event.type in OWN_EVENTS:
             response_id = self.responses.id_of(event)
-            self._post("agentaudio.event", response_id=response_id, item_id=self.user.item_id, event=event.to_dict())
+            self._context.post(
+                "agentaudio.event", response_id=response_id, item_id=self.user.item_id, event=event.to_dict()
+            )
         match event:
             case UserStarted():
                 self.user.started(event)
@@ -156,7 +172,7 @@ class RealtimeSession:
                 self.user.turn(event)
             case NoticeSpoken(reason="idle"):
                 now_ms = round(1000 * event.at_s)
-                self._post(
+                self._context.post(
                     "input_audio_buffer.timeout_triggered", audio_start_ms=max(0, now_ms - self.user.idle_ms),
                     audio_end_ms=now_ms, item_id=new_id("item"),
                 )  # fmt: skip
@@ -167,9 +183,6 @@ class RealtimeSession:
             case _:
                 await self.responses.take(event)
 
-    def _heard(self, text: str) -> None:
-        self.user.heard(text)
-
     async def _watch_news(self) -> None:
         while True:
             await asyncio.sleep(NEWS_S)
@@ -178,7 +191,7 @@ class RealtimeSession:
     async def _update(self, change: Any) -> None:
         new = self._settings.copy()
         new.update(change)
-        if new.tools and not self._state.agent.setup.model.capabilities.calls_tools:
+        if new.tools and not self._context.setup.model.capabilities.calls_tools:
             raise Refusal(
                 "The model of this server cannot call tools.", code="unsupported_tools", param="session.tools"
             )
@@ -186,10 +199,10 @@ class RealtimeSession:
             await self._change_voice(new)
         self._settings.take(new)
         self.user.changed()
-        self._post("session.updated", session=self._session())
+        self._context.post("session.updated", session=self._session())
 
     async def _change_voice(self, settings: SessionObject) -> None:
-        voice = await find_voice(self._state, settings.voice, "session.audio.output.voice")
+        voice = await self._context.find_voice(settings.voice, "session.audio.output.voice")
         await self.live.change_voice(voice)
         if voice is not None:
             settings.show_voice(voice.id)
@@ -207,7 +220,7 @@ class RealtimeSession:
     def _delete(self, item_id: str) -> None:
         self.responses.let_go(item_id)
         self.history.delete(item_id)
-        self._post("conversation.item.deleted", item_id=item_id)
+        self._context.post("conversation.item.deleted", item_id=item_id)
 
     async def _truncate(self, event: Mapping[str, Any]) -> None:
         item_id, end_ms, index = _item_id(event), event.get("audio_end_ms"), event.get("content_index", 0)
@@ -217,13 +230,13 @@ class RealtimeSession:
         self.responses.let_go(item_id)
         self.responses.stop_sound_of(item_id)
         heard_ms = round(1000 * self.history.cut(item, end_ms / 1000))
-        self._post("conversation.item.truncated", item_id=item_id, content_index=index, audio_end_ms=heard_ms)
+        self._context.post("conversation.item.truncated", item_id=item_id, content_index=index, audio_end_ms=heard_ms)
 
     def _retrieve(self, item_id: str) -> None:
         item = self.history.get(item_id)
         if item is None:
             raise Refusal(f"There is no item '{item_id[:80]}'.", code="item_retrieve_invalid_item_id", param="item_id")
-        self._post("conversation.item.retrieved", item=item.to_wire(self._settings.input_format))
+        self._context.post("conversation.item.retrieved", item=item.to_wire(self._settings.input_format))
 
     def _played(self, event: Mapping[str, Any]) -> None:
         end_ms, item_id = event.get("audio_ms"), event.get("item_id")
@@ -235,15 +248,6 @@ class RealtimeSession:
         tools = [{"name": tool.name, "description": tool.description} for tool in self._state.agent.tools.values()]
         own = {"events": self._settings.wants_events, "voice": shown(self.live.voice), "tools": tools}
         return self._settings.to_wire(beta=self._out.beta) | {"agentaudio": own}
-
-    def _post(self, kind: str, **fields: Any) -> None:
-        self._out.post({"type": kind, **fields})
-
-    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def _item_id(event: Mapping[str, Any]) -> str:

@@ -91,7 +91,7 @@ class SessionObject:
         for name, value in _today(change).items():
             if name == "audio":
                 _merge_audio(new["audio"], value, f"{param}.audio")
-            elif name in _CHECKS:
+            elif name in _CHECKS and (value is not None or name not in _NOT_NULL):
                 new[name] = _CHECKS[name](value, f"{param}.{name}")
         size = len(new["instructions"] or "") + len(str(new["tools"]))
         if size > self._longest_text:
@@ -318,6 +318,8 @@ def _as_sent(value: Any, param: str) -> Any:
     return value
 
 
+_NOT_NULL = frozenset(("output_modalities",))
+"""Settings that null leaves as they are."""
 _CHECKS = {
     "output_modalities": read_modalities,
     "instructions": read_text,

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agentaudio.conversation import AudioPart
 from agentaudio.errors import AudioError, OptionError
 from agentaudio.live.events import TurnCommitted, UserStarted, UserStopped
 from agentaudio.live.idle import IdlePrompts
-from agentaudio.live.session import LiveSession
-from agentaudio.server.auth import Caller
 from agentaudio.server.errors import ApiError
+from agentaudio.server.realtime.context import Context
 from agentaudio.server.realtime.formats import SoundIn
-from agentaudio.server.realtime.history import History
 from agentaudio.server.realtime.input_buffer import InputBuffer, empty
 from agentaudio.server.realtime.items import Message, decode_base64, new_id
-from agentaudio.server.realtime.outgoing import Outgoing
 from agentaudio.server.realtime.refusal import Refusal
 from agentaudio.server.realtime.responses import Responses
-from agentaudio.server.realtime.session_object import SessionObject
 from agentaudio.server.realtime.turn_detection import Detection, detection
-from agentaudio.server.state import ServerState
 from agentaudio.sound.audio import Audio
 
 IDLE_PROMPT = "Are you still there?"
@@ -34,23 +28,14 @@ QUIET_REFUSALS_S = 5.0
 
 
 class UserSound:
-    """caller: whose budget the sound uses; start: runs a coroutine as a task of the session"""
+    """responses: end when the user interrupts, and begin when the user's turn is complete"""
 
-    def __init__(
-        self,
-        state: ServerState,
-        caller: Caller,
-        live: LiveSession,
-        settings: SessionObject,
-        history: History,
-        responses: Responses,
-        out: Outgoing,
-        start: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-    ) -> None:
-        self._state, self._caller, self._live, self._settings = state, caller, live, settings
-        self._history, self._responses, self._out, self._start = history, responses, out, start
-        self._sound_in = SoundIn(settings.input_format)
-        self._buffer = InputBuffer(state.settings.sound_s)
+    def __init__(self, context: Context, responses: Responses) -> None:
+        self._context, self._responses = context, responses
+        self._state, self._live = context.state, context.live
+        self._settings, self._history = context.settings, context.history
+        self._sound_in = SoundIn(context.settings.input_format)
+        self._buffer = InputBuffer(context.state.settings.sound_s)
         self._refused: dict[str, float] = {}
         self._unheard = False  # the user has interrupted before anything of the answer was heard
         self.item_id: str | None = None  # of the turn that is open
@@ -60,7 +45,7 @@ class UserSound:
     @property
     def longest_s(self) -> float:
         """Seconds of one sound that are taken."""
-        return min(self._state.settings.sound_s, self._state.agent.setup.model.capabilities.max_audio_s)
+        return min(self._state.settings.sound_s, self._context.setup.model.capabilities.max_audio_s)
 
     @property
     def idle_ms(self) -> int:
@@ -96,7 +81,7 @@ class UserSound:
             if not self._live.commit():
                 raise empty(0.0)
             return
-        if not self._state.agent.setup.model.capabilities.hears:
+        if not self._context.setup.model.capabilities.hears:
             raise Refusal("The model of this server cannot hear; send text.", code="unsupported_content")
         self._committed(self._buffer.take(), None)
 
@@ -106,21 +91,21 @@ class UserSound:
         self._buffer.clear()
         self._live.clear()
         self.item_id = None
-        self._post("input_audio_buffer.cleared")
+        self._context.post("input_audio_buffer.cleared")
 
     def started(self, event: UserStarted) -> None:
         """The user has begun to speak."""
         self.item_id = new_id("item")
         start_ms = round(1000 * event.start_s)
-        self._post("input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id=self.item_id)
+        self._context.post("input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id=self.item_id)
         if self._detection is None or self._detection.interrupts:
             self._unheard |= self._responses.interrupted()
 
     def stopped(self, event: UserStopped) -> None:
         """The user has stopped speaking."""
         item_id = self.item_id or new_id("item")
-        self._post("input_audio_buffer.speech_stopped", audio_end_ms=round(1000 * event.end_s), item_id=item_id)
-        self._responses.speech_ended_at = time.monotonic()
+        self._context.post("input_audio_buffer.speech_stopped", audio_end_ms=round(1000 * event.end_s), item_id=item_id)
+        self._responses.speech_ended(time.monotonic())
         if not event.answered:
             self.item_id = None
             if self._unheard and event.reason != "dropped":  # what was said before still wants an answer
@@ -147,7 +132,7 @@ class UserSound:
                 code="audio_too_long", param="audio",
             )  # fmt: skip
         try:
-            self._state.limits.take_sound(self._caller, audio.duration)
+            self._state.limits.take_sound(self._context.caller, audio.duration)
         except ApiError as error:
             raise Refusal(error.message, code=error.code) from None
         self._state.metrics.sound_s.labels("in").inc(audio.duration)
@@ -168,12 +153,12 @@ class UserSound:
         item = Message(self.item_id or new_id("item"), "user", [AudioPart(sound, known)], transcript=words)
         self.item_id = None
         previous = self._history.add(item)
-        self._post("input_audio_buffer.committed", item_id=item.id, previous_item_id=previous)
-        self._out.announce(item, previous)
+        self._context.post("input_audio_buffer.committed", item_id=item.id, previous_item_id=previous)
+        self._context.out.announce(item, previous)
         if words is not None:
             self._transcribed(item, words)
         elif self._settings.transcription is not None:
-            self._start(self._transcribe(item), "agentaudio-realtime-words")
+            self._context.start(self._transcribe(item), "words")
 
     async def _transcribe(self, item: Message) -> None:
         """Find the words of a sound by the ears, unless the model has heard them by then."""
@@ -191,9 +176,9 @@ class UserSound:
             return
         place = {"item_id": item.id, "content_index": 0}
         if words:
-            self._post("conversation.item.input_audio_transcription.delta", **place, delta=words)
+            self._context.post("conversation.item.input_audio_transcription.delta", **place, delta=words)
         sound_s = sum(part.audio.duration for part in item.parts if isinstance(part, AudioPart))
-        self._post(
+        self._context.post(
             "conversation.item.input_audio_transcription.completed", **place, transcript=words,
             usage={"type": "duration", "seconds": round(sound_s, 3)},
         )  # fmt: skip
@@ -213,7 +198,4 @@ class UserSound:
         self._live.change_turn_taking(new.turn_taking, by_words=new.by_words, stops=new.interrupts)
         self._live.change_idle(None if new.idle_s is None else IdlePrompts(new.idle_s, (IDLE_PROMPT,)))
         if new.by_words:
-            self._start(self._live.warm_up_ears(), "agentaudio-realtime-ears")
-
-    def _post(self, kind: str, **fields: Any) -> None:
-        self._out.post({"type": kind, **fields})
+            self._context.start(self._live.warm_up_ears(), "ears")

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from agentaudio.errors import AgentAudioError, ConsentError, OptionError, VoiceError, VoiceNotFound
 from agentaudio.server.realtime.refusal import Refusal
-from agentaudio.server.state import ServerState
+from agentaudio.setup import Setup
 from agentaudio.speaker import OPENAI_VOICES, Speaker
 from agentaudio.voice_library.voice import Voice
 
 
-async def find_voice(state: ServerState, wanted: str, param: str) -> Voice | None:
-    """The voice; None is the agent's own. Raises Refusal when there is none, or it may not be used."""
-    setup = state.agent.setup
+async def find_voice(setup: Setup, names: Mapping[str, str], wanted: str, param: str) -> Voice | None:
+    """The voice; None is the agent's own. Raises Refusal when there is none, or it may not be used.
+
+    setup: as the client sees it; names: further names of voices, as for `Speaker`
+    """
     if setup.model.capabilities.voices != "any":
         if wanted in OPENAI_VOICES or wanted == "default":
             return None
         raise Refusal("The model of this server has one voice only.", code="cannot_update_voice", param=param)
     try:
-        return await Speaker.of(setup, names=state.settings.voice_names).find(wanted)
+        return await Speaker.of(setup, names=names).find(wanted)
     except VoiceNotFound:
         raise Refusal(
             "There is no such voice. GET /v1/audio/voices lists them.", code="voice_not_found", param=param

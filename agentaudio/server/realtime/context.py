@@ -1,0 +1,51 @@
+"""`Context`: what the parts of one session share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentaudio.live.session import LiveSession
+from agentaudio.server.auth import Caller
+from agentaudio.server.realtime.history import History
+from agentaudio.server.realtime.outgoing import Outgoing
+from agentaudio.server.realtime.session_object import SessionObject
+from agentaudio.server.realtime.voices import find_voice
+from agentaudio.server.state import ServerState
+from agentaudio.setup import Setup
+from agentaudio.voice_library.voice import Voice
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """What the parts of one session share.
+
+    caller: whose budget it uses
+    setup: of the agent, as the caller sees it
+    """
+
+    state: ServerState
+    caller: Caller
+    setup: Setup
+    live: LiveSession
+    settings: SessionObject
+    history: History
+    out: Outgoing
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def post(self, kind: str, **fields: Any) -> None:
+        """Send an event."""
+        self.out.post({"type": kind, **fields})
+
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run a coroutine until the session ends."""
+        task = asyncio.create_task(work, name=f"agentaudio-realtime-{name}")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def find_voice(self, wanted: str, param: str) -> Voice | None:
+        """A voice that the caller may use; None is the agent's own. Raises Refusal."""
+        return await find_voice(self.setup, self.state.settings.voice_names, wanted, param)

@@ -1,0 +1,57 @@
+"""`read_event`: a message of a WebSocket as a client event."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from agentaudio.server.realtime.refusal import Refusal
+
+DEEPEST = 64
+"""Levels of objects and lists in an event; schemas of tools have a dozen."""
+_SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def read_event(message: str | bytes) -> Mapping[str, Any]:
+    """The event. Half a surrogate pair, which no text may hold, becomes U+FFFD. Raises Refusal."""
+    try:
+        event: Any = json.loads(message, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Refusal("The event is not valid JSON.", code="invalid_json") from None
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        raise Refusal("The event must be an object with a 'type'.", code="invalid_event", param="type")
+    if _is_deeper(event, DEEPEST):
+        raise Refusal(f"The event has more than {DEEPEST} levels of objects and lists.", code="invalid_event")
+    if isinstance(message, bytes) or _SURROGATE.search(message):
+        event = _whole(event)
+    found: Mapping[str, Any] = event
+    return found
+
+
+def event_id(event: Any) -> str | None:
+    """The id that a client gave its event."""
+    found = event.get("event_id") if isinstance(event, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    if not levels:
+        return True
+    return any(_is_deeper(one, levels - 1) for one in (value.values() if isinstance(value, dict) else value))
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_whole(name): _whole(one) for name, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list) else value
