@@ -11,12 +11,14 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from agentaudio.agent import Agent as Agent
+    from agentaudio.checks import Stop as Stop
     from agentaudio.conversation import Citation as Citation
     from agentaudio.conversation import Conversation as Conversation
     from agentaudio.conversation import Passage as Passage
     from agentaudio.errors import AgentAudioError as AgentAudioError
     from agentaudio.errors import ToolError as ToolError
     from agentaudio.limits import Limits as Limits
+    from agentaudio.limits import UsageLimits as UsageLimits
     from agentaudio.model.registry import load_model as load_model
     from agentaudio.model.speech_lm import GenerateOptions as GenerateOptions
     from agentaudio.model.speech_lm import SpeechLM as SpeechLM
@@ -53,9 +55,11 @@ _HOMES = {
     "Speaker": "agentaudio.speaker",
     "SpeechLM": "agentaudio.model.speech_lm",
     "SqliteStore": "agentaudio.storage.sqlite_store",
+    "Stop": "agentaudio.checks",
     "Tool": "agentaudio.tools.tool",
     "ToolError": "agentaudio.errors",
     "ToolResult": "agentaudio.tools.result",
+    "UsageLimits": "agentaudio.limits",
     "Voice": "agentaudio.voice_library.voice",
     "VoiceLibrary": "agentaudio.voice_library.library",
     "VoiceSearch": "agentaudio.retrieval.voices.search",

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
+from pydantic import BaseModel
+
+from agentaudio.checks import Check
+from agentaudio.closing import Closing
 from agentaudio.conversation import Conversation, Message, TextPart
 from agentaudio.errors import OptionError
 from agentaudio.events import Event
@@ -17,7 +21,7 @@ from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
 from agentaudio.model.registry import load_model
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
-from agentaudio.portal import portal, require_asyncio
+from agentaudio.portal import require_asyncio
 from agentaudio.reply import Reply
 from agentaudio.resources import Documents, Resources, Voices
 from agentaudio.session import Session
@@ -25,13 +29,14 @@ from agentaudio.setup import Setup
 from agentaudio.tools.discovery import ToolLike, find_tools
 from agentaudio.tools.execution import Approve
 from agentaudio.tools.tool import Tool
+from agentaudio.turn_output import output_tool
 from agentaudio.uncopied import Uncopied
 from agentaudio.voice_library.voice import Voice
 
 MAX_STEPS = 6
 
 
-class Agent(Uncopied, instead="share it, as each session is separate, or make another"):
+class Agent(Closing, Uncopied, instead="share it, as each session is separate, or make another"):
     """A speech model with tools, documents and voices. Each `session()` is a separate conversation.
 
     model: a name for `load_model`, or a SpeechLM
@@ -43,7 +48,9 @@ class Agent(Uncopied, instead="share it, as each session is separate, or make an
     options: how to generate, unless a turn has its own options
     approve: function, plain or async, that returns True to allow a call of a tool with `approval`; None denies all
     max_steps: largest number of generations in a turn; the last gets no tools, so that it must answer
-    limits: bounds of a turn in time, calls, words and sound
+    limits: bounds of a turn in time, calls, words and sound, and of what a turn and a session may use
+    input_checks, output_checks: read the user's words, and each sentence of the answer before it is heard; see Check
+    output: pydantic model; the answer is also given as an instance of it, in `Reply.output`
 
     Raises ModelNotFound, ToolNotFound, VoiceNotFound and ConsentError, and OptionError for what the model does
     not support, or for a tool that needs documents or voices when the agent has none.
@@ -62,6 +69,9 @@ class Agent(Uncopied, instead="share it, as each session is separate, or make an
         approve: Approve | None = None,
         max_steps: int = MAX_STEPS,
         limits: Limits = Limits(),
+        input_checks: Iterable[Check] = (),
+        output_checks: Iterable[Check] = (),
+        output: type[BaseModel] | None = None,
     ) -> None:
         found = find_tools(tools)
         resources = Resources(documents, voices)
@@ -71,7 +81,13 @@ class Agent(Uncopied, instead="share it, as each session is separate, or make an
         if isinstance(model, type) or not isinstance(self.model, SpeechLM):
             raise OptionError(f"{model!r:.100} is not a speech model; give a name or an object like a SpeechLM")
         self.instructions = instructions
-        self.setup = Setup(self.model, found, resources, own_voice, options, approve, max_steps, limits)
+        giving = None if output is None else output_tool(output, found)
+        if giving is not None:
+            found[giving.name] = giving
+        checks = tuple(input_checks), tuple(output_checks)
+        self.setup = Setup(
+            self.model, found, resources, own_voice, options, approve, max_steps, limits, *checks, giving
+        )  # fmt: skip
         self.setup.check()
 
     @property
@@ -181,19 +197,3 @@ class Agent(Uncopied, instead="share it, as each session is separate, or make an
             for tool in reversed(list(self.setup.tools.values())):
                 if tool.release is not None:
                     ending.push_async_callback(tool.release)
-
-    def close(self) -> None:
-        """`aclose` for synchronous programs. Raises OptionError inside an event loop."""
-        portal().run(self.aclose(), instead="write `await agent.aclose()`")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()

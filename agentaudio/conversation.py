@@ -244,6 +244,16 @@ class Conversation:
         """The latest user message."""
         return next((m for m in reversed(self.messages) if m.role == "user"), None)
 
+    @property
+    def unanswered(self) -> tuple[Part, ...]:
+        """The parts of the user's messages at the end of the conversation, in order."""
+        parts: list[Part] = []
+        for message in reversed(self.messages):
+            if message.role != "user":
+                break
+            parts[:0] = message.parts
+        return tuple(parts)
+
     def replace(self, old: Part, new: Part | None) -> bool:
         """Replace the part `old`, found by identity, with `new`; None removes it.
 

@@ -5,7 +5,8 @@ AgentAudioError
 ├── ConversationError     an invalid conversation
 ├── ModelError            an error of a speech model
 │   ├── ModelNotFound     unknown model name
-│   └── BackendError      the model failed to load or to generate
+│   ├── BackendError      the model failed to load or to generate
+│   └── OutputError       the model did not give its answer as the data that the agent's `output` asks for
 ├── ToolError             raised by a tool; the model reads its message
 │   ├── ToolNotFound      unknown tool name
 │   └── ToolArgumentError the arguments do not match the schema
@@ -23,6 +24,7 @@ AgentAudioError
 │   └── SessionInUse      another program, or another part of this one, has the session open
 ├── EvaluationError       a benchmark, its data, or a run of it that cannot be read or scored
 ├── LimitError            a turn that took more than its `Limits` allow
+├── CheckError            a check that failed, or words that it cannot read
 ├── OptionError           an unknown option or setting, or an invalid value
 └── MissingExtra          an optional dependency that is not installed
 
@@ -73,6 +75,10 @@ class ModelNotFound(ModelError, LookupError):
 
 class BackendError(ModelError, RuntimeError):
     """The model failed to load or to generate."""
+
+
+class OutputError(ModelError, ValueError):
+    """The model did not give its answer as the data that the agent's `output` asks for."""
 
 
 class ToolError(AgentAudioError):
@@ -152,6 +158,10 @@ class EvaluationError(AgentAudioError):
 
 class LimitError(AgentAudioError, TimeoutError):
     """A turn that took more than its `Limits` allow."""
+
+
+class CheckError(AgentAudioError, RuntimeError):
+    """A check failed, or words could not be read by it; nothing that it did not approve was said."""
 
 
 class OptionError(AgentAudioError, ValueError):

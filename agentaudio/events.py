@@ -4,8 +4,9 @@ A turn begins with `turn.started` and ends with `turn.finished` or `turn.failed`
 `step.started` and `step.finished`; the latter is missing when the turn is cut off. The calls of a generation
 run after it. `heard` comes before the answer. `tool.finished` follows `tool.started` of the same call, with
 any `tool.progress` between them. `voice.changed` comes after the call that found the voice, and before sound
-in that voice. `conversation.compacted` comes before the generation that sees less of the conversation.
-`saving.failed` and `saving.resumed`, of a stored session, come right before the end of a turn.
+in that voice. `conversation.compacted` comes before the generation that sees less of the conversation. `turn.stopped`
+comes when a check or a usage limit ends the turn. `saving.failed` and `saving.resumed`, of a stored session, come right
+before the end of a turn.
 """
 
 from __future__ import annotations
@@ -177,6 +178,19 @@ class SavingResumed(BaseEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStopped(BaseEvent):
+    """A check or a usage limit ends the turn. What a check says to the user follows, as words and sound of the answer.
+
+    stop: as in Reply
+    by: name of the check, or the limit, such as "no_prices" or "requests of the session"
+    """
+
+    type: ClassVar[Literal["turn.stopped"]] = "turn.stopped"
+    stop: Literal["refused", "usage_limit"]
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFinished(BaseEvent):
     type: ClassVar[Literal["turn.finished"]] = "turn.finished"
     reply: Reply
@@ -210,6 +224,7 @@ Event = (
     | ConversationCompacted
     | SavingFailed
     | SavingResumed
+    | TurnStopped
     | TurnFinished
     | TurnFailed
 )

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from agentaudio.conversation import Message
 from agentaudio.errors import AgentAudioError
-from agentaudio.reply import Stop
+from agentaudio.reply import StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class TurnEnd:
     usage, timings: as in Reply
     """
 
-    stop: Stop
+    stop: StopReason
     model: str
     voice: str | None = None
     voices: tuple[str, ...] = ()

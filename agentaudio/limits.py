@@ -1,4 +1,4 @@
-"""`Limits`: how much one turn of an agent may take."""
+"""`Limits`: how much one turn of an agent may take. `UsageLimits`: what a turn or a session may use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,35 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from agentaudio.errors import OptionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageLimits:
+    """What may be used; None sets no limit.
+
+    A turn that needs more ends with the stop "usage_limit": calls that the model has made are not run, because nobody
+    would say what came of them. What was said and done stays in the conversation. Tokens are known when a generation
+    has ended, so its own may be more.
+
+    requests: generations of the model
+    tool_calls: calls of tools
+    input_tokens, output_tokens: as the model counts them
+    sound_s: seconds of sound of the answers; an answer is cut there
+
+    Raises OptionError for a limit below 0.
+    """
+
+    requests: int | None = None
+    tool_calls: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    sound_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None and (not isinstance(value, int | float) or not value >= 0):
+                raise OptionError(f"UsageLimits.{one.name} is {value!r}; give a number of 0 or more, or None")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +54,9 @@ class Limits:
     sound_s: seconds of sound of one generation, also as speech tokens
     turn_s: seconds of a turn on the wall clock, tools included
     first_word_s: seconds from the beginning of a generation to its first word, sound or call, on the wall clock
+    turn, session: what a turn may use, and what all turns of a session may use together
 
-    Raises OptionError for a limit that is not above 0.
+    Raises OptionError for a limit that is not above 0, and for a UsageLimits of another type.
     """
 
     calls_per_step: int = 32
@@ -36,11 +66,22 @@ class Limits:
     sound_s: float = 3_600.0
     turn_s: float = 900.0
     first_word_s: float = 900.0
+    turn: UsageLimits = UsageLimits()
+    session: UsageLimits = UsageLimits()
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            if not (value := getattr(self, one.name)) > 0:
+            value = getattr(self, one.name)
+            if one.name in ("turn", "session"):
+                if not isinstance(value, UsageLimits):
+                    raise OptionError(f"Limits.{one.name} is {value!r}; give UsageLimits(...)")
+            elif not value > 0:
                 raise OptionError(f"Limits.{one.name} is {value!r}; give a number above 0")
+
+    @property
+    def counts_usage(self) -> bool:
+        """Whether usage is limited."""
+        return UsageLimits() != self.turn or UsageLimits() != self.session
 
     def problem(self, arguments: Mapping[str, Any]) -> str | None:
         """Why arguments are nested too deeply or too long, as a message to the model; None when they are not."""

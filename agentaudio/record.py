@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel
 
 from agentaudio.conversation import Citation, ToolCall
-from agentaudio.events import BaseEvent, PassageCited, StepFinished
+from agentaudio.events import BaseEvent, PassageCited, StepFinished, TurnStopped
 from agentaudio.model.speech_lm import CallDelta, End, Heard, Imitation
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
-from agentaudio.reply import Reply, Stop
+from agentaudio.reply import Reply, StopReason
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import ToolRun
 
@@ -26,6 +28,8 @@ class Record:
     imitates: how the model speaks in a reference voice
     runs: calls that have ended
     heard: the user's words as the model recognised them
+    stop, stopped_by: as in Reply, once a check or a usage limit has ended the turn
+    output: as in Reply
     usage, timings: as in Reply, so far
     """
 
@@ -38,6 +42,9 @@ class Record:
         self.usage: Counter[str] = Counter()
         self.timings: dict[str, float] = {}
         self.heard: Heard | None = None
+        self.stop: Literal["refused", "usage_limit"] | None = None
+        self.stopped_by = ""
+        self.output: BaseModel | None = None
 
     def time(self, name: str) -> None:
         """Store the time now under `name`, unless it has one already."""
@@ -61,6 +68,11 @@ class Record:
         """Emit an event at once."""
         self._outbox.post(self.event(kind, **fields))
 
+    def stopped(self, stop: Literal["refused", "usage_limit"], by: str) -> None:
+        """A check or a usage limit ends the turn."""
+        self.stop, self.stopped_by = stop, by
+        self.post(TurnStopped, stop=stop, by=by)
+
     async def step_finished(self, step: int, calls: Sequence[CallDelta], end: End) -> None:
         """Add the usage of a generation, and emit its event."""
         if end.usage:
@@ -68,7 +80,7 @@ class Record:
         irregular = sum(not call.is_native for call in calls)
         await self.put(StepFinished, step=step, reason=end.reason, usage=end.usage, irregular_calls=irregular)
 
-    def reply(self, stop: Stop, open_calls: tuple[ToolCall, ...]) -> Reply:
+    def reply(self, stop: StopReason, open_calls: tuple[ToolCall, ...]) -> Reply:
         """The reply of the turn so far, with the words and sound that the conversation holds."""
         self.time("total")
         said = [(step.part, step.voice) for step in self._playback.steps if step.part is not None]
@@ -84,6 +96,8 @@ class Record:
             tool_calls=tuple(self.runs),
             open_calls=open_calls,
             citations=tuple(self.citations),
+            output=self.output,
+            stopped_by=self.stopped_by,
             stop=stop,
             usage=dict(self.usage),
             timings=self.timings,

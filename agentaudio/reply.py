@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
 from agentaudio.conversation import Citation, ToolCall
 from agentaudio.model.speech_lm import Imitation
 from agentaudio.plain import PlainForm, plain
@@ -14,13 +16,17 @@ from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 
-Stop = Literal["answered", "length", "tool_calls", "max_steps", "interrupted", "failed"]
+StopReason = Literal[
+    "answered", "length", "tool_calls", "max_steps", "refused", "usage_limit", "interrupted", "failed"
+]  # fmt: skip
 """Why a turn ended.
 
 answered: the model finished its answer
 length: a length limit ended the answer early
 tool_calls: the caller must run `Reply.open_calls` and pass the results to the next turn
 max_steps: the turn reached its last step, which has no tools
+refused: a check stopped the turn; the answer ends with what the check says to the user
+usage_limit: the turn needed more than UsageLimits allow
 interrupted: the turn was stopped; the reply holds what was heard until then
 failed: an error ended the turn; the reply holds what was said and done until then
 """
@@ -39,6 +45,8 @@ class Reply(PlainForm):
     tool_calls: calls that ran, with their results, in the order in which the model made them
     open_calls: calls that the caller must run
     citations: passages that the answer used
+    output: the answer as data, an instance of the agent's `output`; None without one
+    stopped_by: the check or the usage limit that ended the turn; empty when it was something else
     usage: counts by name, such as `input_tokens` and `output_tokens`, summed over all steps
     timings: seconds from the start of the turn to `heard`, `first_audio` and `total`
     """
@@ -52,7 +60,9 @@ class Reply(PlainForm):
     tool_calls: tuple[ToolRun, ...] = ()
     open_calls: tuple[ToolCall, ...] = ()
     citations: tuple[Citation, ...] = ()
-    stop: Stop = "answered"
+    output: BaseModel | None = None
+    stop: StopReason = "answered"
+    stopped_by: str = ""
     usage: Mapping[str, float] = field(default_factory=dict, hash=False)
     timings: Mapping[str, float] = field(default_factory=dict, hash=False)
 

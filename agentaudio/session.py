@@ -20,7 +20,7 @@ from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.portal import portal, require_asyncio
-from agentaudio.reply import Reply, Stop
+from agentaudio.reply import Reply, StopReason
 from agentaudio.setup import SessionState, Setup
 from agentaudio.turn import Turn
 from agentaudio.uncopied import Uncopied
@@ -311,7 +311,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         error = None if begun.task.cancelled() else begun.task.exception()
         if reply is None and error is None and not begun.task.cancelled():
             reply = begun.task.result()
-        stop: Stop = "failed" if error is not None else "interrupted"
+        stop: StopReason = "failed" if error is not None else "interrupted"
         voice, steps = self.voice, begun.playback.steps
         heard_in = (step.voice.id for step in steps if step.part is not None and step.voice is not None)
         return TurnEnd(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentaudio.checks import Check, Judgement
 from agentaudio.compactor import Compactor
 from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
 from agentaudio.errors import OptionError
@@ -27,6 +29,7 @@ class Setup:
     """What all turns of an agent share. `Agent` describes the fields.
 
     voice: the agent's default voice, which a tool selects as "default"; None is the model's own
+    output: the tool by whose call the model gives its answer as data; None without one
     """
 
     model: SpeechLM
@@ -37,6 +40,9 @@ class Setup:
     approve: Approve | None
     max_steps: int
     limits: Limits
+    input_checks: tuple[Check, ...] = ()
+    output_checks: tuple[Check, ...] = ()
+    output: Tool | None = None
     _specs: list[tuple[ToolSpec, ...]] = field(default_factory=list, compare=False, repr=False)
 
     def check(self) -> None:
@@ -49,6 +55,11 @@ class Setup:
         if self.voice is not None:
             self._check_speaks_in(self.voice)
         self.options.check(model)
+        if self.output is not None and not model.capabilities.calls_tools:
+            raise OptionError(f"model {model.name!r} cannot call tools, so it can give no output; leave it out")
+        for check in (*self.input_checks, *self.output_checks):
+            if not callable(check):
+                raise OptionError(f"a check is {check!r:.100}; give functions that take words, such as `def f(text)`")
 
     def find_voice(self, wanted: str | Voice) -> Voice | None:
         """Find a voice by id or name; "default" is the agent's voice. Blocks while it reads files.
@@ -108,6 +119,15 @@ class Setup:
             self._specs.append(tuple(tool.spec(context) for tool in self.tools.values()))
         return self._specs[0]
 
+    def last_specs(self) -> tuple[ToolSpec, ...]:
+        """The tools that are left when the model has to answer: the one that takes its output, if there is one."""
+        return (self.output.spec(RunContext(Conversation(), None)),) if self.output and self.gives_output else ()
+
+    @property
+    def gives_output(self) -> bool:
+        """Whether the model has the tool by whose call it gives its answer as data."""
+        return self.output is not None and self.tools.get(self.output.name) is self.output
+
 
 @dataclass(slots=True)
 class SessionState:
@@ -116,6 +136,8 @@ class SessionState:
     voice: the current one; None is the model's own
     deps: the user's data
     keeper: stores the turns; None when nobody does
+    used: counts of what the turns have used, by the names of UsageLimits
+    judged: what the input checks made of words of the user
     turns_before: number of the last turn before the session began
     arrived: results of background tools that the model has not read yet
     compactor: what the model sees of the conversation
@@ -125,6 +147,8 @@ class SessionState:
     voice: Voice | None
     deps: Any = None
     keeper: Keeper | None = None
+    used: Counter[str] = field(init=False, default_factory=Counter)
+    judged: dict[str, Judgement] = field(init=False, default_factory=dict)
     turns_before: int = field(init=False)
     arrived: list[ToolRun] = field(init=False, default_factory=list)
     compactor: Compactor = field(init=False)

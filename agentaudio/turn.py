@@ -10,9 +10,7 @@ from typing import assert_never
 
 from agentaudio import events
 from agentaudio.cancellation import is_cancelled, is_left_behind
-from agentaudio.compactor import Seen
 from agentaudio.conversation import AudioPart, Part, Role, ToolOutput
-from agentaudio.deltas import checked
 from agentaudio.errors import AgentAudioError, BackendError
 from agentaudio.hearing import UserInput, hear
 from agentaudio.model.speech_lm import (
@@ -28,12 +26,14 @@ from agentaudio.model.speech_lm import (
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.record import Record
-from agentaudio.reply import Reply, Stop
+from agentaudio.reply import Reply, StopReason
 from agentaudio.retrieval.citation import cite
 from agentaudio.setup import SessionState, Setup
 from agentaudio.tools.execution import without_result
 from agentaudio.tools.external import caller_runs
+from agentaudio.turn_checks import Talk
 from agentaudio.turn_clock import TurnClock
+from agentaudio.turn_generations import Generations
 from agentaudio.turn_tools import TurnTools
 from agentaudio.turn_voice import TurnVoice
 from agentaudio.voice_library.voice import Voice
@@ -72,6 +72,8 @@ class Turn:
         self._added: list[Part] = []  # what the input put into the conversation
         self._given = 0  # number of runs that are the input: results of the caller
         self._tools = TurnTools(setup, state, self._record, self._voice)
+        talk = Talk(self._asked, self._place, self._take_heard)
+        self._generations = Generations(setup, state, self._record, self._clock, options, talk)
 
     async def run(self, user: UserInput | None) -> Reply:
         """Run the turn. Raises its error after a `turn.failed` event; an unexpected error as BackendError."""
@@ -81,6 +83,8 @@ class Turn:
                 await self._voice.begin(self._wanted_voice)
                 await self._hear(user)
                 stop = await self._generate_and_act()
+                if stop in ("answered", "length", "max_steps"):
+                    stop = await self._complete(stop)
             return self._finish(stop)
         except BaseException as error:  # a model may raise anything, SystemExit too
             if is_left_behind(task):
@@ -103,6 +107,7 @@ class Turn:
             self._finish("interrupted")
         self._outbox.close()
         self._tools.close()
+        self._generations.close()
 
     def rewrite_end(self) -> None:
         """Let an unread `turn.finished` say that the answer was interrupted, and what was heard of it."""
@@ -128,37 +133,57 @@ class Turn:
         if known := [part.transcript for part in parts if isinstance(part, AudioPart) and part.transcript is not None]:
             await self._take_heard(Heard(" ".join(known)))
 
+    def _asked(self) -> list[Part]:
+        """The words and sounds of the user that the model reads for the first time."""
+        earlier = (message for message in self._state.conversation if message.role == "user")
+        return list(self._added) or [part for message in earlier for part in message.parts]
+
+    def _place(self, old: Part, new: Part | None) -> None:
+        """Replace a part of the user's message; None removes it."""
+        self._state.conversation.replace(old, new)
+        changed = [new if part is old else part for part in self._added]
+        self._added = [part for part in changed if part is not None]
+
     def _add(self, role: Role, *parts: Part) -> None:
         self._state.conversation.add(role, *parts, turn=self._number)
         self._added += parts
 
-    async def _generate_and_act(self) -> Stop:
-        last_step = self._setup.max_steps
+    async def _generate_and_act(self) -> StopReason:
+        last_step, output = self._setup.max_steps, self._generations.output
         for step in range(1, last_step + 1):
+            if self._generations.is_spent():
+                break
             calls, end = await self._generate(step)
-            if not calls and end.reason == "length":
-                return "length"
-            if not calls:
-                return "max_steps" if step == last_step > 1 else "answered"
-            if not await self._act(calls, offered=step < last_step):
+            if calls and not await self._act(calls, offered=step < last_step):
                 return "tool_calls"
-        return "max_steps"
+            if self._record.stop is not None:
+                break
+            if not calls:
+                return "length" if end.reason == "length" else "max_steps" if step == last_step > 1 else "answered"
+            if output is not None and output.take(calls) and any(map(len, self._playback.steps)):
+                return "answered"
+        return self._record.stop or "max_steps"
 
-    async def _generate(self, step: int) -> tuple[list[CallDelta], End]:
-        """Run one generation: emit its words and sound; returns its calls and its end."""
-        model, conversation = self._setup.model, self._state.conversation
+    async def _complete(self, stop: StopReason) -> StopReason:
+        """Ask the model for the data that are missing, without words. Raises OutputError when it gives none."""
+        output, step = self._generations.output, len(self._playback.steps)
+        while output is not None and output.is_missing and not self._generations.is_spent():
+            if asked := output.ask(self._state.conversation):
+                self._add("assistant", asked[0])
+                self._add("tool", asked[1])
+            step += 1
+            calls, _ = await self._generate(step, quiet=True)
+            if calls:
+                await self._act(calls, offered=False)
+                output.take(calls)
+        return self._record.stop or stop
+
+    async def _generate(self, step: int, *, quiet: bool = False) -> tuple[list[CallDelta], End]:
+        """Run one generation: emit its words and sound; returns its calls and its end. quiet: as in Generations"""
         if self._setup.tools and not self._setup.ready:
             await asyncio.to_thread(self._setup.specs)
         voice = await self._voice.permitted()
-        tools = self._setup.specs() if step < self._setup.max_steps else ()
-        compactor = self._state.compactor
-        done = await compactor.make_room(model, conversation, Seen(tools, self._options))
-        if done is not None:
-            await self._record.put(events.ConversationCompacted, compacted=done)
-        shown = compactor.view(conversation).for_model()
-        deltas = model.generate(shown, tools=tools, voice=voice, options=self._options)
-        used_ids, limits = conversation.call_ids, self._setup.limits
-        held = checked(model, deltas, self._options, limits=limits, used_ids=used_ids)
+        held = await self._generations.begin(step, voice, quiet=quiet)
         spoken = self._playback.begin_step(voice)
         calls: list[CallDelta] = []
         end = End()
@@ -170,7 +195,7 @@ class Turn:
                 async for delta in stream:
                     if is_cancelled(task):
                         raise asyncio.CancelledError
-                    self._clock.take(delta)
+                    self._generations.take(delta)
                     match delta:
                         case Heard():
                             await self._take_heard(delta)
@@ -198,14 +223,19 @@ class Turn:
                 parts += [delta.call for delta in calls]
                 if parts:
                     self._add("assistant", *parts)
-        if {"input_tokens", "output_tokens"} <= end.usage.keys():
-            compactor.measured(end.usage["input_tokens"] + end.usage["output_tokens"], conversation)
+        self._generations.ended(end)
         await self._record.step_finished(step, calls, end)
         return calls, end
 
     async def _act(self, calls: Sequence[CallDelta], *, offered: bool) -> bool:
-        """Run the calls and append their outputs, even when cancelled; False when the caller must run some of them."""
+        """Run the calls and append their outputs, even when cancelled; False when the caller must run some of them.
+
+        A usage limit may forbid them all.
+        """
         outputs: list[ToolOutput] = []
+        if self._record.stop is not None or self._generations.is_spent(calls):
+            self._add("tool", *self._generations.not_run(calls))
+            return True
         try:
             left = await self._tools.act(calls, offered=offered, outputs=outputs)
         finally:
@@ -222,13 +252,13 @@ class Turn:
             self._record.heard = heard
             self._record.time("heard")
             words = heard.text  # of all sounds of the message: the transcript of the first
-            for position, part in enumerate(self._added):
+            for part in self._added or self._state.conversation.unanswered:
                 if isinstance(part, AudioPart):
-                    self._added[position], words = AudioPart(part.audio, words), ""
-                    self._state.conversation.replace(part, self._added[position])
+                    self._place(part, AudioPart(part.audio, words))
+                    words = ""
         await self._record.put(events.SpeechHeard, text=heard.text, confidence=heard.confidence, final=heard.final)
 
-    def _finish(self, stop: Stop) -> Reply:
+    def _finish(self, stop: StopReason) -> Reply:
         if stop == "interrupted":
             self._playback.take_back(self._outbox.withdraw(events.TextSpoken, events.AudioSpoken))
             self._close_step()

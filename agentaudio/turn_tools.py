@@ -27,10 +27,13 @@ class TurnTools:
     async def act(self, deltas: Sequence[CallDelta], *, offered: bool, outputs: list[ToolOutput]) -> list[ToolCall]:
         """Run the calls of a generation; returns those that the caller of the agent must run.
 
-        offered: whether the model was given tools
+        offered: whether the model was given tools, other than the one that takes its output
         outputs: takes the results of the calls that ran, in the order of the calls, even when this is cancelled
         """
-        problems = {d.call.id: d.problem or NOT_OFFERED for d in deltas if d.problem or not offered}
+        output = self._setup.output.name if self._setup.output is not None else None
+        problems = {
+            d.call.id: d.problem or NOT_OFFERED for d in deltas if d.problem or not (offered or d.call.name == output)
+        }
         calls = [delta.call for delta in deltas]
         left = left_to_caller(calls, self._setup.tools, problems)
         before = len(self._record.runs)

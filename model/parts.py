@@ -99,9 +99,11 @@ class Speaks(Protocol):
         """Make now what speaking in a voice takes, so that its first words come sooner; see `Synthesiser.prepare`."""
 
     def say(
-        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+        self, text: str | AsyncIterator[str], *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:
         """Speak a text in a voice, at the model's `sample_rate_hz`. Closing the generator stops the work.
+
+        text: whole, or in pieces of any length while it arrives, which are not closed
 
         Raises BackendError when that fails, and what `Synthesiser.prepare` raises.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class Scripted:
         sample_rate_hz=SAMPLE_RATE_HZ,
         max_audio_s=3600,
         streams_input=True,
+        words_lead=True,
         options=frozenset(one.name for one in fields(GenerateOptions)) - {"speak"},
     )
 
@@ -93,13 +94,14 @@ class Scripted:
         """Nothing: a tone sounds the same in every voice."""
 
     async def say(
-        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+        self, text: str | AsyncIterator[str], *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:
         """A soft tone for each word; see Speaks."""
-        for delta in _say(text):
-            if isinstance(delta, AudioDelta):
-                await asyncio.sleep(self._delay_s)
-                yield delta.audio
+        async for piece in _pieces(text):
+            for delta in _say(piece):
+                if isinstance(delta, AudioDelta):
+                    await asyncio.sleep(self._delay_s)
+                    yield delta.audio
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         pass
@@ -151,6 +153,18 @@ def _say(text: str) -> list[Delta]:
         deltas.append(TextDelta(word if number == 0 else " " + word))
         deltas.append(AudioDelta(_tone(len(word))))
     return deltas
+
+
+async def _pieces(text: str | AsyncIterator[str]) -> AsyncGenerator[str, None]:
+    """The pieces of a text, each with whole words."""
+    if isinstance(text, str):
+        yield text
+        return
+    begun = ""
+    async for piece in text:
+        *words, begun = (begun + piece).split(" ")
+        yield " ".join(words)
+    yield begun
 
 
 def _tone(letters: int) -> Audio:

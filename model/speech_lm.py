@@ -65,6 +65,8 @@ class Capabilities:
     cites: emits CitationDelta for the passages it used
     streams_input: recognises while the user is speaking, and may emit `Heard(final=False)`; other models
         get whole utterances
+    words_lead: emits the words of a sound before the sound; output checks hold the sound of other models until the
+        generation ends
     sample_rate_hz: of its sound
     max_audio_s: longest user sound that it takes
     languages: BCP-47 codes of the languages it understands and speaks, where "en" covers "en-GB"; empty
@@ -78,6 +80,7 @@ class Capabilities:
     cites: bool = False
     imitates: Imitation | None = None
     streams_input: bool = False
+    words_lead: bool = False
     sample_rate_hz: int = 24_000
     max_audio_s: float = 600.0
     languages: tuple[str, ...] = ()

@@ -5,18 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
-from agentaudio.model.parts import ChatDelta, Synthesiser
 from agentaudio.model.speech_lm import AudioDelta, Delta, End, ReferenceVoice, TextDelta
+from agentaudio.sound.audio import Audio
 
 AHEAD = 1
 """Sounds that wait for a slow consumer while the next one is synthesised."""
 
 
+class SpeaksText(Protocol):
+    """What is asked of a synthesiser here."""
+
+    async def prepare(self, voice: ReferenceVoice | None) -> Any: ...
+
+    def speak(
+        self, text: AsyncIterator[str], state: Any, *, language: str | None = None
+    ) -> AsyncGenerator[Audio, None]: ...
+
+
 async def spoken(
-    synthesiser: Synthesiser[Any],
-    answer: AsyncIterator[ChatDelta],
+    synthesiser: SpeaksText,
+    answer: AsyncIterator[Delta],
     voice: ReferenceVoice | None = None,
     *,
     language: str | None = None,
@@ -56,8 +66,8 @@ class _Speech:
 
     def __init__(
         self,
-        synthesiser: Synthesiser[Any],
-        answer: AsyncIterator[ChatDelta],
+        synthesiser: SpeaksText,
+        answer: AsyncIterator[Delta],
         voice: ReferenceVoice | None,
         language: str | None,
     ) -> None:

@@ -28,7 +28,7 @@ async def test_the_type_of_an_event_narrows_it() -> None:
 
 def phase(event: Event | AnyLiveEvent) -> str:
     match event.type:
-        case "turn.started" | "turn.finished" | "turn.failed" | "step.started" | "step.finished":
+        case "turn.started" | "turn.stopped" | "turn.finished" | "turn.failed" | "step.started" | "step.finished":
             return "turn"
         case "heard" | "text.delta" | "audio.delta" | "voice.changed" | "citation":
             return "speech"

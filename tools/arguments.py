@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Protocol, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticSerializationError, to_json
 
 from agentaudio.errors import OptionError, ToolArgumentError
 from agentaudio.escaping import one_line
@@ -70,26 +71,55 @@ class TypedArguments:
         try:
             checked = self._model.model_validate(dict(given))
         except ValidationError as error:
-            raise ToolArgumentError(f"{tool} cannot take these arguments: {self._problems(error)}") from None
+            raise ToolArgumentError(f"{tool} cannot take these arguments: {_problems(error, self._names)}") from None
         except RecursionError:
             raise ToolArgumentError(f"{tool} cannot take these arguments: they are nested too deeply") from None
         return {name: getattr(checked, f"p{number}") for number, name in enumerate(self._names)}
 
-    def _problems(self, error: ValidationError) -> str:
-        items = error.errors(include_url=False)
-        problems = []
-        for item in items[:MAX_PROBLEMS]:
-            place = ".".join(str(step) for step in item["loc"]) or "arguments"
-            hint = ""
-            if item["type"] == "extra_forbidden" and len(item["loc"]) == 1:
-                close = difflib.get_close_matches(place, self._names, n=1, cutoff=0.6)
-                hint = f" (did you mean {close[0]!r}?)" if close else f" (it takes {', '.join(self._names) or 'none'})"
-            elif item["type"] not in ("missing", "extra_forbidden"):
-                hint = f", not {_shown(item['input'])}"
-            problems.append(f"{one_line(place[:MAX_SHOWN_CHARS])}: {item['msg']}{hint}")
-        if len(items) > MAX_PROBLEMS:
-            problems.append(f"and {len(items) - MAX_PROBLEMS} more")
-        return "; ".join(problems)
+
+class ModelArguments:
+    """Arguments that are the fields of a pydantic model. `check` gives an instance, under the name "value".
+
+    Raises OptionError for a model that has no JSON Schema of an object.
+    """
+
+    schema: dict[str, Any]
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self.model = model
+        try:
+            self.schema = cast(dict[str, Any], _without_titles(model.model_json_schema(schema_generator=_Schema)))
+        except Exception as error:
+            raise OptionError(f"{model.__name__} has no JSON Schema: {error}") from None
+        if self.schema.get("type") != "object":
+            raise OptionError(f"{model.__name__} is not written as a JSON object; give a model with fields")
+
+    def check(self, tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return {"value": self.model.model_validate_json(to_json(dict(given)))}
+        except ValidationError as error:
+            problems = _problems(error, tuple(self.model.model_fields))
+            raise ToolArgumentError(f"{tool} cannot take these arguments: {problems}") from None
+        except (PydanticSerializationError, RecursionError):
+            raise ToolArgumentError(f"{tool} cannot take these arguments: they have no JSON form") from None
+
+
+def _problems(error: ValidationError, names: Sequence[str]) -> str:
+    """What is wrong with arguments, for a model. names: of the arguments"""
+    items = error.errors(include_url=False)
+    problems = []
+    for item in items[:MAX_PROBLEMS]:
+        place = ".".join(str(step) for step in item["loc"]) or "arguments"
+        hint = ""
+        if item["type"] == "extra_forbidden" and len(item["loc"]) == 1:
+            close = difflib.get_close_matches(place, names, n=1, cutoff=0.6)
+            hint = f" (did you mean {close[0]!r}?)" if close else f" (it takes {', '.join(names) or 'none'})"
+        elif item["type"] not in ("missing", "extra_forbidden"):
+            hint = f", not {_shown(item['input'])}"
+        problems.append(f"{one_line(place[:MAX_SHOWN_CHARS])}: {item['msg']}{hint}")
+    if len(items) > MAX_PROBLEMS:
+        problems.append(f"and {len(items) - MAX_PROBLEMS} more")
+    return "; ".join(problems)
 
 
 class _Schema(GenerateJsonSchema):

@@ -348,6 +348,12 @@ def without_result(call: ToolCall) -> ToolOutput:
     return ToolOutput(call.id, call.name, text, is_error=True)
 
 
+def not_run(call: ToolCall, limit: str) -> ToolOutput:
+    """The output of a call that a usage limit forbids."""
+    text = f"{call.name} was not run: the limit of {limit} was reached."
+    return ToolOutput(call.id, call.name, text, is_error=True)
+
+
 async def _called(tool: Tool, call: ToolCall, context: RunContext, work: _Work) -> ToolResult:
     return await _guarded(tool.call(context, call.arguments, started=work.run_in))
 

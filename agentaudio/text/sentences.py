@@ -70,11 +70,19 @@ class SentenceStream:
 
     A sentence is returned as soon as no later text can change where it ends: usually at the white space after
     it, and after an abbreviation, an ellipsis or a quotation at the first letter after that.
+
+    as_written: return the text of each sentence with the white space around it; joined, they are the text
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, as_written: bool = False) -> None:
+        self._as_written = as_written
         self._rest = ""
         self._scanned = 0
+
+    @property
+    def rest(self) -> str:
+        """The text of the sentence that is not complete."""
+        return self._rest
 
     def push(self, text: str) -> list[str]:
         """Add the next piece of text and return the sentences that it completes."""
@@ -94,6 +102,8 @@ class SentenceStream:
         if ends:
             self._rest = self._rest[ends[-1] :]
             self._scanned -= ends[-1]
+        if self._as_written:
+            return [piece for piece in pieces if piece]
         return [sentence for piece in pieces if (sentence := " ".join(piece.split()))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -89,13 +89,14 @@ class Cascade:
             await self._synthesiser.prepare(voice)
 
     async def say(
-        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+        self, text: str | AsyncIterator[str], *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:
         """Speak a text; see Speaks. Without a synthesiser there is no sound."""
         if self._synthesiser is None:
             return
         state = await self._synthesiser.prepare(voice)
-        async with contextlib.aclosing(self._synthesiser.speak(_whole(text), state, language=language)) as sounds:
+        pieces = _whole(text) if isinstance(text, str) else text
+        async with contextlib.aclosing(self._synthesiser.speak(pieces, state, language=language)) as sounds:
             async for sound in sounds:
                 yield sound
 

@@ -81,7 +81,12 @@ class Qwen:
 
     def _capabilities(self, family: Family) -> Capabilities:
         able = Capabilities(
-            hears=True, voices="none", calls_tools=True, max_audio_s=family.longest_audio_s, options=OPTIONS
+            words_lead=True,
+            hears=True,
+            voices="none",
+            calls_tools=True,
+            max_audio_s=family.longest_audio_s,
+            options=OPTIONS,
         )
         if (own := self._synthesiser) is not None:
             return replace(

@@ -103,6 +103,7 @@ class StepAudio2:
         self._prompts_lock = threading.Lock()
         self._running: weakref.WeakSet[Delivery] = weakref.WeakSet()
         self.capabilities = Capabilities(
+            words_lead=True,
             hears=True,
             voices="any" if speech else "none",
             imitates="cloned" if speech else None,
