@@ -100,7 +100,8 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 	@echo "installing agentaudio with torch (a CPU build is enough)"
-	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,embedders,pocket-tts,dev]'
+	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,pocket-tts,dev]'
+	@$(LOCAL)/bin/agentaudio models fetch all-minilm-l6-v2
 	@touch $@
 
 $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python

@@ -12,20 +12,20 @@ from pydantic import BaseModel
 from agentaudio.checks import Check
 from agentaudio.closing import Closing
 from agentaudio.conversation import Conversation, Message, TextPart
-from agentaudio.errors import OptionError
 from agentaudio.events import Event
 from agentaudio.hearing import UserInput
 from agentaudio.keeper import Keeper
 from agentaudio.limits import Limits
 from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
-from agentaudio.model.registry import load_model
+from agentaudio.model.registry import find_model
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.portal import require_asyncio
 from agentaudio.reply import Reply
 from agentaudio.resources import Documents, Resources, Voices
 from agentaudio.session import Session
 from agentaudio.setup import Setup
+from agentaudio.text.embedding import Embed
 from agentaudio.tools.discovery import ToolLike, find_tools
 from agentaudio.tools.execution import Approve
 from agentaudio.tools.tool import Tool
@@ -44,6 +44,7 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
     documents: folder for `search_documents`, or "demo" for the documents that come with agentaudio
     voices: library for `audio_search` and `voice`, or "demo" for the voices that come with agentaudio
     voice: id, name or Voice to start with; None is the model's own
+    embed: embedder of texts for all searches, or its name for `load_embedder`; None searches by words only
     instructions: system message for the model
     options: how to generate, unless a turn has its own options
     approve: function, plain or async, that returns True to allow a call of a tool with `approval`; None denies all
@@ -64,6 +65,7 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
         documents: Documents | None = None,
         voices: Voices | None = None,
         voice: str | Voice | None = None,
+        embed: Embed | str | None = "default",
         instructions: str | None = None,
         options: GenerateOptions = GenerateOptions(),
         approve: Approve | None = None,
@@ -74,12 +76,10 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
         output: type[BaseModel] | None = None,
     ) -> None:
         found = find_tools(tools)
-        resources = Resources(documents, voices)
+        resources = Resources(documents, voices, embed)
         resources.check_needs(found.values())
         own_voice = resources.find_voice(voice) if voice is not None else None
-        self.model = load_model(model) if isinstance(model, str) else model
-        if isinstance(model, type) or not isinstance(self.model, SpeechLM):
-            raise OptionError(f"{model!r:.100} is not a speech model; give a name or an object like a SpeechLM")
+        self.model = find_model(model)
         self.instructions = instructions
         giving = None if output is None else output_tool(output, found)
         if giving is not None:

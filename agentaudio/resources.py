@@ -17,7 +17,7 @@ from agentaudio.portal import portal
 from agentaudio.retrieval.documents.files import Transcribe
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.voices.search import VoiceSearch
-from agentaudio.text.embedding import default_embedder
+from agentaudio.text.embedding import Embed, find_embedder
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.tool import Need, Tool
 from agentaudio.voice_library.database import FILE as LIBRARY_FILE
@@ -32,19 +32,23 @@ Documents = str | os.PathLike[str] | DocumentIndex
 Voices = str | os.PathLike[str] | VoiceLibrary | VoiceSearch
 
 
-def open_documents(documents: Documents) -> DocumentIndex:
-    """Open a folder as a searchable index; "demo" opens the documents that come with agentaudio."""
+def open_documents(documents: Documents, *, embed: Embed | str | None = "default") -> DocumentIndex:
+    """Open a folder as a searchable index; "demo" opens the documents that come with agentaudio.
+
+    embed: text embedder, or its name for `load_embedder`
+    """
     if isinstance(documents, DocumentIndex):
         return documents
     folder = str(files("agentaudio.demo") / "documents") if documents == "demo" else documents
-    return DocumentIndex.from_folder(folder)
+    return DocumentIndex.from_folder(folder, embed=embed)
 
 
-def open_voices(voices: Voices, *, encoder: str | None = None) -> VoiceSearch:
+def open_voices(voices: Voices, *, encoder: str | None = None, embed: Embed | str | None = "default") -> VoiceSearch:
     """Open a library for voice search; "demo" opens the voices that come with agentaudio.
 
     encoder: name of a speaker encoder for search by clip, as for `load_encoder`; None uses the library's
         own, if it has one
+    embed: text embedder, or its name for `load_embedder`
     """
     if isinstance(voices, VoiceSearch):
         return voices
@@ -53,7 +57,7 @@ def open_voices(voices: Voices, *, encoder: str | None = None) -> VoiceSearch:
     library = voices if isinstance(voices, VoiceLibrary) else VoiceLibrary(voices)
     named = library.encoder_name
     speaks = load_encoder(encoder) if encoder is not None else default_encoder(named) if named is not None else None
-    return VoiceSearch(library, embed=default_embedder(), encoder=speaks)
+    return VoiceSearch(library, embed=embed, encoder=speaks)
 
 
 def transcriber(model: SpeechLM) -> Transcribe:
@@ -83,14 +87,17 @@ class Resources:
     """Opens documents and voices once, on first use. Opening blocks, so call it in a thread.
 
     documents, voices: None when the agent has none
+    embed: text embedder of documents, voices and web pages that are not opened yet, or its name for `load_embedder`
 
     Raises OptionError for a folder that does not exist, and for another type.
     """
 
-    def __init__(self, documents: Documents | None, voices: Voices | None) -> None:
+    def __init__(
+        self, documents: Documents | None, voices: Voices | None, embed: Embed | str | None = "default"
+    ) -> None:
         _check_place("documents", documents, DocumentIndex)
         _check_place("voices", voices, VoiceLibrary, VoiceSearch)
-        self._documents, self._voices = documents, voices
+        self._documents, self._voices, self._embed = documents, voices, find_embedder(embed)
         self._lock = threading.Lock()
         self._opened: tuple[DocumentIndex | None, VoiceSearch | None] | None = None
         self._web: Web | None = None
@@ -122,8 +129,8 @@ class Resources:
         with self._lock:
             if self._opened is None:
                 self._opened = (
-                    None if self._documents is None else open_documents(self._documents),
-                    None if self._voices is None else open_voices(self._voices),
+                    None if self._documents is None else open_documents(self._documents, embed=self._embed),
+                    None if self._voices is None else open_voices(self._voices, embed=self._embed),
                 )
             return self._opened
 
@@ -169,4 +176,4 @@ class Resources:
         deps: the user's data of the session
         """
         documents, voices = self.open()
-        return RunContext(conversation, voice, documents, voices, self.web, default_embedder(), deps=deps)
+        return RunContext(conversation, voice, documents, voices, self.web, self._embed, deps=deps)

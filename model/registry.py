@@ -54,6 +54,14 @@ def load_model(spec: str, /, **options: Any) -> SpeechLM:
     return model
 
 
+def find_model(model: str | SpeechLM) -> SpeechLM:
+    """A speech model that a caller may name, as for `load_model`. Raises OptionError for another object."""
+    found = load_model(model) if isinstance(model, str) else model
+    if isinstance(model, type) or not isinstance(found, SpeechLM):
+        raise OptionError(f"{model!r:.100} is not a speech model; give a name or an object like a SpeechLM")
+    return found
+
+
 def load_recogniser(spec: str, /, **options: Any) -> Recogniser:
     """Load a recogniser, such as `whisper:base`; see `load_model`. Group: `agentaudio.recognisers`."""
     recogniser: Recogniser = _load(RECOGNISERS, spec, options)

@@ -39,6 +39,7 @@ async def ask(
     documents: str = "demo",
     voices: str = "demo",
     encoder: str | None = None,
+    embed: str = "default",
     instructions: str | None = None,
     mute: bool = False,
     seconds: float = 5.0,
@@ -78,6 +79,9 @@ async def ask(
     encoder
         Speaker encoder of that library, as `agentaudio voices ingest` was given it: campplus:FOLDER, wavlm:FOLDER,
         ecapa or the name of a plugin. Not needed for the embedded encoder.
+    embed
+        Text embedder of all searches: a folder or hub id of a Sentence Transformers model, or a name that
+        `agentaudio models list` shows. `default` stands for the English one that ships with agentaudio.
     instructions
         What the model is told about its task, before the conversation.
     mute
@@ -116,7 +120,8 @@ async def ask(
         tools=given,
         voice=voice,
         documents=documents,
-        voices=voices if encoder is None else open_voices(voices, encoder=encoder),
+        embed=embed,
+        voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
         instructions=instructions,
         options=GenerateOptions(speak=not mute),
         approve=approve_on_terminal,

@@ -43,6 +43,7 @@ async def chat(
     documents: str = "demo",
     voices: str = "demo",
     encoder: str | None = None,
+    embed: str = "default",
     instructions: str | None = None,
     typed: bool = False,
     mute: bool = False,
@@ -75,6 +76,9 @@ async def chat(
     encoder
         Speaker encoder of that library, as `agentaudio voices ingest` was given it: campplus:FOLDER, wavlm:FOLDER,
         ecapa or the name of a plugin. Not needed for the embedded encoder.
+    embed
+        Text embedder of all searches: a folder or hub id of a Sentence Transformers model, or a name that
+        `agentaudio models list` shows. `default` stands for the English one that ships with agentaudio.
     instructions
         What the model is told about its task, before the conversation.
     typed
@@ -107,8 +111,8 @@ async def chat(
             out.print(mark(f"without sound: {missing}", "yellow"))
             hears = plays = False
     agent = Agent(
-        loaded, tools=given, voice=voice, documents=documents, instructions=instructions,
-        voices=voices if encoder is None else open_voices(voices, encoder=encoder),
+        loaded, tools=given, voice=voice, documents=documents, embed=embed, instructions=instructions,
+        voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
         options=GenerateOptions(speak=plays), approve=approve_on_terminal,
     )  # fmt: skip
     async with agent:

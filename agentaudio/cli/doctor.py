@@ -53,7 +53,7 @@ _PACKAGES = (
     ("trafilatura", "trafilatura", "web", "read_page, web_search, HTML files in search_documents"),
     ("pypdf", "pypdf", "documents", "PDF files in search_documents"),
     ("docx", "python-docx", "documents", "Word files in search_documents"),
-    ("sentence_transformers", "sentence-transformers", "embedders", "search by other text embedders"),
+    ("sentence_transformers", "sentence-transformers", "local", "search by other text embedders"),
     ("mcp", "mcp", "mcp", "tools of MCP servers, and `agentaudio mcp`"),
     ("av", "av", "containers", "reading WebM, MP4, M4A, AAC, AMR and WMA"),
     ("pyarrow", "pyarrow", "parquet", "voice manifests in Parquet"),

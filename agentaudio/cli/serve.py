@@ -18,6 +18,7 @@ from agentaudio.cli.console import mark, out
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.tools import Secrets
 from agentaudio.errors import MissingExtra, OptionError, did_you_mean
+from agentaudio.resources import open_voices
 from agentaudio.tools.discovery import find_tools
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ async def serve(
     voice: str | None = None,
     documents: str = "demo",
     voices: str = "demo",
+    encoder: str | None = None,
+    embed: str = "default",
     instructions: str | None = None,
     client_instructions: Literal["extend", "replace"] = "extend",
     origin: tuple[str, ...] = (),
@@ -75,6 +78,12 @@ async def serve(
         Folder of documents for search_documents; `demo` stands for those that ship with agentaudio.
     voices
         Folder of a voice library; `demo` stands for the voices that ship with agentaudio.
+    encoder
+        Speaker encoder of that library, as `agentaudio voices ingest` was given it: campplus:FOLDER, wavlm:FOLDER,
+        ecapa or the name of a plugin. Not needed for the embedded encoder.
+    embed
+        Text embedder of all searches: a folder or hub id of a Sentence Transformers model, or a name that
+        `agentaudio models list` shows. `default` stands for the English one that ships with agentaudio.
     instructions
         What the model is told about its task, before each conversation.
     client_instructions
@@ -128,7 +137,8 @@ async def serve(
     log_to(sys.stderr, requests=log)
     given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
     agent = Agent(
-        await load_or_fetch(model, option), tools=given, voice=voice, documents=documents, voices=voices,
+        await load_or_fetch(model, option), tools=given, voice=voice, documents=documents, embed=embed,
+        voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
         instructions=instructions,
     )  # fmt: skip
     server = Server(

@@ -22,7 +22,7 @@ from agentaudio.retrieval.text.splitting import Document, split
 from agentaudio.retrieval.vectors.faiss_index import FaissIndex
 from agentaudio.retrieval.vectors.id_set import IdSet
 from agentaudio.retrieval.vectors.plan import EXACT_UP_TO, ID_BYTES
-from agentaudio.text.embedding import Embed, default_embedder, load_embedder
+from agentaudio.text.embedding import Embed, embed_query, find_embedder
 from agentaudio.text.sentences import sentences
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class DocumentIndex:
         rerank: Rerank | None = None,
     ) -> None:  # fmt: skip
         self._folder = documents if isinstance(documents, Folder) else None
-        self._embed = _embedder(embed)
+        self._embed = find_embedder(embed)
         self._rerank = rerank
         self._refreshing = threading.Lock()
         self._looked = time.monotonic()
@@ -132,7 +132,7 @@ class DocumentIndex:
             self.prepare()
         passages, words, pool = self._passages, self._words, max(POOL, 3 * k)
         assert words is not None
-        vector = None if self._embed is None or self._vectors is None else self._embed([query])[0]
+        vector = None if self._embed is None or self._vectors is None else embed_query(self._embed, query)
         scored = hybrid_search(query, words, vector, self._vectors, pool)
         found = [replace(passages[id], score=round(score, 4)) for id, score in scored if id in passages]
         return found[:k] if self._rerank is None else _reranked(query, found[:pool], self._rerank)[:k]
@@ -191,12 +191,6 @@ class DocumentIndex:
     def _index_path(store: Path) -> Path:
         # Not STORE.json: an index deletes its old files STEM-*, and STORE-wal belongs to SQLite.
         return store.with_name(f"{store.name}.vectors.json")
-
-
-def _embedder(embed: Embed | str | None) -> Embed | None:
-    if not isinstance(embed, str):
-        return embed
-    return default_embedder() if embed == "default" else load_embedder(embed)
 
 
 def _bytes(dim: int) -> float:

@@ -22,7 +22,7 @@ from agentaudio.retrieval.voices.rows import excluded, with_attributes
 from agentaudio.retrieval.voices.score import ATTRIBUTES_ALONE, LEAST_TEXT_SCORE, likelihood, weigh
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import CalibratedSpeakerEncoder, SpeakerEncoder
-from agentaudio.text.embedding import Embed
+from agentaudio.text.embedding import Embed, embed_query, find_embedder
 from agentaudio.text.terms import search_terms
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Voice
@@ -61,7 +61,7 @@ class VoiceSearch:
 
     Changes that other processes make to the library are seen by the next search.
 
-    embed: text embedder; None searches by words only
+    embed: text embedder, or its name for `load_embedder`; None searches by words only
     encoder: speaker encoder for search by clip; None takes the library's
     speakers: index of speaker embeddings; None builds one in this process
     may_copy_talker: whether tools may use the voice of the person who is speaking as a reference
@@ -71,16 +71,16 @@ class VoiceSearch:
         self,
         library: VoiceLibrary,
         *,
-        embed: Embed | None = None,
+        embed: Embed | str | None = None,
         encoder: SpeakerEncoder | None = None,
         speakers: VectorIndex | None = None,
         may_copy_talker: bool = False,
     ) -> None:
         self.library = library
         self.may_copy_talker = may_copy_talker
-        self._embed = embed
+        self._embed = find_embedder(embed)
         self._encoder = encoder or library.encoder
-        self._indexes = VoiceIndexes(library, embed, speakers)
+        self._indexes = VoiceIndexes(library, self._embed, speakers)
         self._hides_private, self._owner = False, ""
 
     def seen_by(self, owner: str) -> VoiceSearch:
@@ -237,7 +237,7 @@ class VoiceSearch:
         rankings = [index.search(" ".join(terms), pool, among=fitting)]
         asked: Vectors | None = None
         if self._embed is not None and meanings is not None and text is not None:
-            asked = self._embed([text])[0]
+            asked = embed_query(self._embed, text)
             rankings.append(meanings.search(asked, pool, among=fitting))
         if vector is not None:
             rankings.append(self._indexes.speakers().search(vector, pool, among=fitting))
