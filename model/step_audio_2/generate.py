@@ -10,12 +10,13 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from agentaudio.conversation import AudioPart, Conversation, Message, TextPart, ToolSpec
-from agentaudio.errors import AgentAudioError, AudioError, BackendError, MissingExtra, OptionError
+from agentaudio.conversation import Conversation, TextPart, ToolSpec
+from agentaudio.errors import AgentAudioError, BackendError, MissingExtra, OptionError
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, ReferenceVoice
 from agentaudio.sound.audio import Audio
 
@@ -25,30 +26,26 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
 from agentaudio.model.generation.placement import chosen_device, chosen_dtype
-from agentaudio.model.generation.stop_strings import StopStrings
 from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS
 from agentaudio.model.step_audio_2.decoding.generation import Generation, Request, Weights
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
 from agentaudio.model.step_audio_2.decoding.sampling import Sampling
 from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.hub import HUB_ID, located
-from agentaudio.model.step_audio_2.language.dialect import Language, step_audio_2
-from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply
-from agentaudio.model.step_audio_2.language.system_prompts import system_prompt
+from agentaudio.model.step_audio_2.language.dialect import Language, Translation, step_audio_2
+from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply, check_sounds
+from agentaudio.model.step_audio_2.language.segments import Prompt
+from agentaudio.model.step_audio_2.language.system_prompts import with_system
 from agentaudio.model.step_audio_2.language.users_language import users_language
 from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint, read_config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.read_ahead import Reading
+from agentaudio.model.step_audio_2.settings import longest_sound_s, sampling_and_limit
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 from agentaudio.model.step_audio_2.tasks import DESCRIBE, TRANSCRIBE, TRANSLATE, Target, written
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
 
-MAX_TOKENS = 2048
-MAX_TOKENS_WITH_TOOLS = 4096
-"""Limits of an answer in the authors' examples for spoken dialogue, without and with tools."""
-SOUND_TOKENS_PER_S = 12.5
-SHARE_FOR_SOUND = 0.9
-"""Share of the context that sound may take; the rest is for words and the answer."""
 OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"})
 
 
@@ -101,7 +98,7 @@ class StepAudio2:
         self._think = think
         self._max_tokens = max_tokens
         self._prompts_lock = threading.Lock()
-        self._running: weakref.WeakSet[Delivery] = weakref.WeakSet()
+        self._running: weakref.WeakSet[Delivery | Reading] = weakref.WeakSet()
         self.capabilities = Capabilities(
             words_lead=True,
             hears=True,
@@ -110,7 +107,7 @@ class StepAudio2:
             calls_tools=True,
             streams_input=False,
             sample_rate_hz=SAMPLE_RATE,
-            max_audio_s=float(int(SHARE_FOR_SOUND * self._weights.context / SOUND_TOKENS_PER_S)),
+            max_audio_s=longest_sound_s(self._weights.context),
             languages=("zh", "en"),
             options=OPTIONS,
         )
@@ -206,7 +203,7 @@ class StepAudio2:
         weights = self._open()
         if options.max_tokens is None and self._max_tokens is not None:
             options = replace(options, max_tokens=self._max_tokens)
-        sampling, max_tokens = _sampling_and_limit(options, bool(tools))
+        sampling, max_tokens = sampling_and_limit(options, bool(tools))
         if not any(message.role == "user" for message in conversation):
             raise BackendError("there is nothing to answer: the conversation has no user message; add one")
 
@@ -267,13 +264,41 @@ class StepAudio2:
         async for _ in self.generate(conversation, tools=tools, options=options):
             pass
 
+    @property
+    def context_tokens(self) -> int:
+        """Tokens of the longest conversation with its answer: 16,384 for the published checkpoints."""
+        return self._open().context
+
+    def count_tokens(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        options: GenerateOptions = GenerateOptions(),
+    ) -> int:
+        """Tokens that `generate` would read, sound included. It blocks for some milliseconds."""
+        return len(self._prompt(conversation, tools, options)[0].ids)
+
+    async def read_ahead(
+        self,
+        conversation: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        options: GenerateOptions = GenerateOptions(),
+    ) -> None:
+        """Read a conversation into the prefix cache; see HasContext. One that does not fit is not read."""
+        prompt = partial(self._prompt, conversation, tools, options)
+        reading = Reading(lambda: prompt()[0], self._open(), self._kept, self._as_model_error)
+        self._running.add(reading)  # until its thread has ended, which holds it
+        await reading.run()
+
     async def aclose(self) -> None:
         """Stop all generations, which then raise BackendError, and free the weights and all states."""
         weights, self._weights, self.speech = self._weights, None, None
-        for delivery in (running := tuple(self._running)):
-            delivery.stop(BackendError(f"model {self.name!r} was closed while it was generating"))
-        for delivery in running:
-            await asyncio.to_thread(delivery.join)
+        for work in (running := tuple(self._running)):
+            work.stop(BackendError(f"model {self.name!r} was closed while it was generating"))
+        for work in running:
+            await asyncio.to_thread(work.join)
         self._kept.close()
         if weights is not None:
             weights.batch.close()
@@ -298,31 +323,27 @@ class StepAudio2:
         options: GenerateOptions,
         verbatim: bool,
     ) -> Request:
-        for message in conversation:
-            if any(isinstance(part, AudioPart) and not len(part.audio) for part in message.parts):
-                raise AudioError(f"a sound in a {message.role} message holds no samples; record it again")
+        prompt, translation = self._prompt(conversation, tools, options, verbatim=verbatim)
+        return Request(prompt, translation, sampling, max_tokens, options.stop, options.speak)
+
+    def _prompt(
+        self, conversation: Conversation, tools: Sequence[ToolSpec], options: GenerateOptions, *, verbatim: bool = False
+    ) -> tuple[Prompt, Translation]:
+        check_sounds(conversation)
         language = self._language or users_language(conversation, tools, language=options.language)
         if not verbatim:
-            conversation = self._with_system(conversation, bool(tools), language, options.language is not None)
+            conversation = with_system(
+                conversation,
+                language,
+                tools=bool(tools),
+                think=self._think,
+                names_language=options.language is not None,
+            )
         dialect = step_audio_2(language)
         with self._prompts_lock:
             translation = self._prompts.translation(conversation, tools, dialect=dialect)
-            reply: Reply = "speech" if options.speak else "text"
-            if self._think and not verbatim:
-                reply = "think"
-            prompt = self._prompts.build(conversation, tools, reply=reply, dialect=dialect)
-        return Request(prompt, translation, sampling, max_tokens, options.stop, options.speak)
-
-    def _with_system(
-        self, conversation: Conversation, tools: bool, language: Language, is_asked_for: bool
-    ) -> Conversation:
-        messages = list(conversation)
-        instructions = messages.pop(0).text if messages and messages[0].role == "system" else None
-        tools = tools or any(message.tool_calls for message in messages)
-        system = system_prompt(
-            language, instructions=instructions, tools=tools, think=self._think, names_language=is_asked_for
-        )
-        return Conversation([Message("system", (TextPart(system),)), *messages])
+            reply: Reply = "think" if self._think and not verbatim else "speech" if options.speak else "text"
+            return self._prompts.build(conversation, tools, reply=reply, dialect=dialect), translation
 
     def _as_model_error(self, failure: Exception) -> Exception:
         if isinstance(failure, AgentAudioError):
@@ -373,22 +394,3 @@ def load(
         max_tokens=max_tokens,
         speech=speech,
     )
-
-
-def _sampling_and_limit(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
-    """The authors' settings where an option is None. Raises OptionError for options out of range."""
-    usual = Sampling()
-    sampling = Sampling(
-        temperature=usual.temperature if options.temperature is None else options.temperature,
-        top_p=usual.top_p if options.top_p is None else options.top_p,
-        repetition_penalty=(
-            usual.repetition_penalty if options.repetition_penalty is None else options.repetition_penalty
-        ),
-        seed=options.seed,
-    )
-    StopStrings(options.stop)
-    if options.max_tokens is None:
-        return sampling, MAX_TOKENS_WITH_TOOLS if tools else MAX_TOKENS
-    if not isinstance(options.max_tokens, int) or options.max_tokens < 1:
-        raise OptionError(f"max_tokens is {options.max_tokens!r}; give an integer, at least 1")
-    return sampling, options.max_tokens

@@ -18,7 +18,7 @@ from agentaudio.conversation import (
     ToolCall,
     ToolSpec,
 )
-from agentaudio.errors import ConversationError
+from agentaudio.errors import AudioError, ConversationError
 from agentaudio.model.step_audio_2.language.dialect import Dialect, Translation, step_audio_2
 from agentaudio.model.step_audio_2.language.interleave import END_THINK, THINK, interleave
 from agentaudio.model.step_audio_2.language.segments import (
@@ -247,6 +247,13 @@ class PromptBuilder:
             else:
                 items.append(_item(message, part))
         return tuple(items)
+
+
+def check_sounds(conversation: Conversation) -> None:
+    """Raises AudioError for a sound without samples."""
+    for message in conversation:
+        if any(isinstance(part, AudioPart) and not len(part.audio) for part in message.parts):
+            raise AudioError(f"a sound in a {message.role} message holds no samples; record it again")
 
 
 def _own_codes(part: SpeechPart) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from agentaudio.conversation import Conversation, Message, TextPart
 from agentaudio.model.step_audio_2.language.dialect import Language
 
 _WEEKDAYS_ZH = "一二三四五六日"
@@ -66,3 +67,18 @@ def system_prompt(
     lines += [words["think"]] if think else []
     lines += [words["answer"]] if names_language else []
     return "\n".join(line for line in (*lines, today_line(language, today)) if line)
+
+
+def with_system(
+    conversation: Conversation, language: Language, *, tools: bool, think: bool, names_language: bool
+) -> Conversation:
+    """The conversation with the system message in front: its own one, completed, or the default.
+
+    tools: whether the agent has tools; calls in the conversation count as well
+    think, names_language: as in `system_prompt`
+    """
+    messages = list(conversation)
+    instructions = messages.pop(0).text if messages and messages[0].role == "system" else None
+    tools = tools or any(message.tool_calls for message in messages)
+    system = system_prompt(language, instructions=instructions, tools=tools, think=think, names_language=names_language)
+    return Conversation([Message("system", (TextPart(system),)), *messages])
