@@ -52,6 +52,7 @@ async def checked(
 ) -> AsyncGenerator[Delta, None]:
     """Yield the deltas of one generation, with an `End` as the last; it is added if the model emits none.
 
+    The usage of `End` has `output_characters` and `output_sound_s` for every model, besides what the model counts.
     Sound is resampled to the model's `sample_rate_hz`, and dropped when `options.speak` is False.
     A call whose id is in `used_ids`, empty or too long gets a new id. The ids of all calls are added to the set.
     A generation that reaches a limit is closed there. The event loop gets its turn every HOLD_S at least,
@@ -102,7 +103,7 @@ async def checked(
                 break
     if sound is not None and len(rest := sound.finish()) and options.speak:
         yield AudioDelta(rest)
-    yield end
+    yield replace(end, usage={**meter.usage(), **end.usage})
 
 
 class _Meter:
@@ -111,6 +112,7 @@ class _Meter:
     def __init__(self, model: SpeechLM, limits: Limits) -> None:
         self._name, self._limits = model.name, limits
         self._calls, self._characters, self._sound_s, self._tokens_s = 0, 0, 0.0, 0.0
+        self._words = 0  # characters of the answer, without those of citations
         self._codec: tuple[str, float] | None = None
         self._loop_ran = time.perf_counter()
 
@@ -149,6 +151,7 @@ class _Meter:
             case TextDelta(text=text):
                 delta = TextDelta(text[:characters]) if len(text) > characters else delta
                 self._characters += len(text)
+                self._words += len(delta.text)
             case CitationDelta(citation=cited):
                 self._characters += len(cited.title) + len(cited.source) + len(cited.quote)
             case AudioDelta(audio=audio):
@@ -159,6 +162,11 @@ class _Meter:
                 delta = TokensDelta(tokens.until(sound_s - self._tokens_s))
                 self._tokens_s += len(tokens.ids) / tokens.rate_hz
         return delta
+
+    def usage(self) -> dict[str, float]:
+        """What can be counted for every model."""
+        sound_s = round(max(self._sound_s, self._tokens_s), 3)
+        return {"output_characters": self._words, "output_sound_s": sound_s}
 
     def is_full(self) -> bool:
         """Whether the generation must end here."""

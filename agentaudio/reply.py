@@ -47,7 +47,8 @@ class Reply(PlainForm):
     citations: passages that the answer used
     output: the answer as data, an instance of the agent's `output`; None without one
     stopped_by: the check or the usage limit that ended the turn; empty when it was something else
-    usage: counts by name, such as `input_tokens` and `output_tokens`, summed over all steps
+    usage: counts by name, summed over all steps: `output_characters` and `output_sound_s` for every model, and what the
+        model counts, such as `input_tokens` and `output_tokens`
     timings: seconds from the start of the turn to `heard`, `first_audio` and `total`
     """
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.limited import Limited, called, said
 
-from agentaudio import Agent, Session, tool
+from agentaudio import Agent, Session, SqliteStore, tool
 from agentaudio.compaction import Compacted
 from agentaudio.compactor import UNTOUCHED
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart, TextPart
@@ -183,6 +184,22 @@ async def test_other_models_and_short_talks_start_no_task() -> None:
         await session.run("hello")
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "agentaudio-compaction"]
     assert session.conversation.messages == model.read[-1].messages + [session.conversation.messages[-1]]
+
+
+async def test_the_store_keeps_everything_and_gets_the_transcripts(tmp_path: Path) -> None:
+    model = Limited(lambda _: said("I say this.", 60))
+    async with SqliteStore(tmp_path / "talks.sqlite3", keep_sound=True) as store:
+        session = await store.session(Agent(model), "ana")
+        while len(model.heard) < 3 or not model.summarised:
+            await told(session, speech(2))
+        await store.leave("ana")
+        stored, _ = await store.load("ana")
+    parts = [part for message in stored for part in message.parts]
+    sounds = [part for part in parts if isinstance(part, AudioPart)]
+    assert 2 * len(sounds) == len(stored) and all(part.audio.duration == 2 for part in sounds)
+    assert [part.transcript for part in sounds[:3]] == ["sound 1", "sound 2", "sound 3"]
+    assert sounds[-1].transcript is None
+    assert all(part.tokens is not None and len(part.tokens.ids) == 60 for part in parts if isinstance(part, SpeechPart))
 
 
 async def test_the_question_for_a_summary_is_chinese_in_a_chinese_talk() -> None:

@@ -240,8 +240,8 @@ async def test_the_reason_of_the_model_reaches_the_reply() -> None:
     seen = await all_events(session)
     finished = [event for event in seen if isinstance(event, events.StepFinished)]
     assert [(event.step, event.reason, dict(event.usage)) for event in finished] == [
-        (1, "stop", {}),
-        (2, "length", {"output_tokens": 3, "input_tokens": 10}),
+        (1, "stop", {"output_characters": 0, "output_sound_s": 0.0}),
+        (2, "length", {"output_tokens": 3, "input_tokens": 10, "output_characters": 8, "output_sound_s": 0.0}),
     ]
     end = seen[-1]
     assert isinstance(end, events.TurnFinished) and end.reply.stop == "length"
@@ -251,7 +251,8 @@ async def test_usage_is_added_up_over_the_steps() -> None:
     first = [*_call("a"), End("tool_calls", {"input_tokens": 10, "output_tokens": 2})]
     second = [TextDelta("Done."), End("stop", {"input_tokens": 20, "cached_tokens": 5})]
     reply = await Agent(scripted(first, second)).run("go")
-    assert dict(reply.usage) == {"input_tokens": 30, "output_tokens": 2, "cached_tokens": 5}
+    measured = {"output_characters": 5, "output_sound_s": 0.0}
+    assert dict(reply.usage) == {"input_tokens": 30, "output_tokens": 2, "cached_tokens": 5, **measured}
     assert reply.stop == "answered"
 
 

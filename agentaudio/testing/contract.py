@@ -51,6 +51,8 @@ class ModelContract:
             else:
                 assert reply.audio is not None and reply.audio.duration > 0
                 assert reply.audio.sample_rate == stage.model.capabilities.sample_rate_hz
+                assert reply.usage["output_sound_s"] > 0
+            assert reply.usage["output_characters"] >= len("The sky is blue.")
 
         self._play(scene)
 
