@@ -72,7 +72,7 @@ class Turn:
         self._added: list[Part] = []  # what the input put into the conversation
         self._given = 0  # number of runs that are the input: results of the caller
         self._tools = TurnTools(setup, state, self._record, self._voice)
-        talk = Talk(self._asked, self._place, self._take_heard)
+        talk = Talk(self._place, self._take_heard)
         self._generations = Generations(setup, state, self._record, self._clock, options, talk)
 
     async def run(self, user: UserInput | None) -> Reply:
@@ -132,11 +132,6 @@ class Turn:
             self._add("user", *parts)
         if known := [part.transcript for part in parts if isinstance(part, AudioPart) and part.transcript is not None]:
             await self._take_heard(Heard(" ".join(known)))
-
-    def _asked(self) -> list[Part]:
-        """The words and sounds of the user that the model reads for the first time."""
-        earlier = (message for message in self._state.conversation if message.role == "user")
-        return list(self._added) or [part for message in earlier for part in message.parts]
 
     def _place(self, old: Part, new: Part | None) -> None:
         """Replace a part of the user's message; None removes it."""

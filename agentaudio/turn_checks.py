@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -30,6 +31,9 @@ from agentaudio.speech_gate import SpeechGate
 WITHHELD = "(The user's words were withheld by a check.)"
 """What the conversation holds in the place of words that a check has refused."""
 
+AT_ONCE = 16
+"""Number of earlier words of the user that are checked at the same time."""
+
 Begin = Callable[[GenerateOptions], AsyncGenerator[Delta, None]]
 """Begins the generation, with these options."""
 Speak = Callable[[AsyncGenerator[Delta, None]], AsyncGenerator[Delta, None]]
@@ -39,12 +43,10 @@ Speak = Callable[[AsyncGenerator[Delta, None]], AsyncGenerator[Delta, None]]
 class Talk:
     """What checks need of a turn.
 
-    asked: what the user has said since the last answer, and earlier words that no check has read
-    place: replaces a part of it; None removes the part
+    place: replaces a part of what the user said; None removes the part
     heard: takes the user's words, once they are recognised
     """
 
-    asked: Callable[[], Sequence[Part]]
     place: Callable[[Part, Part | None], None]
     heard: Callable[[Heard], Awaitable[None]]
 
@@ -65,7 +67,7 @@ class TurnChecks:
         progressed: Callable[[Delta], None],
     ) -> None:
         self._setup, self._state, self._record = setup, state, record
-        self._asked, self._place, self._heard = talk.asked, talk.place, talk.heard
+        self._place, self._heard = talk.place, talk.heard
         self._progressed = progressed
         self._awaited: list[AudioPart] = []  # sounds of the user whose words only the model will know
         self._speak: Speak | None = None  # gives sound to words that are not spoken by the stages that follow
@@ -102,9 +104,12 @@ class TurnChecks:
                 yield delta
 
     async def _read(self, options: GenerateOptions) -> Stop | None:
-        """Check what the user said; returns what is said in place of an answer when that is refused."""
+        """Check what the user said, and earlier words that no check has read.
+
+        Returns what is said in place of an answer when the latest words are refused.
+        """
+        unheard = [part for part in self._asked if isinstance(part, AudioPart) and part.transcript is None]
         latest = self._state.conversation.unanswered
-        unheard = [part for part in self._asked() if isinstance(part, AudioPart) and part.transcript is None]
         if unheard and isinstance(self._setup.model, Recognises):
             await self._recognise(self._setup.model, unheard, options)
             latest = self._state.conversation.unanswered
@@ -112,11 +117,17 @@ class TurnChecks:
             raise CheckError("an earlier sound of the user has no words that an input check can read; transcribe it")
         else:
             self._awaited = unheard
+        words = [(part, text) for part in self._asked if (text := _text(part)) and text != WITHHELD]
+        unknown = list(dict.fromkeys(text for _, text in words if text not in self._state.judged))
+        for start in range(0, len(unknown), AT_ONCE):
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for text in unknown[start : start + AT_ONCE]:
+                        tasks.create_task(self._judged(text))
+            except BaseExceptionGroup as group:
+                raise group.exceptions[0] from None
         refused: Judgement | None = None
-        for part in self._asked():
-            text = part.text if isinstance(part, TextPart) else part.transcript if isinstance(part, AudioPart) else None
-            if not text or text == WITHHELD:
-                continue
+        for part, text in words:
             found = await self._judged(text)
             if found.stop is not None:
                 self._place(part, TextPart(WITHHELD))
@@ -124,6 +135,10 @@ class TurnChecks:
             elif found.text != text:
                 self._place(part, TextPart(found.text))
         return None if refused is None else self._stop(refused)
+
+    @property
+    def _asked(self) -> list[Part]:
+        return [part for message in self._state.conversation if message.role == "user" for part in message.parts]
 
     async def _recognise(self, model: Recognises, unheard: Sequence[AudioPart], options: GenerateOptions) -> None:
         """Let the model recognise sounds of the user before it answers."""
@@ -277,6 +292,10 @@ async def _words(text: str) -> AsyncGenerator[Delta, None]:
     if text:
         yield TextDelta(text)
     yield End()
+
+
+def _text(part: Part) -> str | None:
+    return part.text if isinstance(part, TextPart) else part.transcript if isinstance(part, AudioPart) else None
 
 
 def _holds(parts: Sequence[Part], part: Part) -> bool:

@@ -128,7 +128,7 @@ async def test_words_of_the_user_that_arrive_after_the_answer_hold_it_back() -> 
     assert [event.type for event in found][2] == "heard" and reply_of(found).text == "Hello there."
 
 
-async def test_a_conversation_from_outside_is_checked_as_a_whole_and_each_word_once() -> None:
+async def test_words_of_a_conversation_that_is_gone_on_with_are_checked_as_a_whole_and_each_word_once() -> None:
     read: list[str] = []
 
     def reads(text: str) -> Stop | None:
@@ -136,13 +136,15 @@ async def test_a_conversation_from_outside_is_checked_as_a_whole_and_each_word_o
         return no_prices(text)
 
     model = OwnSound("One.", "Two.", "Three.")
-    session = Agent(model, input_checks=[reads]).session(plays=False)
     told = Conversation()
     for role, text in ("user", "three euro"), ("assistant", "No."), ("user", "what is the time"):
         told.add(role, text)  # type: ignore[arg-type]
+    session = Agent(model, input_checks=[reads]).session(told, plays=False)
+    assert (await session.run("and now")).stop == "answered" and read.pop() == "and now"
     for _ in range(2):
         assert [event async for event in session.respond(told)][-1].reply.stop == "answered"  # type: ignore[union-attr]
-    assert [message.text for message in model.asked[0]] == [WITHHELD, "No.", "what is the time"]
+    for asked in model.asked:
+        assert [message.text for message in asked][:3] == [WITHHELD, "No.", "what is the time"]
     assert read == ["three euro", "what is the time"]
 
 

@@ -21,6 +21,11 @@ from agentaudio.session import Session
 FILLER_S = 1.5
 
 
+def _is_mute(event: Event) -> bool:
+    """Whether a usage limit has ended a turn before anything was said."""
+    return isinstance(event, events.TurnFinished) and event.reply.stop == "usage_limit" and not event.reply.text
+
+
 class Answers:
     """Runs one turn at a time, passes on its events, and knows how far its sound was played.
 
@@ -117,7 +122,7 @@ class Answers:
                             filler.cancel()
                     if isinstance(event, events.TurnFinished):
                         self._said(event.reply.text)
-                    failed = isinstance(event, events.TurnFailed)
+                    failed = isinstance(event, events.TurnFailed) or _is_mute(event)
                     await self._out.put(event)
         if failed and number > self._stopped:
             await self.notices.say(self.notices.apology(), "failure", speaker, self._session.voice)

@@ -26,6 +26,8 @@ WHY = {
     "length": "cut off at a length limit",
     "tool_calls": "waits for the results of calls",
     "max_steps": "the last step",
+    "refused": "stopped by a check",
+    "usage_limit": "a usage limit was reached",
 }
 """Ends of turns that a reader should know of."""
 

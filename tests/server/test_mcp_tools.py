@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,13 @@ class Mouth(Rehearsed):
     """Speaks the word "long" until somebody stops it."""
 
     async def say(
-        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+        self, text: str | AsyncIterator[str], *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:
         self.running += 1
         try:
             async for sound in super().say(text, voice=voice, language=language):
                 yield sound
-            while "long" in text:
+            while isinstance(text, str) and "long" in text:
                 await asyncio.sleep(0.01)
         finally:
             self.running -= 1

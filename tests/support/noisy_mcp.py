@@ -10,7 +10,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 from agentaudio.agent import Agent
@@ -32,7 +32,7 @@ def note(line: str) -> None:
 
 class Noisy(Scripted):
     async def say(
-        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+        self, text: str | AsyncIterator[str], *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:
         print("print")
         sys.stdout.flush()
@@ -42,7 +42,7 @@ class Noisy(Scripted):
         try:
             async for sound in super().say(text, voice=voice, language=language):
                 yield sound
-            while "long" in text:
+            while isinstance(text, str) and "long" in text:
                 await asyncio.sleep(0.01)
         finally:
             note("ends")

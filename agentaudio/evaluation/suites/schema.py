@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from agentaudio.live.latency import STAGES
-from agentaudio.reply import Stop
+from agentaudio.reply import StopReason
 
 Stage = Literal["decision", "heard", "first_token", "first_sound", "first_played", "total"]
 assert get_args(Stage) == STAGES
@@ -116,7 +116,7 @@ class Expect(_Form):
     supported: Literal[True] | None = None
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] | None = None
     within: dict[Stage, Seconds] = Field(default_factory=dict)
-    stop: Stop | None = None
+    stop: StopReason | None = None
     result_of: Names | None = None
     stops_agent_within_s: Seconds | None = None
     agent_goes_on: Literal[True] | None = None

@@ -90,8 +90,13 @@ async def chunks(turn: ChatTurn, model: str, events: AsyncGenerator[Event, None]
         yield _frame(turn, model, "chat.completion.chunk", []) | {"usage": usage(reply)}
 
 
+FINISH_REASONS: dict[str, str] = {
+    "tool_calls": "tool_calls", "length": "length", "usage_limit": "length", "refused": "content_filter",
+}  # fmt: skip
+
+
 def finish_reason(reply: Reply) -> str:
-    return {"tool_calls": "tool_calls", "length": "length"}.get(reply.stop, "stop")
+    return FINISH_REASONS.get(reply.stop, "stop")
 
 
 def usage(reply: Reply) -> dict[str, Any]:

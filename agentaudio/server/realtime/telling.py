@@ -15,6 +15,9 @@ from agentaudio.server.realtime.context import Context
 from agentaudio.server.realtime.response import Response
 from agentaudio.server.realtime.voices import shown
 
+INCOMPLETE = {"length": "max_output_tokens", "usage_limit": "max_output_tokens", "refused": "content_filter"}
+"""Why an answer is not whole, by the stop of its turn."""
+
 AFTER_SPEECH_S = 0.03
 """Between the end of the user's speech and a call: some clients lose results that come before they are ready."""
 
@@ -74,9 +77,7 @@ class Telling:
                 if reply.stop == "interrupted":
                     response.cancel("client_cancelled")
                 else:
-                    await response.complete(
-                        reply.usage, reason="max_output_tokens" if reply.stop == "length" else None
-                    )  # fmt: skip
+                    await response.complete(reply.usage, reason=INCOMPLETE.get(reply.stop))
             case events.TurnFailed(error=error):
                 metrics.turns.labels("failed").inc()
                 await response.step_ended()
