@@ -92,6 +92,11 @@ class Client:
         except TimeoutError:
             raise AssertionError(f"no {kind} within {at_most} s: {self.types()}") from None
 
+    def forget(self) -> None:
+        """Keep no event that has come."""
+        self.events.clear()
+        self._read = 0
+
     def types(self, *, deltas: bool = False) -> list[str]:
         return [event["type"] for event in self.events if deltas or not event["type"].endswith(".delta")]
 

@@ -10,7 +10,9 @@ from typing import Any
 from agentaudio.live.session import LiveSession
 from agentaudio.server.auth import Caller
 from agentaudio.server.realtime.history import History
+from agentaudio.server.realtime.items import ItemLimits
 from agentaudio.server.realtime.outgoing import Outgoing
+from agentaudio.server.realtime.request import Request
 from agentaudio.server.realtime.session_object import SessionObject
 from agentaudio.server.realtime.voices import find_voice
 from agentaudio.server.state import ServerState
@@ -45,6 +47,20 @@ class Context:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds of one sound that are taken."""
+        return min(self.state.settings.sound_s, self.setup.model.capabilities.max_audio_s)
+
+    @property
+    def limits(self) -> ItemLimits:
+        """What an item of the client may hold."""
+        return ItemLimits(self.settings.input_format, self.longest_s, self.state.settings.text_chars)
+
+    def request(self, given: Any) -> Request:
+        """Read a `response.create`. given: its `response`; None for one that the server begins. Raises Refusal."""
+        return Request.of(self.settings, given, self.history, self.limits)
 
     async def find_voice(self, wanted: str, param: str) -> Voice | None:
         """A voice that the caller may use; None is the agent's own. Raises Refusal."""

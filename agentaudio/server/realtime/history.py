@@ -9,7 +9,7 @@ from typing import Any
 
 from agentaudio.conversation import AudioPart, Conversation, Part, SpeechPart, TextPart, ToolCall, ToolOutput
 from agentaudio.model.call_arguments import read_arguments
-from agentaudio.server.realtime.items import FunctionCall, FunctionOutput, Item, Message
+from agentaudio.server.realtime.items import FunctionCall, FunctionOutput, Item, Message, text_length
 from agentaudio.server.realtime.refusal import Refusal
 from agentaudio.server.realtime.share import Share
 from agentaudio.sound.audio import Audio
@@ -17,6 +17,7 @@ from agentaudio.tools.execution import without_result
 
 SOUND_KEPT = 20
 """Responses and user turns whose sound is kept; of older ones the words are, where they are known."""
+LOST = "(The sound of what the user said here was not kept.)"
 NOTHING_SAID = "(The user has not said anything yet.)"
 
 
@@ -24,10 +25,13 @@ class History:
     """The items, and where each response stands among them.
 
     most: number of items that it takes
+    text_chars: of all items together
+    sound_s: of the user whose sound is kept; of older ones the words are, where they are known
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, *, text_chars: int, sound_s: float) -> None:
+        self._most, self._text_chars, self._sound_s = most, text_chars, sound_s
+        self._lengths: dict[str, int] = {}
         self._entries: list[Item | Share] = []
         self._items: dict[str, Item] = {}
 
@@ -40,10 +44,22 @@ class History:
     def get(self, item_id: Any) -> Item | None:
         return self._items.get(item_id) if isinstance(item_id, str) else None
 
-    def add(self, item: Item, previous_id: str | None = None) -> str | None:
-        """Add an item at the end, or after another; "root" is the beginning. Returns the id of the item before it.
+    def append(self, item: Item) -> str | None:
+        """Add an item of the conversation itself at the end, which pushes out the oldest ones where there are too many.
 
-        Raises Refusal for an id that is there already, an unknown one before it, and too many items.
+        Returns the id of the item before it.
+        """
+        while len(self._items) >= self._most:
+            oldest = self._entries.pop(0)
+            if not isinstance(oldest, Share):
+                del self._items[oldest.id], self._lengths[oldest.id]
+        return self._insert(item, len(self._entries))
+
+    def add(self, item: Item, previous_id: str | None = None) -> str | None:
+        """Add an item of the client at the end, or after another; "root" is the beginning.
+
+        Returns the id of the item before it. Raises Refusal for an id that is there already, an unknown one before
+        it, and too many items.
         """
         if item.id in self._items:
             raise Refusal(
@@ -51,9 +67,11 @@ class History:
                 code="item_create_duplicate_item_id",
                 param="item.id",
             )
-        if len(self._items) >= self._most:
+        chars = sum(self._lengths.values())
+        if len(self._items) >= self._most or chars + text_length(item) > self._text_chars:
             raise Refusal(
-                f"The conversation has {self._most} items, the most that this server keeps; delete some first.",
+                f"The conversation has {len(self._items)} items with {chars} characters; this server keeps "
+                f"{self._most} items and {self._text_chars} characters. Delete some first.",
                 code="conversation_too_long", param="item",
             )  # fmt: skip
         if previous_id is None:
@@ -67,8 +85,14 @@ class History:
                 f"There is no item '{previous_id[:60]}' after which to put the new one.",
                 code="item_create_invalid_previous_item_id", param="previous_item_id",
             )  # fmt: skip
+        return self._insert(item, place)
+
+    def _insert(self, item: Item, place: int) -> str | None:
         self._entries.insert(place, item)
         self._items[item.id] = item
+        self._lengths[item.id] = text_length(item)
+        if isinstance(item, Message) and item.role == "user":
+            self._age_users()
         return next((one.id for one in reversed(self._entries[:place]) if not isinstance(one, Share)), None)
 
     def before(self, item_id: str) -> str | None:
@@ -92,6 +116,7 @@ class History:
             raise Refusal(
                 f"There is no item '{item_id[:60]}' to delete.", code="item_delete_invalid_item_id", param="item_id"
             )
+        del self._lengths[item_id]
         self._entries = [one for one in self._entries if one is not item]
         for share in self._shares():
             share.remove(item_id)
@@ -151,14 +176,30 @@ class History:
         return [one for one in self._entries if isinstance(one, Share)]
 
     def _age(self) -> None:
-        shares, users = self._shares(), [one for one in self if isinstance(one, Message) and one.role == "user"]
+        shares = self._shares()
         if len(shares) > SOUND_KEPT:
             shares[-SOUND_KEPT - 1].age()
-        for user in users[-SOUND_KEPT - 5 : -SOUND_KEPT]:
-            user.parts = [
-                TextPart(part.transcript) if isinstance(part, AudioPart) and part.transcript else part
-                for part in user.parts
-            ]
+
+    def _age_users(self) -> None:
+        """Let go of the sound of old turns of the user."""
+        users, sound_s = 0, 0.0
+        for entry in reversed(self._entries):
+            if not isinstance(entry, Message) or entry.role != "user":
+                continue
+            seconds = sum(part.audio.duration for part in entry.parts if isinstance(part, AudioPart))
+            if not seconds:
+                continue
+            users, sound_s = users + 1, sound_s + seconds
+            if sound_s > self._sound_s or users > SOUND_KEPT:
+                must = sound_s > self._sound_s and users > 1
+                entry.parts = [_without_sound(part, must=must) for part in entry.parts]
+
+
+def _without_sound(part: TextPart | AudioPart, *, must: bool) -> TextPart | AudioPart:
+    """The words of a part. must: its sound is not kept, also where its words are not known"""
+    if isinstance(part, AudioPart) and (part.transcript or must):
+        return TextPart(part.transcript or LOST)
+    return part
 
 
 class _Reading:

@@ -17,8 +17,25 @@ from agentaudio.sound.audio import Audio
 
 Status = Literal["completed", "incomplete", "in_progress"]
 LONGEST_ID = 128
+MOST_PARTS = 100
+MOST_SOUND_BYTES = 500_000
+"""Longer sound is left out of items: some clients close the connection at a frame of 1 MiB."""
 LONGEST_CALL_ID = 32
 """Characters. Clients replace longer ids of calls when they repeat a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLimits:
+    """What an item of a client may hold.
+
+    form: of its sound
+    sound_s: of all its sound, in seconds
+    text_chars: of all its text
+    """
+
+    form: SoundFormat
+    sound_s: float
+    text_chars: int
 
 
 def new_id(prefix: str) -> str:
@@ -44,7 +61,7 @@ class Message:
     sound: bool = False
 
     def to_wire(self, form: SoundFormat | None = None) -> dict[str, Any]:
-        """The item. form: also the user's sound, in this format"""
+        """The item. form: also the user's sound, in this format, if it is at most MOST_SOUND_BYTES long"""
         return {
             "id": self.id, "object": "realtime.item", "type": "message", "status": self.status, "role": self.role,
             "content": self._content(form),
@@ -57,7 +74,7 @@ class Message:
         for part in self.parts:
             if isinstance(part, AudioPart):
                 one: dict[str, Any] = {"type": "input_audio", "transcript": self.transcript or part.transcript}
-                if form is not None:
+                if form is not None and part.audio.duration * form.rate_hz * form.sample_bytes <= MOST_SOUND_BYTES:
                     sound = form.encode(part.audio.resample(form.rate_hz))
                     one["audio"] = base64.b64encode(sound).decode("ascii")
                 found.append(one)
@@ -107,8 +124,28 @@ def output_part(text: str, *, sound: bool) -> dict[str, Any]:
     return {"type": "output_audio", "transcript": text} if sound else {"type": "output_text", "text": text}
 
 
-def read_item(value: Any, form: SoundFormat, *, longest_s: float, param: str = "item") -> Item:
-    """An item that a client makes. form: of its sound; longest_s: of that sound, in seconds. Raises Refusal."""
+def text_length(item: Item) -> int:
+    """Characters of an item."""
+    match item:
+        case Message(parts=parts, said=said):
+            texts = [part.text if isinstance(part, TextPart) else part.transcript for part in parts]
+            return sum(len(text) for text in (said, *texts) if text)
+        case FunctionCall(arguments=text) | FunctionOutput(output=text):
+            return len(text)
+
+
+def read_item(value: Any, limits: ItemLimits, *, param: str = "item") -> Item:
+    """An item that a client makes. Raises Refusal."""
+    item = _read_item(value, limits, param)
+    if text_length(item) > limits.text_chars:
+        raise Refusal(
+            f"'{param}' has more than the {limits.text_chars} characters that the server takes.",
+            code="string_above_max_length", param=param,
+        )  # fmt: skip
+    return item
+
+
+def _read_item(value: Any, limits: ItemLimits, param: str) -> Item:
     if not isinstance(value, dict):
         raise wrong_type(param, "an object")
     item_id = value.get("id")
@@ -118,7 +155,7 @@ def read_item(value: Any, form: SoundFormat, *, longest_s: float, param: str = "
         raise Refusal(f"Invalid value for '{param}.id': 1 to {LONGEST_ID} characters.", param=f"{param}.id")
     match value.get("type", "message" if "role" in value else None):
         case "message":
-            return _message(value, item_id, form, longest_s, param)
+            return _message(value, item_id, limits, param)
         case "function_call":
             name, arguments = _text(value, "name", param), value.get("arguments", "")
             if not isinstance(arguments, str):
@@ -148,7 +185,7 @@ def decode_base64(value: Any, param: str) -> bytes:
         raise Refusal(f"Invalid '{param}': not valid base64.", code="invalid_base64", param=param) from None
 
 
-def _message(value: Mapping[str, Any], item_id: str, form: SoundFormat, longest_s: float, param: str) -> Message:
+def _message(value: Mapping[str, Any], item_id: str, limits: ItemLimits, param: str) -> Message:
     role = value.get("role")
     if role == "developer":
         role = "system"
@@ -160,18 +197,29 @@ def _message(value: Mapping[str, Any], item_id: str, form: SoundFormat, longest_
     content = value.get("content")
     if isinstance(content, str):
         content = [{"type": "input_text", "text": content}]
-    if not isinstance(content, list):
-        raise wrong_type(f"{param}.content", "a list")
+    if not isinstance(content, list) or len(content) > MOST_PARTS:
+        raise wrong_type(f"{param}.content", f"a list of at most {MOST_PARTS} parts")
+    sound_s = 0.0
     parts: list[TextPart | AudioPart] = []
     for number, one in enumerate(content):
         place = f"{param}.content[{number}]"
-        part = _part(one, form, longest_s, place)
+        part = _part(one, limits, place)
         if part is not None:
             parts.append(part)
+        sound_s += part.audio.duration if isinstance(part, AudioPart) else 0.0
+        if sound_s > limits.sound_s:
+            raise _too_long(place, limits)
     return Message(item_id, role, parts)
 
 
-def _part(value: Any, form: SoundFormat, longest_s: float, place: str) -> TextPart | AudioPart | None:
+def _too_long(place: str, limits: ItemLimits) -> Refusal:
+    return Refusal(
+        f"The sound up to '{place}.audio' is longer than {limits.sound_s:g} s.", code="audio_too_long",
+        param=f"{place}.audio",
+    )  # fmt: skip
+
+
+def _part(value: Any, limits: ItemLimits, place: str) -> TextPart | AudioPart | None:
     kind = value.get("type") if isinstance(value, dict) else None
     if kind in ("input_text", "output_text", "text"):
         text = value.get("text")
@@ -183,10 +231,9 @@ def _part(value: Any, form: SoundFormat, longest_s: float, place: str) -> TextPa
         words = words if isinstance(words, str) and words.strip() else None
         if value.get("audio") and kind == "input_audio":
             content = decode_base64(value["audio"], f"{place}.audio")
-            if len(content) / (form.sample_bytes * form.rate_hz) > longest_s:
-                raise Refusal(
-                    f"'{place}.audio' is longer than {longest_s:g} s.", code="audio_too_long", param=f"{place}.audio"
-                )
+            form = limits.form
+            if len(content) / (form.sample_bytes * form.rate_hz) > limits.sound_s:
+                raise _too_long(place, limits)
             sound = form.decode(content[: len(content) - len(content) % form.sample_bytes])
             return AudioPart(as_heard(sound), words) if len(sound) else None
         return None if words is None else TextPart(words)

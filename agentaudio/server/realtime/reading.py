@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from agentaudio.server.realtime.refusal import Refusal
 
+LONGEST_EVENT_ID = 512
 DEEPEST = 64
 """Levels of objects and lists in an event; schemas of tools have a dozen."""
 _SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
@@ -34,7 +35,7 @@ def read_event(message: str | bytes) -> Mapping[str, Any]:
 def event_id(event: Any) -> str | None:
     """The id that a client gave its event."""
     found = event.get("event_id") if isinstance(event, Mapping) else None
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, str) and len(found) <= LONGEST_EVENT_ID else None
 
 
 def _refuse(constant: str) -> NoReturn:

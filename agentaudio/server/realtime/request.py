@@ -10,7 +10,7 @@ from agentaudio.conversation import Conversation
 from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.server.realtime.formats import SoundFormat, read_format
 from agentaudio.server.realtime.history import History
-from agentaudio.server.realtime.items import Item, read_item
+from agentaudio.server.realtime.items import Item, ItemLimits, read_item, text_length
 from agentaudio.server.realtime.refusal import Refusal, wrong_type
 from agentaudio.server.realtime.session_object import (
     SessionObject,
@@ -52,7 +52,7 @@ class Request:
     is_plain: bool = True
 
     @classmethod
-    def of(cls, session: SessionObject, given: Any, history: History, *, longest_s: float) -> Request:
+    def of(cls, session: SessionObject, given: Any, history: History, limits: ItemLimits) -> Request:
         """Read a `response.create`. given: its `response`; None for one that the server begins. Raises Refusal."""
         own = Request(
             speaks=session.speaks, tools=tuple(session.tools), tool_choice=session.tool_choice,
@@ -79,7 +79,7 @@ class Request:
         if given.get("conversation") not in (None, "auto", "none"):
             raise Refusal("Supported values are: 'auto', 'none'.", param="response.conversation")
         if given.get("input") is not None:
-            changes["items"] = _input(given["input"], session, history, longest_s)
+            changes["items"] = _input(given["input"], history, limits)
         asked = changes.keys() & {"instructions", "tools", "tool_choice", "items"} or changes["is_apart"]
         return replace(own, **changes, is_plain=not asked)
 
@@ -122,7 +122,7 @@ def _tools(value: Any, param: str) -> tuple[Mapping[str, Any], ...]:
     return tuple(read_tools(value, param))
 
 
-def _input(value: Any, session: SessionObject, history: History, longest_s: float) -> tuple[Item, ...]:
+def _input(value: Any, history: History, limits: ItemLimits) -> tuple[Item, ...]:
     if not isinstance(value, list) or len(value) > 1_000:
         raise wrong_type("response.input", "a list of items")
     found: list[Item] = []
@@ -137,7 +137,12 @@ def _input(value: Any, session: SessionObject, history: History, longest_s: floa
             found.append(item)
         else:
             place = f"response.input[{number}]"
-            found.append(read_item(one, session.input_format, longest_s=longest_s, param=place))
+            found.append(read_item(one, limits, param=place))
+    if sum(text_length(one) for one in found) > limits.text_chars:
+        raise Refusal(
+            f"'response.input' has more than the {limits.text_chars} characters that the server takes.",
+            code="string_above_max_length", param="response.input",
+        )  # fmt: skip
     return tuple(found)
 
 

@@ -179,7 +179,7 @@ class Response:
         self._output.append(item)
         self._post("response.output_item.added", response_id=self.id, output_index=index, item=wire, **self._own())
         if self._history is not None:
-            previous = self._history.add(item)
+            previous = self._history.append(item)
             self._post("conversation.item.added", previous_item_id=previous, item=wire)
         return index
 

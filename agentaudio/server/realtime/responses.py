@@ -65,9 +65,9 @@ class Responses:
         await self._idle.wait()
         await self._apart.settled()
 
-    async def create(self, given: Any, *, longest_s: float) -> None:
+    async def create(self, given: Any) -> None:
         """A client asks for a response. Raises Refusal."""
-        request = Request.of(self._context.settings, given, self._history, longest_s=longest_s)
+        request = self._context.request(given)
         if not request.is_apart and (self._active is not None or self._due is not None):
             self._owed |= self._unseen
             raise Refusal(
@@ -94,7 +94,7 @@ class Responses:
             return
         self._due = None
         try:
-            self._begin(Request.of(self._context.settings, None, self._history, longest_s=0), None)
+            self._begin(self._context.request(None), None)
         except Refusal as refusal:
             self._context.out.post(refusal.event(None))
 
@@ -216,7 +216,7 @@ class Responses:
 
     async def _begin_notice(self, notice: NoticeSpoken) -> None:
         """What the agent says of its own accord is a response, too."""
-        request = Request.of(self._context.settings, None, self._history, longest_s=0)
+        request = self._context.request(None)
         response = make_response(self._context, request, None, self._history)
         response.turn = notice.turn
         self._active = self._latest = response

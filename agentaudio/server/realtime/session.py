@@ -44,6 +44,8 @@ OWN_EVENTS = frozenset(
 )  # fmt: skip
 """What clients that ask for it get as `agentaudio.event`, because the protocol has no event for it."""
 NEWS_S = 0.3
+TEXTS = 10
+"""Texts of the greatest length that one conversation holds."""
 
 
 class RealtimeSession:
@@ -62,7 +64,8 @@ class RealtimeSession:
         if caller.session:
             self._settings.update(dict(caller.session))
         self._settings.wants_events |= wants_events
-        self.history = History(state.settings.messages)
+        limits = state.settings
+        self.history = History(limits.messages, text_chars=TEXTS * limits.text_chars, sound_s=limits.sound_s)
 
     async def __aenter__(self) -> Self:
         agent = self._state.agent
@@ -140,7 +143,8 @@ class RealtimeSession:
             case "conversation.item.retrieve":
                 self._retrieve(_item_id(event))
             case "response.create":
-                await self.responses.create(event.get("response") or {}, longest_s=self.user.longest_s)
+                given = event.get("response")
+                await self.responses.create({} if given is None else given)
             case "response.cancel":
                 await self.responses.cancel(event.get("response_id"))
             case "output_audio_buffer.clear":
@@ -212,7 +216,7 @@ class RealtimeSession:
         previous_id = event.get("previous_item_id")
         if not isinstance(previous_id, str | None):
             raise wrong_type("previous_item_id", "a string")
-        item = read_item(event.get("item"), self._settings.input_format, longest_s=self.user.longest_s)
+        item = read_item(event.get("item"), self._context.limits)
         previous = self.history.add(item, previous_id)
         self._out.announce(item, previous)
         if isinstance(item, FunctionOutput):

@@ -35,17 +35,12 @@ class UserSound:
         self._state, self._live = context.state, context.live
         self._settings, self._history = context.settings, context.history
         self._sound_in = SoundIn(context.settings.input_format)
-        self._buffer = InputBuffer(context.state.settings.sound_s)
+        self._buffer = InputBuffer(context.longest_s)
         self._refused: dict[str, float] = {}
         self._unheard = False  # the user has interrupted before anything of the answer was heard
         self.item_id: str | None = None  # of the turn that is open
         self._detection: Detection | None = None
         self._detect(self._wanted())
-
-    @property
-    def longest_s(self) -> float:
-        """Seconds of one sound that are taken."""
-        return min(self._state.settings.sound_s, self._context.setup.model.capabilities.max_audio_s)
 
     @property
     def idle_ms(self) -> int:
@@ -126,9 +121,9 @@ class UserSound:
             self._transcribed(item, text)
 
     def _push(self, audio: Audio) -> None:
-        if audio.duration > self.longest_s:
+        if audio.duration > self._context.longest_s:
             raise Refusal(
-                f"One piece of sound lasts {audio.duration:.0f} s; at most {self.longest_s:g} s are taken.",
+                f"One piece of sound lasts {audio.duration:.0f} s; at most {self._context.longest_s:g} s are taken.",
                 code="audio_too_long", param="audio",
             )  # fmt: skip
         try:
@@ -152,7 +147,7 @@ class UserSound:
         known = words if self._live.hears_for_the_model else None
         item = Message(self.item_id or new_id("item"), "user", [AudioPart(sound, known)], transcript=words)
         self.item_id = None
-        previous = self._history.add(item)
+        previous = self._history.append(item)
         self._context.post("input_audio_buffer.committed", item_id=item.id, previous_item_id=previous)
         self._context.out.announce(item, previous)
         if words is not None:
