@@ -21,6 +21,7 @@ from agentaudio.live.settings import LiveSettings
 from agentaudio.model.registry import find_model
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.portal import require_asyncio
+from agentaudio.provenance.provenance import Provenance, checked_provenance
 from agentaudio.reply import Reply
 from agentaudio.resources import Documents, Resources, Voices
 from agentaudio.session import Session
@@ -52,9 +53,9 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
     limits: bounds of a turn in time, calls, words and sound, and of what a turn and a session may use
     input_checks, output_checks: read the user's words, and each sentence of the answer before it is heard; see Check
     output: pydantic model; the answer is also given as an instance of it, in `Reply.output`
+    provenance: whether sound is marked and files are signed; None as `Provenance.from_environment` says
 
-    Raises ModelNotFound, ToolNotFound, VoiceNotFound and ConsentError, and OptionError for what the model does
-    not support, or for a tool that needs documents or voices when the agent has none.
+    Raises ModelNotFound, ToolNotFound, VoiceNotFound, ConsentError, and OptionError for parts that do not fit together.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
         input_checks: Iterable[Check] = (),
         output_checks: Iterable[Check] = (),
         output: type[BaseModel] | None = None,
+        provenance: Provenance | None = None,
     ) -> None:
         found = find_tools(tools)
         resources = Resources(documents, voices, embed)
@@ -84,9 +86,9 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
         giving = None if output is None else output_tool(output, found)
         if giving is not None:
             found[giving.name] = giving
-        checks = tuple(input_checks), tuple(output_checks)
         self.setup = Setup(
-            self.model, found, resources, own_voice, options, approve, max_steps, limits, *checks, giving
+            self.model, found, resources, own_voice, options, approve, max_steps, limits,
+            tuple(input_checks), tuple(output_checks), giving, checked_provenance(provenance),
         )  # fmt: skip
         self.setup.check()
 
@@ -141,8 +143,7 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
         conversation, voice, deps, keeper: as for `session`, which says what is raised
         """
         plays = settings.get("plays", True)
-        session = self.session(conversation, voice=voice, plays=plays, deps=deps, keeper=keeper)
-        return LiveSession(session, settings)
+        return LiveSession(self.session(conversation, voice=voice, plays=plays, deps=deps, keeper=keeper), settings)
 
     async def run(
         self,
@@ -155,8 +156,7 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
         """Run one turn in a new conversation.
 
         user: text as `str`; sound as a Path, bytes, a binary file or Audio
-        options, voice: replace the agent's
-        deps: the user's data, as for `session`
+        options, voice: replace the agent's; deps: the user's data, as for `session`
         """
         return await self.session(plays=False, deps=deps).run(user, options=options, voice=voice)
 

@@ -9,11 +9,12 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from agentaudio.conversation import Citation, ToolCall
+from agentaudio.conversation import Citation, SpeechPart, ToolCall
 from agentaudio.events import BaseEvent, PassageCited, StepFinished, TurnStopped
-from agentaudio.model.speech_lm import CallDelta, End, Heard, Imitation
+from agentaudio.model.speech_lm import CallDelta, End, Heard
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
+from agentaudio.provenance.provenance import Origin
 from agentaudio.reply import Reply, StopReason
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import ToolRun
@@ -25,7 +26,7 @@ class Record:
     """The history of one turn.
 
     number: of the turn in its session
-    imitates: how the model speaks in a reference voice
+    origin: how the sound of the turn is made
     runs: calls that have ended
     heard: the user's words as the model recognised them
     stop, stopped_by: as in Reply, once a check or a usage limit has ended the turn
@@ -33,9 +34,9 @@ class Record:
     usage, timings: as in Reply, so far
     """
 
-    def __init__(self, number: int, outbox: Outbox, playback: Playback, *, imitates: Imitation | None = None) -> None:
+    def __init__(self, number: int, outbox: Outbox, playback: Playback, origin: Origin) -> None:
         self._number, self._outbox, self._playback = number, outbox, playback
-        self._imitates = imitates
+        self._origin = origin
         self._begun = time.perf_counter()
         self.runs: list[ToolRun] = []
         self.citations: list[Citation] = []
@@ -92,7 +93,7 @@ class Record:
             heard=self.heard.text if self.heard else None,
             confidence=self.heard.confidence if self.heard else None,
             voice=said[-1][1] if said else None,
-            imitation=self._imitates if said and said[-1][1] is not None else None,
+            imitation=self._origin.imitation if said and said[-1][1] is not None else None,
             tool_calls=tuple(self.runs),
             open_calls=open_calls,
             citations=tuple(self.citations),
@@ -101,4 +102,9 @@ class Record:
             stop=stop,
             usage=dict(self.usage),
             timings=self.timings,
+            origin=self._origin.heard(*(step.voice for step in self._playback.steps if _sounds(step.part))),
         )
+
+
+def _sounds(part: SpeechPart | None) -> bool:
+    return part is not None and part.audio is not None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from agentaudio.conversation import Citation, ToolCall
+from agentaudio.errors import AudioError
 from agentaudio.model.speech_lm import Imitation
 from agentaudio.plain import PlainForm, plain
+from agentaudio.provenance.provenance import Origin
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.tools.execution import ToolRun
@@ -50,6 +54,7 @@ class Reply(PlainForm):
     usage: counts by name, summed over all steps: `output_characters` and `output_sound_s` for every model, and what the
         model counts, such as `input_tokens` and `output_tokens`
     timings: seconds from the start of the turn to `heard`, `first_audio` and `total`
+    origin: how the sound was made, which `save` states in a signed file
     """
 
     text: str
@@ -66,6 +71,18 @@ class Reply(PlainForm):
     stopped_by: str = ""
     usage: Mapping[str, float] = field(default_factory=dict, hash=False)
     timings: Mapping[str, float] = field(default_factory=dict, hash=False)
+    origin: Origin | None = field(default=None, repr=False, compare=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the sound to a file in one step; its suffix names the format. It is signed if the agent signs files.
+
+        Raises AudioError for a reply without sound, a suffix that is unknown or, where files are signed, has no place
+        for a signature, and a place that cannot be written; ConsentError when a voice may not be used any more and
+        the file would be signed. An older file stays then.
+        """
+        if self.audio is None:
+            raise AudioError("the reply has no sound, so there is nothing to save")
+        return self.audio.save(path) if self.origin is None else self.origin.save(self.audio, path)
 
     def voice_similarity(self) -> float | None:
         """How near the answer's sound came to its voice: the cosine of their speaker embeddings.
@@ -82,4 +99,4 @@ class Reply(PlainForm):
 
     def to_dict(self) -> dict[str, Any]:
         """Data for JSON. Sound becomes its duration and sample rate."""
-        return {name: plain(getattr(self, name)) for name in self.__slots__}
+        return {name: plain(getattr(self, name)) for name in self.__slots__ if name != "origin"}

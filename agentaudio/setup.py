@@ -14,6 +14,7 @@ from agentaudio.errors import OptionError
 from agentaudio.keeper import Keeper, TurnEnd
 from agentaudio.limits import Limits
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
+from agentaudio.provenance.provenance import Origin, Provenance
 from agentaudio.resources import Resources
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.execution import Approve, ToolRun
@@ -43,6 +44,7 @@ class Setup:
     input_checks: tuple[Check, ...] = ()
     output_checks: tuple[Check, ...] = ()
     output: Tool | None = None
+    provenance: Provenance = Provenance()
     _specs: list[tuple[ToolSpec, ...]] = field(default_factory=list, compare=False, repr=False)
 
     def check(self) -> None:
@@ -103,6 +105,12 @@ class Setup:
         if speaks != "any":
             why = "makes no sound" if speaks == "none" else "speaks only in its own voice"
             raise OptionError(f"model {self.model.name!r} {why}, so voice {voice.id!r} cannot be used; leave it out")
+
+    @property
+    def origin(self) -> Origin:
+        """How the sound of this model is made, and what it carries when it leaves."""
+        able = self.model.capabilities
+        return Origin(self.model.name, able.speech, self.provenance, imitation=able.imitates)
 
     @property
     def ready(self) -> bool:

@@ -12,6 +12,7 @@ from agentaudio.errors import ConsentError, OptionError, VoiceError, VoiceNotFou
 from agentaudio.model.parts import Synthesiser
 from agentaudio.model.speech_lm import Imitation, ReferenceVoice, SpeechLM, language_is_covered
 from agentaudio.playhead import Playhead
+from agentaudio.provenance.provenance import Origin, Provenance, checked_provenance
 from agentaudio.resources import Resources, Voices
 from agentaudio.retrieval.voices.search import VoiceMatch, VoiceSearch
 from agentaudio.setup import Setup
@@ -45,6 +46,7 @@ class Speaker:
     voices: library to find voices in; "demo" opens the voices that come with agentaudio; None has none
     default: the voice where none is wanted; None is the source's own
     names: further names of voices; each stands for an id, a name or a description, or for "default"
+    provenance: whether sound is marked and files are signed; None as `Provenance.from_environment` says
 
     Raises OptionError for a model that cannot speak given words.
     """
@@ -56,16 +58,24 @@ class Speaker:
         *,
         default: Voice | None = None,
         names: Mapping[str, str] | None = None,
+        provenance: Provenance | None = None,
     ) -> None:
         self._mouth = mouth_of(source)
         self._resources = voices if isinstance(voices, Resources) else Resources(None, voices)
         self._names = {**dict.fromkeys(OPENAI_VOICES, "default"), **(names or {})}
         self.default = default
+        named = getattr(source, "name", None)
+        self._origin = Origin(
+            named if isinstance(named, str) else type(source).__name__,
+            self._mouth.speech,
+            checked_provenance(provenance),
+            imitation=self._mouth.imitates,
+        )
 
     @classmethod
     def of(cls, setup: Setup, *, names: Mapping[str, str] | None = None) -> Speaker:
         """The speaker of an agent: its model, voices and default voice. Raises as `Speaker` does."""
-        return cls(setup.model, setup.resources, default=setup.voice, names=names)
+        return cls(setup.model, setup.resources, default=setup.voice, names=names, provenance=setup.provenance)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -81,6 +91,10 @@ class Speaker:
     def imitates(self) -> Imitation | None:
         """How it speaks in a reference voice; None when it speaks only in its own, or when that is not known."""
         return self._mouth.imitates
+
+    def origin(self, *voices: Voice | None) -> Origin:
+        """How speech in these voices is made, and what its files carry; None is the source's own voice."""
+        return self._origin.heard(*voices)
 
     async def search(self, wanted: str | Audio, k: int = 3) -> list[VoiceMatch]:
         """The voices that fit a description or a clip, best first. Raises what `VoiceSearch.search` raises."""
@@ -140,6 +154,7 @@ class Speaker:
         utterance = Utterance(self._mouth, voice, language, noticed or (lambda trouble: None))
         async with contextlib.aclosing(utterance.spoken(text)) as sounds:
             async for sound in _paced(sounds, tempo):
+                sound = await self._origin.mark(sound, voice)
                 pieces = [sound] if playhead is None else list(sound.chunks(1000 * PIECE_S))
                 for piece in pieces:
                     if playhead is not None:

@@ -63,7 +63,8 @@ class Turn:
     ) -> None:
         self._setup, self._state, self._options, self._wanted_voice = setup, state, options, voice
         self._outbox, self._playback, self._number = outbox, playback, state.turns_before + number
-        self._record = Record(number, outbox, playback, imitates=setup.model.capabilities.imitates)
+        self._origin = setup.origin
+        self._record = Record(number, outbox, playback, self._origin)
         self._record.post(events.TurnStarted)
         if (news := state.compactor.take_news()) is not None:
             self._record.post(events.ConversationCompacted, compacted=news)
@@ -198,6 +199,7 @@ class Turn:
                             await self._record.put(events.TextSpoken, text=text)
                             spoken.add(text)
                         case AudioDelta(audio=audio):
+                            audio = await self._origin.mark(audio, voice)
                             self._record.time("first_audio")
                             await self._record.put(events.AudioSpoken, audio=audio)
                             spoken.add(audio)

@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 
 from agentaudio.errors import AgentAudioError, BackendError, ConsentError, OptionError
 from agentaudio.model.cascade.cascade import IMITATIONS
-from agentaudio.model.parts import Speaks, Synthesiser
-from agentaudio.model.speech_lm import Capabilities, Imitation, ReferenceVoice, SpeechLM
+from agentaudio.model.parts import Speaks, SpeaksByRules, Synthesiser
+from agentaudio.model.speech_lm import Capabilities, Imitation, ReferenceVoice, SpeechLM, SpeechMade
 from agentaudio.phrase_sound import JoinedPhrases, PhraseCheck, Seams
 from agentaudio.sound.audio import Audio
 
@@ -33,13 +33,14 @@ class Trouble:
 
 
 class Mouth(Protocol):
-    """What speaks. name, takes_voices, imitates, languages, sample_rate_hz: of it"""
+    """What speaks. name, takes_voices, imitates, languages, sample_rate_hz, speech: of it"""
 
     name: str
     takes_voices: bool
     imitates: Imitation | None
     languages: tuple[str, ...]
     sample_rate_hz: int
+    speech: SpeechMade
 
     async def prepare(self, voice: ReferenceVoice | None) -> Any:
         """What `say` needs to speak in a voice."""
@@ -66,6 +67,7 @@ class _Model:
         self._model, self.name = model, f"model {name!r}"
         self.takes_voices, self.imitates = able.voices == "any", able.imitates
         self.languages, self.sample_rate_hz = able.languages, able.sample_rate_hz
+        self.speech: SpeechMade = able.speech
 
     async def prepare(self, voice: ReferenceVoice | None) -> ReferenceVoice | None:
         await self._model.prepare(voice)
@@ -83,6 +85,7 @@ class _Part:
         self.name = "the synthesiser"
         self.takes_voices, self.imitates = synthesiser.voices != "fixed", IMITATIONS.get(synthesiser.voices)
         self.languages, self.sample_rate_hz = synthesiser.languages, synthesiser.sample_rate_hz
+        self.speech: SpeechMade = "rules" if isinstance(synthesiser, SpeaksByRules) else "trained"
 
     async def prepare(self, voice: ReferenceVoice | None) -> Any:
         return await self._synthesiser.prepare(voice)

@@ -162,6 +162,13 @@ class ChatModel(Protocol):
 SynthesiserVoices = Literal["clones", "moves", "presets", "fixed"]
 
 
+@runtime_checkable
+class SpeaksByRules(Protocol):
+    """A synthesiser without a network that learnt from recordings. by_rules: for people"""
+
+    by_rules: str
+
+
 class Synthesiser(Protocol[State]):
     """Speaks text, in a voice that was prepared once. Several utterances may be spoken at the same time.
 

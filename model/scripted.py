@@ -58,6 +58,7 @@ class Scripted:
         max_audio_s=3600,
         streams_input=True,
         words_lead=True,
+        speech="rules",
         options=frozenset(one.name for one in fields(GenerateOptions)) - {"speak"},
     )
 

@@ -54,6 +54,10 @@ converted: its sound is converted to the voice afterwards
 """
 
 
+SpeechMade = Literal["trained", "rules"]
+"""How speech is made: by a network that learnt it from recordings, or by rules, as eSpeak does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a model supports. The agent refuses anything else.
@@ -72,6 +76,7 @@ class Capabilities:
     languages: BCP-47 codes of the languages it understands and speaks, where "en" covers "en-GB"; empty
         when unknown
     options: names of the GenerateOptions that it supports, besides `speak`, which all models support
+    speech: how it makes its sound, which signed files state
     """
 
     hears: bool
@@ -85,6 +90,7 @@ class Capabilities:
     max_audio_s: float = 600.0
     languages: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
+    speech: SpeechMade = "trained"
 
 
 _RANGES = (

@@ -85,6 +85,12 @@ class Consents:
                 return SpokenConsent.model_validate_json(self._card(id).read_bytes())
         raise VoiceNotFound(f"no consent {id!r:.100}; record one first")
 
+    def made(self, id: str) -> datetime | None:
+        """When a recording was stored, UTC; None when there is none, or it was deleted."""
+        with suppress(VoiceNotFound):
+            return self.get(id).made
+        return None
+
     def sound(self, id: str) -> bytes | None:
         """The FLAC file of a recording; None when there is none."""
         if not _ID.fullmatch(id):

@@ -36,6 +36,7 @@ for _home, _help in {
     "agentaudio.cli.step_audio_2:describe": "Describe in a few sentences what can be heard in a sound file.",
     "agentaudio.cli.step_audio_2:revoice": "Change the voice of the speech in a sound file.",
     "agentaudio.cli.step_audio_2:tokenize": "Print the speech tokens of a sound file.",
+    "agentaudio.cli.inspect:inspect": "Show who signed a sound file, and what it says about voice and consent.",
     "agentaudio.cli.voices:voices": "List, search and change a voice library.",
     "agentaudio.cli.tools:tools": "List, check and run the tools that agents can be given.",
     "agentaudio.cli.sessions:sessions": "List, show, export and erase stored sessions.",

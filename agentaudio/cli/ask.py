@@ -12,6 +12,7 @@ from agentaudio.agent import Agent
 from agentaudio.cli.console import ensure_sound_writable, in_home, mark, out, print_json, progress
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.narrator import Narrator
+from agentaudio.cli.provenance import SignWith, provenance_of
 from agentaudio.cli.question import Kind, read_question
 from agentaudio.cli.tools import Secrets, approve_on_terminal
 from agentaudio.errors import OptionError
@@ -41,6 +42,8 @@ async def ask(
     encoder: str | None = None,
     embed: str = "default",
     instructions: str | None = None,
+    sign: SignWith = None,
+    watermark: str | None = None,
     mute: bool = False,
     seconds: float = 5.0,
     allow_commands: bool = False,
@@ -84,6 +87,11 @@ async def ask(
         `agentaudio models list` shows. `default` stands for the English one that ships with agentaudio.
     instructions
         What the model is told about its task, before the conversation.
+    sign
+        Sign the file of --out: `local` with a certificate that this installation makes for itself, or a folder with
+        certificate.pem and key.pem. By default as the environment variable AGENTAUDIO_SIGN says.
+    watermark
+        Name of an installed watermark, to mark the sound with. By default as AGENTAUDIO_WATERMARK says.
     mute
         Answer in text only.
     seconds
@@ -101,8 +109,10 @@ async def ask(
         raise OptionError("--text and --audio exclude each other; give one of them")
     if mute and out_file is not None:
         raise OptionError("--mute and --out exclude each other: a muted answer has no sound; give one of them")
+    provenance = provenance_of(sign, watermark)
     if out_file is not None:
         ensure_sound_writable(out_file)
+        provenance.check_signs(out_file.suffix)
     kind: Kind | None = "text" if text else "sound" if audio else None
     question = read_question(input, kind=kind, seconds=seconds)
     given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
@@ -125,6 +135,7 @@ async def ask(
         instructions=instructions,
         options=GenerateOptions(speak=not mute),
         approve=approve_on_terminal,
+        provenance=provenance,
     )
     narrator = Narrator()
     reply: Reply | None = None
@@ -138,7 +149,7 @@ async def ask(
             if isinstance(event, TurnFinished):
                 reply = event.reply
     if reply is not None and out_file is not None and reply.audio is not None:
-        reply.audio.save(out_file)
+        reply.save(out_file)
         if not json:
             out.print(mark("  saved", "green"), f"{in_home(out_file)} ({reply.audio.duration:.1f} s)")
     if reply is not None and json:

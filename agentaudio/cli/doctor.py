@@ -55,6 +55,7 @@ _PACKAGES = (
     ("docx", "python-docx", "documents", "Word files in search_documents"),
     ("sentence_transformers", "sentence-transformers", "local", "search by other text embedders"),
     ("mcp", "mcp", "mcp", "tools of MCP servers, and `agentaudio mcp`"),
+    ("c2pa", "c2pa-python", "provenance", "signed files, and `agentaudio inspect`"),
     ("av", "av", "containers", "reading WebM, MP4, M4A, AAC, AMR and WMA"),
     ("pyarrow", "pyarrow", "parquet", "voice manifests in Parquet"),
     ("fastapi", "fastapi", "server", "`agentaudio serve`"),

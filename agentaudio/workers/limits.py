@@ -28,6 +28,16 @@ class WorkLimits:
         more = SECONDS_PER_MB * size_bytes / 1_000_000
         return replace(self, timeout_s=self.timeout_s + more, cpu_s=self.cpu_s + more)
 
+    def holding(self, size_bytes: int) -> WorkLimits:
+        """These limits for a file of this size, which is held in memory a few times."""
+        more = size_bytes // 1_000_000
+        return replace(
+            self,
+            memory_mb=self.memory_mb + 3 * more,
+            timeout_s=self.timeout_s + more / 10,
+            cpu_s=self.cpu_s + more / 10,
+        )
+
     def for_sound(self, duration_s: float, output_bytes: int) -> WorkLimits:
         """These limits for a sound of at most `duration_s` and `output_bytes` of samples."""
         output_mb = output_bytes // 1_000_000 + 1
@@ -61,3 +71,6 @@ seconds, its samples, and three times their size of memory."""
 
 SLOWEST_DECODER = 20
 """Seconds of sound that the slowest decoder reads in one second."""
+
+MANIFEST = WorkLimits("agentaudio.workers.limits.MANIFEST", timeout_s=20, cpu_s=10, memory_mb=400, output_mb=5)
+"""The C2PA manifest of a sound file; plus three times the size of the file of memory."""

@@ -11,7 +11,7 @@ from typing import Any
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.hearing import recognised, transcribed, unheard
-from agentaudio.model.parts import ChatDelta, ChatModel, Recogniser, Recognition, Synthesiser
+from agentaudio.model.parts import ChatDelta, ChatModel, Recogniser, Recognition, SpeaksByRules, Synthesiser
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, Heard, Imitation, ReferenceVoice
 from agentaudio.model.spoken import spoken
 from agentaudio.sound.audio import Audio
@@ -165,6 +165,7 @@ def _capabilities(
             voices="fixed" if synthesiser.voices == "fixed" else "any",
             imitates=IMITATIONS.get(synthesiser.voices),
             sample_rate_hz=synthesiser.sample_rate_hz,
+            speech="rules" if isinstance(synthesiser, SpeaksByRules) else "trained",
         )
     return able
 

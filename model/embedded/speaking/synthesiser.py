@@ -24,6 +24,7 @@ class EmbeddedSynthesiser:
     """
 
     voices: SynthesiserVoices = "moves"
+    by_rules = "eSpeak NG"
     sample_rate_hz = SAMPLE_RATE_HZ
     languages = ("en",)
 
