@@ -5,5 +5,10 @@ from __future__ import annotations
 from cyclopts import App
 
 eval_ = App(name="eval", help="Measure models by published benchmarks, and agents by suites of dialogues.")
-# Given as a path, so that `agentaudio eval --help` imports no model.
-eval_.command("agentaudio.cli.eval_agent:agent", help="Run a suite of dialogues with an agent.")
+# Given as paths, so that `agentaudio eval --help` imports no model.
+for _home, _name, _help in (
+    ("eval_list:benchmarks", "list", "Show the benchmarks: what each needs, where its data comes from, its licence."),
+    ("eval_run:run", "run", "Measure a model by a benchmark, or go on with a run that was stopped."),
+    ("eval_agent:agent", "agent", "Run a suite of dialogues with an agent."),
+):
+    eval_.command(f"agentaudio.cli.{_home}", name=_name, help=_help)

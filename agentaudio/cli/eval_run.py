@@ -1,0 +1,182 @@
+"""`agentaudio eval run`: measure a model by a benchmark."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from agentaudio.cli.console import err, in_home, mark, out, print_json
+from agentaudio.cli.models import ModelOptions, load_for_command, load_or_fetch
+from agentaudio.errors import EvaluationError, OptionError
+from agentaudio.evaluation import run as runs
+from agentaudio.evaluation.benchmark import Benchmark, find_benchmark
+from agentaudio.evaluation.data import load_items
+from agentaudio.evaluation.item import Item
+from agentaudio.evaluation.measures import Figure, ItemScore
+from agentaudio.evaluation.result import RESULT, Result
+from agentaudio.model.registry import load_recogniser
+
+HOME = Path("eval-runs")
+"""Folder of runs that are given no other."""
+
+SHOWN = 5
+"""Ids that a line of the result names."""
+
+JudgeOptions = Annotated[tuple[str, ...], Parameter(name="--judge-option")]
+
+
+async def run(
+    benchmark: str,
+    *,
+    model: str,
+    data: Path,
+    option: ModelOptions = (),
+    judge: str | None = None,
+    judge_option: JudgeOptions = (),
+    recogniser: str | None = None,
+    seeds: int = 1,
+    limit: int | None = None,
+    parallel: int = 4,
+    out_folder: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: bool = False,
+) -> int:
+    """Measure a model by a benchmark. The same command again goes on with a run that was stopped.
+
+    Exits with 1 when items failed; the same command asks them again.
+
+    Parameters
+    ----------
+    benchmark
+        Name of a benchmark, which `agentaudio eval list` shows, or a Python file that defines BENCHMARK; the file is
+        run.
+    model
+        Speech model, as NAME or NAME:ARGUMENT; `agentaudio models list` shows them.
+    data
+        Folder of the data, in the layout in which the benchmark is published.
+    option
+        Option of the model, as NAME=VALUE; repeat it for more.
+    judge
+        Model that judges answers, as NAME or NAME:ARGUMENT, such as openai:gpt-4o-mini.
+    judge_option
+        Option of the judge, as NAME=VALUE; repeat it for more.
+    recogniser
+        Recogniser that writes spoken answers down, as NAME or NAME:ARGUMENT, such as whisper:base. Without it the
+        model's own words are scored.
+    seeds
+        How often each item is asked.
+    limit
+        Ask only so many of the items, from the first.
+    parallel
+        Items that are asked at the same time.
+    out_folder
+        Folder of the run; by default one in `eval-runs`, named after the benchmark and the model.
+    json
+        Print the result as JSON.
+    """
+    for name, value in (("seeds", seeds), ("parallel", parallel), ("limit", limit)):
+        if value is not None and value < 1:
+            raise OptionError(f"--{name} is {value}; give a number from 1")
+    facts = find_benchmark(benchmark)
+    if facts.scorer.needs_judge and judge is None:
+        raise EvaluationError(f"answers to {facts.title} are scored by a judge; name a model with --judge")
+    folder = out_folder or HOME / _file_name(f"{facts.name}-{model}")
+    items = load_items(facts, data)
+    settings = runs.settings_of(
+        facts.name, data, items, model=_written(model, option), seeds=seeds, limit=limit,
+        judge=_written(judge or "", judge_option), recogniser=recogniser or "",
+    )  # fmt: skip
+    err.print(f"{facts.title}: {len(items)} items, data sha256 {settings.data_sha256[:12]}, run in {in_home(folder)}")
+    async with contextlib.AsyncExitStack() as stack:
+        speaker = await load_or_fetch(model, option)
+        stack.push_async_callback(speaker.aclose)
+        judging = None
+        if judge is not None:
+            judging = load_for_command(judge, judge_option)
+            stack.push_async_callback(judging.aclose)
+        hearing = None
+        if recogniser is not None:
+            hearing = load_recogniser(recogniser)
+            stack.push_async_callback(hearing.aclose)
+        started, finished = stack.enter_context(_shown(facts))
+        result = await runs.run_benchmark(
+            facts, settings, items, folder, model=speaker, judge=judging, recogniser=hearing, parallel=parallel,
+            started=started, finished=finished,
+        )  # fmt: skip
+    show(result, folder, json)
+    return 1 if "failed" in result.problems else 0
+
+
+def show(result: Result, folder: Path, json: bool) -> None:
+    """Print the result of a run."""
+    if json:
+        print_json(asdict(result))
+        return
+    out.print(figures_table(result.figures))
+    if len(result.per_seed) > 1:
+        out.print(f"{result.figures[0].name} of each seed: {', '.join(f'{value:.2f}' for value in result.per_seed)}")
+    out.print(f"{result.scored} of {result.items} answers scored; {result.scorer}")
+    for reason, number in result.problems.items():
+        ids = result.listed[reason]
+        out.print(mark(f"{number} {reason}", "yellow"), f"{', '.join(ids[:SHOWN])}{' …' if len(ids) > SHOWN else ''}")
+    if result.ignored:
+        out.print(mark("not taken by the model", "yellow"), ", ".join(result.ignored))
+    out.print(f"{in_home(folder / RESULT)}")
+
+
+def figures_table(found: Sequence[Figure]) -> Table:
+    """Figures with their 95 % intervals."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("figure", "part", "value", "95 % interval", "answers"):
+        table.add_column(title, justify="left" if title in ("figure", "part") else "right")
+    for one in found:
+        table.add_row(one.name, one.group, f"{one.value:.2f}", interval(one), str(one.items))
+    return table
+
+
+def interval(figure: Figure) -> str:
+    """Its 95 % interval in words."""
+    return "–" if figure.low is None else f"{figure.low:.2f} to {figure.high:.2f}"
+
+
+@contextlib.contextmanager
+def _shown(facts: Benchmark) -> Iterator[tuple[Callable[[runs.Progress], None], runs.Finished]]:
+    """Progress on standard error, on a terminal only: what is done, the time left, and the headline so far."""
+    measure = facts.scorer.measures[0]
+    sums: dict[str, float] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task(measure.name, total=None)
+
+        def started(progress: runs.Progress) -> None:
+            bar.update(task, total=progress.total)
+            if progress.kept:
+                err.print(f"going on: {progress.kept} of {progress.total} answers are there")
+
+        def finished(item: Item, score: ItemScore) -> None:
+            for name, count in score.counts.items():
+                sums[name] = sums.get(name, 0.0) + count
+            running = f"{measure.name}"
+            if measure.per in sums:
+                value = measure.of({name: np.array([total]) for name, total in sums.items()})[0]
+                running = f"{measure.name} {value:.2f}"
+            bar.update(task, advance=1, description=running)
+
+        yield started, finished
+
+
+def _written(spec: str, options: Sequence[str]) -> str:
+    """A model with its options. Secrets are left out: they do not change a figure."""
+    return " ".join([spec, *sorted(one for one in options if not one.partition("=")[0].endswith("key"))])
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", text).strip("-.")[:80] or "run"

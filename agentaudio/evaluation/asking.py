@@ -1,0 +1,153 @@
+"""`Asking`: asks a model the items of a benchmark, has answers transcribed and judged, and keeps all of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inspect_ai.model import ChatMessageAssistant, ChatMessageUser, GenerateConfig, Model
+
+from agentaudio.errors import AgentAudioError, AudioError, EvaluationError
+from agentaudio.evaluation.benchmark import Benchmark
+from agentaudio.evaluation.item import Answer, Item
+from agentaudio.evaluation.ledger import Ledger
+from agentaudio.evaluation.measures import ItemScore
+from agentaudio.evaluation.messages import call_of, item_messages, spoken_file, tool_infos, user_message
+from agentaudio.evaluation.scorer import Scorer
+from agentaudio.model.parts import Recogniser
+from agentaudio.sound.audio import Audio
+
+FAILURES_IN_A_ROW = 10
+"""Failures after which the run stops: the model, not the item, is at fault."""
+
+Finished = Callable[[Item, ItemScore], None]
+
+
+@dataclass(slots=True)
+class Asking:
+    """The work of one run.
+
+    model: None when only kept answers are scored
+    judge: None without one
+    recogniser: writes spoken answers down; None takes the model's own words
+    folder: of the run; sounds of answers are below it
+    finished: called with each item that was scored
+
+    After EvaluationError of a ledger, or FAILURES_IN_A_ROW failures, every further item fails with `fatal`.
+    """
+
+    benchmark: Benchmark
+    model: Model | None
+    answers: Ledger
+    votes: Ledger
+    folder: Path
+    judge: Model | None = None
+    recogniser: Recogniser | None = None
+    finished: Finished = lambda item, score: None
+    fatal: AgentAudioError | None = None
+    ignored: set[str] = field(default_factory=set)
+    _failures: int = 0
+
+    def __repr__(self) -> str:
+        return f"Asking({self.benchmark.name})"
+
+    async def answer(self, item: Item, seed: int) -> Answer:
+        """The answer to an item: the kept one, or a new one, which is then kept.
+
+        Raises what the model raises; nothing is kept then.
+        """
+        key = f"{item.id}#{seed}"
+        if (kept := self.answers.get(key)) is not None:
+            return Answer.from_dict(kept)
+        if self.fatal is not None:
+            raise self.fatal
+        try:
+            answer = await self._ask(item, seed)
+        except AudioError as error:
+            answer = Answer(broken=str(error))
+        except Exception as error:
+            self._failed(error)
+            raise
+        self._failures = 0
+        self._keep(self.answers, key, answer.to_dict())
+        return answer
+
+    async def score(self, scorer: Scorer, item: Item, answer: Answer, seed: int) -> ItemScore:
+        """Score an answer. A broken clip has no score."""
+        if answer.broken is not None:
+            score = ItemScore(None, why=answer.broken, problem="broken clip")
+        else:
+            score = await scorer.score(item, answer, self._asker(item, seed) if self.judge is not None else None)
+        self.finished(item, score)
+        return score
+
+    def _asker(self, item: Item, seed: int) -> Callable[[str, int], Any]:
+        async def ask(prompt: str, vote: int) -> str:
+            assert self.judge is not None
+            digest = hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest()[:16]
+            key = f"{item.id}#{seed}#{vote}#{digest}"
+            if (kept := self.votes.get(key)) is not None:
+                return str(kept["reply"])
+            if self.fatal is not None:
+                raise self.fatal
+            reply = (await self.judge.generate([ChatMessageUser(content=prompt)])).completion
+            self._keep(self.votes, key, {"reply": reply})
+            return reply
+
+        return ask
+
+    def _keep(self, ledger: Ledger, key: str, value: dict[str, Any]) -> None:
+        try:
+            ledger.keep(key, value)
+        except EvaluationError as error:
+            self.fatal = error
+            raise
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        if self._failures >= FAILURES_IN_A_ROW and self.fatal is None:
+            self.fatal = EvaluationError(
+                f"the model failed {self._failures} times in a row, at last with: {error}; finished items are kept: "
+                "mend the cause and run the same command again"
+            )
+
+    async def _ask(self, item: Item, seed: int) -> Answer:
+        if self.model is None:
+            raise EvaluationError(f"item {item.id} has no answer yet; run the benchmark before it is scored again")
+        messages = await item_messages(self.benchmark.instruction, item)
+        texts, own, sounds, calls = [], [], [], []
+        tools, config = tool_infos(self.benchmark.tools), self._config(seed)
+        for further in (*item.then, None):
+            output = await self.model.generate(messages, tools=tools, config=config)
+            self.ignored |= set((output.metadata or {}).get("ignored", ()))
+            sound = spoken_file(output)
+            own.append(output.completion.strip())
+            texts.append(await self._words(sound, own[-1]))
+            if sound is not None:
+                sounds.append(str(sound.relative_to(self.folder)))
+            calls += [call_of(one) for one in output.message.tool_calls or ()]
+            if further is not None:
+                messages = [*messages, ChatMessageAssistant(content=own[-1] or "…"), await user_message(further)]
+        rounds = tuple(texts) if item.then else ()
+        return Answer("\n".join(texts), "\n".join(own), tuple(sounds), tuple(calls), rounds)
+
+    async def _words(self, sound: Path | None, own: str) -> str:
+        if sound is None or self.recogniser is None:
+            return own
+        audio = await Audio.aload(sound, max_duration_s=self.recogniser.max_audio_s, setting="of the recogniser")
+        return (await self.recogniser.recognise(audio)).text.strip()
+
+    def _config(self, seed: int) -> GenerateConfig:
+        chosen = self.benchmark.options
+        extra = {"repetition_penalty": chosen.repetition_penalty} if chosen.repetition_penalty is not None else None
+        return GenerateConfig(
+            temperature=chosen.temperature,
+            top_p=chosen.top_p,
+            max_tokens=chosen.max_tokens,
+            stop_seqs=list(chosen.stop) or None,
+            seed=seed if self.benchmark.sampled else None,
+            extra_body=extra,
+        )

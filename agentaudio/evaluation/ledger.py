@@ -1,0 +1,86 @@
+"""`Ledger`: what a run has finished, kept line by line, so that a run that was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agentaudio.errors import EvaluationError
+
+
+class Ledger:
+    """A file of JSON lines by key. A line that `keep` has written survives the death of the process.
+
+    A last line that was cut off by a kill or a full disk is dropped when the file is opened. Of several lines with one
+    key the last holds. Memory holds the places of the lines only.
+
+    Raises EvaluationError when the file cannot be read or written, or has a line that is not JSON before the last.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: dict[str, tuple[int, int]] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._end = self._read()
+            os.ftruncate(self._file, self._end)
+        except OSError as error:
+            raise EvaluationError(f"cannot open {path}: {error.strerror}; choose another folder with --out") from None
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """What was kept under a key; None for nothing."""
+        if key not in self._places:
+            return None
+        start, length = self._places[key]
+        value: dict[str, Any] = json.loads(os.pread(self._file, length, start))
+        del value["key"]
+        return value
+
+    def keep(self, key: str, value: Mapping[str, Any]) -> None:
+        """Keep a value for good. What was kept before stays when this raises."""
+        line = json.dumps({"key": key, **value}, ensure_ascii=False, allow_nan=False) + "\n"
+        content = line.encode("utf-8", "replace")
+        try:
+            if os.pwrite(self._file, content, self._end) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._end)  # where this fails, the next start drops the half line
+            raise EvaluationError(
+                f"cannot write to {self._path}: {error.strerror}; what was finished before is kept: free some space "
+                "and run the same command again"
+            ) from None
+        self._places[key] = self._end, len(content)
+        self._end += len(content)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _read(self) -> int:
+        """Find all whole lines. Returns where the last of them ends, in bytes."""
+        end = 0
+        with open(self._path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    self._places[str(json.loads(line)["key"])] = end, len(line)
+                except (ValueError, KeyError, TypeError):
+                    raise EvaluationError(
+                        f"line {number} of {self._path} is not what a run writes; delete the file to ask all again"
+                    ) from None
+                end += len(line)
+        return end

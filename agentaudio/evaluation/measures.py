@@ -1,0 +1,210 @@
+"""Figures over many items: rates and means from sums, each with a 95 % interval.
+
+The score of an item is a set of counts. A figure is a function of their sums, so the rate of a corpus (sum of edits by
+sum of words) and the mean of the items' rates (sum of rates by number of items) are two functions of the same scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 1_000
+LEVEL = 0.95
+WILSON_Z = 1.959964
+"""The 97.5 % quantile of the normal distribution."""
+
+Interval = tuple[float, float] | tuple[None, None]
+
+Sums = Mapping[str, NDArray[np.float64]]
+"""Sums of counts by name, shape (resamples,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemScore:
+    """The score of one answer.
+
+    value: how good the answer is, from 0 to 1, for sorting; None when it could not be scored
+    counts: what figures are computed from, by name
+    shown: the answer in the form in which it was compared
+    why: in words, how the score came about
+    problem: why there is no score: "broken clip", "unparsed", "failed" or "no judge"
+    """
+
+    value: float | None
+    counts: Mapping[str, float] = field(default_factory=dict, hash=False)
+    shown: str = ""
+    why: str = ""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure of a set of items, such as the word error rate.
+
+    of: from the sums of the counts, one for each resample; NaN where there is nothing to divide by
+    per: name of the count without which an item does not take part
+    binary: whether each item counts as 0 or 1 of `per`, so that Wilson's interval holds
+    lower_is_better: as with error rates
+    """
+
+    name: str
+    of: Callable[[Sums], NDArray[np.float64]] = field(hash=False)
+    per: str
+    binary: bool = False
+    lower_is_better: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured figure with its 95 % interval, which is None for a single item.
+
+    group: part of the benchmark; "" for all of it
+    items: how many were scored
+    """
+
+    name: str
+    group: str
+    value: float
+    low: float | None
+    high: float | None
+    items: int
+    lower_is_better: bool = False
+
+    def holds(self, published: float) -> bool:
+        """Whether a published value lies in the interval."""
+        return self.low is not None and self.high is not None and self.low <= published <= self.high
+
+
+def ratio(name: str, above: str, below: str, *, lower_is_better: bool = False, binary: bool = False) -> Measure:
+    """100 times the sum of one count by the sum of another."""
+
+    def of(sums: Sums) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 100.0 * sums[above] / np.where(sums[below] > 0, sums[below], np.nan)
+
+    return Measure(name, of, below, binary, lower_is_better)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The score of an item together with where the item belongs."""
+
+    score: ItemScore
+    group: str = ""
+    cluster: str = ""
+
+
+def figures(
+    scored: Sequence[Scored], measures: Iterable[Measure], *, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Figure]:
+    """The figures of each group and of all items, in that order; the figure of all items pools them.
+
+    Items of one cluster are resampled together, and so are the answers to one item under several seeds.
+
+    resamples: 0 leaves the intervals out
+    """
+    groups = list(dict.fromkeys(one.group for one in scored))
+    named = [group for group in groups if group] if len(groups) > 1 else []
+    found = []
+    for measure in measures:
+        for group in (*named, ""):
+            part = [one for one in scored if not group or one.group == group]
+            figure = _figure(measure, part, group, np.random.default_rng(seed), resamples)
+            if figure is not None:
+                found.append(figure)
+    return found
+
+
+def mean_of_groups(scored: Sequence[Scored], measure: Measure, name: str, *, seed: int = 0) -> Figure | None:
+    """The plain mean of a measure over the groups, as the papers average data sets; None without groups."""
+    groups = [group for group in dict.fromkeys(one.group for one in scored) if group]
+    values, resamples, items = [], [], 0
+    generator = np.random.default_rng(seed)
+    for group in groups:
+        clusters, number = _clusters(measure, [one for one in scored if one.group == group])
+        if not clusters:
+            continue
+        items += number
+        values.append(_value(measure, clusters))
+        resamples.append(_resampled(measure, clusters, generator, RESAMPLES))
+    if not values:
+        return None
+    low, high = _quantiles(np.mean(resamples, axis=0))
+    return Figure(name, "", float(np.mean(values)), low, high, items, measure.lower_is_better)
+
+
+def wilson(right: float, number: float) -> Interval:
+    """The 95 % interval of a share, in percent; none without items.
+
+    Source: Wilson 1927, "Probable inference", the score interval.
+    """
+    if number <= 0:
+        return None, None
+    z2 = WILSON_Z**2
+    share = right / number
+    middle = (share + z2 / (2 * number)) / (1 + z2 / number)
+    half = WILSON_Z * math.sqrt(share * (1 - share) / number + z2 / (4 * number**2)) / (1 + z2 / number)
+    return 100 * (middle - half), 100 * (middle + half)
+
+
+def _figure(
+    measure: Measure, part: Sequence[Scored], group: str, generator: np.random.Generator, resamples: int
+) -> Figure | None:
+    clusters, number = _clusters(measure, part)
+    if not clusters:
+        return None
+    value = _value(measure, clusters)
+    if len(clusters) < 2:
+        low, high = None, None
+    elif measure.binary and all(one[measure.per] == 1 for one in clusters):
+        low, high = wilson(value / 100 * len(clusters), len(clusters))
+    else:
+        low, high = _quantiles(_resampled(measure, clusters, generator, resamples))
+    return Figure(measure.name, group, value, low, high, number, measure.lower_is_better)
+
+
+def _clusters(measure: Measure, part: Sequence[Scored]) -> tuple[list[dict[str, float]], int]:
+    """The counts summed by cluster, and the number of items that take part."""
+    sums: dict[Any, dict[str, float]] = {}
+    number = 0
+    for position, one in enumerate(part):
+        if one.score.value is None or measure.per not in one.score.counts:
+            continue
+        number += 1
+        counts = sums.setdefault(one.cluster or position, {})
+        for name, count in one.score.counts.items():
+            counts[name] = counts.get(name, 0.0) + count
+    return list(sums.values()), number
+
+
+def _value(measure: Measure, clusters: Sequence[Mapping[str, float]]) -> float:
+    names = sorted(set().union(*clusters))
+    return float(measure.of({name: np.array([sum(one.get(name, 0.0) for one in clusters)]) for name in names})[0])
+
+
+def _resampled(
+    measure: Measure, clusters: Sequence[Mapping[str, float]], generator: np.random.Generator, resamples: int
+) -> NDArray[np.float64]:
+    """The measure of many sets drawn with replacement. Source: Efron 1979, the percentile bootstrap."""
+    names = sorted(set().union(*clusters))
+    table = np.array([[one.get(name, 0.0) for name in names] for one in clusters])
+    sums = np.empty((resamples, len(names)))
+    for number in range(resamples):  # one at a time: memory stays flat with many items
+        drawn = np.bincount(generator.integers(0, len(table), len(table)), minlength=len(table))
+        sums[number] = drawn @ table
+    return measure.of({name: sums[:, column] for column, name in enumerate(names)})
+
+
+def _quantiles(values: NDArray[np.float64]) -> Interval:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return None, None
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(known, (tail, 1 - tail))
+    return float(low), float(high)

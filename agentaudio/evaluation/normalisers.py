@@ -1,0 +1,151 @@
+"""Normalisers of text as named profiles, and how text is cut into the units that error rates count.
+
+A published error rate can only be compared under the same profile, so the profile is a part of every figure's name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import cache
+
+from agentaudio.errors import EvaluationError, MissingExtra, did_you_mean
+from agentaudio.text.spoken_form import spoken_form
+
+Normaliser = Callable[[str], str]
+
+_MARK = re.compile(r"<\|[^|<>]*\|>")
+_BLANKS = re.compile(r"\s+")
+_HALF_DAY = re.compile(r"\b([ap]) m\b")
+_HAN = re.compile(r"([㐀-䶿一-鿿豈-﫿𠀀-𱍊])")
+
+
+def profile(name: str, language: str) -> Normaliser:
+    """A normaliser by name, for texts in a language.
+
+    none: the text as it is
+    letters: lower case, letters and digits only
+    whisper: Whisper's normaliser, the English one for English
+    kits: the recipe that Kimi-Audio-Evalkit, lmms-eval and evalscope share, derived from Qwen-Audio's: marks in
+        `<|...|>` dropped, English by Whisper's English normaliser, Chinese with numbers as words (by wetext) and
+        without punctuation, Cantonese in simplified characters (by zhconv), others by Whisper's basic normaliser; then
+        lower case
+    spoken: numbers, dates, times and signs as they are read aloud, then as `kits`; so 9:30 PM equals "nine thirty p.m."
+    uro: of URO-Bench: Whisper's English normaliser; for Chinese no punctuation, numbers as words, lower case
+    seed-tts: of seed-tts-eval: lower case, punctuation removed but for apostrophes; numbers stay as they are
+
+    Raises EvaluationError for an unknown name, MissingExtra without the extra `eval`.
+    """
+    if name not in PROFILES:
+        raise EvaluationError(f"no normaliser profile {name!r}; {did_you_mean(name, PROFILES)}")
+    return _made(name, language.partition("-")[0].lower())
+
+
+def tokens(text: str, unit: str) -> list[str]:
+    """Cut normalised text into units: "word", "char" (without blanks), or "mixed".
+
+    mixed: each Chinese character, and other words whole; tokens without a letter or digit are dropped. This is what
+        sacrebleu's tokeniser `zh` makes of text without punctuation.
+    """
+    if unit == "word":
+        return text.split()
+    if unit == "char":
+        return list(_BLANKS.sub("", text))
+    return [token for token in _HAN.sub(r" \1 ", text).split() if any(map(str.isalnum, token))]
+
+
+def _none(language: str) -> Normaliser:
+    return lambda text: text
+
+
+def _letters(language: str) -> Normaliser:
+    return lambda text: _blank_unless(text.lower(), str.isalnum)
+
+
+def _whisper(language: str) -> Normaliser:
+    try:
+        from whisper_normalizer.basic import BasicTextNormalizer
+        from whisper_normalizer.english import EnglishTextNormalizer
+    except ImportError:
+        raise MissingExtra("the normaliser of Whisper", "eval") from None
+    made: Normaliser = EnglishTextNormalizer() if language == "en" else BasicTextNormalizer()
+    return made
+
+
+def _kits(language: str) -> Normaliser:
+    if language in ("zh", "cmn"):
+        body = _chinese_kit()
+    elif language == "yue":
+        body = _cantonese_kit()
+    else:
+        body = _whisper(language)
+    return lambda text: body(_BLANKS.sub(" ", _MARK.sub("", text)).strip()).lower().strip()
+
+
+def _chinese_kit() -> Normaliser:
+    words = _chinese_numbers()
+    return lambda text: _without_punctuation(words(text))
+
+
+def _cantonese_kit() -> Normaliser:
+    try:
+        import zhconv
+    except ImportError:
+        raise MissingExtra("the normaliser of Cantonese", "eval") from None
+    return lambda text: _without_punctuation(zhconv.convert(text, "zh-cn"))
+
+
+def _spoken(language: str) -> Normaliser:
+    after = _kits(language)
+    if language == "en":
+        # "p.m.", "PM" and "p m" are one word to listeners.
+        return lambda text: _HALF_DAY.sub(r"\1m", after(spoken_form(text, "en")))
+    return after
+
+
+def _uro(language: str) -> Normaliser:
+    if language == "en":
+        return _whisper("en")
+    words = _chinese_numbers()
+    return lambda text: words(_without_punctuation(text)).lower()
+
+
+def _seed_tts(language: str) -> Normaliser:
+    keep = "'" if language == "en" else ""
+    return lambda text: _without_punctuation(text, keep=keep).lower()
+
+
+PROFILES: dict[str, Callable[[str], Normaliser]] = {
+    "none": _none,
+    "letters": _letters,
+    "whisper": _whisper,
+    "kits": _kits,
+    "spoken": _spoken,
+    "uro": _uro,
+    "seed-tts": _seed_tts,
+}
+
+
+@cache
+def _made(name: str, language: str) -> Normaliser:
+    return PROFILES[name](language)
+
+
+@cache
+def _chinese_numbers() -> Normaliser:
+    try:
+        from wetext import Normalizer
+    except ImportError:
+        raise MissingExtra("the normaliser of Chinese", "eval") from None
+    made: Normaliser = Normalizer(lang="zh", operator="tn", remove_erhua=False).normalize
+    return made
+
+
+def _without_punctuation(text: str, keep: str = "") -> str:
+    kept = (c if c in keep or unicodedata.category(c)[0] not in "PS" else " " for c in text)
+    return _BLANKS.sub(" ", "".join(kept)).strip()
+
+
+def _blank_unless(text: str, keep: Callable[[str], bool]) -> str:
+    return _BLANKS.sub(" ", "".join(c if keep(c) else " " for c in text)).strip()

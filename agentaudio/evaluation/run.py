@@ -1,0 +1,251 @@
+"""`run_benchmark`: ask a model all items of a benchmark, or go on with a run that was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentaudio import __version__
+from agentaudio.errors import EvaluationError, MissingExtra
+from agentaudio.evaluation.benchmark import Benchmark
+from agentaudio.evaluation.data import digest
+from agentaudio.evaluation.item import Item
+from agentaudio.evaluation.ledger import Ledger
+from agentaudio.evaluation.measures import ItemScore, Scored, figures, mean_of_groups
+from agentaudio.evaluation.result import Result
+from agentaudio.files import write_atomically
+from agentaudio.model.parts import Recogniser
+from agentaudio.model.speech_lm import SpeechLM
+
+if TYPE_CHECKING:
+    from inspect_ai.log import EvalLog
+    from inspect_ai.model import Model
+
+    from agentaudio.evaluation.asking import Asking
+
+RUN, ANSWERS, VOTES, SOUNDS, LOGS = "run.json", "answers.jsonl", "votes.jsonl", "sounds", "logs"
+LIBRARIES = ("inspect-ai", "jiwer", "sacrebleu", "whisper-normalizer", "wetext", "zhconv")
+
+Finished = Callable[[Item, ItemScore], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run was asked to do. Runs with other settings need a folder of their own.
+
+    model, judge, recogniser: as they were given by name, with their options
+    data_sha256: of the items, see `digest`
+    seeds: how often each item is asked
+    limit: how many of the items are asked, from the first; None for all
+    """
+
+    benchmark: str
+    model: str
+    data: str
+    data_sha256: str
+    seeds: int = 1
+    limit: int | None = None
+    judge: str = ""
+    recogniser: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a run reports. total: items times seeds; kept: answers from before"""
+
+    total: int
+    kept: int
+
+
+async def run_benchmark(
+    benchmark: Benchmark,
+    settings: Settings,
+    items: Sequence[Item],
+    folder: Path,
+    *,
+    model: SpeechLM | None,
+    judge: SpeechLM | None = None,
+    recogniser: Recogniser | None = None,
+    parallel: int = 4,
+    started: Callable[[Progress], None] = lambda progress: None,
+    finished: Finished = lambda item, score: None,
+) -> Result:
+    """Ask the items that have no answer in `folder` yet, score all answers, and write the log and the result there.
+
+    items: see `load_items`; the settings' limit is applied here
+    model: None scores the answers that are there
+    parallel: items that are asked at the same time
+    started, finished: told how much there is to do, and each item that was scored
+
+    Raises EvaluationError when the scorer needs a judge and there is none, when the folder holds a run with other
+    settings or cannot be written, when the model keeps failing, and when nothing could be scored; MissingExtra
+    without the extra `eval`. All answers that were finished before it raises are kept.
+    """
+    if benchmark.scorer.needs_judge and judge is None:
+        raise EvaluationError(f"answers to {benchmark.title} are scored by a judge; name a model with --judge")
+    asked = items[: settings.limit]
+    _claim(folder, settings)
+    with _ledgers(folder) as (answers, votes):
+        asking = _asking(benchmark, folder, answers, votes, model, judge, recogniser, parallel, finished)
+        started(Progress(len(asked) * settings.seeds, len(answers)))
+        log = await _evaluate(benchmark, asked, asking, settings, folder, parallel)
+    if asking.fatal is not None:
+        raise asking.fatal
+    result = _result(benchmark, settings, log, sorted(asking.ignored))
+    result.save(folder)
+    return result
+
+
+def settings_of(
+    benchmark: str, folder: Path, items: Sequence[Item], *, model: str, seeds: int, limit: int | None, judge: str = "",
+    recogniser: str = "",
+) -> Settings:  # fmt: skip
+    """The settings of a run over the items of a folder."""
+    return Settings(benchmark, model, folder.name, digest(items, folder), seeds, limit, judge, recogniser)
+
+
+def _claim(folder: Path, settings: Settings) -> None:
+    """Note the settings in a new folder; refuse a folder that holds another run."""
+    path = folder / RUN
+    wanted = asdict(settings)
+    try:
+        kept = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        write_atomically(path, json.dumps(wanted, ensure_ascii=False, indent=1).encode(), error=EvaluationError)
+        return
+    except (OSError, ValueError):
+        raise EvaluationError(f"{path} cannot be read; choose another folder with --out") from None
+    differing = [
+        f"{name} {kept.get(name)!r} and not {value!r}" for name, value in wanted.items() if kept.get(name) != value
+    ]
+    if differing:
+        raise EvaluationError(f"{folder} holds a run with {'; '.join(differing)}; choose another folder with --out")
+
+
+@contextlib.contextmanager
+def _ledgers(folder: Path) -> Iterator[tuple[Ledger, Ledger]]:
+    answers = Ledger(folder / ANSWERS)
+    try:
+        votes = Ledger(folder / VOTES)
+        try:
+            yield answers, votes
+        finally:
+            votes.close()
+    finally:
+        answers.close()
+
+
+def _asking(
+    benchmark: Benchmark, folder: Path, answers: Ledger, votes: Ledger, model: SpeechLM | None, judge: SpeechLM | None,
+    recogniser: Recogniser | None, parallel: int, finished: Finished,
+) -> Asking:  # fmt: skip
+    os.environ.setdefault("INSPECT_DISPLAY", "none")
+    try:
+        from inspect_ai.model import GenerateConfig, Model
+        from inspect_ai.util import display_type
+    except ImportError:
+        raise MissingExtra("`agentaudio eval`", "eval") from None
+    from agentaudio.evaluation.asking import Asking
+    from agentaudio.evaluation.provider import SpokenModel
+
+    display_type()  # takes the variable over, for which a coroutine has no argument
+
+    def served(one: SpeechLM, **options: Any) -> Model:
+        return Model(SpokenModel(one.name, speech_model=one, parallel=parallel, **options), GenerateConfig())
+
+    sounds = str((folder / SOUNDS).resolve()) if benchmark.speaks else None
+    return Asking(
+        benchmark,
+        None if model is None else served(model, transcribes=benchmark.transcribes, sounds=sounds),
+        answers,
+        votes,
+        folder.resolve(),
+        judge=None if judge is None else served(judge),
+        recogniser=recogniser,
+        finished=finished,
+    )
+
+
+async def _evaluate(
+    benchmark: Benchmark, items: Sequence[Item], asking: Asking, settings: Settings, folder: Path, parallel: int
+) -> EvalLog:
+    from inspect_ai import eval_async
+
+    from agentaudio.evaluation.task import benchmark_task
+
+    logs = folder / LOGS
+    older = list(logs.glob("*.eval"))
+    (log,) = await eval_async(
+        benchmark_task(benchmark, items, asking, settings.seeds),
+        model=asking.model,
+        model_roles={"judge": asking.judge} if asking.judge is not None else None,
+        log_dir=str(logs),
+        log_level="error",
+        metadata=asdict(settings),
+        max_samples=parallel,
+        log_realtime=False,
+        log_images=False,
+        log_model_api=False,
+        score_display=False,
+        ctl_server=False,
+    )
+    if log.status != "success":
+        if asking.fatal is not None:
+            raise asking.fatal
+        raise EvaluationError(
+            f"the run ended as {log.status!r}: {log.error.message if log.error else 'it was stopped'}; finished items "
+            "are kept: run the same command again"
+        )
+    for path in older:  # the new log holds all that they held
+        path.unlink(missing_ok=True)
+    return log
+
+
+def _result(benchmark: Benchmark, settings: Settings, log: EvalLog, ignored: Sequence[str]) -> Result:
+    from agentaudio.evaluation.task import item_of, score_of, scored_of
+
+    scored: list[Scored] = []
+    listed: dict[str, list[str]] = {}
+    by_seed: dict[int, list[Scored]] = {}
+    samples = log.samples or []
+    for sample in samples:
+        if sample.error is not None or not sample.scores:
+            listed.setdefault("failed", []).append(str(sample.id))
+            continue
+        score = score_of(next(iter(sample.scores.values())))
+        one = scored_of(item_of(sample.metadata), score)
+        scored.append(one)
+        by_seed.setdefault(sample.epoch, []).append(one)
+        if score.value is None:
+            listed.setdefault(score.problem or "unscored", []).append(str(sample.id))
+    number = sum(one.score.value is not None for one in scored)
+    if not number:
+        reasons = ", ".join(f"{len(ids)} {reason}" for reason, ids in listed.items()) or "there were no items"
+        first = next((sample.error.message for sample in samples if sample.error), "")
+        raise EvaluationError(
+            f"nothing could be scored: {reasons}{'; the first failed with: ' + first if first else ''}"
+        )
+    measures = benchmark.scorer.measures
+    found = figures(scored, measures)
+    if benchmark.average and (mean := mean_of_groups(scored, measures[0], benchmark.average)) is not None:
+        found.insert(0, mean)
+    headline = [figures(by_seed[seed], measures[:1], resamples=0)[-1].value for seed in sorted(by_seed)]
+    return Result(
+        asdict(settings), benchmark.title, benchmark.scorer.name, len(samples), number,
+        {reason: len(ids) for reason, ids in listed.items()}, listed, tuple(found), tuple(headline), tuple(ignored),
+        benchmark.note, _versions(),
+    )  # fmt: skip
+
+
+def _versions() -> Mapping[str, str]:
+    found = {"agentaudio": __version__}
+    for name in LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -1,0 +1,31 @@
+"""`Scorer`: from an item and an answer to counts, and from counts to figures."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from agentaudio.evaluation.item import Answer, Item
+from agentaudio.evaluation.measures import ItemScore, Measure
+
+Ask = Callable[[str, int], Awaitable[str]]
+"""Asks the judge: the prompt and the number of the vote, from 0. It returns the reply."""
+
+
+class Scorer(Protocol):
+    """Scores answers."""
+
+    @property
+    def name(self) -> str:
+        """Name with everything that changes a figure, such as the normaliser or the tokeniser."""
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """The figures; the first is the one that the benchmark is known by."""
+
+    @property
+    def needs_judge(self) -> bool:
+        """Whether answers cannot be scored without a judge."""
+
+    async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:
+        """Score one answer. ask: None without a judge"""

@@ -1,0 +1,1 @@
+"""Scorers: each turns an answer into counts by a published rule."""

@@ -1,0 +1,125 @@
+"""A run of a benchmark: what is asked, kept, scored and refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from inspect_ai.log import read_eval_log
+from support.benchmarks import Answering, librispeech, measured, value
+
+from agentaudio.errors import BackendError, EvaluationError
+from agentaudio.evaluation.benchmarks.librispeech import BENCHMARK as LIBRISPEECH
+from agentaudio.evaluation.result import load_result
+
+WORDS = {"1-2-0000": "HE SAT DOWN", "1-2-0001": "AND THEN HE SANG A SONG", "1-3-0000": "GOOD NIGHT"}
+
+
+def said(seconds: float) -> str:
+    """Two words wrong of eleven: one replaced, one missing."""
+    return {0.1: "he sat down", 0.2: "and then he rang a", 0.3: "good night"}[seconds]
+
+
+async def test_the_rate_of_the_corpus_and_the_mean_of_the_rates_are_two_figures(tmp_path: Path) -> None:
+    result = await measured(LIBRISPEECH, librispeech(tmp_path / "data", WORDS), tmp_path / "run", Answering(said))
+    assert value(result, "WER (kits)") == round(100 * 2 / 11, 2)
+    assert value(result, "mean WER (kits)") == round(100 * (0 + 2 / 6 + 0) / 3, 2)
+    assert (result.items, result.scored, dict(result.problems)) == (3, 3, {})
+    assert load_result(tmp_path / "run").figures == result.figures
+
+
+async def test_a_finished_run_asks_nothing_again(tmp_path: Path) -> None:
+    data = librispeech(tmp_path / "data", WORDS)
+    await measured(LIBRISPEECH, data, tmp_path / "run", Answering(said))
+    again = Answering(lambda seconds: "no")
+    result = await measured(LIBRISPEECH, data, tmp_path / "run", again)
+    assert again.asked == 0 and value(result, "WER (kits)") == round(100 * 2 / 11, 2)
+
+
+async def test_items_on_which_the_model_fails_are_listed_and_asked_again(tmp_path: Path) -> None:
+    def fails(seconds: float) -> str:
+        if seconds == 0.2:
+            raise BackendError("out of memory")
+        return said(seconds)
+
+    data = librispeech(tmp_path / "data", WORDS)
+    result = await measured(LIBRISPEECH, data, tmp_path / "run", Answering(fails))
+    assert result.listed == {"failed": ["1-2-0001"]} and result.scored == 2
+    mended = Answering(said)
+    result = await measured(LIBRISPEECH, data, tmp_path / "run", mended)
+    assert (mended.asked, result.scored, result.problems) == (1, 3, {})
+
+
+async def test_a_model_that_keeps_failing_ends_the_run_and_keeps_what_was_finished(tmp_path: Path) -> None:
+    def fails(seconds: float) -> str:
+        if seconds > 0.1:
+            raise BackendError("the server is down")
+        return "one"
+
+    data = librispeech(tmp_path / "data", {f"1-2-{number:04}": "ONE" for number in range(30)})
+    model = Answering(fails)
+    with pytest.raises(EvaluationError, match="failed 10 times in a row, at last with: the server is down"):
+        await measured(LIBRISPEECH, data, tmp_path / "run", model, parallel=1)
+    assert model.asked == 11
+    assert len((tmp_path / "run" / "answers.jsonl").read_text().splitlines()) == 1
+
+
+async def test_a_broken_clip_is_listed_and_not_scored(tmp_path: Path) -> None:
+    data = librispeech(tmp_path / "data", WORDS)
+    (data / "test-clean/1/3/1-3-0000.flac").write_bytes(b"not a sound")
+    result = await measured(LIBRISPEECH, data, tmp_path / "run", Answering(said))
+    assert result.listed == {"broken clip": ["1-3-0000"]}
+    assert value(result, "WER (kits)") == round(100 * 2 / 9, 2)
+
+
+async def test_where_nothing_could_be_scored_there_is_an_error_and_no_rate(tmp_path: Path) -> None:
+    data = librispeech(tmp_path / "data", {"1-2-0000": "ONE"})
+    (data / "test-clean/1/2/1-2-0000.flac").write_bytes(b"not a sound")
+    with pytest.raises(EvaluationError, match="nothing could be scored: 1 broken clip"):
+        await measured(LIBRISPEECH, data, tmp_path / "run", Answering(said))
+
+
+async def test_missing_answers_count_as_deletions(tmp_path: Path) -> None:
+    data = librispeech(tmp_path / "data", WORDS)
+    result = await measured(LIBRISPEECH, data, tmp_path / "run", Answering(lambda seconds: ""))
+    assert value(result, "WER (kits)") == 100.0
+
+
+async def test_a_folder_of_another_run_is_refused_with_what_differs(tmp_path: Path) -> None:
+    data = librispeech(tmp_path / "data", WORDS)
+    await measured(LIBRISPEECH, data, tmp_path / "run", Answering(said), limit=2)
+    with pytest.raises(EvaluationError, match="limit 2 and not None"):
+        await measured(LIBRISPEECH, data, tmp_path / "run", Answering(said))
+    librispeech(data, {"1-4-0000": "NEW"})
+    with pytest.raises(EvaluationError, match="data_sha256 '[0-9a-f]{64}' and not '[0-9a-f]{64}'"):
+        await measured(LIBRISPEECH, data, tmp_path / "run", Answering(said), limit=2)
+
+
+async def test_missing_files_are_named_before_the_first_item(tmp_path: Path) -> None:
+    data = librispeech(tmp_path / "data", WORDS)
+    (data / "test-clean/1/2/1-2-0001.flac").unlink()
+    model = Answering(said)
+    with pytest.raises(EvaluationError, match=r"lacks 1 of the files .*: test-clean/1/2/1-2-0001.flac"):
+        await measured(LIBRISPEECH, data, tmp_path / "run", model)
+    with pytest.raises(EvaluationError, match=r"is not laid out as LibriSpeech: it has no .*trans.txt"):
+        await measured(LIBRISPEECH, tmp_path, tmp_path / "run", model)
+    assert model.asked == 0
+
+
+async def test_each_seed_asks_again_and_has_its_own_headline(tmp_path: Path) -> None:
+    data = librispeech(tmp_path / "data", WORDS)
+    model = Answering(said)
+    result = await measured(LIBRISPEECH, data, tmp_path / "run", model, seeds=3)
+    assert (model.asked, result.items, len(result.per_seed)) == (9, 9, 3)
+    assert value(result, "WER (kits)") == round(100 * 2 / 11, 2)
+
+
+async def test_the_log_of_inspect_holds_every_item_and_no_sound(tmp_path: Path) -> None:
+    await measured(LIBRISPEECH, librispeech(tmp_path / "data", WORDS), tmp_path / "run", Answering(said))
+    (path,) = (tmp_path / "run" / "logs").glob("*.eval")
+    log = read_eval_log(str(path))
+    assert log.status == "success" and log.samples is not None
+    assert {str(sample.id) for sample in log.samples} == set(WORDS)
+    text = json.dumps([sample.model_dump(mode="json") for sample in log.samples])
+    assert "base64," not in text and "and then he rang a" in text
