@@ -17,7 +17,7 @@ BENCHMARKS = (
     "agent_loop", "cloning", "recognition", "embedded_routing", "embedded_exchanges", "embedded_timbre",
     "embedded_turn", "embedded_lite_turn", "kokoro_speed",
     "voice_gallery", "voice_requests", "voice_choices", "voice_channels", "voice_ingest", "voice_faults",
-    "retrieval_quality", "voice_search", "routed_calls", "read_aloud", "hostile", "storage",
+    "agent_suite", "retrieval_quality", "voice_search", "routed_calls", "read_aloud", "hostile", "storage",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from agentaudio.cancellation import is_cancelled, is_left_behind
-from agentaudio.conversation import MAY_HAVE_EFFECT, STILL_RUNNING, ToolCall, ToolOutput
+from agentaudio.conversation import IN_BACKGROUND, MAY_HAVE_EFFECT, STILL_RUNNING, ToolCall, ToolOutput
 from agentaudio.errors import AgentAudioError, ToolError, ToolNotFound, did_you_mean
 from agentaudio.retry import retry
 from agentaudio.tools.context import RunContext
@@ -31,7 +31,6 @@ Value = TypeVar("Value")
 Approve = Callable[[Tool, ToolCall], bool | Awaitable[bool]]
 """Called before a tool with `approval` runs, for one call at a time; a plain function runs in a thread."""
 
-IN_BACKGROUND = "{name} has begun and goes on in the background. Its result comes by itself, so do not call it again."
 
 MAX_CONCURRENT_CALLS = 8
 GRACE_S = 0.5
@@ -258,7 +257,9 @@ class TurnCalls:
             )
         if tool.background:
             self._report(work, asyncio.ensure_future(_within(tool, attempts)))
-            return "running", ToolResult(IN_BACKGROUND.format(name=tool.name))
+            return "running", ToolResult(
+                f"{tool.name} {IN_BACKGROUND}. Its result comes by itself, so do not call it again."
+            )
         attempt = asyncio.ensure_future(attempts)
         try:
             await asyncio.wait([attempt], timeout=tool.timeout_s)

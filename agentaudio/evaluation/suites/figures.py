@@ -135,7 +135,7 @@ class Difference:
 
 def difference(before: SuiteRun, now: SuiteRun) -> Difference:
     """Compare two runs of a suite."""
-    old, new = _shares(before), _shares(now)
+    old, new = passed_shares(before), passed_shares(now)
     both = [name for name in new if name in old]
     medians, medians_before = latencies(now.runs), latencies(before.runs)
     return Difference(
@@ -149,7 +149,8 @@ def difference(before: SuiteRun, now: SuiteRun) -> Difference:
     )
 
 
-def _shares(run: SuiteRun) -> dict[str, float]:
+def passed_shares(run: SuiteRun) -> dict[str, float]:
+    """The share of its runs in which each dialogue passed."""
     by_dialogue: dict[str, list[bool]] = {}
     for one in run.runs:
         by_dialogue.setdefault(one.dialogue, []).append(one.passed)

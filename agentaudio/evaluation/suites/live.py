@@ -13,7 +13,7 @@ from agentaudio.agent import Agent
 from agentaudio.errors import AgentAudioError
 from agentaudio.evaluation.suites.observing import Observer, evidence, results
 from agentaudio.evaluation.suites.record import Observed
-from agentaudio.evaluation.suites.schema import Dialogue, Moment
+from agentaudio.evaluation.suites.schema import Dialogue, LiveOptions, Moment
 from agentaudio.evaluation.suites.sounds import SAMPLE_RATE_HZ, audible_span
 from agentaudio.events import TurnStarted
 from agentaudio.live.events import AgentStopped
@@ -150,17 +150,16 @@ class _Room:
         return not set(wanted) <= set(results(self._live.conversation))
 
 
-async def play(agent: Agent, dialogue: Dialogue, inputs: Sequence[str | Audio], ears: str | None) -> list[Observed]:
+async def play(agent: Agent, dialogue: Dialogue, inputs: Sequence[str | Audio], options: LiveOptions) -> list[Observed]:
     """Run a live dialogue.
 
     inputs: what the user types or says in each turn
-    ears: as in LiveSettings
 
     Returns what was observed in each turn. Turns after a failure of the session have its error.
     """
     room: _Room | None = None
     error: str | None = None
-    live = agent.live(ears=ears)
+    live = agent.live(ears=options.ears, first_word_s=options.first_word_s)
     try:
         async with live:
             room = _Room(live, dialogue, inputs)

@@ -140,7 +140,7 @@ async def _run(
     agent: Agent, suite: Suite, dialogue: Dialogue, inputs: Sequence[str | Audio], repeat: int, judge: Judge, out: Path
 ) -> DialogueRun:
     if dialogue.live:
-        seen = await live.play(agent, dialogue, inputs, suite.ears)
+        seen = await live.play(agent, dialogue, inputs, suite.live)
     else:
         seen = [one async for one in _converse(agent, dialogue, inputs, repeat)]
     turns = []

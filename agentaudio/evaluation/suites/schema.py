@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from agentaudio.live.latency import STAGES
+from agentaudio.live.session import FIRST_WORD_S
 from agentaudio.reply import StopReason
 
 Stage = Literal["decision", "heard", "first_token", "first_sound", "first_played", "total"]
@@ -223,6 +224,13 @@ class Speaking(_Form):
     voices: dict[str, list[Name]] = Field(default_factory=dict)
 
 
+class LiveOptions(_Form):
+    """The settings of live dialogues, as in LiveSettings. `ears: null` is for none."""
+
+    ears: Name | None = "auto"
+    first_word_s: Seconds = FIRST_WORD_S
+
+
 class Percentiles(_Form):
     """Most seconds."""
 
@@ -248,7 +256,7 @@ class Suite(_Form):
 
     agent: arguments of `Agent`, or "module:function" of a function that makes the agent of a model
     ear: recogniser that `audible` asks, as for `load_recogniser`
-    ears: of live dialogues, as in LiveSettings; null for none
+    live: settings of live dialogues
     repeats: how often each dialogue is run
     """
 
@@ -259,7 +267,7 @@ class Suite(_Form):
     ]
     speaking: Speaking = Speaking()
     ear: Name = "whisper:base"
-    ears: Name | None = "auto"
+    live: LiveOptions = LiveOptions()
     repeats: Annotated[int, Field(ge=1, le=1000)] = 1
     require: Require | None = None
     dialogues: Annotated[list[Dialogue], Field(min_length=1, max_length=10_000)]

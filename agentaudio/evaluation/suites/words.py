@@ -20,6 +20,7 @@ LEAST_SHARE = 0.5
 """Share of the words of a sentence that its evidence must hold."""
 LEAST_TERMS = 3
 """A sentence of fewer words that carry a topic, such as "Yes, of course.", states nothing."""
+_OF_AGENT = re.compile(r"\s*(?:I\b|我)")
 _GROUPED = re.compile(r"(?<=\d)[,\u202f\u00a0](?=\d{3}(?!\d))")
 _OTHER = re.compile(r"[^\w.%+*/=-]+|\.(?!\d)|-(?!\d)|(?<=\w)-")
 
@@ -78,8 +79,9 @@ def unsupported(answer: str, evidence: Sequence[str]) -> list[str]:
     """The sentences of an answer that its evidence does not support, by their words.
 
     A sentence is supported when the evidence holds each of its numbers, in digits or in English words, and
-    LEAST_SHARE of its other words. It tells inventions by what they name; a denial of the evidence in its own words
-    passes, as only a judge can tell.
+    LEAST_SHARE of its other words. Of a sentence about the agent, such as "I found nothing about that", only the
+    numbers count. It tells inventions by what they name; a denial of the evidence in its own words passes, as only a
+    judge can tell.
     """
     numbers = {number for text in evidence for number in _numbers(text)}
     terms = {term for text in evidence for term in search_terms(text)}
@@ -88,7 +90,8 @@ def unsupported(answer: str, evidence: Sequence[str]) -> list[str]:
         mine = [term for term in set(search_terms(sentence)) if not term[0].isdigit()]
         unread = [term for term in mine if term not in terms]
         strange = _numbers(sentence) - numbers
-        if strange or len(mine) >= LEAST_TERMS and len(unread) > len(mine) * (1 - LEAST_SHARE):
+        states = len(mine) >= LEAST_TERMS and not _OF_AGENT.match(sentence)
+        if strange or states and len(unread) > len(mine) * (1 - LEAST_SHARE):
             found.append(sentence.strip())
     return found
 

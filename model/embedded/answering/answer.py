@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentaudio.conversation import MAY_HAVE_EFFECT, STILL_RUNNING, UNEXPECTED, Citation, ToolOutput
+from agentaudio.conversation import IN_BACKGROUND, MAY_HAVE_EFFECT, STILL_RUNNING, UNEXPECTED, Citation, ToolOutput
 from agentaudio.model.embedded.answering.extracts import extract
 from agentaudio.quotation import unquoted
 from agentaudio.text.apology import apology
@@ -110,7 +110,7 @@ def _failure(output: ToolOutput, language: str | None) -> str:
         return apology(language)
     text = _readable(text.removeprefix(f"{output.name} failed: ")).replace(output.name, what)
     reason = "".join(sentences(text)[:1])
-    if STILL_RUNNING in reason or MAY_HAVE_EFFECT in reason:
+    if any(words in reason for words in (STILL_RUNNING, MAY_HAVE_EFFECT, IN_BACKGROUND)):
         return _sentence(reason)  # "I could not do that" may be wrong
     reason = reason.partition("; ")[0].rstrip(".;")
     return f"I could not do that: {reason[:200]}." if reason else f"I could not do that: {what} failed."

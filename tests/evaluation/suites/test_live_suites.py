@@ -18,7 +18,7 @@ from agentaudio.model.scripted import Scripted
 SUITE = """
 name: live
 agent: {}
-ears: null
+live: {ears: null}
 dialogues:
 - id: barge-in
   live: true

@@ -81,6 +81,7 @@ def test_other_arguments_are_faults(rule: Rule | str | int, given: object) -> No
         "Twelve astronauts walked there.",
         "12 astronauts walked on the Moon.",
         "Yes, of course.",
+        "I found nothing about that in my documents.",
         "",
     ],
 )
@@ -93,6 +94,7 @@ def test_what_was_read_is_supported(answer: str) -> None:
     [
         "The Moon is 400,000 kilometers away.",
         "Fourteen astronauts walked on the Moon.",
+        "I believe that 14 astronauts walked there.",
         "Its surface consists of yellow cheese.",
         "The Moon is about 384,000 kilometers away. It formed 4 billion years ago.",
     ],

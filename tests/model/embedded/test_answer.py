@@ -75,6 +75,8 @@ def test_a_failure_is_admitted() -> None:
          "I could not do that: book table took longer than 20 s and was stopped."),
         ("book_table took longer than 20 s and was stopped; it may have taken effect.",
          "Book table took longer than 20 s and was stopped; it may have taken effect."),
+        ("book_table has begun and goes on in the background. Its result comes by itself.",
+         "Book table has begun and goes on in the background."),
         ("book_table took longer than 9 s and is still running; how it ends is not known yet.",
          "Book table took longer than 9 s and is still running; how it ends is not known yet."),
     ],

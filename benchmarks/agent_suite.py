@@ -1,0 +1,105 @@
+"""The demo's suite with every model that runs without a GPU: the table of docs/evaluation.md, and a regression gate.
+
+    PYTHONPATH=. python benchmarks/agent_suite.py [--model NAME ...] [--json FILE] [--work DIR] [--resume]
+
+A dialogue that passed in the figures of FILE and fails now is broken: it is printed, and the script exits with 1.
+With --resume, a run that was cut off goes on. Figures of models that are not run again are kept.
+
+`scripted` says one sentence whatever it is asked. It shows what a suite lets pass that tests nothing.
+
+The times are those of the machine while it did this; live dialogues are played in real time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from report import machine
+from rich.console import Console
+from rich.table import Table
+
+from agentaudio.evaluation.suites.figures import passed_shares, summary
+from agentaudio.evaluation.suites.load import load_suite
+from agentaudio.evaluation.suites.page import save_page
+from agentaudio.evaluation.suites.record import DialogueRun, SuiteRun
+from agentaudio.evaluation.suites.results import Unfinished, faults, save_result
+from agentaudio.evaluation.suites.run import run_suite
+from agentaudio.evaluation.suites.sounds import UserSounds
+from agentaudio.model.registry import load_model
+
+MODELS = ("embedded", "embedded-lite", "scripted")
+
+
+async def measure(model: str, work: Path, resume: bool) -> SuiteRun:
+    """Run the suite with a model. Its result, page and sounds are left in a folder of `work`."""
+    file, folder = load_suite("demo"), work / model
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = Unfinished(folder, digest=file.digest, model=model)
+    done = unfinished.begin(resume=resume)
+
+    def progress(run: DialogueRun, number: int, total: int) -> None:
+        unfinished.add(run)
+        print(f"{model} {number}/{total} {run.dialogue}: {'passed' if run.passed else 'failed'}", flush=True)
+        for fault in faults(run):
+            print(f"    {fault}", flush=True)
+
+    run = await run_suite(
+        file, load_model(model), label=model, out=folder, sounds=UserSounds(file), done=done, progress=progress
+    )
+    save_result(run, folder)
+    save_page(run, folder, [], None)
+    unfinished.end()
+    return run
+
+
+def percent(rate: dict[str, Any]) -> str:
+    low, high = rate["interval"]
+    return f"{100 * rate['value']:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def show(models: dict[str, Any]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("", *models):
+        table.add_column(title)
+    table.add_row("pass@1", *(percent(found["pass@1"]) for found in models.values()))
+    for group in ("languages", "kinds"):
+        for name in next(iter(models.values()))[group]:
+            table.add_row(name, *(percent(found[group][name]["pass@1"]) for found in models.values()))
+    times = [found["latency_s"].get("first_sound", {}) for found in models.values()]
+    table.add_row("first sound, p50 / p95", *(f"{one.get('p50')} / {one.get('p95')} s" for one in times))
+    Console(width=160).print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", choices=MODELS, help="may be repeated; all without it")
+    parser.add_argument("--json", metavar="FILE", type=Path)
+    parser.add_argument("--work", metavar="DIR", type=Path, default=Path(tempfile.gettempdir()) / "agentaudio-suite")
+    parser.add_argument("--resume", action="store_true", help="go on with runs that were cut off")
+    given = parser.parse_args()
+    before: dict[str, Any] = {}
+    if given.json is not None and given.json.exists():
+        before = json.loads(given.json.read_text("utf-8"))["models"]
+    models, broken = dict(before), list[str]()
+    for name in given.model or MODELS:
+        run = asyncio.run(measure(name, given.work, given.resume))
+        shares = passed_shares(run)
+        old = before.get(name, {}).get("passed", {})
+        broken += [f"{name}: {one}" for one, share in shares.items() if share == 0 and old.get(one) == 1]
+        models[name] = summary(run) | {"machine": machine(), "passed": shares}
+        if given.json is not None:
+            ordered = {one: models[one] for one in MODELS if one in models}
+            given.json.write_text(json.dumps({"models": ordered}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    show({one: models[one] for one in MODELS if one in models})
+    if broken:
+        sys.exit(f"passed before, and fails now: {', '.join(broken)}")
+
+
+if __name__ == "__main__":
+    main()
