@@ -29,7 +29,6 @@ from agentaudio.model.step_audio_2.language.segments import (
     Turn,
     assemble,
     audio_tokens,
-    spelled,
 )
 from agentaudio.model.step_audio_2.language.tool_calls import written_call
 from agentaudio.model.step_audio_2.tokens import CODEC, Vocabulary, text_of
@@ -153,7 +152,7 @@ class PromptBuilder:
                 break
         lead = (ids.tts_start,) if speak else ()
         more = [*thought[:kept], *self._vocabulary.encode(f"{tail.decode('utf-8', 'replace')}\n\n"), *lead]
-        return prompt.extended(more, spelled(more, self._vocabulary), mode="speech" if speak else "text", lead=lead)
+        return prompt.extended(more, self._vocabulary, mode="speech" if speak else "text", lead=lead)
 
     def remember(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -41,10 +41,15 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TextSegment:
-    """Text that was tokenised by itself. text: for people, with special tokens spelled out"""
+    """Text that was tokenised by itself."""
 
     ids: tuple[int, ...]
-    text: str
+    vocabulary: Vocabulary = field(repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """For people, with special tokens spelled out."""
+        return spelled(self.ids, self.vocabulary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,9 @@ class Prompt:
         pairs = zip(self.positions, cached, strict=False)
         return next((n for n, (mine, theirs) in enumerate(pairs) if mine != theirs), min(len(self.ids), len(cached)))
 
-    def extended(self, ids: Iterable[int], text: str = "", *, mode: Mode, lead: tuple[int, ...] = ()) -> Prompt:
-        """This prompt, followed by `ids`; the states of this prompt can be reused for it. text: of the ids"""
-        return Prompt((*self.segments, TextSegment(tuple(ids), text)), mode, lead)
+    def extended(self, ids: Iterable[int], vocabulary: Vocabulary, *, mode: Mode, lead: tuple[int, ...] = ()) -> Prompt:
+        """This prompt, followed by `ids`; the states of this prompt can be reused for it."""
+        return Prompt((*self.segments, TextSegment(tuple(ids), vocabulary)), mode, lead)
 
     def __str__(self) -> str:
         return "".join(
@@ -158,7 +163,6 @@ def assemble(turns: Iterable[Turn], vocabulary: Vocabulary, count_tokens: CountT
 
 def _segments(piece: Sequence[Item], vocabulary: Vocabulary, count_tokens: CountTokens) -> Iterable[Segment]:
     found: list[int] = []
-    shown = ""
     words = ""
     for item in piece:
         if isinstance(item, str):
@@ -166,18 +170,17 @@ def _segments(piece: Sequence[Item], vocabulary: Vocabulary, count_tokens: Count
             words += item
             continue
         found += vocabulary.encode(words) if words else []
-        shown, words = shown + words, ""
+        words = ""
         if isinstance(item, Tokens):
             found += item.ids
-            shown += spelled(item.ids, vocabulary)
         else:
             if found:
-                yield TextSegment(tuple(found), shown)
-                found, shown = [], ""
+                yield TextSegment(tuple(found), vocabulary)
+                found = []
             yield from _sound(item, vocabulary.ids, count_tokens)
     found += vocabulary.encode(words) if words else []
     if found:
-        yield TextSegment(tuple(found), shown + words)
+        yield TextSegment(tuple(found), vocabulary)
 
 
 def _sound(audio: Audio, ids: TokenIds, count_tokens: CountTokens) -> Iterable[AudioSegment]:
