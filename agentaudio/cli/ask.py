@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from agentaudio.agent import Agent
 from agentaudio.cli.console import ensure_sound_writable, in_home, mark, out, print_json, progress
+from agentaudio.cli.generation import Generation
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.narrator import Narrator
 from agentaudio.cli.provenance import SignWith, provenance_of
@@ -18,7 +19,6 @@ from agentaudio.cli.tools import Secrets, approve_on_terminal
 from agentaudio.errors import OptionError
 from agentaudio.escaping import one_line
 from agentaudio.events import TurnFinished, TurnStarted
-from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.reply import Reply
 from agentaudio.resources import open_voices
 from agentaudio.tools.discovery import find_tools
@@ -35,6 +35,7 @@ async def ask(
     out_file: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     model: str = "embedded",
     option: ModelOptions = (),
+    generation: Generation = Generation(),
     tools: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = DEFAULT_TOOLS,
     voice: str | None = None,
     documents: str = "demo",
@@ -126,14 +127,14 @@ async def ask(
             options = " and ".join(f"--{need} FOLDER" for need in demo)
             out.print(mark("   demo", "green"), " and ".join(demo), mark(f"(use others with {options})", "dim"))
     agent = Agent(
-        await load_or_fetch(model, option),
+        await load_or_fetch(model, generation.loading(model, option)),
         tools=given,
         voice=voice,
         documents=documents,
         embed=embed,
         voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
         instructions=instructions,
-        options=GenerateOptions(speak=not mute),
+        options=generation.options(speak=not mute),
         approve=approve_on_terminal,
         provenance=provenance,
     )

@@ -17,6 +17,7 @@ from agentaudio.agent import Agent
 from agentaudio.cli.ask import DEFAULT_TOOLS
 from agentaudio.cli.chat_commands import Chat, ChatCommands
 from agentaudio.cli.console import ensure_writable, mark, out, progress
+from agentaudio.cli.generation import Generation
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.narrator import Narrator
 from agentaudio.cli.sessions import STORE
@@ -28,7 +29,6 @@ from agentaudio.live.latency import LatencyLedger
 from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
 from agentaudio.live.sound_card import SoundCard, sounddevice
-from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.resources import open_voices
 from agentaudio.storage.sqlite_store import SqliteStore
 from agentaudio.tools.discovery import find_tools
@@ -38,6 +38,7 @@ async def chat(
     *,
     model: str = "embedded",
     option: ModelOptions = (),
+    generation: Generation = Generation(),
     tools: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = DEFAULT_TOOLS,
     voice: str | None = None,
     documents: str = "demo",
@@ -101,7 +102,7 @@ async def chat(
     if ledger is not None:
         ensure_writable(ledger)
     given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
-    loaded = await load_or_fetch(model, option)
+    loaded = await load_or_fetch(model, generation.loading(model, option))
     hears = loaded.capabilities.hears and not typed
     plays = loaded.capabilities.voices != "none" and not mute
     if hears or plays:
@@ -113,7 +114,7 @@ async def chat(
     agent = Agent(
         loaded, tools=given, voice=voice, documents=documents, embed=embed, instructions=instructions,
         voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
-        options=GenerateOptions(speak=plays), approve=approve_on_terminal,
+        options=generation.options(speak=plays), approve=approve_on_terminal,
     )  # fmt: skip
     async with agent:
         with progress("loading models, documents and voices"):

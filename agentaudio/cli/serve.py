@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from agentaudio.agent import Agent
 from agentaudio.cli.ask import DEFAULT_TOOLS
 from agentaudio.cli.console import mark, out
+from agentaudio.cli.generation import Generation
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.tools import Secrets
 from agentaudio.errors import MissingExtra, OptionError, did_you_mean
@@ -33,6 +34,7 @@ async def serve(
     *,
     model: str = "embedded",
     option: ModelOptions = (),
+    generation: Generation = Generation(),
     host: str = "127.0.0.1",
     port: int = 8000,
     key: tuple[str, ...] = (),
@@ -137,7 +139,8 @@ async def serve(
     log_to(sys.stderr, requests=log)
     given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
     agent = Agent(
-        await load_or_fetch(model, option), tools=given, voice=voice, documents=documents, embed=embed,
+        await load_or_fetch(model, generation.loading(model, option)), tools=given, voice=voice, documents=documents,
+        embed=embed, options=generation.options(),
         voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
         instructions=instructions,
     )  # fmt: skip

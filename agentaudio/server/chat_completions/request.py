@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -175,8 +176,10 @@ class ChatRequest(_Form):
         chosen = self.audio.format if self.audio is not None else None
         return chosen or ("pcm16" if self.stream else "wav")
 
-    def options(self, model: SpeechLM) -> GenerateOptions:
+    def options(self, model: SpeechLM, base: GenerateOptions) -> GenerateOptions:
         """How to generate. What the model does not support is left out: clients send it as a matter of course.
+
+        base: the agent's options, which hold for what the client leaves out
 
         Raises ApiError for sound of a model that makes none.
         """
@@ -195,4 +198,4 @@ class ChatRequest(_Form):
         taken = {name: value for name, value in wanted.items() if name in model.capabilities.options and value}
         if self.temperature == 0 and "temperature" in model.capabilities.options:
             taken["temperature"] = 0.0
-        return GenerateOptions(speak=self.speaks, **taken)  # type: ignore[arg-type]
+        return replace(base, speak=self.speaks, **taken)  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ class ChatTurn:
     async def prepare(self) -> None:
         """Read the request. Raises ApiError, and what the agent raises for a voice."""
         request, state = self.request, self._state
-        self._options = request.options(state.agent.model)
+        self._options = request.options(state.agent.model, state.agent.setup.options)
         if request.speaks:
             state.limits.take_sound(self._caller, 0.0)
         tools = _tools(request)
