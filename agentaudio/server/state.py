@@ -70,6 +70,7 @@ class Drain:
 class ServerState:
     """What all routes share.
 
+    leaving: sessions whose client has gone, and whose model has not stopped yet
     ready: whether models, documents and voices are loaded
     failed: whether loading them failed
     """
@@ -81,6 +82,7 @@ class ServerState:
     past: PastTurns
     metrics: Metrics = field(default_factory=Metrics)
     drain: Drain = field(default_factory=Drain)
+    leaving: set[asyncio.Task[None]] = field(default_factory=set)
     ready: bool = False
     failed: bool = False
 

@@ -258,7 +258,7 @@ async def test_a_replayed_conversation_is_taken_whole_in_order_and_once(server: 
         await client.update(output_modalities=["text"])
         before = None
         for item in items:
-            place = {} if before is None else {"previous_item_id": before}
+            place: Event = {} if before is None else {"previous_item_id": before}
             await client.send("conversation.item.create", item=item, **place)
             before = item["id"]
         for item in items:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from typing import Any
 
 from agentaudio import Agent
@@ -35,17 +35,18 @@ def time_in(city: str) -> str:
     return "nine o'clock"
 
 
-def says(text: str, *, pause_s: float = 0.0) -> list[Delta | float]:
+def says(text: str | Iterable[str], *, pause_s: float = 0.0) -> Iterator[Delta | float]:
     """Words of WORD_S each. pause_s: how long the model takes for each"""
-    pieces: list[Delta | float] = []
-    for word in text.split():
-        pieces += [pause_s, TextDelta(f"{word} "), AudioDelta(tone(duration_s=WORD_S, sample_rate=RATE))]
-    return [*pieces, End(usage={"input_tokens": 7, "output_tokens": 5, "input_audio_tokens": 4})]
+    for word in text.split() if isinstance(text, str) else text:
+        yield pause_s
+        yield TextDelta(f"{word} ")
+        yield AudioDelta(tone(duration_s=WORD_S, sample_rate=RATE))
+    yield End(usage={"input_tokens": 7, "output_tokens": 5, "input_audio_tokens": 4})
 
 
 def answer(
     conversation: Conversation, tools: Sequence[ToolSpec], voice: ReferenceVoice | None
-) -> Sequence[Delta | float]:
+) -> Iterable[Delta | float]:
     """What the model does. A number is a pause of so many seconds."""
     last = conversation.messages[-1]
     if last.role == "tool":
@@ -54,9 +55,9 @@ def answer(
     match texts[-1].split() if texts else []:
         case ["call", *names]:
             calls = [CallDelta(ToolCall(f"c{n}", one, {"city": "Tokyo"})) for n, one in enumerate(names)]
-            return [*says("One moment.")[:3], *calls]
+            return [TextDelta("One "), AudioDelta(tone(duration_s=WORD_S, sample_rate=RATE)), *calls]
         case ["count", number, *how]:
-            words = " ".join(f"w{n}" for n in range(1, int(number) + 1))
+            words = (f"w{n}" for n in range(1, int(number) + 1))
             return says(words, pause_s=WORD_S if how == ["slowly"] else 0.0)
         case ["wait", seconds, *_]:
             return [float(seconds), *says("at last")]
@@ -75,10 +76,15 @@ def answer(
 
 
 class Talker(Scripted):
-    """Answers by `answer`."""
+    """Answers by `answer`.
 
-    def __init__(self) -> None:
+    open: generations that run; made: pieces of answers so far
+    stubborn_s: how long it goes on after it was cancelled
+    """
+
+    def __init__(self, *, stubborn_s: float = 0.0) -> None:
         super().__init__(["unused"])
+        self.open, self.made, self._stubborn_s = 0, 0, stubborn_s
 
     async def generate(
         self,
@@ -88,13 +94,26 @@ class Talker(Scripted):
         voice: ReferenceVoice | None = None,
         options: GenerateOptions = GenerateOptions(),
     ) -> AsyncGenerator[Delta, None]:
-        for piece in answer(conversation, tools, voice):
-            if isinstance(piece, float):
-                await asyncio.sleep(piece)
-            elif options.speak or not isinstance(piece, AudioDelta):
-                yield piece
+        self.open += 1
+        try:
+            for piece in answer(conversation, tools, voice):
+                if isinstance(piece, float):
+                    await self._pause(piece)
+                elif options.speak or not isinstance(piece, AudioDelta):
+                    self.made += 1
+                    yield piece
+        finally:
+            self.open -= 1
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            if not self._stubborn_s:
+                raise
+            await asyncio.sleep(self._stubborn_s)
 
 
-def talker(**options: Any) -> Agent:
+def talker(model: Talker | None = None, *, voices: Any = "demo") -> Agent:
     """The agent, with voices and a tool of its own."""
-    return Agent(Talker(), tools=[time_in], voices="demo", **options)
+    return Agent(model or Talker(), tools=[time_in], voices=voices)

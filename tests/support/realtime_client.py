@@ -92,6 +92,10 @@ class Client:
         except TimeoutError:
             raise AssertionError(f"no {kind} within {at_most} s: {self.types()}") from None
 
+    def stop(self) -> None:
+        """Read no more."""
+        self._reading.cancel()
+
     def forget(self) -> None:
         """Keep no event that has come."""
         self.events.clear()
@@ -162,5 +166,5 @@ async def realtime_client(
         try:
             yield client
         finally:
-            client._reading.cancel()
+            client.stop()
         assert not client.wrong, "\n".join(client.wrong[:3])

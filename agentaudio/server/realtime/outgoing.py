@@ -91,11 +91,18 @@ class Outgoing:
         for kind in ("conversation.item.added", "conversation.item.done"):
             self.post({"type": kind, "previous_item_id": previous_id, "item": wire})
 
-    async def room(self) -> None:
-        """Wait until there is room for more sound."""
-        while self._sounds >= SOUND_EVENTS and not self._closed:
+    async def room(self, unless: Callable[[], bool] = lambda: False) -> None:
+        """Wait until there is room for more of an answer.
+
+        unless: whether it is not wanted any more; asked again after `wake`
+        """
+        while (self._sounds >= SOUND_EVENTS or self._bytes > MOST_BYTES) and not self._closed and not unless():
             self._room.clear()
             await self._room.wait()
+
+    def wake(self) -> None:
+        """Let whoever waits for room ask again whether the answer is wanted."""
+        self._room.set()
 
     def withdraw_sound(self, response_id: str) -> None:
         """Remove the unsent sound of a response, which nobody wants to hear any more."""

@@ -69,6 +69,7 @@ class Response:
 
     async def words(self, text: str) -> None:
         """More words of the answer."""
+        await self._out.room(unless=self._is_unwanted)
         if self.is_over:
             return
         message = await self._message()
@@ -220,14 +221,17 @@ class Response:
 
     async def _send(self, message: Spoken, pieces: list[bytes]) -> None:
         for piece in pieces:
-            await self._out.room()
-            if self.is_over or not self.wanted():
+            await self._out.room(unless=self._is_unwanted)
+            if self._is_unwanted():
                 return
             seconds = len(piece) / (self._form.sample_bytes * self._form.rate_hz)
             self.playout.add(seconds)
             delta = base64.b64encode(piece).decode("ascii")
             event = {"type": "response.output_audio.delta", **self._place(message), "delta": delta}
             self._out.post(event, sound_of=self.id, sent=partial(self._sent, message, seconds))
+
+    def _is_unwanted(self) -> bool:
+        return self.is_over or not self.wanted()
 
     def _sent(self, message: Spoken, seconds: float) -> None:
         message.sent_s += seconds

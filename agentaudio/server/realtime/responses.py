@@ -61,7 +61,7 @@ class Responses:
         self._telling.speech_ended_at = at
 
     async def settled(self) -> None:
-        """Wait until no response runs."""
+        """Wait until no response runs, and the last event of each was sent."""
         await self._idle.wait()
         await self._apart.settled()
 
@@ -199,6 +199,11 @@ class Responses:
     def _released(self, counted: ExitStack) -> None:
         self._counted.discard(counted)
         counted.close()
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._active is None and not self._counted:
+            self._idle.set()
 
     def _begin_due(self) -> None:
         assert self._due is not None
@@ -259,7 +264,7 @@ class Responses:
 
     def _finished(self, response: Response) -> None:
         self._active = None
-        self._idle.set()
+        self._settle()
         self._context.start(self._played_to_the_end(response), "played")
         if self._owed:
             self._owed = False

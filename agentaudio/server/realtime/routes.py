@@ -114,9 +114,10 @@ class _Connection:
                 await self._out.patience()
 
     async def _write(self) -> None:
-        with suppress(WebSocketDisconnect, RuntimeError):
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             while (event := await self._out.get()) is not None:
-                await self._socket.send_text(event.text)
+                async with asyncio.timeout(self._state.settings.stalled_s):
+                    await self._socket.send_text(event.text)
                 event.was_sent()
 
     async def _drained(self, session: RealtimeSession) -> None:

@@ -44,6 +44,8 @@ OWN_EVENTS = frozenset(
 )  # fmt: skip
 """What clients that ask for it get as `agentaudio.event`, because the protocol has no event for it."""
 NEWS_S = 0.3
+CLOSE_S = 0.5
+"""How long the end of a session waits for its model."""
 TEXTS = 10
 """Texts of the greatest length that one conversation holds."""
 
@@ -93,12 +95,18 @@ class RealtimeSession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """End at once. A model that does not heed its cancellation ends later, and nobody waits for it."""
         tasks = list(self._context.tasks)
         for task in tasks:
             task.cancel()
         self.responses.close()
-        await self.live.aclose()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._out.close()
+        closing = asyncio.create_task(self.live.aclose(), name="agentaudio-realtime-close")
+        await asyncio.wait([closing, *tasks], timeout=CLOSE_S)
+        if not closing.done():
+            log.warning("the model goes on with an answer for a client that has gone")
+            self._state.leaving.add(closing)
+            closing.add_done_callback(self._state.leaving.discard)
 
     async def receive(self, message: str | bytes) -> None:
         """Take a client event, as JSON. What is wrong with it becomes an `error` event."""

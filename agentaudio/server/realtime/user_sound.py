@@ -141,6 +141,7 @@ class UserSound:
             raise Refusal("The model of this server cannot hear; send text.", code="unsupported_content") from None
         except AudioError:
             raise Refusal("This sound cannot be taken.", code="invalid_audio", param="audio") from None
+        self._context.out.wake()  # it may have interrupted an answer that waits for the client to read
 
     def _committed(self, sound: Audio, words: str | None) -> None:
         """The user's sound is an item now. words: when the ears know them already"""
