@@ -38,6 +38,9 @@ class UsageLimits:
                 raise OptionError(f"UsageLimits.{one.name} is {value!r}; give a number of 0 or more, or None")
 
 
+UNLIMITED = UsageLimits()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds of one turn, against models and inputs that would keep it busy forever.
@@ -66,8 +69,8 @@ class Limits:
     sound_s: float = 3_600.0
     turn_s: float = 900.0
     first_word_s: float = 900.0
-    turn: UsageLimits = UsageLimits()
-    session: UsageLimits = UsageLimits()
+    turn: UsageLimits = UNLIMITED
+    session: UsageLimits = UNLIMITED
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -81,7 +84,7 @@ class Limits:
     @property
     def counts_usage(self) -> bool:
         """Whether usage is limited."""
-        return UsageLimits() != self.turn or UsageLimits() != self.session
+        return self.turn is not UNLIMITED or self.session is not UNLIMITED
 
     def problem(self, arguments: Mapping[str, Any]) -> str | None:
         """Why arguments are nested too deeply or too long, as a message to the model; None when they are not."""

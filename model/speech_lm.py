@@ -288,6 +288,9 @@ class HasContext(SpeechLM, Protocol):
 def with_context(model: SpeechLM) -> HasContext | None:
     """The model that knows its context: this one, or the one that it wraps as its attribute `wrapped`."""
     inner: SpeechLM | None = model
-    while inner is not None and not isinstance(inner, HasContext):
+    while inner is not None:
+        # The attribute is asked for first because asking for a protocol is slow, and each generation asks.
+        if hasattr(inner, "count_tokens") and isinstance(inner, HasContext):
+            return inner
         inner = getattr(inner, "wrapped", None)
-    return inner
+    return None
