@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from agentaudio.events import BaseEvent, ToolProgress
 
@@ -12,9 +13,13 @@ CAPACITY = 32
 
 
 class Outbox:
-    """A bounded queue, so that a turn does not run far ahead of its reader. For one event loop and one reader."""
+    """A bounded queue, so that a turn does not run far ahead of its reader. For one event loop and one reader.
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    watch: takes each event when it is appended
+    """
+
+    def __init__(self, capacity: int = CAPACITY, *, watch: Callable[[BaseEvent], None] | None = None) -> None:
+        self._watch = watch
         self._capacity = capacity
         self._waiting: deque[BaseEvent] = deque()
         self._reader: asyncio.Future[None] | None = None  # waits for an event
@@ -39,6 +44,8 @@ class Outbox:
         """
         if self._closed:
             return  # the turn has ended, and nobody reads on
+        if self._watch is not None:
+            self._watch(event)
         if isinstance(event, ToolProgress) and len(self._waiting) >= self._capacity:
             for position, other in enumerate(self._waiting):
                 if isinstance(other, ToolProgress) and other.call.id == event.call.id:

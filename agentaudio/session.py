@@ -25,6 +25,7 @@ from agentaudio.setup import SessionState, Setup
 from agentaudio.turn import Turn
 from agentaudio.uncopied import Uncopied
 from agentaudio.voice_library.voice import Voice
+from agentaudio.watching import TurnBegun
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
     heard.
 
     setup: what its turns share; it may be replaced between two turns
+
+    watch: follows its turns; None when nobody does
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         self._turns: list[_Begun] = []  # the latest two: a report may arrive after the next turn has begun
         self._count = 0
         self._starting = asyncio.Lock()
+        self.watch = None if setup.watch is None else setup.watch()
 
     @property
     def conversation(self) -> Conversation:
@@ -276,10 +280,15 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         self._state.make_room(self._state.turns_before + self._count)
         model = self.setup.model
         speaks = options.speak and model.capabilities.voices != "none"
-        outbox, playback = Outbox(), Playback(self._plays, speaks=speaks)
+        watch = None
+        if self.watch is not None:
+            watch = self.watch.turn(TurnBegun(self._count, model.name, self.setup.tools, options, self.conversation))
+        outbox = Outbox(watch=None if watch is None else watch.take)
+        playback = Playback(self._plays, speaks=speaks)
         turn = Turn(self.setup, self._state, outbox, playback, number=self._count, options=options, voice=voice)
         # A separate task, so that `interrupt` can cancel it at any await.
-        task = asyncio.create_task(turn.run(user), name=f"agentaudio-turn-{self._count}")
+        context = None if watch is None else watch.context
+        task = asyncio.create_task(turn.run(user), name=f"agentaudio-turn-{self._count}", context=context)
         task.add_done_callback(lambda task: turn.close(task.cancelled()))
         begun = _Begun(self._count, turn, task, outbox, playback, os.getpid())
         self._turns = [*self._turns[-1:], begun]

@@ -20,6 +20,7 @@ from agentaudio.tools.context import RunContext
 from agentaudio.tools.execution import Approve, ToolRun
 from agentaudio.tools.tool import Tool
 from agentaudio.voice_library.voice import Voice
+from agentaudio.watching import Watch
 
 SOUND_TURNS = 20
 """Number of turns whose sound the conversation of a stored session holds at least, and at most twice."""
@@ -31,6 +32,7 @@ class Setup:
 
     voice: the agent's default voice, which a tool selects as "default"; None is the model's own
     output: the tool by whose call the model gives its answer as data; None without one
+    watch: follows each session; None when nobody does
     """
 
     model: SpeechLM
@@ -45,6 +47,7 @@ class Setup:
     output_checks: tuple[Check, ...] = ()
     output: Tool | None = None
     provenance: Provenance = Provenance()
+    watch: Watch | None = None
     _specs: list[tuple[ToolSpec, ...]] = field(default_factory=list, compare=False, repr=False)
 
     def check(self) -> None:

@@ -72,6 +72,7 @@ _PACKAGES = (
     ("accelerate", "accelerate", "quantized", "weights split over several devices"),
     ("bitsandbytes", "bitsandbytes", "quantized", "weights in 4 bits"),
     ("speechbrain", "speechbrain", "speechbrain", "the speaker encoder ECAPA-TDNN"),
+    ("opentelemetry", "opentelemetry-sdk", "tracing", "spans of turns, and OTEL_* for `agentaudio serve`"),
     ("inspect_ai", "inspect-ai", "eval", "`agentaudio eval`"),
     ("jiwer", "jiwer", "eval", "word and character error rates"),
     ("sacrebleu", "sacrebleu", "eval", "BLEU"),

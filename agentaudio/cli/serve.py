@@ -17,6 +17,7 @@ from agentaudio.cli.ask import DEFAULT_TOOLS
 from agentaudio.cli.console import mark, out
 from agentaudio.cli.generation import Generation
 from agentaudio.cli.models import ModelOptions, load_or_fetch
+from agentaudio.cli.telemetry import traced
 from agentaudio.cli.tools import Secrets
 from agentaudio.errors import MissingExtra, OptionError, did_you_mean
 from agentaudio.resources import open_voices
@@ -148,7 +149,8 @@ async def serve(
         create_app(agent, settings), host=host, port=port,
         certificate=None if tls_cert is None else str(tls_cert), private_key=None if tls_key is None else str(tls_key),
     )  # fmt: skip
-    await run_server(server, host, "http" if tls_cert is None else "https")
+    async with traced(agent):
+        await run_server(server, host, "http" if tls_cert is None else "https")
 
 
 def server_keys(given: tuple[str, ...], host: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

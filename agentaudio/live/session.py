@@ -85,7 +85,7 @@ class LiveSession(Uncopied):
         self._lost_s = (settings.get("turn_taking") or TurnTaking()).lost_s
         self._begins = settings.get("answers", True)
         self._stops = True
-        self._out = Outbox()
+        self._out = Outbox(watch=None if session.watch is None else session.watch.live())
         said = self._listener.agent_said
         self._answers = Answers(session, settings, self._out, self._emit, self._start, said, self._check_played)
         self._work: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
@@ -132,6 +132,8 @@ class LiveSession(Uncopied):
         await self._session.interrupt()
         self._session.settle_news()
         await self._listener.aclose()
+        if self._session.watch is not None:
+            self._session.watch.close()
         self._out.close()
 
     async def __aiter__(self) -> AsyncIterator[Event | AnyLiveEvent]:

@@ -1,0 +1,332 @@
+"""`trace`: the turns of an agent as spans of OpenTelemetry.
+
+Names and attributes are those of the semantic conventions for generative AI (gen_ai.*); what they have no name for
+begins with agentaudio. Spans are made from the events of turns and carry their times. They hold no words unless that is
+asked for.
+
+Source: OpenTelemetry, "Semantic conventions for generative AI systems": agent spans, model spans, tool spans.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from agentaudio import __version__, events
+from agentaudio.agent import Agent
+from agentaudio.errors import MissingExtra
+from agentaudio.events import BaseEvent
+from agentaudio.live.events import AgentFinished, AgentStopped, TurnCommitted
+from agentaudio.live.latency import LatencyLedger
+from agentaudio.model.speech_lm import GenerateOptions
+from agentaudio.reply import Reply
+from agentaudio.trace_content import as_json, definitions, messages_json
+from agentaudio.watching import TurnBegun
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, Tracer, TracerProvider
+
+Attributes = Mapping[str, Any]
+
+REQUEST = {
+    "temperature": "temperature", "top_p": "top_p", "max_tokens": "max_tokens", "seed": "seed",
+    "stop": "stop_sequences",
+}  # fmt: skip
+"""Names of GenerateOptions, and of the attributes gen_ai.request.* that hold them."""
+USAGE = {
+    "input_tokens": "input_tokens", "output_tokens": "output_tokens", "cached_tokens": "cache_read.input_tokens",
+    "input_cached_tokens": "cache_read.input_tokens",
+}  # fmt: skip
+"""Names of counts of a model, and of the attributes gen_ai.usage.* that hold them."""
+FAILED = ("failed", "timed_out", "denied", "cancelled")
+"""Ends of tool calls without a result."""
+
+
+def trace(
+    agent: Agent, *, content: bool = False, name: str = "agentaudio", provider: TracerProvider | None = None
+) -> None:
+    """Make spans of the turns of an agent, in the sessions that begin from now on.
+
+    content: spans also hold what was said, the arguments and results of tools, and messages of errors
+    name: of the agent in the spans
+    provider: gives the tracer; None is the global one
+
+    Raises MissingExtra without the extra `tracing`.
+    """
+    try:
+        from opentelemetry.trace import get_tracer
+    except ImportError as error:
+        raise MissingExtra("tracing", "tracing") from error
+    tracer = get_tracer("agentaudio", __version__, provider)
+    instructions = agent.instructions if content else None
+    agent.setup = replace(agent.setup, watch=lambda: SessionTrace(tracer, name, content, instructions))
+
+
+class SessionTrace:
+    """Implements SessionWatch.
+
+    In a live session each turn has a span around it, from the end of the user's speech until the answer was played.
+    """
+
+    def __init__(self, tracer: Tracer, name: str, content: bool, instructions: str | None) -> None:
+        self._spans = Spans(tracer, {"gen_ai.conversation.id": uuid.uuid4().hex})
+        self._name, self._content, self._instructions = name, content, instructions
+        self._is_live = False
+        self._ledger = LatencyLedger()
+        self._committed: tuple[int, float] | None = None  # when, and how long after the end of speech
+        self._outer: tuple[int, Span] | None = None  # around the latest turn of a live session
+
+    def turn(self, begun: TurnBegun) -> TurnTrace:
+        parent = None
+        if self._is_live:
+            self._end_outer({})
+            now = time.time_ns()
+            at, late_s = self._committed or (now, 0.0)
+            self._committed = None
+            outer = self._spans.start("turn", at - round(late_s * 1e9), {"agentaudio.turn": begun.number})
+            self._outer = begun.number, outer
+            parent = self._spans.inside(outer)
+        return TurnTrace(self._spans, begun, self._name, parent, content=self._content, instructions=self._instructions)
+
+    def live(self) -> Callable[[BaseEvent], None]:
+        self._is_live = True
+        return self._take
+
+    def close(self) -> None:
+        self._end_outer({})
+
+    def _take(self, event: BaseEvent) -> None:
+        self._ledger.take(event)
+        match event:
+            case TurnCommitted(end_s=end_s, at_s=at_s):
+                self._committed = time.time_ns(), at_s - end_s
+            case AgentFinished(played_s=played_s) | AgentStopped(played_s=played_s):
+                stopped = isinstance(event, AgentStopped)
+                self._end_outer({"agentaudio.played_s": played_s, "agentaudio.interrupted": stopped})
+
+    def _end_outer(self, attributes: Attributes) -> None:
+        if self._outer is None:
+            return
+        (number, span), self._outer = self._outer, None
+        span.set_attributes({**attributes, **_latency(self._ledger, number)})
+        span.end()
+        self._ledger.turns = [turn for turn in self._ledger.turns if turn.turn > number]
+
+
+class TurnTrace:
+    """Implements TurnWatch: a span for the turn, and in it one for each generation, tool call and retrieval.
+
+    parent: the context of the span around the turn; None is the current one
+    instructions: the agent's, when they may be shown
+    """
+
+    def __init__(
+        self,
+        spans: Spans,
+        begun: TurnBegun,
+        name: str,
+        parent: Context | None,
+        *,
+        content: bool,
+        instructions: str | None,
+    ) -> None:
+        self._spans, self._begun, self._name, self._parent = spans, begun, name, parent
+        self._content, self._instructions = content, instructions
+        self._ledger = LatencyLedger(begun.model)
+        self._began_ns = 0
+        self._root: Span
+        self._chat: Span | None = None
+        self._step_s = 0.0
+        self._waits = False  # for the first word or sound of the generation
+        self._tools: dict[str, Span] = {}
+        self.context = contextvars.copy_context()
+
+    def take(self, event: BaseEvent) -> None:
+        self._ledger.take(event)
+        match event:
+            case events.TurnStarted():
+                self._begin()
+            case events.StepStarted(step=step):
+                self._begin_step(step, event.at_s)
+            case events.TextSpoken() | events.AudioSpoken() if self._waits and self._chat is not None:
+                self._waits = False
+                self._chat.set_attribute("gen_ai.response.time_to_first_chunk", event.at_s - self._step_s)
+            case events.StepFinished():
+                self._end_step(event)
+            case events.ToolStarted(call=call):
+                attributes = self._tool_attributes(call.name, call.id)
+                if self._content:
+                    attributes["gen_ai.tool.call.arguments"] = as_json(call.arguments)
+                span = self._spans.start(f"execute_tool {call.name}", self._at(event), attributes, self._inside_root())
+                self._tools[call.id] = span
+                self._spans.enter(span)
+            case events.ToolFinished():
+                self._end_tool(event)
+            case events.ToolRequested(call=call):
+                self._root.add_event("tool.requested", self._tool_attributes(call.name, call.id), self._at(event))
+            case events.VoiceChanged(voice=voice):
+                chosen = "" if voice is None else voice.id
+                self._root.add_event("voice.changed", {"agentaudio.voice.id": chosen}, self._at(event))
+            case events.TurnStopped(by=by):
+                for one in (self._root, self._chat):
+                    if one is not None:
+                        one.set_attribute("agentaudio.stopped_by", by)
+            case events.TurnFinished(reply=reply):
+                self._end(event, reply, None)
+            case events.TurnFailed(reply=reply, error=error):
+                self._end(event, reply, error)
+
+    def _at(self, event: BaseEvent) -> int:
+        """When an event happened, in ns since 1970."""
+        return self._began_ns + round(event.at_s * 1e9)
+
+    def _begin(self) -> None:
+        self._began_ns = time.time_ns()
+        attributes = self._own("invoke_agent")
+        attributes |= {"gen_ai.agent.name": self._name, "agentaudio.turn": self._begun.number}
+        if self._content and self._instructions:
+            parts = [{"type": "text", "content": self._instructions}]
+            attributes["gen_ai.system_instructions"] = as_json(parts)
+        self._root = self._spans.start(f"invoke_agent {self._name}", self._began_ns, attributes, self._parent)
+        self._content = self._content and self._root.is_recording()
+        self.context.run(self._spans.enter, self._root)
+
+    def _begin_step(self, step: int, at_s: float) -> None:
+        attributes = self._own("chat") | _requested(self._begun.options) | {"agentaudio.step": step}
+        if self._content:
+            attributes["gen_ai.input.messages"] = messages_json(self._begun.conversation)
+            if self._begun.tools:
+                attributes["gen_ai.tool.definitions"] = definitions(self._begun.tools)
+        at = self._began_ns + round(at_s * 1e9)
+        self._chat = self._spans.start(f"chat {self._begun.model}", at, attributes, self._inside_root())
+        self._step_s, self._waits = at_s, True
+        self._spans.enter(self._chat)
+
+    def _end_step(self, event: events.StepFinished) -> None:
+        chat, self._chat = self._chat, None
+        if chat is None:
+            return
+        chat.set_attributes(_used(event.usage) | {"gen_ai.response.finish_reasons": (event.reason,)})
+        answer = self._begun.conversation.messages[-1:]
+        if self._content and answer and answer[0].role == "assistant":
+            chat.set_attribute("gen_ai.output.messages", messages_json(answer, finish_reason=event.reason))
+        chat.end(self._at(event))
+        self._spans.enter(self._root)
+
+    def _end_tool(self, event: events.ToolFinished) -> None:
+        run = event.run
+        span = self._tools.pop(run.call.id, None)
+        if span is None:
+            return  # run by the caller
+        span.set_attribute("agentaudio.tool.status", run.status)
+        if self._content:
+            span.set_attribute("gen_ai.tool.call.result", run.result.shown)
+        if run.status in FAILED:
+            self._spans.fail(span, run.status, run.result.text if self._content else "")
+        tool = self._begun.tools.get(run.call.name)
+        if run.result.passages or (tool is not None and tool.needs):
+            self._retrieval(event, span, sorted(tool.needs) if tool is not None else [])
+        span.end(self._at(event))
+
+    def _retrieval(self, event: events.ToolFinished, within: Span, sources: Sequence[str]) -> None:
+        """The search of a tool, which takes all of its time."""
+        run, source = event.run, " ".join(sources) or event.run.call.name
+        attributes: dict[str, Any] = {
+            "gen_ai.operation.name": "retrieval",
+            "gen_ai.data_source.id": source,
+            "agentaudio.retrieval.passages": len(run.result.passages),
+        }
+        if self._content:
+            attributes["gen_ai.retrieval.query.text"] = as_json(run.call.arguments)
+            found = [{"id": one.source, "score": one.score} for one in run.result.passages]
+            attributes["gen_ai.retrieval.documents"] = as_json(found)
+        begun = self._at(event) - round(run.duration_s * 1e9)
+        span = self._spans.start(f"retrieval {source}", begun, attributes, self._spans.inside(within, self._parent))
+        span.end(self._at(event))
+
+    def _end(self, event: BaseEvent, reply: Reply, error: BaseException | None) -> None:
+        for span in [*self._tools.values(), *([self._chat] if self._chat is not None else [])]:
+            span.set_attribute("agentaudio.stop", reply.stop)
+            if error is not None:
+                self._spans.fail(span, type(error).__qualname__, str(error) if self._content else "")
+            span.end(self._at(event))
+        self._tools.clear()
+        self._chat = None
+        self._root.set_attributes(_used(reply.usage) | _latency(self._ledger, event.turn))
+        self._root.set_attributes({"agentaudio.stop": reply.stop, "agentaudio.sound_s": _sound_s(reply)})
+        if reply.voice is not None:
+            self._root.set_attribute("agentaudio.voice.id", reply.voice.id)
+        if error is not None:
+            self._spans.fail(self._root, type(error).__qualname__, str(error) if self._content else "")
+        self._root.end(self._at(event))
+
+    def _inside_root(self) -> Context:
+        return self._spans.inside(self._root, self._parent)
+
+    def _own(self, operation: str) -> dict[str, Any]:
+        speaks = self._begun.options.speak
+        return {
+            "gen_ai.operation.name": operation,
+            "gen_ai.provider.name": "agentaudio",
+            "gen_ai.request.model": self._begun.model,
+            "gen_ai.output.type": "speech" if speaks else "text",
+        }
+
+    def _tool_attributes(self, name: str, call_id: str) -> dict[str, Any]:
+        return {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": name,
+            "gen_ai.tool.call.id": call_id,
+            "gen_ai.tool.type": "function",
+        }
+
+
+class Spans:
+    """Makes the spans of one session. own: attributes of each"""
+
+    def __init__(self, tracer: Tracer, own: Attributes) -> None:
+        self._tracer, self._own = tracer, own
+
+    def start(self, name: str, at_ns: int, attributes: Attributes, context: Context | None = None) -> Span:
+        return self._tracer.start_span(name, context, attributes={**self._own, **attributes}, start_time=at_ns)
+
+    def inside(self, span: Span, context: Context | None = None) -> Context:
+        from opentelemetry.trace import set_span_in_context
+
+        return set_span_in_context(span, context)
+
+    def enter(self, span: Span) -> None:
+        """Make a span the current one of the running task, so that spans of others are made inside it."""
+        from opentelemetry.context import attach
+
+        attach(self.inside(span))
+
+    def fail(self, span: Span, kind: str, message: str) -> None:
+        from opentelemetry.trace import Status, StatusCode
+
+        span.set_attribute("error.type", kind)
+        span.set_status(Status(StatusCode.ERROR, message or kind))
+
+
+def _requested(options: GenerateOptions) -> dict[str, Any]:
+    given = {f"gen_ai.request.{name}": getattr(options, option) for option, name in REQUEST.items()}
+    return {name: value for name, value in given.items() if value not in (None, ())}
+
+
+def _used(usage: Mapping[str, float]) -> dict[str, Any]:
+    return {f"gen_ai.usage.{name}": round(usage[count]) for count, name in USAGE.items() if count in usage}
+
+
+def _latency(ledger: LatencyLedger, number: int) -> dict[str, Any]:
+    """The times of a turn, as the latency ledger has them."""
+    stages = next((turn.stages for turn in ledger.turns if turn.turn == number), {})
+    return {f"agentaudio.latency.{stage}_s": seconds for stage, seconds in stages.items()}
+
+
+def _sound_s(reply: Reply) -> float:
+    return 0.0 if reply.audio is None else reply.audio.duration
