@@ -7,13 +7,14 @@ SPEECHBRAIN := .venvs/speechbrain
 SCALE := .venvs/scale
 NATIVE := .venvs/native
 STORES := .venvs/stores
+DOCS := .venvs/docs
 VLLM := .venvs/vllm
 MUTATE := .venvs/mutate
 # At most four: each process loads the models that its tests need.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients pictures mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients docs pictures mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -54,6 +55,9 @@ test-clients: $(VENV)/.ready-dev $(CLIENTS:%=.venvs/clients-%/.ready) ## hold co
 	AGENTAUDIO_CLIENTS=.venvs AGENTAUDIO_CLIENTS_FIGURES=docs/figures/clients.json \
 	    $(BIN)/python -m pytest -q tests/clients
 
+docs: $(DOCS)/.ready       ## build the documentation as a site in build/site, and check its links
+	$(DOCS)/bin/python scripts/build_docs.py
+
 pictures: $(VENV)/.ready-dev ## take the pictures of the page for the docs, in Chromium (Debian: chromium)
 	$(BIN)/python $(INSTALL) playwright
 	$(BIN)/python scripts/take_pictures.py
@@ -87,7 +91,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(STORES)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(STORES)/bin/python $(DOCS)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -122,6 +126,11 @@ $(NATIVE)/.ready: pyproject.toml constraints.txt | $(NATIVE)/bin/python
 $(STORES)/.ready: pyproject.toml constraints.txt | $(STORES)/bin/python
 	@echo "installing agentaudio with the client of PostgreSQL"
 	@$(STORES)/bin/python $(INSTALL) --editable '.[postgres,dev]'
+	@touch $@
+
+$(DOCS)/.ready: constraints.txt | $(DOCS)/bin/python
+	@echo "installing zensical and mkdocstrings"
+	@$(DOCS)/bin/python $(INSTALL) zensical 'mkdocstrings[python]' ruff
 	@touch $@
 
 $(MUTATE)/.ready: constraints.txt | $(MUTATE)/bin/python

@@ -41,6 +41,7 @@ SPOKEN = {
     "voice_switch",
     "own_voices",
     "declarative_tool",
+    "tutorial.md",
     "quickstart",
 }
 """Pages and examples that speak much with the embedded engine."""
@@ -84,6 +85,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Path, request:
     from agentaudio import Audio
 
     Audio.load(questions_folder() / "national-museum.flac").save(tmp_path / "question.wav")
+    shutil.copy(tmp_path / "question.wav", tmp_path / "me.wav")
     shutil.copytree(questions_folder(), tmp_path / "recordings")
     if page.name == NEEDS_TORCH:
         pytest.importorskip("torch", reason="the model needs torch")
