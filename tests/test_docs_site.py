@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +53,19 @@ def test_a_colon_in_the_middle_of_a_paragraph_makes_no_list() -> None:
 )
 def test_each_file_that_a_page_links_to_has_a_place_in_the_site(path: str, place: str) -> None:
     assert staged(ROOT / path) == STAGE / place
+
+
+def test_each_page_is_in_the_menu() -> None:
+    settings = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))
+    listed = set(pages_of(settings["project"]["nav"]))
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert listed - {"index.md", "changelog.md", "security.md", "contributing.md"} == pages
+
+
+def pages_of(menu: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for entry in menu:
+        for place in entry.values():
+            yield from [place] if isinstance(place, str) else pages_of(place)
 
 
 def test_links_that_lead_nowhere_and_foreign_scripts_are_found(tmp_path: Path) -> None:
