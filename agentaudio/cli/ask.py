@@ -92,7 +92,8 @@ async def ask(
         Sign the file of --out: `local` with a certificate that this installation makes for itself, or a folder with
         certificate.pem and key.pem. By default as the environment variable AGENTAUDIO_SIGN says.
     watermark
-        Name of an installed watermark, to mark the sound with. By default as AGENTAUDIO_WATERMARK says.
+        Watermark to put into the sound, as NAME or NAME:ARGUMENT of an installed one. By default as the environment
+        variable AGENTAUDIO_WATERMARK says.
     mute
         Answer in text only.
     seconds

@@ -13,6 +13,7 @@ from agentaudio.provenance.claims import Claims, VoiceClaim
 from agentaudio.provenance.inspection import Inspection, SignedBy
 from agentaudio.provenance.inspection import inspect as inspected
 from agentaudio.provenance.mark_search import FoundMark, find_marks
+from agentaudio.provenance.watermark import load_watermark
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 
 _SIGNATURES = {
@@ -32,7 +33,15 @@ _SOURCES = {
 }
 
 
-def inspect(file: Path, /, *, trust: Path | None = None, voices: str = "demo", json: bool = False) -> int:
+def inspect(
+    file: Path,
+    /,
+    *,
+    trust: Path | None = None,
+    voices: str = "demo",
+    watermark: tuple[str, ...] = (),
+    json: bool = False,
+) -> int:
     """Show who signed a sound file, what it says about voice and consent, and the watermarks in it.
 
     Exits with 1 unless the file has an intact signature.
@@ -46,11 +55,14 @@ def inspect(file: Path, /, *, trust: Path | None = None, voices: str = "demo", j
     voices
         Folder of a voice library, to name the voice of a watermark; `demo` stands for the voices that ship with
         agentaudio.
+    watermark
+        Watermark to seek, as NAME or NAME:ARGUMENT; repeat it for more. By default all that are installed are sought.
     json
         Print the findings as JSON.
     """
     found = inspected(file, trust=b"" if trust is None else _read(trust))
-    marks = find_marks(file, demo_voices() if voices == "demo" else VoiceLibrary(voices), found.claims)
+    library = demo_voices() if voices == "demo" else VoiceLibrary(voices)
+    marks = find_marks(file, library, found.claims, map(load_watermark, watermark) if watermark else None)
     if json:
         print_json(found.to_dict() | {"watermarks": [one.to_dict() for one in marks]})
     else:

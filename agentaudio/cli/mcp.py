@@ -6,6 +6,7 @@ import sys
 
 from agentaudio.agent import Agent
 from agentaudio.cli.models import ModelOptions, load_or_fetch
+from agentaudio.cli.provenance import SignWith, provenance_of
 from agentaudio.cli.serve import run_server, server_keys
 from agentaudio.errors import MissingExtra, OptionError
 
@@ -18,6 +19,8 @@ async def mcp(
     option: ModelOptions = (),
     voice: str | None = None,
     voices: str = "demo",
+    sign: SignWith = None,
+    watermark: str | None = None,
     log: bool = False,
 ) -> None:
     """Serve the tools audio_search, speak and transcribe to MCP clients, over standard input and output.
@@ -38,12 +41,19 @@ async def mcp(
         Id or name of the voice that speaks where the client names none; `agentaudio voices list` shows them.
     voices
         Folder of a voice library; `demo` stands for the voices that ship with agentaudio.
+    sign
+        Sign the sound of speak: `local` with a certificate that this installation makes for itself, or a folder with
+        certificate.pem and key.pem. By default as the environment variable AGENTAUDIO_SIGN says.
+    watermark
+        Watermark to put into all speech, as NAME or NAME:ARGUMENT of an installed one. By default as the environment
+        variable AGENTAUDIO_WATERMARK says.
     log
         With --http: print a line of JSON for each request on standard error. No line holds what was said.
     """
 
     async def load() -> Agent:
-        return Agent(await load_or_fetch(model, option), voice=voice, voices=voices)
+        loaded = await load_or_fetch(model, option)
+        return Agent(loaded, voice=voice, voices=voices, provenance=provenance_of(sign, watermark))
 
     try:
         from agentaudio.server.mcp.stdio import serve_stdio

@@ -17,6 +17,7 @@ from agentaudio.cli.ask import DEFAULT_TOOLS
 from agentaudio.cli.console import mark, out
 from agentaudio.cli.generation import Generation
 from agentaudio.cli.models import ModelOptions, load_or_fetch
+from agentaudio.cli.provenance import SignWith, provenance_of
 from agentaudio.cli.telemetry import traced
 from agentaudio.cli.tools import Secrets
 from agentaudio.errors import MissingExtra, OptionError, did_you_mean
@@ -53,6 +54,8 @@ async def serve(
     limit: tuple[str, ...] = (),
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
+    sign: SignWith = None,
+    watermark: str | None = None,
     log: bool = False,
     allow_commands: bool = False,
     allow_secret: Secrets = (),
@@ -105,6 +108,12 @@ async def serve(
         Certificate chain for HTTPS, as a PEM file.
     tls_key
         Its private key; left out when the certificate's file holds it.
+    sign
+        Sign whole files of speech: `local` with a certificate that this installation makes for itself, or a folder
+        with certificate.pem and key.pem. By default as the environment variable AGENTAUDIO_SIGN says.
+    watermark
+        Watermark to put into all speech, as NAME or NAME:ARGUMENT of an installed one. By default as the environment
+        variable AGENTAUDIO_WATERMARK says.
     log
         Print a line of JSON for each request on standard error. No line holds what was said.
     allow_commands
@@ -143,7 +152,7 @@ async def serve(
         await load_or_fetch(model, generation.loading(model, option)), tools=given, voice=voice, documents=documents,
         embed=embed, options=generation.options(),
         voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
-        instructions=instructions,
+        instructions=instructions, provenance=provenance_of(sign, watermark),
     )  # fmt: skip
     server = Server(
         create_app(agent, settings), host=host, port=port,

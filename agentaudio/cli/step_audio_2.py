@@ -16,6 +16,7 @@ from agentaudio.escaping import one_line
 from agentaudio.model.options import Signature
 from agentaudio.model.registry import call_loader
 from agentaudio.model.speech_lm import SpeechLM
+from agentaudio.provenance.provenance import Origin, Provenance
 from agentaudio.resources import open_voices
 from agentaudio.sound.audio import Audio
 
@@ -145,14 +146,17 @@ def revoice(
         Flow matching steps of the decoder. Fewer are faster and sound worse.
     """
     ensure_sound_writable(out_file)
+    provenance = Provenance.from_environment().load()
+    provenance.check_signs(out_file.suffix)
     wanted = open_voices(voices).library.get(voice).require("synthesis")
+    origin = Origin(model.partition(":")[0], provenance=provenance, voices=(wanted,), imitation="converted")
     speech = Audio.load(file)
     decoder = _decoder(model, option, steps)
     with progress(f"changing the voice to {wanted.name}"):
         sound = decoder.revoice(speech, wanted)
     for warning in decoder.prepare(wanted).warnings:
         out.print(mark(f"{wanted.name}:", "yellow"), warning)
-    sound.save(out_file)
+    origin.save(asyncio.run(origin.mark(sound, wanted)), out_file)
     done = f"{in_home(out_file)}: {sound.duration:.1f} s in the voice of {one_line(wanted.name)}"
     out.print(mark("wrote", "green"), done)
 

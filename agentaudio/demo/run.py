@@ -74,5 +74,5 @@ async def play(agent: Agent, folder: Path) -> AsyncIterator[DemoTurn | Event]:
             if isinstance(event, TurnFinished):
                 turn.reply = event.reply
                 if event.reply.audio is not None:
-                    turn.answer_file = event.reply.audio.save(folder / f"{number}-answer.wav")
+                    turn.answer_file = event.reply.save(folder / f"{number}-answer.wav")
             yield event

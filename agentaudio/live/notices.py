@@ -95,6 +95,6 @@ class Notices:
         try:
             async with aclosing(model.say(text, voice=voice, language=self._setup.options.language)) as sounds:
                 async for sound in sounds:
-                    yield sound
+                    yield await self._setup.origin.mark(sound, voice)
         except AgentAudioError as error:
             log.warning("the notice %r could not be spoken: %s", text, error)

@@ -94,7 +94,7 @@ def _installed(found: list[FoundMark]) -> list[Watermark]:
     methods = []
     for name in sorted(installed_watermarks()):
         try:
-            methods.append(load_watermark(name))
+            methods.append(load_watermark(name))  # without an argument, which the caller may know
         except AgentAudioError as error:
             found.append(FoundMark(name, problem=str(error)))
     return methods

@@ -31,7 +31,7 @@ class Provenance:
 
     sign: "local" signs with a certificate of this installation, which nobody else certifies and which is made on first
         use; a folder with certificate.pem and key.pem signs with those; None does not sign
-    watermark: name of an installed watermark, or a Watermark; None leaves the sound as it is
+    watermark: NAME or NAME:ARGUMENT of an installed watermark, or a Watermark; None leaves the sound as it is
     name_persons: state in signed files the name of a person who lent the voice; the id of the consent is always stated
     """
 
@@ -41,7 +41,7 @@ class Provenance:
 
     @classmethod
     def from_environment(cls) -> Provenance:
-        """As the environment variables AGENTAUDIO_SIGN ("local" or a folder) and AGENTAUDIO_WATERMARK (a name) say."""
+        """As the environment variables AGENTAUDIO_SIGN ("local" or a folder) and AGENTAUDIO_WATERMARK say."""
         return _of_environment(os.environ.get(SIGN_VARIABLE) or None, os.environ.get(WATERMARK_VARIABLE) or None)
 
     def load(self) -> Self:

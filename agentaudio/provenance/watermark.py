@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, runtime_checkable
 
@@ -10,7 +9,7 @@ from agentaudio.errors import AgentAudioError, BackendError, OptionError, did_yo
 from agentaudio.sound.audio import Audio
 
 GROUP = "agentaudio.watermarks"
-"""Entry points that name a class or function without parameters, which returns a Watermark."""
+"""Entry points that name a class or function of one string, the argument, which returns a Watermark."""
 
 
 @runtime_checkable
@@ -40,13 +39,18 @@ def installed_watermarks() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def load_watermark(name: str) -> Watermark:
-    """The method of that name. Raises OptionError for a name that is not known, and BackendError when it fails."""
+def load_watermark(spec: str) -> Watermark:
+    """The method of NAME or NAME:ARGUMENT; what the argument means, such as a file with a key, the method decides.
+
+    Raises OptionError for a name that is not known, BackendError when it cannot be loaded, and what it raises on
+    purpose.
+    """
+    name, _, argument = spec.partition(":")
     known = installed_watermarks()
     if name not in known:
         raise OptionError(f"there is no watermark {name[:60]!r}; {did_you_mean(name, known)}")
     try:
-        made = known[name].load()()
+        made = known[name].load()(argument)
     except AgentAudioError:
         raise
     except Exception as error:
@@ -85,8 +89,3 @@ def detected(watermark: Watermark, sound: Audio) -> bytes | None:
         return watermark.detect(sound)
     except Exception as error:
         raise BackendError(f"watermark {watermark.name!r} failed: {error!r}") from error
-
-
-async def embedded_apart(watermark: Watermark, sound: Audio, payload: bytes) -> Audio:
-    """`embedded` without blocking the event loop."""
-    return await asyncio.to_thread(embedded, watermark, sound, payload)

@@ -13,11 +13,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
+from agentaudio.provenance.signing import SIGNABLE
 from agentaudio.server.auth import Caller
 from agentaudio.server.begun import Begun, begun
 from agentaudio.server.bodies import has_lone_surrogate
 from agentaudio.server.errors import ApiError
-from agentaudio.server.sound_formats import MEDIA_TYPES, Format, encoder, pieces
+from agentaudio.server.sound_formats import MEDIA_TYPES, Format, encoder, pieces, wav_header
 from agentaudio.server.sse import Fact, event_stream
 from agentaudio.server.state import Held, RequestCaller, ServerState, State
 from agentaudio.voice_library.voice import Voice
@@ -25,6 +26,8 @@ from agentaudio.voice_library.voice import Voice
 router = APIRouter(tags=["audio"])
 
 ROUTE = "/v1/audio/speech"
+MOST_SIGNED_BYTES = 100_000_000
+"""Largest sound that is signed: it is held in memory as a whole."""
 
 
 class VoiceId(BaseModel):
@@ -35,6 +38,8 @@ class SpeechRequest(BaseModel):
     """A request for speech. `instructions` are taken and have no effect: the voice decides how the words sound.
 
     voice: an id or a name, a description that is searched, or {"id": ...}; none is the agent's own voice
+    signed: wait until all is spoken, and answer with a complete file that says who spoke, under which consent. Nothing
+        may stand behind the samples of a stream, so a stream is never signed
     """
 
     input: str
@@ -43,6 +48,7 @@ class SpeechRequest(BaseModel):
     response_format: Format = "mp3"
     speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
     stream_format: Literal["audio", "sse"] = "audio"
+    signed: bool = False
 
 
 @router.post(ROUTE, response_class=Response)
@@ -59,7 +65,9 @@ async def create_speech(request: SpeechRequest, state: State, caller: RequestCal
     state.limits.take_sound(caller, 0.0)
     wanted: Any = {"id": request.voice.id} if isinstance(request.voice, VoiceId) else request.voice
     voice = await (await state.speaker(caller)).find(wanted)
-    sound = _spoken(request, voice, state, caller)
+    if request.signed:
+        return await _signed(request, voice, state, caller)
+    sound = _spoken(request, request.response_format, voice, state, caller)
     if request.stream_format == "sse":
         return event_stream(await begun(_events(sound), held, after=1))
     answer = await begun(sound, held, after=1)
@@ -67,10 +75,10 @@ async def create_speech(request: SpeechRequest, state: State, caller: RequestCal
 
 
 async def _spoken(
-    request: SpeechRequest, voice: Voice | None, state: ServerState, caller: Caller
+    request: SpeechRequest, format: Format, voice: Voice | None, state: ServerState, caller: Caller
 ) -> AsyncGenerator[bytes, None]:
-    """The sound in the format asked for, as it is made. Raises what `Speaker.speak` raises."""
-    began, sound_s, made = time.perf_counter(), 0.0, encoder(request.response_format)
+    """The sound in a format, as it is made. Raises what `Speaker.speak` raises."""
+    began, sound_s, made = time.perf_counter(), 0.0, encoder(format)
     speaker = await state.speaker(caller)
     try:
         async with aclosing(speaker.speak(request.input, voice=voice, rate=request.speed)) as sounds:
@@ -87,6 +95,29 @@ async def _spoken(
     finally:
         state.metrics.sound_s.labels("out").inc(sound_s)
         state.limits.count_sound(caller, sound_s)
+
+
+async def _signed(request: SpeechRequest, voice: Voice | None, state: ServerState, caller: Caller) -> Response:
+    """The whole sound as a signed file."""
+    format = request.response_format
+    origin = (await state.speaker(caller)).origin(voice)
+    if not origin.provenance.signs:
+        problem = "this server does not sign; leave signed out, or start the server with --sign"
+        raise ApiError(400, problem, param="signed", code="unsupported_value")
+    if format not in SIGNABLE or request.stream_format == "sse":
+        formats = f"signed speech is a whole file: stream_format audio, and a response_format of {', '.join(SIGNABLE)}"
+        raise ApiError(400, formats, param="signed", code="unsupported_value")
+    content = bytearray()
+    sound = _spoken(request, "pcm" if format == "wav" else format, voice, state, caller)
+    async with aclosing(sound) as pieces_of_it:
+        async for piece in pieces_of_it:
+            content += piece
+            if len(content) > MOST_SIGNED_BYTES:
+                problem = f"the speech has more than {MOST_SIGNED_BYTES} bytes, too many to be signed; send less text"
+                raise ApiError(400, problem, param="input", code="invalid_value")
+    whole = (wav_header(len(content)) if format == "wav" else b"") + content
+    signed = await asyncio.to_thread(origin.file, whole, format)
+    return Response(signed, media_type=MEDIA_TYPES[format])
 
 
 async def _body(answer: Begun[bytes]) -> AsyncGenerator[bytes, None]:

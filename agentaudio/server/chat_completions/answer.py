@@ -15,6 +15,7 @@ from agentaudio.retrieval.citation import url_citations
 from agentaudio.server.chat_completions.request import AudioFormat
 from agentaudio.server.chat_completions.turn import ChatTurn
 from agentaudio.server.sound_formats import Format, encoder, pieces, whole
+from agentaudio.sound.audio import Audio
 
 Chunk = dict[str, Any]
 WHOLE_GROUPS = 6
@@ -43,10 +44,15 @@ def completion(turn: ChatTurn, model: str, reply: Reply, sound: bytes | None) ->
 
 
 async def encoded(reply: Reply, format: AudioFormat) -> bytes | None:
-    """The sound of a reply as a whole file; None without sound."""
+    """The sound of a reply as a whole file, signed if files are signed; None without sound."""
     if reply.audio is None:
         return None
-    return await asyncio.to_thread(whole, reply.audio, _format(format))
+    return await asyncio.to_thread(_file, reply, reply.audio, _format(format))
+
+
+def _file(reply: Reply, audio: Audio, format: Format) -> bytes:
+    content = whole(audio, format)
+    return content if reply.origin is None else reply.origin.file(content, format)
 
 
 async def chunks(turn: ChatTurn, model: str, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Chunk, None]:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from agentaudio.errors import ConsentError, ToolError
+from agentaudio.provenance.provenance import Origin
 from agentaudio.retrieval.voices.search import VoiceMatch, VoiceSearch
 from agentaudio.server.mcp.desk import AudioContent, Desk
 from agentaudio.server.mcp.facts import Card, Match, Matches, Speech, Transcript
@@ -41,9 +42,10 @@ class Encoded:
     media_type: str
 
     @classmethod
-    def of(cls, audio: Audio, format: Format) -> Encoded:
-        """Blocks while it encodes."""
-        return cls(audio.to_bytes(format), MEDIA_TYPES[format])
+    def of(cls, audio: Audio, format: Format, origin: Origin | None = None) -> Encoded:
+        """Blocks while it encodes. origin: of speech, which is signed if files are signed"""
+        content = audio.to_bytes(format)
+        return cls(content if origin is None else origin.file(content, format), MEDIA_TYPES[format])
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ async def speak(
                 await desk.report(round(made_s, 3), None, f"{made_s:.1f} s spoken")
     finally:
         desk.made(made_s)
-    encoded = await asyncio.to_thread(lambda: Encoded.of(Audio.concat(parts), format))
+    origin = speaker.origin(found)
+    encoded = await asyncio.to_thread(lambda: Encoded.of(Audio.concat(parts), format, origin))
     if len(encoded.content) > bounds.answer_bytes:
         raise _too_long(longest_s, format)
     facts = Speech(
