@@ -23,11 +23,10 @@ def benchmarks(*, json: bool = False) -> None:
         print_json([_described(one) for one in found])
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("benchmark", "", "licence of the data", "size"):
-        table.add_column(title, overflow="fold", no_wrap=title == "benchmark")
+    table.add_column("benchmark", no_wrap=True)
+    table.add_column("what it is, what it needs and where it comes from", overflow="fold")
     for one in found:
-        table.add_row(mark(one.name, "bold"), f"{one.title}; {_needs(one)}", one.licence, one.size)
-        table.add_row("", mark(one.home, "dim"))
+        table.add_row(mark(one.name, "bold"), f"{one.title}: {one.size}. {one.licence}. {_needs(one)}. {one.home}")
     out.print(table)
 
 
@@ -35,7 +34,7 @@ def _needs(one: Benchmark) -> str:
     needs = [f"a folder with {', '.join(one.needs)}"] if one.needs else []
     needs += ["--judge"] if one.scorer.needs_judge else []
     needs += ["--recogniser for spoken answers"] if one.speaks else []
-    return "needs " + ", ".join(needs) if needs else "needs nothing"
+    return "Needs " + ", ".join(needs) if needs else "Needs nothing"
 
 
 def _described(one: Benchmark) -> dict[str, Any]:

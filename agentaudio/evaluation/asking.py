@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from inspect_ai.model import ChatMessageAssistant, ChatMessageUser, GenerateConfig, Model
 
-from agentaudio.errors import AgentAudioError, AudioError, EvaluationError
+from agentaudio.errors import AgentAudioError, AudioError, EvaluationError, ModelError, NetworkError
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.item import Answer, Item
 from agentaudio.evaluation.ledger import Ledger
 from agentaudio.evaluation.measures import ItemScore
 from agentaudio.evaluation.messages import call_of, item_messages, spoken_file, tool_infos, user_message
-from agentaudio.evaluation.scorer import Scorer
+from agentaudio.evaluation.scorer import Ask, Scorer, Vote
 from agentaudio.model.parts import Recogniser
+from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.sound.audio import Audio
 
 FAILURES_IN_A_ROW = 10
@@ -80,22 +81,30 @@ class Asking:
         if answer.broken is not None:
             score = ItemScore(None, why=answer.broken, problem="broken clip")
         else:
-            score = await scorer.score(item, answer, self._asker(item, seed) if self.judge is not None else None)
+            answer = replace(answer, sounds=tuple(str(self.folder / sound) for sound in answer.sounds))
+            ask = None if self.judge is None else self._asker(self.judge, item, seed)
+            score = await scorer.score(item, answer, ask)
         self.finished(item, score)
         return score
 
-    def _asker(self, item: Item, seed: int) -> Callable[[str, int], Any]:
-        async def ask(prompt: str, vote: int) -> str:
-            assert self.judge is not None
+    def _asker(self, judge: Model, item: Item, seed: int) -> Ask:
+        config = generate_config(self.benchmark.judging)
+
+        async def ask(prompt: str, number: int, parse: Callable[[str], float | None]) -> Vote:
             digest = hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest()[:16]
-            key = f"{item.id}#{seed}#{vote}#{digest}"
+            key = f"{item.id}#{seed}#{number}#{digest}"
             if (kept := self.votes.get(key)) is not None:
-                return str(kept["reply"])
+                return Vote(parse(kept["reply"]), kept["reply"])
             if self.fatal is not None:
                 raise self.fatal
-            reply = (await self.judge.generate([ChatMessageUser(content=prompt)])).completion
-            self._keep(self.votes, key, {"reply": reply})
-            return reply
+            try:
+                output = await judge.generate([ChatMessageUser(content=prompt)], config=config)
+            except (ModelError, NetworkError) as error:
+                return Vote(None, str(error), failed=True)
+            vote = Vote(parse(output.completion), output.completion)
+            if vote.value is not None:  # what could not be read is asked again by the next run
+                self._keep(self.votes, key, {"reply": vote.reply})
+            return vote
 
         return ask
 
@@ -141,13 +150,17 @@ class Asking:
         return (await self.recogniser.recognise(audio)).text.strip()
 
     def _config(self, seed: int) -> GenerateConfig:
-        chosen = self.benchmark.options
-        extra = {"repetition_penalty": chosen.repetition_penalty} if chosen.repetition_penalty is not None else None
-        return GenerateConfig(
-            temperature=chosen.temperature,
-            top_p=chosen.top_p,
-            max_tokens=chosen.max_tokens,
-            stop_seqs=list(chosen.stop) or None,
-            seed=seed if self.benchmark.sampled else None,
-            extra_body=extra,
-        )
+        config = generate_config(self.benchmark.options)
+        return config.model_copy(update={"seed": seed}) if self.benchmark.sampled else config
+
+
+def generate_config(options: GenerateOptions) -> GenerateConfig:
+    """The settings of inspect-ai for these options."""
+    penalty = options.repetition_penalty
+    return GenerateConfig(
+        temperature=options.temperature,
+        top_p=options.top_p,
+        max_tokens=options.max_tokens,
+        stop_seqs=list(options.stop) or None,
+        extra_body={"repetition_penalty": penalty} if penalty is not None else None,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -30,11 +30,15 @@ class Benchmark:
     size: how much data there is, in words
     instruction: system text for the model; "" for none
     transcribes: whether the model is asked to write down what it hears, in the way that suits the model
+    clones: whether the model speaks the item's text in the voice of the item's clip
     speaks: whether the spoken answer is scored, by its transcript
     options: how the model generates
     tools: that the model may call
     sampled: whether answers differ from run to run, so that several seeds should be used
-    average: name of the plain mean over the groups, where the benchmark publishes one; "" where it does not
+    judging: how the judge generates
+    averages: plain means over groups that the benchmark publishes, by name; () stands for all groups. One whose groups
+        are not all there is left out.
+    expected: number of items that are published for a group
     note: what is known to differ from the published protocol
     """
 
@@ -48,11 +52,14 @@ class Benchmark:
     size: str = ""
     instruction: str = ""
     transcribes: bool = False
+    clones: bool = False
     speaks: bool = False
     options: GenerateOptions = GenerateOptions()
     tools: tuple[ToolSpec, ...] = ()
     sampled: bool = False
-    average: str = ""
+    judging: GenerateOptions = GenerateOptions()
+    averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    expected: Mapping[str, int] = field(default_factory=dict, hash=False)
     note: str = ""
 
 

@@ -68,14 +68,26 @@ def clip(folder: Path, name: str) -> Path:
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a file of JSON lines. Raises EvaluationError for a line that is not an object."""
-    for number, line in text_lines(path):
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise EvaluationError(f"line {number} of {path} is not JSON: {error}; fetch the file again") from None
+    for number, value in _values(path):
         if not isinstance(value, dict):
             raise EvaluationError(f"line {number} of {path} is not a JSON object; fetch the file again")
         yield value
+
+
+def json_lists(path: Path) -> Iterator[list[dict[str, Any]]]:
+    """The lists of objects of a file of JSON lines. Raises EvaluationError for a line that is not such a list."""
+    for number, value in _values(path):
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise EvaluationError(f"line {number} of {path} is not a JSON list of objects; fetch the file again")
+        yield value
+
+
+def _values(path: Path) -> Iterator[tuple[int, Any]]:
+    for number, line in text_lines(path):
+        try:
+            yield number, json.loads(line)
+        except ValueError as error:
+            raise EvaluationError(f"line {number} of {path} is not JSON: {error}; fetch the file again") from None
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -89,6 +101,45 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise EvaluationError(f"cannot read {path}: {error.strerror}; fetch the file again") from None
     except UnicodeDecodeError:
         raise EvaluationError(f"{path} is not UTF-8 text; fetch the file again") from None
+
+
+def table(path: Path, header: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """The rows of a file of values between tabs, by the names of its first line.
+
+    header: the names, for a file without such a line
+
+    Raises EvaluationError for a row with fewer values than there are names.
+    """
+    names = list(header)
+    for number, line in text_lines(path):
+        values = line.split("\t")
+        if not names:
+            names = values
+        elif len(values) < len(names):
+            raise EvaluationError(f"line {number} of {path} has {len(values)} values, and not {len(names)}")
+        else:
+            yield dict(zip(names, values, strict=False))
+
+
+def kaldi(folder: Path, root: Path, group: str = "", transcripts: str = "text", blanks: bool = True) -> Iterator[Item]:
+    """The utterances of a folder in Kaldi's layout: `wav.scp` with an id and a file a line, and `text` with the words.
+
+    root: folder that the files of `wav.scp` are relative to
+    transcripts: name of the file with the words
+    blanks: False removes blanks between words, as in segmented Chinese
+    """
+    words = dict(_pair(line) for _, line in text_lines(folder / transcripts))
+    for _, line in text_lines(folder / "wav.scp"):
+        name, place = _pair(line)
+        if name not in words:
+            raise EvaluationError(f"{folder / transcripts} has no words for {name!r}, which wav.scp names")
+        text = words[name] if blanks else words[name].replace(" ", "")
+        yield Item(name, clip(root, place), text, group=group)
+
+
+def _pair(line: str) -> tuple[str, str]:
+    name, _, rest = line.replace("\t", " ").partition(" ")
+    return name, rest.strip()
 
 
 def field_of(row: dict[str, Any], name: str, path: Path) -> str:

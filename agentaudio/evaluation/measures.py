@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 1_000
+AT_ONCE = 100_000
+"""Items that are drawn at a time, so that memory stays flat."""
 LEVEL = 0.95
 WILSON_Z = 1.959964
 """The 97.5 % quantile of the normal distribution."""
@@ -121,15 +123,20 @@ def figures(
     return found
 
 
-def mean_of_groups(scored: Sequence[Scored], measure: Measure, name: str, *, seed: int = 0) -> Figure | None:
-    """The plain mean of a measure over the groups, as the papers average data sets; None without groups."""
-    groups = [group for group in dict.fromkeys(one.group for one in scored) if group]
+def mean_of_groups(
+    scored: Sequence[Scored], measure: Measure, name: str, groups: Sequence[str] = (), *, seed: int = 0
+) -> Figure | None:
+    """The plain mean of a measure over groups, as the papers average data sets.
+
+    groups: () takes all; None is returned when one of them has no items that were scored
+    """
+    groups = groups or [group for group in dict.fromkeys(one.group for one in scored) if group]
     values, resamples, items = [], [], 0
     generator = np.random.default_rng(seed)
     for group in groups:
         clusters, number = _clusters(measure, [one for one in scored if one.group == group])
         if not clusters:
-            continue
+            return None
         items += number
         values.append(_value(measure, clusters))
         resamples.append(_resampled(measure, clusters, generator, RESAMPLES))
@@ -195,9 +202,11 @@ def _resampled(
     names = sorted(set().union(*clusters))
     table = np.array([[one.get(name, 0.0) for name in names] for one in clusters])
     sums = np.empty((resamples, len(names)))
-    for number in range(resamples):  # one at a time: memory stays flat with many items
-        drawn = np.bincount(generator.integers(0, len(table), len(table)), minlength=len(table))
-        sums[number] = drawn @ table
+    rows = max(1, AT_ONCE // len(table))
+    for start in range(0, resamples, rows):
+        stop = min(start + rows, resamples)
+        drawn = generator.integers(0, len(table), (stop - start, len(table)))
+        sums[start:stop] = table[drawn].sum(axis=1)
     return measure.of({name: sums[:, column] for column, name in enumerate(names)})
 
 

@@ -36,6 +36,8 @@ from agentaudio.conversation import AudioPart, Conversation, Part, SpeechPart, T
 from agentaudio.deltas import checked
 from agentaudio.errors import AudioError, EvaluationError
 from agentaudio.limits import Limits
+from agentaudio.model.clip_voice import ClipVoice
+from agentaudio.model.parts import Speaks
 from agentaudio.model.registry import load_model
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, End, GenerateOptions, Heard, SpeechLM, TextDelta
 from agentaudio.model.transcribe import transcribe
@@ -62,6 +64,7 @@ class SpokenModel(ModelAPI):
 
     model_name: as for `load_model`, such as `embedded`; a colon is allowed in it
     transcribes: write down the words of the sound, in the way that suits the model, instead of answering it
+    clones: speak the text of the last message in the voice of its sound, instead of answering it
     sounds: folder for spoken answers, as WAV files named by their digest; None lets the model answer in text only
     speech_model: a model that is already loaded, which is not closed here
     options: of the model
@@ -80,6 +83,7 @@ class SpokenModel(ModelAPI):
         config: GenerateConfig = GenerateConfig(),
         *,
         transcribes: bool = False,
+        clones: bool = False,
         sounds: str | None = None,
         speech_model: SpeechLM | None = None,
         parallel: int = 4,
@@ -88,7 +92,7 @@ class SpokenModel(ModelAPI):
         super().__init__(model_name, base_url, api_key, [], config)
         self._owns = speech_model is None
         self._model = speech_model or load_model(model_name, **options)
-        self._transcribes, self._parallel = transcribes, parallel
+        self._transcribes, self._clones, self._parallel = transcribes, clones, parallel
         self._sounds = Path(sounds) if sounds else None
 
     async def generate(
@@ -98,6 +102,8 @@ class SpokenModel(ModelAPI):
         conversation = await _conversation(input, self._model.capabilities.max_audio_s)
         if self._transcribes:
             return ModelOutput.from_content(self.model_name, await self._transcript(conversation))
+        if self._clones:
+            return await self._output(await _cloned(self._model, conversation), ())
         options, ignored = _options(config, self._model)
         able = self._model.capabilities
         options = replace(options, speak=self._sounds is not None and able.voices != "none")
@@ -172,6 +178,22 @@ async def _generate(
                     made.calls.append(delta)
                 case End():
                     made.end = delta
+    return made
+
+
+async def _cloned(model: SpeechLM, conversation: Conversation) -> _Generated:
+    user = conversation.last_user
+    clips = [part.audio for part in user.parts if isinstance(part, AudioPart)] if user else []
+    if user is None or len(clips) != 1:
+        raise EvaluationError(f"{len(clips)} clips to imitate; give one in each question")
+    if not isinstance(model, Speaks) or model.capabilities.voices != "any":
+        raise EvaluationError(f"model {model.name!r} cannot speak a given text in a given voice; choose another model")
+    voice = ClipVoice(clips[0])
+    await model.prepare(voice)
+    made = _Generated(text=user.text)
+    async with contextlib.aclosing(model.say(user.text, voice=voice)) as sounds:
+        async for audio in sounds:
+            made.sound.append(audio)
     return made
 
 

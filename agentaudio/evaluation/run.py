@@ -159,10 +159,11 @@ def _asking(
     def served(one: SpeechLM, **options: Any) -> Model:
         return Model(SpokenModel(one.name, speech_model=one, parallel=parallel, **options), GenerateConfig())
 
-    sounds = str((folder / SOUNDS).resolve()) if benchmark.speaks else None
+    sounds = str((folder / SOUNDS).resolve()) if benchmark.speaks or benchmark.clones else None
+    mode: dict[str, Any] = {"transcribes": benchmark.transcribes, "clones": benchmark.clones}
     return Asking(
         benchmark,
-        None if model is None else served(model, transcribes=benchmark.transcribes, sounds=sounds),
+        None if model is None else served(model, sounds=sounds, **mode),
         answers,
         votes,
         folder.resolve(),
@@ -233,8 +234,8 @@ def _result(benchmark: Benchmark, settings: Settings, log: EvalLog, ignored: Seq
         )
     measures = benchmark.scorer.measures
     found = figures(scored, measures)
-    if benchmark.average and (mean := mean_of_groups(scored, measures[0], benchmark.average)) is not None:
-        found.insert(0, mean)
+    averages = [mean_of_groups(scored, measures[0], *average) for average in benchmark.averages.items()]
+    found = [*(one for one in averages if one is not None), *found]
     headline = [figures(by_seed[seed], measures[:1], resamples=0)[-1].value for seed in sorted(by_seed)]
     return Result(
         asdict(settings), benchmark.title, benchmark.scorer.name, len(samples), number,

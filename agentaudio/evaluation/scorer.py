@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from agentaudio.evaluation.item import Answer, Item
 from agentaudio.evaluation.measures import ItemScore, Measure
 
-Ask = Callable[[str, int], Awaitable[str]]
-"""Asks the judge: the prompt and the number of the vote, from 0. It returns the reply."""
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A vote of the judge.
+
+    value: None when the reply could not be read
+    failed: whether the judge gave no reply
+    """
+
+    value: float | None
+    reply: str = ""
+    failed: bool = False
+
+
+Ask = Callable[[str, int, Callable[[str], float | None]], Awaitable[Vote]]
+"""Asks the judge: the prompt, the number of the vote from 0, and how the vote is read from the reply."""
 
 
 class Scorer(Protocol):

@@ -76,7 +76,7 @@ def _score(bleu: Any, name: str, columns: Any, row: int) -> float:
 @cache
 def _bleu(tokenize: str) -> Any:
     try:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
     except ImportError:
         raise MissingExtra("BLEU", "eval") from None
     return BLEU(tokenize=tokenize)

@@ -1,0 +1,134 @@
+"""`ByKind`: benchmarks whose sets are scored in different ways, on one scale of points."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agentaudio.evaluation.item import Answer, Item
+from agentaudio.evaluation.measures import ItemScore, Measure, ratio
+from agentaudio.evaluation.scorer import Ask, Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class ByKind:
+    """Scores an item by the scorer for its `details["kind"]`; the points of all are from 0 to 100.
+
+    unscored: why a kind has no scorer here; its items are listed, and are not part of any figure
+    """
+
+    scorers: Mapping[str, Scorer] = field(hash=False)
+    unscored: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        return "points; " + "; ".join(f"{kind}: {scorer.name}" for kind, scorer in self.scorers.items())
+
+    @property
+    def needs_judge(self) -> bool:
+        return any(scorer.needs_judge for scorer in self.scorers.values())
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        return [
+            ratio("points", "points", "items"),
+            ratio("unparsed votes", "unparsed", "asked votes", lower_is_better=True),
+            ratio("failed votes", "failed", "asked votes", lower_is_better=True),
+        ]
+
+    async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:
+        kind = str(item.details.get("kind", ""))
+        if kind not in self.scorers:
+            return ItemScore(None, shown=answer.text, why=self.unscored.get(kind, f"no scorer for {kind!r}"),
+                             problem="no scorer")  # fmt: skip
+        score = await self.scorers[kind].score(item, answer, ask)
+        if score.value is None:
+            return score
+        kept = {name: count for name, count in score.counts.items() if name in ("unparsed", "failed", "asked votes")}
+        return ItemScore(score.value, {**kept, "points": score.value, "items": 1}, score.shown, score.why)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """URO-Bench's Repeat: an answer with a word error rate up to one half has the points 1 - WER, others none.
+
+    The mean of these points is the published figure: the share of such answers, times 1 less their mean WER.
+    """
+
+    scorer: Scorer
+    needs_judge: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"1 - WER up to a WER of 0.5, by {self.scorer.name}"
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        return [ratio("points", "points", "items")]
+
+    async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:
+        score = await self.scorer.score(item, answer, None)
+        value = score.value if score.value is not None and score.value >= 0.5 else 0.0
+        return ItemScore(value, {"points": value, "items": 1}, score.shown, score.why)
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """Whether the answer has one of some phrases, as whole words in any case, or none of them.
+
+    phrases: looked for, such as words of refusal; () takes the reference
+    """
+
+    phrases: tuple[str, ...] = ()
+    needs_judge: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"has one of {len(self.phrases)} phrases" if self.phrases else "has the reference as whole words"
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        return [ratio("accuracy", "points", "items", binary=True)]
+
+    async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:
+        said = f" {' '.join(answer.text.lower().split())} "
+        said = "".join(c if c.isalnum() or c in "'’ " else " " for c in said)
+        wanted = self.phrases or (item.reference,)
+        right = float(any(f" {' '.join(one.lower().split())} " in f" {' '.join(said.split())} " for one in wanted))
+        return ItemScore(right, {"points": right, "items": 1}, answer.text, "found" if right else "not found")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The letter of a choice: the only capital letter from A on that stands alone in the answer, or is marked as the
+    answer. An answer without one is wrong; nothing is guessed.
+    """
+
+    letters: str = "ABCDE"
+    needs_judge: bool = False
+    name: str = "the letter of the answer"
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        return [ratio("accuracy", "points", "items", binary=True)]
+
+    async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:
+        found = letter_of(answer.text, self.letters)
+        right = float(found == item.reference.strip().upper()[:1])
+        return ItemScore(right, {"points": right, "items": 1}, answer.text, f"read as {found or 'no letter'}")
+
+
+_A = re.compile(r"(?<![\w'’])(A)(?=\s*[.,:;)\]]|\s*\Z|\s+(?:or|and)\b)")
+
+
+def letter_of(text: str, letters: str) -> str | None:
+    """The chosen letter; None when there is none, or several."""
+    marked = re.findall(rf"(?i:answer|option|choice)\W+(?i:is\W+|option\W+)*([{letters}])\b", text)
+    alone = marked or re.findall(rf"(?<![\w'’])([{letters}])(?![\w'’])", text)
+    if len(alone) > 1 and "A" in alone and not marked:
+        # "A" may be the article: it only counts before punctuation, "or", "and" and the end.
+        alone = [one for one in alone if one != "A"] + re.findall(
+            r"(?<![\w'’])(A)(?=\s*[.,:;)\]]|\s*\Z|\s+(?:or|and)\b)", text
+        )
+    return alone[0] if len(set(alone)) == 1 else None

@@ -1,0 +1,70 @@
+"""Verdicts of judges: what is one, and what is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentaudio.evaluation.scorers.judged import CORRECT, ONE_TO_FIVE, YES_NO
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        ("CORRECT", 1.0),
+        ("**Correct.**", 1.0),
+        ("The candidate is correct", 1.0),
+        ("INCORRECT", 0.0),
+        ('{"verdict": "incorrect"}', 0.0),
+        ("not correct", None),
+        ("That isn't correct.", None),
+        ("correct or incorrect", None),
+        ("correctly", None),
+        ("", None),
+        ("I cannot help with that.", None),
+        ('{"comment": "correct"}', None),
+        ('{"verdict": "correct", "score": "incorrect"}', None),
+        ('["correct"]', None),
+    ],
+)
+def test_a_word_is_a_verdict_when_it_is_the_only_one_and_whole(reply: str, verdict: float | None) -> None:
+    assert CORRECT(reply) == verdict
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        ("4", 4),
+        ("Score: 4", 4),
+        ("4/5", 4),
+        ("4 out of 5", 4),
+        ("I give it a 5. Yes, 5.", 5),
+        ('{"score": 3, "comment": "2 mistakes"}', 3),
+        ('```json\n{"rating": "2"}\n```', 2),
+        ("Score: maybe", None),
+        ("3 or 4", None),
+        ("4.5", None),
+        ("6", None),
+        ("0", None),
+        ("-3", None),
+        ("40%", None),
+        ('{"comment": "a 4 I would say"}', None),
+        ("", None),
+        ("As a language model I do not rate people.", None),
+    ],
+)
+def test_a_number_is_a_verdict_when_it_is_the_only_one_on_the_scale(reply: str, verdict: float | None) -> None:
+    assert ONE_TO_FIVE(reply) == verdict
+
+
+def test_a_truth_value_of_json_is_yes_or_no() -> None:
+    assert YES_NO('{"correct": true}') == 1.0 and YES_NO('{"correct": false}') == 0.0
+
+
+@given(st.text() | st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists).map(json.dumps))
+def test_any_reply_has_a_verdict_on_the_scale_or_none(reply: str) -> None:
+    assert ONE_TO_FIVE(reply) in (None, 1, 2, 3, 4, 5)
+    assert CORRECT(reply) in (None, 0, 1) and YES_NO(reply) in (None, 0, 1)
