@@ -26,9 +26,9 @@ class TurnTaking:
     longest_turn_s: a turn ends after it, even if the user goes on
     lost_s: without frames from the microphone for so long, an open turn ends
     interruptible: whether the user's voice may interrupt the agent
-    interrupts_after_s: voice that interrupts where there are no ears to tell words from noise
+    interrupts_after_s: voice that interrupts where there are no ears to tell words from noise, or these are too slow
     hold_s: voice after which the agent's sound is held until it is clear whether the user interrupts
-    longest_hold_s: the sound goes on after it, unless words were heard
+    longest_hold_s: the sound goes on after it, unless words were heard, or the ears are still at work on them
     pre_roll_s: sound before the first voice that belongs to the turn, at most 2
     voice_above: probability of speech, above 0 and below 1, from which a frame counts as voice
 

@@ -222,7 +222,8 @@ class TurnTaker:
                 return actions + self._confirmed()
             return actions + (self._false_alarm() if self._quiet_s >= 0.3 else [])
         if self.now_s - self._onset_s >= self.settings.longest_hold_s:
-            return actions + self._false_alarm()
+            words_are_late = self._pending is not None and self._voice_s >= self.settings.interrupts_after_s
+            return actions + (self._confirmed() if words_are_late else self._false_alarm())
         if self._pending is None:
             ended = self._quiet_s >= LISTENS_AFTER_S and self._since_ask_s > 0
             if ended or self._since_ask_s >= BURST_S:

@@ -65,17 +65,19 @@ SCRIPTS: dict[str, list[dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Client:
-    """python: whether its program runs in an environment of Python, named after it; tasks: what it can do"""
+    """tasks: what it can do; greets: whether it lets the agent speak first"""
 
     name: str
     tasks: tuple[str, ...]
-    changes_voice: bool = True
+    greets: bool = False
 
 
 CLIENTS = (
     Client("openai", ("realtime", "chat", "speech", "transcription", "voices")),
     Client("pydantic-ai", ("realtime", "chat")),
     Client("openai-agents", ("realtime", "chat", "speech", "transcription")),
+    Client("pipecat", ("realtime",), greets=True),
+    Client("livekit", ("realtime", "chat", "speech", "transcription")),
 )  # fmt: skip
 MODELS = ("scripted", "embedded")
 VERSIONS: dict[str, str] = {}
@@ -143,7 +145,8 @@ def held(
                 known[task] = run(client, task, request.getfixturevalue("embedded"), sounds, folder)
             else:
                 script = folder / "script.json"
-                script.write_text(json.dumps(SCRIPTS[task]), encoding="utf-8")
+                greeting = [{"say": "Hello."}] if client.greets else []
+                script.write_text(json.dumps(greeting + SCRIPTS[task]), encoding="utf-8")
                 options = ("--model", f"scripted:{script}", "--option", "delay_s=0.1", "--voices", str(voices))
                 with server_process(*options) as server:
                     until_ready(server)
@@ -270,8 +273,6 @@ def test_the_voice_changes_when_the_user_wishes_it(model: str, held: Held, ear: 
 def test_the_voice_changes_by_the_clients_own_api(
     model: str, client: Client, held: Held, ear: Ear, column: str
 ) -> None:
-    if not client.changes_voice:
-        pytest.skip(f"{client.name} has no way to change the voice of a session")
     facts = held("realtime")
     assert_spoken(model, facts["voice"], ear)
     if model == "embedded":

@@ -133,6 +133,24 @@ def test_stop_of_200_ms_stops_a_long_answer() -> None:
     assert talk.has(Stop) and not talk.has(Resume)
 
 
+def test_speech_whose_words_come_too_late_interrupts_all_the_same() -> None:
+    talk = Talk("What is the time in Tokyo?", late_s=4)
+    talk.left_s = LONG_S
+    talk.voice(2.0)
+    talk.quiet(2.0)
+    assert talk.has(Stop) and not talk.has(Resume)
+    (ended,) = talk.ended()
+    assert ended.is_turn and ended.end_s - ended.start_s > 2
+
+
+def test_a_short_noise_on_which_the_ears_are_still_at_work_does_not_interrupt() -> None:
+    talk = Talk("", late_s=4)
+    talk.left_s = LONG_S
+    talk.voice(0.3)
+    talk.quiet(3.0)
+    assert talk.has(Resume) and not talk.has(Stop)
+
+
 def test_stop_stops_also_after_several_false_alarms() -> None:
     talk = Talk("Mm-hmm.", "Yeah.", "Okay.", "Stop.")
     talk.left_s = LONG_S

@@ -22,6 +22,8 @@ FRAME_BYTES = 2 * round(RATE_HZ * FRAME_S)
 QUIET_S = 2.5
 """An answer has ended when no sound came for this long after it was played."""
 TURN_S = 60.0
+WORDS_S = 1.0
+"""Some clients report the words of an answer that was cut once the server has confirmed the cut."""
 INTERRUPTED_AFTER_S = 1.5
 """Of the answer that is interrupted, so much is heard first."""
 HOURS = "The national museum is open from nine to five."
@@ -241,8 +243,10 @@ async def converse(
             await until(lambda: loudspeaker.cleared > cleared, "the client notices the interruption")
             facts["interruption"] = {
                 "noticed_after_s": round(time.monotonic() - spoken_at, 3),
-                "words": record.take_words(), "sound": job.keep("interruption", loudspeaker.take()),
-            }  # fmt: skip
+                "sound": job.keep("interruption", loudspeaker.take()),
+            }
+            await asyncio.sleep(WORDS_S)
+            facts["interruption"]["words"] = record.take_words()
             await until(lambda: loudspeaker.heard_s > 0, "answer to the interruption")
             await until(lambda: loudspeaker.quiet_s > QUIET_S, "its end")
             facts["after"] = {"words": record.take_words(), "sound": job.keep("after", loudspeaker.take())}

@@ -1,0 +1,160 @@
+"""Pipecat: a pipeline with its OpenAI Realtime service, and its OpenAI services of speech and hearing."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from loguru import logger
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
+from pipecat.frames.frames import (
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterruptionFrame,
+    LLMRunFrame,
+    LLMUpdateSettingsFrame,
+    OutputAudioRawFrame,
+    StartFrame,
+    TranscriptionFrame,
+    TTSTextFrame,
+)
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.llm_service import FunctionCallParams
+from pipecat.services.openai.realtime.events import (
+    AudioConfiguration,
+    AudioInput,
+    AudioOutput,
+    InputAudioTranscription,
+    SessionProperties,
+)
+from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService, OpenAIRealtimeLLMSettings
+from pipecat.transports.base_input import BaseInputTransport
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import TransportParams
+from pipecat.workers.runner import WorkerRunner
+from spoken_conversation import (
+    QUIET_S,
+    RATE_HZ,
+    Job,
+    Loudspeaker,
+    Microphone,
+    Record,
+    converse,
+    report,
+    until,
+    working,
+)
+
+PARAMS = TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_10ms_chunks=2)
+
+
+class Ears(BaseInputTransport):
+    """The microphone, as a pipeline's input."""
+
+    def __init__(self, microphone: Microphone) -> None:
+        super().__init__(PARAMS)
+        self._microphone = microphone
+
+    async def start(self, frame: StartFrame) -> None:
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+
+    async def listen(self) -> None:
+        async for frame in self._microphone.frames():
+            await self.push_audio_frame(InputAudioRawFrame(frame, RATE_HZ, 1))
+
+
+class Mouth(BaseOutputTransport):
+    """The loudspeaker, as a pipeline's output."""
+
+    def __init__(self, loudspeaker: Loudspeaker, record: Record) -> None:
+        super().__init__(PARAMS)
+        self._loudspeaker, self._record = loudspeaker, record
+
+    async def start(self, frame: StartFrame) -> None:
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        self._loudspeaker.push(frame.audio)
+        await self._loudspeaker.room()
+        return True
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame):
+            self._loudspeaker.clear()
+        elif isinstance(frame, TTSTextFrame):
+            self._record.words.append(frame.text)
+
+
+async def realtime(job: Job) -> dict[str, Any]:
+    microphone, loudspeaker, record = Microphone(), Loudspeaker(), Record()
+    listening = AudioInput(transcription=InputAudioTranscription())
+    service = OpenAIRealtimeLLMService(
+        api_key=job.key, base_url=job.realtime_url,
+        settings=OpenAIRealtimeLLMSettings(
+            session_properties=SessionProperties(audio=AudioConfiguration(input=listening))
+        ),
+    )  # fmt: skip
+
+    async def opening_hours(params: FunctionCallParams) -> None:
+        await params.result_callback(record.opening_hours(**params.arguments))
+
+    service.register_function("opening_hours", opening_hours)
+    tool = FunctionSchema("opening_hours", "When a museum is open.", {"museum": {"type": "string"}}, ["museum"])
+    context = LLMContext([{"role": "user", "content": "Say hello."}], ToolsSchema(standard_tools=[tool]))
+    both = LLMContextAggregatorPair(context)
+    ears, mouth = Ears(microphone), Mouth(loudspeaker, record)
+    pipeline = Pipeline([ears, both.user(), service, mouth, both.assistant()])
+    worker = PipelineWorker(
+        pipeline, params=PipelineParams(audio_in_sample_rate=RATE_HZ, audio_out_sample_rate=RATE_HZ)
+    )  # fmt: skip
+
+    @both.user().event_handler("on_user_turn_message_added")
+    async def added(_: Any, message: Any) -> None:
+        record.heard.append(message.content)
+
+    @worker.event_handler("on_pipeline_error")
+    async def failed(_: Any, frame: ErrorFrame) -> None:
+        record.errors.append(frame.error)
+
+    async def change_voice(voice: str) -> None:
+        properties = SessionProperties(
+            audio=AudioConfiguration(input=listening, output=AudioOutput(voice=voice))
+        )  # fmt: skip
+        await worker.queue_frame(
+            LLMUpdateSettingsFrame(delta=OpenAIRealtimeLLMSettings(session_properties=properties))
+        )
+
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    async with working(record, runner.run(), ears.listen()):
+        await worker.queue_frame(LLMRunFrame())
+        async with working(record, loudspeaker.play()):
+            await until(lambda: loudspeaker.heard_s > 0, "greeting")
+            await until(lambda: loudspeaker.quiet_s > QUIET_S, "its end")
+        loudspeaker.take()
+        record.take_words()
+        facts = await converse(job, microphone, loudspeaker, record, change_voice)
+        await worker.queue_frame(EndFrame())
+        return facts
+
+
+TASKS: dict[str, Callable[[Job], Any]] = {"realtime": realtime}
+
+if __name__ == "__main__":
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING")
+    job = Job.read()
+    report(asyncio.run(TASKS[job.task](job)), version("pipecat-ai"))
