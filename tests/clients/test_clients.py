@@ -78,6 +78,7 @@ CLIENTS = (
     Client("openai-agents", ("realtime", "chat", "speech", "transcription")),
     Client("pipecat", ("realtime",), greets=True),
     Client("livekit", ("realtime", "chat", "speech", "transcription")),
+    Client("node", ("realtime",)),
 )  # fmt: skip
 MODELS = ("scripted", "embedded")
 VERSIONS: dict[str, str] = {}

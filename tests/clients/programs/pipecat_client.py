@@ -12,11 +12,11 @@ from loguru import logger
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
-    EndFrame,
     ErrorFrame,
     Frame,
     InputAudioRawFrame,
     InterruptionFrame,
+    LLMFullResponseEndFrame,
     LLMRunFrame,
     LLMUpdateSettingsFrame,
     OutputAudioRawFrame,
@@ -68,8 +68,9 @@ class Ears(BaseInputTransport):
     async def start(self, frame: StartFrame) -> None:
         await super().start(frame)
         await self.set_transport_ready(frame)
+        self.create_task(self._listen())
 
-    async def listen(self) -> None:
+    async def _listen(self) -> None:
         async for frame in self._microphone.frames():
             await self.push_audio_frame(InputAudioRawFrame(frame, RATE_HZ, 1))
 
@@ -96,6 +97,8 @@ class Mouth(BaseOutputTransport):
             self._loudspeaker.clear()
         elif isinstance(frame, TTSTextFrame):
             self._record.words.append(frame.text)
+        elif isinstance(frame, LLMFullResponseEndFrame):
+            self._record.words.append(" ")
 
 
 async def realtime(job: Job) -> dict[str, Any]:
@@ -115,10 +118,9 @@ async def realtime(job: Job) -> dict[str, Any]:
     tool = FunctionSchema("opening_hours", "When a museum is open.", {"museum": {"type": "string"}}, ["museum"])
     context = LLMContext([{"role": "user", "content": "Say hello."}], ToolsSchema(standard_tools=[tool]))
     both = LLMContextAggregatorPair(context)
-    ears, mouth = Ears(microphone), Mouth(loudspeaker, record)
-    pipeline = Pipeline([ears, both.user(), service, mouth, both.assistant()])
+    parts = [Ears(microphone), both.user(), service, Mouth(loudspeaker, record), both.assistant()]
     worker = PipelineWorker(
-        pipeline, params=PipelineParams(audio_in_sample_rate=RATE_HZ, audio_out_sample_rate=RATE_HZ)
+        Pipeline(parts), params=PipelineParams(audio_in_sample_rate=RATE_HZ, audio_out_sample_rate=RATE_HZ)
     )  # fmt: skip
 
     @both.user().event_handler("on_user_turn_message_added")
@@ -139,16 +141,18 @@ async def realtime(job: Job) -> dict[str, Any]:
 
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
-    async with working(record, runner.run(), ears.listen()):
-        await worker.queue_frame(LLMRunFrame())
+    running = asyncio.create_task(runner.run())
+    await worker.queue_frame(LLMRunFrame())
+    try:
         async with working(record, loudspeaker.play()):
             await until(lambda: loudspeaker.heard_s > 0, "greeting")
             await until(lambda: loudspeaker.quiet_s > QUIET_S, "its end")
         loudspeaker.take()
         record.take_words()
-        facts = await converse(job, microphone, loudspeaker, record, change_voice)
-        await worker.queue_frame(EndFrame())
-        return facts
+        return await converse(job, microphone, loudspeaker, record, change_voice)
+    finally:
+        await worker.cancel()
+        await running
 
 
 TASKS: dict[str, Callable[[Job], Any]] = {"realtime": realtime}
