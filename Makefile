@@ -50,8 +50,9 @@ test-browser: $(VENV)/.ready-dev ## run the tests of the page in Chromium (Debia
 	$(BIN)/python $(INSTALL) playwright
 	$(BIN)/python -m pytest -x -q tests/server/test_page_in_browser.py
 
-CLIENTS := openai pydantic-ai openai-agents
-test-clients: $(VENV)/.ready-dev $(CLIENTS:%=.venvs/clients-%/.ready) ## hold conversations with the server by clients that were written for OpenAI's
+CLIENTS := openai pydantic-ai openai-agents pipecat livekit
+NODE_CLIENTS := tests/clients/programs/node
+test-clients: $(VENV)/.ready-dev $(CLIENTS:%=.venvs/clients-%/.ready) $(NODE_CLIENTS)/node_modules/.ready ## hold conversations with the server by clients that were written for OpenAI's
 	AGENTAUDIO_CLIENTS=.venvs AGENTAUDIO_CLIENTS_FIGURES=docs/figures/clients.json \
 	    $(BIN)/python -m pytest -q tests/clients
 
@@ -150,6 +151,10 @@ $(VLLM)/.ready: | $(VLLM)/bin/python
 	@echo "setting up $(@D)"
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --requirement $<
+	@touch $@
+
+$(NODE_CLIENTS)/node_modules/.ready: $(NODE_CLIENTS)/package.json
+	@cd $(NODE_CLIENTS) && npm install --silent
 	@touch $@
 
 # torchaudio needs an older torch than the one in constraints.txt.

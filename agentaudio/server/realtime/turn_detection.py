@@ -22,6 +22,10 @@ _EAGERNESS = {"low": 1.8, "medium": 1.0, "auto": 1.0, "high": 0.7}
 _INTERRUPTS_AFTER_S = 0.06
 """Voice that interrupts under server_vad: two decisions of the detector."""
 
+_LONGEST_DOUBT_S = 1.2
+"""Time in which words decide whether a voice interrupts under semantic_vad. Clients play on meanwhile: the protocol
+has no way to hold the sound."""
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -67,7 +71,7 @@ def detection(whole: Mapping[str, Any]) -> Detection:
         factor = _EAGERNESS[whole["eagerness"]]
         turn_taking = TurnTaking(
             complete_s=usual.complete_s * factor, pause_s=usual.pause_s * factor, open_s=usual.open_s * factor,
-            dictation_s=usual.dictation_s * factor, interruptible=interrupts,
+            dictation_s=usual.dictation_s * factor, interruptible=interrupts, longest_hold_s=_LONGEST_DOUBT_S,
         )  # fmt: skip
         idle_s = None
     else:

@@ -21,7 +21,6 @@ from pipecat.frames.frames import (
     LLMUpdateSettingsFrame,
     OutputAudioRawFrame,
     StartFrame,
-    TranscriptionFrame,
     TTSTextFrame,
 )
 from pipecat.pipeline.pipeline import Pipeline
@@ -135,9 +134,7 @@ async def realtime(job: Job) -> dict[str, Any]:
         properties = SessionProperties(
             audio=AudioConfiguration(input=listening, output=AudioOutput(voice=voice))
         )  # fmt: skip
-        await worker.queue_frame(
-            LLMUpdateSettingsFrame(delta=OpenAIRealtimeLLMSettings(session_properties=properties))
-        )
+        await worker.queue_frame(LLMUpdateSettingsFrame(delta=OpenAIRealtimeLLMSettings(session_properties=properties)))
 
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
