@@ -1,9 +1,9 @@
 """The demo's suite with every model that runs without a GPU: the table of docs/evaluation.md, and a regression gate.
 
-    PYTHONPATH=. python benchmarks/agent_suite.py [--model NAME ...] [--json FILE] [--work DIR] [--resume]
+    PYTHONPATH=. python benchmarks/agent_suite.py [--model NAME ...] [--json FILE] [--work DIR]
 
 A dialogue that passed in the figures of FILE and fails now is broken: it is printed, and the script exits with 1.
-With --resume, a run that was cut off goes on. Figures of models that are not run again are kept.
+A run that was cut off goes on. Figures of models that are not run again are kept.
 
 `scripted` says one sentence whatever it is asked. It shows what a suite lets pass that tests nothing.
 
@@ -36,12 +36,12 @@ from agentaudio.model.registry import load_model
 MODELS = ("embedded", "embedded-lite", "scripted")
 
 
-async def measure(model: str, work: Path, resume: bool) -> SuiteRun:
+async def measure(model: str, work: Path) -> SuiteRun:
     """Run the suite with a model. Its result, page and sounds are left in a folder of `work`."""
     file, folder = load_suite("demo"), work / model
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = Unfinished(folder, digest=file.digest, model=model)
-    done = unfinished.begin(resume=resume)
+    done = unfinished.begin()
 
     def progress(run: DialogueRun, number: int, total: int) -> None:
         unfinished.add(run)
@@ -81,14 +81,13 @@ def main() -> None:
     parser.add_argument("--model", action="append", choices=MODELS, help="may be repeated; all without it")
     parser.add_argument("--json", metavar="FILE", type=Path)
     parser.add_argument("--work", metavar="DIR", type=Path, default=Path(tempfile.gettempdir()) / "agentaudio-suite")
-    parser.add_argument("--resume", action="store_true", help="go on with runs that were cut off")
     given = parser.parse_args()
     before: dict[str, Any] = {}
     if given.json is not None and given.json.exists():
         before = json.loads(given.json.read_text("utf-8"))["models"]
     models, broken = dict(before), list[str]()
     for name in given.model or MODELS:
-        run = asyncio.run(measure(name, given.work, given.resume))
+        run = asyncio.run(measure(name, given.work))
         shares = passed_shares(run)
         old = before.get(name, {}).get("passed", {})
         broken += [f"{name}: {one}" for one, share in shares.items() if share == 0 and old.get(one) == 1]

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from agentaudio.cli.console import ensure_writable, err, in_home, mark, out, print_json
+from agentaudio.cli.eval_run import HOME
 from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.errors import OptionError
 from agentaudio.evaluation.suites.figures import Difference, difference, latencies, pass_rate, shortfalls, summary
@@ -41,11 +42,11 @@ async def agent(
     out_folder: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     against: Path | None = None,
     gate: Gate = "suite",
-    resume: bool = False,
     json: bool = False,
 ) -> int:
-    """Run a suite of dialogues with an agent. Exits with 1 when the agent does not pass.
+    """Run a suite of dialogues with an agent. The same command again goes on with a run that was stopped.
 
+    Exits with 1 when the agent does not pass.
     The result, JUnit's report and a page with all sounds are written into a folder. What changed since the run
     before is printed.
 
@@ -62,26 +63,26 @@ async def agent(
     only
         Ids or kinds of dialogues.
     out_folder
-        Folder for the result; by default one in `suite-output` for each suite and model.
+        Folder for the result; by default one in `eval-runs` for each suite and model.
     against
         Result to compare with, a file or its folder; by default the last one in the folder.
     gate
         What decides on the exit code: `suite` for what the suite requires, by default that every dialogue passes;
         `no-worse` that no dialogue is broken that passed before.
-    resume
-        Go on with a run that was cut off.
     json
         Print only the figures, as JSON.
     """
     if repeats is not None and not 1 <= repeats <= 1000:
         raise OptionError(f"--repeats is {repeats}; give a number from 1 to 1000")
     file = load_suite(suite)
-    folder = out_folder or Path("suite-output") / re.sub(r"[^\w.-]+", "-", f"{file.suite.name}-{model}")
+    folder = out_folder or HOME / re.sub(r"[^\w.-]+", "-", f"{file.suite.name}-{model}")
     ensure_writable(folder / RESULT)
     before = _before(against, folder, gate, file.suite.name)
     count = repeats or file.suite.repeats
     unfinished = Unfinished(folder, digest=file.digest, model=model, options=list(option), repeats=count)
-    done = unfinished.begin(resume=resume)
+    done = unfinished.begin()
+    if done and not json:
+        out.print(f"going on with a run that was stopped; {len(done)} runs are done")
     loaded = await load_or_fetch(model, option)
     began = time.monotonic()
 

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentaudio.evaluation.measures import wilson
 from agentaudio.evaluation.suites.record import DialogueRun, SuiteRun
 from agentaudio.evaluation.suites.schema import Percentiles, Require
 from agentaudio.live.latency import TurnLatency, percentiles
-
-Z95 = 1.959964
-"""The normal deviate of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +31,6 @@ def pass_hat(k: int, runs: int, passed: int) -> float:
     return math.comb(passed, k) / math.comb(runs, k)
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of `count` independent trials. Source: Wilson 1927, JASA 22, 209."""
-    if not count:
-        return 0.0, 1.0
-    middle = share + Z95**2 / (2 * count)
-    spread = Z95 * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2))
-    whole = 1 + Z95**2 / count
-    return max(0.0, (middle - spread) / whole), min(1.0, (middle + spread) / whole)
-
-
 def pass_rate(runs: Iterable[DialogueRun], k: int = 1) -> Rate:
     """pass^k over dialogues; pass@1 where k is 1.
 
@@ -53,7 +41,8 @@ def pass_rate(runs: Iterable[DialogueRun], k: int = 1) -> Rate:
         by_dialogue.setdefault(run.dialogue, []).append(run.passed)
     shares = [pass_hat(k, len(passed), sum(passed)) for passed in by_dialogue.values()]
     mean = sum(shares) / len(shares) if shares else 0.0
-    return Rate(mean, *wilson(mean, len(shares)), len(shares))
+    low, high = wilson(mean * len(shares), len(shares))
+    return Rate(mean, (low or 0.0) / 100, (100.0 if high is None else high) / 100, len(shares))
 
 
 def latencies(runs: Iterable[DialogueRun]) -> Mapping[str, tuple[int, float, float]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from agentaudio.errors import AudioError, OptionError
+from agentaudio.errors import AudioError, EvaluationError
 from agentaudio.evaluation.suites.figures import Difference, Rate, latencies, pass_rate
 from agentaudio.evaluation.suites.record import DialogueRun, SuiteRun, TurnRecord
 from agentaudio.evaluation.suites.results import REPORT
@@ -18,13 +18,13 @@ from agentaudio.sound.audio import Audio
 def save_page(run: SuiteRun, folder: Path, shortfalls: Sequence[str], since: Difference | None) -> Path:
     """Write the page beside the run's sounds. since: what changed since the last run
 
-    Raises OptionError when the folder cannot be written.
+    Raises EvaluationError when the folder cannot be written.
     """
     worst_first = sorted(run.runs, key=lambda one: one.passed)
     body = "\n".join([_figures(run, shortfalls, since), *(_dialogue(one, folder) for one in worst_first)])
     intro = f"Suite {run.suite}, {run.began}, agentaudio {run.version}. Dialogues that failed come first."
     path = folder / REPORT
-    write_atomically(path, page(f"{run.model} in the suite {run.suite}", intro, body), error=OptionError)
+    write_atomically(path, page(f"{run.model} in the suite {run.suite}", intro, body), error=EvaluationError)
     return path
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from agentaudio.errors import OptionError
+from agentaudio.errors import EvaluationError
 from agentaudio.escaping import visible
 from agentaudio.evaluation.suites.figures import summary
 from agentaudio.evaluation.suites.record import DialogueRun, SuiteRun
@@ -20,26 +20,26 @@ RESULT, UNFINISHED, JUNIT, REPORT = "result.json", "unfinished.jsonl", "junit.xm
 
 
 def save_result(run: SuiteRun, folder: Path) -> Path:
-    """Write the run and its summary as JSON. Raises OptionError when the folder cannot be written."""
+    """Write the run and its summary as JSON. Raises EvaluationError when the folder cannot be written."""
     content = {"summary": summary(run), "run": run.to_dict()}
     path = folder / RESULT
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    write_atomically(path, text.encode("utf-8", "replace"), error=OptionError)
+    write_atomically(path, text.encode("utf-8", "replace"), error=EvaluationError)
     return path
 
 
 def load_result(path: Path) -> SuiteRun:
     """Read what `save_result` wrote. path: the file, or its folder
 
-    Raises OptionError for another file.
+    Raises EvaluationError for another file.
     """
     path = path / RESULT if path.is_dir() else path
     try:
         return SuiteRun.from_dict(json.loads(path.read_text("utf-8"))["run"])
     except OSError as error:
-        raise OptionError(f"cannot read {path}: {error.strerror}") from None
+        raise EvaluationError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise OptionError(f"{path} is not the result of a suite; `agentaudio eval agent` writes them") from None
+        raise EvaluationError(f"{path} is not the result of a suite; `agentaudio eval agent` writes them") from None
 
 
 class Unfinished:
@@ -51,20 +51,19 @@ class Unfinished:
     def __init__(self, folder: Path, **key: Any) -> None:
         self._path, self._key = folder / UNFINISHED, key
 
-    def begin(self, *, resume: bool) -> list[DialogueRun]:
-        """The runs that are done; none without `resume`, which begins anew.
+    def begin(self) -> list[DialogueRun]:
+        """The runs that are done; none when the file is of another suite, model or number of repeats.
 
-        Raises OptionError when the file is of another suite, model or number of repeats, or cannot be written.
+        Raises EvaluationError when the file cannot be read or written.
         """
-        done = self._read() if resume else []
+        done = self._read()
         lines = [json.dumps(self._key), *(json.dumps(asdict(run), ensure_ascii=False) for run in done)]
-        write_atomically(
-            self._path, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"), error=OptionError
-        )
+        content = "".join(f"{line}\n" for line in lines)
+        write_atomically(self._path, content.encode("utf-8", "replace"), error=EvaluationError)
         return done
 
     def add(self, run: DialogueRun) -> None:
-        """Note a run that is done. Raises OptionError when it cannot be written; those before are kept."""
+        """Note a run that is done. Raises EvaluationError when it cannot be written; those before are kept."""
         line = json.dumps(asdict(run), ensure_ascii=False) + "\n"
         try:
             with open(self._path, "ab") as file:
@@ -72,7 +71,7 @@ class Unfinished:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise OptionError(f"cannot write {self._path}: {error.strerror}; then go on with --resume") from None
+            raise EvaluationError(f"cannot write {self._path}: {error.strerror}; make room and run it again") from None
 
     def end(self) -> None:
         """The run is complete, and its result was saved."""
@@ -84,9 +83,9 @@ class Unfinished:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise OptionError(f"cannot read {self._path}: {error.strerror}") from None
+            raise EvaluationError(f"cannot read {self._path}: {error.strerror}") from None
         if first != json.dumps(self._key):
-            raise OptionError(f"{self._path} is of another suite, model or number of repeats; leave out --resume")
+            return []
         done = []
         for line in lines:
             try:
@@ -99,7 +98,7 @@ class Unfinished:
 def save_junit(run: SuiteRun, folder: Path, shortfalls: Sequence[str]) -> Path:
     """Write the runs as JUnit's XML: a test case for each run of a dialogue, and one for the suite's requirements.
 
-    Raises OptionError when the folder cannot be written.
+    Raises EvaluationError when the folder cannot be written.
     """
     suite = ElementTree.Element("testsuite", name=visible(f"{run.suite} ({run.model})"), timestamp=run.began)
     for one in run.runs:
@@ -118,7 +117,7 @@ def save_junit(run: SuiteRun, folder: Path, shortfalls: Sequence[str]) -> Path:
     suite.set("tests", str(len(suite)))
     path = folder / JUNIT
     content = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
-    write_atomically(path, content, error=OptionError)
+    write_atomically(path, content, error=EvaluationError)
     return path
 
 

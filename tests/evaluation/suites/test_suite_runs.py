@@ -12,7 +12,7 @@ from support.sounds import tone
 
 from agentaudio import Conversation
 from agentaudio.conversation import ToolCall, ToolSpec
-from agentaudio.errors import OptionError
+from agentaudio.errors import EvaluationError, OptionError
 from agentaudio.evaluation.suites.load import SuiteFile, load_suite
 from agentaudio.evaluation.suites.page import save_page
 from agentaudio.evaluation.suites.record import DialogueRun, SuiteRun
@@ -130,7 +130,7 @@ async def test_a_result_is_read_as_it_was_written(suite: SuiteFile) -> None:
     save_result(run, suite.folder)
     assert load_result(suite.folder) == run
     (suite.folder / "result.json").write_text('{"run": {"runs": [{}]}}')
-    with pytest.raises(OptionError, match="is not the result of a suite"):
+    with pytest.raises(EvaluationError, match="is not the result of a suite"):
         load_result(suite.folder)
 
 
@@ -154,16 +154,15 @@ async def test_the_page_shows_failures_first_with_sound(suite: SuiteFile) -> Non
 async def test_a_run_that_was_cut_off_goes_on(suite: SuiteFile) -> None:
     whole = await ran(suite)
     log = Unfinished(suite.folder, digest=suite.digest)
-    assert log.begin(resume=False) == []
+    assert log.begin() == []
     for one in whole.runs[:2]:
         log.add(one)
     path = suite.folder / "unfinished.jsonl"
     path.write_bytes(path.read_bytes()[:-10])  # killed while it wrote
-    done = Unfinished(suite.folder, digest=suite.digest).begin(resume=True)
+    done = Unfinished(suite.folder, digest=suite.digest).begin()
     assert done == [whole.runs[0]]
     again: list[DialogueRun] = []
     resumed = await ran(suite, done=done, progress=lambda run, number, total: again.append(run))
     assert [one.dialogue for one in again] == ["invented", "sound"]
     assert [(one.dialogue, one.passed) for one in resumed.runs] == [(one.dialogue, one.passed) for one in whole.runs]
-    with pytest.raises(OptionError, match="of another suite"):
-        Unfinished(suite.folder, digest="other").begin(resume=True)
+    assert Unfinished(suite.folder, digest="other").begin() == []
