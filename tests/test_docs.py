@@ -22,6 +22,7 @@ from support.sounds import tone
 
 from agentaudio.cli import main
 from agentaudio.demo.run import questions_folder
+from agentaudio.evaluation.suites.load import load_suite
 from agentaudio.tools.discovery import find_tools
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 YAML_NAME = re.compile(r"\A# (\S+\.ya?ml)$", re.MULTILINE)
 """A first line that says which file the block is."""
+SUITE = re.compile(r"^dialogues:", re.MULTILINE)
 SAVED = re.compile(r"""\.save\(["'](\w+\.wav)["']\)""")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
@@ -133,7 +135,7 @@ def test_a_page_runs_from_top_to_bottom_in_one_folder(page: Path, folder: Path) 
             name = YAML_NAME.search(block.code)
             assert name is not None, f"{page.name}:{block.line} does not say which file it is"
             (folder / name[1]).write_text(block.code, encoding="utf-8")
-            assert find_tools([name[1]])
+            assert load_suite(name[1]) if SUITE.search(block.code) else find_tools([name[1]])
     for name in SAVED.findall("".join(block.code for block in blocks(page) if block.language == "python")):
         assert (folder / name).stat().st_size > 10_000, f"{page.name} saves {name}"
 
