@@ -27,7 +27,7 @@ def main(question: str = "", answer: str = "answer.wav") -> None:
     print("tools:    ", [run.call.name for run in reply.tool_calls])
     print("citations:", [citation.source for citation in reply.citations])
     if reply.audio is not None:
-        print("saved:    ", reply.audio.save(answer))
+        print("saved:    ", reply.save(answer))
 
 
 if __name__ == "__main__":

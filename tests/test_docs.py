@@ -95,6 +95,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Path, request:
     if page.name == NEEDS_SERVER:
         monkeypatch.setenv("OPENAI_BASE_URL", request.getfixturevalue("chat_service"))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # for the certificate that files are signed with
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
