@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agentaudio.agent import Agent
-from agentaudio.errors import AgentAudioError
-from agentaudio.evaluation.suites.observing import Observer, evidence, results
+from agentaudio.evaluation.suites.observing import Observer, evidence, results, shown_error
 from agentaudio.evaluation.suites.record import Observed
 from agentaudio.evaluation.suites.schema import Dialogue, LiveOptions, Moment
 from agentaudio.evaluation.suites.sounds import SAMPLE_RATE_HZ, audible_span
@@ -164,8 +163,8 @@ async def play(agent: Agent, dialogue: Dialogue, inputs: Sequence[str | Audio], 
         async with live:
             room = _Room(live, dialogue, inputs)
             await room.play()
-    except AgentAudioError as failure:
-        error = str(failure)
+    except Exception as failure:  # also what a strange model or tool raises: the other dialogues are run all the same
+        error = shown_error(failure)
     begun = room.begun if room is not None else []
     observer = room.observer if room is not None else Observer()
     read, brought = evidence(live.conversation), results(live.conversation)

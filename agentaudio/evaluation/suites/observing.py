@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from agentaudio import events
 from agentaudio.conversation import Citation, Conversation
+from agentaudio.errors import AgentAudioError
 from agentaudio.events import BaseEvent
 from agentaudio.live.events import NoticeSound
 from agentaudio.live.latency import LatencyLedger
@@ -48,7 +49,7 @@ class _Answer:
             case events.TurnFinished(reply=reply):
                 self.reply = reply
             case events.TurnFailed(reply=reply, error=error):
-                self.reply, self.error = reply, str(error) or type(error).__name__
+                self.reply, self.error = reply, shown_error(error)
 
     def as_reply(self) -> Reply:
         """The reply; of a turn that was cut off, what it had brought until then."""
@@ -127,3 +128,9 @@ def evidence(conversation: Conversation) -> list[str]:
 def results(conversation: Conversation) -> list[str]:
     """Names of the tools that have brought a result."""
     return [output.name for message in conversation for output in message.tool_outputs if not output.is_error]
+
+
+def shown_error(error: BaseException) -> str:
+    """Why a turn failed; of errors that are not ours with their class."""
+    name = type(error).__name__
+    return str(error) if isinstance(error, AgentAudioError) and str(error) else f"{name}: {error}".rstrip(": ")

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from agentaudio import __version__
 from agentaudio.agent import Agent
-from agentaudio.errors import AgentAudioError, OptionError, did_you_mean
+from agentaudio.errors import OptionError, did_you_mean
 from agentaudio.evaluation.suites import live
 from agentaudio.evaluation.suites.checks import Judge, shown_call
 from agentaudio.evaluation.suites.load import SuiteFile
-from agentaudio.evaluation.suites.observing import Observer, evidence, results
+from agentaudio.evaluation.suites.observing import Observer, evidence, results, shown_error
 from agentaudio.evaluation.suites.record import DialogueRun, Observed, SuiteRun, TurnRecord
 from agentaudio.evaluation.suites.schema import AgentSetup, Dialogue, Suite, UserTurn
 from agentaudio.evaluation.suites.sounds import UserSounds
@@ -182,8 +182,8 @@ async def _one_turn(session: Session, given: str | Audio | None, observer: Obser
             observer.take(event)
             if event.turn not in numbers:
                 numbers.append(event.turn)
-    except AgentAudioError as error:
-        return str(error) or type(error).__name__
+    except Exception as error:  # also what a strange model or tool raises: the other dialogues are run all the same
+        return shown_error(error)
     return None
 
 

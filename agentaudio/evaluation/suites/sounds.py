@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -13,7 +14,6 @@ import numpy as np
 from agentaudio.errors import AudioError, OptionError
 from agentaudio.evaluation.suites.load import SuiteFile
 from agentaudio.evaluation.suites.schema import Dialogue, UserTurn
-from agentaudio.files import write_atomically
 from agentaudio.model.parts import Synthesiser
 from agentaudio.model.registry import load_synthesiser
 from agentaudio.sound.audio import Audio
@@ -50,6 +50,8 @@ class UserSounds:
 
     def check(self) -> None:
         """Raises VoiceNotFound for a voice that the demo library does not have."""
+        for name in {name for names in self._suite.suite.speaking.voices.values() for name in names}:
+            self._library.get(name)
         for dialogue in self._suite.suite.dialogues:
             for turn in dialogue.turns:
                 self._voice(dialogue, turn)
@@ -63,7 +65,7 @@ class UserSounds:
             return turn.type
         if turn.sound is not None:
             try:
-                return Audio.load(self._suite.folder / turn.sound).resample(SAMPLE_RATE_HZ)
+                return (await asyncio.to_thread(Audio.load, self._suite.folder / turn.sound)).resample(SAMPLE_RATE_HZ)
             except AudioError as error:
                 raise AudioError(f"dialogue {dialogue.id!r}: {error}") from None
         return await self._spoken(turn.say or "", self._voice(dialogue, turn), dialogue.language)
@@ -97,16 +99,16 @@ class UserSounds:
         name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
         path = self._cache / f"{name}.flac"
         if path.is_file():
-            return Audio.load(path)
+            return await asyncio.to_thread(Audio.load, path)
         if self._synthesiser is None:
-            self._synthesiser = load_synthesiser(spec)
+            self._synthesiser = await asyncio.to_thread(load_synthesiser, spec)
         state = await self._synthesiser.prepare(voice)
         pieces = [piece async for piece in self._synthesiser.speak(_once(text), state, language=language)]
         if not pieces:
             raise OptionError(f"{spec} makes no sound of {text!r}; write it in other words")
         sound = Audio.concat(pieces).resample(SAMPLE_RATE_HZ)
-        write_atomically(path, sound.to_bytes("flac"), error=AudioError)
-        return Audio.load(path)
+        await asyncio.to_thread(sound.save, path)
+        return await asyncio.to_thread(Audio.load, path)  # as later runs have it, in 16 bits
 
 
 async def _once(text: str) -> AsyncIterator[str]:

@@ -102,6 +102,35 @@ async def test_a_turn_that_fails_is_noted_and_the_others_are_run(suite: SuiteFil
     assert [one.passed for one in run.runs] == [False, True, False]
 
 
+async def test_what_a_strange_model_raises_fails_its_turn_only(suite: SuiteFile) -> None:
+    def breaks(conversation: Conversation, tools: Sequence[ToolSpec], voice: ReferenceVoice | None) -> list[Delta]:
+        if "old" in conversation.messages[-1].text:
+            raise ZeroDivisionError("division by zero")
+        return step(conversation, tools, voice)
+
+    model = Scripted([breaks], loop=True)
+    run = await run_suite(suite, model, label="scripted", out=suite.folder, sounds=UserSounds(suite))
+    assert [one.passed for one in run.runs] == [True, False, True]
+    assert "division by zero" in (run.runs[1].turns[0].error or "")
+
+
+async def test_speech_is_synthesised_once(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader", reason="needs the extra espeak")
+    text = (
+        "name: mine\nagent: {}\nspeaking: {synthesiser: espeak, voices: {en: [bruno]}}\n"
+        "dialogues:\n- {id: a, turns: [{say: hello}]}\n- {id: b, turns: [{say: hello}, {say: hello, voice: lily}]}\n"
+    )
+    suite = written(tmp_path, text)
+    sounds, again = UserSounds(suite, tmp_path / "kept"), UserSounds(suite, tmp_path / "kept")
+    first, second = suite.suite.dialogues
+    said = [await sounds.user_input(one, turn) for one in (first, second) for turn in one.turns]
+    await sounds.aclose()
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").iterdir()}
+    assert len(files) == 2 and said[0] == said[1] != said[2]
+    assert await again.user_input(second, second.turns[1]) == said[2]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").iterdir()} == files
+
+
 async def test_the_result_of_a_background_tool_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "looking.py").write_text(
         "import asyncio\nfrom agentaudio import Agent, tool\n"
