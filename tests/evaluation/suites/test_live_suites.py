@@ -27,7 +27,7 @@ dialogues:
     expect: {says: and so on}
   - sound: question.wav
     begins: {agent_spoke_s: 0.5}
-    expect: {stops_agent_within_s: 2, says: yes indeed}
+    expect: {stops_agent_within_s: 30, says: yes indeed}
 - id: short-sound
   live: true
   turns:
