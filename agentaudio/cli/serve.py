@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KEYS_VARIABLE = "AGENTAUDIO_SERVER_KEYS"
 ADMIN_KEYS_VARIABLE = "AGENTAUDIO_SERVER_ADMIN_KEYS"
+ICE_VARIABLE = "AGENTAUDIO_ICE_SERVERS"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -51,6 +52,8 @@ async def serve(
     origin: tuple[str, ...] = (),
     allow_host: tuple[str, ...] = (),
     voice_name: tuple[str, ...] = (),
+    ice_server: tuple[str, ...] = (),
+    public_address: str | None = None,
     limit: tuple[str, ...] = (),
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
@@ -101,6 +104,12 @@ async def serve(
         without this option, every name is accepted.
     voice_name
         A voice for a name that clients send, such as alloy=walter; repeat it for more.
+    ice_server
+        STUN or TURN server for WebRTC, as stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT; repeat it for more. The
+        environment variable AGENTAUDIO_ICE_SERVERS, with blanks between them, keeps passwords out of the list of
+        processes.
+    public_address
+        IP address at which clients reach this machine by WebRTC, where it is not one of its own, as in a container.
     limit
         A limit, such as requests_per_minute=60, sessions=4, sound_s_per_minute=600 or body_bytes=8000000; repeat it for
         more. The documentation of the server lists them.
@@ -140,6 +149,8 @@ async def serve(
             hosts=allow_host,
             client_instructions=client_instructions,
             voice_names=_pairs("--voice-name", voice_name, "alloy=walter"),
+            ice_servers=(*ice_server, *os.environ.get(ICE_VARIABLE, "").split()),
+            public_address=public_address,
         ),
         **{name: _number(name, value, ServerSettings.limits()) for name, value in limits.items()},
     )

@@ -17,6 +17,7 @@ from agentaudio.server import consents, health, models, speech, transcriptions, 
 from agentaudio.server.chat_completions import route as chat_completions
 from agentaudio.server.errors import install_error_handlers, log_failure
 from agentaudio.server.gate import Gate
+from agentaudio.server.realtime import calls
 from agentaudio.server.realtime import routes as realtime
 from agentaudio.server.settings import ServerSettings
 from agentaudio.server.state import ServerState
@@ -35,6 +36,7 @@ ROUTERS = (
     speech.router,
     transcriptions.router,
     realtime.router,
+    calls.router,
 )
 
 
@@ -55,6 +57,7 @@ def create_app(agent: Agent, settings: ServerSettings = ServerSettings(), *, mcp
                 yield
         finally:
             state.drain.begin()
+            await state.end_calls()
             loading.cancel()
             with suppress(asyncio.CancelledError):
                 await loading

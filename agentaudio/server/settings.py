@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from typing import Literal
 
 from agentaudio.errors import OptionError
@@ -23,6 +25,8 @@ class ServerSettings:
     voice_names: for a voice name that clients send, such as "alloy", an id, name or description of a voice, as for
         `Speaker`
     client_instructions: whether the instructions of a client "extend" those of the agent, or "replace" them
+    ice_servers: STUN and TURN servers by which WebRTC finds its way: `stun:HOST:PORT`, `turn:USER:PASSWORD@HOST:PORT`
+    public_address: IP address at which clients reach this machine by WebRTC, where it is not one of its own
     url_hosts: hosts, as `name` or `name:port`, from which `audio_url` may be fetched although they are private
 
     requests_per_minute, sessions, sound_s_per_minute: for each key: requests, answers and conversations that run at
@@ -51,6 +55,8 @@ class ServerSettings:
     hosts: tuple[str, ...] = ()
     voice_names: Mapping[str, str] = field(default_factory=dict)
     client_instructions: Literal["extend", "replace"] = "extend"
+    ice_servers: tuple[str, ...] = field(default=(), repr=False)
+    public_address: str | None = None
     url_hosts: tuple[str, ...] = ()
 
     requests_per_minute: int = 600
@@ -84,6 +90,18 @@ class ServerSettings:
                 raise OptionError(f"ServerSettings.{one.name} is {value!r}; give a number above 0")
         if self.client_instructions not in ("extend", "replace"):
             raise OptionError(f'client_instructions is {self.client_instructions!r}; give "extend" or "replace"')
+        for url in self.ice_servers:
+            if not re.fullmatch(r"(stun|turns?):(?:[^\s@]+@)?[^\s@:]+(:\d{1,5})?", url):
+                raise OptionError(
+                    "an ICE server is not of the form stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT; "
+                    "write %40 for an @ in a password"
+                )
+        if self.public_address is not None:
+            try:
+                ip_address(self.public_address)
+            except ValueError:
+                problem = f"public_address is {self.public_address!r}; give an IP address, such as 203.0.113.7"
+                raise OptionError(problem) from None
         if not set(self.admin_keys) <= set(self.keys):
             raise OptionError("an admin key is not one of the API keys; give it as both")
         if any(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Annotated, cast
@@ -66,11 +66,21 @@ class Drain:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A WebRTC call. owner: id of its caller; task: holds it"""
+
+    owner: str
+    hang_up: Callable[[], None]
+    task: asyncio.Task[None]
+
+
 @dataclass
 class ServerState:
     """What all routes share.
 
     leaving: sessions whose client has gone, and whose model has not stopped yet
+    calls: by id
     ready: whether models, documents and voices are loaded
     failed: whether loading them failed
     """
@@ -83,6 +93,7 @@ class ServerState:
     metrics: Metrics = field(default_factory=Metrics)
     drain: Drain = field(default_factory=Drain)
     leaving: set[asyncio.Task[None]] = field(default_factory=set)
+    calls: dict[str, OpenCall] = field(default_factory=dict)
     ready: bool = False
     failed: bool = False
 
@@ -93,6 +104,14 @@ class ServerState:
         )
         state.metrics.sessions.set_function(lambda: float(state.limits.sessions))
         return state
+
+    async def end_calls(self) -> None:
+        """Wait until the calls have ended, as they do when the drain begins; hang up those that take too long."""
+        if tasks := [call.task for call in self.calls.values()]:
+            await asyncio.wait(tasks, timeout=self.settings.drain_s)
+        for call in list(self.calls.values()):
+            call.hang_up()
+            await asyncio.wait([call.task])
 
     async def setup(self, caller: Caller) -> Setup:
         """The agent's setup as `caller` sees it: without the private voices of others. For `Session` and `Speaker`."""

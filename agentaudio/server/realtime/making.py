@@ -17,14 +17,14 @@ def make_response(context: Context, request: Request, voice: Voice | None, histo
     voice: for it alone; None is the session's
     history: that its items join; None for a response beside the conversation
     """
-    settings, live = context.settings, context.live
+    settings, live, form = context.settings, context.live, context.out.form or request.form
     fields = {
         "conversation_id": None if history is None else settings.conversation_id,
         "output_modalities": ["audio"] if request.speaks else ["text"],
         "max_output_tokens": request.max_tokens,
         "audio": {
             "output": {
-                "format": request.form.to_wire(),
+                "format": form.to_wire(),
                 "voice": voice.id if voice is not None else settings.voice,
             }
         },
@@ -32,7 +32,7 @@ def make_response(context: Context, request: Request, voice: Voice | None, histo
     }
     speaks = request.speaks and context.setup.model.capabilities.voices != "none"
     response = Response(
-        context.out, history, has_sound=speaks, form=request.form, speed=settings.speed, settings=fields
+        context.out, history, has_sound=speaks, form=form, speed=settings.speed, settings=fields
     )  # fmt: skip
     response.wanted = lambda: history is None or response.turn is None or live.wants(response.turn)
     response.facts = {"voice": shown(voice or live.voice)}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from agentaudio.server.realtime.formats import SoundFormat
 from agentaudio.server.realtime.items import Item, new_id
 
 SOUND_EVENTS = 24
@@ -47,7 +48,10 @@ class Outgoing:
     """A queue of events for one event loop and one reader.
 
     beta: the client knows the names of 2024
+    form: of all sound; None lets the client choose
     """
+
+    form: SoundFormat | None = None
 
     def __init__(self, *, beta: bool = False) -> None:
         self.beta = beta
@@ -60,8 +64,7 @@ class Outgoing:
     async def patience(self) -> None:
         """Wait while more is unsent than a client that reads would leave: nothing more is read from it meanwhile."""
         while self._bytes > MOST_BYTES and not self._closed:
-            self._room.clear()
-            await self._room.wait()
+            await self.woken()
 
     def post(
         self, event: dict[str, Any], *, sound_of: str | None = None, sent: Callable[[], None] | None = None
@@ -97,8 +100,12 @@ class Outgoing:
         unless: whether it is not wanted any more; asked again after `wake`
         """
         while (self._sounds >= SOUND_EVENTS or self._bytes > MOST_BYTES) and not self._closed and not unless():
-            self._room.clear()
-            await self._room.wait()
+            await self.woken()
+
+    async def woken(self) -> None:
+        """Wait until something was sent, or until `wake`."""
+        self._room.clear()
+        await self._room.wait()
 
     def wake(self) -> None:
         """Let whoever waits for room ask again whether the answer is wanted."""
@@ -111,6 +118,10 @@ class Outgoing:
         self._waiting = deque(kept)
         self._bytes = sum(len(one.text) for one in kept)
         self._room.set()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
 
     def close(self) -> None:
         """No more events; those that wait can still be read."""

@@ -33,6 +33,7 @@ from agentaudio.server.realtime.session_object import SessionObject
 from agentaudio.server.realtime.user_sound import UserSound
 from agentaudio.server.realtime.voices import shown
 from agentaudio.server.state import ServerState
+from agentaudio.sound.audio import Audio
 
 log = logging.getLogger(__name__)
 
@@ -55,16 +56,21 @@ class RealtimeSession:
 
     caller: whose budget it uses; its client secret may hold settings
     out: takes the server events
+    given: settings that came with the connection, which follow those of the client secret
     wants_events: whether the client asked for events of our own when it connected
     """
 
-    def __init__(self, state: ServerState, caller: Caller, out: Outgoing, *, wants_events: bool = False) -> None:
+    def __init__(
+        self, state: ServerState, caller: Caller, out: Outgoing, *, given: Mapping[str, Any] | None = None,
+        wants_events: bool = False,
+    ) -> None:  # fmt: skip
         self._state, self._caller, self._out = state, caller, out
         self._settings = SessionObject(
             new_id("sess"), state.agent.setup.model.name, longest_text=state.settings.text_chars
         )
-        if caller.session:
-            self._settings.update(dict(caller.session))
+        for settings in (caller.session, given):
+            if settings:
+                self._settings.update(dict(settings))
         self._settings.wants_events |= wants_events
         limits = state.settings
         self.history = History(limits.messages, text_chars=TEXTS * limits.text_chars, sound_s=limits.sound_s)
@@ -120,6 +126,13 @@ class RealtimeSession:
             log_failure(error)
             failure = Refusal("The server could not do that.", code="server_error", kind="server_error")
             self._out.post(failure.event(event_id(event)))
+
+    def hear(self, audio: Audio) -> None:
+        """Take sound of the user that does not come as events."""
+        try:
+            self.user.push(audio)
+        except Refusal as refusal:
+            self._out.post(refusal.event(None))
 
     async def _begin_in_voice(self) -> Refusal | None:
         """Speak in the voice that came with a client secret. Returns why it cannot be used."""

@@ -1,0 +1,1 @@
+"""Realtime sessions over WebRTC: sound on tracks, events on a data channel."""
