@@ -80,6 +80,7 @@ _PACKAGES = (
     ("whisper_normalizer", "whisper-normalizer", "eval", "normalised English text"),
     ("wetext", "wetext", "eval", "normalised Chinese text"),
     ("zhconv", "zhconv", "eval", "normalised Cantonese text"),
+    ("matplotlib", "matplotlib", "eval", "pictures of comparisons"),
     ("voicebench", "voicebench", "eval", "live behaviour"),
     ("psycopg", "psycopg", "postgres", "sessions stored in PostgreSQL"),
     ("pymilvus", "pymilvus", "scale", "voice search on Milvus"),

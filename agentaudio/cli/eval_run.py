@@ -21,8 +21,9 @@ from agentaudio.evaluation import run as runs
 from agentaudio.evaluation.benchmark import Benchmark, find_benchmark
 from agentaudio.evaluation.data import load_items
 from agentaudio.evaluation.item import Item
-from agentaudio.evaluation.measures import Figure, ItemScore
-from agentaudio.evaluation.result import RESULT, Result
+from agentaudio.evaluation.measures import Figure, ItemScore, in_words
+from agentaudio.evaluation.report import PAGE
+from agentaudio.evaluation.result import Result
 from agentaudio.model.registry import load_recogniser
 
 HOME = Path("eval-runs")
@@ -122,14 +123,14 @@ def show(result: Result, folder: Path, json: bool) -> None:
         return
     out.print(figures_table(result.figures))
     if len(result.per_seed) > 1:
-        out.print(f"{result.figures[0].name} of each seed: {', '.join(f'{value:.2f}' for value in result.per_seed)}")
+        out.print(f"{result.measure} of each seed: {', '.join(f'{value:.2f}' for value in result.per_seed)}")
     out.print(f"{result.scored} of {result.items} answers scored; {result.scorer}")
     for reason, number in result.problems.items():
         ids = result.listed[reason]
         out.print(mark(f"{number} {reason}", "yellow"), f"{', '.join(ids[:SHOWN])}{' …' if len(ids) > SHOWN else ''}")
     if result.ignored:
         out.print(mark("not taken by the model", "yellow"), ", ".join(result.ignored))
-    out.print(f"{in_home(folder / RESULT)}")
+    out.print(in_home(folder / PAGE))
 
 
 def figures_table(found: Sequence[Figure]) -> Table:
@@ -138,13 +139,8 @@ def figures_table(found: Sequence[Figure]) -> Table:
     for title in ("figure", "part", "value", "95 % interval", "answers"):
         table.add_column(title, justify="left" if title in ("figure", "part") else "right")
     for one in found:
-        table.add_row(one.name, one.group, f"{one.value:.2f}", interval(one), str(one.items))
+        table.add_row(one.name, one.group, f"{one.value:.2f}", in_words(one), str(one.items))
     return table
-
-
-def interval(figure: Figure) -> str:
-    """Its 95 % interval in words."""
-    return "–" if figure.low is None else f"{figure.low:.2f} to {figure.high:.2f}"
 
 
 @contextlib.contextmanager

@@ -83,6 +83,11 @@ class Figure:
         return self.low is not None and self.high is not None and self.low <= published <= self.high
 
 
+def in_words(figure: Figure) -> str:
+    """The interval of a figure, such as "1.20 to 1.40"."""
+    return "–" if figure.low is None else f"{figure.low:.2f} to {figure.high:.2f}"
+
+
 def ratio(name: str, above: str, below: str, *, lower_is_better: bool = False, binary: bool = False) -> Measure:
     """100 times the sum of one count by the sum of another."""
 
@@ -112,7 +117,7 @@ def figures(
     resamples: 0 leaves the intervals out
     """
     groups = list(dict.fromkeys(one.group for one in scored))
-    named = [group for group in groups if group] if len(groups) > 1 else []
+    named = [group for group in groups if group]
     found = []
     for measure in measures:
         for group in (*named, ""):

@@ -27,7 +27,8 @@ class Result:
     scored: how many of them have a score
     problems: how many have none, by reason, such as "broken clip", "unparsed" and "failed"
     listed: ids of the items without a score, by reason
-    figures: the first is the headline
+    measure: name of the figure that the benchmark is known by
+    figures: averages over parts first, then each measure for each part and for all
     per_seed: the headline of each seed
     ignored: settings that the model did not take
     versions: of the libraries that figures depend on
@@ -40,11 +41,17 @@ class Result:
     scored: int
     problems: Mapping[str, int]
     listed: Mapping[str, list[str]]
+    measure: str
     figures: tuple[Figure, ...]
     per_seed: tuple[float, ...] = ()
     ignored: tuple[str, ...] = ()
     note: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def benchmark(self) -> str:
+        """Name of the benchmark."""
+        return str(self.settings["benchmark"])
 
     def save(self, folder: Path) -> Path:
         """Write `result.json`. Raises EvaluationError when it cannot be written."""

@@ -18,6 +18,7 @@ from agentaudio.evaluation.data import digest
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.ledger import Ledger
 from agentaudio.evaluation.measures import ItemScore, Scored, figures, mean_of_groups
+from agentaudio.evaluation.report import save_page
 from agentaudio.evaluation.result import Result
 from agentaudio.files import write_atomically
 from agentaudio.model.parts import Recogniser
@@ -76,7 +77,7 @@ async def run_benchmark(
     started: Callable[[Progress], None] = lambda progress: None,
     finished: Finished = lambda item, score: None,
 ) -> Result:
-    """Ask the items that have no answer in `folder` yet, score all answers, and write the log and the result there.
+    """Ask the items that have no answer in `folder` yet, score all answers, and write a log, a result and a page.
 
     items: see `load_items`; the settings' limit is applied here
     model: None scores the answers that are there
@@ -99,6 +100,7 @@ async def run_benchmark(
         raise asking.fatal
     result = _result(benchmark, settings, log, sorted(asking.ignored))
     result.save(folder)
+    save_page(result, log.samples or [], items, folder)
     return result
 
 
@@ -239,8 +241,8 @@ def _result(benchmark: Benchmark, settings: Settings, log: EvalLog, ignored: Seq
     headline = [figures(by_seed[seed], measures[:1], resamples=0)[-1].value for seed in sorted(by_seed)]
     return Result(
         asdict(settings), benchmark.title, benchmark.scorer.name, len(samples), number,
-        {reason: len(ids) for reason, ids in listed.items()}, listed, tuple(found), tuple(headline), tuple(ignored),
-        benchmark.note, _versions(),
+        {reason: len(ids) for reason, ids in listed.items()}, listed, measures[0].name, tuple(found),
+        tuple(headline), tuple(ignored), benchmark.note, _versions(),
     )  # fmt: skip
 
 

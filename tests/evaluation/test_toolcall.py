@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from support.benchmarks import measured, sound, value
 
@@ -61,7 +62,7 @@ def folder_of_dialogues(folder: Path) -> Path:
                 # The tool is told by the third digit: 0.2 s and some thousandths.
                 sound(folder / wav, hundredths / 100 + (list(ANSWERS).index(name) + 1) / 1000)
                 call = f"<tool_call>function  \n{TARGETS[name]}  \n{json.dumps(ARGUMENTS[name])}</tool_call>"
-                turns = [
+                turns: list[dict[str, Any]] = [
                     {"from": "Human", "text": "你好", "value": "你好"},
                     {"from": "Assistant", "text": "你好呀", "value": "你好呀"},
                     {"from": "Human", "text": "", "value": {"type": "wav", "value": wav}},

@@ -1,0 +1,76 @@
+"""`agentaudio eval compare`: runs side by side, and beside the published figures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+
+from agentaudio.cli.console import err, in_home, mark, out, print_json
+from agentaudio.errors import OptionError
+from agentaudio.evaluation.compare import REPRODUCED, Row, compare
+from agentaudio.evaluation.measures import in_words
+from agentaudio.evaluation.published import model_title
+from agentaudio.evaluation.report import save_comparison
+from agentaudio.evaluation.result import load_result
+
+
+def compare_runs(
+    *runs: Path,
+    published: bool = False,
+    as_model: str | None = None,
+    save: tuple[Path, ...] = (),
+    json: bool = False,
+) -> None:
+    """Put runs side by side, and beside the published figures.
+
+    A published value is called reproduced only where it lies in the 95 % interval of the run.
+
+    Parameters
+    ----------
+    runs
+        Folders of finished runs.
+    published
+        Also show the published values of the same figures.
+    as_model
+        Published model that the runs stand for, such as step-audio-2-mini; by default the one that is named like the
+        model of the run.
+    save
+        File to write the comparison to, as a page (.html) or a picture (.png); repeat it for more.
+    json
+        Print the comparison as JSON.
+    """
+    if not runs:
+        raise OptionError("name the folder of at least one run")
+    found = compare([load_result(folder) for folder in runs], published=published, model=as_model)
+    for path in save:
+        save_comparison(found, path)
+        err.print(f"written: {in_home(path)}")
+    if json:
+        print_json(asdict(found))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("figure", overflow="fold")
+    for label in found.labels:
+        table.add_column(label, justify="right")
+    for model in found.models:
+        table.add_column(model_title(model), justify="right", style="dim")
+    if published:
+        table.add_column("verdict")
+    for row in found.rows:
+        cells = [_own(row, label) for label in found.labels]
+        cells += [f"{row.published[model]:g}" if model in row.published else "" for model in found.models]
+        verdicts = "; ".join(row.verdicts.values())
+        said = mark(verdicts, "green" if verdicts == REPRODUCED else "yellow") if verdicts else ""
+        table.add_row(f"{row.place} {row.name}", *cells, *([said] if published else []))
+    out.print(table)
+    for source in dict.fromkeys(row.source for row in found.rows if row.source):
+        out.print(f"published: {source}")
+    for warning in found.warnings:
+        out.print(mark("note", "yellow"), warning)
+
+
+def _own(row: Row, label: str) -> str:
+    figure = row.figures.get(label)
+    return "" if figure is None else f"{figure.value:.2f} ({in_words(figure)})"
