@@ -1,0 +1,127 @@
+"""What `agentaudio eval` adds to inspect-ai: time per item and memory, with a model that answers at once.
+
+    python benchmarks/eval_overhead.py [--items 10000] [--json docs/figures/eval_overhead.json]
+
+The baseline is a task of inspect-ai alone, with the same number of samples, a provider that answers at once, and
+inspect-ai's own exact match. Both runs are made in processes of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from report import machine, publish
+
+from agentaudio.evaluation.benchmark import Benchmark
+from agentaudio.evaluation.item import Item
+from agentaudio.evaluation.run import run_benchmark, settings_of
+from agentaudio.evaluation.scorers.error_rate import ErrorRate
+from agentaudio.model.scripted import Scripted
+from agentaudio.sound.audio import Audio
+
+
+async def ours(items: int, folder: Path) -> None:
+    sound = Audio.silence(0.1, 16_000).save(folder / "a.wav")
+
+    class Instant(Scripted):
+        async def transcribe(self, audio: Audio) -> str:
+            return "the same words"
+
+    asked = [Item(str(number), sound, "the same words") for number in range(items)]
+    benchmark = Benchmark(
+        name="instant",
+        title="Instant",
+        read=lambda folder: asked,
+        scorer=ErrorRate("en", ("letters",)),
+        transcribes=True,
+    )
+    settings = settings_of("instant", folder, asked, model="instant", seeds=1, limit=None)
+    await run_benchmark(benchmark, settings, asked, folder / "run", model=Instant(["x"]), parallel=4)
+
+
+async def alone(items: int, folder: Path) -> None:
+    import os
+
+    os.environ["INSPECT_DISPLAY"] = "none"
+    from inspect_ai import Task, eval_async
+    from inspect_ai.dataset import MemoryDataset, Sample
+    from inspect_ai.model import GenerateConfig, Model, ModelAPI, ModelOutput, modelapi
+    from inspect_ai.scorer import match
+    from inspect_ai.solver import generate
+    from inspect_ai.util import display_type
+
+    display_type()
+
+    @modelapi(name="instant")
+    class Instant(ModelAPI):
+        async def generate(self, input: Any, tools: Any, tool_choice: Any, config: Any) -> ModelOutput:
+            return ModelOutput.from_content("instant", "the same words")
+
+    samples = [Sample(id=str(number), input="words", target="the same words") for number in range(items)]
+    await eval_async(
+        Task(dataset=MemoryDataset(samples), solver=generate(), scorer=match()),
+        model=Model(Instant("instant"), GenerateConfig()), log_dir=str(folder / "logs"), max_samples=4,
+        log_realtime=False, log_images=False, log_model_api=False, score_display=False, ctl_server=False,
+        log_level="error",
+    )  # fmt: skip
+
+
+def child(kind: str, items: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        work = {"ours": ours, "alone": alone}[kind]
+        asyncio.run(work(20, Path(folder) / "warm"))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        start, cpu = time.perf_counter(), time.process_time()
+        asyncio.run(work(items, Path(folder) / "run"))
+        took, cpu = time.perf_counter() - start, time.process_time() - cpu
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"wall_s": took, "cpu_s": cpu, "before_mb": before / 1024, "peak_mb": peak / 1024}))
+
+
+def measured(kind: str, items: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--child", kind, "--items", str(items)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    found: dict[str, float] = json.loads(lines[-1])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--json")
+    parser.add_argument("--child")
+    arguments = parser.parse_args()
+    if arguments.child:
+        child(arguments.child, arguments.items)
+        return
+    items = arguments.items
+    base, own = measured("alone", items), measured("ours", items)
+    few = measured("ours", items // 10)
+    publish(
+        "overhead of `agentaudio eval` over inspect-ai alone",
+        {
+            "items": items,
+            "inspect-ai alone, ms per item (CPU)": round(1000 * base["cpu_s"] / items, 2),
+            "agentaudio eval, ms per item (CPU)": round(1000 * own["cpu_s"] / items, 2),
+            "overhead, ms per item (CPU)": round(1000 * (own["cpu_s"] - base["cpu_s"]) / items, 2),
+            "overhead, ms per item (wall)": round(1000 * (own["wall_s"] - base["wall_s"]) / items, 2),
+            "inspect-ai alone, growth of memory in MB": round(base["peak_mb"] - base["before_mb"]),
+            "agentaudio eval, growth of memory in MB": round(own["peak_mb"] - own["before_mb"]),
+            "the same with a tenth of the items": round(few["peak_mb"] - few["before_mb"]),
+            "machine": machine(),
+        },
+        arguments.json,
+    )
+
+
+if __name__ == "__main__":
+    main()
