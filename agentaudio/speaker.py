@@ -39,6 +39,20 @@ Wanted = str | Voice | Audio | Mapping[str, Any] | None
 "default" for the default voice."""
 
 
+class HeardVoices:
+    """The voices that one text is heard in, for `Speaker.origin`. Give it to `Speaker.speak` as `noticed`.
+
+    voice: as for `Speaker.speak`
+    """
+
+    def __init__(self, voice: Voice | None) -> None:
+        self.all: list[Voice | None] = [voice]
+
+    def __call__(self, trouble: Trouble) -> None:
+        if trouble.remedy == "own voice" and None not in self.all:
+            self.all.append(None)
+
+
 class Speaker:
     """Speaks given words in the voices of a library.
 

@@ -24,7 +24,8 @@ from agentaudio.errors import AudioError, RetrievalError
 
 pytestmark = pytest.mark.hostile
 
-NEEDED = {"pages": "trafilatura", "documents": "docx", "mcp": "mcp", "manifests": "pyarrow", "indexes": "faiss"}
+NEEDED = {"pages": "trafilatura", "documents": "docx", "mcp": "mcp", "manifests": "pyarrow", "indexes": "faiss",
+          "signatures": "c2pa"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,8 @@ from agentaudio.server.errors import ApiError
 from agentaudio.server.sound_formats import MEDIA_TYPES, Format, encoder, pieces, wav_header
 from agentaudio.server.sse import Fact, event_stream
 from agentaudio.server.state import Held, RequestCaller, ServerState, State
+from agentaudio.speaker import HeardVoices
+from agentaudio.utterance import Trouble
 from agentaudio.voice_library.voice import Voice
 
 router = APIRouter(tags=["audio"])
@@ -75,13 +77,18 @@ async def create_speech(request: SpeechRequest, state: State, caller: RequestCal
 
 
 async def _spoken(
-    request: SpeechRequest, format: Format, voice: Voice | None, state: ServerState, caller: Caller
+    request: SpeechRequest,
+    format: Format,
+    voice: Voice | None,
+    state: ServerState,
+    caller: Caller,
+    noticed: Callable[[Trouble], None] | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """The sound in a format, as it is made. Raises what `Speaker.speak` raises."""
+    """The sound in a format, as it is made. noticed, and what is raised: as for `Speaker.speak`"""
     began, sound_s, made = time.perf_counter(), 0.0, encoder(format)
     speaker = await state.speaker(caller)
     try:
-        async with aclosing(speaker.speak(request.input, voice=voice, rate=request.speed)) as sounds:
+        async with aclosing(speaker.speak(request.input, voice=voice, rate=request.speed, noticed=noticed)) as sounds:
             async for sound in sounds:
                 if not sound_s:
                     state.metrics.first_sound_s.labels(ROUTE).observe(time.perf_counter() - began)
@@ -100,15 +107,15 @@ async def _spoken(
 async def _signed(request: SpeechRequest, voice: Voice | None, state: ServerState, caller: Caller) -> Response:
     """The whole sound as a signed file."""
     format = request.response_format
-    origin = (await state.speaker(caller)).origin(voice)
-    if not origin.provenance.signs:
+    speaker, heard = await state.speaker(caller), HeardVoices(voice)
+    if not speaker.origin().provenance.signs:
         problem = "this server does not sign; leave signed out, or start the server with --sign"
         raise ApiError(400, problem, param="signed", code="unsupported_value")
     if format not in SIGNABLE or request.stream_format == "sse":
         formats = f"signed speech is a whole file: stream_format audio, and a response_format of {', '.join(SIGNABLE)}"
         raise ApiError(400, formats, param="signed", code="unsupported_value")
     content = bytearray()
-    sound = _spoken(request, "pcm" if format == "wav" else format, voice, state, caller)
+    sound = _spoken(request, "pcm" if format == "wav" else format, voice, state, caller, heard)
     async with aclosing(sound) as pieces_of_it:
         async for piece in pieces_of_it:
             content += piece
@@ -116,7 +123,7 @@ async def _signed(request: SpeechRequest, voice: Voice | None, state: ServerStat
                 problem = f"the speech has more than {MOST_SIGNED_BYTES} bytes, too many to be signed; send less text"
                 raise ApiError(400, problem, param="input", code="invalid_value")
     whole = (wav_header(len(content)) if format == "wav" else b"") + content
-    signed = await asyncio.to_thread(origin.file, whole, format)
+    signed = await asyncio.to_thread(speaker.origin(*heard.all).file, whole, format)
     return Response(signed, media_type=MEDIA_TYPES[format])
 
 

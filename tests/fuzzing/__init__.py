@@ -12,5 +12,6 @@ TARGETS = {
     "mcp": "fuzzing.targets.mcp:McpMessages",
     "calls": "fuzzing.targets.calls:Calls",
     "manifests": "fuzzing.targets.manifests:Manifests",
+    "signatures": "fuzzing.targets.signatures:Signatures",
 }
 """Where each fuzzer is, by name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from support.rehearsed import Rehearsed
 from support.server import KEY, Running, running_server
 
 from agentaudio.agent import Agent
+from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.provenance.inspection import Inspection, inspect
 from agentaudio.provenance.provenance import Provenance
 from agentaudio.retrieval.voices.search import VoiceSearch
@@ -35,9 +36,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+class Mouth(Rehearsed):
+    """Cannot say "strange" in a reference voice."""
+
+    async def say(
+        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+    ) -> AsyncGenerator[Audio, None]:
+        if voice is not None and "strange" in text:
+            yield Audio.silence(0.3, 16_000)
+            return
+        async for sound in super().say(text, voice=voice, language=language):
+            yield sound
+
+
 def agent(library_folder: Path, **provenance: Any) -> Agent:
     voices = VoiceSearch(VoiceLibrary(library_folder))
-    return Agent(Rehearsed(), voices=voices, provenance=Provenance(**provenance))
+    return Agent(Mouth(), voices=voices, provenance=Provenance(**provenance))
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +81,12 @@ def test_speech_that_is_to_be_signed_is_a_whole_file(server: Running, format: st
     if format == "wav":
         size = int.from_bytes(answer.content[40:44], "little")
         assert answer.content[44 + size :].startswith(b"C2PA") and answer.content[36:40] == b"data"
+
+
+def test_a_phrase_that_only_the_own_voice_can_say_is_stated(server: Running) -> None:
+    for words, own in (("Nine. Five.", False), ("Nine. Something strange.", True)):
+        found = signed_in("ruby", speak(server, input=words, signed=True).content)
+        assert found.claims is not None and found.claims.own_voice is own
 
 
 def test_a_stream_has_nothing_behind_its_samples(server: Running) -> None:

@@ -40,6 +40,10 @@ class Bounds:
     waiting: int = 32
 
 
+Report = Callable[[float, float | None, str | None], Awaitable[None]]
+"""Tells a client the progress of its call, its total if known, and what is done."""
+
+
 class AudioContent(BaseModel):
     """A sound as MCP has it; other fields of such content are ignored."""
 
@@ -68,7 +72,7 @@ class Desk:
     names: Mapping[str, str] = field(default_factory=dict)
     took: Callable[[float], None] = lambda seconds: None
     made: Callable[[float], None] = lambda seconds: None
-    report: Callable[[float, float | None, str | None], Awaitable[None]] = _unreported
+    report: Report = _unreported
 
     async def sound(self, given: str | AudioContent, param: str) -> Audio:
         """A sound that the client sent: base64, a data URL, or audio content.

@@ -13,13 +13,15 @@ from typing import Any, cast
 from mcp.server.stdio import stdio_server
 
 from agentaudio.agent import Agent
-from agentaudio.server.mcp.desk import Bounds, Desk
+from agentaudio.server.mcp.desk import Bounds, Desk, Report
 from agentaudio.server.mcp.protocol import Context, audio_server
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 64_000_000
 """Longest message of a client."""
+REPORT_S = 5.0
+"""Pause between reports while the models are loaded, so that a client does not give a call up."""
 _PIECE_BYTES = 65_536
 
 
@@ -34,8 +36,8 @@ async def serve_stdio(load: Callable[[], Awaitable[Agent]], bounds: Bounds = Bou
         warming = asyncio.create_task(agent.warm_up())
 
         @asynccontextmanager
-        async def desk(_: Context) -> AsyncGenerator[Desk, None]:
-            await asyncio.shield(warming)
+        async def desk(context: Context) -> AsyncGenerator[Desk, None]:
+            await _done(warming, context.session.report_progress)
             yield Desk(agent.setup, bounds)
 
         server = audio_server(desk, bounds)
@@ -46,6 +48,15 @@ async def serve_stdio(load: Callable[[], Awaitable[Agent]], bounds: Bounds = Bou
             with suppress(asyncio.CancelledError, Exception):
                 await warming
             await agent.aclose()
+
+
+async def _done(warming: asyncio.Task[None], report: Report) -> None:
+    """Wait until the models are loaded, and tell a client that waits for progress. Raises what loading raises."""
+    steps = 0
+    while not (await asyncio.wait([warming], timeout=REPORT_S))[0]:
+        steps += 1
+        await report(steps * 1e-6, None, "loading the model")  # below the progress of the call itself, which follows
+    warming.result()
 
 
 @asynccontextmanager

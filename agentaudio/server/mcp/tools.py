@@ -17,7 +17,7 @@ from agentaudio.server.mcp.desk import AudioContent, Desk
 from agentaudio.server.mcp.facts import Card, Match, Matches, Speech, Transcript
 from agentaudio.server.transcript import transcribed
 from agentaudio.sound.audio import Audio
-from agentaudio.speaker import LONGEST_WISH, Speaker, Wanted
+from agentaudio.speaker import LONGEST_WISH, HeardVoices, Speaker, Wanted
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.tool import tool
 
@@ -121,9 +121,10 @@ async def speak(
     found = await speaker.find(wanted)
     rate_hz = speaker.sample_rate_hz
     longest_s = bounds.answer_bytes / BYTES_PER_S.get(format, 2 * rate_hz)
-    parts, made_s = list[Audio](), 0.0
+    parts, made_s, heard = list[Audio](), 0.0, HeardVoices(found)
     try:
-        async with aclosing(speaker.speak(text, voice=found, rate=rate, language=language)) as sounds:
+        spoken = speaker.speak(text, voice=found, rate=rate, language=language, noticed=heard)
+        async with aclosing(spoken) as sounds:
             async for part in sounds:
                 parts.append(part)
                 made_s += part.duration
@@ -132,7 +133,7 @@ async def speak(
                 await desk.report(round(made_s, 3), None, f"{made_s:.1f} s spoken")
     finally:
         desk.made(made_s)
-    origin = speaker.origin(found)
+    origin = speaker.origin(*heard.all)
     encoded = await asyncio.to_thread(lambda: Encoded.of(Audio.concat(parts), format, origin))
     if len(encoded.content) > bounds.answer_bytes:
         raise _too_long(longest_s, format)
