@@ -27,9 +27,10 @@ except ImportError as error:
 
 from agentaudio.model.generation.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS
-from agentaudio.model.step_audio_2.decoding.generation import Generation, Request, Weights
+from agentaudio.model.step_audio_2.decoding.generation import Generation, Request
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
 from agentaudio.model.step_audio_2.decoding.sampling import Sampling
+from agentaudio.model.step_audio_2.decoding.weights import Weights
 from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.hub import HUB_ID, located
 from agentaudio.model.step_audio_2.language.dialect import Language, Translation, step_audio_2
@@ -63,7 +64,8 @@ class StepAudio2:
     language: of the system prompt and the tool descriptions, zh or en; None for the user's, see `users_language`
     think: the checkpoint is mini-Think
     kept_tokens: positions whose keys and values are kept for later turns; None for twice the context
-    compiled: decode with `torch.compile`, and CUDA graphs on a GPU: faster, after minutes of compiling
+    compiled: whether `warm_up` compiles decoding, which takes minutes and makes it faster; None for on a GPU. On
+        a GPU it records CUDA graphs, for at most 8 answers at once.
     max_rows: answers that decode together; further ones wait
     max_tokens: of an answer where the options have no limit; None is the authors' 2,048 (4,096 with tools)
     speech: makes sound of the speech tokens; None emits the tokens alone
@@ -81,7 +83,7 @@ class StepAudio2:
         language: Language | None = None,
         think: bool = False,
         kept_tokens: int | None = None,
-        compiled: bool = False,
+        compiled: bool | None = None,
         max_rows: int = MAX_ROWS,
         max_tokens: int | None = None,
         speech: SpeechDecoder | None = None,
@@ -124,7 +126,7 @@ class StepAudio2:
         quantization_config: Any = None,
         pieces_together: bool = False,
         kept_tokens: int | None = None,
-        compiled: bool = False,
+        compiled: bool | None = None,
         max_rows: int = MAX_ROWS,
         max_tokens: int | None = None,
         speech: SpeechDecoder | None = None,
@@ -153,7 +155,7 @@ class StepAudio2:
         vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
         if speech is None and (folder / "token2wav").is_dir():
             place = str(placed) if str(placed).startswith("cuda") else None if placed == "auto" else "cpu"
-            speech = SpeechDecoder(folder / "token2wav", device=place, compiled=compiled)
+            speech = SpeechDecoder(folder / "token2wav", device=place, compiled=bool(compiled))
         if quantization_config is not None:
             options |= {"quantization_config": quantization_config, "device_map": placed}
         elif placed == "auto":
@@ -257,7 +259,8 @@ class StepAudio2:
         return await written(self, DESCRIBE, audio, options=options)
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
-        """Read the system message and the tool descriptions into the prefix cache."""
+        """Prepare decoding, see `compiled`, and read the system message and the tools into the prefix cache."""
+        await asyncio.to_thread(self._open().prepare)
         conversation = Conversation()
         conversation.add("user", TextPart("."))
         options = GenerateOptions(max_tokens=1)
@@ -367,7 +370,7 @@ def load(
     quantization_config: Any = None,
     pieces_together: bool = False,
     kept_tokens: int | None = None,
-    compiled: bool = False,
+    compiled: bool | None = None,
     max_rows: int = MAX_ROWS,
     max_tokens: int | None = None,
     speech: SpeechDecoder | None = None,

@@ -1,25 +1,30 @@
 """Decodes several answers together: one pass over the weights gives each of them its next token.
 
-Decoding is bound by memory bandwidth rather than arithmetic, so a pass for eight answers takes
-little longer than a pass for one. `Schedule` decides who is in a pass, `Rows` holds the keys and
-values, and `DecodeBatch` runs the passes in a thread of its own.
+Decoding is bound by memory bandwidth rather than arithmetic, so a pass for eight answers takes little longer
+than a pass for one. `Schedule` decides who has a row, `Passes` computes, and `DecodeBatch` runs the passes in
+a thread of its own. On a GPU it enqueues the next pass before it reads the tokens of the last one, so the GPU
+never waits for the host.
 """
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
-import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentaudio.errors import BackendError, MissingExtra
+from agentaudio.model.step_audio_2.decoding.buckets import Buckets
+from agentaudio.model.step_audio_2.decoding.passes import Passes
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States
-from agentaudio.model.step_audio_2.decoding.rows import Rows
-from agentaudio.model.step_audio_2.decoding.schedule import Pass, Schedule
+from agentaudio.model.step_audio_2.decoding.sampling import Samplers
+from agentaudio.model.step_audio_2.decoding.schedule import Schedule
+from agentaudio.model.step_audio_2.lane import Lane
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 
 try:
@@ -31,29 +36,74 @@ except ImportError as error:
 
 MAX_ROWS = 64
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(eq=False, slots=True)
 class Answer:
     """One answer in a batch, from its second token to its last.
 
     states: what the answer has read; the cache in it is empty while the answer has a row
+    first: the first token, chosen from the logits of the prompt
+    samplers: of one row; it has seen the first token
+    limit: tokens to generate after the first
+    take: called in the batch's thread with each of these tokens, so it must not block; returns whether
+        the answer ends with it
+
     left: finished or cancelled; set by the batch
     """
 
     states: States
+    first: int
+    samplers: Samplers
+    limit: int
+    take: Callable[[int], bool]
     left: bool = False
+    _known: list[int] = field(default_factory=list)
+    _passes: int = 0
+    _done: Future[None] = field(default_factory=Future)
+
+    @property
+    def _length(self) -> int:
+        """Positions in the answer's row."""
+        return len(self.states) + self._passes
+
+    def _end(self, failure: Exception | None = None) -> None:
+        if self._done.done():
+            return
+        if failure is None:
+            self._done.set_result(None)
+        else:
+            self._done.set_exception(failure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """A pass that has been enqueued, and how to wait for its tokens."""
+
+    answers: tuple[Answer, ...]
+    tokens: Callable[[], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """run: called in the batch's thread, resolves `reply`"""
+
+    run: Callable[[], None]
+    reply: Future[Any]
 
 
 class DecodeBatch:
     """Decodes one token at a time for all answers that have a row.
 
-    The batch's thread alone touches the schedule and the rows; other threads send it commands, which
-    it runs between two passes. Answers may therefore join and leave at any time.
+    The batch's thread alone touches the schedule and the passes; other threads send it commands, which it
+    runs between two passes. Answers may therefore join and leave at any time.
 
     device_lock: held during each pass
-    compiled: use `torch.compile`, with CUDA graphs on a GPU. Shapes are then powers of two, and the
-        first pass of each shape is slow.
     max_rows: answers that decode together; further ones wait for a row
+    never: ids that are never chosen
+    reads_late: enqueue a pass before the tokens of the one before are read; None for on a GPU. The pass
+        after an answer's end is then wasted.
     """
 
     def __init__(
@@ -61,58 +111,61 @@ class DecodeBatch:
         model: StepAudio2ForCausalLM,
         device_lock: AbstractContextManager[object],
         *,
-        compiled: bool = False,
         max_rows: int = MAX_ROWS,
+        never: Iterable[int] = (),
+        reads_late: bool | None = None,
     ) -> None:
-        self._model = model
-        self._device_lock = device_lock
-        self._compiled = compiled
-        self._next_logits: Callable[[StepAudio2ForCausalLM, Tensor, Tensor, Rows], Tensor] = next_logits
-        if compiled:
-            mode = "reduce-overhead" if model.device.type == "cuda" else None
-            self._next_logits = torch.compile(next_logits, mode=mode, fullgraph=True)
         self._schedule: Schedule[Answer] = Schedule(max_rows)
-        self._rows = Rows(padded=compiled)
-        self._replies: dict[Answer, Future[Tensor | None]] = {}
-        self._last_pass_s = 0.0
+        self._passes = Passes(model, max_rows, never)
+        self._device_lock = device_lock
+        self._on_gpu = self._passes.device.type == "cuda"
+        self._behind = int(self._on_gpu if reads_late is None else reads_late)
+        self._enqueued: deque[_Pass] = deque()
+        self._preparing: tuple[Buckets, Future[None]] | None = None
         self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
         self._lifecycle = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def step(self, answer: Answer, token_id: int) -> Tensor | None:
-        """Read one more token of an answer; the first step takes over its states.
+    @property
+    def compiled(self) -> bool:
+        """Whether passes are compiled: after `prepare`."""
+        return self._passes.buckets is not None
 
-        returns: (vocab_size,) logits of the next token; None if the answer was cancelled
+    def prepare(self, rows: int, length: int) -> None:
+        """Compile the passes of all sizes up to these, and on a GPU record them as CUDA graphs. It takes minutes.
 
-        Raises BackendError when the batch is closed, and what the pass raises. A token whose pass
-        failed was not read, so the step may be repeated.
-        """
-        reply: Future[Tensor | None] = Future()
-        self._send(lambda: self._submit(answer, token_id, reply), reply)
-        return reply.result()
+        Answers that run are finished first, and others wait. The batch has at most `rows` rows afterwards.
 
-    def leave(self, answer: Answer) -> None:
-        """Free the answer's row. Its states then hold all that was read.
-
-        Raises torch.OutOfMemoryError when there is no room for the copy; the row is free even then.
+        Raises BackendError when the batch is closed, and what compiling raises; decoding goes on uncompiled.
         """
         done: Future[None] = Future()
+        buckets = Buckets.up_to(min(rows, self._schedule.max_rows), length)
 
-        def leave() -> None:
-            self._remove(answer)
-            done.set_result(None)
+        def prepare() -> None:
+            self._preparing = buckets, done
 
-        self._send(leave, done)
+        self._send(prepare, done)
         done.result()
 
+    def run(self, answer: Answer) -> None:
+        """Decode an answer until it takes its last token, or is cancelled.
+
+        The states then hold what the passes have read, if that is known: the first token, and all that
+        follow but the last; on a GPU perhaps the last too.
+
+        Raises BackendError when the batch is closed, and what a pass or `take` raises.
+        """
+        self._send(lambda: self._schedule.join(answer), answer._done)
+        answer._done.result()
+
     def cancel(self, answer: Answer) -> None:
-        """Have an answer leave, from any thread and without waiting: its `step` returns None after the present pass."""
+        """End an answer, from any thread and without waiting: after the present pass it gets no more tokens."""
         with suppress(BackendError):
             self._send(lambda: self._remove(answer), Future())
 
     def close(self) -> None:
-        """End the thread and free the rows. Whoever waits for logits gets a BackendError."""
+        """End the thread and free the rows. Whoever waits for tokens gets a BackendError."""
         with self._lifecycle:
             self._closed = True
             self._commands.put(None)
@@ -136,119 +189,188 @@ class DecodeBatch:
     @torch.no_grad()
     def _work(self) -> None:
         try:
-            while self._run_one():
-                pass
+            with Lane(self._passes.device, urgent=True):
+                while self._go_on():
+                    pass
         finally:
             with self._lifecycle:
                 self._closed = True
             self._abandon()
 
-    def _run_one(self) -> bool:
-        """Run a command or a pass; False when the batch is closed."""
+    def _go_on(self) -> bool:
+        """Run a command, or a pass if there is none; False when the batch is closed."""
+        idle = not (self._schedule.running or self._enqueued or self._preparing)
         try:
-            command = self._commands.get(timeout=self._schedule.wait_s(self._last_pass_s))
+            command = self._commands.get(block=idle)
         except queue.Empty:
-            self._run_pass(self._schedule.next_pass())
-            return True
-        if command is None:
-            return False
-        try:
-            command.run()
-        except Exception as failure:
-            command.reply.set_exception(failure)
+            self._decode()
+        else:
+            if command is None:
+                return False
+            try:
+                command.run()
+            except Exception as failure:
+                command.reply.set_exception(failure)
         self._admit()
         return True
 
-    def _submit(self, answer: Answer, token_id: int, reply: Future[Tensor | None]) -> None:
-        if answer.left:
-            reply.set_result(None)
-            return
-        self._schedule.submit(answer, token_id)
-        self._replies[answer] = reply
-
     def _admit(self) -> None:
-        while (answer := self._schedule.admit()) is not None:
+        while self._preparing is None and (answer := self._schedule.admit()) is not None:
             row = len(self._schedule.running) - 1
             layers = [(layer.keys, layer.values) for layer in answer.states.cache.layers]
             try:
-                self._rows.reserve(row + 1, len(answer.states) + 1, layers)
-                self._rows.write(row, layers)
+                self._reserve(layers)
+                self._passes.rows.write(row, layers)
+                self._passes.begin(row, answer.first, len(answer.states), answer.samplers)
+                # What is freed here may be used again at once, by the stream that allocated it.
+                self._synchronize()
                 answer.states.cache = DynamicCache()
             except Exception as failure:
                 self._schedule.remove(answer)
-                self._replies.pop(answer).set_exception(failure)
+                answer.left = True
+                answer._end(failure)
 
-    def _remove(self, answer: Answer) -> None:
+    def _decode(self) -> None:
+        """Enqueue a pass if an answer wants one, and give the tokens of earlier passes to their answers."""
+        running = self._schedule.running
+        if not running and self._preparing is not None:
+            self._prepare(*self._preparing)
+            return
+        behind = 0
+        try:
+            if any(answer._passes < answer.limit for answer in running):
+                self._enqueue()
+                behind = self._behind
+            while len(self._enqueued) > behind:
+                self._hand_over(self._enqueued.popleft())
+        except Exception as failure:
+            self._enqueued.clear()
+            for answer in tuple(running):
+                self._fail(answer, failure)
+
+    def _enqueue(self) -> None:
+        running = tuple(self._schedule.running)
+        rows, length = self._reserve()
+        with self._device_lock:
+            self._passes.run(rows, length)
+        for answer in running:
+            answer._passes += 1
+        self._enqueued.append(_Pass(running, self._reading(len(running))))
+
+    def _reading(self, rows: int) -> Callable[[], list[int]]:
+        """What waits for the newest tokens and returns them; the next pass may be enqueued before it is called."""
+        ids = self._passes.ids[:rows]
+        if not self._on_gpu:
+            tokens: list[int] = ids.tolist()
+            return lambda: tokens
+        host = torch.empty(rows, dtype=torch.int64, pin_memory=True)
+        host.copy_(ids, non_blocking=True)
+        copied = torch.cuda.Event()
+        copied.record()
+
+        def read() -> list[int]:
+            copied.synchronize()
+            values: list[int] = host.tolist()
+            return values
+
+        return read
+
+    def _hand_over(self, enqueued: _Pass) -> None:
+        for answer, token in zip(enqueued.answers, enqueued.tokens(), strict=True):
+            if answer.left:
+                continue
+            answer._known.append(token)
+            try:
+                ended = answer.take(token) or len(answer._known) == answer.limit
+            except Exception as failure:
+                self._fail(answer, failure)
+                continue
+            if ended:
+                self._remove(answer)
+
+    def _fail(self, answer: Answer, failure: Exception) -> None:
+        # The device may be gone.
+        with suppress(Exception):
+            self._remove(answer, failure)
+
+    def _reserve(self, like: list[tuple[Tensor, Tensor]] | None = None) -> tuple[int, int]:
+        """Rows and positions of the next pass, which there is room for."""
+        running = self._schedule.running
+        rows, length = len(running), 1 + max(answer._length for answer in running)
+        buckets = self._passes.buckets
+        if buckets is not None:
+            rows, length = buckets.of(rows, length)
+        self._passes.rows.reserve(rows, length, like or ())
+        # The attention of a GPU takes whole rows; see `split_attention`.
+        return rows, self._passes.rows.length if self._on_gpu else length
+
+    def _remove(self, answer: Answer, failure: Exception | None = None) -> None:
+        """Take an answer out, and end it; its states then hold all that was read, if that can be copied."""
+        if answer.left:
+            return
         answer.left = True
         running = self._schedule.running
         had_row = answer in running
         try:
             if had_row:
-                answer.states.cache = DynamicCache(self._rows.read(running.index(answer), len(answer.states)))
+                self._take_out(answer, running.index(answer))
         finally:
             move = self._schedule.remove(answer)
             if move is not None:
                 source, target = move
-                self._rows.move(source, target, len(running[target].states))
+                self._passes.move(source, target, running[target]._length)
+            elif had_row:
+                self._passes.end(len(running))
             if had_row and not running:
-                self._rows.release()
-            reply = self._replies.pop(answer, None)
-            if reply is not None:
-                reply.set_result(None)
+                self._passes.rows.release()
+            answer._end(failure)
 
-    def _run_pass(self, work: Pass[Answer]) -> None:
-        start = time.perf_counter()
+    def _take_out(self, answer: Answer, row: int) -> None:
+        read = [answer.first, *answer._known][: answer._passes]
+        states = answer.states
+        kept, states.positions = states.positions, []
         try:
-            logits = self._decode(work.tokens)
-        except Exception as failure:
-            for _, answer in work.served:
-                self._replies.pop(answer).set_exception(failure)
+            copied = self._passes.rows.read(row, len(kept) + len(read))
+            self._synchronize()
+            if self._on_gpu:
+                # Whoever continues from these states works on the default stream.
+                for tensor in (one for layer in copied for one in layer):
+                    tensor.record_stream(torch.cuda.default_stream(tensor.device))
+        except Exception:
+            log.warning("the keys and values of an answer are lost, so its prompt must be read again", exc_info=True)
             return
-        self._last_pass_s = time.perf_counter() - start
-        for row, answer in work.served:
-            answer.states.positions.append(work.tokens[row])
-            self._replies.pop(answer).set_result(logits[row])
+        states.cache, states.positions = DynamicCache(copied), [*kept, *read]
 
-    def _decode(self, tokens: list[int]) -> Tensor:
-        """Logits after one token in each row: (rows, vocab_size)."""
-        lengths = [len(answer.states) for answer in self._schedule.running]
-        self._rows.reserve(len(lengths), max(lengths) + 1)
-        padding = [0] * (self._rows.used - len(lengths))
-        device = self._model.get_input_embeddings().weight.device
-        ids = torch.tensor(tokens + padding).to(device)
-        positions = torch.tensor(lengths + padding).to(device)
-        with self._device_lock:
-            logits = self._next_logits(self._model, ids[:, None], positions[:, None], self._rows)
-            # The next run of a CUDA graph overwrites what this one returned.
-            return logits.clone() if self._compiled else logits
+    def _prepare(self, buckets: Buckets, done: Future[None]) -> None:
+        self._preparing = None
+        try:
+            if not self.compiled:
+                with self._device_lock:
+                    self._passes.prepare(buckets)
+                self._schedule.max_rows = buckets.rows[-1]
+            done.set_result(None)
+        except Exception as failure:
+            done.set_exception(failure)
+
+    def _synchronize(self) -> None:
+        if self._on_gpu:
+            torch.cuda.current_stream(self._passes.device).synchronize()
 
     def _abandon(self) -> None:
         """Fail whatever still waits, and free the rows."""
-        waiting: list[Future[Any]] = list(self._replies.values())
+        closed = BackendError("the model was closed while it was generating")
+        for answer in (*self._schedule.running, *self._schedule.waiting):
+            answer.left = True
+            answer._end(closed)
+        # Answers refer to the weights, for as long as which this batch is kept.
+        self._schedule = Schedule(self._schedule.max_rows)
+        self._enqueued.clear()
+        waiting: list[Future[Any]] = [] if self._preparing is None else [self._preparing[1]]
         while not self._commands.empty():
             command = self._commands.get()
             if command is not None:
                 waiting.append(command.reply)
         for reply in waiting:
-            reply.set_exception(BackendError("the model was closed while it was generating"))
-        self._rows.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class _Command:
-    """run: called in the batch's thread, resolves `reply` now or in a later pass"""
-
-    run: Callable[[], None]
-    reply: Future[Any]
-
-
-def next_logits(model: StepAudio2ForCausalLM, ids: Tensor, positions: Tensor, rows: Rows) -> Tensor:
-    """Logits after one token in each row: (rows, vocab_size).
-
-    ids, positions: (rows, 1) int64
-    """
-    rows.positions = positions[:, 0]
-    masks = {"full_attention": rows.mask(positions)}
-    output = model(input_ids=ids, position_ids=positions, attention_mask=masks, past_key_values=rows, use_cache=True)
-    logits: Tensor = output.logits[:, -1]
-    return logits
+            if not reply.done():
+                reply.set_exception(closed)
+        self._passes.rows.clear()

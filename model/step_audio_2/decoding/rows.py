@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from agentaudio.errors import MissingExtra
 
 try:
-    import torch
     from torch import Tensor
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
@@ -19,31 +17,60 @@ Layers = Sequence[tuple[Tensor, Tensor]]
 
 
 class Rows:
-    """The cache that the model reads and writes during a pass; a `past_key_values` of transformers.
+    """The cache that a pass reads and writes: for each layer (rows, heads, length, head_size), twice.
 
-    padded: use all allocated rows and positions, so that a compiled pass sees few shapes
-    used, length: rows and positions that the next pass covers
-    positions: (used,) int64, where each row's new token is written; set for each pass
+    It grows with the answers, unless `fix` has allocated all that it may ever need. Then each tensor is a
+    view of the same memory, whatever its length, so that a CUDA graph of any size finds its rows there.
     """
 
-    def __init__(self, padded: bool) -> None:
-        self._padded = padded
+    def __init__(self) -> None:
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
-        self.positions: Tensor
-        self.used = 0
-        self.length = 0
+        self._memory: dict[str, list[Tensor]] = {}
+
+    def fix(self, rows: int, length: int, like: Layers) -> None:
+        """Allocate memory for `rows` answers of up to `length` positions, and never again. The contents are lost.
+
+        like: any answer's keys and values; they set heads, head size, dtype and device
+
+        Raises torch.OutOfMemoryError; no memory is allocated then.
+        """
+        self.clear()
+        memory: dict[str, list[Tensor]] = {}
+        for name, part in (("keys", 0), ("values", 1)):
+            shapes = [(layer[part], layer[part].shape[1] * layer[part].shape[3]) for layer in like]
+            memory[name] = [one.new_zeros(rows * length * size) for one, size in shapes]
+        self._memory = memory
+        self._keys = [memory["keys"][k].view(rows, one.shape[1], length, -1) for k, (one, _) in enumerate(like)]
+        self._values = [memory["values"][k].view(rows, one.shape[1], length, -1) for k, (_, one) in enumerate(like)]
+
+    @property
+    def length(self) -> int:
+        """Positions of each row."""
+        return self._keys[0].shape[2] if self._keys else 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all keys and values."""
+        return sum(one.nbytes for one in (*self._keys, *self._values))
 
     def reserve(self, rows: int, length: int, like: Layers = ()) -> None:
-        """Cover `rows` answers of up to `length` positions in the next pass, and allocate what is missing.
+        """Have room for `rows` answers of up to `length` positions.
 
-        like: the first answer's keys and values; they set heads, head size, dtype and device
+        In fixed memory the rows then have exactly this length. Otherwise what is missing is allocated.
+        like: see `fix`; needed for the first answer
 
         Raises torch.OutOfMemoryError; the contents are then as before.
         """
         if not self._keys:
             self._keys = [keys[:, :, :0] for keys, _ in like]
             self._values = [values[:, :, :0] for _, values in like]
+        if self._memory:
+            for kept, memory in ((self._keys, self._memory["keys"]), (self._values, self._memory["values"])):
+                for layer, old in enumerate(kept):
+                    if old.shape[2] != length:
+                        kept[layer] = _laid_out(old, memory[layer], rows, length)
+            return
         tensors = (*self._keys, *self._values)
         # The least, as an allocation that failed half-way leaves layers of two sizes.
         allocated_rows = min(tensor.shape[0] for tensor in tensors)
@@ -54,38 +81,14 @@ class Rows:
             # Layer by layer, as the memory may not hold all old and all new tensors at once.
             for kept in (self._keys, self._values):
                 for layer, old in enumerate(kept):
-                    kept[layer] = self._enlarged(old, allocated_rows, allocated_length)
-        self.used, self.length = (allocated_rows, allocated_length) if self._padded else (rows, length)
+                    new = old.new_zeros(allocated_rows, old.shape[1], allocated_length, old.shape[3])
+                    new[: old.shape[0], :, : old.shape[2]] = old
+                    kept[layer] = new
 
-    def _enlarged(self, old: Tensor, rows: int, length: int) -> Tensor:
-        new = old.new_zeros(rows, old.shape[1], length, old.shape[3])
-        new[: old.shape[0], :, : old.shape[2]] = old
-        if self._padded:
-            # Otherwise a CUDA graph would copy the whole tensor in every pass.
-            torch._dynamo.mark_static_address(new, guard=False)
-        return new
-
-    def mask(self, positions: Tensor) -> Tensor | None:
-        """Which positions each row attends to: (rows, 1, 1, length) bool; None when it attends to all.
-
-        positions: (rows, 1) int64, of the new tokens
-        """
-        if len(positions) == 1 and not self._padded:
-            return None
-        return (torch.arange(self.length, device=positions.device) <= positions)[:, None, None]
-
-    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Write the new tokens' keys and values of one layer; called by the model.
-
-        keys, values: (used, heads, 1, head_size) each
-        returns: all keys and values of the layer, (used, heads, length, head_size) each
-        """
-        kept_keys, kept_values = self._keys[layer], self._values[layer]
-        positions = self.positions.to(keys.device)
-        rows = torch.arange(len(positions), device=keys.device)
-        kept_keys[rows, :, positions] = keys[:, :, 0]
-        kept_values[rows, :, positions] = values[:, :, 0]
-        return kept_keys[: self.used, :, : self.length], kept_values[: self.used, :, : self.length]
+    def layers(self, rows: int, length: int) -> list[tuple[Tensor, Tensor]]:
+        """Views of the first rows and positions, for a pass to read and write."""
+        pairs = zip(self._keys, self._values, strict=True)
+        return [(keys[:rows, :, :length], values[:rows, :, :length]) for keys, values in pairs]
 
     def write(self, row: int, layers: Layers) -> None:
         """Copy an answer's keys and values into a row."""
@@ -107,13 +110,23 @@ class Rows:
             tensor[target, :, :length] = tensor[source, :, :length]
 
     def release(self) -> None:
-        """Free the memory while no answer runs. Compiled passes keep one row: new tensors would slow them down."""
-        if not self._padded or self._keys[0].shape[0] > 1:
+        """Free the memory while no answer runs, unless it is fixed."""
+        if not self._memory:
             self.clear()
 
     def clear(self) -> None:
         """Free all memory."""
-        self._keys, self._values = [], []
+        self._keys, self._values, self._memory = [], [], {}
+
+
+def _laid_out(old: Tensor, memory: Tensor, rows: int, length: int) -> Tensor:
+    """The first rows of `old` in the same memory, in rows of another length."""
+    shared = min(old.shape[2], length)
+    contents = old[:rows, :, :shared].clone()
+    all_rows = len(memory) // (old.shape[1] * length * old.shape[3])
+    new = memory[: all_rows * old.shape[1] * length * old.shape[3]].view(all_rows, old.shape[1], length, old.shape[3])
+    new[:rows, :, :shared] = contents
+    return new
 
 
 def power_of_two(least: int) -> int:

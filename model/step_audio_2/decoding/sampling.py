@@ -1,9 +1,14 @@
-"""Chooses the next token: greedily, or by temperature, top-p and repetition penalty, on the model's device."""
+"""Chooses the next token of each row on the model's device: greedily, or by temperature, top-p and repetition penalty.
+
+There is no generator with a state: the noise of a draw is a function of seed, position and token id. A draw is
+therefore the same in a batch or alone, compiled or not, and it can be part of a CUDA graph.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agentaudio.errors import MissingExtra, OptionError
@@ -15,7 +20,7 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
 SHORTLIST = 1024
-"""Number of the likeliest ids in which the nucleus is searched first."""
+"""Number of the likeliest ids that can be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,8 @@ class Sampling:
     """How tokens are chosen. The defaults are the authors' for spoken answers with tools.
 
     temperature: below 1e-5, the likeliest token is chosen
-    top_p: sample from the fewest likeliest tokens whose probabilities add up to this; 1 for all tokens
+    top_p: sample from the fewest likeliest tokens whose probabilities add up to this, at most 1,024; 1 for
+        the 1,024 likeliest
     repetition_penalty: divides the positive and multiplies the negative logits of tokens that occur in
         the prompt or the answer; 1 for none
     seed: None samples differently each time. Equal seeds sample equally from equal logits; decoding
@@ -53,87 +59,101 @@ class Sampling:
         return self.temperature < 1e-5
 
 
-class Sampler:
-    """Chooses the tokens of one answer.
-
-    size: length of the logits
-    prompt: ids that the answer follows; the repetition penalty applies to them
-    never: ids that are never chosen
-    """
-
-    def __init__(
-        self,
-        sampling: Sampling,
-        size: int,
-        device: torch.device,
-        *,
-        prompt: Iterable[int] = (),
-        never: Sequence[int] = (),
-    ) -> None:
-        self._sampling = sampling
-        self._never = torch.tensor(never, dtype=torch.int64, device=device)
-        self._seen: Tensor | None = None
-        self._generator: torch.Generator | None = None
-        if sampling.repetition_penalty != 1:
-            self._seen = torch.zeros(size, dtype=torch.bool, device=device)
-            self._seen[torch.tensor(sorted(set(prompt)), dtype=torch.int64, device=device)] = True
-        if not sampling.greedy:
-            self._generator = torch.Generator(device)
-            if sampling.seed is None:
-                self._generator.seed()
-            else:
-                self._generator.manual_seed(sampling.seed)
-
-    def choose(self, logits: Tensor) -> int:
-        """Choose the next token; the repetition penalty applies to it from now on.
-
-        logits: (vocab_size,) of any float type
-        """
-        ids, probabilities = self.candidates(logits)
-        if self._generator is None:
-            chosen = ids[0]
-        else:
-            chosen = ids[torch.multinomial(probabilities, 1, generator=self._generator)[0]]
-        if self._seen is not None:
-            self._seen[chosen] = True
-        return int(chosen)
-
-    def candidates(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """The tokens that may be chosen, and their weights.
-
-        logits: (vocab_size,) of any float type
-        returns: (n,) int64 ids, and (n,) float32 proportional to their probabilities. The likeliest
-            come first, except when top_p is 1 and all ids are returned in order.
-
-        Source: the order and rules of transformers' RepetitionPenalty, Temperature and TopP processors.
-        """
-        scores = logits.float()
-        if self._seen is not None:
-            penalty = self._sampling.repetition_penalty
-            scores = torch.where(self._seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
-        scores = scores.index_fill(0, self._never, -math.inf)
-        if self._generator is None:
-            best = scores.argmax(keepdim=True)
-            return best, torch.ones_like(best, dtype=torch.float32)
-        scores = scores / self._sampling.temperature
-        if self._sampling.top_p == 1:
-            return torch.arange(len(scores), device=scores.device), scores.softmax(-1)
-        return _nucleus(scores, self._sampling.top_p)
-
-
 def _real(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _nucleus(scores: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
-    """The fewest likeliest ids whose probabilities add up to `top_p`, and these probabilities."""
-    whole = scores.logsumexp(-1)
-    # Sorting the whole vocabulary is slow, and few distributions are flat enough to need it.
-    for size in (min(SHORTLIST, len(scores)), len(scores)):
-        likeliest, ids = scores.topk(size)
-        shares = (likeliest - whole).exp()
-        before = shares.cumsum(-1) - shares
-        count = int((before < top_p).sum())
-        if count < size:
-            break
-    return ids[:count], shares[:count]
+class Samplers:
+    """How each row of a batch chooses its tokens, and which tokens it has seen; all of it on the device.
+
+    numbers: (rows, 3) float32: temperature (0 for greedy), top_p, repetition penalty
+    seeds: (rows, 2) int64, 32 bits each
+    seen: (rows, size) bool: the ids that the repetition penalty applies to
+    never: ids that are never chosen
+    """
+
+    def __init__(self, rows: int, size: int, device: torch.device, never: Iterable[int] = ()) -> None:
+        self.numbers = torch.zeros(rows, 3, device=device)
+        # An idle row takes part in the arithmetic, which must not divide by 0.
+        self.numbers[:, 1:] = 1.0
+        self.seeds = torch.zeros(rows, 2, dtype=torch.int64, device=device)
+        self.seen = torch.zeros(rows, size, dtype=torch.bool, device=device)
+        self.never = torch.tensor(sorted(never), dtype=torch.int64, device=device)
+
+    def set(self, row: int, sampling: Sampling, prompt: Iterable[int] = ()) -> None:
+        """Begin an answer. prompt: ids that it follows; the repetition penalty applies to them"""
+        temperature = 0.0 if sampling.greedy else sampling.temperature
+        device = self.seen.device
+        self.numbers[row] = torch.tensor([temperature, sampling.top_p, sampling.repetition_penalty]).to(device)
+        seed = secrets.randbits(64) if sampling.seed is None else sampling.seed
+        self.seeds[row] = torch.tensor([seed & 0xFFFF_FFFF, seed >> 32 & 0xFFFF_FFFF]).to(device)
+        self.seen[row] = False
+        self.seen[row, torch.tensor(sorted(set(prompt)), dtype=torch.int64).to(device)] = True
+
+    def move(self, source: int, target: int, other: Samplers | None = None) -> None:
+        """Copy one row over another. other: whose row the source is; None for this object's"""
+        other = self if other is None else other
+        for mine, its in ((self.numbers, other.numbers), (self.seeds, other.seeds), (self.seen, other.seen)):
+            mine[target] = its[source]
+
+    def choose(self, logits: Tensor, positions: Tensor) -> Tensor:
+        """Choose a token in each of the first rows; the repetition penalty applies to it from now on.
+
+        logits: (rows, size) of any float type
+        positions: (rows,) int64: of the tokens that the logits follow
+        returns: (rows,) int64
+        """
+        scores, shares = self.scores(logits)
+        nucleus, ids = candidates(shares, self.numbers[: len(logits), 1:2])
+        noisy = nucleus + gumbel(self.seeds[: len(logits)], positions[:, None], ids)
+        drawn = ids.gather(-1, noisy.argmax(-1, keepdim=True))[:, 0]
+        chosen = torch.where(self.numbers[: len(logits), 0] > 0, drawn, scores.argmax(-1))
+        self.seen[: len(logits)].scatter_(1, chosen[:, None], True)
+        return chosen
+
+    def scores(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits after the penalty, and their log-probabilities at the rows' temperatures: (rows, size) float32 each.
+
+        Source: the order and rules of transformers' RepetitionPenalty and Temperature processors.
+        """
+        temperature, _, penalty = self.numbers[: len(logits)].split(1, -1)
+        scores = logits.float()
+        penalised = torch.where(scores < 0, scores * penalty, scores / penalty)
+        scores = torch.where(self.seen[: len(logits)], penalised, scores).index_fill(-1, self.never, -math.inf)
+        # A greedy row is divided by 1, and what is drawn for it is not used.
+        return scores, (scores / torch.where(temperature > 0, temperature, 1.0)).log_softmax(-1)
+
+
+def candidates(shares: Tensor, top_p: Tensor) -> tuple[Tensor, Tensor]:
+    """The tokens that may be drawn: the fewest likeliest ones whose probabilities add up to `top_p`.
+
+    shares: (rows, size) float32, log-probabilities
+    top_p: (rows, 1)
+    returns: log-probabilities, -infinity for ids that may not be drawn, and ids: (rows, n) each, likeliest first
+    """
+    likeliest, ids = shares.topk(min(SHORTLIST, shares.shape[-1]))
+    chances = likeliest.exp()
+    before = chances.cumsum(-1) - chances
+    return likeliest.masked_fill(before >= top_p, -math.inf), ids
+
+
+def gumbel(seeds: Tensor, positions: Tensor, ids: Tensor) -> Tensor:
+    """Standard Gumbel noise for each candidate: the largest of log-probability plus noise is a fair draw.
+
+    seeds: (rows, 2) int64 of 32 bits; positions: (rows, 1) int64; ids: (rows, n) int64
+    returns: (rows, n) float32
+
+    Source: the Gumbel-max trick (Gumbel 1954).
+    """
+    mixed = _mixed(_mixed(seeds[:, :1]) ^ seeds[:, 1:])
+    bits = _mixed(_mixed(mixed ^ positions) ^ ids)
+    # 23 bits and a half: float32 holds them exactly, so the result is never 0 or 1.
+    uniform = ((bits >> 9).float() + 0.5) * 2.0**-23
+    return -(-uniform.log()).log()
+
+
+def _mixed(bits: Tensor) -> Tensor:
+    """A hash of 32 bits. Source: Wellons, hash-prospector; factors below 2^31, so that int64 does not overflow."""
+    for shift, factor in ((15, 0x2C1B3C6D), (12, 0x297A2D39)):
+        bits = (bits ^ bits >> shift) * factor & 0xFFFF_FFFF
+    return bits ^ bits >> 15

@@ -56,7 +56,9 @@ class Speaking:
             spoke = False
             for tokens in iter(self._waiting, None):
                 spoke = True
-                self._give(stream.feed(tokens))
+                # One by one, so that each chunk is handed over before the next is computed.
+                for token in tokens:
+                    self._give(stream.feed(token))
             if spoke and not self._stopping.is_set():
                 self._give(stream.finish())
         except Exception as failure:

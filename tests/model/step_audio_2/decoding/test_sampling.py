@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +17,13 @@ from transformers import (  # noqa: E402
 )
 
 from agentaudio.errors import OptionError  # noqa: E402
-from agentaudio.model.step_audio_2.decoding.sampling import Sampler, Sampling  # noqa: E402
+from agentaudio.model.step_audio_2.decoding.sampling import (  # noqa: E402
+    SHORTLIST,
+    Samplers,
+    Sampling,
+    candidates,
+    gumbel,
+)
 
 SIZE = 5000
 CPU = torch.device("cpu")
@@ -26,49 +33,108 @@ def logits(seed: int, spread: float = 4.0) -> Any:
     return torch.randn(SIZE, generator=torch.Generator().manual_seed(seed)) * spread
 
 
+def sampler(sampling: Sampling, prompt: Sequence[int] = (), never: Sequence[int] = ()) -> Samplers:
+    """Of one row."""
+    made = Samplers(1, SIZE, CPU, never)
+    made.set(0, sampling, prompt)
+    return made
+
+
+def draw(samplers: Samplers, scores: Any, position: int = 0) -> int:
+    return int(samplers.choose(scores[None], torch.tensor([position])))
+
+
+def chances(samplers: Samplers, scores: Any) -> Any:
+    """Probability of each id in the first row: (SIZE,)."""
+    shares, ids = candidates(samplers.scores(scores[None])[1], samplers.numbers[:1, 1:2])
+    return torch.zeros(SIZE).index_copy(0, ids[0], shares[0].softmax(-1))
+
+
 @pytest.mark.parametrize("penalty", [1.0, 1.05, 2.0])
-@pytest.mark.parametrize("top_p", [0.05, 0.9, 1.0])
-@pytest.mark.parametrize("spread", [0.01, 4.0])  # nearly flat: the nucleus is most of the vocabulary
+@pytest.mark.parametrize("top_p", [0.05, 0.9])
+@pytest.mark.parametrize("spread", [2.0, 4.0])
 def test_distribution_is_that_of_transformers(penalty: float, top_p: float, spread: float) -> None:
     prompt = [3, 3, 17, 4999]
-    sampler = Sampler(Sampling(0.7, top_p, penalty, seed=0), SIZE, CPU, prompt=prompt)
+    samplers = sampler(Sampling(0.7, top_p, penalty, seed=0), prompt)
     ids = torch.tensor([prompt])
     for step in range(3):
         scores = logits(step, spread)
         expected = RepetitionPenaltyLogitsProcessor(penalty)(ids, scores[None]) if penalty != 1 else scores[None]
         expected = TopPLogitsWarper(top_p)(ids, TemperatureLogitsWarper(0.7)(ids, expected))[0].softmax(-1)
-        allowed, shares = sampler.candidates(scores)
-        actual = torch.zeros(SIZE).index_copy(0, allowed, shares / shares.sum())
-        torch.testing.assert_close(actual, expected, atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(chances(samplers, scores), expected, atol=1e-6, rtol=1e-4)
         # What was drawn counts as repeated from then on.
-        ids = torch.cat([ids, torch.tensor([[sampler.choose(scores)]])], dim=1)
+        ids = torch.cat([ids, torch.tensor([[draw(samplers, scores, step)]])], dim=1)
+
+
+@pytest.mark.parametrize("top_p", [0.9, 1.0])
+def test_of_a_flat_distribution_the_likeliest_are_kept(top_p: float) -> None:
+    scores = logits(0, 0.01)
+    kept = chances(sampler(Sampling(1.0, top_p, 1.0)), scores) > 0
+    assert set(kept.nonzero()[:, 0].tolist()) == set(scores.topk(SHORTLIST).indices.tolist())
+
+
+def test_draws_are_distributed_as_the_probabilities() -> None:
+    scores = torch.full((SIZE,), -torch.inf)
+    scores[[5, 70, 4000]] = torch.tensor([0.5, 0.3, 0.2]).log()
+    rows = 4000
+    samplers = Samplers(rows, SIZE, CPU)
+    for row in range(rows):
+        samplers.set(row, Sampling(1.0, 1.0, 1.0, seed=row))
+    drawn = samplers.choose(scores.expand(rows, -1), torch.zeros(rows, dtype=torch.int64))
+    shares = drawn.bincount(minlength=SIZE)[[5, 70, 4000]] / rows
+    # Four standard deviations.
+    torch.testing.assert_close(shares, torch.tensor([0.5, 0.3, 0.2]), atol=0.032, rtol=0)
+
+
+def test_noise_is_gumbel_and_differs_by_seed_position_and_id() -> None:
+    ids, positions = torch.arange(5000)[None].expand(8, -1), torch.arange(8)[:, None]
+    noise = gumbel(torch.tensor([[1, 2]]).expand(8, -1), positions, ids).double()
+    assert noise.isfinite().all()
+    assert abs(noise.mean() - 0.5772) < 0.03 and abs(noise.std() - 1.2825) < 0.03
+    for other in (gumbel(torch.tensor([[1, 3]]), positions, ids), gumbel(torch.tensor([[2, 2]]), positions, ids)):
+        assert abs(torch.corrcoef(torch.stack([noise.flatten(), other.double().flatten()]))[0, 1]) < 0.03
+    between = torch.corrcoef(noise) - torch.eye(8)
+    assert between.abs().max() < 0.07, "positions are independent of each other"
 
 
 def test_greedy_takes_the_likeliest_after_the_penalty() -> None:
     scores = torch.zeros(SIZE)
     scores[7], scores[8] = 1.0, 0.9
-    assert Sampler(Sampling(0.0, 1.0, 1.0), SIZE, CPU).choose(scores) == 7
-    sampler = Sampler(Sampling(0.0, 1.0, 1.2), SIZE, CPU)
-    assert [sampler.choose(scores) for _ in range(3)] == [7, 8, 7]
+    assert draw(sampler(Sampling(0.0, 1.0, 1.0)), scores) == 7
+    samplers = sampler(Sampling(0.0, 1.0, 1.2))
+    assert [draw(samplers, scores, position) for position in range(3)] == [7, 8, 7]
 
 
 def test_same_seed_draws_the_same_and_leaves_global_randomness_alone() -> None:
     def draws(seed: int | None) -> list[int]:
-        sampler = Sampler(Sampling(1.0, 1.0, 1.0, seed), SIZE, CPU)
-        return [sampler.choose(logits(0, 0.1)) for _ in range(8)]
+        samplers = sampler(Sampling(1.0, 1.0, 1.0, seed))
+        return [draw(samplers, logits(0, 0.1), position) for position in range(8)]
 
     before = torch.get_rng_state()
     assert draws(5) == draws(5) != draws(6)
+    assert draws(-1) == draws(2**64 - 1), "the same 64 bits"
+    assert draws(1) != draws(1 + 2**32)
     assert draws(None) != draws(None)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_row_draws_the_same_in_any_row_and_company() -> None:
+    alone = sampler(Sampling(0.9, 0.95, 1.1, seed=3), [1, 2])
+    batch = Samplers(4, SIZE, CPU)
+    batch.set(0, Sampling(0.0), [9])
+    batch.set(1, Sampling(0.5, 0.5, 1.0, seed=8))
+    batch.move(0, 2, alone)
+    rows = torch.stack([logits(k) for k in range(3)])
+    for position in range(4):
+        drawn = batch.choose(rows, torch.tensor([position, position + 1, position]))
+        assert int(drawn[2]) == draw(alone, rows[2], position)
 
 
 def test_forbidden_ids_are_never_drawn() -> None:
     scores = torch.zeros(SIZE)
     scores[9] = 50.0
-    assert Sampler(Sampling(0.0), SIZE, CPU, never=(9,)).choose(scores) != 9
-    allowed, shares = Sampler(Sampling(1.0, 1.0), SIZE, CPU, never=(9,)).candidates(scores)
-    assert shares[allowed == 9].sum() == 0
+    assert draw(sampler(Sampling(0.0), never=(9,)), scores) != 9
+    assert chances(sampler(Sampling(1.0, 1.0), never=(9,)), scores)[9] == 0
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from agentaudio.errors import OptionError
-from agentaudio.model.step_audio_2.decoding.schedule import IDLE_TOKEN, MAX_WAIT_S, MAX_WAIT_SHARE, Schedule
+from agentaudio.model.step_audio_2.decoding.schedule import Schedule
 
 
 class Batch(RuleBasedStateMachine):
-    """Answers come, step, idle, finish and are cancelled in any order; `rows` stands for the tensors."""
+    """Answers come, finish and are cancelled in any order; `rows` stands for the tensors."""
 
     @initialize(max_rows=st.integers(1, 4))
     def start(self, max_rows: int) -> None:
         self.schedule: Schedule[int] = Schedule(max_rows)
         self.rows: list[int | None] = [None] * max_rows
         self.queue: deque[int] = deque()
-        self.asked: dict[int, int] = {}
-        self.served: dict[int, list[int]] = {}
-        self.expected: dict[int, list[int]] = {}
         self.ended: list[int] = []
         self.arrived = 0
 
@@ -34,37 +31,12 @@ class Batch(RuleBasedStateMachine):
             assert self.rows[row] is None
             self.rows[row] = answer
 
-    def submit(self, answer: int, token: int) -> None:
-        self.schedule.submit(answer, token)
-        self.asked[answer] = token
-        self.admit()
-
-    @rule(token=st.integers(1, 99))
-    def arrive(self, token: int) -> None:
-        answer = self.arrived
-        self.arrived += 1
-        self.queue.append(answer)
-        self.served[answer], self.expected[answer] = [], []
-        self.submit(answer, token)
-
-    @precondition(lambda self: bool(set(self.schedule.running) - set(self.asked)))
-    @rule(data=st.data(), token=st.integers(1, 99))
-    def step(self, data: st.DataObject, token: int) -> None:
-        self.submit(data.draw(st.sampled_from(sorted(set(self.schedule.running) - set(self.asked)))), token)
-
-    @precondition(lambda self: self.schedule.wait_s(1.0) is not None)
     @rule()
-    def decode(self) -> None:
-        work = self.schedule.next_pass()
-        assert len(work.tokens) == len(self.schedule.running)
-        idle = set(range(len(work.tokens)))
-        for row, answer in work.served:
-            assert self.rows[row] == answer
-            self.served[answer].append(work.tokens[row])
-            self.expected[answer].append(self.asked.pop(answer))
-            idle.remove(row)
-        assert all(work.tokens[row] == IDLE_TOKEN for row in idle)
-        assert not set(self.asked) & set(self.schedule.running), "a pass serves every row that has a token"
+    def arrive(self) -> None:
+        self.queue.append(self.arrived)
+        self.schedule.join(self.arrived)
+        self.arrived += 1
+        self.admit()
 
     @precondition(lambda self: len(self.ended) < self.arrived)
     @rule(data=st.data())
@@ -73,7 +45,6 @@ class Batch(RuleBasedStateMachine):
         before = list(self.schedule.running)
         move = self.schedule.remove(answer)
         self.ended.append(answer)
-        self.asked.pop(answer, None)
         if answer in before:
             self.rows[before.index(answer)] = None
         else:
@@ -102,20 +73,6 @@ class Batch(RuleBasedStateMachine):
         present = [*self.schedule.running, *self.schedule.waiting]
         assert len(set(present)) == len(present)
         assert sorted([*present, *self.ended]) == list(range(self.arrived)), "everybody ends exactly once"
-        assert not set(self.ended) & set(self.schedule.tokens), "whoever left is in no later pass"
-
-    @invariant()
-    def every_token_is_read_once_and_in_order(self) -> None:
-        assert self.served == self.expected
-        assert self.schedule.tokens == self.asked
-
-    @invariant()
-    def a_pass_never_waits_for_an_empty_batch_or_for_ever(self) -> None:
-        ready = [answer in self.asked for answer in self.schedule.running]
-        wait = self.schedule.wait_s(1.0)
-        assert (wait is None) == (not any(ready))
-        assert (wait == 0) == (any(ready) and all(ready))
-        assert wait is None or wait <= MAX_WAIT_S
 
     def teardown(self) -> None:
         """No starvation: once the running answers end one after the other, all that wait get a row."""
@@ -127,8 +84,6 @@ class Batch(RuleBasedStateMachine):
                 if move is not None:
                     self.rows[move[1]], self.rows[move[0]] = self.rows[move[0]], None
                 self.admit()
-                assert not self.schedule.tokens or self.schedule.wait_s(1.0) is not None
-                self.schedule.next_pass()
         assert not hasattr(self, "schedule") or not self.schedule.waiting
 
 
@@ -136,22 +91,11 @@ TestAnyOrder = Batch.TestCase
 TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
-def test_a_pass_waits_a_fifth_of_the_last_one_for_idle_rows_and_at_most_5_ms() -> None:
-    schedule: Schedule[str] = Schedule(2)
-    for answer in ("a", "b"):
-        schedule.submit(answer, 1)
-        schedule.admit()
-    schedule.next_pass()
-    schedule.submit("a", 2)
-    assert schedule.wait_s(0.01) == MAX_WAIT_SHARE * 0.01 == 0.002
-    assert schedule.wait_s(1.0) == MAX_WAIT_S == 0.005
-
-
-def test_a_second_token_before_the_first_was_read_is_a_mistake() -> None:
+def test_joining_twice_is_a_mistake() -> None:
     schedule: Schedule[str] = Schedule(1)
-    schedule.submit("a", 1)
+    schedule.join("a")
     with pytest.raises(AssertionError):
-        schedule.submit("a", 2)
+        schedule.join("a")
 
 
 @pytest.mark.parametrize("max_rows", [0, -1])

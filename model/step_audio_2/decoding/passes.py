@@ -1,0 +1,166 @@
+"""Passes of the language model over all rows: each gives every row its next token, which never leaves the device."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from agentaudio.errors import MissingExtra
+from agentaudio.model.step_audio_2.decoding.buckets import Buckets
+from agentaudio.model.step_audio_2.decoding.rows import Layers, Rows
+from agentaudio.model.step_audio_2.decoding.sampling import Samplers
+from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.network.one_token import TokenLayer
+
+try:
+    import torch
+    from torch import Tensor, nn
+except ImportError as error:
+    raise MissingExtra("Step-Audio 2", "local") from error
+
+MOST_SIZES = 256
+"""Limit of the compiler for the sizes of one function; its own is 8."""
+
+
+class Passes:
+    """The state of the rows on the device, and the pass that reads one token in each and chooses the next.
+
+    A pass reads `ids` at `positions`, and leaves there what the next pass reads. All tensors keep their
+    addresses, so that a pass can be recorded as a CUDA graph and replayed.
+
+    model: its projections are joined, see `TokenLayer`
+    max_rows: number of rows
+    never: ids that are never chosen
+
+    ids, positions: (max_rows,) int64: the newest token of each row, and its position
+    active: (max_rows,) int64, 1 for rows with an answer; the others stay at position 0
+    samplers: how each row chooses
+    rows: keys and values
+    buckets: the sizes that are compiled; None before `prepare`
+    """
+
+    def __init__(self, model: StepAudio2ForCausalLM, max_rows: int, never: Iterable[int] = ()) -> None:
+        self._model = model
+        self._layers = [TokenLayer(layer) for layer in model.model.layers]
+        self.device: torch.device = model.get_input_embeddings().weight.device
+        self.ids = torch.zeros(max_rows, dtype=torch.int64, device=self.device)
+        self.positions = torch.zeros_like(self.ids)
+        self.active = torch.zeros_like(self.ids)
+        self.samplers = Samplers(max_rows, model.config.text_config.vocab_size, self.device, never)
+        self.rows = Rows()
+        self.buckets: Buckets | None = None
+        self._graphs: dict[tuple[int, int], Any] = {}
+        self._begin: Callable[..., Any] = self._embedded
+        self._through: Callable[..., Tensor] = _through
+        self._finish: Callable[..., None] = self._chosen
+
+    def prepare(self, buckets: Buckets) -> None:
+        """Compile the passes of all sizes, and record them as CUDA graphs on a GPU, which takes minutes.
+
+        The rows must be empty. From then on, all memory of the rows is allocated.
+
+        Raises what the compiler or the recording raises. Passes are then as before, and not compiled.
+        """
+        with torch._dynamo.config.patch(recompile_limit=MOST_SIZES, accumulated_recompile_limit=16 * MOST_SIZES):
+            try:
+                compiled = functools.partial(torch.compile, fullgraph=True, dynamic=False)
+                self._begin, self._through, self._finish = map(compiled, (self._embedded, _through, self._chosen))
+                self.rows.fix(buckets.rows[-1], buckets.lengths[-1], self._example())
+                # The largest first, as the graphs share memory for what is between their layers.
+                for size in sorted(buckets, reverse=True):
+                    self._record(*size)
+            except BaseException:
+                self._graphs.clear()
+                self._begin, self._through, self._finish = self._embedded, _through, self._chosen
+                self.rows.clear()
+                raise
+        self.buckets = buckets
+
+    def run(self, rows: int, length: int) -> None:
+        """Read a token in each of the first rows, and choose the next.
+
+        length: positions that the pass attends to, including those of the new tokens. With `buckets`, both
+            numbers are those of a bucket.
+
+        On a GPU the pass is only enqueued.
+        """
+        graph = self._graphs.get((rows, length))
+        if graph is None:
+            self._pass(rows, length)
+        else:
+            graph.replay()
+
+    def begin(self, row: int, token_id: int, position: int, samplers: Samplers) -> None:
+        """Begin an answer in a row. samplers: of one row, which has seen `token_id`"""
+        self.ids[row], self.positions[row], self.active[row] = token_id, position, 1
+        self.samplers.move(0, row, samplers)
+
+    def end(self, row: int) -> None:
+        """Make a row idle."""
+        for one in (self.ids, self.positions, self.active):
+            one[row] = 0
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Move an answer of so many positions to another row; the source is then idle."""
+        self.rows.move(source, target, length)
+        self.samplers.move(source, target)
+        for one in (self.ids, self.positions, self.active):
+            one[target] = one[source]
+        self.end(source)
+
+    def _record(self, rows: int, length: int) -> None:
+        self.rows.reserve(rows, length)
+        for _ in range(2):  # the first run compiles, and the second allocates what kernels keep
+            self._pass(rows, length)
+        if self.device.type != "cuda":
+            return
+        torch.cuda.synchronize(self.device)
+        pool = next(iter(self._graphs.values())).pool() if self._graphs else None
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may use the device meanwhile.
+        with torch.cuda.graph(
+            graph, pool=pool, stream=torch.cuda.current_stream(self.device), capture_error_mode="thread_local"
+        ):
+            self._pass(rows, length)
+        self._graphs[rows, length] = graph
+
+    def _pass(self, rows: int, length: int) -> None:
+        x, rotation, mask = self._begin(self.ids[:rows], self.positions[:rows], length)
+        for layer, (keys, values) in zip(self._layers, self.rows.layers(rows, length), strict=True):
+            x = self._through(layer, x, rotation, self.positions[:rows], keys, values, mask)
+        self._finish(x)
+
+    def _embedded(self, ids: Tensor, positions: Tensor, length: int) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
+        """Input of the layers, rotary embedding, and mask; see `TokenLayer.forward`."""
+        x = self._model.model.embed_tokens(ids)
+        cosine, sine = self._model.model.rotary_emb(x[:, None], positions[:, None])
+        return x, (cosine, sine), (torch.arange(length, device=x.device) <= positions[:, None])[:, None, None]
+
+    def _chosen(self, x: Tensor) -> None:
+        """Choose the next tokens by the output of the last layer, (rows, hidden)."""
+        ids, positions, active = (one[: len(x)] for one in (self.ids, self.positions, self.active))
+        logits = self._model.lm_head(self._model.model.norm(x)).to(ids.device)
+        ids.copy_(self.samplers.choose(logits, positions) * active)
+        positions.add_(active)
+
+    @torch.no_grad()
+    def _example(self) -> Layers:
+        """Keys and values of one position."""
+        output = self._model(input_ids=self.ids[None, :1], use_cache=True, logits_to_keep=1)
+        return [(layer.keys, layer.values) for layer in output.past_key_values.layers]
+
+
+def _through(
+    layer: nn.Module, x: Tensor, rotation: tuple[Tensor, Tensor], positions: Tensor, keys: Tensor, *rest: Tensor
+) -> Tensor:
+    """One layer, on its device. All layers share what is compiled of this function."""
+    device = keys.device
+    out: Tensor = layer(
+        x.to(device),
+        tuple(one.to(device) for one in rotation),
+        positions.to(device),
+        keys,
+        *(one.to(device) for one in rest),
+    )
+    return out

@@ -1,0 +1,191 @@
+"""The model and its limits: reads prompts, and prepares the decoding of answers."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from agentaudio.errors import BackendError, MissingExtra
+from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS, DecodeBatch
+from agentaudio.model.step_audio_2.decoding.buckets import ROWS
+from agentaudio.model.step_audio_2.decoding.prefix_cache import States
+from agentaudio.model.step_audio_2.language.segments import AudioSegment, Prompt, SoundPosition
+from agentaudio.model.step_audio_2.network.features import PIECE_SAMPLES, Float, batch, features
+from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.tokens import Vocabulary
+from agentaudio.sound.audio import Audio
+
+try:
+    import torch
+    from torch import Tensor
+except ImportError as error:
+    raise MissingExtra("Step-Audio 2", "local") from error
+
+PREFILL_CHUNK = 2048
+"""Prompt tokens read in one pass. It bounds the memory of a pass, and the time until `stop` takes effect."""
+ENCODER_BATCH = 8
+"""Pieces of sound, at most 25 s each, that go through the encoder together."""
+
+log = logging.getLogger(__name__)
+
+
+class Weights:
+    """The model, its limits and its decode batch, shared by all generations.
+
+    device_lock: held during each pass, for devices that allow one thread at a time
+    compiled: whether `prepare` compiles; None for on a GPU that holds the whole model, not quantized
+    max_rows: see DecodeBatch
+
+    decoding: how tokens are decoded: "CUDA graphs", "compiled", or "eager" and why
+    context: positions that a prompt and its answer may take together
+    size: rows of the vocabulary, the length of the logits
+    batch: decodes the tokens of all generations
+    """
+
+    def __init__(
+        self,
+        model: StepAudio2ForCausalLM,
+        vocabulary: Vocabulary,
+        device_lock: AbstractContextManager[object],
+        *,
+        compiled: bool | None = None,
+        max_rows: int = MAX_ROWS,
+    ) -> None:
+        obstacle = _obstacle(model, compiled)
+        self.decoding = f"eager, because {obstacle or 'warm_up was not called'}"
+        self._compiles = obstacle is None
+        self.model = model
+        self.vocabulary = vocabulary
+        model.config.audio_start_token_id = vocabulary.ids.audio_start
+        model.config.audio_patch_token_id = vocabulary.ids.audio_patch
+        self.context: int = model.config.text_config.max_position_embeddings
+        self.size: int = model.config.text_config.vocab_size
+        self._device_lock = device_lock
+        # No sound follows an <audio_start> that the model generates, so no later prompt could hold it.
+        self.never = (vocabulary.ids.audio_start,)
+        self.batch = DecodeBatch(model, device_lock, max_rows=max_rows, never=self.never)
+        # The batch's thread would keep the model in memory.
+        weakref.finalize(self, self.batch.close)
+
+    def prepare(self) -> None:
+        """Compile decoding for all sizes that answers may have, unless there is an obstacle; see `decoding`.
+
+        Afterwards nothing is compiled or allocated while answers are decoded. A failure is logged, and
+        decoding stays eager. Raises BackendError when the batch is closed.
+        """
+        if not self._compiles or self.batch.compiled:
+            return
+        on_gpu = self.device.type == "cuda"
+        try:
+            self.batch.prepare(_rows_that_fit(self.model, self.context), self.context)
+            self.decoding = "CUDA graphs" if on_gpu else "compiled"
+        except BackendError:
+            raise
+        except Exception as failure:
+            self._compiles = False
+            self.decoding = f"eager, because compiling failed: {failure!r}"
+            log.warning("decoding is %s", self.decoding, exc_info=True)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of token ids and logits."""
+        embedding: Tensor = self.model.get_input_embeddings().weight
+        return embedding.device
+
+    def read(self, prompt: Prompt, states: States, wanted: Callable[[], bool]) -> Tensor | None:
+        """Read the part of the prompt that the states do not hold yet; only the sounds in that part are encoded.
+
+        wanted: asked before each pass
+        returns: (vocab_size,) logits of the token after the prompt; None when it is no longer wanted
+        """
+        rows = self._encoded(prompt, len(states), wanted)
+        logits = None
+        while wanted():
+            begin = len(states)
+            if begin == len(prompt.ids):
+                return logits
+            end = _cut(prompt, min(begin + PREFILL_CHUNK, len(prompt.ids)))
+            heard = [rows.pop(0) for number in prompt.ids[begin:end] if number == self.vocabulary.ids.audio_start]
+            logits = self._forward(prompt.ids[begin:end], states, heard)
+            states.positions += prompt.positions[begin:end]
+        return None
+
+    def _forward(self, ids: Sequence[int], states: States, heard: Sequence[Tensor]) -> Tensor:
+        with self._device_lock:
+            output = self.model(
+                input_ids=torch.tensor([ids], device=self.device),
+                past_key_values=states.cache,
+                use_cache=True,
+                logits_to_keep=1,
+                audio_embeds=list(heard) or None,
+            )
+        logits: Tensor = output.logits[0, -1]
+        return logits
+
+    def _encoded(self, prompt: Prompt, begin: int, wanted: Callable[[], bool]) -> list[Tensor]:
+        """The encoder's output for each piece of sound that begins at `begin` or later: (n_tokens, hidden) each."""
+        pieces = _log_mels(prompt, begin)
+        at_once = len(pieces) if self.model.config.pieces_together else ENCODER_BATCH
+        rows: list[Tensor] = []
+        while len(rows) < len(pieces) and wanted():
+            stacked = batch(pieces[len(rows) : len(rows) + at_once])
+            with self._device_lock:
+                rows += self.model.encode_audio(
+                    torch.from_numpy(stacked.input_features).to(self.device), torch.from_numpy(stacked.feature_lengths)
+                )
+        return rows
+
+
+def _obstacle(model: StepAudio2ForCausalLM, compiled: bool | None) -> str | None:
+    """Why decoding is not to be compiled; None if it is."""
+    if compiled is False:
+        return "compiled is False"
+    if getattr(model, "is_quantized", False):
+        return "the weights are quantized"
+    if len(set(getattr(model, "hf_device_map", {"": 0}).values())) > 1:
+        return "the layers are on several devices"
+    if compiled is None and model.device.type != "cuda":
+        return f"the device is {model.device.type}"
+    return None
+
+
+def _rows_that_fit(model: StepAudio2ForCausalLM, context: int) -> int:
+    """Number of answers whose keys and values take at most half of a GPU's free memory; 8 on other devices.
+
+    Raises torch.OutOfMemoryError if there is none.
+    """
+    if model.device.type != "cuda":
+        return ROWS[-1]
+    config = model.config.text_config
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    row = 2 * config.num_hidden_layers * config.num_key_value_heads * size * model.dtype.itemsize * context
+    free = torch.cuda.mem_get_info(model.device)[0]
+    fitting = [rows for rows in ROWS if rows * row <= free // 2]
+    if not fitting:
+        raise torch.OutOfMemoryError(f"keys and values need {2 * row / 1e9:.1f} GB free, there are {free / 1e9:.1f}")
+    return fitting[-1]
+
+
+def _cut(prompt: Prompt, end: int) -> int:
+    """The last position up to `end` where the prompt may be cut; a piece of sound is read in one pass."""
+    while end < len(prompt.ids) and isinstance(prompt.positions[end], SoundPosition):
+        end -= 1
+    # If a sound was cut, this is one past its <audio_start>, which is read with the sound.
+    return end
+
+
+def _log_mels(prompt: Prompt, begin: int) -> list[Float]:
+    """Log-mels of the pieces of sound that begin at position `begin` or later: (128, frames) each."""
+    wanted: list[AudioSegment] = []
+    position = 0
+    for segment in prompt.segments:
+        if isinstance(segment, AudioSegment) and position >= begin:
+            wanted.append(segment)
+        position += len(segment.ids)
+    computed: dict[int, tuple[Audio, list[Float]]] = {}
+    for segment in wanted:
+        if id(segment.audio) not in computed:
+            computed[id(segment.audio)] = segment.audio, features(segment.audio)
+    return [computed[id(segment.audio)][1][segment.start // PIECE_SAMPLES] for segment in wanted]
