@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,6 +17,8 @@ try:
     from torch import Tensor, nn
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
+
+_Functions = tuple[Callable[..., Any], Callable[..., Tensor], Callable[..., None]]
 
 MOST_SIZES = 256
 """Limit of the compiler for the sizes of one function; its own is 8."""
@@ -51,9 +52,7 @@ class Passes:
         self.rows = Rows()
         self.buckets: Buckets | None = None
         self._graphs: dict[tuple[int, int], Any] = {}
-        self._begin: Callable[..., Any] = self._embedded
-        self._through: Callable[..., Tensor] = _through
-        self._finish: Callable[..., None] = self._chosen
+        self._functions: _Functions = (_embedded, _through, _choose)
 
     def prepare(self, buckets: Buckets) -> None:
         """Compile the passes of all sizes, and record them as CUDA graphs on a GPU, which takes minutes.
@@ -64,15 +63,15 @@ class Passes:
         """
         with torch._dynamo.config.patch(recompile_limit=MOST_SIZES, accumulated_recompile_limit=16 * MOST_SIZES):
             try:
-                compiled = functools.partial(torch.compile, fullgraph=True, dynamic=False)
-                self._begin, self._through, self._finish = map(compiled, (self._embedded, _through, self._chosen))
+                compiled = [torch.compile(one, fullgraph=True, dynamic=False) for one in self._functions]
+                self._functions = compiled[0], compiled[1], compiled[2]
                 self.rows.fix(buckets.rows[-1], buckets.lengths[-1], self._example())
                 # The largest first, as the graphs share memory for what is between their layers.
                 for size in sorted(buckets, reverse=True):
                     self._record(*size)
             except BaseException:
                 self._graphs.clear()
-                self._begin, self._through, self._finish = self._embedded, _through, self._chosen
+                self._functions = (_embedded, _through, _choose)
                 self.rows.clear()
                 raise
         self.buckets = buckets
@@ -126,29 +125,27 @@ class Passes:
         self._graphs[rows, length] = graph
 
     def _pass(self, rows: int, length: int) -> None:
-        x, rotation, mask = self._begin(self.ids[:rows], self.positions[:rows], length)
+        embedded, through, choose = self._functions
+        ids, positions, active = (one[:rows] for one in (self.ids, self.positions, self.active))
+        x, rotation, mask = embedded(self._model.model, ids, positions, length)
         for layer, (keys, values) in zip(self._layers, self.rows.layers(rows, length), strict=True):
-            x = self._through(layer, x, rotation, self.positions[:rows], keys, values, mask)
-        self._finish(x)
-
-    def _embedded(self, ids: Tensor, positions: Tensor, length: int) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
-        """Input of the layers, rotary embedding, and mask; see `TokenLayer.forward`."""
-        x = self._model.model.embed_tokens(ids)
-        cosine, sine = self._model.model.rotary_emb(x[:, None], positions[:, None])
-        return x, (cosine, sine), (torch.arange(length, device=x.device) <= positions[:, None])[:, None, None]
-
-    def _chosen(self, x: Tensor) -> None:
-        """Choose the next tokens by the output of the last layer, (rows, hidden)."""
-        ids, positions, active = (one[: len(x)] for one in (self.ids, self.positions, self.active))
-        logits = self._model.lm_head(self._model.model.norm(x)).to(ids.device)
-        ids.copy_(self.samplers.choose(logits, positions) * active)
-        positions.add_(active)
+            x = through(layer, x, rotation, positions, keys, values, mask)
+        choose(self._model, self.samplers, x, ids, positions, active)
 
     @torch.no_grad()
     def _example(self) -> Layers:
         """Keys and values of one position."""
         output = self._model(input_ids=self.ids[None, :1], use_cache=True, logits_to_keep=1)
         return [(layer.keys, layer.values) for layer in output.past_key_values.layers]
+
+
+def _embedded(
+    model: nn.Module, ids: Tensor, positions: Tensor, length: int
+) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
+    """Input of the first layer, rotary embedding, and mask; see `TokenLayer.forward`."""
+    x = model.embed_tokens(ids)
+    cosine, sine = model.rotary_emb(x[:, None], positions[:, None])
+    return x, (cosine, sine), (torch.arange(length, device=x.device) <= positions[:, None])[:, None, None]
 
 
 def _through(
@@ -164,3 +161,10 @@ def _through(
         *(one.to(device) for one in rest),
     )
     return out
+
+
+def _choose(model: nn.Module, samplers: Samplers, x: Tensor, ids: Tensor, positions: Tensor, active: Tensor) -> None:
+    """Replace ids and positions by those of the next tokens. x: output of the last layer, (rows, hidden)"""
+    logits = model.lm_head(model.model.norm(x)).to(ids.device)
+    ids.copy_(samplers.choose(logits, positions) * active)
+    positions.add_(active)

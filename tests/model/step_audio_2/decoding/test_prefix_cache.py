@@ -15,10 +15,9 @@ from support.step_audio_2 import byte_vocabulary  # noqa: E402
 from support.step_audio_2_tiny import count_encodings, fresh  # noqa: E402
 
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart  # noqa: E402
-from agentaudio.model.step_audio_2.decoding import generation  # noqa: E402
-from agentaudio.model.step_audio_2.decoding.batching import Answer  # noqa: E402
-from agentaudio.model.step_audio_2.decoding.generation import Weights  # noqa: E402
+from agentaudio.model.step_audio_2.decoding import weights as reading  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States, usable  # noqa: E402
+from agentaudio.model.step_audio_2.decoding.weights import Weights  # noqa: E402
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder  # noqa: E402
 from agentaudio.model.step_audio_2.language.segments import Prompt  # noqa: E402
 from agentaudio.sound.audio import Audio  # noqa: E402
@@ -73,10 +72,9 @@ def read(weights: Weights, kept: PrefixCache, read: Prompt) -> tuple[Any, int]:
 
 def step(weights: Weights, states: States, *ids: int) -> Any:
     """The logits after some more tokens."""
-    answer = Answer(states)
-    logits = [weights.batch.step(answer, number) for number in ids]
-    weights.batch.leave(answer)
-    return logits[-1]
+    output = weights.model(torch.tensor([ids]), past_key_values=states.cache, use_cache=True, logits_to_keep=1)
+    states.positions += ids
+    return output.logits[0, -1]
 
 
 def test_second_turn_encodes_only_its_own_sound_and_gives_the_same_logits(weights: Weights) -> None:
@@ -147,7 +145,7 @@ def test_long_prompts_are_read_in_chunks_that_leave_sounds_whole(
     made = prompt(noise(0, 1.0), "yes", noise(1, 1.0), "no", noise(2, 0.01))
     expected, _ = read(weights, PrefixCache(0), made)
     for size in (14, 17, 30):
-        monkeypatch.setattr(generation, "PREFILL_CHUNK", size)
+        monkeypatch.setattr(reading, "PREFILL_CHUNK", size)
         logits, _ = read(weights, PrefixCache(0), made)
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
 
