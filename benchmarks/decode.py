@@ -1,26 +1,20 @@
-"""Decoding speed of Step-Audio 2: gains of the KV cache and of batching, and the share of a GPU's memory bandwidth.
+"""Decoding speed of Step-Audio 2 with the real sampler, by context and batch, against the memory bandwidth.
 
-    python benchmarks/decode.py [--json FILE] [--tokens N] [--device cpu|cuda] [--threads N]
+    python benchmarks/decode.py [--json FILE] [--device cpu|cuda] [--threads N] [--no-compile]
 
-On a CPU: a model of 120 million random float32 parameters takes a 10 s utterance and decodes 256 tokens
-greedily in three ways:
+On a CPU a model of 120 million random float32 parameters is measured, on a GPU the full size in random
+bfloat16. Vocabulary, prompt, sampler (temperature 0.7, top-p 0.9, repetition penalty 1.05) and arithmetic are
+those of the real model. Times are CPU times on a CPU, which do not depend on other work on the machine when
+--threads is 1, and wall times on a GPU.
 
-1. with the backend's decoder, which caches keys and values;
-2. as the reference decodes: for each token it runs the encoder and the whole prefix again, and computes
-   logits at every position (modeling_step_audio_2.py has no cache);
-3. as the reference, but with logits at the last position only.
+Each cell: milliseconds of one pass for 1, 2, 4 or 8 answers that have read 200 to 16,000 tokens; the tokens
+per second that follow from it; and their share of the bound. The bound is the bandwidth of a copy on the same
+machine divided by the bytes that a pass cannot avoid: each weight of the layers and of the vocabulary once,
+and the keys and values of the answers. Passes are eager, and compiled, as `warm_up` prepares them (CUDA graphs
+on a GPU). On a CPU, passes are compiled for one answer alone, and only for the shortest and longest context.
 
-It then measures the time of a token near the 64th and near the 1024th, and the throughput of four answers
-decoded together relative to one; the throughputs include reading the prompts, one after another. The
-weights are random; vocabulary, prompt and arithmetic are those of the real model. Each time is given as
-wall time and as CPU time. On a shared machine, use CPU time with --threads 1.
-
-On a GPU: the full size in random bfloat16. Tokens per second of one answer and of eight, greedily, with
-the backend's compiled decoder; those of eight include reading the eight prompts, those of one do not. The
-bound is the card's memory copy bandwidth divided by the bytes of weights that each token reads. The time
-to the first audio token runs from the end of a 5 s utterance, whose features were computed as it arrived,
-to the second token on the host: in an answer that begins with <tts_start>, the first token is text and
-the second is speech.
+The reference's loop has no cache: for each token it runs the encoder and the whole prefix again. Both decode
+the answer to 10 s of sound, with the same ids; the last row is the time of the reference over ours.
 """
 
 from __future__ import annotations
@@ -29,8 +23,7 @@ import argparse
 import contextlib
 import statistics
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,13 +31,16 @@ import torch
 from report import publish
 
 from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch
+from agentaudio.model.step_audio_2.decoding.buckets import LENGTHS, ROWS, Buckets
+from agentaudio.model.step_audio_2.decoding.passes import Passes
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States
-from agentaudio.model.step_audio_2.init_tiny import random_model
+from agentaudio.model.step_audio_2.decoding.sampling import Samplers, Sampling
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.features import SAMPLE_RATE, FeatureStream, token_count
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.tokens import TokenIds
 
+CONTEXTS = (200, 1000, 4000, 8000, 16_000)
 IDS = TokenIds()
 VOCABULARY = {"vocab_size": 158_720, "max_position_embeddings": 16_384}
 MIDDLE = {
@@ -57,11 +53,6 @@ FULL = {
                                  "num_attention_heads": 28, "num_key_value_heads": 4},
     "audio_encoder_config": {"n_audio_state": 1280, "n_audio_head": 20, "n_audio_layer": 32, "llm_dim": 3584},
 }  # fmt: skip
-
-
-def now() -> Any:
-    """Wall time and CPU time of this process, (2,) in seconds."""
-    return np.array([time.perf_counter(), time.process_time()])
 
 
 def utterance(seconds: float) -> FeatureStream:
@@ -83,144 +74,145 @@ def prompt(mel: Any, device: str) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def read(model: Any, inputs: dict[str, Any]) -> tuple[States, int]:
-    """Prefill: the cached states after the prompt `inputs`, and the first token."""
-    states = States()
-    logits = model(**inputs, past_key_values=states.cache, use_cache=True, logits_to_keep=1).logits
-    states.positions += inputs["input_ids"][0].tolist()
-    return states, int(logits[0, -1].argmax())
-
-
-def greedy(batch: DecodeBatch, decoding: Answer, number: int) -> int:
-    """Decode one step after token `number`; returns the most likely next token."""
-    logits = batch.step(decoding, number)
-    assert logits is not None, "the benchmark does not cancel answers"
-    return int(logits.argmax())
-
-
-def answer(model: Any, batch: DecodeBatch, inputs: dict[str, Any], tokens: int) -> tuple[Any, list[int]]:
-    """Times at the start and after each token, (tokens + 1, 2) as `now`, and the ids of a greedy answer."""
-    ticks = [now()]
-    states, number = read(model, inputs)
-    said = [number]
-    ticks.append(now())
-    decoding = Answer(states)
-    while len(said) < tokens:
-        said.append(greedy(batch, decoding, said[-1]))
-        ticks.append(now())
-    batch.leave(decoding)
-    return np.array(ticks), said
-
-
-@torch.no_grad()
-def answer_without_cache(model: Any, inputs: dict[str, Any], tokens: int, logits_to_keep: int) -> tuple[Any, list[int]]:
-    """Seconds and ids of a greedy answer when each token recomputes the whole sequence."""
-    begin = now()
+def answer_without_cache(model: Any, inputs: dict[str, Any], tokens: int, logits_to_keep: int) -> list[int]:
+    """The ids of a greedy answer when each token recomputes the whole sequence."""
     ids = inputs["input_ids"]
     start = ids.shape[1]
     while ids.shape[1] < start + tokens:
         logits = model(**(inputs | {"input_ids": ids}), use_cache=False, logits_to_keep=logits_to_keep).logits
         ids = torch.cat([ids, logits[:, -1:].argmax(-1)], dim=1)
-    return now() - begin, ids[0, start:].tolist()
+    said: list[int] = ids[0, start:].tolist()
+    return said
 
 
-def token_ms(ticks: Any, near: int, around: int = 24) -> Any:
-    """Median milliseconds per token, over the `around` tokens on each side of position `near`."""
-    return 1000 * np.median(np.diff(ticks[near - around : near + around], axis=0), axis=0)
+def prepared(model: Any, rows: int, compiled: bool, lengths: Sequence[int] = LENGTHS) -> Passes:
+    """Passes of which each row has an answer, compiled for these lengths if asked for."""
+    passes = Passes(model, rows, never=(IDS.audio_start,))
+    if compiled:
+        passes.prepare(Buckets((rows,), tuple(lengths)))
+    for row in range(rows):
+        one = Samplers(1, model.config.text_config.vocab_size, passes.device)
+        one.set(0, Sampling(seed=row))
+        passes.begin(row, 1000 + row, 0, one)
+    return passes
 
 
-def middle_size(tokens: int) -> dict[str, Any]:
-    model: Any = random_model(StepAudio2Config(**MIDDLE))
+@torch.no_grad()
+def pass_ms(model: Any, passes: Passes, rows: int, context: int, runs: int) -> float:
+    """Median milliseconds of a pass in which each row has read `context` tokens."""
+    like = passes._example()
+    length = context + 1
+    if passes.buckets is not None:
+        length = passes.buckets.of(rows, length)[1]
+    passes.rows.reserve(rows, length, like)
+    if passes.device.type == "cuda":
+        length = passes.rows.length
+    passes.positions.fill_(context)
+    took = []
+    for run in range(runs + 3):
+        passes.positions.fill_(context)
+        begin = clock(passes.device)
+        passes.run(rows, length)
+        took.append(clock(passes.device) - begin)
+    return 1000 * statistics.median(took[3:])
+
+
+def clock(device: torch.device) -> float:
+    """CPU time of this process, or on a GPU wall time after its queued work is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
+def unavoidable_bytes(model: Any, rows: int, context: int) -> int:
+    """Bytes that a pass must read: weights once, and the keys and values of `context` tokens in each row."""
+    parts = (model.model.layers, model.model.norm, model.lm_head)
+    weights = sum(weight.nbytes for part in parts for weight in part.parameters())
+    return weights + rows * context * position_bytes(model)
+
+
+def position_bytes(model: Any) -> int:
+    config = model.config.text_config
+    size = config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * config.num_key_value_heads * size * model.dtype.itemsize)
+
+
+def grid(model: Any, compiled: bool, rows: Sequence[int], contexts: Sequence[int], bandwidth: float) -> dict[str, Any]:
+    """A figure for each batch and context: "ms per pass, tokens per second, share of the bound"."""
+    figures: dict[str, Any] = {}
+    name = "compiled" if compiled else "eager"
+    for count in rows:
+        lengths = sorted({next(length for length in LENGTHS if length > context) for context in contexts})
+        passes = prepared(model, count, compiled, lengths)
+        took = {context: pass_ms(model, passes, count, context, 15) for context in contexts}
+        for context, ms in took.items():
+            bound = bandwidth / unavoidable_bytes(model, count, context)
+            figures[f"{name}, {count} answers, context {context}"] = {
+                "ms": round(ms, 2),
+                "tokens per second": round(1000 * count / ms, 1),
+                "share of the bound": round(1000 / ms / bound, 3),
+            }
+        figures[f"{name}, {count} answers, longest context over shortest"] = round(
+            took[contexts[-1]] / took[contexts[0]], 2
+        )
+    return figures
+
+
+def against_reference(model: Any, tokens: int) -> dict[str, Any]:
+    """Times of the same greedy answer, decoded with the cache and as the reference decodes."""
+    device = model.device
+    inputs = prompt(utterance(10).finish()[0], str(device))
     batch = DecodeBatch(model, contextlib.nullcontext())
-    parameters = sum(weight.numel() for weight in model.parameters())
-    (mel,) = utterance(10).finish()
-    inputs = prompt(mel, "cpu")
-    answer(model, batch, inputs, 8)
-    ticks, said = answer(model, batch, inputs, tokens)
-    cached = ticks[-1] - ticks[0]
-    reference, same = answer_without_cache(model, inputs, tokens, logits_to_keep=0)
-    spared, same_again = answer_without_cache(model, inputs, tokens, logits_to_keep=1)
-    if not said == same == same_again:
-        raise SystemExit("the three decoders gave different tokens, so their times cannot be compared")
-    long, _ = answer(model, batch, inputs, 1024 + 32)
-    early, late = token_ms(long, 64), token_ms(long, 1024)
-    one, four = (timed_both(lambda n=n: at_once(model, batch, inputs, n, 64)) for n in (1, 4))  # type: ignore[misc]
+    ours(model, batch, inputs, 4)
+    begin = clock(device)
+    said = ours(model, batch, inputs, tokens)
+    cached = clock(device) - begin
     batch.close()
+    begin = clock(device)
+    same = answer_without_cache(model, inputs, tokens, logits_to_keep=0)
+    reference = clock(device) - begin
+    if said != same:
+        raise SystemExit("the two decoders gave different tokens, so their times cannot be compared")
     return {
-        "parameters (millions)": round(parameters / 1e6, 1),
-        "threads": torch.get_num_threads(),
         "tokens": tokens,
-        "times are": "wall, CPU",
-        "with the cache (s)": cached.round(2).tolist(),
-        "as the reference decodes (s)": reference.round(2).tolist(),
-        "times faster": (reference / cached).round(1).tolist(),
-        "reference, spared the unused logits (s)": spared.round(2).tolist(),
-        "times faster than that": (spared / cached).round(1).tolist(),
-        "token near 64 (ms)": early.round(2).tolist(),
-        "token near 1024 (ms)": late.round(2).tolist(),
-        "late / early": (late / early).round(3).tolist(),
-        "four answers at once, tokens per second over one": (4 * one / four).round(2).tolist(),
+        "ours (s)": round(cached, 2),
+        "the reference's loop (s)": round(reference, 2),
+        "times faster": round(reference / cached, 1),
     }
 
 
-def at_once(model: Any, batch: DecodeBatch, inputs: dict[str, Any], answers: int, tokens: int) -> None:
-    """Prefill `answers` prompts in turn, then decode `tokens` tokens of each, all together, a thread per answer.
-
-    The time of a call includes the prefill.
-    """
-    prompts = [read(model, inputs) for _ in range(answers)]
-
-    def decode(prompt: tuple[States, int]) -> None:
-        states, number = prompt
-        decoding = Answer(states)
-        for _ in range(tokens - 1):
-            number = greedy(batch, decoding, number)
-        batch.leave(decoding)
-
-    with ThreadPoolExecutor(answers) as threads:
-        list(threads.map(decode, prompts))
+@torch.no_grad()
+def ours(model: Any, batch: DecodeBatch, inputs: dict[str, Any], tokens: int) -> list[int]:
+    """The ids of a greedy answer."""
+    states = States()
+    logits = model(**inputs, past_key_values=states.cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+    states.positions += inputs["input_ids"][0].tolist()
+    said = [int(logits.argmax())]
+    samplers = Samplers(1, len(logits), model.device)
+    samplers.set(0, Sampling(0.0, 1.0, 1.0))
+    # `append` returns None, which does not end the answer.
+    batch.run(Answer(states, said[0], samplers, tokens - 1, said.append))  # type: ignore[arg-type]
+    return said
 
 
-def full_size(tokens: int, sizes: dict[str, Any], device: str, dtype: Any = torch.bfloat16) -> dict[str, Any]:
-    torch.set_default_dtype(dtype)
+def measure(device: str, compiled: bool) -> dict[str, Any]:
+    on_gpu = device == "cuda"
+    torch.set_default_dtype(torch.bfloat16 if on_gpu else torch.float32)
     with torch.device(device):
-        model: Any = StepAudio2ForCausalLM(StepAudio2Config(**sizes)).eval()
+        model: Any = StepAudio2ForCausalLM(StepAudio2Config(**(FULL if on_gpu else MIDDLE))).eval()
     torch.set_default_dtype(torch.float32)
-    batch = DecodeBatch(model, contextlib.nullcontext(), compiled=True)
-
-    def heard(stream: FeatureStream) -> dict[str, Any]:
-        return prompt(stream.finish()[0], device)
-
-    for _ in range(3):
-        answer(model, batch, heard(utterance(5)), tokens)  # compiles every shape and captures the graphs
-    first = statistics.median(timed(lambda s=utterance(5): answer(model, batch, heard(s), 2)) for _ in range(9))  # type: ignore[misc]
-    runs = [answer(model, batch, heard(utterance(5)), tokens)[0][:, 0] for _ in range(3)]
-    speed = max((tokens - 8) / (ticks[-1] - ticks[8]) for ticks in runs)
-    inputs = heard(utterance(5))
-    at_once(model, batch, inputs, 8, 32)
-    eight = min(timed(lambda: at_once(model, batch, inputs, 8, 128)) for _ in range(3))
-    batch.close()
-    read_bytes = sum(
-        weight.nbytes for part in (model.model.layers, model.model.norm, model.lm_head) for weight in part.parameters()
-    )
     bandwidth = copy_speed(device)
-    return {
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
-        "parameters (billions)": round(sum(weight.numel() for weight in model.parameters()) / 1e9, 3),
-        "tokens per second": round(speed, 1),
-        "tokens per second, eight answers": round(8 * 128 / eight, 1),
-        "GB read per token": round(read_bytes / 1e9, 2),
-        "first audio token after 5 s (ms)": round(1000 * first, 1),
-        "memory (GB/s)": round(bandwidth / 1e9),
-        "bound (tokens per second)": round(bandwidth / read_bytes, 1),
-        "share of the bound": f"{100 * speed * read_bytes / bandwidth:.0f} %",
+    figures = {
+        "device": torch.cuda.get_device_name() if on_gpu else "CPU",
+        "threads": torch.get_num_threads(),
+        "parameters (millions)": round(sum(weight.numel() for weight in model.parameters()) / 1e6, 1),
+        "memory (GB/s)": round(bandwidth / 1e9, 1),
     }
-
-
-def timed_both(work: Callable[[], Any]) -> Any:
-    begin = now()
-    work()
-    return now() - begin
+    figures |= grid(model, False, ROWS, CONTEXTS, bandwidth)
+    if compiled:
+        figures |= grid(model, True, ROWS if on_gpu else (1,), CONTEXTS if on_gpu else CONTEXTS[::4], bandwidth)
+    return figures | against_reference(model, 64)
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -249,13 +241,11 @@ def copy_speed(device: str) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads; torch's default when left out")
+    parser.add_argument("--no-compile", action="store_true", help="measure eager passes alone")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    if options.device == "cuda":
-        publish("Full size, random bfloat16", full_size(options.tokens, FULL, "cuda"), options.json)
-    else:
-        publish("120 million parameters, random float32", middle_size(options.tokens), options.json)
+    size = "Full size, random bfloat16" if options.device == "cuda" else "120 million parameters, random float32"
+    publish(size, measure(options.device, not options.no_compile), options.json)

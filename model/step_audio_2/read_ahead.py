@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 
 from agentaudio.errors import MissingExtra
-from agentaudio.model.step_audio_2.decoding.generation import Weights
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
+from agentaudio.model.step_audio_2.decoding.weights import Weights
 from agentaudio.model.step_audio_2.language.segments import Prompt
 
 try:
