@@ -109,7 +109,7 @@ def pass_ms(model: Any, passes: Passes, rows: int, context: int, runs: int) -> f
         length = passes.rows.length
     passes.positions.fill_(context)
     took = []
-    for run in range(runs + 3):
+    for _ in range(runs + 3):
         passes.positions.fill_(context)
         begin = clock(passes.device)
         passes.run(rows, length)
@@ -135,7 +135,8 @@ def unavoidable_bytes(model: Any, rows: int, context: int) -> int:
 def position_bytes(model: Any) -> int:
     config = model.config.text_config
     size = config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * config.num_key_value_heads * size * model.dtype.itemsize)
+    position: int = 2 * config.num_hidden_layers * config.num_key_value_heads * size * model.dtype.itemsize
+    return position
 
 
 def grid(model: Any, compiled: bool, rows: Sequence[int], contexts: Sequence[int], bandwidth: float) -> dict[str, Any]:
