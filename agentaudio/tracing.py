@@ -140,6 +140,7 @@ class TurnTrace:
         self._ledger = LatencyLedger(begun.model)
         self._began_ns = 0
         self._root: Span
+        self._inside: Context  # of the root
         self._chat: Span | None = None
         self._step_s = 0.0
         self._waits = False  # for the first word or sound of the generation
@@ -162,7 +163,7 @@ class TurnTrace:
                 attributes = self._tool_attributes(call.name, call.id)
                 if self._content:
                     attributes["gen_ai.tool.call.arguments"] = as_json(call.arguments)
-                span = self._spans.start(f"execute_tool {call.name}", self._at(event), attributes, self._inside_root())
+                span = self._spans.start(f"execute_tool {call.name}", self._at(event), attributes, self._inside)
                 self._tools[call.id] = span
                 self._spans.enter(span)
             case events.ToolFinished():
@@ -194,6 +195,7 @@ class TurnTrace:
             attributes["gen_ai.system_instructions"] = as_json(parts)
         self._root = self._spans.start(f"invoke_agent {self._name}", self._began_ns, attributes, self._parent)
         self._content = self._content and self._root.is_recording()
+        self._inside = self._spans.inside(self._root, self._parent)
         self.context.run(self._spans.enter, self._root)
 
     def _begin_step(self, step: int, at_s: float) -> None:
@@ -203,7 +205,7 @@ class TurnTrace:
             if self._begun.tools:
                 attributes["gen_ai.tool.definitions"] = definitions(self._begun.tools)
         at = self._began_ns + round(at_s * 1e9)
-        self._chat = self._spans.start(f"chat {self._begun.model}", at, attributes, self._inside_root())
+        self._chat = self._spans.start(f"chat {self._begun.model}", at, attributes, self._inside)
         self._step_s, self._waits = at_s, True
         self._spans.enter(self._chat)
 
@@ -265,9 +267,6 @@ class TurnTrace:
             self._spans.fail(self._root, type(error).__qualname__, str(error) if self._content else "")
         self._root.end(self._at(event))
 
-    def _inside_root(self) -> Context:
-        return self._spans.inside(self._root, self._parent)
-
     def _own(self, operation: str) -> dict[str, Any]:
         speaks = self._begun.options.speak
         return {
@@ -290,21 +289,19 @@ class Spans:
     """Makes the spans of one session. own: attributes of each"""
 
     def __init__(self, tracer: Tracer, own: Attributes) -> None:
+        from opentelemetry.context import attach
+        from opentelemetry.trace import set_span_in_context
+
         self._tracer, self._own = tracer, own
+        self.inside = set_span_in_context
+        self._attach = attach
 
     def start(self, name: str, at_ns: int, attributes: Attributes, context: Context | None = None) -> Span:
         return self._tracer.start_span(name, context, attributes={**self._own, **attributes}, start_time=at_ns)
 
-    def inside(self, span: Span, context: Context | None = None) -> Context:
-        from opentelemetry.trace import set_span_in_context
-
-        return set_span_in_context(span, context)
-
     def enter(self, span: Span) -> None:
         """Make a span the current one of the running task, so that spans of others are made inside it."""
-        from opentelemetry.context import attach
-
-        attach(self.inside(span))
+        self._attach(self.inside(span))
 
     def fail(self, span: Span, kind: str, message: str) -> None:
         from opentelemetry.trace import Status, StatusCode

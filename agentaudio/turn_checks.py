@@ -10,6 +10,7 @@ from functools import partial
 
 from agentaudio.checks import Judgement, Stop, judge
 from agentaudio.conversation import AudioPart, Part, TextPart
+from agentaudio.deltas import checked
 from agentaudio.errors import CheckError
 from agentaudio.model.parts import Recognises, Speaks
 from agentaudio.model.speech_lm import (
@@ -98,7 +99,8 @@ class TurnChecks:
         else:
             answer = self._answer(begin, options)
         if speak is not None and speaks_last:
-            answer = speak(answer)
+            # Its sound has the limits that the model's own would have.
+            answer = checked(model, speak(answer), options, limits=self._setup.limits, used_ids=set())
         async with aclosing(answer):
             async for delta in answer:
                 yield delta

@@ -10,10 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.models import calls, scripted
 from support.sounds import tone
 
-from agentaudio import Agent, Audio, Stop, events, tool
+from agentaudio import Agent, Audio, Limits, Stop, events, tool
 from agentaudio.checks import Check
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart, TextPart
 from agentaudio.errors import CheckError, OptionError
@@ -182,6 +184,9 @@ async def test_the_sound_of_a_model_whose_words_may_come_late_waits_for_all_of_t
     model = OwnSound([AudioDelta(tone(200, 0.5)), *OwnSound._deltas("Nine euro.")], words_lead=False)
     found = await happening(Agent(model, output_checks=[no_prices]))
     assert not [event for event in found if event.type == "audio.delta"]
+    begun = [*OwnSound._deltas("We are open."), TextDelta(" Nine euro.")]
+    reply = await Agent(OwnSound(begun, words_lead=False), output_checks=[no_prices]).run("go")
+    assert (reply.text, reply.audio) == ("We are open. I cannot speak about prices.", None)
 
 
 async def test_sound_without_words_fails_closed() -> None:
@@ -199,6 +204,50 @@ async def test_a_replaced_sentence_is_spoken_anew_or_loses_its_sound() -> None:
     assert own.audio.duration == pytest.approx(2 * 0.1)  # of the words before the one that is replaced
     dropped = await Agent(Scripted(["One. Two."]), output_checks=[lambda text: "" if "One" in text else None]).run("go")
     assert dropped.text == "Two."
+
+
+async def test_the_sound_of_approved_words_has_the_limits_of_the_models_own() -> None:
+    agent = Agent(Scripted(["one two three four. Five six."]), output_checks=[no_prices], limits=Limits(sound_s=0.7))
+    reply = await agent.run("go")
+    assert reply.audio is not None and reply.audio.duration == pytest.approx(0.7) and reply.stop == "length"
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_the_checks_say_and_when_no_sound_is_heard_whose_words_were_not_approved(data: st.DataObject) -> None:
+    """Sound is told apart by its length; the words before it are those that the model has said until then."""
+    words = data.draw(st.lists(st.sampled_from(["one", "two.", "three,", "euro.", "4711", "five!", "\n"]), max_size=14))
+    places = data.draw(st.lists(st.integers(0, len(words)), max_size=8))
+    pauses = data.draw(st.lists(st.sampled_from([0, 0, 0.001]), min_size=20, max_size=20))
+    leads = data.draw(st.booleans())
+    deltas: list[Delta] = []
+    before: dict[int, str] = {}  # samples of a sound, and the words before it
+    for place in range(len(words) + 1):
+        for number in [at for at, one in enumerate(places) if one == place]:
+            before[160 + number] = " ".join(words[:place])
+            deltas.append(AudioDelta(Audio.silence((160 + number) / 16_000, 16_000)))
+        if place < len(words):
+            deltas.append(TextDelta(words[place] if not place else f" {words[place]}"))
+    approved: list[str] = []
+
+    async def judges(text: str) -> str | Stop | None:
+        await asyncio.sleep(pauses[len(approved) % 20])
+        verdict = no_prices(text) or no_cards(text)
+        if verdict is None:
+            approved.append(text)
+        return verdict
+
+    async def turn() -> None:
+        try:
+            async for event in Agent(OwnSound(deltas, words_lead=leads), output_checks=[judges]).stream("go"):
+                await asyncio.sleep(pauses[-1])
+                if isinstance(event, events.AudioSpoken):
+                    needed = before[len(event.audio)].split()
+                    assert " ".join(approved).split()[: len(needed)] == needed
+        except CheckError:
+            assert not " ".join(words).strip()
+
+    asyncio.run(turn())
 
 
 async def test_checks_run_in_order_and_each_reads_what_the_one_before_has_made() -> None:
@@ -281,6 +330,7 @@ async def test_calls_of_a_refused_answer_are_not_run() -> None:
     session = Agent(Scripted([step, "Done."]), tools=[pay], output_checks=[no_prices]).session(plays=False)
     reply = await session.run("pay")
     assert (reply.stop, ran, reply.tool_calls) == ("refused", [], ())
+    assert [message.role for message in session.conversation] == ["user", "assistant"]
     assert (await session.run("go on")).text == "Done."
 
 

@@ -79,8 +79,11 @@ async def test_a_model_that_forgets_its_data_is_asked_for_them() -> None:
 @pytest.mark.parametrize("steps", [("Booked.", "Yes.", "Yes.", "Yes."), (gives(BROKEN, "Booked."),) * 4])
 async def test_a_model_that_never_gives_them_fails_with_a_typed_error_and_keeps_what_was_said(steps: Any) -> None:
     session = agent(*steps).session(plays=False)
+    kinds: list[str] = []
     with pytest.raises(OutputError, match="after 2 more attempts"):
-        await session.run("book")
+        async for event in session.stream("book"):
+            kinds.append(event.type)
+    assert kinds.count("step.started") == 3 and kinds[-1] == "turn.failed"
     assert [m.text for m in session.conversation if m.role == "assistant" and m.text] == ["Booked."]
     assert session.conversation.messages[-1].failed and not session.conversation.open_calls
 

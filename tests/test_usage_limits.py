@@ -64,10 +64,12 @@ async def test_tokens_add_up_over_the_turns_of_a_session(name: str) -> None:
 
 
 async def test_an_answer_is_cut_where_the_sound_of_the_session_ends() -> None:
-    session = agent("One two.", "Three four.", session=UsageLimits(sound_s=1.0)).session(plays=False)
+    session = agent("One two.", "Three four five six.", session=UsageLimits(sound_s=1.0)).session(plays=False)
     assert (await session.run("go")).stop == "answered"
-    reply = await session.run("go")
+    found = [event async for event in session.stream("go")]
+    reply = found[-1].reply  # type: ignore[union-attr]
     assert reply.audio is not None and reply.audio.duration == pytest.approx(0.4)
+    assert [event.type for event in found].count("turn.stopped") == 1 and reply.text == "Three four"
     assert (reply.stop, reply.stopped_by) == ("usage_limit", "sound_s of the session")
 
 

@@ -67,6 +67,9 @@ class Narrator:
                 self._line("", mark(f"not stored: {error}", "yellow"))
             case events.SavingResumed():
                 self._line("", mark("everything is stored again", "dim"))
+            case events.TurnStopped(stop=stop, by=by):
+                why = "refused by the check" if stop == "refused" else "stopped by the usage limit"
+                self._line("", mark(f"{why} {by}", "yellow"))
             case events.TurnFinished(reply=reply):
                 shown = [f"{name.replace('_', ' ')} {value:.2f} s" for name, value in reply.timings.items()]
                 self._line("timing", mark(" · ".join(shown), "dim"))
