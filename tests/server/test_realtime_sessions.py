@@ -301,7 +301,7 @@ async def test_a_user_who_stays_silent_is_spoken_to_after_the_idle_time(server: 
         assert await said(client, "history") == "system: Be polite. | user: history"
 
 
-async def test_speech_and_its_item_have_one_id_and_words_decide_under_semantic_vad(server: Running) -> None:
+async def test_speech_its_item_and_its_words_have_one_id(server: Running) -> None:
     async with realtime_client(server.port) as client:
         transcription = {"model": "gpt-realtime-whisper"}
         await client.update(audio={"input": {"transcription": transcription}})
