@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from agentaudio.compactor import Seen
-from agentaudio.conversation import Conversation
+from agentaudio.conversation import Conversation, Message
 from agentaudio.errors import OptionError
 from agentaudio.events import AudioSpoken, Event, SavingFailed, SavingResumed, TextSpoken, TurnFailed, TurnFinished
 from agentaudio.hearing import UserInput
@@ -241,6 +241,27 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         if begun.playback.plays:
             begun.playback.settle(self.conversation)
         self._keep(begun)
+
+    @property
+    def turns_before(self) -> int:
+        """Number of the last turn of the conversation before this session began; its own turns follow it."""
+        return self._state.turns_before
+
+    def correct(self, messages: Sequence[Message]) -> None:
+        """Put other messages in the place of all turns that have ended, and store what has changed.
+
+        messages: each with the number of its turn, in order; a turn without messages is removed
+        """
+        before = list(self.conversation.messages)
+        latest = self._turns[-1] if self._turns else None
+        runs = None if latest is None or latest.task.done() else self._state.turns_before + latest.number
+        new = [*messages, *(message for message in before if message.turn == runs)]
+        self.conversation.messages[:] = new
+        for turn in sorted({message.turn for message in (*before, *new)} - {0, runs}):
+            old = [part for message in before if message.turn == turn for part in message.parts]
+            now = [part for message in new if message.turn == turn for part in message.parts]
+            if len(old) != len(now) or any(one is not other for one, other in zip(old, now, strict=True)):
+                self._state.keep(turn)
 
     async def retract(self) -> bool:
         """Interrupt the latest turn, and remove it from the conversation as if it had not been asked for.

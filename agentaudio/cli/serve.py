@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -59,6 +60,7 @@ async def serve(
     tls_key: Path | None = None,
     sign: SignWith = None,
     watermark: str | None = None,
+    store: Path | None = None,
     log: bool = False,
     allow_commands: bool = False,
     allow_secret: Secrets = (),
@@ -123,6 +125,9 @@ async def serve(
     watermark
         Watermark to put into all speech, as NAME or NAME:ARGUMENT of an installed one. By default as the environment
         variable AGENTAUDIO_WATERMARK says.
+    store
+        Keep the Realtime sessions that clients name with ?session_id=NAME in this file, turn by turn, so that they
+        resume; `agentaudio sessions` shows and erases them.
     log
         Print a line of JSON for each request on standard error. No line holds what was said.
     allow_commands
@@ -135,6 +140,7 @@ async def serve(
         from agentaudio.server.log import log_to
         from agentaudio.server.serving import Server
         from agentaudio.server.settings import ServerSettings
+        from agentaudio.storage.sqlite_store import SqliteStore
     except ImportError as error:
         raise MissingExtra("`agentaudio serve`", "server") from error
     keys, admin_keys = server_keys(key, host)
@@ -165,11 +171,12 @@ async def serve(
         voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
         instructions=instructions, provenance=provenance_of(sign, watermark),
     )  # fmt: skip
+    kept = None if store is None else SqliteStore(store)
     server = Server(
-        create_app(agent, settings), host=host, port=port,
+        create_app(agent, settings, store=kept), host=host, port=port,
         certificate=None if tls_cert is None else str(tls_cert), private_key=None if tls_key is None else str(tls_key),
     )  # fmt: skip
-    async with traced(agent):
+    async with traced(agent), nullcontext() if kept is None else kept:
         await run_server(server, host, "http" if tls_cert is None else "https")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self, cast
 
-from agentaudio.conversation import AudioPart, Conversation
+from agentaudio.conversation import AudioPart, Conversation, Message
 from agentaudio.errors import OptionError, did_you_mean
 from agentaudio.events import BaseEvent, Event
 from agentaudio.hearing import UserInput
@@ -224,6 +224,15 @@ class LiveSession(Uncopied):
     def change_idle(self, idle: IdlePrompts | None) -> None:
         """Say other prompts to a user who stays silent, or none."""
         self._idle = IdleClock(idle)
+
+    @property
+    def turns_before(self) -> int:
+        """As in Session."""
+        return self._session.turns_before
+
+    def correct(self, messages: Sequence[Message]) -> None:
+        """Put other messages in the place of all turns that have ended; see `Session.correct`."""
+        self._session.correct(messages)
 
     async def warm_up_ears(self) -> None:
         """Load the ears now, if turn taking goes by words. Entering the session does so, too."""

@@ -19,9 +19,11 @@ from agentaudio.server.errors import install_error_handlers, log_failure
 from agentaudio.server.gate import Gate
 from agentaudio.server.realtime import calls
 from agentaudio.server.realtime import routes as realtime
+from agentaudio.server.realtime.stored import StoredSessions
 from agentaudio.server.settings import ServerSettings
 from agentaudio.server.state import ServerState
 from agentaudio.server.web import page
+from agentaudio.storage.store import Store
 
 if TYPE_CHECKING:
     from agentaudio.server.mcp.http import McpEndpoint
@@ -40,13 +42,21 @@ ROUTERS = (
 )
 
 
-def create_app(agent: Agent, settings: ServerSettings = ServerSettings(), *, mcp_only: bool = False) -> FastAPI:
+def create_app(
+    agent: Agent,
+    settings: ServerSettings = ServerSettings(),
+    *,
+    mcp_only: bool = False,
+    store: Store | None = None,
+) -> FastAPI:
     """The application. It loads the agent's models when it starts, and closes the agent when it ends.
 
     mcp_only: serve only the tools for MCP clients, and the health of the server. Without it, those tools are served
         too where the extra `mcp` is installed.
+    store: keeps the Realtime sessions that clients name with `?session_id=`; the caller closes it
     """
     state = ServerState.of(agent, settings)
+    state.sessions = None if store is None else StoredSessions(agent, store)
     tools = _mcp_endpoint(state) if mcp_only or importlib.util.find_spec("mcp") is not None else None
 
     @asynccontextmanager

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -19,6 +19,9 @@ from agentaudio.server.past_turns import PastTurns
 from agentaudio.server.settings import ServerSettings
 from agentaudio.setup import Setup
 from agentaudio.speaker import Speaker
+
+if TYPE_CHECKING:
+    from agentaudio.server.realtime.stored import StoredSessions
 
 
 class Drain:
@@ -79,6 +82,7 @@ class OpenCall:
 class ServerState:
     """What all routes share.
 
+    sessions: those that clients name; None when none are stored
     leaving: sessions whose client has gone, and whose model has not stopped yet
     calls: by id
     ready: whether models, documents and voices are loaded
@@ -92,6 +96,7 @@ class ServerState:
     past: PastTurns
     metrics: Metrics = field(default_factory=Metrics)
     drain: Drain = field(default_factory=Drain)
+    sessions: StoredSessions | None = None
     leaving: set[asyncio.Task[None]] = field(default_factory=set)
     calls: dict[str, OpenCall] = field(default_factory=dict)
     ready: bool = False

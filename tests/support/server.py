@@ -18,6 +18,7 @@ from agentaudio.server.app import create_app
 from agentaudio.server.serving import Server
 from agentaudio.server.settings import ServerSettings
 from agentaudio.server.state import ServerState
+from agentaudio.storage.store import Store
 
 KEY = "test-key-0123456789"
 OTHER_KEY = "other-key-9876543210"
@@ -37,9 +38,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def running_server(agent: Agent, settings: ServerSettings | None = None) -> Iterator[Running]:
+def running_server(
+    agent: Agent, settings: ServerSettings | None = None, *, store: Store | None = None
+) -> Iterator[Running]:
     """A server until the block ends. settings: None for one with the keys KEY and OTHER_KEY"""
-    app = create_app(agent, settings or ServerSettings(keys=(KEY, OTHER_KEY)))
+    app = create_app(agent, settings or ServerSettings(keys=(KEY, OTHER_KEY)), store=store)
     started = threading.Event()
     found: list[Running] = []
     servers: list[Server] = []

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from agentaudio.conversation import AudioPart, Conversation, Part, SpeechPart, TextPart, ToolCall, ToolOutput
+from agentaudio.conversation import Message as ConversationMessage
 from agentaudio.model.call_arguments import read_arguments
 from agentaudio.server.realtime.items import FunctionCall, FunctionOutput, Item, Message, text_length
 from agentaudio.server.realtime.refusal import Refusal
@@ -168,9 +169,18 @@ class History:
         latest = next((share for share in reversed(self._shares()) if share.calls), None)
         return [] if latest is None else [one for one, _ in latest.calls.values() if one.call_id not in answered]
 
-    def conversation(self, instructions: str, chosen: list[Item] | None = None) -> Conversation:
-        """What the agent reads. chosen: other items in place of those of the session"""
-        return _Reading(instructions, self._entries if chosen is None else list(chosen)).conversation
+    def conversation(self, instructions: str, *, turn: int = 0, chosen: list[Item] | None = None) -> Conversation:
+        """What the agent reads.
+
+        turn: that will answer it; 0 numbers no turns
+        chosen: other items in place of those of the session
+        """
+        return _Reading(instructions, self._entries if chosen is None else list(chosen), turn).conversation
+
+    def ended(self) -> list[ConversationMessage]:
+        """The messages of all turns that have ended, each with the number of its turn."""
+        turns = {share.turn for share in self._shares() if share.is_collected}
+        return [one for one in _Reading("", self._entries, max(turns, default=0) + 1).messages if one.turn in turns]
 
     def _shares(self) -> list[Share]:
         return [one for one in self._entries if isinstance(one, Share)]
@@ -202,11 +212,22 @@ def _without_sound(part: TextPart | AudioPart, *, must: bool) -> TextPart | Audi
     return part
 
 
+def _turns(entries: list[Item | Share], turn: int) -> list[int]:
+    """The turn to which each entry belongs, that which answers it, and `turn` at the end."""
+    found = [turn]
+    for entry in reversed(entries):
+        number = entry.turn if isinstance(entry, Share) else 0
+        found.append((number or found[-1]) if turn else 0)
+    return found[::-1]
+
+
 class _Reading:
     """Makes a valid conversation of any list of items: each call has one output, before anything else is said."""
 
-    def __init__(self, instructions: str, entries: list[Item | Share]) -> None:
+    def __init__(self, instructions: str, entries: list[Item | Share], turn: int) -> None:
         self.conversation = Conversation()
+        turns = _turns(entries, turn)
+        self._turn = self._next = 0
         if instructions.strip():
             self.conversation.add("system", instructions)
         self._outputs = {one.call_id: one for one in entries if isinstance(one, FunctionOutput)}
@@ -214,14 +235,17 @@ class _Reading:
         self._calls: list[tuple[FunctionCall, ToolCall]] = []
         self._ids: set[str] = set()
         owned = {item_id for one in entries if isinstance(one, Share) for item_id in one.item_ids}
-        for entry in entries:
+        for position, entry in enumerate(entries):
+            self._turn, self._next = turns[position], turns[position + 1]
             if isinstance(entry, Share):
                 self._share(entry)
             elif entry.id not in owned:
                 self._item(entry)
+        self._turn = turns[-1]
         self._flush()
+        self.messages = list(self.conversation)
         if self.conversation.last_user is None:
-            self.conversation.add("user", instructions.strip() or NOTHING_SAID)
+            self.conversation.add("user", instructions.strip() or NOTHING_SAID, turn=turns[-1])
 
     def _item(self, item: Item) -> None:
         match item:
@@ -231,10 +255,10 @@ class _Reading:
             case Message(role="assistant", said=str(said)):
                 self._flush()
                 if said.strip():
-                    self.conversation.add("assistant", SpeechPart(said.strip()))
+                    self.conversation.add("assistant", SpeechPart(said.strip()), turn=self._turn)
             case Message(role=role, parts=parts) if parts:
                 self._flush()
-                self.conversation.add(role, *parts)
+                self.conversation.add(role, *parts, turn=self._turn)
             case FunctionCall(call_id=call_id, name=name, arguments=arguments):
                 self._flush_users()
                 values, _ = read_arguments(arguments)
@@ -255,19 +279,22 @@ class _Reading:
             if not said:
                 continue
             own = {call.id: self._own(call) for call in calls}
-            self.conversation.add("assistant", *(own[p.id] if isinstance(p, ToolCall) else p for p in said))
-            answers = []
+            shown = (own[part.id] if isinstance(part, ToolCall) else part for part in said)
+            self.conversation.add("assistant", *shown, turn=self._turn)
+            found, answers = [], []  # by the turn itself, and later
             for call in calls:
                 given = self._outputs.get(wire.get(call.id, ""))
                 known = outputs.get(call.id)
                 if given is not None:
                     answers.append(ToolOutput(own[call.id].id, call.name, given.output))
                 elif known is not None:
-                    answers.append(replace(known, call_id=own[call.id].id))
+                    found.append(replace(known, call_id=own[call.id].id) if own[call.id] is not call else known)
                 else:
                     answers.append(without_result(own[call.id]))
+            if found:
+                self.conversation.add("tool", *found, turn=self._turn)
             if answers:
-                self.conversation.add("tool", *answers)
+                self.conversation.add("tool", *answers, turn=self._next)
 
     def _flush(self) -> None:
         self._flush_users()
@@ -285,19 +312,19 @@ class _Reading:
             else:
                 joined.append(part)
         if joined:
-            self.conversation.add("user", *joined)
+            self.conversation.add("user", *joined, turn=self._turn)
 
     def _flush_calls(self) -> None:
         calls, self._calls = self._calls, []
         if not calls:
             return
         own = [self._own(call) for _, call in calls]
-        self.conversation.add("assistant", *own)
+        self.conversation.add("assistant", *own, turn=self._turn)
         answers = []
         for (item, _), call in zip(calls, own, strict=True):
             given = self._outputs.get(item.call_id)
             answers.append(without_result(call) if given is None else ToolOutput(call.id, call.name, given.output))
-        self.conversation.add("tool", *answers)
+        self.conversation.add("tool", *answers, turn=self._turn)
 
     def _own(self, call: ToolCall) -> ToolCall:
         """The call with an id that no other one has."""

@@ -39,11 +39,16 @@ def make_response(context: Context, request: Request, voice: Voice | None, histo
     return response
 
 
-def make_answering(context: Context, request: Request, voice: Voice | None) -> Answering:
-    """What the agent answers. voice: for this answer alone; None is the session's"""
+def make_answering(context: Context, request: Request, voice: Voice | None, *, turn: int = 0) -> Answering:
+    """What the agent answers.
+
+    voice: for this answer alone; None is the session's
+    turn: its number in the conversation; 0 for a response beside the conversation
+    """
     instructions = context.state.instructions(request.instructions or context.settings.instructions)
     chosen = None if request.items is None else list(request.items)
+    conversation = context.history.conversation(instructions, turn=turn, chosen=chosen)
     return Answering(
-        conversation=context.history.conversation(instructions, chosen), setup=request.setup(context.setup),
+        conversation=conversation, setup=request.setup(context.setup),
         options=request.options(context.setup), voice=voice,
     )  # fmt: skip

@@ -26,6 +26,7 @@ class Response:
     has_sound: whether it is spoken
     settings: what the response object shows besides: metadata, conversation_id, voice and so on
     turn: its number in the live session; None until it begins
+    given: number of messages of that turn which it answers
     wanted: whether more of its sound is wanted, asked between two deltas
     released: called when its last event was sent
     facts: of our own, shown in the response object
@@ -43,6 +44,7 @@ class Response:
     ) -> None:
         self.id = new_id("resp")
         self.turn: int | None = None
+        self.given = 0
         self.share = Share()
         self.playout = Playout()
         self.has_sound = has_sound

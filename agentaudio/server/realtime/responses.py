@@ -234,11 +234,14 @@ class Responses:
         if response.is_over:
             return None
         try:
-            answering = make_answering(self._context, request, voice)
+            turn = self._live.turns_before + number
+            answering = make_answering(self._context, request, voice, turn=turn)
         except Exception as error:
             self._fail(response, error)
             return None
-        response.turn = number
+        response.turn, response.share.turn = number, turn
+        response.given = len(answering.conversation.of_turn(turn))
+        self._live.correct(self._history.ended())
         self._uncollected.append(response)
         self._unseen = False
         return answering
@@ -282,4 +285,4 @@ class Responses:
             if turn is None or response.turn == turn:
                 assert response.turn is not None
                 self._uncollected.remove(response)
-                response.share.collect(self._live.conversation.of_turn(response.turn))
+                response.share.collect(self._live.conversation.of_turn(response.share.turn)[response.given :])

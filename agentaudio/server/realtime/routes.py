@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import APIRouter, Body
@@ -19,6 +20,7 @@ from agentaudio.server.realtime.session import RealtimeSession
 from agentaudio.server.realtime.session_object import SessionObject
 from agentaudio.server.realtime.voices import find_voice
 from agentaudio.server.state import RequestCaller, ServerState, State, server_state
+from agentaudio.session import Session
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -40,10 +42,12 @@ async def realtime(socket: WebSocket) -> None:
         if state.drain.begun:
             raise ApiError(503, "the server is stopping; connect again")
         state.limits.take_request(caller)
+        connection = _Connection(state, caller, socket)
         with state.limits.session(caller):
             offered = [name.strip() for name in socket.headers.get("sec-websocket-protocol", "").split(",")]
-            await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-            await _Connection(state, caller, socket).run()
+            async with connection.session() as session:
+                await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+                await connection.run(session)
     except ApiError as error:
         await _refuse(socket, error)
 
@@ -78,9 +82,27 @@ class _Connection:
         self._state, self._caller, self._socket = state, caller, socket
         self._out = Outgoing(beta="realtime=v1" in socket.headers.get("openai-beta", ""))
 
-    async def run(self) -> None:
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Session | None, None]:
+        """The stored session that the client names; None for a new one. Raises ApiError."""
+        self._name = self._socket.query_params.get("session_id")
+        if self._name is None:
+            yield None
+        elif self._state.sessions is None:
+            raise ApiError(
+                400, "this server stores no sessions; leave out session_id, or start it with --store FILE",
+                code="sessions_not_stored", param="session_id",
+            )  # fmt: skip
+        else:
+            async with self._state.sessions.session(self._caller, self._name, self._out) as session:
+                yield session
+
+    async def run(self, agent_session: Session | None) -> None:
         asked = self._socket.query_params.get("agentaudio", "") or self._socket.headers.get("x-agentaudio", "")
-        session = RealtimeSession(self._state, self._caller, self._out, wants_events=asked not in ("", "0"))
+        session = RealtimeSession(
+            self._state, self._caller, self._out, session=agent_session, name=self._name,
+            wants_events=asked not in ("", "0"),
+        )  # fmt: skip
         writing = asyncio.create_task(self._write(), name="agentaudio-realtime-write")
         try:
             async with session:

@@ -29,10 +29,12 @@ from agentaudio.server.realtime.outgoing import Outgoing
 from agentaudio.server.realtime.reading import event_id, read_event
 from agentaudio.server.realtime.refusal import Refusal, wrong_type
 from agentaudio.server.realtime.responses import Responses
+from agentaudio.server.realtime.resuming import resume
 from agentaudio.server.realtime.session_object import SessionObject
 from agentaudio.server.realtime.user_sound import UserSound
 from agentaudio.server.realtime.voices import shown
 from agentaudio.server.state import ServerState
+from agentaudio.session import Session
 from agentaudio.sound.audio import Audio
 
 log = logging.getLogger(__name__)
@@ -56,17 +58,27 @@ class RealtimeSession:
 
     caller: whose budget it uses; its client secret may hold settings
     out: takes the server events
+    session: of the agent, such as a stored one, with whose conversation it goes on; None for a new one
+    name: of a stored session; None for one that ends with its connection
     given: settings that came with the connection, which follow those of the client secret
     wants_events: whether the client asked for events of our own when it connected
     """
 
     def __init__(
-        self, state: ServerState, caller: Caller, out: Outgoing, *, given: Mapping[str, Any] | None = None,
+        self,
+        state: ServerState,
+        caller: Caller,
+        out: Outgoing,
+        *,
+        session: Session | None = None,
+        name: str | None = None,
+        given: Mapping[str, Any] | None = None,
         wants_events: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._state, self._caller, self._out = state, caller, out
+        self._agent_session = session or state.agent.session(plays=False)
         self._settings = SessionObject(
-            new_id("sess"), state.agent.setup.model.name, longest_text=state.settings.text_chars
+            name or new_id("sess"), state.agent.setup.model.name, longest_text=state.settings.text_chars
         )
         for settings in (caller.session, given):
             if settings:
@@ -77,7 +89,8 @@ class RealtimeSession:
 
     async def __aenter__(self) -> Self:
         agent = self._state.agent
-        session = agent.session(plays=False)
+        session = self._agent_session
+        resumed = resume(self.history, session.conversation)
         session.setup = await self._state.setup(self._caller)
         live_settings = LiveSettings(
             ears=ears_for(agent), turn_taking=None, plays=False, answers=False, echo_guard=False,
@@ -96,6 +109,8 @@ class RealtimeSession:
         if any(tool.background for tool in agent.tools.values()):
             context.start(self._watch_news(), "news")
         context.post("session.created", session=self._session())
+        for before, item in zip([None, *resumed], resumed, strict=False):
+            self._out.announce(item, None if before is None else before.id)
         if refused is not None:
             self._out.post(refused.event(None))
         return self
@@ -135,8 +150,10 @@ class RealtimeSession:
             self._out.post(refusal.event(None))
 
     async def _begin_in_voice(self) -> Refusal | None:
-        """Speak in the voice that came with a client secret. Returns why it cannot be used."""
+        """Speak in the voice that came with a client secret, or as before. Returns why it cannot be used."""
         if self._settings.voice == "default":
+            if self.live.voice is not None:  # of a stored session
+                self._settings.show_voice(self.live.voice.id)
             return None
         try:
             await self._change_voice(self._settings)
@@ -246,6 +263,7 @@ class RealtimeSession:
     def _delete(self, item_id: str) -> None:
         self.responses.let_go(item_id)
         self.history.delete(item_id)
+        self.live.correct(self.history.ended())
         self._context.post("conversation.item.deleted", item_id=item_id)
 
     async def _truncate(self, event: Mapping[str, Any]) -> None:
@@ -256,6 +274,7 @@ class RealtimeSession:
         self.responses.let_go(item_id)
         self.responses.stop_sound_of(item_id)
         heard_ms = round(1000 * self.history.cut(item, end_ms / 1000))
+        self.live.correct(self.history.ended())
         self._context.post("conversation.item.truncated", item_id=item_id, content_index=index, audio_end_ms=heard_ms)
 
     def _retrieve(self, item_id: str) -> None:

@@ -103,13 +103,20 @@ class Share:
 
     spoken: its messages, in order
     calls: its calls that the client runs, by the id of the item
+    turn: its number in the conversation; 0 until it begins
     """
 
     def __init__(self) -> None:
+        self.turn = 0
         self.spoken: list[Spoken] = []
         self.calls: dict[str, tuple[items.FunctionCall, ToolCall]] = {}
         self._kept: Kept | None = None
         self._deleted_calls: set[str] = set()
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether its turn has ended, so that all its messages are known."""
+        return self._kept is not None
 
     @property
     def item_ids(self) -> set[str]:
