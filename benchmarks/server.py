@@ -1,0 +1,291 @@
+"""What the server costs: time to the first sound, many live sessions, and how soon an interruption is heard.
+
+    PYTHONPATH=tests:. python benchmarks/server.py [--sessions 50] [--seconds 20] [--json FILE]
+
+A real `agentaudio serve` process with a scripted model that answers at once; the clients are in this process, so both
+have a core. All times are those of a client at the socket.
+
+- added to the first sound: a written turn over the Realtime WebSocket, less the same turn of the bare agent, medians
+- age of a frame: from the moment it is due until the server has taken it and all before it. Each tenth frame is
+  followed by an event that the server answers, and the way back is counted too.
+- lost: seconds of sound that clients sent and the server did not count, and answers with less sound than was made
+- interruption: from the first voiced frame until the server says `speech_started`, and until the last sound that
+  arrives of the answer; the model's answer goes on for minutes
+- memory of the server: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import random
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+from report import machine, publish
+from support.server import KEY, Process, server_process
+from websockets.asyncio.client import ClientConnection, connect
+
+from agentaudio import Agent, Audio
+from agentaudio.demo.run import questions_folder
+from agentaudio.model.scripted import Scripted
+
+RATE = 24_000
+FRAME_MS = 20
+SEED = 7
+TURNS, INTERRUPTIONS = 100, 20
+ASKED_EVERY = 10
+QUESTIONS = ("great-wall", "time-in-tokyo", "call-my-mother")
+ANSWER = "It is nine o'clock in Tokyo."
+ENDLESS = "word " * 2_000
+Event = dict[str, Any]
+
+
+@cache
+def frames_of(name: str) -> tuple[str, ...]:
+    """A question with a pause before and after it, in base64, by frames."""
+    sound = Audio.load(questions_folder() / f"{name}.flac").resample(RATE).samples
+    whole = np.concatenate([np.zeros(RATE // 2, np.float32), sound, np.zeros(4 * RATE, np.float32)])
+    whole += 3e-4 * np.random.default_rng(len(sound)).standard_normal(len(whole)).astype(np.float32)
+    frames = Audio(np.clip(whole, -1, 1), RATE).chunks(FRAME_MS)
+    return tuple(base64.b64encode(frame.to_pcm16()).decode() for frame in frames)
+
+
+class Client:
+    """One connection. `came` holds each event with the time of its arrival."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self.came: asyncio.Queue[tuple[float, Event]] = asyncio.Queue()
+
+    async def read(self) -> None:
+        async for text in self._socket:
+            self.came.put_nowait((time.perf_counter(), json.loads(text)))
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        await self._socket.send(json.dumps({"type": kind, **fields}))
+
+    async def until(self, kind: str) -> tuple[float, Event]:
+        async with asyncio.timeout(60):
+            while True:
+                at_s, event = await self.came.get()
+                if event["type"] == kind:
+                    return at_s, event
+
+    async def ask_in_writing(self) -> float:
+        """Ask for an answer; returns the seconds until its first sound."""
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "What time is it?"}]}
+        await self.send("conversation.item.create", item=item)
+        began_s = time.perf_counter()
+        await self.send("response.create")
+        first_s, _ = await self.until("response.output_audio.delta")
+        await self.until("response.done")
+        return first_s - began_s
+
+
+@asynccontextmanager
+async def client_of(server: Process) -> AsyncGenerator[Client, None]:
+    url = f"ws://127.0.0.1:{server.port}/v1/realtime"
+    async with connect(url, additional_headers={"authorization": f"Bearer {KEY}"}, max_size=None) as socket:
+        client = Client(socket)
+        reading = asyncio.create_task(client.read())
+        await client.until("session.created")
+        yield client
+        reading.cancel()
+
+
+async def added_to_first_sound(server: Process) -> dict[str, Any]:
+    agent = Agent(Scripted([ANSWER], loop=True))
+    bare, served = list[float](), list[float]()
+    async with client_of(server) as client:
+        for turn in range(TURNS + 5):
+            session = agent.session(plays=False)
+            began_s = time.perf_counter()
+            async for event in session.stream("What time is it?"):
+                if event.type == "audio.delta":
+                    bare.append(time.perf_counter() - began_s)
+                    break
+            spent_s = await client.ask_in_writing()
+            if turn >= 5:
+                served.append(spent_s)
+    return {
+        "first_sound_bare_ms_p50": milliseconds(bare, 50),
+        "first_sound_served_ms_p50": milliseconds(served, 50),
+        "first_sound_added_ms_p50": round(milliseconds(served, 50) - milliseconds(bare, 50), 2),
+    }
+
+
+async def interruptions(server: Process) -> dict[str, Any]:
+    """Interrupt a long answer with a question."""
+    noticed, silent = list[float](), list[float]()
+    for number in range(INTERRUPTIONS):
+        frames = frames_of(QUESTIONS[number % len(QUESTIONS)])
+        # The first frame that is louder than the room by much.
+        levels = [np.abs(np.frombuffer(base64.b64decode(frame), "<i2").astype(float)).mean() for frame in frames]
+        voiced = next(place for place, level in enumerate(levels) if level > 300)
+        async with client_of(server) as client:
+            await client.send("conversation.item.create", item=_text("Go on."))
+            await client.send("response.create")
+            await client.until("response.output_audio.delta")
+            began_s, voiced_s = time.perf_counter(), 0.0
+            started_s, last_s = 0.0, 0.0
+            for place, frame in enumerate(frames):
+                await asyncio.sleep(max(0.0, began_s + place * FRAME_MS / 1000 - time.perf_counter()))
+                if place == voiced:
+                    voiced_s = time.perf_counter()
+                await client.send("input_audio_buffer.append", audio=frame)
+                while not client.came.empty():
+                    at_s, event = client.came.get_nowait()
+                    if event["type"] == "input_audio_buffer.speech_started" and voiced_s:
+                        started_s = at_s
+                    elif event["type"] == "response.output_audio.delta":
+                        last_s = at_s
+                if started_s and time.perf_counter() > started_s + 0.5:
+                    break
+        if started_s:
+            noticed.append(started_s - voiced_s)
+            silent.append(max(0.0, max(last_s, started_s) - voiced_s))
+    return {
+        "interruptions_noticed": f"{len(noticed)} of {INTERRUPTIONS}",
+        "voice_to_speech_started_ms_p50": milliseconds(noticed, 50),
+        "voice_to_speech_started_ms_p95": milliseconds(noticed, 95),
+        "voice_to_silence_ms_p50": milliseconds(silent, 50),
+        "voice_to_silence_ms_p95": milliseconds(silent, 95),
+        "speech_started_to_silence_ms_p95": milliseconds([b - a for a, b in zip(noticed, silent, strict=True)], 95),
+    }
+
+
+class Talk:
+    """One user of many, who asks again and again."""
+
+    def __init__(self, number: int) -> None:
+        self._rng = random.Random(SEED + number)
+        self.ages: list[float] = []
+        self.sent_s = self.sound_s = 0.0
+        self.answers = self.short_answers = 0
+
+    async def run(self, server: Process, until_s: float) -> None:
+        async with client_of(server) as client:
+            reading = asyncio.create_task(self._follow(client))
+            due, place, question = time.perf_counter() + self._rng.uniform(0, 1), 0, 0
+            frames = frames_of(self._rng.choice(QUESTIONS))
+            number = 0
+            while due < until_s:
+                due += FRAME_MS / 1000
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                await client.send("input_audio_buffer.append", audio=frames[place])
+                self.sent_s += FRAME_MS / 1000
+                number += 1
+                if number % ASKED_EVERY == 0:  # an answer shows that all before it was taken
+                    await client.send("conversation.item.retrieve", event_id=f"{due}", item_id="none")
+                place += 1
+                if place == len(frames):
+                    question, place = question + 1, 0
+                    frames = frames_of(QUESTIONS[question % len(QUESTIONS)])
+            await asyncio.sleep(1)
+            reading.cancel()
+
+    async def _follow(self, client: Client) -> None:
+        sound_s = 0.0
+        while True:
+            at_s, event = await client.came.get()
+            if event["type"] == "error" and event["error"]["event_id"]:
+                self.ages.append(at_s - float(event["error"]["event_id"]))
+            elif event["type"] == "response.output_audio.delta":
+                sound_s += len(event["delta"]) * 3 / 4 / (2 * RATE)
+            elif event["type"] == "response.done":
+                whole = event["response"]["status"] == "completed"
+                self.answers += whole
+                self.short_answers += whole and sound_s < 0.3 * len(ANSWER.split()) - 0.05
+                self.sound_s += sound_s
+                sound_s = 0.0
+
+
+async def crowd(server: Process, sessions: int, seconds: float) -> dict[str, Any]:
+    """Many sessions for a while."""
+    for name in QUESTIONS:
+        frames_of(name)
+    talks = [Talk(number) for number in range(sessions)]
+    heard_before_s = sound_in_s(server)
+    began_s, cpu_s = time.perf_counter(), cpu_of(server)
+    users = [asyncio.create_task(talk.run(server, began_s + seconds)) for talk in talks]
+    memory = list[float]()
+    while time.perf_counter() < began_s + seconds:
+        await asyncio.sleep(min(1.0, seconds / 20))
+        memory.append(resident_mb(server))
+    spent_s = time.perf_counter() - began_s
+    cpu_s = cpu_of(server) - cpu_s
+    await asyncio.gather(*users)
+    ages = [age for talk in talks for age in talk.ages]
+    sent_s = sum(talk.sent_s for talk in talks)
+    return {
+        "sessions": sessions,
+        "seconds": seconds,
+        "frame_age_ms_p50": milliseconds(ages, 50),
+        "frame_age_ms_p99": milliseconds(ages, 99),
+        "frame_age_ms_max": milliseconds(ages, 100),
+        "sound_lost_s": round(sent_s - (sound_in_s(server) - heard_before_s), 2),
+        "answers": sum(talk.answers for talk in talks),
+        "answers_with_lost_sound": sum(talk.short_answers for talk in talks),
+        "server_cpu_ms_per_session_second": round(1000 * cpu_s / (sessions * spent_s), 1),
+        "server_memory_mb_after_a_fifth": memory[len(memory) // 5],
+        "server_memory_mb_at_the_end": memory[-1],
+    }
+
+
+def _text(text: str) -> Event:
+    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+
+
+def milliseconds(seconds: Sequence[float], percent: float) -> float:
+    return round(1000 * float(np.percentile(seconds, percent)), 2) if seconds else float("nan")
+
+
+def sound_in_s(server: Process) -> float:
+    """Seconds of sound that the server has taken, as it counts them."""
+    text = httpx2.get(f"{server.url}/metrics", headers={"authorization": f"Bearer {KEY}"}).text
+    lines = [line for line in text.splitlines() if line.startswith("agentaudio_sound") and 'direction="in"' in line]
+    return sum(float(line.split()[-1]) for line in lines if "_created" not in line)
+
+
+def resident_mb(server: Process) -> float:
+    lines = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8").splitlines()
+    return round(int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024, 1)
+
+
+def cpu_of(server: Process) -> float:
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sessions", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--json", metavar="FILE")
+    arguments = parser.parse_args()
+    figures: dict[str, Any] = {}
+    limits = ("--limit", "requests_per_minute=100000", "--limit", "sound_s_per_minute=1000000")
+    with tempfile.TemporaryDirectory() as folder:
+        short, endless = Path(folder) / "short.json", Path(folder) / "endless.json"
+        short.write_text(json.dumps([ANSWER] * 300), encoding="utf-8")
+        endless.write_text(json.dumps([ENDLESS]), encoding="utf-8")
+        with server_process("--model", f"scripted:{short}", *limits) as server:
+            figures |= asyncio.run(added_to_first_sound(server))
+            figures |= asyncio.run(crowd(server, arguments.sessions, arguments.seconds))
+        with server_process("--model", f"scripted:{endless}", *limits) as server:
+            figures |= asyncio.run(interruptions(server))
+    publish("server", figures | machine(), arguments.json)
+
+
+if __name__ == "__main__":
+    main()
