@@ -7,7 +7,8 @@ A run that was cut off goes on. Figures of models that are not run again are kep
 
 `scripted` says one sentence whatever it is asked. It shows what a suite lets pass that tests nothing.
 
-The times are those of the machine while it did this; live dialogues are played in real time.
+The times are those of the machine while it did this. Live dialogues are played in real time; on a machine that does
+other work, `--pace 0.2` plays them five times slower, so that the agent has the time that it would have alone.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from agentaudio.model.registry import load_model
 MODELS = ("embedded", "embedded-lite", "scripted")
 
 
-async def measure(model: str, work: Path) -> SuiteRun:
+async def measure(model: str, work: Path, pace: float) -> SuiteRun:
     """Run the suite with a model. Its result, page and sounds are left in a folder of `work`."""
     file, folder = load_suite("demo"), work / model
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,14 @@ async def measure(model: str, work: Path) -> SuiteRun:
             print(f"    {fault}", flush=True)
 
     run = await run_suite(
-        file, load_model(model), label=model, out=folder, sounds=UserSounds(file), done=done, progress=progress
+        file,
+        load_model(model),
+        label=model,
+        out=folder,
+        sounds=UserSounds(file),
+        done=done,
+        pace=pace,
+        progress=progress,
     )
     save_result(run, folder)
     save_page(run, folder, [], None)
@@ -81,17 +89,18 @@ def main() -> None:
     parser.add_argument("--model", action="append", choices=MODELS, help="may be repeated; all without it")
     parser.add_argument("--json", metavar="FILE", type=Path)
     parser.add_argument("--work", metavar="DIR", type=Path, default=Path(tempfile.gettempdir()) / "agentaudio-suite")
+    parser.add_argument("--pace", type=float, default=1.0, help="of live dialogues, above 0 and at most 1")
     given = parser.parse_args()
     before: dict[str, Any] = {}
     if given.json is not None and given.json.exists():
         before = json.loads(given.json.read_text("utf-8"))["models"]
     models, broken = dict(before), list[str]()
     for name in given.model or MODELS:
-        run = asyncio.run(measure(name, given.work))
+        run = asyncio.run(measure(name, given.work, given.pace))
         shares = passed_shares(run)
         old = before.get(name, {}).get("passed", {})
         broken += [f"{name}: {one}" for one, share in shares.items() if share == 0 and old.get(one) == 1]
-        models[name] = summary(run) | {"machine": machine(), "passed": shares}
+        models[name] = summary(run) | {"machine": machine(), "pace": given.pace, "passed": shares}
         if given.json is not None:
             ordered = {one: models[one] for one in MODELS if one in models}
             given.json.write_text(json.dumps({"models": ordered}, indent=1, ensure_ascii=False) + "\n", "utf-8")

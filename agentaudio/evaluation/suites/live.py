@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -68,8 +68,8 @@ class _Room:
     def _now_s(self) -> float:
         return self._ticks * FRAME_S
 
-    async def play(self) -> None:
-        """Play the dialogue to its end."""
+    async def play(self, pace: float) -> None:
+        """Play the dialogue to its end. pace: seconds of the dialogue in one second"""
         reader = asyncio.create_task(self._read())
         clock = asyncio.get_running_loop().time
         start_s = clock()
@@ -78,7 +78,7 @@ class _Room:
                 await self._begin_what_is_due()
                 self._tick()
                 # After a delay of this program the frames that are late follow at once, as from a sound card.
-                await asyncio.sleep(max(0.0, start_s + self._now_s - clock()))
+                await asyncio.sleep(max(0.0, start_s + self._now_s / pace - clock()))
                 if reader.done():
                     reader.result()
         finally:
@@ -149,10 +149,14 @@ class _Room:
         return not set(wanted) <= set(results(self._live.conversation))
 
 
-async def play(agent: Agent, dialogue: Dialogue, inputs: Sequence[str | Audio], options: LiveOptions) -> list[Observed]:
+async def play(
+    agent: Agent, dialogue: Dialogue, inputs: Sequence[str | Audio], options: LiveOptions, pace: float = 1.0
+) -> list[Observed]:
     """Run a live dialogue.
 
     inputs: what the user types or says in each turn
+    pace: seconds of the dialogue in one second. Below 1, the agent has more time to think, as on a faster machine; then
+        no latencies are observed
 
     Returns what was observed in each turn. Turns after a failure of the session have its error.
     """
@@ -162,13 +166,15 @@ async def play(agent: Agent, dialogue: Dialogue, inputs: Sequence[str | Audio], 
     try:
         async with live:
             room = _Room(live, dialogue, inputs)
-            await room.play()
+            await room.play(pace)
     except Exception as failure:  # also what a strange model or tool raises: the other dialogues are run all the same
         error = shown_error(failure)
     begun = room.begun if room is not None else []
     observer = room.observer if room is not None else Observer()
     read, brought = evidence(live.conversation), results(live.conversation)
     seen = [_observed(one, observer, read, brought, error) for one in begun]
+    if pace != 1:
+        seen = [replace(one, stages={}) for one in seen]
     lost = Observed(None, error=error or "the dialogue ended before this turn")
     return seen + [lost] * (len(inputs) - len(seen))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,20 +15,17 @@ from agentaudio.agent import Agent
 from agentaudio.errors import OptionError, did_you_mean
 from agentaudio.evaluation.suites import live
 from agentaudio.evaluation.suites.checks import Judge, shown_call
+from agentaudio.evaluation.suites.conversing import converse
 from agentaudio.evaluation.suites.load import SuiteFile
-from agentaudio.evaluation.suites.observing import Observer, evidence, results, shown_error
-from agentaudio.evaluation.suites.record import DialogueRun, Observed, SuiteRun, TurnRecord
-from agentaudio.evaluation.suites.schema import AgentSetup, Dialogue, Suite, UserTurn
+from agentaudio.evaluation.suites.record import DialogueRun, Observed, SuiteRun, TurnRecord, Verdict
+from agentaudio.evaluation.suites.schema import AgentSetup, Dialogue, LiveOptions, Suite, UserTurn
 from agentaudio.evaluation.suites.sounds import UserSounds
 from agentaudio.model.parts import Recogniser
 from agentaudio.model.registry import load_recogniser
 from agentaudio.model.speech_lm import SpeechLM
-from agentaudio.session import Session
+from agentaudio.reply import Reply
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
-
-RESULT_WAIT_S = 30.0
-"""How long the result of a background tool is waited for."""
 
 Progress = Callable[[DialogueRun, int, int], object]
 """Called after each run of a dialogue, with the number of runs that are done, and of all."""
@@ -72,6 +69,7 @@ async def run_suite(
     repeats: int | None = None,
     only: Sequence[str] = (),
     done: Iterable[DialogueRun] = (),
+    pace: float = 1.0,
     progress: Progress | None = None,
 ) -> SuiteRun:
     """Run a suite with a model, which is closed at the end. Blocks no event loop; cancelling it stops the turn.
@@ -81,6 +79,7 @@ async def run_suite(
     repeats: None is the suite's
     only: ids or kinds of dialogues; empty for all
     done: runs that need not be run again
+    pace: of live dialogues, see `live.play`
 
     A dialogue that raises counts as failed, with the reason. Raises OptionError for an agent that cannot be made
     and an unknown dialogue, and what the synthesiser of the users' speech raises.
@@ -96,15 +95,14 @@ async def run_suite(
         ear = _Ear(suite.ear)
         ending.push_async_callback(ear.aclose)
         judge = Judge(clip=sounds.clip, encoder=EmbeddedSpeakerEncoder, transcribe=ear)
+        runner = _Runner(agent, judge, out, suite.live, pace)
         inputs = {one.id: [await sounds.user_input(one, turn) for turn in one.turns] for one in chosen}
         await sounds.aclose()
         await agent.warm_up()
         for number, (repeat, dialogue) in enumerate(wanted, 1):
             if (repeat, dialogue.id) in runs:
                 continue
-            run = runs[repeat, dialogue.id] = await _run(
-                agent, suite, dialogue, inputs[dialogue.id], repeat, judge, out
-            )
+            run = runs[repeat, dialogue.id] = await runner.run(dialogue, inputs[dialogue.id], repeat)
             if progress is not None:
                 progress(run, number, len(wanted))
     kept = tuple(runs[repeat, one.id] for repeat, one in wanted)
@@ -136,77 +134,42 @@ class _Ear:
             await self._recogniser.aclose()
 
 
-async def _run(
-    agent: Agent, suite: Suite, dialogue: Dialogue, inputs: Sequence[str | Audio], repeat: int, judge: Judge, out: Path
-) -> DialogueRun:
-    if dialogue.live:
-        seen = await live.play(agent, dialogue, inputs, suite.live)
-    else:
-        seen = [one async for one in _converse(agent, dialogue, inputs, repeat)]
-    turns = []
-    for number, (turn, given, one) in enumerate(zip(dialogue.turns, inputs, seen, strict=True), 1):
-        name = f"{dialogue.id}-{repeat}-{number}"
-        turns.append(await _judged(turn, given, one, judge, out, name))
-    return DialogueRun(dialogue.id, dialogue.kind, dialogue.language, repeat, tuple(turns))
+@dataclass(frozen=True)
+class _Runner:
+    """Runs dialogues with an agent, judges them, and keeps their sounds in the folder `out`."""
+
+    agent: Agent
+    judge: Judge
+    out: Path
+    live_options: LiveOptions
+    pace: float
+
+    async def run(self, dialogue: Dialogue, inputs: Sequence[str | Audio], repeat: int) -> DialogueRun:
+        if dialogue.live:
+            seen = await live.play(self.agent, dialogue, inputs, self.live_options, self.pace)
+        else:
+            seen = [one async for one in converse(self.agent, dialogue, inputs, seed=repeat)]
+        turns = []
+        for number, (turn, given, one) in enumerate(zip(dialogue.turns, inputs, seen, strict=True), 1):
+            verdicts = await self.judge.verdicts(turn.expect, one) if turn.expect is not None else ()
+            files = await asyncio.to_thread(self._save, given, one.reply, f"{dialogue.id}-{repeat}-{number}")
+            turns.append(_recorded(turn, one, verdicts, files))
+        return DialogueRun(dialogue.id, dialogue.kind, dialogue.language, repeat, tuple(turns))
+
+    def _save(self, given: str | Audio, reply: Reply | None, name: str) -> dict[str, str]:
+        """Write the user's and the agent's sound, where there is any."""
+        sounds = {"user": given if isinstance(given, Audio) else None, "agent": None if reply is None else reply.audio}
+        folder = self.out / "sounds"
+        folder.mkdir(parents=True, exist_ok=True)
+        return {
+            who: str(sound.save(folder / f"{name}-{who}.flac").relative_to(self.out))
+            for who, sound in sounds.items()
+            if sound is not None and len(sound)
+        }
 
 
-async def _converse(
-    agent: Agent, dialogue: Dialogue, inputs: Sequence[str | Audio], repeat: int
-) -> AsyncIterator[Observed]:
-    """The turns of a dialogue, one after the other, in one session."""
-    session = agent.session(plays=False)
-    options = agent.setup.options
-    if "seed" in agent.model.capabilities.options:
-        options = replace(options, seed=repeat)
-    session.setup = replace(session.setup, options=options)
-    observer = Observer(session.voice)
-    for turn, given in zip(dialogue.turns, inputs, strict=True):
-        numbers: list[int] = []
-        error = await _one_turn(session, given, observer, numbers)
-        wanted = set(turn.expect.result_of or ()) if turn.expect is not None else set()
-        if error is None and not wanted <= set(results(session.conversation)):
-            error = await _bring_in(session, observer, numbers)
-        yield Observed(
-            observer.reply(numbers),
-            stages=observer.stages(numbers),
-            evidence=evidence(session.conversation),
-            results=results(session.conversation),
-            error=error,
-        )
-
-
-async def _one_turn(session: Session, given: str | Audio | None, observer: Observer, numbers: list[int]) -> str | None:
-    """Run a turn, and note its number. Returns why it failed."""
-    try:
-        async for event in session.stream(given):
-            observer.take(event)
-            if event.turn not in numbers:
-                numbers.append(event.turn)
-    except Exception as error:  # also what a strange model or tool raises: the other dialogues are run all the same
-        return shown_error(error)
-    return None
-
-
-async def _bring_in(session: Session, observer: Observer, numbers: list[int]) -> str | None:
-    """Wait for the result of a background tool, and let the agent answer it."""
-    loop = asyncio.get_running_loop()
-    until_s = loop.time() + RESULT_WAIT_S
-    while not session.has_news:
-        if loop.time() > until_s:
-            return None
-        await asyncio.sleep(0.05)
-    return await _one_turn(session, None, observer, numbers)
-
-
-async def _judged(turn: UserTurn, given: str | Audio, seen: Observed, judge: Judge, out: Path, name: str) -> TurnRecord:
-    verdicts = await judge.verdicts(turn.expect, seen) if turn.expect is not None else ()
-    reply, files = seen.reply, {}
-    if isinstance(given, Audio):
-        files["user"] = await asyncio.to_thread(_save, given, out, f"{name}-user")
-    if reply is not None and reply.audio is not None and len(reply.audio):
-        files["agent"] = await asyncio.to_thread(_save, reply.audio, out, f"{name}-agent")
-    if reply is None:
-        return TurnRecord(turn.shown, stages=seen.stages, verdicts=verdicts, error=seen.error, sounds=files)
+def _recorded(turn: UserTurn, seen: Observed, verdicts: tuple[Verdict, ...], files: dict[str, str]) -> TurnRecord:
+    reply = seen.reply or Reply("")
     return TurnRecord(
         turn.shown,
         heard=reply.heard or "",
@@ -219,8 +182,3 @@ async def _judged(turn: UserTurn, given: str | Audio, seen: Observed, judge: Jud
         error=seen.error,
         sounds=files,
     )
-
-
-def _save(sound: Audio, out: Path, name: str) -> str:
-    (out / "sounds").mkdir(parents=True, exist_ok=True)
-    return str(sound.save(out / "sounds" / f"{name}.flac").relative_to(out))
