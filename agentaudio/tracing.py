@@ -321,8 +321,8 @@ def _used(usage: Mapping[str, float]) -> dict[str, Any]:
 
 def _latency(ledger: LatencyLedger, number: int) -> dict[str, Any]:
     """The times of a turn, as the latency ledger has them."""
-    stages = next((turn.stages for turn in ledger.turns if turn.turn == number), {})
-    return {f"agentaudio.latency.{stage}_s": seconds for stage, seconds in stages.items()}
+    times = next((turn.stages | turn.parts for turn in ledger.turns if turn.turn == number), {})
+    return {f"agentaudio.latency.{name}_s": seconds for name, seconds in times.items()}
 
 
 def _sound_s(reply: Reply) -> float:

@@ -27,6 +27,8 @@ class TurnLatency:
     stages: by the names of STAGES. They count from the end of the user's speech where that is known, as in live
         sessions, else from the beginning of the turn
     tools: seconds of the calls of each tool
+    parts: seconds of "prefill", from the beginning of the first generation that says something, or from the user's
+        words when it hears them, until its first word; and of "retrieval", by tools that found passages or a voice
     stop: as in Reply
     """
 
@@ -35,6 +37,7 @@ class TurnLatency:
     stages: dict[str, float] = field(default_factory=dict)
     tools: dict[str, float] = field(default_factory=dict)
     stop: str = ""
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 class LatencyLedger:
@@ -51,6 +54,7 @@ class LatencyLedger:
         self._offset_s: dict[int, float] = {}  # from the end of speech to the beginning of the turn
         self._ended_s: dict[int, float] = {}  # end of speech, on the clock of the microphone
         self._decided: tuple[float, float] | None = None
+        self._reads_s: float | None = None  # since when the model reads what it is going to answer
         self.turns: list[TurnLatency] = []
 
     def take(self, event: BaseEvent) -> None:
@@ -60,10 +64,17 @@ class LatencyLedger:
                 self._decided = end_s, at_s
             case events.TurnStarted(turn=number):
                 self._begin(number)
-            case events.SpeechHeard(final=True):
+            case events.StepStarted(at_s=at_s):
+                self._reads_s = at_s
+            case events.StepFinished():
+                self._reads_s = None
+            case events.SpeechHeard(final=True, at_s=at_s):
                 self._note(event, "heard")
-            case events.TextSpoken():
+                self._reads_s = None if self._reads_s is None else at_s
+            case events.TextSpoken(at_s=at_s):
                 self._note(event, "first_token")
+                if self._reads_s is not None and self.turns:
+                    self._of(event).parts.setdefault("prefill", at_s - self._reads_s)
             case events.AudioSpoken() if self.turns and "first_token" in self._of(event).stages:
                 self._note(event, "first_sound")
             case AgentStarted(turn=number, at_s=at_s) if number in self._ended_s:
@@ -71,6 +82,9 @@ class LatencyLedger:
             case events.ToolFinished(run=run) if self.turns:
                 tools = self._of(event).tools
                 tools[run.call.name] = tools.get(run.call.name, 0.0) + run.duration_s
+                if run.result.passages or run.result.voice is not None:
+                    parts = self._of(event).parts
+                    parts["retrieval"] = parts.get("retrieval", 0.0) + run.duration_s
             case events.TurnFinished(reply=reply) | events.TurnFailed(reply=reply):
                 self._note(event, "total")
                 self._of(event).stop = reply.stop
@@ -118,17 +132,19 @@ def read_ledger(path: str | os.PathLike[str]) -> list[TurnLatency]:
 
 
 def _turn(row: Any) -> TurnLatency:
-    stages, tools = ({str(k): float(v) for k, v in row[name].items()} for name in ("stages", "tools"))
-    if not all(map(math.isfinite, (*stages.values(), *tools.values()))):
+    found = row["stages"], row["tools"], row.get("parts", {})  # which the first ledgers did not have
+    stages, tools, parts = ({str(k): float(v) for k, v in one.items()} for one in found)
+    if not all(map(math.isfinite, (*stages.values(), *tools.values(), *parts.values()))):
         raise ValueError("not finite")
-    return TurnLatency(int(row["turn"]), str(row["model"]), stages, tools, str(row["stop"]))
+    return TurnLatency(int(row["turn"]), str(row["model"]), stages, tools, str(row["stop"]), parts)
 
 
 def percentiles(turns: Iterable[TurnLatency]) -> Mapping[str, tuple[int, float, float]]:
-    """Count, median and 95th percentile of each stage, and of each tool as "tool NAME", in seconds."""
+    """Count, median and 95th percentile of each stage, of each part, and of each tool as "tool NAME", in seconds."""
     values: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for turn in turns:
-        for name, seconds in [*turn.stages.items(), *((f"tool {name}", s) for name, s in turn.tools.items())]:
+        tools = ((f"tool {name}", seconds) for name, seconds in turn.tools.items())
+        for name, seconds in [*turn.stages.items(), *turn.parts.items(), *tools]:
             values.setdefault(name, []).append(seconds)
     return {name: (len(found), _at(found, 0.5), _at(found, 0.95)) for name, found in values.items() if found}
 

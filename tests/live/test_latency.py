@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.live_room import GivenWords, Room
 from support.sounds import tone
 
-from agentaudio import Agent, events, tool
+from agentaudio import Agent, Passage, ToolResult, events, tool
 from agentaudio.cli import main
 from agentaudio.demo.run import questions_folder
 from agentaudio.errors import OptionError
 from agentaudio.live.events import AgentStarted, TurnCommitted
 from agentaudio.live.latency import LatencyLedger, TurnLatency, percentiles, read_ledger
 from agentaudio.model.scripted import Scripted
+from agentaudio.model.speech_lm import TextDelta
 from agentaudio.reply import Reply
 from agentaudio.sound.audio import Audio
 
@@ -26,6 +29,7 @@ def test_times_count_from_the_end_of_speech() -> None:
     for event in (
         TurnCommitted(audio=tone(0.1), turn=0, at_s=10.5, text=None, start_s=8.0, end_s=10.0),
         events.TurnStarted(turn=1, at_s=0.0),
+        events.StepStarted(turn=1, at_s=0.1, step=1),
         events.SpeechHeard(turn=1, at_s=0.2, text="hi"),
         events.TextSpoken(turn=1, at_s=0.4, text="ho"),
         events.TextSpoken(turn=1, at_s=0.5, text="ho"),
@@ -39,6 +43,36 @@ def test_times_count_from_the_end_of_speech() -> None:
         {"decision": 0.5, "heard": 0.7, "first_token": 0.9, "first_sound": 1.2, "first_played": 1.3, "total": 1.4}
     )
     assert (turn.model, turn.stop) == ("m", "answered")
+    assert turn.parts == pytest.approx({"prefill": 0.2})
+
+
+async def test_what_is_retrieved_and_read_is_counted_apart() -> None:
+    @tool
+    async def find() -> ToolResult:
+        await asyncio.sleep(0.05)
+        return ToolResult("found", passages=(Passage("It is here.", "Places", "places.md"),))
+
+    @tool
+    async def other() -> str:
+        return "x"
+
+    def reads(*_: object) -> Any:
+        time.sleep(0.02)
+        yield TextDelta("Here.")
+
+    steps = {"calls": [{"name": "find"}, {"name": "other"}]}, reads
+    ledger = LatencyLedger()
+    async for event in Agent(Scripted(steps), tools=[find, other]).stream("go"):
+        ledger.take(event)
+    (turn,) = ledger.turns
+    assert turn.parts["retrieval"] == turn.tools["find"] >= 0.05
+    assert 0.02 <= turn.parts["prefill"] < turn.stages["first_token"] - 0.05
+
+
+def test_a_ledger_from_before_parts_were_counted_can_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.jsonl"
+    file.write_text('{"turn": 1, "model": "m", "stages": {"total": 2.0}, "tools": {}, "stop": "answered"}\n')
+    assert read_ledger(file) == [TurnLatency(1, "m", {"total": 2.0}, {}, "answered")]
 
 
 async def test_the_ledger_of_a_live_turn_has_every_stage_in_order(tmp_path: Path) -> None:
