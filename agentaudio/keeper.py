@@ -20,6 +20,7 @@ class TurnEnd:
     voices: ids of the voices in which the answer was heard
     error: message of the error of a failed turn
     usage, timings: as in Reply
+    used: what the session had used by then, by the names of UsageLimits; empty where these are not set
     """
 
     stop: StopReason
@@ -29,6 +30,7 @@ class TurnEnd:
     error: str | None = None
     usage: Mapping[str, float] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+    used: Mapping[str, float] = field(default_factory=dict)
 
 
 class Keeper(Protocol):
@@ -37,6 +39,10 @@ class Keeper(Protocol):
     @property
     def ended(self) -> int:
         """Number of the last turn that has ended; 0 before the first."""
+
+    @property
+    def used(self) -> Mapping[str, float]:
+        """What the session had used when its last stored turn ended, as in TurnEnd."""
 
     def keep(self, number: int, messages: Sequence[Message], end: TurnEnd | None) -> None:
         """Take a turn that has ended, or was corrected since; returns at once.

@@ -352,6 +352,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
             error=None if error is None else str(error),
             usage={} if reply is None else reply.usage,
             timings={} if reply is None else reply.timings,
+            used=dict(self._state.used),
         )
 
     async def _saved(self, end: TurnFinished | TurnFailed) -> Event | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.models import calls, scripted
 
-from agentaudio import Agent, Limits, UsageLimits, external_tool, tool
+from agentaudio import Agent, Limits, SqliteStore, UsageLimits, external_tool, tool
 from agentaudio.errors import OptionError
 from agentaudio.model.speech_lm import End, TextDelta
 
@@ -103,3 +104,14 @@ def test_wrong_limits_are_refused(wrong: dict[str, Any]) -> None:
         UsageLimits(**wrong)
     with pytest.raises(OptionError, match="Limits.session is 3; give UsageLimits"):
         Limits(session=3)  # type: ignore[arg-type]
+
+
+async def test_a_stored_session_goes_on_counting_when_it_is_resumed(tmp_path: Path) -> None:
+    limited = agent("Yes.", "Yes.", "Yes.", session=UsageLimits(requests=2))
+    async with SqliteStore(tmp_path / "talks.sqlite3") as store:
+        for stop in "answered", "answered", "usage_limit":
+            session = await store.session(limited, "ana")
+            assert (await session.run("go")).stop == stop
+            await store.leave("ana")
+        session = await store.session(agent("Yes.", "Yes.", "Yes."), "ana")
+        assert (await session.run("go")).stop == "answered"

@@ -140,11 +140,10 @@ class PostgresRecords:
         key = session, turn.number
         here = "session = %s AND number = %s"
         if isinstance(turn, TurnRow):
-            counts = json.dumps([dict(turn.usage), dict(turn.timings)])
             db.execute(f"DELETE FROM agentaudio.turns WHERE {here}", key)
             db.execute(
                 "INSERT INTO agentaudio.turns VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                (*key, turn.at, turn.stop, turn.model, turn.voice, turn.error, counts, turn.messages),
+                (*key, turn.at, turn.stop, turn.model, turn.voice, turn.error, turn.counts(), turn.messages),
             )
             for voice in turn.voices:
                 db.execute("INSERT INTO agentaudio.voices VALUES (%s, %s, %s)", (voice, *key))

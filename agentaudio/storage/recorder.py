@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -52,6 +52,7 @@ class Recorder:
     writing: runs one job after the other
     hold: of the session; released by `close`, or when the session is no longer used
     ended: number of the last turn that is stored
+    used: as in Keeper
     recent: as in Keeper
     what: the session, for messages
     """
@@ -64,11 +65,12 @@ class Recorder:
         hold: Hold,
         *,
         ended: int,
+        used: Mapping[str, float],
         recent: int | None,
         what: str,
     ) -> None:
         self._save, self._lighten, self._writing, self._hold, self._what = save, lighten, writing, hold, what
-        self.recent = recent
+        self.recent, self.used = recent, used
         self._lock = threading.Lock()
         self._ended = self._written = ended
         self._latest: dict[int, Taken] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,7 +16,7 @@ class TurnRow:
 
     number: in its session, from 1
     at: when it ended, UTC, ISO 8601
-    stop, model, voice, voices, error, usage, timings: as in TurnEnd
+    stop, model, voice, voices, error, usage, timings, used: as in TurnEnd
     messages: JSON list, in the format of agentaudio.wire
     sounds: names of the sound files that the messages name
     """
@@ -31,6 +32,11 @@ class TurnRow:
     error: str | None = None
     usage: Mapping[str, float] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+    used: Mapping[str, float] = field(default_factory=dict)
+
+    def counts(self) -> str:
+        """The JSON list of usage, timings and, where it is known, what the session has used."""
+        return json.dumps([dict(self.usage), dict(self.timings), *([dict(self.used)] if self.used else [])])
 
 
 @dataclass(frozen=True, slots=True)

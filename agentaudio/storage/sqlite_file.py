@@ -17,8 +17,8 @@ FORMAT = 1
 APPLICATION = 0x61675353
 """SQLite's application_id ("agSS"), which distinguishes a store from other SQLite files."""
 
-# `counts` is a JSON list of usage and timings. `discarded` lists sound files that turns no longer name, until they are
-# deleted. Cascades fire the trigger, too.
+# `counts` is a JSON list of usage, timings and what the session has used. `discarded` lists sound files that turns no
+# longer name, until they are deleted. Cascades fire the trigger, too.
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {FORMAT};

@@ -104,11 +104,10 @@ class SqliteRecords:
     def _write_turn(self, db: sqlite3.Connection, session: int, turn: TurnRow | Correction) -> None:
         key = session, turn.number
         if isinstance(turn, TurnRow):
-            counts = json.dumps([dict(turn.usage), dict(turn.timings)])
             db.execute("DELETE FROM turns WHERE session = ? AND number = ?", key)
             db.execute(
                 "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key, turn.at, turn.stop, turn.model, turn.voice, turn.error, counts, turn.messages),
+                (*key, turn.at, turn.stop, turn.model, turn.voice, turn.error, turn.counts(), turn.messages),
             )
             db.executemany("INSERT INTO voices VALUES (?, ?, ?)", [(one, *key) for one in turn.voices])
         elif turn.messages is None:

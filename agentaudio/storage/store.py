@@ -145,7 +145,8 @@ class Store:
                 ended = rows[-1].number if rows else 0
                 recorder = Recorder(
                     lambda batch, known: self._save(id, speaker, batch, known),
-                    self._lightened, self._writing, hold, ended=ended, recent=recent, what=f"session {id!r}",
+                    self._lightened, self._writing, hold, ended=ended, used=rows[-1].used if rows else {},
+                    recent=recent, what=f"session {id!r}",
                 )  # fmt: skip
                 chosen: str | Voice | None = voice if voice is not None else rows[-1].voice if rows else None
                 try:
@@ -351,7 +352,7 @@ class Store:
             rows.append(
                 TurnRow(
                     taken.number, taken.at, end.stop, end.model, messages, tuple(own), end.voice, end.voices,
-                    end.error, end.usage, end.timings,
+                    end.error, end.usage, end.timings, end.used,
                 )
             )  # fmt: skip
         files = {name: encode_exactly(sound.samples, sound.sample_rate) for name, sound in sounds.items()}
