@@ -27,6 +27,25 @@ FAILURES_IN_A_ROW = 10
 Finished = Callable[[Item, ItemScore], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The score of the answer to an item under one seed."""
+
+    item: Item
+    seed: int
+    score: ItemScore
+
+    @property
+    def key(self) -> str:
+        """Of the answer in the ledger."""
+        return answer_key(self.item, self.seed)
+
+
+def answer_key(item: Item, seed: int) -> str:
+    """Key of an answer in the ledger."""
+    return f"{item.id}#{seed}"
+
+
 @dataclass(slots=True)
 class Asking:
     """The work of one run.
@@ -36,6 +55,8 @@ class Asking:
     recogniser: writes spoken answers down; None takes the model's own words
     folder: of the run; sounds of answers are below it
     finished: called with each item that was scored
+    records: of all answers that were scored, or that have no score for a known reason
+    failures: why the model or the scorer failed, by the key of the answer
 
     After EvaluationError of a ledger, or FAILURES_IN_A_ROW failures, every further item fails with `fatal`.
     """
@@ -50,6 +71,8 @@ class Asking:
     finished: Finished = lambda item, score: None
     fatal: AgentAudioError | None = None
     ignored: set[str] = field(default_factory=set)
+    records: list[Record] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
     _failures: int = 0
 
     def __repr__(self) -> str:
@@ -60,7 +83,7 @@ class Asking:
 
         Raises what the model raises; nothing is kept then.
         """
-        key = f"{item.id}#{seed}"
+        key = answer_key(item, seed)
         if (kept := self.answers.get(key)) is not None:
             return Answer.from_dict(kept)
         if self.fatal is not None:
@@ -70,7 +93,7 @@ class Asking:
         except AudioError as error:
             answer = Answer(broken=str(error))
         except Exception as error:
-            self._failed(error)
+            self._failed(key, error)
             raise
         self._failures = 0
         self._keep(self.answers, key, answer.to_dict())
@@ -83,7 +106,12 @@ class Asking:
         else:
             answer = replace(answer, sounds=tuple(str(self.folder / sound) for sound in answer.sounds))
             ask = None if self.judge is None else self._asker(self.judge, item, seed)
-            score = await scorer.score(item, answer, ask)
+            try:
+                score = await scorer.score(item, answer, ask)
+            except Exception as error:
+                self.failures[answer_key(item, seed)] = str(error)
+                raise
+        self.records.append(Record(item, seed, score))
         self.finished(item, score)
         return score
 
@@ -115,7 +143,8 @@ class Asking:
             self.fatal = error
             raise
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, key: str, error: Exception) -> None:
+        self.failures[key] = str(error)
         self._failures += 1
         if self._failures >= FAILURES_IN_A_ROW and self.fatal is None:
             self.fatal = EvaluationError(

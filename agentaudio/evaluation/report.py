@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import io
 import os
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentaudio.errors import EvaluationError, MissingExtra
 from agentaudio.evaluation.compare import Comparison, Row
-from agentaudio.evaluation.item import Answer, Item
+from agentaudio.evaluation.item import Answer
 from agentaudio.evaluation.measures import in_words
 from agentaudio.evaluation.published import model_title
 from agentaudio.evaluation.result import Result
@@ -19,7 +20,7 @@ from agentaudio.files import write_atomically
 from agentaudio.page import page
 
 if TYPE_CHECKING:
-    from inspect_ai.log import EvalSample
+    from agentaudio.evaluation.asking import Asking, Record
 
 PAGE = "page.html"
 MOST = 2_000
@@ -28,14 +29,13 @@ ACCENT, DIM = "#2f6f5e", "#7a8291"
 """Colours of page.html."""
 
 
-def save_page(result: Result, samples: Sequence[EvalSample], items: Sequence[Item], folder: Path) -> Path:
+def save_page(result: Result, asking: Asking, folder: Path) -> Path:
     """Write the page of a run: its figures, then its items with sound, reference, answer and score, the worst first.
 
     Items without a score come before all others. Raises EvaluationError when the page cannot be written.
     """
-    known = {item.id: item for item in items}
-    worst = sorted(samples, key=_goodness)[:MOST]
-    more = f" The page shows the worst {MOST} of {len(samples)}." if len(samples) > MOST else ""
+    worst = heapq.nsmallest(MOST, asking.records, key=_goodness)
+    more = f" The page shows the worst {MOST} of {len(asking.records)}." if len(asking.records) > MOST else ""
     intro = (
         f"{result.settings['model']}, {result.scored} of {result.items} answers scored: {result.scorer}. Data sha256 "
         f"{str(result.settings['data_sha256'])[:12]}. The worst answers come first.{more}"
@@ -47,7 +47,7 @@ def save_page(result: Result, samples: Sequence[EvalSample], items: Sequence[Ite
     )
     table = f"<tr><td>figure<td>part<td>value<td>95 % interval<td>answers</tr>{rows}"
     parts = [f"<section><h2>Figures</h2><table>{table}</table><p class=fine>{escape(result.note)}</p></section>"]
-    parts += [_item(sample, known.get(str(sample.id)), folder) for sample in worst]
+    parts += [_item(record, Answer.from_dict(asking.answers.get(record.key) or {}), folder) for record in worst]
     path = folder / PAGE
     write_atomically(path, page(result.title, intro, "\n".join(parts)), error=EvaluationError)
     return path
@@ -69,29 +69,24 @@ def save_comparison(comparison: Comparison, path: Path) -> Path:
     return path
 
 
-def _goodness(sample: EvalSample) -> tuple[float, str, int]:
-    score = next(iter((sample.scores or {}).values()), None)
-    value = score.value if score is not None else None
-    known = isinstance(value, float) and value == value
-    return (float(value) if known else -1.0, str(sample.id), sample.epoch)  # type: ignore[arg-type]
+def _goodness(record: Record) -> tuple[float, str, int]:
+    value = record.score.value
+    return (-1.0 if value is None else value, record.item.id, record.seed)
 
 
-def _item(sample: EvalSample, item: Item | None, folder: Path) -> str:
-    answer = Answer.from_dict(sample.metadata.get("answer", {}))
-    score = next(iter((sample.scores or {}).values()), None)
-    value = f"{score.value:.2f}" if score is not None and isinstance(score.value, float) else "–"
-    why = (score.explanation if score is not None else None) or (sample.error.message if sample.error else "")
-    sounds = [os.path.relpath(item.audio, folder)] if item is not None and item.audio is not None else []
-    asked = "".join(_audio("question", one) for one in sounds)
+def _item(record: Record, answer: Answer, folder: Path) -> str:
+    item, score = record.item, record.score
+    value = "–" if score.value is None else f"{score.value:.2f}"
+    why = " · ".join(part for part in (score.problem, score.why) if part)
+    asked = _audio("question", os.path.relpath(item.audio, folder)) if item.audio is not None else ""
     said = "".join(_audio("answer", one) for one in answer.sounds)
-    reference = item.reference if item is not None else str(sample.target)
-    compared = score.answer if score is not None and score.answer else ""
+    seed = f" · seed {record.seed}" if record.seed > 1 else ""
+    compared = f" · compared as: {escape(score.shown)}" if score.shown else ""
     return (
-        f'<section><h2><span class="number">{value}</span> {escape(str(sample.id))}'
-        f"{f' · seed {sample.epoch}' if sample.epoch > 1 else ''}</h2>{asked}"
-        f"<p class=fine>reference</p><p>{escape(reference)}</p>"
+        f'<section><h2><span class="number">{value}</span> {escape(item.id)}{seed}</h2>{asked}'
+        f"<p class=fine>reference</p><p>{escape(item.reference)}</p>"
         f'<p class=fine>answer</p><p class="answer">{escape(answer.text)}</p>{said}'
-        f"<p class=fine>{escape(why)}{f' · compared as: {escape(compared)}' if compared else ''}</p></section>"
+        f"<p class=fine>{escape(why)}{compared}</p></section>"
     )
 
 

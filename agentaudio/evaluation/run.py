@@ -25,7 +25,6 @@ from agentaudio.model.parts import Recogniser
 from agentaudio.model.speech_lm import SpeechLM
 
 if TYPE_CHECKING:
-    from inspect_ai.log import EvalLog
     from inspect_ai.model import Model
 
     from agentaudio.evaluation.asking import Asking
@@ -95,12 +94,12 @@ async def run_benchmark(
     with _ledgers(folder) as (answers, votes):
         asking = _asking(benchmark, folder, answers, votes, model, judge, recogniser, parallel, finished)
         started(Progress(len(asked) * settings.seeds, len(answers)))
-        log = await _evaluate(benchmark, asked, asking, settings, folder, parallel)
-    if asking.fatal is not None:
-        raise asking.fatal
-    result = _result(benchmark, settings, log, sorted(asking.ignored))
-    result.save(folder)
-    save_page(result, log.samples or [], items, folder)
+        await _evaluate(benchmark, asked, asking, settings, folder, parallel)
+        if asking.fatal is not None:
+            raise asking.fatal
+        result = _result(benchmark, settings, asking, asked)
+        result.save(folder)
+        save_page(result, asking, folder)
     return result
 
 
@@ -177,7 +176,8 @@ def _asking(
 
 async def _evaluate(
     benchmark: Benchmark, items: Sequence[Item], asking: Asking, settings: Settings, folder: Path, parallel: int
-) -> EvalLog:
+) -> None:
+    """Run the task, and keep its log alone once it holds everything."""
     from inspect_ai import eval_async
 
     from agentaudio.evaluation.task import benchmark_task
@@ -195,6 +195,7 @@ async def _evaluate(
         log_realtime=False,
         log_images=False,
         log_model_api=False,
+        log_header_only=True,
         score_display=False,
         ctl_server=False,
     )
@@ -207,42 +208,35 @@ async def _evaluate(
         )
     for path in older:  # the new log holds all that they held
         path.unlink(missing_ok=True)
-    return log
 
 
-def _result(benchmark: Benchmark, settings: Settings, log: EvalLog, ignored: Sequence[str]) -> Result:
-    from agentaudio.evaluation.task import item_of, score_of, scored_of
-
-    scored: list[Scored] = []
+def _result(benchmark: Benchmark, settings: Settings, asking: Asking, items: Sequence[Item]) -> Result:
+    # In the order of the items, so that a run that was stopped draws the same intervals.
+    order = {item.id: number for number, item in enumerate(items)}
+    records = sorted(asking.records, key=lambda record: (record.seed, order[record.item.id]))
+    scored = [Scored(one.score, one.item.group, one.item.cluster or one.item.id) for one in records]
     listed: dict[str, list[str]] = {}
     by_seed: dict[int, list[Scored]] = {}
-    samples = log.samples or []
-    for sample in samples:
-        if sample.error is not None or not sample.scores:
-            listed.setdefault("failed", []).append(str(sample.id))
-            continue
-        score = score_of(next(iter(sample.scores.values())))
-        one = scored_of(item_of(sample.metadata), score)
-        scored.append(one)
-        by_seed.setdefault(sample.epoch, []).append(one)
-        if score.value is None:
-            listed.setdefault(score.problem or "unscored", []).append(str(sample.id))
+    for record, one in zip(records, scored, strict=True):
+        by_seed.setdefault(record.seed, []).append(one)
+        if record.score.value is None:
+            listed.setdefault(record.score.problem or "unscored", []).append(record.item.id)
+    if asking.failures:
+        listed["failed"] = sorted((key.rpartition("#")[0] for key in asking.failures), key=order.__getitem__)
     number = sum(one.score.value is not None for one in scored)
     if not number:
         reasons = ", ".join(f"{len(ids)} {reason}" for reason, ids in listed.items()) or "there were no items"
-        first = next((sample.error.message for sample in samples if sample.error), "")
-        raise EvaluationError(
-            f"nothing could be scored: {reasons}{'; the first failed with: ' + first if first else ''}"
-        )
+        example = next((f"; one failed with: {error}" for error in asking.failures.values()), "")
+        raise EvaluationError(f"nothing could be scored: {reasons}{example}")
     measures = benchmark.scorer.measures
     found = figures(scored, measures)
     averages = [mean_of_groups(scored, measures[0], *average) for average in benchmark.averages.items()]
     found = [*(one for one in averages if one is not None), *found]
     headline = [figures(by_seed[seed], measures[:1], resamples=0)[-1].value for seed in sorted(by_seed)]
     return Result(
-        asdict(settings), benchmark.title, benchmark.scorer.name, len(samples), number,
+        asdict(settings), benchmark.title, benchmark.scorer.name, len(items) * settings.seeds, number,
         {reason: len(ids) for reason, ids in listed.items()}, listed, measures[0].name, tuple(found),
-        tuple(headline), tuple(ignored), benchmark.note, _versions(),
+        tuple(headline), tuple(sorted(asking.ignored)), benchmark.note, _versions(),
     )  # fmt: skip
 
 

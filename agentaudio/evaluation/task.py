@@ -41,11 +41,6 @@ def item_of(metadata: dict[str, object]) -> Item:
     return _ITEMS.validate_python(metadata["item"])
 
 
-def scored_of(item: Item, score: ItemScore) -> Scored:
-    """A score with the group and the cluster of its item."""
-    return Scored(score, item.group, item.cluster or item.id)
-
-
 def score_of(score: Score) -> ItemScore:
     """The ItemScore that a Score of a log was made from."""
     kept = score.metadata or {}
@@ -75,7 +70,8 @@ def measured(of: Scorer) -> Metric:
         scored = []
         for one in scores:
             details = one.sample_metadata or {}
-            scored.append(scored_of(item_of(details), score_of(one.score)))
+            item = item_of(details)
+            scored.append(Scored(score_of(one.score), item.group, item.cluster or item.id))
         return {
             f"{figure.name} {figure.group}".strip(): figure.value
             for figure in figures(scored, of.measures, resamples=0)

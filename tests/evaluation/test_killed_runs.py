@@ -1,0 +1,153 @@
+"""Runs that are killed at any moment go on where they stopped, and end as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from inspect_ai.log import read_eval_log
+from support import eval_child
+from support.benchmarks import sound
+
+from agentaudio.errors import EvaluationError
+from agentaudio.evaluation.ledger import Ledger
+from agentaudio.evaluation.result import load_result
+
+ROOT = Path(__file__).parents[2]
+ITEMS, KILLS = 40, 20
+
+
+def data_in(folder: Path, number: int) -> Path:
+    rows = [{"id": n, "category": "navigate", "official_answer": "Yes", "file_name": f"{n}.wav"} for n in range(number)]
+    folder.mkdir()
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    for n in range(number):
+        sound(folder / f"{n}.wav", (n + 1) / 10)
+    return folder
+
+
+def start(data: Path, run: Path, generated: Path) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    command = [sys.executable, str(eval_child.__file__), str(data), str(run), str(generated)]
+    return subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+def whole(data: Path, run: Path, generated: Path) -> None:
+    assert start(data, run, generated).wait(300) == 0
+
+
+def content(run: Path) -> dict[str, Any]:
+    """The log of a run without times and ids that are drawn."""
+    (path,) = (run / "logs").glob("*.eval")
+    log = read_eval_log(str(path))
+    assert log.status == "success" and log.samples is not None and log.results is not None
+    samples = {
+        (str(one.id), one.epoch): (
+            one.input, one.target, one.metadata, one.output.completion,
+            {name: score.model_dump() for name, score in (one.scores or {}).items()}, one.error,
+        )
+        for one in log.samples
+    }  # fmt: skip
+    figures = {name: metric.value for score in log.results.scores for name, metric in score.metrics.items()}
+    return {"samples": samples, "figures": figures, "result": load_result(run)}
+
+
+def keys(run: Path) -> set[str]:
+    """The items whose answers are kept, as the next run sees them."""
+    path = run / "answers.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return {json.loads(line)["key"].partition("#")[0] for line in lines if line.endswith(b"\n")}
+
+
+@pytest.mark.hostile
+def test_a_run_killed_twenty_times_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    data = data_in(tmp_path / "data", ITEMS)
+    whole(data, tmp_path / "whole", tmp_path / "once.txt")
+    drawn = random.Random(17)
+    run, generated = tmp_path / "killed", tmp_path / "generated.txt"
+    generated.touch()
+    for kill in range(KILLS):
+        kept, before = keys(run), len(generated.read_text().splitlines())
+        child = start(data, run, generated)
+        if kill % 4 == 0:
+            time.sleep(drawn.uniform(0.1, 3.0))  # while it is starting
+        else:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(drawn.uniform(0.0, 1.2))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        again = set(generated.read_text().splitlines()[before:])
+        assert not again & kept, "an item that was finished was generated again"
+        assert kept <= keys(run)
+    kept = keys(run)
+    assert 0 < len(kept) < ITEMS, "the kills were to fall within the run"
+    before = len(generated.read_text().splitlines())
+    whole(data, run, generated)
+    assert not set(generated.read_text().splitlines()[before:]) & kept
+    assert content(run) == content(tmp_path / "whole")
+
+
+@pytest.mark.hostile
+def test_answers_that_a_kill_left_without_scores_are_scored_without_new_answers(tmp_path: Path) -> None:
+    data = data_in(tmp_path / "data", 4)
+    run, generated = tmp_path / "run", tmp_path / "generated.txt"
+    whole(data, run, generated)
+    expected = content(run)
+    for left in ("result.json", "page.html", "votes.jsonl", *(f"logs/{one.name}" for one in (run / "logs").iterdir())):
+        (run / left).unlink()
+    whole(data, run, generated)
+    assert content(run) == expected and len(generated.read_text().splitlines()) == 4
+
+
+def test_a_line_that_was_cut_off_is_dropped_and_all_before_it_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    ledger = Ledger(path)
+    ledger.keep("a", {"text": "one"})
+    ledger.keep("b", {"text": "ünö \n two"})
+    ledger.close()
+    content = path.read_bytes()
+    for cut in range(len(content) + 1):
+        path.write_bytes(content[:cut])
+        again = Ledger(path)
+        found = [again.get(key) for key in ("a", "b")]
+        ends = [place for place, byte in enumerate(content, start=1) if byte == ord("\n")]
+        assert len(again) == sum(end <= cut for end in ends)
+        again.keep("c", {"text": "three"})
+        again.close()
+        assert Ledger(path).get("c") == {"text": "three"}
+        assert found[0] == ({"text": "one"} if cut >= ends[0] else None)
+
+
+def test_a_line_that_is_not_of_a_run_is_refused_with_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"key": "a"}\nnot json\n{"key": "b"}\n', encoding="utf-8")
+    with pytest.raises(EvaluationError, match="line 2 of .*answers.jsonl is not what a run writes"):
+        Ledger(path)
+
+
+def test_a_full_disk_is_one_clear_error_that_leaves_no_half_of_a_line(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "answers.jsonl")
+    ledger.keep("a", {"text": "kept"})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))  # as a full disk, a write stops in the middle
+    try:
+        with pytest.raises(EvaluationError, match="cannot write to .*what was finished before is kept"):
+            ledger.keep("b", {"text": "x" * 200})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    ledger.keep("c", {"text": "later"})
+    ledger.close()
+    again = Ledger(tmp_path / "answers.jsonl")
+    assert [again.get(key) for key in "abc"] == [{"text": "kept"}, None, {"text": "later"}]
