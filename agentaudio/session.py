@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -247,19 +247,18 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         """Number of the last turn of the conversation before this session began; its own turns follow it."""
         return self._state.turns_before
 
-    def correct(self, messages: Sequence[Message]) -> None:
-        """Put other messages in the place of all turns that have ended, and store what has changed.
+    def correct(self, turns: Mapping[int, Sequence[Message]]) -> None:
+        """Put other messages in the place of turns that have ended, and store what has changed.
 
-        messages: each with the number of its turn, in order; a turn without messages is removed
+        turns: by their numbers; without messages, a turn is removed
         """
         before = list(self.conversation.messages)
-        latest = self._turns[-1] if self._turns else None
-        runs = None if latest is None or latest.task.done() else self._state.turns_before + latest.number
-        new = [*messages, *(message for message in before if message.turn == runs)]
-        self.conversation.messages[:] = new
-        for turn in sorted({message.turn for message in (*before, *new)} - {0, runs}):
+        kept = [message for message in before if message.turn not in turns]
+        new = [message for turn in turns.values() for message in turn]
+        self.conversation.messages[:] = sorted((*kept, *new), key=lambda message: message.turn)
+        for turn, messages in turns.items():
             old = [part for message in before if message.turn == turn for part in message.parts]
-            now = [part for message in new if message.turn == turn for part in message.parts]
+            now = [part for message in messages for part in message.parts]
             if len(old) != len(now) or any(one is not other for one, other in zip(old, now, strict=True)):
                 self._state.keep(turn)
 

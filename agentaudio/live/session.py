@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self, cast
 
@@ -230,9 +230,9 @@ class LiveSession(Uncopied):
         """As in Session."""
         return self._session.turns_before
 
-    def correct(self, messages: Sequence[Message]) -> None:
-        """Put other messages in the place of all turns that have ended; see `Session.correct`."""
-        self._session.correct(messages)
+    def correct(self, turns: Mapping[int, Sequence[Message]]) -> None:
+        """Put other messages in the place of turns that have ended; see `Session.correct`."""
+        self._session.correct(turns)
 
     async def warm_up_ears(self) -> None:
         """Load the ears now, if turn taking goes by words. Entering the session does so, too."""

@@ -10,6 +10,8 @@ from support.realtime_agent import talker
 from support.realtime_client import Client, question, realtime_client
 from support.server import Running, running_server
 
+from agentaudio import Audio
+
 NO_TURNS = {"input": {"turn_detection": None}}
 
 
@@ -108,7 +110,8 @@ async def test_speech_of_the_user_stops_an_answer_that_is_being_made_and_keeps_w
         await client.send("response.create")
         delta = await client.until("response.output_audio.delta")
         await asyncio.sleep(0.5)
-        speaking = asyncio.create_task(client.ask(speed=2))
+        asked = question() + Audio.silence(0.8, 24_000)
+        await client.say(asked.slice(0.0, 0.9), speed=8)
         done = await client.until("response.done")
         started = client.types().index("input_audio_buffer.speech_started")
         assert started < client.types().index("response.done")
@@ -125,8 +128,8 @@ async def test_speech_of_the_user_stops_an_answer_that_is_being_made_and_keeps_w
         late = (await client.until("error"))["error"]
         assert late["code"] == "response_cancel_not_active"
         assert late["message"].startswith("Cancellation failed")
+        await client.say(asked.slice(0.9, asked.duration), speed=8)
         answered = await client.done()
-        await speaking
         assert answered["output"][0]["content"][0]["transcript"] == "I heard you well "
         after = client.events[client.events.index(done) :]
         assert all(one.get("response_id") != response["id"] for one in after)

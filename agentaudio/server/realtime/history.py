@@ -177,10 +177,13 @@ class History:
         """
         return _Reading(instructions, self._entries if chosen is None else list(chosen), turn).conversation
 
-    def ended(self) -> list[ConversationMessage]:
-        """The messages of all turns that have ended, each with the number of its turn."""
-        turns = {share.turn for share in self._shares() if share.is_collected}
-        return [one for one in _Reading("", self._entries, max(turns, default=0) + 1).messages if one.turn in turns]
+    def ended(self) -> dict[int, list[ConversationMessage]]:
+        """The messages of all turns that have ended, by the number of the turn."""
+        turns: dict[int, list[ConversationMessage]] = {one.turn: [] for one in self._shares() if one.is_collected}
+        for message in _Reading("", self._entries, max(turns, default=0) + 1).messages:
+            if message.turn in turns:
+                turns[message.turn].append(message)
+        return turns
 
     def _shares(self) -> list[Share]:
         return [one for one in self._entries if isinstance(one, Share)]
