@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from agentaudio.provenance.claims import Claims
 from agentaudio.provenance.provenance import payload_of
 from agentaudio.provenance.watermark import Watermark, detected, installed_watermarks, load_watermark
 from agentaudio.sound.audio import Audio
-from agentaudio.voice_library.library import VoiceLibrary
+from agentaudio.voice_library.voice import Voice
 
 LONGEST_S = 600.0
 """Part of a file, from its start, in which marks are sought."""
@@ -25,7 +25,7 @@ class FoundMark(PlainForm):
 
     name: of the method
     payload: hexadecimal; None when there is no mark
-    voice: id of the voice in the library whose clip the payload stands for; None when it stands for none of them
+    voice: id of the voice whose clip the payload stands for; None when it stands for none of them
     signed: whether the signed file says that this mark is in it; None when it says nothing about marks
     problem: why the method failed
     """
@@ -55,13 +55,13 @@ class FoundMark(PlainForm):
 
 def find_marks(
     source: str | os.PathLike[str] | bytes,
-    library: VoiceLibrary | None = None,
+    voices: Iterable[Voice] = (),
     claims: Claims | None = None,
     watermarks: Iterable[Watermark] | None = None,
 ) -> list[FoundMark]:
     """Seek the marks of some methods in a sound file. Blocks.
 
-    library: its voices are compared with the payloads
+    voices: are compared with the payloads
     claims: of the same file
     watermarks: the methods; None takes all that are installed
 
@@ -76,16 +76,16 @@ def find_marks(
         sound = Audio.load(source).slice(0, LONGEST_S)
     except AudioError as error:
         return [*found, *(FoundMark(method.name, problem=str(error)) for method in methods)]
+    sought = list[tuple[Watermark, bytes | None]]()
     for method in methods:
         try:
-            payload = detected(method, sound)
+            sought.append((method, detected(method, sound)))
         except AgentAudioError as error:
             found.append(FoundMark(method.name, problem=str(error)))
-            continue
+    for (method, payload), voice in zip(sought, _voices_of(sought, voices), strict=True):
         text = None if payload is None else payload.hex()
         said = None if claims is None else claims.watermark
         signed = None if said is None or said.name != method.name else text == said.payload
-        voice = None if payload is None else _voice(payload, method, library)
         found.append(FoundMark(method.name, text, voice, signed))
     return found
 
@@ -100,10 +100,13 @@ def _installed(found: list[FoundMark]) -> list[Watermark]:
     return methods
 
 
-def _voice(payload: bytes, method: Watermark, library: VoiceLibrary | None) -> str | None:
-    if library is None or not payload:
-        return None
-    for voice in library:
-        if payload_of(voice, "", method.payload_bytes) == payload:
-            return voice.id
-    return None
+def _voices_of(sought: Sequence[tuple[Watermark, bytes | None]], voices: Iterable[Voice]) -> list[str | None]:
+    """For each method and payload, the id of the voice that it stands for; None when it is none of the voices."""
+    found: list[str | None] = [None] * len(sought)
+    open_places = [place for place, (_, payload) in enumerate(sought) if payload]
+    for voice in voices if open_places else ():
+        for place in open_places:
+            method, payload = sought[place]
+            if found[place] is None and payload_of(voice, "", method.payload_bytes) == payload:
+                found[place] = voice.id
+    return found

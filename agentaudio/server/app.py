@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agentaudio import __version__
 from agentaudio.agent import Agent
-from agentaudio.server import consents, health, models, speech, transcriptions, voices
+from agentaudio.server import consents, health, models, provenance_checks, speech, transcriptions, voices
 from agentaudio.server.chat_completions import route as chat_completions
 from agentaudio.server.errors import install_error_handlers, log_failure
 from agentaudio.server.gate import Gate
@@ -36,6 +36,7 @@ ROUTERS = (
     consents.router,
     chat_completions.router,
     speech.router,
+    provenance_checks.router,
     transcriptions.router,
     realtime.router,
     calls.router,

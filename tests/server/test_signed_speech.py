@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import openai
 import pytest
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
@@ -40,9 +41,9 @@ class Mouth(Rehearsed):
     """Cannot say "strange" in a reference voice."""
 
     async def say(
-        self, text: str, *, voice: ReferenceVoice | None = None, language: str | None = None
+        self, text: str | AsyncIterator[str], *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:
-        if voice is not None and "strange" in text:
+        if voice is not None and isinstance(text, str) and "strange" in text:
             yield Audio.silence(0.3, 16_000)
             return
         async for sound in super().say(text, voice=voice, language=language):
@@ -122,6 +123,25 @@ def test_answers_of_chat_are_signed_where_their_format_has_a_place(server: Runni
                 assert Audio.load(content).duration > 0.5
             else:
                 signed_in("ruby", content)
+
+
+def test_a_file_is_checked_over_http_with_the_sdk(server: Running) -> None:
+    signed = speak(server, signed=True).content
+    changed = signed[:9_000] + bytes([signed[9_000] ^ 1]) + signed[9_001:]
+    with OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as client:
+        for content, state, outcome, model in (
+            (signed, "trusted", "detected", "scripted"),
+            (changed, "invalid", "not_detected", None),
+            (speak(server).content, "not_present", "not_detected", None),
+            (b"hello", "not_present", "not_detected", None),
+        ):
+            found = client.content_provenance_checks.create(file=("a.wav", content))
+            (result,) = found.results
+            assert result.type == "c2pa"
+            assert (result.validation_state, result.outcome, result.model) == (state, outcome, model)
+        assert result.type == "c2pa" and (result.issuer, result.generated_at) == (None, None)
+        with pytest.raises(openai.BadRequestError, match="file is missing"):
+            client.content_provenance_checks.create(file=("a.wav", b""))
 
 
 async def test_the_tool_speak_signs_its_sound(server: Running) -> None:
