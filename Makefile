@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCAL := .venvs/local
+OLDEST := .venvs/oldest
 SPEECHBRAIN := .venvs/speechbrain
 SCALE := .venvs/scale
 NATIVE := .venvs/native
@@ -14,7 +15,7 @@ MUTATE := .venvs/mutate
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-local test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients docs pictures mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-local test-oldest test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients docs pictures mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -34,6 +35,9 @@ test-local: $(LOCAL)/.ready ## run the tests that need torch, in a separate envi
 	    tests/sound/test_campplus.py tests/voice_library/test_encoders.py tests/retrieval/text/test_rerank.py \
 	    tests/text/test_embedding.py tests/model/recognisers/test_transformers_asr.py tests/model/whisper/test_log_mel.py
 	$(LOCAL)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
+
+test-oldest: $(OLDEST)/.ready ## run the tests of Step-Audio 2 with the oldest transformers that it works with
+	$(OLDEST)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2
 
 test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encoder, which needs its own torch version
 	$(SPEECHBRAIN)/bin/python -m pytest -x -q tests/voice_library/test_encoders.py
@@ -92,7 +96,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(STORES)/bin/python $(DOCS)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(OLDEST)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(STORES)/bin/python $(DOCS)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -112,6 +116,14 @@ $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 	@echo "installing agentaudio with torch (a CPU build is enough)"
 	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,pocket-tts,dev]'
 	@$(LOCAL)/bin/agentaudio models fetch all-minilm-l6-v2
+	@touch $@
+
+# As vLLM 0.33 resolves it. torch keeps its pinned version: older ones have no build for the CPU alone on PyPI.
+$(OLDEST)/.ready: pyproject.toml constraints.txt | $(OLDEST)/bin/python
+	@echo "installing agentaudio with torch and the oldest transformers"
+	@grep -v '^transformers==' constraints.txt > $(OLDEST)/constraints.txt
+	@$(OLDEST)/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+	    --constraint $(OLDEST)/constraints.txt --editable '.[local,dev]' 'transformers==5.20.0' 'accelerate>=1.10'
 	@touch $@
 
 $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
+from agentaudio.errors import BackendError
 
 _LAZY = {
     "StepAudio2Config": "agentaudio.model.step_audio_2.network.config",
@@ -13,7 +16,10 @@ _LAZY = {
 
 # The parsers and prompts of this package work without torch; the model then says which extra is missing.
 if find_spec("torch") and find_spec("transformers"):
-    import_module("agentaudio.model.step_audio_2.network.auto_classes")
+    try:
+        import_module("agentaudio.model.step_audio_2.network.auto_classes")
+    except BackendError as problem:  # of the versions
+        logging.getLogger(__name__).warning("Step-Audio 2 is not registered with transformers: %s", problem)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,9 +6,13 @@ from dataclasses import fields
 from typing import Any
 
 from agentaudio.errors import MissingExtra, OptionError
+from agentaudio.model.step_audio_2.versions import check_versions
+
+check_versions()  # before anything of another version fails to import
 
 try:
     from transformers import PreTrainedConfig
+    from transformers.configuration_utils import SubConfigSpec
     from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
@@ -108,7 +112,10 @@ class StepAudio2Config(PreTrainedConfig):
     """
 
     model_type = "step_audio_2"
-    sub_configs_defaults = {"text_config": StepAudio2TextConfig, "audio_encoder_config": StepAudio2AudioConfig}
+    sub_configs_defaults = {  # transformers 5.20 and 5.21 do not take the classes themselves
+        "text_config": SubConfigSpec(StepAudio2TextConfig),
+        "audio_encoder_config": SubConfigSpec(StepAudio2AudioConfig),
+    }
     keys_to_ignore_at_inference = ["past_key_values"]
 
     text_config: Any = None
