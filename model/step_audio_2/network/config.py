@@ -8,9 +8,8 @@ from typing import Any
 from agentaudio.errors import MissingExtra, OptionError
 from agentaudio.model.step_audio_2.versions import check_versions
 
-check_versions()  # before anything of another version fails to import
-
 try:
+    check_versions()  # before anything of another version fails to import
     from transformers import PreTrainedConfig
     from transformers.configuration_utils import SubConfigSpec
     from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
