@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from ctypes.util import find_library
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from agentaudio import __version__
 from agentaudio.cli.console import in_home, mark, out, print_json, progress
 from agentaudio.cli.hearing import Hearing, check_hearing
-from agentaudio.cli.models import ModelOptions, load_or_fetch
+from agentaudio.cli.models import ModelOptions, load_or_fetch, read_options
+from agentaudio.errors import AgentAudioError
+from agentaudio.escaping import one_line
 from agentaudio.live.sound_card import PORTAUDIO
+from agentaudio.model.options import Signature
+from agentaudio.model.registry import find_loader
 from agentaudio.weights.ledger import ledger
 from agentaudio.weights.store import Store
+
+if TYPE_CHECKING:
+    from agentaudio.model.step_audio_2.checkup import Finding
+
+STEP_AUDIO_2 = "step-audio-2-mini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +133,15 @@ async def doctor(*, model: str | None = None, option: ModelOptions = (), json: b
     """Show what is installed, what is missing and how to install it.
 
     Exits with 1 when a package is missing that the core or the embedded engine needs, or the given model does not
-    hear.
+    hear, or its checkpoint or this machine is not fit for it.
 
     Parameters
     ----------
     model
         Also ask this speech model, as NAME or NAME:ARGUMENT, to repeat a recording: some servers ignore the
-        sound that they are sent. This makes one or two requests.
+        sound that they are sent. This makes one or two requests. Of `step-audio-2-mini`, or
+        `step-audio-2-mini:FOLDER`, the versions, files and memory are checked instead, and one token and one chunk of
+        sound are made; nothing is downloaded.
     option
         Option of the model, as NAME=VALUE; repeat it for more.
     json
@@ -138,6 +153,8 @@ async def doctor(*, model: str | None = None, option: ModelOptions = (), json: b
         for c, package in zip(findings, _PACKAGES, strict=False)
         if not c.found and package[2] in ("", "embedded", "espeak")
     ]
+    if model is not None and model.partition(":")[0] == STEP_AUDIO_2:
+        return await _checkup(model, option, json=json)
     heard = await _heard(model, option) if model is not None else None
     failed = 1 if broken or (heard is not None and not heard.hears) else 0
     if json:
@@ -149,15 +166,46 @@ async def doctor(*, model: str | None = None, option: ModelOptions = (), json: b
     for title in ("", "what", "found", "for"):
         table.add_column(title, overflow="fold")
     for check in findings:
-        sign = mark("✓", "green") if check.found else mark("✗", "red")
-        table.add_row(sign, check.what, check.found or "–", check.needed_for)
+        table.add_row(_sign(bool(check.found)), check.what, check.found or "–", check.needed_for)
     out.print(table)
     for remedy in dict.fromkeys(check.remedy for check in findings if not check.found):
         what = ", ".join(check.what for check in findings if not check.found and check.remedy == remedy)
         out.print(mark("missing", "yellow"), f"{what}: {remedy}")
     if heard is not None:
-        out.print(mark("✓", "green") if heard.hears else mark("✗", "red"), heard.line)
+        out.print(_sign(heard.hears), heard.line)
     return failed
+
+
+async def _checkup(spec: str, options: Sequence[str], *, json: bool) -> int:
+    """Check a checkpoint of Step-Audio 2 and this machine: one line for each finding."""
+    found = []
+    async with aclosing(_findings(spec, options)) as findings:
+        async for finding in findings:
+            found.append(finding)
+            if not json:
+                out.print(_sign(finding.ok), f"{finding.what}: {one_line(finding.line)}")
+    if json:
+        print_json({"agentaudio": __version__, "model": spec, "findings": list(map(asdict, found))})
+    return 0 if all(finding.ok for finding in found) else 1
+
+
+async def _findings(spec: str, options: Sequence[str]) -> AsyncGenerator[Finding, None]:
+    from agentaudio.model.step_audio_2.checkup import Finding, checkup
+
+    name, _, checkpoint = spec.partition(":")
+    try:
+        signature = Signature.of(find_loader(name))
+        given = signature.check(read_options(options, signature), os.environ)
+    except AgentAudioError as error:  # such as a missing package, or one of another version
+        yield Finding("versions", False, str(error))
+        return
+    async with aclosing(checkup(checkpoint or None, **given)) as findings:
+        async for finding in findings:
+            yield finding
+
+
+def _sign(ok: bool) -> Text:
+    return mark("✓", "green") if ok else mark("✗", "red")
 
 
 async def _heard(spec: str, options: Sequence[str]) -> Hearing:

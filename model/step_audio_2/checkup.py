@@ -12,7 +12,7 @@ from typing import Any
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import AgentAudioError
-from agentaudio.model.speech_lm import AudioDelta, End, GenerateOptions, TextDelta, TokensDelta
+from agentaudio.model.speech_lm import End, GenerateOptions, TextDelta
 from agentaudio.model.step_audio_2.fingerprint import FINGERPRINT, shard_problems
 from agentaudio.model.step_audio_2.versions import WORKING, version_problem
 

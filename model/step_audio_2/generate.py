@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agentaudio.conversation import Conversation, TextPart, ToolSpec
-from agentaudio.errors import AgentAudioError, BackendError, MissingExtra, OptionError
+from agentaudio.errors import BackendError, MissingExtra, OptionError
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, ReferenceVoice
 from agentaudio.sound.audio import Audio
 
@@ -32,12 +32,14 @@ from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
 from agentaudio.model.step_audio_2.decoding.sampling import Sampling
 from agentaudio.model.step_audio_2.decoding.weights import Weights
 from agentaudio.model.step_audio_2.delivery import Delivery, History
+from agentaudio.model.step_audio_2.failures import as_model_error, is_out_of_memory
 from agentaudio.model.step_audio_2.hub import HUB_ID, located
 from agentaudio.model.step_audio_2.language.dialect import Language, Translation, step_audio_2
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply, check_sounds
 from agentaudio.model.step_audio_2.language.segments import Prompt
 from agentaudio.model.step_audio_2.language.system_prompts import with_system
 from agentaudio.model.step_audio_2.language.users_language import users_language
+from agentaudio.model.step_audio_2.memory import check_memory
 from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint, read_config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.read_ahead import Reading
@@ -151,7 +153,7 @@ class StepAudio2:
         placed = chosen_device(device)
         options: dict[str, Any] = {"dtype": chosen_dtype(dtype, placed)}
         # Small files come first: they should not fail after gigabytes were read.
-        read_config(folder)
+        config = read_config(folder)
         vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
         if speech is None and (folder / "token2wav").is_dir():
             place = str(placed) if str(placed).startswith("cuda") else None if placed == "auto" else "cpu"
@@ -163,6 +165,8 @@ class StepAudio2:
         elif str(placed) != "cpu" and find_spec("accelerate"):
             # Loads straight to the device, without a copy in the host's memory.
             options["device_map"] = {"": placed}
+        if quantization_config is None and placed != "auto":
+            check_memory(folder, config, options["dtype"], placed)
         model = load_checkpoint(folder, **options)
         if "device_map" not in options:
             model.to(placed)  # type: ignore[arg-type, unused-ignore]
@@ -349,15 +353,9 @@ class StepAudio2:
             return self._prompts.build(conversation, tools, reply=reply, dialect=dialect), translation
 
     def _as_model_error(self, failure: Exception) -> Exception:
-        if isinstance(failure, AgentAudioError):
-            return failure
-        if isinstance(failure, torch.OutOfMemoryError):
+        if is_out_of_memory(failure):
             self._kept.clear()
-            typed = BackendError("the device's memory is full; shorten the conversation, or load the model in 4 bits")
-        else:
-            typed = BackendError(f"Step-Audio 2 failed: {failure!r}; see `agentaudio doctor`")
-        typed.__cause__ = failure
-        return typed
+        return as_model_error(failure)
 
 
 def load(

@@ -9,7 +9,7 @@ from agentaudio.errors import MissingExtra
 from agentaudio.model.step_audio_2.decoding.buckets import Buckets
 from agentaudio.model.step_audio_2.decoding.rows import Layers, Rows
 from agentaudio.model.step_audio_2.decoding.sampling import Samplers
-from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.network.modeling import CACHE, StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.network.one_token import TokenLayer
 
 try:
@@ -136,7 +136,7 @@ class Passes:
     def _example(self) -> Layers:
         """Keys and values of one position."""
         output = self._model(input_ids=self.ids[None, :1], use_cache=True, logits_to_keep=1)
-        return [(layer.keys, layer.values) for layer in output.past_key_values.layers]
+        return [(layer.keys, layer.values) for layer in getattr(output, CACHE).layers]
 
 
 def _embedded(

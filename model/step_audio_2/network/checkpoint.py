@@ -131,6 +131,16 @@ def _header(path: Path) -> Shapes:
         raise BackendError(f"{path} is corrupt: its header cannot be read; {DOWNLOAD_AGAIN}") from None
 
 
+def check_shapes(folder: Path, config: StepAudio2Config) -> int:
+    """Compare the headers of the files with the configuration. Returns the number of tensors.
+
+    Raises BackendError as `load_checkpoint` does.
+    """
+    shapes = weight_shapes(folder)
+    _compare(folder, config, shapes)
+    return len(shapes)
+
+
 def _compare(folder: Path, config: StepAudio2Config, found: Shapes) -> None:
     """Raise BackendError when a tensor that the model needs is missing or has another shape."""
     with torch.device("meta"):

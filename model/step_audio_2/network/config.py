@@ -115,7 +115,7 @@ class StepAudio2Config(PreTrainedConfig):
         "text_config": SubConfigSpec(StepAudio2TextConfig),
         "audio_encoder_config": SubConfigSpec(StepAudio2AudioConfig),
     }
-    keys_to_ignore_at_inference = ["past_key_values"]
+    keys_to_ignore_at_inference = ["past_key_values", "cache"]
 
     text_config: Any = None
     audio_encoder_config: Any = None

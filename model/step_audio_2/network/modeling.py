@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 from agentaudio.errors import BackendError, MissingExtra
@@ -20,6 +21,9 @@ from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.encoder import Adaptor, AudioEncoder
 from agentaudio.model.step_audio_2.network.features import token_count
 
+CACHE = "cache" if "cache" in signature(Qwen2Model.forward).parameters else "past_key_values"
+"""What the installed transformers calls the cache: `past_key_values` before version 5.24."""
+
 
 class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
     """Text and audio in, text and speech tokens out.
@@ -36,7 +40,7 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
     input_modalities = ("audio", "text")
     supports_gradient_checkpointing = True
     _no_split_modules = ["Qwen2DecoderLayer", "AudioBlock"]
-    _skip_keys_device_placement = ["past_key_values"]
+    _skip_keys_device_placement = ["past_key_values", "cache"]
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
@@ -75,6 +79,7 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
         input_features: Tensor | None = None,
         feature_lengths: Tensor | None = None,
         audio_embeds: Sequence[Tensor] | None = None,
+        cache: Cache | None = None,
         return_dict: bool = True,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast | tuple[Any, ...]:
@@ -82,6 +87,7 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
 
         input_ids: (batch, length) int64; the k-th `<audio_start>` in it, row by row, takes the k-th audio
         attention_mask: (batch, cached + length), 0 for padding, which belongs on the left
+        cache: the same as past_key_values, under the name that transformers uses since 5.24
         labels: (batch, length) int64, -100 for positions without loss (audio, padding)
         logits_to_keep: number of last positions, or the positions, that get logits; 0 for all
         input_features: (audios, n_mels, frames), log-mels of the audios in these `input_ids`, padded
@@ -104,9 +110,9 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
         outputs = self.model(
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
             use_cache=use_cache,
+            **{CACHE: past_key_values if cache is None else cache},
             **kwargs,
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) and logits_to_keep else logits_to_keep
@@ -118,9 +124,9 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
         result = CausalLMOutputWithPast(
             loss=loss,
             logits=logits,
-            past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
+            **{CACHE: getattr(outputs, CACHE)},
         )
         return result if return_dict else result.to_tuple()
 
