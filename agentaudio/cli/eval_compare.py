@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -51,19 +52,10 @@ def compare_runs(
         print_json(asdict(found))
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("figure", overflow="fold")
-    for label in found.labels:
-        table.add_column(label, justify="right")
-    for model in found.models:
-        table.add_column(model_title(model), justify="right", style="dim")
-    if published:
-        table.add_column("verdict")
+    for title in ("figure", "model", "value", "95 % interval", ""):
+        table.add_column(title, justify="right" if title in ("value", "95 % interval") else "left", overflow="fold")
     for row in found.rows:
-        cells = [_own(row, label) for label in found.labels]
-        cells += [f"{row.published[model]:g}" if model in row.published else "" for model in found.models]
-        verdicts = "; ".join(row.verdicts.values())
-        said = mark(verdicts, "green" if verdicts == REPRODUCED else "yellow") if verdicts else ""
-        table.add_row(f"{row.place} {row.name}", *cells, *([said] if published else []))
+        _add(table, row, found.labels)
     out.print(table)
     for source in dict.fromkeys(row.source for row in found.rows if row.source):
         out.print(f"published: {source}")
@@ -71,6 +63,13 @@ def compare_runs(
         out.print(mark("note", "yellow"), warning)
 
 
-def _own(row: Row, label: str) -> str:
-    figure = row.figures.get(label)
-    return "" if figure is None else f"{figure.value:.2f} ({in_words(figure)})"
+def _add(table: Table, row: Row, labels: Sequence[str]) -> None:
+    title = f"{row.place} {row.name}"
+    for label in labels:
+        if (figure := row.figures.get(label)) is not None:
+            verdict = row.verdicts.get(label, "")
+            colour = "green" if verdict == REPRODUCED else "yellow"
+            table.add_row(title, mark(label, "bold"), f"{figure.value:.2f}", in_words(figure), mark(verdict, colour))
+            title = ""
+    for model, value in row.published.items():
+        table.add_row("", mark(model_title(model), "dim"), mark(f"{value:g}", "dim"), "", mark("published", "dim"))

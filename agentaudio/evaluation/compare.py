@@ -43,11 +43,6 @@ class Comparison:
     rows: tuple[Row, ...]
     warnings: tuple[str, ...]
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The published models of all rows, in order."""
-        return tuple(dict.fromkeys(model for row in self.rows for model in row.published))
-
 
 def compare(results: Sequence[Result], *, published: bool = False, model: str | None = None) -> Comparison:
     """Put the figures of runs side by side.

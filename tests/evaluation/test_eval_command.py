@@ -1,0 +1,139 @@
+"""`agentaudio eval` from the command line, on real recordings of the benchmarks where they are at hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from support.benchmarks import SAMPLES, librispeech, needs_samples
+
+from agentaudio.cli import main
+
+
+class Ran:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: str) -> Ran:
+        with pytest.raises(SystemExit) as ended:
+            main(["eval", *arguments])
+        found = capfd.readouterr()
+        return Ran(int(ended.value.code or 0), found.out, found.err)
+
+    return command
+
+
+def samples() -> dict[str, dict[str, str]]:
+    lines = (SAMPLES / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["id"]: row for row in map(json.loads, lines)}
+
+
+def real_librispeech(folder: Path) -> Path:
+    """Two utterances of LibriSpeech in its layout (CC BY 4.0)."""
+    for row in samples().values():
+        if row["id"].startswith("librispeech-"):
+            name = row["id"].removeprefix("librispeech-")
+            part = "test-clean" if "test" in row["benchmark"] else "dev-clean"
+            place = folder / part / name.split("-")[0] / name.split("-")[1]
+            place.mkdir(parents=True)
+            heard, rate = soundfile.read(SAMPLES / row["audio"])
+            soundfile.write(place / f"{name}.flac", heard, rate)
+            (place / f"{name.rpartition('-')[0]}.trans.txt").write_text(f"{name} {row['reference']}\n")
+    return folder
+
+
+def real_big_bench(folder: Path) -> Path:
+    """A question of Big Bench Audio (MIT) in its layout."""
+    row = samples()["bba-formal_fallacies-17"]
+    folder.mkdir()
+    shutil.copy(SAMPLES / row["audio"], folder / "question_17.wav")
+    said = {"id": 17, "category": row["category"], "official_answer": row["reference"], "file_name": "question_17.wav"}
+    (folder / "metadata.jsonl").write_text(json.dumps({**said, "transcript": row["transcript"]}))
+    return folder
+
+
+def test_list_says_what_each_benchmark_needs_and_fetches_nothing(run: Any) -> None:
+    listed = json.loads(run("list", "--json").out)
+    by_name = {one["name"]: one for one in listed}
+    assert by_name["big-bench-audio"]["needs_judge"] and by_name["mmau"]["licence"].startswith("Apache-2.0")
+    assert "CC BY 4.0" in run("list").out
+
+
+def test_a_run_prints_its_figures_and_is_compared_with_published_ones(run: Any, tmp_path: Path) -> None:
+    librispeech(tmp_path / "data", {"1-2-0000": "I AM A SCRIPT", "1-2-0001": "WHATEVER YOU ASK"})
+    done = run("run", "librispeech", "--model", "scripted", "--data", "data", "--out", "one", "--limit", "2")
+    assert done.code == 0 and "2 of 2 answers scored" in done.out and "WER (kits)" in done.out
+    assert "data sha256" in done.err
+    compared = run("compare", "one", "--published", "--as-model", "step-audio-2-mini", "--save", "c.html", "--json")
+    (row,) = [
+        row for row in json.loads(compared.out)["rows"]
+        if (row["place"], row["name"]) == ("librispeech/test-clean", "WER (kits)")
+    ]  # fmt: skip
+    assert row["verdicts"] == {"scripted": "not reproduced"} and (tmp_path / "c.html").exists()
+    assert "Step-Audio 2 mini" in run("compare", "one", "--published").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["librispech", "--model", "scripted", "--data", "data"], "did you mean 'librispeech'"),
+        (["librispeech", "--model", "scripted", "--data", "nowhere"], "there is no folder nowhere"),
+        (["librispeech", "--model", "scripted", "--data", "data"], "is not laid out as LibriSpeech"),
+        (
+            ["big-bench-audio", "--model", "scripted", "--data", "data"],
+            "are scored by a judge; name a model with --judge",
+        ),
+        (
+            ["librispeech", "--model", "scripted", "--data", "data", "--seeds", "0"],
+            "--seeds is 0; give a number from 1",
+        ),
+        (["gone.py", "--model", "scripted", "--data", "data"], "there is no file gone.py"),
+    ],
+)
+def test_bad_input_is_one_clear_line(arguments: list[str], message: str, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    done = run("run", *arguments)
+    assert done.code == 1 and message in " ".join(done.err.split())
+    assert done.err.count("error:") == 1 and "Traceback" not in done.err
+
+
+@needs_samples
+def test_the_scripted_model_runs_through_real_recordings_of_two_benchmarks(run: Any, tmp_path: Path) -> None:
+    real_librispeech(tmp_path / "ls")
+    done = run("run", "librispeech", "--model", "scripted", "--data", "ls", "--json")
+    assert json.loads(done.out)["scored"] == 2
+    real_big_bench(tmp_path / "bba")
+    (tmp_path / "judge.json").write_text('["INCORRECT"]')
+    judge = ("--judge", "scripted:judge.json")
+    done = run("run", "big-bench-audio", "--model", "scripted", "--data", "bba", *judge, "--out", "b", "--json")
+    result = json.loads(done.out)
+    assert (result["figures"][0]["value"], result["settings"]["judge"]) == (0.0, "scripted:judge.json")
+    (sound,) = (tmp_path / "b/sounds").glob("*.wav")
+    assert sound.stat().st_size > 10_000
+
+
+@pytest.mark.neural
+@needs_samples
+def test_the_embedded_engine_hears_real_recordings_of_librispeech(run: Any, tmp_path: Path) -> None:
+    real_librispeech(tmp_path / "ls")
+    result = json.loads(run("run", "librispeech", "--model", "embedded", "--data", "ls", "--json").out)
+    assert next(one["value"] for one in result["figures"] if one["name"] == "WER (kits)" and not one["group"]) < 10
+
+
+@pytest.mark.neural
+@needs_samples
+def test_the_embedded_engine_answers_a_question_of_big_bench_audio_by_voice(run: Any, tmp_path: Path) -> None:
+    real_big_bench(tmp_path / "bba")
+    (tmp_path / "judge.json").write_text('["INCORRECT"]')
+    arguments = ("--data", "bba", "--judge", "scripted:judge.json", "--recogniser", "whisper:base", "--json")
+    result = json.loads(run("run", "big-bench-audio", "--model", "embedded", *arguments).out)
+    assert result["scored"] == 1 and result["settings"]["recogniser"] == "whisper:base"
