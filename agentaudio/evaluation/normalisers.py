@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable
 from functools import cache
 
 from agentaudio.errors import EvaluationError, MissingExtra, did_you_mean
+from agentaudio.evaluation.chinese_kit import read_numbers, without_punctuation
 from agentaudio.text.spoken_form import spoken_form
 
 Normaliser = Callable[[str], str]
 
 _MARK = re.compile(r"<\|[^|<>]*\|>")
+_BEFORE_MARK = re.compile(r" ?([!,.?;:])")
 _BLANKS = re.compile(r"\s+")
 _HALF_DAY = re.compile(r"\b([ap]) m\b")
 _HAN = re.compile(r"([㐀-䶿一-鿿豈-﫿𠀀-𱍊])")
@@ -28,10 +31,10 @@ def profile(name: str, language: str) -> Normaliser:
     letters: lower case, letters and digits only
     whisper: Whisper's normaliser, the English one for English
     kits: the recipe that Kimi-Audio-Evalkit, lmms-eval and evalscope share, derived from Qwen-Audio's: marks in
-        `<|...|>` dropped, English by Whisper's English normaliser, Chinese with numbers as words (by wetext) and
-        without punctuation, Cantonese in simplified characters (by zhconv), others by Whisper's basic normaliser; then
-        lower case
-    spoken: numbers, dates, times and signs as they are read aloud, then as `kits`; so 9:30 PM equals "nine thirty p.m."
+        `<|...|>` dropped, English by Whisper's English normaliser, Chinese by the rules of `chinese_kit`, Cantonese in
+        simplified characters (by zhconv), it and others by Whisper's basic normaliser; then lower case
+    spoken: numbers, dates, times and signs as they are read aloud (Chinese by wetext), then as Whisper's normaliser for
+        English; so 9:30 PM equals "nine thirty p.m."
     uro: of URO-Bench: Whisper's English normaliser; for Chinese no punctuation, numbers as words, lower case
     seed-tts: of seed-tts-eval: lower case, punctuation removed but for apostrophes; numbers stay as they are
 
@@ -74,18 +77,19 @@ def _whisper(language: str) -> Normaliser:
 
 
 def _kits(language: str) -> Normaliser:
-    if language in ("zh", "cmn"):
-        body = _chinese_kit()
-    elif language == "yue":
-        body = _cantonese_kit()
-    else:
-        body = _whisper(language)
-    return lambda text: body(_BLANKS.sub(" ", _MARK.sub("", text)).strip()).lower().strip()
+    body = {"zh": _chinese_kit, "cmn": _chinese_kit, "yue": _cantonese_kit}.get(language)
+    normalise = body() if body else _whisper(language)
+
+    def kits(text: str) -> str:
+        text = _BEFORE_MARK.sub(r"\1", _BLANKS.sub(" ", _MARK.sub(" ", text))).lstrip(" ")
+        words = normalise(text).split(" ")
+        return " ".join(word for word in words if not all(map(_is_punctuation, word))).lower()
+
+    return kits
 
 
 def _chinese_kit() -> Normaliser:
-    words = _chinese_numbers()
-    return lambda text: _without_punctuation(words(text))
+    return lambda text: without_punctuation(read_numbers(_BLANKS.sub("", text)))
 
 
 def _cantonese_kit() -> Normaliser:
@@ -93,10 +97,16 @@ def _cantonese_kit() -> Normaliser:
         import zhconv
     except ImportError:
         raise MissingExtra("the normaliser of Cantonese", "eval") from None
-    return lambda text: _without_punctuation(zhconv.convert(text, "zh-cn"))
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        zhconv.convert("", "zh-cn")  # reads its dictionary, and leaves the file open
+    basic = _whisper("yue")
+    return lambda text: basic(zhconv.convert(text, "zh-cn"))
 
 
 def _spoken(language: str) -> Normaliser:
+    if language in ("zh", "cmn"):
+        words = _chinese_numbers()
+        return lambda text: _without_punctuation(words(_MARK.sub(" ", text))).lower()
     after = _kits(language)
     if language == "en":
         # "p.m.", "PM" and "p m" are one word to listeners.
@@ -145,6 +155,10 @@ def _chinese_numbers() -> Normaliser:
 def _without_punctuation(text: str, keep: str = "") -> str:
     kept = (c if c in keep or unicodedata.category(c)[0] not in "PS" else " " for c in text)
     return _BLANKS.sub(" ", "".join(kept)).strip()
+
+
+def _is_punctuation(character: str) -> bool:
+    return unicodedata.category(character)[0] == "P"
 
 
 def _blank_unless(text: str, keep: Callable[[str], bool]) -> str:

@@ -1,0 +1,89 @@
+"""Normaliser profiles: as the kits do, and there and back between written and spoken forms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agentaudio.errors import EvaluationError
+from agentaudio.evaluation.item import Answer, Item
+from agentaudio.evaluation.normalisers import PROFILES, profile, tokens
+from agentaudio.evaluation.scorers.error_rate import ErrorRate, edits
+
+# Made once by evalscope 1.14.1 (normalize_text and word_errors of text_normalizer/wer.py) from random sentences with words
+# left out, changed and added. Numbers in Chinese sentences stand apart, as in real ones.
+PAIRS = json.loads((Path(__file__).parent / "vectors/kits_error_rates.json").read_text(encoding="utf-8"))["pairs"]
+UNITS = {"zh": "char", "yue": "char"}
+
+
+def rate(language: str, name: str, reference: str, said: str) -> tuple[int, int]:
+    normalise, unit = profile(name, language), UNITS.get(language, "word")
+    found = edits(tokens(normalise(reference), unit), tokens(normalise(said), unit))
+    return found.total, found.units
+
+
+def test_the_profile_of_the_kits_counts_as_evalscope_does_in_four_languages() -> None:
+    assert len(PAIRS) == 320 and {language for language, *_ in PAIRS} == {"en", "zh", "yue", "ar"}
+    wrong = [
+        (language, reference, said)
+        for language, reference, said, *expected in PAIRS
+        if rate(language, "kits", reference, said) != tuple(expected)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("en", "on the 22nd", "on the twenty second"),
+        ("en", "at 9:30 PM", "at nine thirty p.m."),
+        ("en", "at 9:30 PM", "at nine thirty PM"),
+        ("en", "forty five", "45"),
+        ("en", "forty-five people", "45 people"),
+        ("en", "call 212-555-0147", "call two one two five five five oh one four seven"),
+        ("en", "2003-07-19", "July nineteenth, two thousand three"),
+        ("en", "30%", "thirty percent"),
+        ("zh", "百分之三十", "30%"),
+        ("zh", "二零一九年", "2019年"),
+        ("zh", "三千二百亿", "3200亿"),
+        ("zh", "九点三十分", "9:30"),
+        ("zh", "你好，世界！", "你好世界"),
+    ],
+)
+def test_written_forms_cost_no_error_in_the_default_profile_and_real_errors_do(
+    language: str, one: str, other: str
+) -> None:
+    (default,) = ErrorRate().profiles
+    assert rate(language, default, one, other)[0] == 0 and rate(language, default, other, one)[0] == 0
+    changes = (
+        "22nd/23rd 9:30/9:40 45/46 five/six 0147/0148 19/18 30/40 thirty/forty 百分之三十/百分之四十 二零一九/二零一八 "
+        "三千二百/三千三百 九点/八点 世界/时间"
+    )
+    wrong = dict(change.split("/") for change in changes.split())
+    changed = next(one.replace(right, bad) for right, bad in wrong.items() if right in one)
+    assert rate(language, default, changed, other)[0] > 0
+
+
+def test_a_profile_that_repeats_a_kit_reads_numbers_as_it_does() -> None:
+    """seed-tts-eval normalises no numbers, and cn_tn reads 2000 digit by digit."""
+    assert rate("en", "seed-tts", "I have 5 dogs.", "i have five dogs")[0] == 1
+    assert rate("zh", "kits", "2000", "二零零零")[0] == 0 and rate("zh", "kits", "2000个", "两千个")[0] == 0
+
+
+async def test_the_profile_is_a_part_of_the_figures_name() -> None:
+    scorer = ErrorRate("zh", ("kits", "letters"), "char")
+    assert [measure.name for measure in scorer.measures][:3:2] == ["CER (kits)", "CER (letters)"]
+    score = await scorer.score(Item("1", reference="价格是100元。"), Answer("价格是一百元"), None)
+    assert (score.counts["kits edits"], score.counts["letters edits"]) == (0, 3)
+
+
+def test_latin_words_stay_whole_among_chinese_characters_in_mixed_units() -> None:
+    assert tokens("我用 python3 写代码 …", "mixed") == ["我", "用", "python3", "写", "代", "码"]
+
+
+def test_an_unknown_profile_is_answered_with_the_nearest_name() -> None:
+    with pytest.raises(EvaluationError, match="no normaliser profile 'kit'; did you mean 'kits'"):
+        profile("kit", "en")
+    assert set(PROFILES) >= {"kits", "spoken", "whisper", "uro", "seed-tts"}
