@@ -12,8 +12,8 @@ from agentaudio.evaluation.item import Answer, Item
 from agentaudio.evaluation.normalisers import PROFILES, profile, tokens
 from agentaudio.evaluation.scorers.error_rate import ErrorRate, edits
 
-# Made once by evalscope 1.14.1 (normalize_text and word_errors of text_normalizer/wer.py) from random sentences with words
-# left out, changed and added. Numbers in Chinese sentences stand apart, as in real ones.
+# Made once by evalscope 1.14.1 (normalize_text and word_errors of text_normalizer/wer.py) from random sentences with
+# words left out, changed and added. Numbers in Chinese sentences stand apart, as in real ones.
 PAIRS = json.loads((Path(__file__).parent / "vectors/kits_error_rates.json").read_text(encoding="utf-8"))["pairs"]
 UNITS = {"zh": "char", "yue": "char"}
 

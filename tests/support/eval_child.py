@@ -47,9 +47,7 @@ class Slow(Scripted):
 
 async def main(data: Path, run: Path, generated: Path) -> None:
     model = Slow(generated)
-    await measured(
-        BENCHMARK, data, run, model, judge=model, parallel=2, started=lambda progress: print("started", flush=True)
-    )
+    await measured(BENCHMARK, data, run, model, judge=model, parallel=2)
 
 
 if __name__ == "__main__":
