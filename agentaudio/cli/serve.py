@@ -172,11 +172,12 @@ async def serve(
         instructions=instructions, provenance=provenance_of(sign, watermark),
     )  # fmt: skip
     kept = None if store is None else SqliteStore(store)
+    app = create_app(agent, settings, store=kept)
     server = Server(
-        create_app(agent, settings, store=kept), host=host, port=port,
+        app, host=host, port=port,
         certificate=None if tls_cert is None else str(tls_cert), private_key=None if tls_key is None else str(tls_key),
     )  # fmt: skip
-    async with traced(agent), nullcontext() if kept is None else kept:
+    async with traced(agent, app), nullcontext() if kept is None else kept:
         await run_server(server, host, "http" if tls_cert is None else "https")
 
 

@@ -6,18 +6,43 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from agentaudio.agent import Agent
 from agentaudio.errors import MissingExtra, OptionError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 SWITCHES = ("OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 """Variables that switch tracing on."""
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
+class Joined:
+    """Middleware: what a request begins belongs to the trace that its headers name."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from opentelemetry.context import attach, detach
+        from opentelemetry.propagate import extract
+
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ())}
+        token = attach(extract(headers))
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            detach(token)
+
+
 @asynccontextmanager
-async def traced(agent: Agent) -> AsyncGenerator[None, None]:
+async def traced(agent: Agent, app: Starlette | None = None) -> AsyncGenerator[None, None]:
     """Trace an agent as the environment says, by OTLP over HTTP; without a word of it, not at all.
+
+    app: its server, whose turns go on with the traces of the requests (W3C Trace Context)
 
     Raises MissingExtra without the extra `tracing`, and OptionError for another exporter or protocol.
     """
@@ -43,6 +68,8 @@ async def traced(agent: Agent) -> AsyncGenerator[None, None]:
     provider = TracerProvider(resource=Resource.create({} if named else {"service.name": "agentaudio"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace(agent, content=os.environ.get(CONTENT, "").lower() in ("true", "span_only"), provider=provider)
+    if app is not None:
+        app.add_middleware(Joined)
     try:
         yield
     finally:

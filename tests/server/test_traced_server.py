@@ -21,14 +21,17 @@ pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the 
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+"""The trace of a client's request."""
 QUESTION = "what is the password"
 
 
 class Collector:
-    """Receives spans on 127.0.0.1. spans: name, attributes and service of each"""
+    """Receives spans on 127.0.0.1. spans: name, attributes and service of each; traces: their ids"""
 
     def __init__(self) -> None:
         self.spans: list[tuple[str, dict[str, Any], str]] = []
+        self.traces: set[str] = set()
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,6 +55,7 @@ class Collector:
             for scope in resource.scope_spans:
                 for span in scope.spans:
                     found = {one.key: one.value.string_value for one in span.attributes}
+                    self.traces.add(span.trace_id.hex())
                     self.spans.append((span.name, found, service))
 
 
@@ -74,9 +78,12 @@ def test_a_server_sends_the_spans_of_its_turns(
     monkeypatch.setenv(CONTENT, content)
     with server_process("--model", "scripted") as running:
         with OpenAI(base_url=f"{running.url}/v1", api_key=KEY, max_retries=0) as client:
-            client.chat.completions.create(model="x", messages=[{"role": "user", "content": QUESTION}])
+            client.chat.completions.create(
+                model="x", messages=[{"role": "user", "content": QUESTION}],
+                extra_headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"},
+            )  # fmt: skip
     assert sorted(name for name, _, _ in collector.spans) == ["chat scripted", "invoke_agent agentaudio"]
-    assert {service for _, _, service in collector.spans} == {"agentaudio"}
+    assert {service for _, _, service in collector.spans} == {"agentaudio"} and collector.traces == {TRACE}
     assert (QUESTION in str(collector.spans)) == bool(content)
 
 
@@ -98,7 +105,7 @@ def environment(patch: pytest.MonkeyPatch, **variables: str) -> Iterator[Agent]:
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"},
     ],
 )
-async def test_without_a_word_of_the_environment_nothing_is_traced(
+async def test_without_a_word_in_the_environment_nothing_is_traced(
     variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with environment(monkeypatch, **variables) as agent:
