@@ -70,14 +70,15 @@ def name_of(check: Check) -> str:
 
 async def _verdict(kind: str, check: Check, text: str) -> Verdict:
     name = f"{kind} check {name_of(check)!r}"
+    limit = asyncio.timeout(CHECK_S)
     try:
-        async with asyncio.timeout(CHECK_S):
+        async with limit:
             verdict = await _returned(check, text)
-    except TimeoutError as error:
-        raise CheckError(f"the {name} took longer than {CHECK_S:g} s, so the words were not used") from error
     except (Exception, SystemExit, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and is_cancelled(asyncio.current_task()):
             raise
+        if limit.expired():
+            raise CheckError(f"the {name} took longer than {CHECK_S:g} s, so the words were not used") from error
         log.warning("the %s raised", name, exc_info=error)
         raise CheckError(f"the {name} raised {error!r:.500}, so the words were not used; mend the check") from error
     if verdict is None or isinstance(verdict, str | Stop):

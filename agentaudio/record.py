@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel
-
 from agentaudio.conversation import Citation, SpeechPart, ToolCall
 from agentaudio.events import BaseEvent, PassageCited, StepFinished, TurnStopped
 from agentaudio.model.speech_lm import CallDelta, End, Heard
@@ -45,7 +43,7 @@ class Record:
         self.heard: Heard | None = None
         self.stop: Literal["refused", "usage_limit"] | None = None
         self.stopped_by = ""
-        self.output: BaseModel | None = None
+        self.output: Any = None
 
     def time(self, name: str) -> None:
         """Store the time now under `name`, unless it has one already."""

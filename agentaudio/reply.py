@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
 from agentaudio.conversation import Citation, ToolCall
 from agentaudio.errors import AudioError
 from agentaudio.model.speech_lm import Imitation
@@ -66,7 +64,7 @@ class Reply(PlainForm):
     tool_calls: tuple[ToolRun, ...] = ()
     open_calls: tuple[ToolCall, ...] = ()
     citations: tuple[Citation, ...] = ()
-    output: BaseModel | None = None
+    output: Any = None
     stop: StopReason = "answered"
     stopped_by: str = ""
     usage: Mapping[str, float] = field(default_factory=dict, hash=False)

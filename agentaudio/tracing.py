@@ -50,7 +50,7 @@ FAILED = ("failed", "timed_out", "denied", "cancelled")
 def trace(
     agent: Agent, *, content: bool = False, name: str = "agentaudio", provider: TracerProvider | None = None
 ) -> None:
-    """Make spans of the turns of an agent, in the sessions that begin from now on.
+    """Make spans of the turns of an agent, in the sessions that begin from now on. The latest call counts.
 
     content: spans also hold what was said, the arguments and results of tools, and messages of errors
     name: of the agent in the spans

@@ -58,6 +58,8 @@ class Generations:
             await self._record.put(ConversationCompacted, compacted=done)
 
         def generate(options: GenerateOptions) -> AsyncGenerator[Delta, None]:
+            if self._usage is not None:
+                self._usage.add("requests", 1)
             shown = self._state.compactor.view(conversation).for_model()
             deltas = setup.model.generate(shown, tools=tools, voice=voice, options=options)
             return checked(setup.model, deltas, options, limits=setup.limits, used_ids=conversation.call_ids)

@@ -42,7 +42,6 @@ class Usage:
 
         reached: called with the limit
         """
-        self.add("requests", 1)
         async with aclosing(generation) as deltas:
             async for delta in deltas:
                 if isinstance(delta, End):

@@ -33,6 +33,10 @@ def no_cards(text: str) -> str | None:
     return text.replace("4711", "(a number)") if "4711" in text else None
 
 
+def raises(error: Exception) -> None:
+    raise error
+
+
 class OwnSound:
     """A model that makes its own sound and cannot speak given words: 0.1 s after each word."""
 
@@ -294,6 +298,7 @@ async def test_a_plain_check_runs_in_a_thread_and_does_not_hold_up_the_event_loo
         (lambda text: 1 / 0, "raised ZeroDivisionError"),
         (lambda text: True, "returned bool; return None, other words"),
         (lambda text: exit(1), "raised "),
+        (lambda text: raises(TimeoutError("the service")), "raised TimeoutError"),
     ],
 )
 async def test_a_check_that_fails_ends_the_turn_and_lets_nothing_out(side: str, check: Check, problem: str) -> None:

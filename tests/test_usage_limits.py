@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.models import calls, scripted
 
-from agentaudio import Agent, Limits, SqliteStore, UsageLimits, external_tool, tool
+from agentaudio import Agent, Limits, SqliteStore, Stop, UsageLimits, external_tool, tool
 from agentaudio.errors import OptionError
 from agentaudio.model.speech_lm import End, TextDelta
 
@@ -82,6 +82,14 @@ async def test_requests_of_a_failed_turn_count_too() -> None:
     with pytest.raises(Exception, match="broken"):
         await session.run("go")
     assert (await session.run("go")).stop == "usage_limit"
+
+
+async def test_a_refused_question_takes_no_request() -> None:
+    limits = Limits(session=UsageLimits(requests=1))
+    session = Agent(
+        scripted("Yes."), input_checks=[lambda text: Stop() if "no" in text else None], limits=limits
+    ).session()
+    assert [(await session.run(said)).stop for said in ("no", "yes", "yes")] == ["refused", "answered", "usage_limit"]
 
 
 async def test_calls_of_the_caller_are_counted_and_not_handed_out_beyond_the_limit() -> None:
