@@ -41,7 +41,7 @@ class Kept:
     recent = None
 
     def __init__(self) -> None:
-        self.ended = 0
+        self.ended, self.used = 0, dict[str, float]()
         self.turns: dict[int, list[Message]] = {}
 
     def keep(self, number: int, messages: Sequence[Message], end: TurnEnd | None) -> None:
