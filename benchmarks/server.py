@@ -1,6 +1,6 @@
 """What the server costs: time to the first sound, many live sessions, and how soon an interruption is heard.
 
-    PYTHONPATH=tests:. python benchmarks/server.py [--sessions 50] [--seconds 20] [--json FILE]
+    PYTHONPATH=tests:. python benchmarks/server.py [--sessions 50] [--seconds 20] [--frames] [--json FILE]
 
 A real `agentaudio serve` process with a scripted model that answers at once; the clients are in this process, so both
 have a core. All times are those of a client at the socket.
@@ -12,6 +12,8 @@ have a core. All times are those of a client at the socket.
 - interruption: from the first voiced frame until the server says `speech_started`, and until the last sound that
   arrives of the answer; the model's answer goes on for minutes
 - memory of the server: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
+
+`--frames` compares frames of 10, 20, 40 and 100 ms and a mixture of them instead, a crowd of `--sessions` for each.
 """
 
 from __future__ import annotations
@@ -41,6 +43,9 @@ from agentaudio.model.scripted import Scripted
 
 RATE = 24_000
 FRAME_MS = 20
+FRAME_SIZES: dict[str, tuple[int, ...]] = {
+    "10 ms": (10,), "20 ms": (20,), "40 ms": (40,), "100 ms": (100,), "mixed": (10, 20, 40, 100),
+}  # fmt: skip
 SEED = 7
 TURNS, INTERRUPTIONS = 100, 20
 ASKED_EVERY = 10
@@ -51,12 +56,12 @@ Event = dict[str, Any]
 
 
 @cache
-def frames_of(name: str) -> tuple[str, ...]:
+def frames_of(name: str, frame_ms: int = FRAME_MS) -> tuple[str, ...]:
     """A question with a pause before and after it, in base64, by frames."""
     sound = Audio.load(questions_folder() / f"{name}.flac").resample(RATE).samples
     whole = np.concatenate([np.zeros(RATE // 2, np.float32), sound, np.zeros(4 * RATE, np.float32)])
     whole += 3e-4 * np.random.default_rng(len(sound)).standard_normal(len(whole)).astype(np.float32)
-    frames = Audio(np.clip(whole, -1, 1), RATE).chunks(FRAME_MS)
+    frames = Audio(np.clip(whole, -1, 1), RATE).chunks(frame_ms)
     return tuple(base64.b64encode(frame.to_pcm16()).decode() for frame in frames)
 
 
@@ -167,8 +172,8 @@ async def interruptions(server: Process) -> dict[str, Any]:
 class Talk:
     """One user of many, who asks again and again."""
 
-    def __init__(self, number: int) -> None:
-        self._rng = random.Random(SEED + number)
+    def __init__(self, number: int, frame_ms: int = FRAME_MS) -> None:
+        self._rng, self._frame_ms = random.Random(SEED + number), frame_ms
         self.ages: list[float] = []
         self.sent_s = self.sound_s = 0.0
         self.answers = self.short_answers = 0
@@ -177,20 +182,20 @@ class Talk:
         async with client_of(server) as client:
             reading = asyncio.create_task(self._follow(client))
             due, place, question = time.perf_counter() + self._rng.uniform(0, 1), 0, 0
-            frames = frames_of(self._rng.choice(QUESTIONS))
-            number = 0
+            frames = frames_of(self._rng.choice(QUESTIONS), self._frame_ms)
+            number, asked_every = 0, max(1, ASKED_EVERY * FRAME_MS // self._frame_ms)
             while due < until_s:
-                due += FRAME_MS / 1000
+                due += self._frame_ms / 1000
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
                 await client.send("input_audio_buffer.append", audio=frames[place])
-                self.sent_s += FRAME_MS / 1000
+                self.sent_s += self._frame_ms / 1000
                 number += 1
-                if number % ASKED_EVERY == 0:  # an answer shows that all before it was taken
+                if number % asked_every == 0:  # an answer shows that all before it was taken
                     await client.send("conversation.item.retrieve", event_id=f"{due}", item_id="none")
                 place += 1
                 if place == len(frames):
                     question, place = question + 1, 0
-                    frames = frames_of(QUESTIONS[question % len(QUESTIONS)])
+                    frames = frames_of(QUESTIONS[question % len(QUESTIONS)], self._frame_ms)
             await asyncio.sleep(1)
             reading.cancel()
 
@@ -210,11 +215,14 @@ class Talk:
                 sound_s = 0.0
 
 
-async def crowd(server: Process, sessions: int, seconds: float) -> dict[str, Any]:
-    """Many sessions for a while."""
+async def crowd(
+    server: Process, sessions: int, seconds: float, frames_ms: Sequence[int] = (FRAME_MS,)
+) -> dict[str, Any]:
+    """Many sessions for a while. frames_ms: sizes of the users' frames, in turn"""
     for name in QUESTIONS:
-        frames_of(name)
-    talks = [Talk(number) for number in range(sessions)]
+        for frame_ms in frames_ms:
+            frames_of(name, frame_ms)
+    talks = [Talk(number, frames_ms[number % len(frames_ms)]) for number in range(sessions)]
     heard_before_s = sound_in_s(server)
     began_s, cpu_s = time.perf_counter(), cpu_of(server)
     users = [asyncio.create_task(talk.run(server, began_s + seconds)) for talk in talks]
@@ -242,6 +250,15 @@ async def crowd(server: Process, sessions: int, seconds: float) -> dict[str, Any
     }
 
 
+async def frame_sizes(server: Process, sessions: int, seconds: float) -> dict[str, Any]:
+    """A crowd for each size of frames. CPU is given as a ratio to that of 40 ms, too."""
+    found = {name: await crowd(server, sessions, seconds, sizes) for name, sizes in FRAME_SIZES.items()}
+    usual = found["40 ms"]["server_cpu_ms_per_session_second"]
+    for row in found.values():
+        row["cpu_against_40_ms"] = round(row["server_cpu_ms_per_session_second"] / usual, 2)
+    return found
+
+
 def _text(text: str) -> Event:
     return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
 
@@ -252,7 +269,7 @@ def milliseconds(seconds: Sequence[float], percent: float) -> float:
 
 def sound_in_s(server: Process) -> float:
     """Seconds of sound that the server has taken, as it counts them."""
-    text = httpx2.get(f"{server.url}/metrics", headers={"authorization": f"Bearer {KEY}"}).text
+    text = httpx2.get(f"{server.url}/metrics", headers={"authorization": f"Bearer {KEY}"}, timeout=60).text
     lines = [line for line in text.splitlines() if line.startswith("agentaudio_sound") and 'direction="in"' in line]
     return sum(float(line.split()[-1]) for line in lines if "_created" not in line)
 
@@ -271,6 +288,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--frames", action="store_true")
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
     figures: dict[str, Any] = {}
@@ -280,6 +298,10 @@ def main() -> None:
         short.write_text(json.dumps([ANSWER] * 300), encoding="utf-8")
         endless.write_text(json.dumps([ENDLESS]), encoding="utf-8")
         with server_process("--model", f"scripted:{short}", *limits) as server:
+            if arguments.frames:
+                figures |= asyncio.run(frame_sizes(server, arguments.sessions, arguments.seconds))
+                publish("frame_sizes", figures | machine(), arguments.json)
+                return
             figures |= asyncio.run(added_to_first_sound(server))
             figures |= asyncio.run(crowd(server, arguments.sessions, arguments.seconds))
         with server_process("--model", f"scripted:{endless}", *limits) as server:
