@@ -17,6 +17,8 @@ PIECE_S = 0.02
 """Telephone systems take sound in pieces of 20 ms, so every piece but the last is a multiple of it."""
 SHORTEST_S, LONGEST_S = 0.1, 0.2
 """Sound in one delta, but for the first and the last one of an item."""
+DETECTOR_STEP_S = 0.032
+"""Sound for one decision of the voice detector."""
 LOWEST_HZ, HIGHEST_HZ = 8_000, 48_000
 _TYPES: dict[str, Literal["pcm", "mu", "a"]] = {"audio/pcm": "pcm", "audio/pcmu": "mu", "audio/pcma": "a"}
 _BETA = {
@@ -82,20 +84,30 @@ def read_format(value: Any, param: str) -> SoundFormat:
 
 
 class SoundIn:
-    """Bytes of a client, cut anywhere, as sound."""
+    """Bytes of a client, cut anywhere, as sound. Small frames are gathered until the voice detector can go on."""
 
     def __init__(self, form: SoundFormat) -> None:
         self.form = form
-        self._half = b""
+        self._step = round(DETECTOR_STEP_S * form.rate_hz) * form.sample_bytes
+        self.reset()
 
     def push(self, content: bytes) -> Audio:
-        content = self._half + content
-        cut = len(content) - len(content) % self.form.sample_bytes
-        self._half = content[cut:]
-        return self.form.decode(content[:cut])
+        """The sound that is whole now; it may be empty."""
+        self._waiting += content
+        if (self._taken + len(self._waiting)) // self._step == self._taken // self._step:
+            return self.form.decode(b"")
+        return self.rest()
+
+    def rest(self) -> Audio:
+        """All whole samples."""
+        cut = len(self._waiting) - len(self._waiting) % self.form.sample_bytes
+        content, self._waiting = self._waiting[:cut], self._waiting[cut:]
+        self._taken += cut
+        return self.form.decode(content)
 
     def reset(self) -> None:
-        self._half = b""
+        """Drop what has not come out."""
+        self._waiting, self._taken = b"", 0
 
 
 class SoundOut:

@@ -180,7 +180,7 @@ def decode_base64(value: Any, param: str) -> bytes:
     if not isinstance(value, str):
         raise wrong_type(param, "a base64 string")
     try:
-        return base64.b64decode(value, validate=True)
+        return binascii.a2b_base64(value, strict_mode=True)
     except (binascii.Error, ValueError):
         raise Refusal(f"Invalid '{param}': not valid base64.", code="invalid_base64", param=param) from None
 

@@ -19,14 +19,15 @@ _HALF = re.compile("[\ud800-\udfff]")
 def read_event(message: str | bytes) -> Mapping[str, Any]:
     """The event. Half a surrogate pair, which no text may hold, becomes U+FFFD. Raises Refusal."""
     try:
-        event: Any = json.loads(message, parse_constant=_refuse)
+        text = message.decode("utf-8") if isinstance(message, bytes) else message
+        event: Any = _JSON.decode(text)
     except (ValueError, RecursionError):
         raise Refusal("The event is not valid JSON.", code="invalid_json") from None
     if not isinstance(event, dict) or not isinstance(event.get("type"), str):
         raise Refusal("The event must be an object with a 'type'.", code="invalid_event", param="type")
-    if _is_deeper(event, DEEPEST):
+    if text.count("[") + text.count("{") > DEEPEST and _is_deeper(event, DEEPEST):
         raise Refusal(f"The event has more than {DEEPEST} levels of objects and lists.", code="invalid_event")
-    if isinstance(message, bytes) or _SURROGATE.search(message):
+    if _SURROGATE.search(text):
         event = _whole(event)
     found: Mapping[str, Any] = event
     return found
@@ -40,6 +41,9 @@ def event_id(event: Any) -> str | None:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -73,11 +73,13 @@ class UserSound:
     def commit(self) -> None:
         """End the user's turn. Raises Refusal when there is none."""
         if self._detection is not None:
+            self.push(self._sound_in.rest())
             if not self._live.commit():
                 raise empty(0.0)
             return
         if not self._context.setup.model.capabilities.hears:
             raise Refusal("The model of this server cannot hear; send text.", code="unsupported_content")
+        self.push(self._sound_in.rest())
         self._committed(self._buffer.take(), None)
 
     def clear(self) -> None:
