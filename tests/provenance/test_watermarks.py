@@ -229,9 +229,8 @@ def test_the_example_package_works_from_the_shell(capsys: pytest.CaptureFixture[
 @pytest.mark.usefixtures("installed")
 def test_the_mark_of_the_example_survives_compression_and_is_not_found_in_plain_speech() -> None:
     tones = load_watermark("tones")
-    clips = [demo_voices().get(id).clip.resample(24_000) for id in ("albert", "gina", "marcus")]
-    for number, clip in enumerate(clips):
-        payload = bytes([number, 7, 200, 31])
+    for id, payload in (("albert", b"\0\x07\xc8\x1f"), ("gina", b"\xff\xa5\0\x10")):
+        clip = demo_voices().get(id).clip.resample(24_000).slice(0, 2.5)
         marked = Audio.concat([tones.embed(piece, payload) for piece in clip.chunks(430)])
         assert np.abs(marked.samples - clip.samples).max() < 0.1
         for format in ("wav", "mp3", "opus"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from support.server import KEY, OTHER_KEY, Running, running_server, until
 from support.sounds import tone
 
 from agentaudio.agent import Agent
+from agentaudio.cli import main
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.server.auth import Keys
@@ -159,6 +161,8 @@ async def test_a_client_finds_a_voice_speaks_in_it_and_has_it_transcribed(
             assert facts(heard)["duration_s"] == pytest.approx(0.9, abs=0.1)
         if way == "stdio-auto":
             await check_cancelling(client, tmp_path / "notes")
+    if way == "stdio-auto":  # the client has closed the input, and the process has ended by itself
+        assert (tmp_path / "notes").read_text().endswith("closed\n")
 
 
 async def check_cancelling(client: Client, notes: Path) -> None:
@@ -328,8 +332,7 @@ async def test_an_agent_uses_another_as_its_tool(server: Running) -> None:
     assert run.result.audio is not None and run.result.audio.duration == pytest.approx(0.6, abs=0.1)
 
 
-@pytest.mark.parametrize("end", ["end of input", signal.SIGINT])
-def test_the_process_ends_with_its_client(folder: Path, tmp_path: Path, end: Any) -> None:
+def test_an_interrupt_ends_the_process_although_it_waits_for_input(folder: Path, tmp_path: Path) -> None:
     served = program(folder, tmp_path / "notes")
     process = subprocess.Popen(
         [served.command, *served.args], env=served.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -340,12 +343,10 @@ def test_the_process_ends_with_its_client(folder: Path, tmp_path: Path, end: Any
     process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":' + opening + b"}\n")
     process.stdin.flush()
     assert process.stdout.readline().startswith(b'{"jsonrpc":"2.0"')
-    if isinstance(end, signal.Signals):
-        process.send_signal(end)
-    else:
-        process.stdin.close()
-    assert process.wait(10) is not None
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
     assert process.stdout.read() == b"" and b"loading" in process.stderr.read()
+    assert (tmp_path / "notes").read_text() == "closed\n"
     for pipe in (process.stdin, process.stdout, process.stderr):
         pipe.close()
 
@@ -361,3 +362,43 @@ def test_a_server_stops_while_a_client_listens(folder: Path) -> None:
             assert stream.status_code == 200
             server.state.drain.begin()
             assert b"".join(stream.iter_bytes()) == b""
+
+
+async def test_the_command_serves_tools_over_http_and_nothing_else() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "agentaudio", "mcp", "--http", "127.0.0.1:0", "--model", "scripted"],
+        env=os.environ | {"AGENTAUDIO_SERVER_KEYS": KEY}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = await asyncio.to_thread(process.stdout.readline)
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert found and "/mcp" in line, line
+        key = {"authorization": f"Bearer {KEY}"}
+        async with httpx2.AsyncClient(headers=key, base_url=found[0], timeout=30) as http:
+            async with Client(streamable_http_client(f"{found[0]}/mcp", http_client=http)) as client:
+                assert facts(await client.call_tool("speak", {"text": "hi"}))["voice"] is None
+            assert (await http.get("/healthz")).status_code == 200
+            assert {(await http.get(path)).status_code for path in ("/v1/models", "/")} == {404}
+            assert (await http.post("/mcp", headers={"authorization": "Bearer wrong"})).status_code == 401
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0 and errors == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--http", "8000"), "give HOST:PORT, such as 127.0.0.1:8000"),
+        (("--http", "0.0.0.0:0"), "can be reached from other machines, and no key is set"),
+        (("--key", KEY), "--key and --log are for --http"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    options: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AGENTAUDIO_SERVER_KEYS", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["mcp", "--model", "scripted", *options])
+    assert ended.value.code == 1 and words in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """`agentaudio mcp` with a model that prints, for tests: python noisy_mcp.py NOTES VOICES
 
-It prints to standard output in every way a library may, and notes in the file NOTES when it begins and ends to speak.
+It prints to standard output in every way a library may, and notes in the file NOTES when it begins and ends to speak,
+and when it is closed.
 The word "long" is spoken until somebody stops it.
 """
 
@@ -46,6 +47,9 @@ class Noisy(Scripted):
                 await asyncio.sleep(0.01)
         finally:
             note("ends")
+
+    async def aclose(self) -> None:
+        note("closed")
 
 
 async def load() -> Agent:
