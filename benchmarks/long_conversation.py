@@ -2,12 +2,12 @@
 
     python benchmarks/long_conversation.py [--json FILE] [--hours H] [--scale N]
 
-Every 30 s the user speaks for 6 s, and the agent answers in 18 s of speech (450 speech tokens). Every fourth turn calls
+Every 45 s the user speaks for 6 s, and the agent answers in 18 s of speech (450 speech tokens). Every fourth turn calls
 a tool, and every tenth finds another voice. Weights and words are random; prompts, caches, speech tokens, sound,
 compaction and storage are the real ones. Time is simulated: nothing is played, and the time between two turns lasts as
-long as the compaction in it needs. The answers are prescribed by the logits. `--scale 4`, the default, divides the
-context of 16,384 tokens and the speech of each turn by four, so that as many turns fit into the context; 1 is the true
-size, which takes an hour of CPU time.
+long as the compaction in it needs. The answers are prescribed by the logits. `--scale 6`, the default, divides the
+speech of each turn by six and the context of 16,384 tokens by two, as the system message and the tools stay as long; 1
+is the true size. Ctrl-C ends the conversation and publishes what was reached.
 
 Targets: no turn fails; the first token takes at most 1.5 times as long as in the first turn (CPU time; median of ten
 turns without tools, because of the noise of a shared machine); memory grows by less than 5 % after 20 minutes.
@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import itertools
+import signal
 import statistics
 import tempfile
 import time
@@ -37,10 +39,11 @@ from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.model.step_audio_2.generate import StepAudio2
 from agentaudio.model.step_audio_2.init_tiny import init_tiny
 from agentaudio.model.step_audio_2.language.interleave import interleave
+from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds
 
 IDS = TokenIds()
-TURN_S, USER_S, ANSWER_CODES, CONTEXT = 30.0, 6.0, 450, 16_384
+TURN_S, USER_S, ANSWER_CODES, CONTEXT = 45.0, 6.0, 450, 16_384
 SETTLED_S = 1200.0
 """Memory is compared with that after this time."""
 VOICES = ("walter", "ruth", "angus", "nora")
@@ -51,23 +54,26 @@ class Dictation:
 
     def __init__(self, model: Any) -> None:
         self._answers: Iterator[list[int]] = iter(())
+        self._answer: list[int] = []
         self._ids: Iterator[int] = iter(())
         self.idle: list[int] = []
-        self._reads = False
-        model.model.register_forward_pre_hook(self._look, with_kwargs=True)
+        self._reads = self._is_next_chunk = False
+        model.model.register_forward_pre_hook(self._look)
         model.lm_head.register_forward_hook(self._prefer)
 
     def begin(self, *answers: list[int]) -> None:
         """The answers of the next generations."""
-        self._answers = iter(answers)
+        self._answers, self._is_next_chunk = iter(answers), False
 
-    def _look(self, _: Any, args: Any, kwargs: Any) -> None:
-        given = kwargs.get("inputs_embeds")
-        self._reads = given is not None and given.shape[1] > 1
+    def _look(self, *_: Any) -> None:
+        self._reads = True  # the decoder reads a prompt, or a chunk of it; single tokens take another way
 
     def _prefer(self, _: Any, __: Any, logits: Any) -> Any:
         if self._reads:
-            self._ids = iter(next(self._answers, self.idle))
+            if not self._is_next_chunk:
+                self._answer = next(self._answers, self.idle)
+            self._ids = iter(self._answer)
+        self._reads, self._is_next_chunk = False, self._reads
         return logits.index_fill(-1, torch.tensor([next(self._ids, IDS.eot)]), 1e4)
 
 
@@ -127,8 +133,9 @@ class Talk:
 
 async def talk(hours: float, folder: Path, *, scale: int) -> dict[str, Any]:
     """Hold the conversation; see above. folder: for the checkpoint and the store"""
-    checkpoint = init_tiny(folder / "tiny", text={"max_position_embeddings": CONTEXT // scale})
-    model = StepAudio2.load(checkpoint, device="cpu", dtype="float32")
+    checkpoint = init_tiny(folder / "tiny", text={"max_position_embeddings": CONTEXT // min(scale, 2)})
+    sound = SpeechDecoder.load(checkpoint, device="cpu", steps=1)  # its quality is none either way
+    model = StepAudio2.load(checkpoint, device="cpu", dtype="float32", speech=sound)
     vocabulary = BpeVocabulary.load(str(folder / "tiny" / "tokenizer.json"))
     assert model._weights is not None
     dictation = Dictation(model._weights.model)
@@ -137,10 +144,14 @@ async def talk(hours: float, folder: Path, *, scale: int) -> dict[str, Any]:
     rng, made, names = np.random.default_rng(0), Talk(), itertools.cycle(VOICES)
     dictation.begin([IDS.eot])
     await agent.warm_up()
-    begun = time.process_time()
+    begun, stop = time.process_time(), asyncio.Event()
+    with contextlib.suppress(RuntimeError):  # not in the main thread
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     async with SqliteStore(folder / "talk.sqlite3", keep_sound=True) as store:
         session = await store.session(agent, "long")
         for number in range(round(3600 * hours / TURN_S)):
+            if stop.is_set():
+                break
             answer = spoken(vocabulary, f"This is answer {number}, and there is more to say.", ANSWER_CODES // scale)
             if number % 10 == 9:
                 query = f'{{"query": "{next(names)}"}}'
@@ -167,6 +178,7 @@ def figures(made: Talk, messages: int, stored: int, cpu_s: float) -> dict[str, A
     first, later = made.first_token[0], made.first_token[1:]
     tens = [statistics.median(later[at : at + 10]) for at in range(0, len(later), 10)]
     return {
+        "hours": round(made.turns * TURN_S / 3600, 2),
         "turns": made.turns,
         "failed_turns": made.failed,
         "answers_cut_by_the_context": made.cut,
@@ -194,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json")
     parser.add_argument("--hours", type=float, default=3.0)
-    parser.add_argument("--scale", type=int, default=4)
+    parser.add_argument("--scale", type=int, default=6)
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
