@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
+from itertools import count, takewhile
 from typing import Any
 
 from agentaudio.conversation import AudioPart, Conversation, Part, SpeechPart, TextPart, ToolCall, ToolOutput
@@ -161,6 +161,11 @@ class History:
     def last(self) -> Item | None:
         """The last item."""
         return next(reversed(list(self)), None)
+
+    @property
+    def new_results(self) -> int:
+        """Number of results of calls at the end, which nothing has answered yet."""
+        return sum(1 for _ in takewhile(lambda item: isinstance(item, FunctionOutput), reversed(list(self))))
 
     @property
     def open_calls(self) -> list[FunctionCall]:
