@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from agentaudio import Agent, deltas, events, tool
+from agentaudio import Agent, Limits, Stop, UsageLimits, deltas, events, tool
 from agentaudio.conversation import Conversation, Message, SpeechPart, ToolCall
 from agentaudio.errors import AgentAudioError, BackendError
 from agentaudio.keeper import TurnEnd
@@ -21,6 +23,7 @@ from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, TextDelta
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.external import external_tool
+from agentaudio.watching import SessionWatch, TurnBegun
 
 WORD_S = 0.1
 RATE = Scripted.capabilities.sample_rate_hz
@@ -57,8 +60,31 @@ class Kept:
         return None
 
 
+class OwnSound(Scripted):
+    """Cannot speak given words."""
+
+    say = None  # type: ignore[assignment]
+
+
+class Open(SessionWatch):
+    """Counts what is watched and has not ended."""
+
+    def __init__(self) -> None:
+        self.turns, self.context = 0, contextvars.copy_context()
+
+    def turn(self, begun: TurnBegun) -> Open:
+        return self
+
+    def take(self, event: events.BaseEvent) -> None:
+        self.turns += isinstance(event, events.TurnStarted)
+        self.turns -= isinstance(event, events.TurnFinished | events.TurnFailed)
+
+
 class Talk(RuleBasedStateMachine):
-    """A reader that plays, a model that says numbered words and makes calls, and tools that end on request."""
+    """A reader that plays, a model that says numbered words and makes calls, and tools that end on request.
+
+    Output checks may think for a while, and refuse every fifth text.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,14 +104,35 @@ class Talk(RuleBasedStateMachine):
             await end
             return "done"
 
-        quick, sure = tool(name="quick")(wait), tool(name="sure", cancellable=False)(wait)
-        self.agent = Agent(Scripted([self._step], loop=True), tools=[quick, sure, DOOR], max_steps=3)
+        self.tools = [tool(name="quick")(wait), tool(name="sure", cancellable=False)(wait), DOOR]
+        self.judged: list[str] = []
+        self.refused: list[str] = []
 
-    @initialize(plays=st.sampled_from([True, False, None]))
-    def open(self, plays: bool | None) -> None:
-        self.plays = plays
-        self.kept = Kept()
-        self.session = self.agent.session(plays=plays, keeper=self.kept)
+    async def _judges(self, text: str) -> Stop | None:
+        self.judged.append(text)
+        for _ in range(len(self.judged) % 4):
+            await asyncio.sleep(0)
+        if len(self.judged) % 5:
+            return None
+        self.refused += text.split()
+        return Stop()
+
+    @initialize(
+        plays=st.sampled_from([True, False, None]),
+        model=st.sampled_from([Scripted, OwnSound]),
+        checks=st.booleans(),
+        requests=st.sampled_from([None, 20]),
+    )
+    def open(self, plays: bool | None, model: type[Scripted], checks: bool, requests: int | None) -> None:
+        self.plays, self.checks = plays, checks
+        limits = Limits(session=UsageLimits(requests=requests))
+        agent = Agent(
+            model([self._step], loop=True), tools=self.tools, max_steps=3, limits=limits,
+            output_checks=[self._judges] if checks else [],
+        )  # fmt: skip
+        self.kept, self.watch = Kept(), Open()
+        agent.setup = replace(agent.setup, watch=lambda: self.watch)
+        self.session = agent.session(plays=plays, keeper=self.kept)
 
     def _step(self, conversation: Conversation, specs: Any, voice: Any) -> Iterator[Delta]:
         words, calls = self.plan.pop(0) if self.plan else (1, [])
@@ -190,6 +237,12 @@ class Talk(RuleBasedStateMachine):
             assert len(set(each_once)) == len(each_once)
 
     @invariant()
+    def nothing_is_let_out_that_was_not_approved(self) -> None:
+        said = [word for event in self.seen if isinstance(event, events.TextSpoken) for word in event.text.split()]
+        judged = {word for text in self.judged for word in text.split()} - set(self.refused)
+        assert not self.checks or judged.issuperset(said)
+
+    @invariant()
     def words_are_kept_in_order_and_once(self) -> None:
         kept = [word for message in self.session.conversation for word in _words(message.parts)]
         numbers = [int(word[1:]) for word in kept]
@@ -214,7 +267,7 @@ class Talk(RuleBasedStateMachine):
                 if not end.done():
                     end.set_result(None)
             self._run()
-        assert asyncio.all_tasks(self.loop) == set()
+        assert asyncio.all_tasks(self.loop) == set() and self.watch.turns == 0
         self.loop.close()
 
 
