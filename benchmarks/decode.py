@@ -146,7 +146,7 @@ def grid(model: Any, compiled: bool, rows: Sequence[int], contexts: Sequence[int
     for count in rows:
         lengths = sorted({next(length for length in LENGTHS if length > context) for context in contexts})
         passes = prepared(model, count, compiled, lengths)
-        took = {context: pass_ms(model, passes, count, context, 15) for context in contexts}
+        took = {context: pass_ms(model, passes, count, context, 7) for context in contexts}
         for context, ms in took.items():
             bound = bandwidth / unavoidable_bytes(model, count, context)
             figures[f"{name}, {count} answers, context {context}"] = {

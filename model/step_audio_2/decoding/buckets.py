@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentaudio.errors import OptionError
@@ -33,7 +34,7 @@ class Buckets:
             (*(one for one in LENGTHS if one < length), length),
         )
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[tuple[int, int]]:
         """All sizes: (rows, length) each."""
         return ((rows, length) for rows in self.rows for length in self.lengths)
 

@@ -15,6 +15,8 @@ except ImportError as error:
 
 SPLIT = 256
 """Positions of the cache that one part of the attention of a GPU sums over."""
+_GPUS = ("cuda", "meta")
+"""Devices with many multiprocessors. Meta tensors stand for those of a GPU where its work is counted."""
 
 
 class TokenLayer(nn.Module):
@@ -105,7 +107,7 @@ def one_query_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tenso
     """
     # The heads of a group take the place of positions, as the queries of one sequence do.
     packed = query.unflatten(1, (keys.shape[1], -1))
-    if query.is_cuda and keys.shape[2] % SPLIT == 0:
+    if query.device.type in _GPUS and keys.shape[2] % SPLIT == 0:
         mixed = split_attention(packed, keys, values, mask)
     else:
         mixed = functional.scaled_dot_product_attention(packed, keys, values, attn_mask=mask)
@@ -134,7 +136,7 @@ def split_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -
 
 def _products(left: Tensor, right: Tensor) -> Tensor:
     """Batched matrix product in float32, whose half-precision inputs are not copied on a GPU."""
-    if left.is_cuda and left.dtype != torch.float32:
+    if left.device.type in _GPUS and left.dtype != torch.float32:
         return torch.bmm(left, right, out_dtype=torch.float32)
     return left.float() @ right.float()
 
