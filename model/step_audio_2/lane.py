@@ -16,19 +16,20 @@ except ImportError as error:
 class Lane:
     """A CUDA stream of its own, used within a `with` block; on other devices the block changes nothing.
 
-    Work enqueued before the block is done first. Leaving the block waits for the lane's own work, so that
-    its results may be used and its inputs freed anywhere.
+    Work enqueued before the lane was made is done first. Leaving the block waits for the lane's own work, so
+    that its results may be used and its inputs freed anywhere.
 
     urgent: its kernels go before those of other lanes
     """
 
     def __init__(self, device: torch.device, *, urgent: bool = False) -> None:
         self.stream = torch.cuda.Stream(device, priority=-1 if urgent else 0) if device.type == "cuda" else None
+        if self.stream is not None:
+            self.stream.wait_stream(torch.cuda.current_stream(device))
         self._entered = ExitStack()
 
     def __enter__(self) -> Self:
         if self.stream is not None:
-            self.stream.wait_stream(torch.cuda.current_stream(self.stream.device))
             self._entered.enter_context(torch.cuda.stream(self.stream))
         return self
 

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agentaudio.errors import BackendError
-from agentaudio.model.clip_voice import ClipVoice
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.step_audio_2.hub import located
+from agentaudio.model.step_audio_2.own_voice import shipped_voice
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.prompt_maker import PromptMaker
 from agentaudio.model.step_audio_2.token2wav.revoicing import Revoicer, revoice
@@ -27,13 +26,6 @@ from agentaudio.model.voice_states import VoiceStates
 from agentaudio.sound.audio import Audio
 
 FILES = ("flow.yaml", "flow.pt", "hift.pt", "campplus.onnx", "speech_tokenizer_v2_25hz.onnx")
-
-
-def shipped_voice() -> ClipVoice:
-    """The default voice: a synthetic American woman; see assets/NOTICE."""
-    clip = Audio.load(files("agentaudio.model.step_audio_2").joinpath("assets/own_voice.flac").read_bytes())
-    words = "Hello, it is good to hear you. Ask me anything you like, and I will look it up and tell you what I found, "
-    return ClipVoice(clip, words + "in a few plain words.", id="step-audio-2")
 
 
 class SpeechDecoder:

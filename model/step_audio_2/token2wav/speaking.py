@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from agentaudio.model.speech_lm import AudioDelta
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
+from agentaudio.model.step_audio_2.token2wav.pacing import hold_s
 from agentaudio.model.step_audio_2.token2wav.stream import SpeechStream
 from agentaudio.sound.audio import Audio
 
 
 class Speaking:
     """Makes the sound of one answer in a thread of its own, so that the text does not wait for it.
+
+    The first piece of sound is held back as long as the measured rate of the tokens needs; see `hold_s`.
 
     stream: makes the stream; called at once, as preparing a new voice takes long
     hand: called in the thread with each piece of sound
@@ -29,11 +36,15 @@ class Speaking:
         self._stream, self._hand, self._failed = stream, hand, failed
         self._tokens: queue.SimpleQueue[Sequence[int] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._arrivals: list[tuple[float, int]] = []
+        self._held: list[Audio] = []
+        self._release_s: float | None = None
         self._thread = threading.Thread(target=self._work, name="step-audio-2-voice", daemon=True)
         self._thread.start()
 
     def say(self, tokens: Sequence[int]) -> None:
         """Add the next tokens."""
+        self._arrivals.append((time.monotonic(), len(tokens)))
         self._tokens.put(tokens)
 
     def finish(self) -> None:
@@ -58,16 +69,28 @@ class Speaking:
                 spoke = True
                 # One by one, so that each chunk is handed over before the next is computed.
                 for token in tokens:
-                    self._give(stream.feed(token))
+                    begin = time.monotonic()
+                    samples = stream.feed(token)
+                    if len(samples) and self._release_s is None:
+                        now = time.monotonic()
+                        self._release_s = now + hold_s(self._rate(), now - begin, stream.ahead)
+                    self._give(samples)
             if spoke and not self._stopping.is_set():
+                self._release_s = 0.0
                 self._give(stream.finish())
         except Exception as failure:
             if not self._stopping.is_set():
                 self._failed(failure)
 
+    def _rate(self) -> float:
+        """Tokens per second, from the first that arrived to the last; 0 if they came at once."""
+        (first_s, at_first), (last_s, _) = self._arrivals[0], self._arrivals[-1]
+        later = sum(count for _, count in self._arrivals) - at_first
+        return later / (last_s - first_s) if last_s > first_s else 0.0
+
     def _waiting(self) -> list[int] | None:
         """All tokens that have arrived, waiting for at least one; None at the end."""
-        tokens = self._tokens.get()
+        tokens = self._next()
         if tokens is None or self._stopping.is_set():
             return None
         ready = list(tokens)
@@ -79,7 +102,23 @@ class Speaking:
             ready += more
         return ready
 
-    def _give(self, samples: object) -> None:
-        sound = Audio(samples, SAMPLE_RATE)  # type: ignore[arg-type]
-        if len(sound) and not self._stopping.is_set():
-            self._hand(AudioDelta(sound))
+    def _next(self) -> Sequence[int] | None:
+        """The next tokens. Sound that is held back is handed over at its time meanwhile."""
+        while self._held and self._release_s is not None:
+            try:
+                return self._tokens.get(timeout=max(0.0, self._release_s - time.monotonic()))
+            except queue.Empty:
+                self._give(())
+        return self._tokens.get()
+
+    def _give(self, samples: ArrayLike) -> None:
+        """Hand over what was held back and `samples`, or hold them back too."""
+        sound = Audio(np.asarray(samples, np.float32), SAMPLE_RATE)
+        if len(sound):
+            self._held.append(sound)
+        if self._release_s is None or time.monotonic() < self._release_s:
+            return
+        held, self._held = self._held, []
+        for piece in held:
+            if not self._stopping.is_set():
+                self._hand(AudioDelta(piece))

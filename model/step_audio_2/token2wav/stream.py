@@ -16,6 +16,7 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2's speech decoder", "local") from error
 
+from agentaudio.model.step_audio_2.lane import Lane
 from agentaudio.model.step_audio_2.token2wav.config import TOKEN_FRAMES
 from agentaudio.model.step_audio_2.token2wav.flow import Flow, FlowState
 from agentaudio.model.step_audio_2.token2wav.hift import HiFT
@@ -24,14 +25,19 @@ from agentaudio.model.step_audio_2.token2wav.wave_stream import OVERLAP_FRAMES, 
 
 CHUNK = 25
 """Tokens of a chunk once a stream is under way: 1 s."""
-FIRST_CHUNK = 10
+FIRST_CHUNK = 8
 _GROWTH = 5
-"""How many tokens longer each chunk is than the one before."""
+"""Each chunk is as long as the next multiple of this."""
 
 RECENT_FRAMES = 100
 """Frames that the estimator keeps besides those of the prompt: 2 s, as in the reference."""
 RECENT_TOKENS = 500
 """Tokens that the encoder keeps besides those of the prompt: 20 s."""
+
+
+def next_chunk(chunk: int) -> int:
+    """Tokens of the chunk after one of `chunk` tokens: 8, 10, 15, 20, 25, 25 by default."""
+    return min(CHUNK, (chunk // _GROWTH + 1) * _GROWTH)
 
 
 class Prompt(Protocol):
@@ -77,7 +83,7 @@ class SpeechStream:
     prepare: makes the start state of a voice
     flow_noise: rows of 80, one for each frame
     source_noise: see `WaveStream`
-    first_chunk: tokens of the first chunk, 5 to 25. Each later chunk has 5 more, up to 25. A chunk is
+    first_chunk: tokens of the first chunk, 5 to 25; for the later ones see `next_chunk`. A chunk is
         computed once the tokens that the encoder looks ahead at (3) have arrived too.
     reference: imitate the published decoder in long streams. Once its memory is full, it starts each
         chunk from the same noise, so that chunks resemble each other, and it keeps all tokens, so that
@@ -112,6 +118,7 @@ class SpeechStream:
         self._state = prepare(prompt)
         self._noise = flow_noise
         self._reference = reference
+        self._lane = Lane(vocoder.conv_pre.weight.device)
         self._first_chunk = self._chunk = first_chunk
         self._waiting: list[int] = []
         self._frames = 0
@@ -135,7 +142,7 @@ class SpeechStream:
         while len(self._waiting) >= self._chunk + ahead:
             piece = self._waiting[: self._chunk + ahead]
             del self._waiting[: self._chunk]
-            self._chunk = min(CHUNK, self._chunk + _GROWTH)
+            self._chunk = next_chunk(self._chunk)
             ready.append(self._sound_of(piece, last=False))
         return _samples(ready)
 
@@ -165,7 +172,12 @@ class SpeechStream:
         """
         self._refuse_finished()
         self._finished = True
-        return _samples([*self._rest(), self._wave.flush()])
+        return _samples([*self._rest(), self._wave.flush().cpu()])
+
+    @property
+    def ahead(self) -> int:
+        """Tokens after a chunk that must have arrived before it is computed."""
+        return int(self._flow.encoder.ahead)
 
     @property
     def nbytes(self) -> int:
@@ -188,14 +200,17 @@ class SpeechStream:
         start = state.frames if self._reference else TOKEN_FRAMES * state.prompt_tokens + self._frames
         noise = self._noise.rows(start, frames).T[None]
         ids = torch.tensor([tokens], device=state.speaker.device)
-        mel, state = self._flow.chunk(ids, state, noise, last)
+        with self._lane:
+            mel, state = self._flow.chunk(ids, state, noise, last)
+            wave = self._wave.push(mel)
+        # Only now, as the voice's first state may belong to another lane, where its memory would be used again.
         self._state = state.bounded(RECENT_FRAMES, None if self._reference else RECENT_TOKENS)
         self._frames += frames
-        return self._wave.push(mel)
+        return wave.cpu()
 
 
 def _samples(parts: list[Tensor]) -> NDArray[np.float32]:
     if not parts:
         return np.empty(0, np.float32)
-    samples: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    samples: NDArray[np.float32] = torch.cat(parts).numpy()
     return samples

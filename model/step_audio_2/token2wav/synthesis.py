@@ -21,6 +21,7 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2's speech decoder", "local") from error
 
+from agentaudio.model.step_audio_2.lane import Lane
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE, TOKEN_FRAMES, FlowConfig
 from agentaudio.model.step_audio_2.token2wav.flow import Flow, FlowState
 from agentaudio.model.step_audio_2.token2wav.hift import HiFT
@@ -163,7 +164,8 @@ class Token2Wav:
     @torch.inference_mode()
     def _prepared(self, prompt: Prompt, steps: int) -> FlowState:
         noise = SeededNoise(self.flow.config.output_size, 0, _FLOW_NOISE).rows(0, len(prompt.mel)).T[None]
-        return self.flow.prepare(*self._tensors(prompt), noise, steps)
+        with Lane(self.device):
+            return self.flow.prepare(*self._tensors(prompt), noise, steps)
 
     @torch.inference_mode()
     def _whole(self, ids: ArrayLike, prompt: Prompt, steps: int, seed: int) -> Tensor:

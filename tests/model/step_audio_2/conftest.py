@@ -32,6 +32,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of the tests, for what is made of voices."""
+    made = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as context:
+        context.setenv("AGENTAUDIO_CACHE", str(made))
+        yield made
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of random weights."""

@@ -221,3 +221,18 @@ async def test_the_agent_answers_in_a_retrieved_voice(model: StepAudio2, folder:
     assert reply.audio is not None and len(reply.audio) == SAMPLES_PER_TOKEN * len(codes)
     in_that_voice = sound(await answer(model, voice=demo_voices().get("angus")))
     assert np.array_equal(in_that_voice.samples, reply.audio.samples)
+
+
+def test_what_is_made_of_the_own_voice_is_kept_on_disk(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTAUDIO_CACHE", str(tmp_path))
+    made = SpeechDecoder(folder / "token2wav", device="cpu").prepare()
+    again = SpeechDecoder(folder / "token2wav", device="cpu")
+
+    def refuse(_: object) -> None:
+        raise AssertionError("it was made before")
+
+    monkeypatch.setattr(again._maker, "make", refuse)
+    assert again.prepare() == made
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 1

@@ -89,7 +89,7 @@ def test_sound_comes_as_soon_as_a_chunk_is_ready_and_chunks_grow() -> None:
     for k, token in enumerate(ids(120), start=1):
         if len(stream.feed(token)):
             ready.append(k)
-    assert ready == [11, 24, 42, 65, 90, 115]
+    assert ready == [11, 21, 36, 56, 81, 106]
 
 
 def test_ids_without_sound_are_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -136,7 +136,7 @@ class Recorded:
         return self._noise.rows(start, count)
 
 
-FRAMES = [20, 30, 40, 50, 50, 50, 50, 10]
+FRAMES = [16, 20, 30, 40, 50, 50, 50, 44]
 """Of the chunks that 150 tokens make."""
 
 
@@ -159,15 +159,15 @@ def recorded(reference: bool) -> tuple[SpeechStream, Recorded, Recorded]:
 
 def test_noise_goes_on_from_chunk_to_chunk() -> None:
     stream, flow, source = recorded(reference=False)
-    assert flow.rows_read == list(zip([12, 32, 62, 102, 152, 202, 252, 302], FRAMES, strict=True))
+    assert flow.rows_read == list(zip([12, 28, 48, 78, 118, 168, 218, 268], FRAMES, strict=True))
     # The vocoder repeats 8 frames in each window but the first.
-    starts = [0, 12, 42, 82, 132, 182, 232, 282]
-    assert source.rows_read == list(zip(starts, [20, *(count + 8 for count in FRAMES[1:])], strict=True))
+    starts = [0, 8, 28, 58, 98, 148, 198, 248]
+    assert source.rows_read == list(zip(starts, [16, *(count + 8 for count in FRAMES[1:])], strict=True))
 
 
 def test_the_published_decoder_repeats_its_noise_and_keeps_all_tokens() -> None:
     stream, flow, _ = recorded(reference=True)
-    assert flow.rows_read == list(zip([12, 32, 62, 102, 112, 112, 112, 112], FRAMES, strict=True))
+    assert flow.rows_read == list(zip([12, 28, 48, 78, 112, 112, 112, 112], FRAMES, strict=True))
     assert {keys.shape[-2] for keys in stream._state.encoder.token_keys} == {6 + 150}
 
 
@@ -184,7 +184,7 @@ def test_noise_goes_on_in_another_voice() -> None:
     stream.feed(ids(7))
     stream.switch(voice(1, tokens=4))
     stream.feed(ids(13))
-    assert flow.rows_read == [(12, 14), (8 + 14, 20)]
+    assert flow.rows_read == [(12, 14), (8 + 14, 16)]
 
 
 def test_the_first_and_last_codes_have_a_sound() -> None:
@@ -199,9 +199,9 @@ def test_the_smallest_and_the_largest_first_chunk(first_chunk: int, ready: list[
     assert [k for k, token in enumerate(ids(105), start=1) if len(stream.feed(token))] == ready
 
 
-def test_a_stream_begins_with_ten_tokens_by_default() -> None:
+def test_a_stream_begins_with_eight_tokens_by_default() -> None:
     stream = DECODER.stream(voice(), steps=1)
-    assert [k for k, token in enumerate(ids(30), start=1) if len(stream.feed(token))] == [13, 28]
+    assert [k for k, token in enumerate(ids(30), start=1) if len(stream.feed(token))] == [11, 21]
 
 
 ONSET = 50
