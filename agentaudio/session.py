@@ -259,7 +259,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         for turn, messages in turns.items():
             old = [part for message in before if message.turn == turn for part in message.parts]
             now = [part for message in messages for part in message.parts]
-            if len(old) != len(now) or any(one is not other for one, other in zip(old, now, strict=True)):
+            if old != now:
                 self._state.keep(turn)
 
     async def retract(self) -> bool:

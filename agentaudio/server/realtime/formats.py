@@ -89,7 +89,7 @@ class SoundIn:
     def __init__(self, form: SoundFormat) -> None:
         self.form = form
         self._step = round(DETECTOR_STEP_S * form.rate_hz) * form.sample_bytes
-        self.reset()
+        self._waiting, self._taken = b"", 0
 
     def push(self, content: bytes) -> Audio:
         """The sound that is whole now; it may be empty."""

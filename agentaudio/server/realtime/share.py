@@ -26,6 +26,7 @@ class Spoken:
     sent_s: seconds of sound that the client got
     heard_s: seconds of sound that were heard; None for all
     is_deleted: whether the client has deleted it
+    cut: what was last made of a part, and for which seconds, so that the same question has the same answer
     """
 
     item: items.Message
@@ -36,6 +37,7 @@ class Spoken:
     sent_s: float = 0.0
     heard_s: float | None = None
     is_deleted: bool = False
+    cut: tuple[SpeechPart, float | None, SpeechPart | None] | None = None
 
     def add(self, piece: str | Audio) -> None:
         """More words or sound, on their way to the client."""
@@ -75,7 +77,12 @@ class Spoken:
             return self._old(whole)
         if self.heard_s is None and self.pieces.complete:
             return whole
-        found = self.pieces.heard(self.heard_s)
+        if self.cut is None or self.cut[0] is not whole or self.cut[1] != self.heard_s:
+            self.cut = whole, self.heard_s, self._heard(self.pieces, whole)
+        return self.cut[2]
+
+    def _heard(self, pieces: SpokenStep, whole: SpeechPart) -> SpeechPart | None:
+        found = pieces.heard(self.heard_s)
         if found is None:
             return None
         if not found.interrupted:
@@ -87,7 +94,7 @@ class Spoken:
 
     def age(self, kept: SpeechPart) -> None:
         """Let go of its sound. kept: what is left of it"""
-        self.pieces, self.heard_s = None, None
+        self.pieces, self.heard_s, self.cut = None, None, None
         self.sent_s = self.sent_s if kept.cut_s is None else kept.cut_s
 
     def _old(self, whole: SpeechPart) -> SpeechPart | None:
