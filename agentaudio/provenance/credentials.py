@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agentaudio.errors import MissingExtra, OptionError
+
+log = logging.getLogger(__name__)
 
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
 """Files of a folder of credentials: the signer's certificate with those that certify it, and its private key."""
@@ -52,6 +56,8 @@ class Credentials:
             raise OptionError(f"{folder}: {error}; give PEM files, the key without a password") from None
         if private.public_key() != first.public_key():
             raise OptionError(f"{folder}: {KEY} is not the key of the first certificate in {CERTIFICATE}")
+        if sys.platform != "win32" and (folder / KEY).stat().st_mode & 0o077:
+            log.warning("other users can read or write %s; run: chmod 600 %s", folder / KEY, folder / KEY)
         if first.not_valid_after_utc < datetime.now(UTC):
             raise OptionError(f"{folder}: the certificate ended on {first.not_valid_after_utc:%Y-%m-%d}; renew it")
         return cls(certificates, key, _algorithm(private, folder), first.serial_number)

@@ -57,6 +57,10 @@ class Provenance:
         """Whether files are signed, where their format has a place for it."""
         return self.sign is not None
 
+    def signs_as(self, format: str) -> bool:
+        """Whether files of this format are signed."""
+        return self.signs and format.lower().lstrip(".") in SIGNABLE
+
     def check_signs(self, format: str) -> None:
         """Raises AudioError when files of a format would be signed and have no place for it."""
         if self.signs:
@@ -113,7 +117,7 @@ class Origin:
         Raises ConsentError when a voice may not be used any more, and what `Provenance.load` raises.
         """
         signer = self.provenance.signer
-        if signer is None or format.lower().lstrip(".") not in SIGNABLE:
+        if signer is None or not self.provenance.signs_as(format):
             return content
         return signer.sign(content, format, self.claims())
 

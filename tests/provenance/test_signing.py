@@ -247,6 +247,14 @@ def test_credentials_that_cannot_sign_are_refused_in_words(strangers: Path, tmp_
         inspect(signed(), trust=b"hello")
 
 
+def test_a_key_that_others_can_read_is_warned_about(strangers: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Credentials.load(strangers)
+    assert not caplog.messages
+    (strangers / KEY).chmod(0o644)
+    Credentials.load(strangers)
+    assert "other users can read or write" in caplog.messages[0]
+
+
 # Manifests of strangers
 
 

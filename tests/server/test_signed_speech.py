@@ -149,4 +149,5 @@ async def test_the_tool_speak_signs_its_sound(server: Running) -> None:
         async with Client(streamable_http_client(f"{server.url}/mcp", http_client=http)) as client:
             answer = await client.call_tool("speak", {"text": WORDS, "voice": "ruby"})
     (sound,) = (part for part in answer.content if isinstance(part, types.AudioContent))
+    assert answer.structured_content is not None and answer.structured_content["signed"] is True
     signed_in("ruby", base64.b64decode(sound.data))

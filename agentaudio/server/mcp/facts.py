@@ -82,6 +82,7 @@ class Speech(BaseModel):
 
     voice: None is the model's own
     imitation: how near to the voice it is: cloned, moved towards it, in the nearest preset, or converted
+    signed: whether the file says whose voice it uses, under which consent
     """
 
     voice: Card | None
@@ -89,6 +90,7 @@ class Speech(BaseModel):
     format: str
     duration_s: float
     sample_rate_hz: int
+    signed: bool
 
 
 class Transcript(BaseModel):

@@ -139,7 +139,7 @@ async def speak(
         raise _too_long(longest_s, format)
     facts = Speech(
         voice=None if found is None else Card.of(found), imitation=None if found is None else speaker.imitates,
-        format=format, duration_s=round(made_s, 3), sample_rate_hz=rate_hz,
+        format=format, duration_s=round(made_s, 3), sample_rate_hz=rate_hz, signed=origin.provenance.signs_as(format),
     )  # fmt: skip
     return Answer(facts, [encoded])
 
