@@ -42,7 +42,7 @@ def pass_rate(runs: Iterable[DialogueRun], k: int = 1) -> Rate:
     shares = [pass_hat(k, len(passed), sum(passed)) for passed in by_dialogue.values()]
     mean = sum(shares) / len(shares) if shares else 0.0
     low, high = wilson(mean * len(shares), len(shares))
-    return Rate(mean, (low or 0.0) / 100, (100.0 if high is None else high) / 100, len(shares))
+    return Rate(mean, max(0.0, low or 0.0) / 100, min(100.0, 100.0 if high is None else high) / 100, len(shares))
 
 
 def latencies(runs: Iterable[DialogueRun]) -> Mapping[str, tuple[int, float, float]]:
