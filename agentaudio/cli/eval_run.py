@@ -19,7 +19,7 @@ from agentaudio.cli.models import ModelOptions, load_for_command, load_or_fetch
 from agentaudio.errors import EvaluationError, OptionError
 from agentaudio.evaluation import run as runs
 from agentaudio.evaluation.benchmark import Benchmark, find_benchmark
-from agentaudio.evaluation.data import load_items
+from agentaudio.evaluation.data import differences, load_items
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.measures import Figure, ItemScore, in_words
 from agentaudio.evaluation.report import PAGE
@@ -47,6 +47,7 @@ async def run(
     seeds: int = 1,
     limit: int | None = None,
     parallel: int = 4,
+    answers_of: Path | None = None,
     out_folder: Annotated[Path | None, Parameter(name="--out")] = None,
     json: bool = False,
 ) -> int:
@@ -78,6 +79,9 @@ async def run(
         Ask only so many of the items, from the first.
     parallel
         Items that are asked at the same time.
+    answers_of
+        Folder of a finished run of the same model and items: its answers are scored anew, such as by another judge, and
+        nothing is asked.
     out_folder
         Folder of the run; by default one in `eval-runs`, named after the benchmark and the model.
     json
@@ -96,9 +100,15 @@ async def run(
         judge=_written(judge or "", judge_option), recogniser=recogniser or "",
     )  # fmt: skip
     err.print(f"{facts.title}: {len(items)} items, data sha256 {settings.data_sha256[:12]}, run in {in_home(folder)}")
+    for difference in differences(facts, items[:limit]):
+        err.print(mark("note", "yellow"), difference)
+    if answers_of is not None:
+        runs.take_answers(answers_of, folder, settings)
     async with contextlib.AsyncExitStack() as stack:
-        speaker = await load_or_fetch(model, option)
-        stack.push_async_callback(speaker.aclose)
+        speaker = None
+        if answers_of is None:
+            speaker = await load_or_fetch(model, option)
+            stack.push_async_callback(speaker.aclose)
         judging = None
         if judge is not None:
             judging = load_for_command(judge, judge_option)

@@ -112,6 +112,10 @@ def _warnings(labels: Sequence[str], results: Sequence[Result]) -> list[str]:
         if len({one.scorer for _, one in runs}) > 1:
             found.append(f"{benchmark}: the runs were scored in other ways, so do not compare their figures")
         for label, one in runs:
+            if one.differences:
+                found.append(
+                    f"{benchmark}: {label} was not measured on the published data: {'; '.join(one.differences)}"
+                )
             if one.scored < one.items:
                 reasons = ", ".join(f"{number} {reason}" for reason, number in one.problems.items())
                 missing = f"{one.items - one.scored} of {one.items}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,17 @@ def load_items(benchmark: Benchmark, folder: Path) -> list[Item]:
             f"fetch {benchmark.title} again from {benchmark.home or 'where it came from'}"
         )
     return items
+
+
+def differences(benchmark: Benchmark, items: Sequence[Item]) -> list[str]:
+    """What the items lack or have beyond the published sets, in words; other versions of the data show here."""
+    found = []
+    held = Counter(item.group for item in items)
+    for group, number in benchmark.expected.items():
+        have = held[group] if group else len(items)
+        if have != number and (have or group):
+            found.append(f"{group or 'the set'} has {have} items, and {number} are published")
+    return found
 
 
 def digest(items: Sequence[Item], folder: Path) -> str:

@@ -65,7 +65,7 @@ def call_of(call: InspectCall) -> dict[str, Any]:
 
 async def _line(line: Line, call_id: str) -> ChatMessage:
     contents = await _contents(line.audio, line.text)
-    if line.role == "tool":
+    if line.role == "tool" and call_id:  # the result of a call that cannot be read is told as text
         return ChatMessageTool(content=line.text, tool_call_id=call_id)
     if line.role == "assistant":
         calls = [InspectCall(id=one.id, function=one.name, arguments=dict(one.arguments)) for one in line.calls]

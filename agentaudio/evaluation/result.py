@@ -31,6 +31,7 @@ class Result:
     figures: averages over parts first, then each measure for each part and for all
     per_seed: the headline of each seed
     ignored: settings that the model did not take
+    differences: from the published data, see `differences`
     versions: of the libraries that figures depend on
     """
 
@@ -45,6 +46,7 @@ class Result:
     figures: tuple[Figure, ...]
     per_seed: tuple[float, ...] = ()
     ignored: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
     note: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agentaudio import __version__
 from agentaudio.errors import EvaluationError, MissingExtra
 from agentaudio.evaluation.benchmark import Benchmark
-from agentaudio.evaluation.data import digest
+from agentaudio.evaluation.data import differences, digest
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.ledger import Ledger
 from agentaudio.evaluation.measures import ItemScore, Scored, figures, mean_of_groups
@@ -111,6 +112,29 @@ def settings_of(
     return Settings(benchmark, model, folder.name, digest(items, folder), seeds, limit, judge, recogniser)
 
 
+def take_answers(source: Path, folder: Path, settings: Settings) -> None:
+    """Copy the answers of another run of the same items by the same model, so that they can be scored anew.
+
+    Raises EvaluationError when that run asked something else, or when the files cannot be copied.
+    """
+    try:
+        kept = json.loads((source / RUN).read_bytes())
+        if other := _differing(kept, {**asdict(settings), "judge": kept.get("judge")}):
+            raise EvaluationError(f"{source} holds answers of a run with {'; '.join(other)}; they cannot be taken over")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / ANSWERS, folder / ANSWERS)
+        if (source / SOUNDS).is_dir():
+            shutil.copytree(source / SOUNDS, folder / SOUNDS, dirs_exist_ok=True)
+    except (OSError, ValueError) as error:
+        if isinstance(error, EvaluationError):
+            raise
+        raise EvaluationError(f"cannot take the answers of {source}: {error}") from None
+
+
+def _differing(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    return [f"{name} {kept.get(name)!r} and not {value!r}" for name, value in wanted.items() if kept.get(name) != value]
+
+
 def _claim(folder: Path, settings: Settings) -> None:
     """Note the settings in a new folder; refuse a folder that holds another run."""
     path = folder / RUN
@@ -122,11 +146,8 @@ def _claim(folder: Path, settings: Settings) -> None:
         return
     except (OSError, ValueError):
         raise EvaluationError(f"{path} cannot be read; choose another folder with --out") from None
-    differing = [
-        f"{name} {kept.get(name)!r} and not {value!r}" for name, value in wanted.items() if kept.get(name) != value
-    ]
-    if differing:
-        raise EvaluationError(f"{folder} holds a run with {'; '.join(differing)}; choose another folder with --out")
+    if other := _differing(kept, wanted):
+        raise EvaluationError(f"{folder} holds a run with {'; '.join(other)}; choose another folder with --out")
 
 
 @contextlib.contextmanager
@@ -236,7 +257,8 @@ def _result(benchmark: Benchmark, settings: Settings, asking: Asking, items: Seq
     return Result(
         asdict(settings), benchmark.title, benchmark.scorer.name, len(items) * settings.seeds, number,
         {reason: len(ids) for reason, ids in listed.items()}, listed, measures[0].name, tuple(found),
-        tuple(headline), tuple(sorted(asking.ignored)), benchmark.note, _versions(),
+        tuple(headline), tuple(sorted(asking.ignored)), tuple(differences(benchmark, items)),
+        benchmark.note, _versions(),
     )  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import soundfile
-from support.benchmarks import SAMPLES, librispeech, needs_samples
+from support.benchmarks import SAMPLES, librispeech, needs_samples, sound
 
 from agentaudio.cli import main
+from agentaudio.evaluation.benchmarks.stepeval_toolcall import FILES
 
 
 class Ran:
@@ -104,6 +105,42 @@ def test_bad_input_is_one_clear_line(arguments: list[str], message: str, run: An
     done = run("run", *arguments)
     assert done.code == 1 and message in " ".join(done.err.split())
     assert done.err.count("error:") == 1 and "Traceback" not in done.err
+
+
+def test_answers_are_scored_anew_by_another_judge_without_being_asked_again(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "bba").mkdir()
+    sound(tmp_path / "bba/1.wav")
+    row = {"id": 1, "category": "navigate", "official_answer": "Yes", "file_name": "1.wav"}
+    (tmp_path / "bba/metadata.jsonl").write_text(json.dumps(row))
+    for name, verdict in (("no", "INCORRECT"), ("yes", "CORRECT")):
+        (tmp_path / f"{name}.json").write_text(json.dumps([verdict]))
+    common = ("run", "big-bench-audio", "--model", "scripted", "--data", "bba", "--json")
+    first = run(*common, "--judge", "scripted:no.json", "--out", "one")
+    assert "navigate has 1 items, and 250 are published" in first.err
+    again = run(*common, "--judge", "scripted:yes.json", "--out", "two", "--answers-of", "one")
+    assert [json.loads(done.out)["figures"][0]["value"] for done in (first, again)] == [0.0, 100.0]
+    assert (tmp_path / "one/answers.jsonl").read_text() == (tmp_path / "two/answers.jsonl").read_text()
+    wrong = run(*common, "--judge", "scripted:yes.json", "--out", "three", "--answers-of", "one", "--seeds", "2")
+    assert wrong.code == 1 and "seeds 1 and not 2; they cannot be taken over" in " ".join(wrong.err.split())
+
+
+def real_toolcall(folder: Path) -> Path:
+    """Dialogues of StepEval-Audio-Toolcall's form around a real question, one a file."""
+    (folder / "wav").mkdir(parents=True)
+    shutil.copy(SAMPLES / samples()["aishell-BAC009S0724W0121"]["audio"], folder / "wav/a.wav")
+    turn = {"from": "Human", "text": "", "value": {"type": "wav", "value": "wav/a.wav"}}
+    for name in FILES:
+        (folder / name).write_text(json.dumps([turn, {"from": "Assistant", "text": "", "value": "好的"}]))
+    return folder
+
+
+@needs_samples
+@pytest.mark.parametrize("model", ["scripted", pytest.param("embedded", marks=pytest.mark.neural)])
+def test_tool_calls_are_measured_on_a_real_recording(model: str, run: Any, tmp_path: Path) -> None:
+    real_toolcall(tmp_path / "calls")
+    result = json.loads(run("run", "stepeval-toolcall", "--model", model, "--data", "calls", "--json").out)
+    assert (result["items"], result["scored"]) == (8, 8)
+    assert {one["name"] for one in result["figures"]} >= {"trigger recall", "malformed calls"}
 
 
 @needs_samples

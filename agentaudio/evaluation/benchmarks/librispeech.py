@@ -32,4 +32,5 @@ BENCHMARK = Benchmark(
     size="test-clean 2,620 and test-other 2,939 utterances, 350 MB each",
     transcribes=True,
     options=GenerateOptions(temperature=0.0, max_tokens=256),
+    expected={"test-clean": 2620, "test-other": 2939},
 )
