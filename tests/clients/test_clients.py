@@ -32,8 +32,8 @@ pytestmark = pytest.mark.skipif(not ENVIRONMENTS, reason="needs the clients: mak
 
 PROGRAMS = Path(__file__).parent / "programs"
 LONGEST_S = 400
-WISHED, CHANGED = "albert", "claire"
-"""The voices that the user wishes for aloud, and that the client's program changes to."""
+WISHED, CHANGED, LENDER = "albert", "claire", "angus"
+"""The voices that the user wishes for aloud, that the client's program changes to, and of the person who lends one."""
 WORD_S = 0.3
 """What a word of the scripted model lasts."""
 STORY = " ".join(["The great wall is long and the answer to this question is longer still."] * 8)
@@ -44,7 +44,7 @@ QUESTIONS = {
 MUSEUM = {"name": "opening_hours", "arguments": {"museum": "national museum"}}
 REALTIME: list[dict[str, Any]] = [
     {"heard": "when is the national museum open today", "say": "One moment.", "calls": [MUSEUM]},
-    {"say": "It is open from nine to five."},
+    {"say": "It is open until the evening."},
     {"heard": "give me a brief introduction to the great wall of china", "say": STORY},
     {"heard": "what is the time in tokyo right now", "say": "It is nine in the morning in Tokyo."},
     {"heard": "please answer in the voice of a calm old man", "calls": [
@@ -93,7 +93,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The questions as WAV files of 24 kHz; a consent, and a sample in the same voice."""
     folder = tmp_path_factory.mktemp("sounds")
     made = {name: Audio.load(questions_folder() / f"{file}.flac") for name, file in QUESTIONS.items()}
-    clip = demo_voices().get("angus").clip
+    clip = demo_voices().get(LENDER).clip
     made |= {"sample": clip.slice(0, 3.2), "consent": clip.slice(clip.duration - 2.6)}
     for name, sound in made.items():
         sound.resample(24_000).save(folder / f"{name}.wav")
@@ -112,6 +112,20 @@ def embedded(voices: Path) -> Iterator[Process]:
     with server_process("--voices", str(voices)) as server:
         until_ready(server)
         yield server
+
+
+@pytest.fixture(scope="session")
+def lent(embedded: Process, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A consent that can be heard, and a sample in the same voice: both spoken by the server."""
+    folder = tmp_path_factory.mktemp("lent")
+    texts = {"consent": SENTENCES["en"], "sample": "We have time for a bowl of soup before we go to the station."}
+    for name, text in texts.items():
+        body = json.dumps({"input": text, "voice": LENDER, "response_format": "wav"}).encode()
+        headers = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+        asked = urllib.request.Request(f"{embedded.url}/v1/audio/speech", body, headers)
+        with urllib.request.urlopen(asked) as answer:
+            (folder / f"{name}.wav").write_bytes(answer.read())
+    return {name: str(folder / f"{name}.wav") for name in texts}
 
 
 @pytest.fixture(scope="session", params=MODELS)
@@ -143,7 +157,9 @@ def held(
         if task not in known:
             folder = tmp_path_factory.mktemp(f"{client.name}-{task}")
             if model == "embedded":
-                known[task] = run(client, task, request.getfixturevalue("embedded"), sounds, folder)
+                server = request.getfixturevalue("embedded")
+                lent = request.getfixturevalue("lent") if task == "voices" else {}
+                known[task] = run(client, task, server, sounds | lent, folder)
             else:
                 script = folder / "script.json"
                 greeting = [{"say": "Hello."}] if client.greets else []
@@ -244,7 +260,7 @@ def test_a_spoken_question_is_heard_and_answered_aloud(model: str, held: Held, e
 def test_the_clients_own_tool_is_called_and_its_result_is_spoken(model: str, held: Held) -> None:
     facts = held("realtime")["call"]
     assert [call["museum"].lower() for call in facts["calls"]] == ["national museum"]
-    assert "nine to five" in facts["words"] or "9 to 5" in facts["words"]
+    assert "until the evening" in facts["words"]
 
 
 @pytest.mark.column("interruption")
@@ -271,9 +287,7 @@ def test_the_voice_changes_when_the_user_wishes_it(model: str, held: Held, ear: 
 
 
 @pytest.mark.column("voice")
-def test_the_voice_changes_by_the_clients_own_api(
-    model: str, client: Client, held: Held, ear: Ear, column: str
-) -> None:
+def test_the_voice_changes_by_the_clients_own_api(model: str, client: Client, held: Held, ear: Ear) -> None:
     facts = held("realtime")
     assert_spoken(model, facts["voice"], ear)
     if model == "embedded":
@@ -292,7 +306,7 @@ def test_chat_completions_call_speak_and_stream(model: str, client: Client, held
     for name in ("answer", "voice"):
         if "sound" in facts.get(name, {}):
             assert_spoken(model, facts[name], ear)
-    assert "nine to five" in facts["answer"]["words"] or "9 to 5" in facts["answer"]["words"]
+    assert "until the evening" in facts["answer"]["words"]
 
 
 @pytest.mark.column("speech")
@@ -321,4 +335,4 @@ def test_a_voice_is_found_lent_used_and_taken_back(model: str, held: Held, ear: 
     assert facts["found"][0] == CHANGED
     assert_spoken(model, facts["answer"], ear)
     if model == "embedded":
-        assert likeness(sound_of(facts["answer"]), "angus") > likeness(sound_of(facts["answer"]), CHANGED)
+        assert likeness(sound_of(facts["answer"]), LENDER) > likeness(sound_of(facts["answer"]), CHANGED)

@@ -81,7 +81,10 @@ async def chat(job: Job) -> dict[str, Any]:
     assert audio is not None, second
     answer = Path(job.folder) / "answer.wav"
     answer.write_bytes(base64.b64decode(audio.data))
-    messages += [{"role": "assistant", "audio": {"id": audio.id}}, {"role": "user", "content": "What is 17 times 23?"}]
+    messages += [
+        {"role": "assistant", "audio": {"id": audio.id}},
+        {"role": "user", "content": "How far away is the moon?"},
+    ]
     spoken["audio"] = {"voice": job.voice, "format": "pcm16"}
     words, pcm, usage = "", b"", None
     stream = await client.chat.completions.create(
@@ -107,7 +110,7 @@ async def chat(job: Job) -> dict[str, Any]:
 async def speech(job: Job) -> dict[str, Any]:
     """The same words in two voices, one whole and one as events."""
     client = openai.AsyncOpenAI(base_url=job.base_url, api_key=job.key)
-    words = "The museum is open from nine to five."
+    words = "The museum is open for visitors the whole day."
     whole = Path(job.folder) / "whole.wav"
     async with client.audio.speech.with_streaming_response.create(
         model="agent", voice="alloy", input=words, response_format="wav"

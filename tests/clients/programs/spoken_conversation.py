@@ -26,7 +26,7 @@ WORDS_S = 1.0
 """Some clients report the words of an answer that was cut once the server has confirmed the cut."""
 INTERRUPTED_AFTER_S = 1.5
 """Of the answer that is interrupted, so much is heard first."""
-HOURS = "The national museum is open from nine to five."
+HOURS = "The national museum is open until the evening."
 """What the client's own tool `opening_hours` answers."""
 
 
