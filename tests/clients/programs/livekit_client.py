@@ -91,6 +91,10 @@ async def realtime(job: Job) -> dict[str, Any]:
         if event.is_final:
             record.heard.append(event.transcript)
 
+    @session.on("agent_state_changed")
+    def changed(event: Any) -> None:
+        record.busy = event.new_state in ("thinking", "speaking")
+
     @session.on("error")
     def failed(event: Any) -> None:
         record.errors.append(str(event.error))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -17,10 +18,12 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
     LLMRunFrame,
     LLMUpdateSettingsFrame,
     OutputAudioRawFrame,
     StartFrame,
+    TTSSpeakFrame,
     TTSTextFrame,
 )
 from pipecat.pipeline.pipeline import Pipeline
@@ -29,6 +32,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import FunctionCallParams
+from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.services.openai.realtime.events import (
     AudioConfiguration,
     AudioInput,
@@ -37,6 +41,7 @@ from pipecat.services.openai.realtime.events import (
     SessionProperties,
 )
 from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService, OpenAIRealtimeLLMSettings
+from pipecat.services.openai.tts import OpenAITTSService
 from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
@@ -96,8 +101,47 @@ class Mouth(BaseOutputTransport):
             self._loudspeaker.clear()
         elif isinstance(frame, TTSTextFrame):
             self._record.words.append(frame.text)
-        elif isinstance(frame, LLMFullResponseEndFrame):
+        elif isinstance(frame, LLMFullResponseStartFrame | LLMFullResponseEndFrame):
             self._record.words.append(" ")
+            self._record.busy = isinstance(frame, LLMFullResponseStartFrame)
+
+
+def with_tool(service: Any, record: Record, question: str) -> LLMContext:
+    """A context that begins with a question, and offers the tool that the service may then call."""
+
+    async def opening_hours(params: FunctionCallParams) -> None:
+        await params.result_callback(record.opening_hours(**params.arguments))
+
+    service.register_function("opening_hours", opening_hours)
+    tool = FunctionSchema("opening_hours", "When a museum is open.", {"museum": {"type": "string"}}, ["museum"])
+    return LLMContext([{"role": "user", "content": question}], ToolsSchema(standard_tools=[tool]))
+
+
+@asynccontextmanager
+async def running(record: Record, *parts: Any) -> AsyncGenerator[PipelineWorker, None]:
+    """A pipeline that runs until the block ends."""
+    params = PipelineParams(audio_in_sample_rate=RATE_HZ, audio_out_sample_rate=RATE_HZ)
+    worker = PipelineWorker(Pipeline(list(parts)), params=params)
+
+    @worker.event_handler("on_pipeline_error")
+    async def failed(_: Any, frame: ErrorFrame) -> None:
+        record.errors.append(frame.error)
+
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    task = asyncio.create_task(runner.run())
+    try:
+        yield worker
+    finally:
+        await worker.cancel()
+        await task
+
+
+async def spoken(record: Record, loudspeaker: Loudspeaker) -> None:
+    """Hear what the agent says until it is quiet."""
+    async with working(record, loudspeaker.play()):
+        await until(lambda: loudspeaker.heard_s > 0, "sound")
+        await until(lambda: not record.busy and loudspeaker.quiet_s > QUIET_S, "its end")
 
 
 async def realtime(job: Job) -> dict[str, Any]:
@@ -109,50 +153,61 @@ async def realtime(job: Job) -> dict[str, Any]:
             session_properties=SessionProperties(audio=AudioConfiguration(input=listening))
         ),
     )  # fmt: skip
-
-    async def opening_hours(params: FunctionCallParams) -> None:
-        await params.result_callback(record.opening_hours(**params.arguments))
-
-    service.register_function("opening_hours", opening_hours)
-    tool = FunctionSchema("opening_hours", "When a museum is open.", {"museum": {"type": "string"}}, ["museum"])
-    context = LLMContext([{"role": "user", "content": "Say hello."}], ToolsSchema(standard_tools=[tool]))
-    both = LLMContextAggregatorPair(context)
-    parts = [Ears(microphone), both.user(), service, Mouth(loudspeaker, record), both.assistant()]
-    worker = PipelineWorker(
-        Pipeline(parts), params=PipelineParams(audio_in_sample_rate=RATE_HZ, audio_out_sample_rate=RATE_HZ)
-    )  # fmt: skip
+    both = LLMContextAggregatorPair(with_tool(service, record, "Say hello."))
 
     @both.user().event_handler("on_user_turn_message_added")
     async def added(_: Any, message: Any) -> None:
         record.heard.append(message.content)
 
-    @worker.event_handler("on_pipeline_error")
-    async def failed(_: Any, frame: ErrorFrame) -> None:
-        record.errors.append(frame.error)
+    mouth = Mouth(loudspeaker, record)
+    async with running(record, Ears(microphone), both.user(), service, mouth, both.assistant()) as worker:
 
-    async def change_voice(voice: str) -> None:
-        properties = SessionProperties(
-            audio=AudioConfiguration(input=listening, output=AudioOutput(voice=voice))
-        )  # fmt: skip
-        await worker.queue_frame(LLMUpdateSettingsFrame(delta=OpenAIRealtimeLLMSettings(session_properties=properties)))
+        async def change_voice(voice: str) -> None:
+            properties = SessionProperties(
+                audio=AudioConfiguration(input=listening, output=AudioOutput(voice=voice))
+            )  # fmt: skip
+            await worker.queue_frame(
+                LLMUpdateSettingsFrame(delta=OpenAIRealtimeLLMSettings(session_properties=properties))
+            )
 
-    runner = WorkerRunner(handle_sigint=False)
-    await runner.add_workers(worker)
-    running = asyncio.create_task(runner.run())
-    await worker.queue_frame(LLMRunFrame())
-    try:
-        async with working(record, loudspeaker.play()):
-            await until(lambda: loudspeaker.heard_s > 0, "greeting")
-            await until(lambda: loudspeaker.quiet_s > QUIET_S, "its end")
+        await worker.queue_frame(LLMRunFrame())
+        await spoken(record, loudspeaker)
         loudspeaker.take()
         record.take_words()
         return await converse(job, microphone, loudspeaker, record, change_voice)
-    finally:
-        await worker.cancel()
-        await running
 
 
-TASKS: dict[str, Callable[[Job], Any]] = {"realtime": realtime}
+async def chat(job: Job) -> dict[str, Any]:
+    """A written question to the chat service, whose answer the speech service says."""
+    loudspeaker, record = Loudspeaker(), Record()
+    service = OpenAILLMService(api_key=job.key, base_url=job.base_url)
+    voice = OpenAITTSService(api_key=job.key, base_url=job.base_url)
+    both = LLMContextAggregatorPair(with_tool(service, record, "When is the national museum open today?"))
+    async with running(record, both.user(), service, voice, Mouth(loudspeaker, record), both.assistant()) as worker:
+        await worker.queue_frame(LLMRunFrame())
+        await spoken(record, loudspeaker)
+    assert record.errors == []
+    answer = {"words": record.take_words(), "sound": job.keep("answer", loudspeaker.take())}
+    return {"calls": record.calls, "answer": answer}
+
+
+async def speech(job: Job) -> dict[str, Any]:
+    """The same words in two voices. The server gives OpenAI's name "shimmer" a voice of its library."""
+    words, found, record = "The museum is open for visitors the whole day.", {}, Record()
+    for name, voice in (("answer", "alloy"), ("voice", "shimmer")):
+        loudspeaker = Loudspeaker()
+        service = OpenAITTSService(
+            api_key=job.key, base_url=job.base_url, settings=OpenAITTSService.Settings(voice=voice)
+        )  # fmt: skip
+        async with running(record, service, Mouth(loudspeaker, record)) as worker:
+            await worker.queue_frame(TTSSpeakFrame(words))
+            await spoken(record, loudspeaker)
+        found[name] = {"words": words, "sound": job.keep(name, loudspeaker.take())}
+    assert record.errors == []
+    return found
+
+
+TASKS: dict[str, Callable[[Job], Any]] = {"realtime": realtime, "chat": chat, "speech": speech}
 
 if __name__ == "__main__":
     logger.remove()

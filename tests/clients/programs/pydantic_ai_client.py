@@ -13,8 +13,10 @@ from typing import Any
 
 from pydantic_ai import Agent, BinaryContent
 from pydantic_ai.messages import (
+    RealtimeInputSpeechEndEvent,
     RealtimeInputSpeechStartEvent,
     RealtimeSessionErrorEvent,
+    RealtimeTurnCompleteEvent,
 )
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -68,6 +70,8 @@ async def realtime(job: Job) -> dict[str, Any]:
             async for event in session:
                 if isinstance(event, RealtimeInputSpeechStartEvent):
                     loudspeaker.clear()
+                elif isinstance(event, RealtimeInputSpeechEndEvent | RealtimeTurnCompleteEvent):
+                    record.busy = isinstance(event, RealtimeInputSpeechEndEvent)
                 elif isinstance(event, RealtimeSessionErrorEvent):
                     record.errors.append(event.message)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 import wave
@@ -19,9 +20,9 @@ from typing import Any
 RATE_HZ = 24_000
 FRAME_S = 0.02
 FRAME_BYTES = 2 * round(RATE_HZ * FRAME_S)
-QUIET_S = 2.5
-"""An answer has ended when no sound came for this long after it was played."""
-TURN_S = 60.0
+QUIET_S = 1.5
+"""An answer has ended when its client says so, and then nothing was played for this long."""
+TURN_S = 60.0 * float(os.environ.get("PATIENCE", "1"))
 WORDS_S = 1.0
 """Some clients report the words of an answer that was cut once the server has confirmed the cut."""
 INTERRUPTED_AFTER_S = 1.5
@@ -162,13 +163,18 @@ class Loudspeaker:
 
 @dataclass
 class Record:
-    """What a client has received. words: of the agent; heard: of the user; calls: of the client's own tool"""
+    """What a client has received.
+
+    words: of the agent; heard: of the user; calls: of the client's own tool; voices: as the server reports them
+    busy: whether a response is being made
+    """
 
     words: list[str] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     voices: list[str] = field(default_factory=list)
+    busy: bool = False
 
     def opening_hours(self, museum: str) -> str:
         """When a museum is open."""
@@ -176,11 +182,13 @@ class Record:
         return HOURS
 
     def server_event(self, event: Any) -> None:
-        """Note what only the raw events of the server say: the voice in force, and where one message ends."""
+        """Note what the raw events of the server say: the voice in force, where a message ends, and a response."""
         if event["type"] in ("session.created", "session.updated"):
             self.voices.append(event["session"]["audio"]["output"]["voice"])
         elif event["type"] == "response.output_audio_transcript.done":
             self.words.append(" ")
+        elif event["type"] in ("response.created", "response.done"):
+            self.busy = event["type"] == "response.created"
 
     def take_words(self) -> str:
         taken = " ".join("".join(self.words).split())
@@ -221,6 +229,9 @@ async def converse(
     """
     facts: dict[str, Any] = {}
 
+    def is_quiet() -> bool:
+        return not record.busy and loudspeaker.quiet_s > QUIET_S
+
     async def asked(name: str, question: str) -> None:
         """Ask, and hear the whole answer."""
         microphone.say(job.sound(question))
@@ -228,7 +239,7 @@ async def converse(
         if name == "call":  # what was said before the call is not the answer yet
             before = loudspeaker.heard_s
             await until(lambda: loudspeaker.heard_s > before, "answer with the result of the call")
-        await until(lambda: loudspeaker.quiet_s > QUIET_S, f"end of the answer to {question}")
+        await until(is_quiet, f"end of the answer to {question}")
         facts[name] = {"words": record.take_words(), "sound": job.keep(name, loudspeaker.take())}
 
     try:
@@ -248,7 +259,7 @@ async def converse(
             await asyncio.sleep(WORDS_S)
             facts["interruption"]["words"] = record.take_words()
             await until(lambda: loudspeaker.heard_s > 0, "answer to the interruption")
-            await until(lambda: loudspeaker.quiet_s > QUIET_S, "its end")
+            await until(is_quiet, "its end")
             facts["after"] = {"words": record.take_words(), "sound": job.keep("after", loudspeaker.take())}
 
             await asked("wish", "wish")

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const RATE_HZ = 24_000;
 const FRAME_MS = 20;
 const FRAME_BYTES = 2 * RATE_HZ * FRAME_MS / 1000;
-const QUIET_MS = 2_500;
-const TURN_MS = 60_000;
+const QUIET_MS = 1_500;
+const TURN_MS = 60_000 * Number(process.env.PATIENCE ?? 1);
 const WORDS_MS = 1_000;
 const INTERRUPTED_AFTER_S = 1.5;
 const HEADER_BYTES = 44;
@@ -128,6 +128,7 @@ export class Record {
   calls = [];
   errors = [];
   voices = [];
+  busy = false;
 
   openingHours(museum) {
     this.calls.push({ museum });
@@ -139,6 +140,8 @@ export class Record {
       this.voices.push(event.session.audio.output.voice);
     } else if (event.type === 'response.output_audio_transcript.done') {
       this.words.push(' ');
+    } else if (event.type === 'response.created' || event.type === 'response.done') {
+      this.busy = event.type === 'response.created';
     }
   }
 
@@ -151,6 +154,7 @@ export class Record {
 export async function converse(job, microphone, loudspeaker, record, changeVoice) {
   const facts = {};
   const stop = loudspeaker.play();
+  const isQuiet = () => !record.busy && loudspeaker.quietMs > QUIET_MS;
 
   async function asked(name, question) {
     microphone.say(job.sound(question));
@@ -159,7 +163,7 @@ export async function converse(job, microphone, loudspeaker, record, changeVoice
       const before = loudspeaker.heardS;
       await until(() => loudspeaker.heardS > before, 'answer with the result of the call');
     }
-    await until(() => loudspeaker.quietMs > QUIET_MS, `end of the answer to ${question}`);
+    await until(isQuiet, `end of the answer to ${question}`);
     facts[name] = { words: record.takeWords(), sound: job.keep(name, loudspeaker.take()) };
   }
 
@@ -180,7 +184,7 @@ export async function converse(job, microphone, loudspeaker, record, changeVoice
     await sleep(WORDS_MS);
     facts.interruption.words = record.takeWords();
     await until(() => loudspeaker.heardS > 0, 'answer to the interruption');
-    await until(() => loudspeaker.quietMs > QUIET_MS, 'its end');
+    await until(isQuiet, 'its end');
     facts.after = { words: record.takeWords(), sound: job.keep('after', loudspeaker.take()) };
 
     await asked('wish', 'wish');
