@@ -4,30 +4,54 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 CELL = "cell"
-"""Name of the property of a test that says to which cell of the matrix it belongs."""
+HELD = pytest.StashKey[bool]()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Write the matrix: for each client its version, and for each model what held. What it has not, is left out."""
+@pytest.fixture(scope="session")
+def versions() -> dict[str, str]:
+    """Of the clients, as their programs report them."""
+    return {}
+
+
+@pytest.fixture
+def cell(
+    request: pytest.FixtureRequest, versions: dict[str, str], record_property: Callable[[str, object], None]
+) -> Iterator[dict[str, float]]:
+    """The cell of the matrix to which a test belongs. The test may add figures."""
+    figures: dict[str, float] = {}
+    client, model = request.getfixturevalue("client").name, request.getfixturevalue("model")
+    yield figures
+    if (held := request.node.stash.get(HELD, None)) is not None:
+        column = request.node.get_closest_marker("column").args[0]
+        record_property(CELL, (client, versions.get(client), model, figures | {column: held}))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Keep the outcome of a test for the end of its fixture `cell`."""
+    report = yield
+    if report.when == "call" and not report.skipped:
+        item.stash[HELD] = report.passed
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note in the matrix whether a test held: for each client its version, and for each model what held."""
     file = os.environ.get("AGENTAUDIO_CLIENTS_FIGURES")
-    if not file:
+    cell = dict(report.user_properties).get(CELL)
+    if not file or not isinstance(cell, tuple) or report.when != "teardown":
         return
+    client, version, model, facts = cell
     path = Path(file)
     matrix: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for outcome in ("passed", "failed", "error"):
-        for report in terminalreporter.getreports(outcome):
-            cell = dict(report.user_properties).get(CELL)
-            if cell is None:
-                continue
-            client, version, model, column, figures = cell
-            row = matrix.setdefault(client, {})
-            row["version"] = version or row.get("version")
-            row.setdefault(model, {})[column] = outcome == "passed"
-            row[model] |= figures
+    row = matrix.setdefault(client, {})
+    row["version"] = version
+    row[model] = row.get(model, {}) | facts
     path.write_text(json.dumps(matrix, indent=2) + "\n", encoding="utf-8")

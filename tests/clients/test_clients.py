@@ -28,7 +28,10 @@ from agentaudio.voice_library.consent_sentence import SENTENCES
 from agentaudio.voice_library.library import demo_voices
 
 ENVIRONMENTS = os.environ.get("AGENTAUDIO_CLIENTS", "")
-pytestmark = pytest.mark.skipif(not ENVIRONMENTS, reason="needs the clients: make test-clients")
+pytestmark = [
+    pytest.mark.skipif(not ENVIRONMENTS, reason="needs the clients: make test-clients"),
+    pytest.mark.usefixtures("cell"),
+]
 
 PROGRAMS = Path(__file__).parent / "programs"
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
@@ -85,10 +88,6 @@ CLIENTS = (
     Client("node", ("realtime",)),
 )  # fmt: skip
 MODELS = ("scripted", "embedded")
-VERSIONS: dict[str, str] = {}
-"""Of the clients, as their programs report them."""
-CELL = "cell"
-"""Property of a test; see conftest.py."""
 Held = Callable[[str], dict[str, Any]]
 
 
@@ -149,6 +148,7 @@ def held(
     client: Client,
     sounds: dict[str, str],
     voices: Path,
+    versions: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Held:
@@ -180,22 +180,10 @@ def held(
                 with server_process(*options) as server:
                     until_ready(server)
                     known[task] = run(client, task, server, sounds, folder)
+        versions[client.name] = known[task]["version"]
         return known[task]
 
     return hold
-
-
-@pytest.fixture(autouse=True)
-def cell(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Iterator[dict[str, float]]:
-    """Says to which cell of the matrix a test belongs; the test may add figures."""
-    if not ENVIRONMENTS:
-        yield {}
-        return
-    figures: dict[str, float] = {}
-    client, model = request.getfixturevalue("client"), request.getfixturevalue("model")
-    column = request.node.get_closest_marker("column").args[0]
-    yield figures
-    record_property(CELL, (client.name, VERSIONS.get(client.name), model, column, figures))
 
 
 @pytest.fixture(scope="session")
@@ -228,7 +216,6 @@ def run(client: Client, task: str, server: Process, sounds: dict[str, str], fold
     (folder / "stderr.txt").write_text(done.stderr, encoding="utf-8")
     assert done.returncode == 0, f"{client.name} {task} in {folder}:\n{done.stderr[-3000:]}"
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    VERSIONS[client.name] = facts["version"]
     (folder / "facts.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
     return facts
 
