@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, TextDelta
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.external import external_tool
-from agentaudio.watching import SessionWatch, TurnBegun
+from agentaudio.watching import TurnBegun
 
 WORD_S = 0.1
 RATE = Scripted.capabilities.sample_rate_hz
@@ -66,7 +66,7 @@ class OwnSound(Scripted):
     say = None  # type: ignore[assignment]
 
 
-class Open(SessionWatch):
+class Open:
     """Counts what is watched and has not ended."""
 
     def __init__(self) -> None:
@@ -74,6 +74,11 @@ class Open(SessionWatch):
 
     def turn(self, begun: TurnBegun) -> Open:
         return self
+
+    def live(self) -> Callable[[events.BaseEvent], None]:
+        return self.take
+
+    def close(self) -> None: ...
 
     def take(self, event: events.BaseEvent) -> None:
         self.turns += isinstance(event, events.TurnStarted)
