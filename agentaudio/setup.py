@@ -168,7 +168,7 @@ class SessionState:
         self.compactor = Compactor(self.keep)
         stored = 0 if self.keeper is None else self.keeper.ended
         if self.keeper is not None:
-            self.used.update(self.keeper.used)  # type: ignore[arg-type]  # a Counter adds up seconds as well
+            self.used.update(self.keeper.used)  # a Counter adds up seconds as well
         self.turns_before = max((message.turn for message in self.conversation), default=0)
         self.turns_before = max(self.turns_before, stored)  # its last turns may have been erased
 

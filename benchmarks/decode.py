@@ -129,7 +129,7 @@ def unavoidable_bytes(model: Any, rows: int, context: int) -> int:
     """Bytes that a pass must read: weights once, and the keys and values of `context` tokens in each row."""
     parts = (model.model.layers, model.model.norm, model.lm_head)
     weights = sum(weight.nbytes for part in parts for weight in part.parameters())
-    return weights + rows * context * position_bytes(model)
+    return int(weights + rows * context * position_bytes(model))
 
 
 def position_bytes(model: Any) -> int:

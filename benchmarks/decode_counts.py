@@ -137,7 +137,7 @@ def compiled_kernels() -> dict[str, int]:
             torch.compiler.reset()
             _, code = run_and_get_code(torch.compile(function, fullgraph=True, dynamic=False), *inputs)
             calls = re.findall(
-                r"^\s+(?:\w+ = )?(?:extern_kernels|torch\.ops\.\w+)\.\w+|^\s+cpp_fused\w*\(", *code[:1], re.M
+                r"^\s+(?:\w+ = )?(?:extern_kernels|torch\.ops\.\w+)\.\w+|^\s+cpp_fused\w*\(", code[0], re.M
             )
             counts[name] = len(calls)
     return counts | {"of a token": counts["before the layers"] + 28 * counts["a layer"] + counts["after the layers"]}

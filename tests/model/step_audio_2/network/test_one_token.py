@@ -26,7 +26,8 @@ from agentaudio.model.step_audio_2.network.one_token import (  # noqa: E402
 @pytest.mark.parametrize("length", [SPLIT, 4 * SPLIT])
 def test_attention_equals_that_over_repeated_keys(rows: int, length: int) -> None:
     torch.manual_seed(0)
-    query, keys, values = torch.randn(rows, 12, 16), *torch.randn(2, rows, 4, length, 16)
+    query = torch.randn(rows, 12, 16)
+    keys, values = torch.randn(2, rows, 4, length, 16)
     mask = torch.arange(length) <= torch.tensor([[length - 5], [0], [SPLIT // 2]])[:rows, :, None, None]
     expected = torch.nn.functional.scaled_dot_product_attention(
         query[:, :, None], repeat_kv(keys, 3), repeat_kv(values, 3), attn_mask=mask
@@ -66,11 +67,9 @@ def test_joined_projections_share_their_weights() -> None:
 
 
 def test_projections_of_other_kinds_are_run_one_by_one() -> None:
-    class Quantized(torch.nn.Linear):
-        pass
-
-    hooked = torch.nn.Linear(8, 2)
-    hooked._hf_hook = object()  # type: ignore[assignment]
+    Quantized: Any = type("Quantized", (torch.nn.Linear,), {})
+    hooked: Any = torch.nn.Linear(8, 2)
+    hooked._hf_hook = object()
     for other in (Quantized(8, 2), hooked):
         parts = [torch.nn.Linear(8, 6), other]
         weights = [part.weight for part in parts]
