@@ -18,6 +18,7 @@ BENCHMARKS = (
     "embedded_turn", "embedded_lite_turn", "kokoro_speed",
     "voice_gallery", "voice_requests", "voice_choices", "voice_channels", "voice_ingest", "voice_faults",
     "agent_suite", "retrieval_quality", "voice_search", "routed_calls", "read_aloud", "hostile", "storage",
+    "eval_overhead",
 )  # fmt: skip
 
 
