@@ -6,9 +6,9 @@ import asyncio
 import functools
 import hashlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from agentaudio import __version__
 from agentaudio.errors import AudioError, OptionError
@@ -65,6 +65,13 @@ class Provenance:
         """Raises AudioError when files of a format would be signed and have no place for it."""
         if self.signs:
             check_signable(format)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # immutable
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was loaded: a pickled reply loads it again."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @functools.cached_property
     def signer(self) -> Signer | None:

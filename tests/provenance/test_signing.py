@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import pickle
 import random
 import shutil
 import stat
@@ -125,6 +127,15 @@ def test_a_reply_is_saved_with_the_voices_that_were_heard(lent: VoiceLibrary, tm
     assert claims is not None and [voice.id for voice in claims.voices] == ["ana"] and not claims.own_voice
     assert claims.model == "scripted"
     assert "origin" not in reply.to_dict()
+
+
+def test_a_reply_can_be_copied_and_pickled_and_holds_no_key_then(tmp_path: Path) -> None:
+    reply = Agent(scripted("Hello there."), provenance=Provenance(sign="local")).run_sync("hi")
+    reply.save(tmp_path / "a.wav")
+    assert copy.deepcopy(reply) == reply
+    packed = pickle.dumps(reply)
+    assert b"PRIVATE KEY" not in packed
+    assert inspect(pickle.loads(packed).save(tmp_path / "b.wav")).signature == "intact"
 
 
 def test_replies_are_signed_only_where_that_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
