@@ -68,7 +68,7 @@ def compare(results: Sequence[Result], *, published: bool = False, model: str | 
             if stands_for[label] in known
         }
         rows.append(Row(place, name, found, known, source, verdicts))
-    return Comparison(labels, tuple(rows), tuple(_warnings(labels, results)))
+    return Comparison(tuple(dict.fromkeys(labels)), tuple(rows), tuple(_warnings(labels, results)))
 
 
 def _verdict(figure: Figure, value: float) -> str:
@@ -92,11 +92,12 @@ def _published(place: str, name: str, is_headline: bool) -> tuple[dict[str, floa
 
 
 def _labels(results: Sequence[Result]) -> tuple[str, ...]:
+    """The models of the runs, with a number for further runs of one benchmark by one model."""
     labels: list[str] = []
-    for result in results:
-        label = str(result.settings["model"])
-        number = sum(one.partition(" #")[0] == label for one in labels)
-        labels.append(f"{label} #{number + 1}" if number else label)
+    for number, result in enumerate(results):
+        model = str(result.settings["model"])
+        same = [one for one in results[:number] if (one.benchmark, one.settings["model"]) == (result.benchmark, model)]
+        labels.append(f"{model} #{len(same) + 1}" if same else model)
     return tuple(labels)
 
 

@@ -84,12 +84,14 @@ async def run_benchmark(
     parallel: items that are asked at the same time
     started, finished: told how much there is to do, and each item that was scored
 
-    Raises EvaluationError when the scorer needs a judge and there is none, when the folder holds a run with other
-    settings or cannot be written, when the model keeps failing, and when nothing could be scored; MissingExtra
-    without the extra `eval`. All answers that were finished before it raises are kept.
+    Raises EvaluationError when the scorer needs a judge, or cloned speech a recogniser, and there is none, when the
+    folder holds a run with other settings or cannot be written, when the model keeps failing, and when nothing could be
+    scored; MissingExtra without the extra `eval`. All answers that were finished before it raises are kept.
     """
     if benchmark.scorer.needs_judge and judge is None:
         raise EvaluationError(f"answers to {benchmark.title} are scored by a judge; name a model with --judge")
+    if benchmark.clones and recogniser is None:
+        raise EvaluationError(f"what {benchmark.title} has spoken must be heard; name a recogniser with --recogniser")
     asked = items[: settings.limit]
     _claim(folder, settings)
     with _ledgers(folder) as (answers, votes):

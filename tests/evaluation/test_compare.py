@@ -91,6 +91,11 @@ def test_runs_that_cannot_be_compared_are_named_with_what_differs() -> None:
     assert compare([unscored]).warnings == ("librispeech: embedded has no score for 10 of 100: 10 broken clip",)
 
 
+def test_runs_of_one_model_in_two_benchmarks_have_one_label() -> None:
+    found = compare([result("embedded", 5, 4, 6), result("embedded", 7, 6, 8, benchmark="aishell-1")])
+    assert found.labels == ("embedded",) and len(found.rows) == 4 and found.warnings == ()
+
+
 def test_a_comparison_is_a_page_and_a_picture(tmp_path: Path) -> None:
     hostile = result("<script>alert(1)</script>", 5, 4, 6)
     found = compare([hostile, result("step-audio-2-mini", 1.3, 1, 2)], published=True)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from inspect_ai.log import read_eval_log
-from support.benchmarks import Answering, librispeech, measured, value
+from support.benchmarks import Answering, librispeech, measured, sound, value
 
 from agentaudio.errors import BackendError, EvaluationError
 from agentaudio.evaluation.benchmarks.librispeech import BENCHMARK as LIBRISPEECH
+from agentaudio.evaluation.benchmarks.seed_tts_eval import ENGLISH as CLONING
 from agentaudio.evaluation.result import load_result
+from agentaudio.model.parts import Recognition
+from agentaudio.sound.audio import Audio
 
 WORDS = {"1-2-0000": "HE SAT DOWN", "1-2-0001": "AND THEN HE SANG A SONG", "1-3-0000": "GOOD NIGHT"}
 
@@ -123,3 +127,34 @@ async def test_the_log_of_inspect_holds_every_item_and_no_sound(tmp_path: Path) 
     assert {str(sample.id) for sample in log.samples} == set(WORDS)
     text = json.dumps([sample.model_dump(mode="json") for sample in log.samples])
     assert "base64," not in text and "and then he rang a" in text
+
+
+async def test_cloned_speech_is_not_scored_by_the_text_that_was_to_be_said(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    sound(tmp_path / "en/clip.wav", 3.0)
+    (tmp_path / "en/meta.lst").write_text("one|words of the clip|clip.wav|words to say")
+    with pytest.raises(EvaluationError, match="must be heard; name a recogniser with --recogniser"):
+        await measured(CLONING, tmp_path, tmp_path / "run", Answering(said))
+
+
+class Deaf:
+    """A recogniser that hears the same in every sound."""
+
+    languages = ("en",)
+    max_audio_s = 60.0
+
+    async def recognise(self, audio: Audio, *, language: str | None = None, hint: Sequence[str] = ()) -> Recognition:
+        return Recognition("words to play")
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def test_cloned_speech_is_scored_by_what_is_heard_in_it(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    sound(tmp_path / "en/clip.wav", 3.0)
+    (tmp_path / "en/meta.lst").write_text("one|words of the clip|clip.wav|words to say")
+    result = await measured(CLONING, tmp_path, tmp_path / "run", Answering(said), recogniser=Deaf())
+    assert value(result, "mean WER (seed-tts)") == round(100 / 3, 2)
+    # The clip is silent, so that there is no voice to be similar to.
+    assert not [one for one in result.figures if one.name.startswith("SIM")]
