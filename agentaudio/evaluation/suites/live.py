@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from agentaudio.events import TurnStarted
 from agentaudio.live.events import AgentStopped
 from agentaudio.live.player import Player
 from agentaudio.live.session import LiveSession
+from agentaudio.reply import Reply
 from agentaudio.sound.audio import Audio
 
 FRAME_S = 0.02
@@ -55,6 +56,7 @@ class _Room:
         self._live, self._dialogue, self._inputs = live, dialogue, inputs
         self.observer = Observer(live.voice)
         self.begun: list[_Begun] = []
+        self._stopped: set[int] = set()  # numbers of the agent's turns that were interrupted
         self._player = Player(SAMPLE_RATE_HZ)
         self._coming = np.zeros(0, np.float32)
         self._noise = np.random.default_rng(0)
@@ -94,8 +96,10 @@ class _Room:
                 continue
             if isinstance(event, TurnStarted):
                 self.begun[-1].turns.append(event.turn)
-            elif isinstance(event, AgentStopped) and self.begun[-1].stopped_s is None:
-                self.begun[-1].stopped_s = max(self._last_audible_s, self.begun[-1].first_s)
+            elif isinstance(event, AgentStopped):
+                self._stopped.add(event.turn)
+                if self.begun[-1].stopped_s is None:
+                    self.begun[-1].stopped_s = max(self._last_audible_s, self.begun[-1].first_s)
 
     def _tick(self) -> None:
         frame = np.asarray(FLOOR * self._noise.standard_normal(FRAME), np.float32)
@@ -144,6 +148,35 @@ class _Room:
             return True
         return self._quiet_s >= LAST_QUIET_S and not self._live.has_news and not self._is_waiting_for_results()
 
+    def observed(self, error: str | None) -> list[Observed]:
+        """What was observed in each turn that has begun. error: why the session failed"""
+        conversation, observer = self._live.conversation, self.observer
+        read, brought = evidence(conversation), results(conversation)
+        found = []
+        for one in self.begun:
+            stopped_s = one.stopped_s if one.over_speech else None
+            found.append(
+                Observed(
+                    self._heard_reply(one.turns),
+                    stages=observer.stages(one.turns),
+                    evidence=read,
+                    results=brought,
+                    error=one.missed or observer.error(one.turns) or error,
+                    stopped_after_s=None if stopped_s is None else stopped_s - one.first_s,
+                    went_on=stopped_s is None and not one.turns,
+                )
+            )
+        return found
+
+    def _heard_reply(self, turns: Sequence[int]) -> Reply | None:
+        """The answer, of which an interruption leaves the words that were heard."""
+        reply = self.observer.reply(turns)
+        if reply is None or not self._stopped & set(turns):
+            return reply
+        messages = [message for turn in turns for message in self._live.conversation.of_turn(turn)]
+        heard = " ".join(message.text for message in messages if message.role == "assistant")
+        return replace(reply, text=heard.strip(), stop="interrupted")
+
     def _is_waiting_for_results(self) -> bool:
         wanted = [name for turn in self._dialogue.turns if turn.expect for name in turn.expect.result_of or ()]
         return not set(wanted) <= set(results(self._live.conversation))
@@ -169,28 +202,8 @@ async def play(
             await room.play(pace)
     except Exception as failure:  # also what a strange model or tool raises: the other dialogues are run all the same
         error = shown_error(failure)
-    begun = room.begun if room is not None else []
-    observer = room.observer if room is not None else Observer()
-    read, brought = evidence(live.conversation), results(live.conversation)
-    seen = [_observed(one, observer, read, brought, error) for one in begun]
+    seen = room.observed(error) if room is not None else []
     if pace != 1:
         seen = [replace(one, stages={}) for one in seen]
     lost = Observed(None, error=error or "the dialogue ended before this turn")
     return seen + [lost] * (len(inputs) - len(seen))
-
-
-def _observed(
-    begun: _Begun, observer: Observer, read: Sequence[str], brought: Sequence[str], error: str | None
-) -> Observed:
-    stages: Mapping[str, float] = observer.stages(begun.turns)
-    was_stopped = begun.over_speech and begun.stopped_s is not None
-    stopped_s = begun.stopped_s if was_stopped else None
-    return Observed(
-        observer.reply(begun.turns),
-        stages=stages,
-        evidence=read,
-        results=brought,
-        error=begun.missed or observer.error(begun.turns) or error,
-        stopped_after_s=None if stopped_s is None else stopped_s - begun.first_s,
-        went_on=not was_stopped and not begun.turns,
-    )

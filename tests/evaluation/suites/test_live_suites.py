@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from support.realtime_client import question
 
-from agentaudio import Audio
+from agentaudio import Agent, Audio
+from agentaudio.evaluation.suites import live
 from agentaudio.evaluation.suites.load import SuiteFile, load_suite
 from agentaudio.evaluation.suites.record import Verdict
 from agentaudio.evaluation.suites.run import run_suite
@@ -60,8 +61,17 @@ async def verdicts(suite: SuiteFile, scripted: Scripted, only: str) -> dict[str,
 
 
 async def test_an_agent_that_is_interrupted_stops_and_answers(suite: SuiteFile) -> None:
-    found = await verdicts(suite, model(" ".join(["and so on"] * 8)), "barge-in")
-    assert found == {"says": True, "stops_agent_within_s": True}
+    dialogue, sounds = suite.suite.dialogues[0], UserSounds(suite)
+    inputs = [await sounds.user_input(dialogue, turn) for turn in dialogue.turns]
+    async with Agent(model(" ".join(["and so on"] * 8))) as agent:
+        first, second = await live.play(agent, dialogue, inputs, suite.suite.live)
+    assert first.reply is not None and second.reply is not None
+    assert first.reply.stop == "interrupted" and first.reply.text.startswith("and so")
+    assert len(first.reply.text.split()) < 24  # no more than what was heard
+    assert second.reply.text == "Yes, indeed."
+    assert second.stopped_after_s is not None and second.stopped_after_s > 0
+    assert second.went_on is False
+    assert second.stages["first_played"] > 0
 
 
 async def test_an_agent_that_does_not_speak_cannot_be_interrupted(
