@@ -265,6 +265,8 @@ class StepAudio2:
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Prepare decoding, see `compiled`, and read the system message and the tools into the prefix cache."""
         await asyncio.to_thread(self._open().prepare)
+        if self.speech is not None:
+            await asyncio.to_thread(self.speech.warm_up)
         conversation = Conversation()
         conversation.add("user", TextPart("."))
         options = GenerateOptions(max_tokens=1)

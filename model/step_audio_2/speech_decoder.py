@@ -27,6 +27,9 @@ from agentaudio.sound.audio import Audio
 
 FILES = ("flow.yaml", "flow.pt", "hift.pt", "campplus.onnx", "speech_tokenizer_v2_25hz.onnx")
 
+WARM_UP_TOKENS = 81
+"""Chunks of 8, 10, 15, 20 and 25 tokens, and 3 to look ahead at."""
+
 
 class SpeechDecoder:
     """Token2Wav, the speech tokenizer and the timbre prompts of voices. Thread-safe; weights load on first use.
@@ -91,6 +94,12 @@ class SpeechDecoder:
         Raises ConsentError when the voice may not be used, VoiceError for a clip without enough speech.
         """
         return self._prompts.get(self._own_voice if voice is None else voice)
+
+    def warm_up(self) -> None:
+        """Load the weights and prepare the own voice; on a GPU, run a chunk of each length once."""
+        stream = self.stream()
+        if self.token2wav.device.type == "cuda":
+            stream.feed([1] * WARM_UP_TOKENS)
 
     def _forget(self, prompt: TimbrePrompt) -> None:
         if "_loaded" in self.__dict__:  # without weights there is no cache of the prompt
