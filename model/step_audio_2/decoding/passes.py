@@ -63,7 +63,11 @@ class Passes:
         """
         with torch._dynamo.config.patch(recompile_limit=MOST_SIZES, accumulated_recompile_limit=16 * MOST_SIZES):
             try:
-                compiled = [torch.compile(one, fullgraph=True, dynamic=False) for one in self._functions]
+                # On a GPU this also turns products with a single row into reductions, which are as fast as memory.
+                options: dict[str, Any] = {"coordinate_descent_tuning": True} if self.device.type == "cuda" else {}
+                compiled = [
+                    torch.compile(one, fullgraph=True, dynamic=False, options=options) for one in self._functions
+                ]
                 self._functions = compiled[0], compiled[1], compiled[2]
                 self.rows.fix(buckets.rows[-1], buckets.lengths[-1], self._example())
                 # The largest first, as the graphs share memory for what is between their layers.

@@ -75,9 +75,11 @@ class Weights:
         Afterwards nothing is compiled or allocated while answers are decoded. A failure is logged, and
         decoding stays eager. Raises BackendError when the batch is closed.
         """
+        on_gpu = self.device.type == "cuda"
+        if not self._compiles:
+            log.log(logging.WARNING if on_gpu else logging.INFO, "decoding is %s", self.decoding)
         if not self._compiles or self.batch.compiled:
             return
-        on_gpu = self.device.type == "cuda"
         try:
             self.batch.prepare(_rows_that_fit(self.model, self.context), self.context)
             self.decoding = "CUDA graphs" if on_gpu else "compiled"

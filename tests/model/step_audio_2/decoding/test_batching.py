@@ -313,7 +313,7 @@ def test_closing_fails_who_waits_and_ends_the_thread(model: Any) -> None:
 def traced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trace as ever, and leave out the code generation, which takes most of a minute."""
     compile = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda step, **options: compile(step, backend="eager", **options))
+    monkeypatch.setattr(torch, "compile", lambda step, options, **rest: compile(step, backend="eager", **rest))
 
 
 @pytest.mark.filterwarnings("ignore")  # the compiler's own

@@ -47,7 +47,7 @@ def test_what_is_in_the_way_of_compiling_is_said(
 def test_prepared_decoding_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compile = torch.compile
     # Without the code generation, which takes most of a minute.
-    monkeypatch.setattr(torch, "compile", lambda step, **options: compile(step, backend="eager", **options))
+    monkeypatch.setattr(torch, "compile", lambda step, options, **rest: compile(step, backend="eager", **rest))
     made = weights(True)
     assert made.decoding == "eager, because warm_up was not called"
     made.prepare()
