@@ -11,7 +11,8 @@ Each cell: milliseconds of one pass for 1, 2, 4 or 8 answers that have read 200 
 per second that follow from it; and their share of the bound. The bound is the bandwidth of a copy on the same
 machine divided by the bytes that a pass cannot avoid: each weight of the layers and of the vocabulary once,
 and the keys and values of the answers. Passes are eager, and compiled, as `warm_up` prepares them (CUDA graphs
-on a GPU). On a CPU, passes are compiled for one answer alone, and only for the shortest and longest context.
+on a GPU). On a CPU, batches are measured at the two shortest contexts, and compiled passes for one answer at the
+shortest and the longest.
 
 The reference's loop has no cache: for each token it runs the encoder and the whole prefix again. Both decode
 the answer to 10 s of sound, with the same ids; the last row is the time of the reference over ours.
@@ -109,12 +110,12 @@ def pass_ms(model: Any, passes: Passes, rows: int, context: int, runs: int) -> f
         length = passes.rows.length
     passes.positions.fill_(context)
     took = []
-    for _ in range(runs + 3):
+    for _ in range(runs + 2):
         passes.positions.fill_(context)
         begin = clock(passes.device)
         passes.run(rows, length)
         took.append(clock(passes.device) - begin)
-    return 1000 * statistics.median(took[3:])
+    return 1000 * statistics.median(took[2:])
 
 
 def clock(device: torch.device) -> float:
@@ -146,7 +147,7 @@ def grid(model: Any, compiled: bool, rows: Sequence[int], contexts: Sequence[int
     for count in rows:
         lengths = sorted({next(length for length in LENGTHS if length > context) for context in contexts})
         passes = prepared(model, count, compiled, lengths)
-        took = {context: pass_ms(model, passes, count, context, 7) for context in contexts}
+        took = {context: pass_ms(model, passes, count, context, 5) for context in contexts}
         for context, ms in took.items():
             bound = bandwidth / unavoidable_bytes(model, count, context)
             figures[f"{name}, {count} answers, context {context}"] = {
@@ -210,10 +211,12 @@ def measure(device: str, compiled: bool) -> dict[str, Any]:
         "parameters (millions)": round(sum(weight.numel() for weight in model.parameters()) / 1e6, 1),
         "memory (GB/s)": round(bandwidth / 1e9, 1),
     }
-    figures |= grid(model, False, ROWS, CONTEXTS, bandwidth)
+    figures |= grid(model, False, ROWS if on_gpu else (1,), CONTEXTS, bandwidth)
+    if not on_gpu:
+        figures |= grid(model, False, ROWS[1:], CONTEXTS[:2], bandwidth)
     if compiled:
         figures |= grid(model, True, ROWS if on_gpu else (1,), CONTEXTS if on_gpu else CONTEXTS[::4], bandwidth)
-    return figures | against_reference(model, 64)
+    return figures | against_reference(model, 256 if on_gpu else 24)
 
 
 def timed(work: Callable[[], Any]) -> float:
