@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from pathlib import Path
@@ -79,10 +80,11 @@ async def agent(
     ensure_writable(folder / RESULT)
     before = _before(against, folder, gate, file.suite.name)
     count = repeats or file.suite.repeats
-    unfinished = Unfinished(folder, digest=file.digest, model=model, options=list(option), repeats=count)
+    options = hashlib.sha256("\n".join(option).encode()).hexdigest()  # they may hold keys, which no file should
+    unfinished = Unfinished(folder, digest=file.digest, model=model, options=options, repeats=count)
     done = unfinished.begin()
     if done and not json:
-        out.print(f"going on with a run that was stopped; {len(done)} runs are done")
+        out.print(f"going on with a run that was stopped: {len(done)} done")
     loaded = await load_or_fetch(model, option)
     began = time.monotonic()
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from agentaudio.cli import main
+from agentaudio.cli import eval_agent, main
+from agentaudio.evaluation.suites.record import DialogueRun
 
 SUITE = """
 name: mine
@@ -104,3 +105,21 @@ def test_what_cannot_be_run_is_said(
 ) -> None:
     assert run(*arguments) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_run_that_was_stopped_goes_on_and_keeps_no_options_on_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(run: DialogueRun, place: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(eval_agent, "_show", stopped)
+        assert run("--option", "delay_s=0.0625") == 130
+    kept = (folder / "out" / "unfinished.jsonl").read_text()
+    assert '"dialogue": "greeting"' in kept and "0.0625" not in kept
+    assert run("--option", "delay_s=0.0625") == 1
+    assert "going on with a run that was stopped: 1 done" in capsys.readouterr().out
+    assert not (folder / "out" / "unfinished.jsonl").exists()
+    assert run("--option", "delay_s=0.03125") == 1
+    assert "going on" not in capsys.readouterr().out
