@@ -74,7 +74,7 @@ class User:
             case 10:
                 detection = rng.choice([None, {"type": "server_vad"}, {"type": "server_vad", "create_response": False}])
                 modality = rng.choice(["audio", "audio", "text"])
-                tools = [{"type": "function", "name": name, "parameters": {}} for name in ("one", "two")]
+                tools: list[Event] = [{"type": "function", "name": name, "parameters": {}} for name in ("one", "two")]
                 session = {"audio": {"input": {"turn_detection": detection}}, "output_modalities": [modality]}
                 await client.send("session.update", session={**session, "tools": tools})
             case 11:

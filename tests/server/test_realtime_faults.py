@@ -169,7 +169,7 @@ async def test_a_connection_outlives_malformed_frames(server: Running, count: in
     assert done["response"]["output"][0]["content"][0]["transcript"] == "You wrote still there "
 
 
-@pytest.mark.parametrize("minutes", [2, pytest.param(120, marks=pytest.mark.hostile)])
+@pytest.mark.parametrize("minutes", [1, pytest.param(120, marks=pytest.mark.hostile)])
 async def test_sound_beyond_the_limit_is_refused_once_and_what_was_taken_stays(server: Running, minutes: int) -> None:
     async with realtime_client(server.port) as client:
         await client.update(audio={"input": {"turn_detection": None}})
@@ -181,7 +181,7 @@ async def test_sound_beyond_the_limit_is_refused_once_and_what_was_taken_stays(s
         await client.send("conversation.item.retrieve", item_id=committed["item_id"])
         item = (await client.until("conversation.item.retrieved"))["item"]
         codes = [one["error"]["code"] for one in client.of("error")]
-        assert set(codes) == {"input_audio_buffer_full"} and len(codes) <= minutes
+        assert set(codes) == {"input_audio_buffer_full"} and len(codes) <= minutes + 1
         assert "audio" not in item["content"][0]  # it would not fit into a frame that all clients take
         await client.send("input_audio_buffer.append", audio=pcm(Audio.silence(30, 24_000)))
         assert (await error(client))["code"] == "audio_too_long"
@@ -245,7 +245,7 @@ async def test_an_empty_turn_gets_an_answer_and_no_error(server: Running) -> Non
 
 async def test_a_replayed_conversation_is_taken_whole_in_order_and_once(server: Running) -> None:
     items: list[Event] = []
-    for number in range(100):
+    for number in range(60):
         items += [
             {"id": f"u{number}", "type": "message", "role": "user",
              "content": [{"type": "input_text", "text": f"q{number}"}]},
@@ -271,7 +271,7 @@ async def test_a_replayed_conversation_is_taken_whole_in_order_and_once(server: 
         await client.write("history")
         said = (await client.responded())["output"][0]["content"][0]["text"].split(" | ")
         assert [one.strip() for one in said[:4]] == ["user: q0", "assistant:", "tool:", "assistant: a0"]
-        assert len(said) == 401
+        assert len(said) == 241
         await client.send("conversation.item.retrieve", item_id="f7")
         assert (await client.until("conversation.item.retrieved"))["item"]["call_id"] == "call7"
         await client.send("conversation.item.retrieve", item_id="o7")
