@@ -51,13 +51,9 @@ class Seen:
 
 
 class Compactor:
-    """Compacts the conversation of one session. It does nothing for a model that is not a HasContext.
+    """Compacts the conversation of one session. It does nothing for a model that is not a HasContext."""
 
-    changed: called with the number of a turn whose sound got its transcript in the conversation
-    """
-
-    def __init__(self, changed: Callable[[int], None]) -> None:
-        self._changed = changed
+    def __init__(self) -> None:
         self._compaction = Compaction()
         self._idle: asyncio.Task[None] | None = None
         self._news: Compacted | None = None
@@ -104,11 +100,17 @@ class Compactor:
         self._known = after, len(conversation)
         return self._take(compaction, conversation, before, after)
 
-    def begin_idle(self, model: SpeechLM, conversation: Conversation, seen: Seen) -> None:
-        """Compact, if it is time, while nobody waits for an answer."""
+    def begin_idle(
+        self, model: SpeechLM, conversation: Conversation, seen: Seen, changed: Callable[[int], None]
+    ) -> None:
+        """Compact, if it is time, while nobody waits for an answer.
+
+        changed: called with the number of a turn whose sound got its transcript in the conversation
+        """
         able = with_context(model)
         if able is not None and self._most(conversation) > IDLE_SHARE * able.context_tokens:
-            self._idle = asyncio.create_task(self._run_idle(able, conversation, seen), name="agentaudio-compaction")
+            work = self._run_idle(able, conversation, seen, changed)
+            self._idle = asyncio.create_task(work, name="agentaudio-compaction")
 
     def stop(self) -> None:
         """Stop what runs in idle time; what it has not finished is left as it was."""
@@ -116,7 +118,9 @@ class Compactor:
             self._idle.cancel()
             self._idle = None
 
-    async def _run_idle(self, model: HasContext, conversation: Conversation, seen: Seen) -> None:
+    async def _run_idle(
+        self, model: HasContext, conversation: Conversation, seen: Seen, changed: Callable[[int], None]
+    ) -> None:
         try:
             work = _Work(model, conversation.copy(), seen)
             before = await work.count(self._compaction)
@@ -124,7 +128,7 @@ class Compactor:
             if before <= IDLE_SHARE * model.context_tokens:
                 return
             aim = int(AIM_SHARE * model.context_tokens)
-            await self._transcribe(model, conversation, work, aim)
+            await self._transcribe(model, conversation, work, aim, changed)
             compaction = await work.compacted(self._compaction, kept=UNTOUCHED, enough=aim, waits=True)
             if compaction == self._compaction:
                 return
@@ -138,7 +142,9 @@ class Compactor:
         except Exception:
             log.exception("the conversation was not compacted")
 
-    async def _transcribe(self, model: HasContext, conversation: Conversation, work: _Work, aim: int) -> None:
+    async def _transcribe(
+        self, model: HasContext, conversation: Conversation, work: _Work, aim: int, changed: Callable[[int], None]
+    ) -> None:
         """Write down the user's old sound, if the conversation is too long without speech tokens, too."""
         edge = work.edge(UNTOUCHED)
         if edge is None or await work.count(replace(self._compaction, words_only=edge)) <= aim:
@@ -152,7 +158,7 @@ class Compactor:
                     except AudioError:  # such as silence
                         words = ""
                     if conversation.replace(part, replace(part, transcript=words)) and message.turn:
-                        self._changed(message.turn)
+                        changed(message.turn)
         work.conversation = conversation.copy()
 
     def _take(self, compaction: Compaction, conversation: Conversation, before: int, after: int) -> Compacted | None:

@@ -318,7 +318,8 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         """Use the time until the next turn to compact the conversation."""
         if begun is self._turns[-1] and not self.conversation.open_calls:
             tools = self.setup.specs() if self.setup.ready else ()
-            self._state.compactor.begin_idle(self.setup.model, self.conversation, Seen(tools, options))
+            seen, state = Seen(tools, options), self._state
+            state.compactor.begin_idle(self.setup.model, self.conversation, seen, state.keep)
 
     def _take_back_unread(self, begun: _Begun) -> None:
         """Remove unread words and sound, which were not heard."""

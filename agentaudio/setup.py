@@ -162,10 +162,9 @@ class SessionState:
     judged: dict[str, Judgement] = field(init=False, default_factory=dict)
     turns_before: int = field(init=False)
     arrived: list[ToolRun] = field(init=False, default_factory=list)
-    compactor: Compactor = field(init=False)
+    compactor: Compactor = field(init=False, default_factory=Compactor)
 
     def __post_init__(self) -> None:
-        self.compactor = Compactor(self.keep)
         stored = 0 if self.keeper is None else self.keeper.ended
         if self.keeper is not None:
             self.used.update(self.keeper.used)  # a Counter adds up seconds as well
