@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +22,11 @@ from agentaudio.evaluation.benchmark import Benchmark, find_benchmark
 from agentaudio.evaluation.data import differences, load_items
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.measures import Figure, ItemScore, in_words
+from agentaudio.evaluation.normalisers import profile as normaliser
 from agentaudio.evaluation.report import PAGE
 from agentaudio.evaluation.result import Result
+from agentaudio.evaluation.scorers.bleu import Bleu
+from agentaudio.evaluation.scorers.error_rate import ErrorRate
 from agentaudio.model.registry import load_recogniser
 
 HOME = Path("eval-runs")
@@ -44,6 +47,7 @@ async def run(
     judge: str | None = None,
     judge_option: JudgeOptions = (),
     recogniser: str | None = None,
+    profile: tuple[str, ...] = (),
     seeds: int = 1,
     limit: int | None = None,
     parallel: int = 4,
@@ -73,6 +77,8 @@ async def run(
     recogniser
         Recogniser that writes spoken answers down, as NAME or NAME:ARGUMENT, such as whisper:base. Without it the
         model's own words are scored.
+    profile
+        Normaliser of the texts, in place of those of the benchmark, such as whisper; repeat it for more.
     seeds
         How often each item is asked.
     limit
@@ -90,7 +96,7 @@ async def run(
     for name, value in (("seeds", seeds), ("parallel", parallel), ("limit", limit)):
         if value is not None and value < 1:
             raise OptionError(f"--{name} is {value}; give a number from 1")
-    facts = find_benchmark(benchmark)
+    facts = _with_profiles(find_benchmark(benchmark), profile)
     if facts.scorer.needs_judge and judge is None:
         raise EvaluationError(f"answers to {facts.title} are scored by a judge; name a model with --judge")
     folder = out_folder or HOME / _file_name(f"{facts.name}-{model}")
@@ -177,6 +183,16 @@ def _shown(facts: Benchmark) -> Iterator[tuple[Callable[[runs.Progress], None], 
             bar.update(task, advance=1, description=running)
 
         yield started, finished
+
+
+def _with_profiles(facts: Benchmark, profiles: tuple[str, ...]) -> Benchmark:
+    if not profiles:
+        return facts
+    if not isinstance(facts.scorer, ErrorRate | Bleu):
+        raise EvaluationError(f"answers to {facts.title} are not normalised by a profile; leave --profile out")
+    for name in profiles:
+        normaliser(name, facts.scorer.language)
+    return replace(facts, scorer=replace(facts.scorer, profiles=profiles))
 
 
 def _written(spec: str, options: Sequence[str]) -> str:

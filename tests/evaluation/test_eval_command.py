@@ -81,6 +81,11 @@ def test_a_run_prints_its_figures_and_is_compared_with_published_ones(run: Any, 
     ]  # fmt: skip
     assert row["verdicts"] == {"scripted": "not reproduced"} and (tmp_path / "c.html").exists()
     assert "Step-Audio 2 mini" in run("compare", "one", "--published").out
+    # The same command with another profile scores the answers that are there.
+    other = run("run", "librispeech", "--model", "scripted", "--data", "data", "--out", "one", "--limit", "2",
+                "--profile", "none", "--json")  # fmt: skip
+    figures = {one["name"]: one["value"] for one in json.loads(other.out)["figures"]}
+    assert figures["WER (none)"] > 100 and "going on: 2 of 2 answers are there" in other.err
 
 
 @pytest.mark.parametrize(
@@ -97,6 +102,8 @@ def test_a_run_prints_its_figures_and_is_compared_with_published_ones(run: Any, 
             ["librispeech", "--model", "scripted", "--data", "data", "--seeds", "0"],
             "--seeds is 0; give a number from 1",
         ),
+        (["librispeech", "--model", "scripted", "--data", "data", "--profile", "whispr"], "did you mean 'whisper'"),
+        (["mmau", "--model", "scripted", "--data", "data", "--profile", "kits"], "are not normalised by a profile"),
         (["gone.py", "--model", "scripted", "--data", "data"], "there is no file gone.py"),
     ],
 )
