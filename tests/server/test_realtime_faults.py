@@ -14,6 +14,7 @@ from support.realtime_client import Client, Event, pcm, realtime_client
 from support.server import KEY, Running, running_server
 
 from agentaudio import Audio
+from agentaudio.server.realtime.outgoing import Outgoing
 from agentaudio.server.settings import ServerSettings
 
 LIMITS: dict[str, Any] = {"sound_s": 20.0, "messages": 500, "text_chars": 20_000, "event_bytes": 2_000_000}
@@ -112,6 +113,15 @@ async def test_half_a_character_is_replaced_wherever_it_comes(server: Running) -
         assert (await error(client, "\ufffd"))["code"] == "invalid_value"
         assert (await client.done())["metadata"] == {"\ufffd": "\ufffd"}
         assert await answers(client) == "You wrote hello"
+
+
+async def test_half_a_character_of_a_model_or_a_tool_is_sent_as_a_question_mark() -> None:
+    out = Outgoing()
+    out.post({"type": "response.output_text.delta", "delta": "né\ud83d", "agentaudio": {"\udc00": "好"}})
+    event = await out.get()
+    assert event is not None
+    found = json.loads(event.text.encode("utf-8"))
+    assert (found["delta"], found["agentaudio"]) == ("né?", {"?": "好"})
 
 
 VALUES: list[Any] = [

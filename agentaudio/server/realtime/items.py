@@ -18,7 +18,7 @@ from agentaudio.sound.audio import Audio
 Status = Literal["completed", "incomplete", "in_progress"]
 LONGEST_ID = 128
 MOST_PARTS = 100
-MOST_SOUND_BYTES = 500_000
+MOST_SOUND_BYTES = 720_000
 """Longer sound is left out of items: some clients close the connection at a frame of 1 MiB."""
 LONGEST_CALL_ID = 32
 """Characters. Clients replace longer ids of calls when they repeat a conversation."""

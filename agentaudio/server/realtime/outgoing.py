@@ -82,7 +82,7 @@ class Outgoing:
                 return
             event = _as_beta(event)
             event["type"] = _BETA.get(event["type"], event["type"])
-        text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        text = _sendable(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
         self._waiting.append(Waiting(text, sound_of, sent))
         self._bytes += len(text)
         self._sounds += sound_of is not None
@@ -141,6 +141,15 @@ class Outgoing:
         self._sounds -= one.sound_of is not None
         self._room.set()
         return one
+
+
+def _sendable(text: str) -> str:
+    """The text with "?" for half a surrogate pair, which a model or a tool may give, and no frame can hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+    return text
 
 
 def _as_beta(value: Any) -> Any:
