@@ -117,12 +117,16 @@ def settings_of(
 def take_answers(source: Path, folder: Path, settings: Settings) -> None:
     """Copy the answers of another run of the same items by the same model, so that they can be scored anew.
 
+    A folder that has answers already keeps them.
+
     Raises EvaluationError when that run asked something else, or when the files cannot be copied.
     """
     try:
         kept = json.loads((source / RUN).read_bytes())
         if other := _differing(kept, {**asdict(settings), "judge": kept.get("judge")}):
             raise EvaluationError(f"{source} holds answers of a run with {'; '.join(other)}; they cannot be taken over")
+        if (folder / ANSWERS).exists():
+            return
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(source / ANSWERS, folder / ANSWERS)
         if (source / SOUNDS).is_dir():

@@ -127,6 +127,9 @@ def test_answers_are_scored_anew_by_another_judge_without_being_asked_again(run:
     again = run(*common, "--judge", "scripted:yes.json", "--out", "two", "--answers-of", "one")
     assert [json.loads(done.out)["figures"][0]["value"] for done in (first, again)] == [0.0, 100.0]
     assert (tmp_path / "one/answers.jsonl").read_text() == (tmp_path / "two/answers.jsonl").read_text()
+    (tmp_path / "two/answers.jsonl").write_text('{"key": "1#1", "text": "another answer"}\n')
+    assert run(*common, "--judge", "scripted:yes.json", "--out", "two", "--answers-of", "one").code == 0
+    assert "another answer" in (tmp_path / "two/answers.jsonl").read_text()
     wrong = run(*common, "--judge", "scripted:yes.json", "--out", "three", "--answers-of", "one", "--seeds", "2")
     assert wrong.code == 1 and "seeds 1 and not 2; they cannot be taken over" in " ".join(wrong.err.split())
 
