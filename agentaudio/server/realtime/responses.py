@@ -44,7 +44,7 @@ class Responses:
         self._due: tuple[Request, Voice | None] | None = None  # waits for the results of other calls
         self._owed = False  # the user would be left without an answer to a result
         self._unseen = False  # a result has come that the active response has not read
-        self._seconds, self._seconds_until = 0, 0.0  # requests that are still expected for results that were answered
+        self._surplus, self._surplus_until = 0, 0.0  # requests that are still expected for results that were answered
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -73,7 +73,7 @@ class Responses:
         voice = None
         if request.voice is not None:
             voice = await self._context.find_voice(request.voice, "response.audio.output.voice")
-        if not request.is_apart and (self._active is not None or self._due is not None or self._is_second(request)):
+        if not request.is_apart and (self._active is not None or self._due is not None or self._is_surplus(request)):
             self._owed |= self._unseen
             raise Refusal(
                 "Conversation already has an active response in progress. Wait until it is finished before creating a "
@@ -89,14 +89,14 @@ class Responses:
         else:
             self._begin(request, voice)
 
-    def _is_second(self, request: Request) -> bool:
+    def _is_surplus(self, request: Request) -> bool:
         """Whether a response was asked for after the result of each of several calls, and one has answered them all."""
-        if not self._seconds or not request.is_plain or time.monotonic() > self._seconds_until:
+        if not self._surplus or not request.is_plain or time.monotonic() > self._surplus_until:
             return False
         last = self._history.last
         if self._latest is None or last is None or last.id not in self._latest.share.item_ids:
             return False
-        self._seconds -= 1
+        self._surplus -= 1
         return True
 
     def answer(self) -> None:
@@ -200,8 +200,8 @@ class Responses:
             counted.enter_context(self._context.state.drain.answer())
         except ApiError as error:
             raise Refusal(error.message, code=error.code, kind="server_error") from None
-        self._seconds = max(0, self._history.new_results - 1)
-        self._seconds_until = time.monotonic() + OTHER_RESULTS_S
+        self._surplus = max(0, self._history.new_results - 1)
+        self._surplus_until = time.monotonic() + OTHER_RESULTS_S
         response = make_response(self._context, request, voice, self._history)
         response.released = partial(self._released, counted)
         self._counted.add(counted)
