@@ -211,11 +211,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(talk(options.hours, Path(folder), scale=options.scale))
-    publish(
-        f"a conversation of {options.hours:g} h",
-        {"hours": options.hours, "scale": options.scale, **found, **machine()},
-        options.json,
-    )
+    title = f"a conversation of {found['hours']:g} h"
+    publish(title, {"scale": options.scale, **found, **machine()}, options.json)
 
 
 if __name__ == "__main__":
