@@ -48,8 +48,8 @@ from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 
 CONTEXTS = (200, 1000, 4000, 8000, 16_000)
 SMALL = {
-    "text_config": {"vocab_size": 4096, "max_position_embeddings": 512, "hidden_size": 16, "intermediate_size": 32,
-                    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "text_config": {"vocab_size": 4096, "pad_token_id": 0, "max_position_embeddings": 512, "hidden_size": 16,
+                    "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
                     "initializer_range": 0.5},
     "audio_encoder_config": {"n_audio_ctx": 200, "n_audio_state": 16, "n_audio_head": 2, "n_audio_layer": 2,
                              "llm_dim": 16},
