@@ -23,14 +23,13 @@ def versions() -> dict[str, str]:
 @pytest.fixture
 def cell(
     request: pytest.FixtureRequest, versions: dict[str, str], record_property: Callable[[str, object], None]
-) -> Iterator[dict[str, float]]:
-    """The cell of the matrix to which a test belongs. The test may add figures."""
-    figures: dict[str, float] = {}
+) -> Iterator[None]:
+    """The cell of the matrix to which a test belongs."""
     client, model = request.getfixturevalue("client").name, request.getfixturevalue("model")
-    yield figures
+    yield
     if (held := request.node.stash.get(HELD, None)) is not None:
         column = request.node.get_closest_marker("column").args[0]
-        record_property(CELL, (client, versions.get(client), model, figures | {column: held}))
+        record_property(CELL, (client, versions.get(client), model, {column: held}))
 
 
 @pytest.hookimpl(wrapper=True)
