@@ -69,7 +69,8 @@ def has_dot_product(machine: str, cpuinfo: str) -> bool:
     return not {"avx512_vnni", "avx_vnni"}.isdisjoint(cpuinfo.split())
 
 
-def _is_signed() -> bool:
+def multiplies_signed_exactly() -> bool:
+    """`has_dot_product` of this machine."""
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -81,7 +82,7 @@ def _name(source: OnnxNetwork, outputs: tuple[str, ...]) -> str:
     """The name of the kept file: of the source, of all that changes the result, and of the kind of processor."""
     key = hashlib.sha256(f"{source.fingerprint()} {VERSION} {outputs}".encode())
     key.update(RANGES.read_bytes())
-    return f"{source.path.stem}.fast-{key.hexdigest()[:16]}-{'s8' if _is_signed() else 'u8'}.onnx"
+    return f"{source.path.stem}.fast-{key.hexdigest()[:16]}-{'s8' if multiplies_signed_exactly() else 'u8'}.onnx"
 
 
 def _make(source: Path, target: Path, outputs: tuple[str, ...]) -> None:
@@ -89,7 +90,7 @@ def _make(source: Path, target: Path, outputs: tuple[str, ...]) -> None:
     worker = Worker(WORKER, timeout_s=TIMEOUT_S)
     try:
         answer, _ = worker.ask(
-            {"source": str(source), "target": str(target), "outputs": outputs, "signed": _is_signed()}
+            {"source": str(source), "target": str(target), "outputs": outputs, "signed": multiplies_signed_exactly()}
         )
     finally:
         worker.close()

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agentaudio.errors import BackendError
+from agentaudio.model.kokoro.faster_file import multiplies_signed_exactly
 from agentaudio.model.kokoro.rewriting import HEADROOM, faster, measured_ranges
 
 onnx = pytest.importorskip("onnx", reason="the extra embedded is not installed")
@@ -78,6 +79,8 @@ def ranges_of(graph: Any) -> dict[str, NDArray[np.float32]]:
 @pytest.mark.parametrize("with_bias", [True, False])
 @pytest.mark.parametrize("signed", [True, False])
 def test_a_convolution_differs_by_half_a_step_of_eight_bits_at_most(with_bias: bool, signed: bool) -> None:
+    if signed and not multiplies_signed_exactly():
+        pytest.skip("this processor adds signed products in 16 bits, so unsigned weights are used on it")
     before = convolution(with_bias)
     ranges = ranges_of(before)
     wanted, scale = run(before, SOUND)
