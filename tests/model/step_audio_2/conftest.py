@@ -32,13 +32,17 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache folder of the tests, for what is made of voices."""
-    made = tmp_path_factory.mktemp("cache")
+@pytest.fixture(scope="session")
+def cache_of_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(cache_of_all: Path) -> Iterator[Path]:
+    """A cache folder for what is made of voices, which the tests of this room share; no other test sees it."""
     with pytest.MonkeyPatch.context() as context:
-        context.setenv("AGENTAUDIO_CACHE", str(made))
-        yield made
+        context.setenv("AGENTAUDIO_CACHE", str(cache_of_all))
+        yield cache_of_all
 
 
 @pytest.fixture(scope="session")
