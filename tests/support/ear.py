@@ -18,6 +18,14 @@ from agentaudio.weights.store import folder
 REQUESTS = Path(__file__).resolve().parents[2] / "benchmarks" / "requests"
 
 
+def word_errors(said: str, heard: str) -> int:
+    """How many words were heard wrong, missed or added, in English."""
+    import jiwer
+
+    found = jiwer.process_words(words(said), words(heard) or "-")
+    return found.substitutions + found.deletions + found.insertions
+
+
 class Ear:
     """Whisper base with a beam of 5, which judges how well speech can be understood.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.ear import heard_again
+from support.ear import heard_again, word_errors
 from support.weights import require_weights
 
 from agentaudio import Agent, Reply, load_model
@@ -34,7 +34,8 @@ def ask(agent: Agent, question: str) -> Reply:
 
 def test_a_spoken_question_is_answered_from_the_documents_in_words_that_are_heard_again(agent: Agent) -> None:
     reply = ask(agent, "great-wall")
-    assert "great wall of china" in (reply.heard or "").lower()
+    # 8-bit products are not the same on all processors, so one word may be another one.
+    assert word_errors("Give me a brief introduction to the Great Wall of China.", reply.heard or "") <= 1
     assert [run.call.name for run in reply.tool_calls] == ["search_documents"]
     assert reply.citations[0].source == "great-wall.md" and "Great Wall" in reply.text
     assert reply.audio is not None and reply.audio.peak > 0.05

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 import pytest
+from support.ear import word_errors
 from support.weights import weights_folder
 
 from agentaudio.errors import ConsentError, VoiceError
@@ -67,7 +68,8 @@ async def test_an_answer_in_a_retrieved_voice_is_heard_right(kokoro: KokoroSynth
     state = await kokoro.prepare(ClipVoice(demo_voices().get("angus").clip))
     speech = Audio.concat([part async for part in kokoro.speak(arriving(TEXT), state)])
     assert speech.sample_rate == 24_000
-    assert (await ear.recognise(speech, language="en")).text == TEXT
+    heard = (await ear.recognise(speech, language="en")).text
+    assert word_errors(TEXT, heard) <= 2  # 8-bit products are not the same on all processors
     await ear.aclose()
 
 
