@@ -18,6 +18,7 @@ from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import differences, digest
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.ledger import Ledger
+from agentaudio.evaluation.logging_state import kept_logging
 from agentaudio.evaluation.measures import ItemScore, Scored, figures, mean_of_groups
 from agentaudio.evaluation.report import save_page
 from agentaudio.evaluation.result import Result
@@ -211,21 +212,22 @@ async def _evaluate(
 
     logs = folder / LOGS
     older = list(logs.glob("*.eval"))
-    (log,) = await eval_async(
-        benchmark_task(benchmark, items, asking, settings.seeds),
-        model=asking.model,
-        model_roles={"judge": asking.judge} if asking.judge is not None else None,
-        log_dir=str(logs),
-        log_level="error",
-        metadata=asdict(settings),
-        max_samples=parallel,
-        log_realtime=False,
-        log_images=False,
-        log_model_api=False,
-        log_header_only=True,
-        score_display=False,
-        ctl_server=False,
-    )
+    with kept_logging():
+        (log,) = await eval_async(
+            benchmark_task(benchmark, items, asking, settings.seeds),
+            model=asking.model,
+            model_roles={"judge": asking.judge} if asking.judge is not None else None,
+            log_dir=str(logs),
+            log_level="error",
+            metadata=asdict(settings),
+            max_samples=parallel,
+            log_realtime=False,
+            log_images=False,
+            log_model_api=False,
+            log_header_only=True,
+            score_display=False,
+            ctl_server=False,
+        )
     if log.status != "success":
         if asking.fatal is not None:
             raise asking.fatal

@@ -29,7 +29,7 @@ class ServerLog(logging.Handler):
             line |= facts
         else:
             line["message"] = str(record.msg).strip()
-        if record.exc_info is not None and record.exc_info[0] is not None:
+        if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
         try:
             self._stream.write(json.dumps(line) + "\n")
