@@ -329,6 +329,12 @@ class Talks(RuleBasedStateMachine):
             assert {word: words[word] for word in one.kept} == dict.fromkeys(one.kept, 1)
 
     def teardown(self) -> None:
+        try:
+            self._end()
+        finally:
+            self.loop.close()
+
+    def _end(self) -> None:
         for one in self.sessions:
             one.reading.set()
             if one.reader is not None:
@@ -341,7 +347,6 @@ class Talks(RuleBasedStateMachine):
                 break
         assert asyncio.all_tasks(self.loop) == set()
         self.nothing_of_another_session_is_seen()
-        self.loop.close()
 
 
 TestTalks = Talks.TestCase

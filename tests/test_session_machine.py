@@ -264,6 +264,12 @@ class Talk(RuleBasedStateMachine):
                     assert len(part.text.split()) - unspoken <= part.cut_s / WORD_S + 1e-6
 
     def teardown(self) -> None:
+        try:
+            self._end()
+        finally:
+            self.loop.close()
+
+    def _end(self) -> None:
         self.reading.set()
         if self.reader is not None:
             self.reader.cancel()
@@ -273,7 +279,6 @@ class Talk(RuleBasedStateMachine):
                     end.set_result(None)
             self._run()
         assert asyncio.all_tasks(self.loop) == set() and self.watch.turns == 0
-        self.loop.close()
 
 
 def _words(parts: Any) -> list[str]:
