@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,11 +73,3 @@ def documents(tmp_path: Path) -> DocumentIndex:
     )
     (folder / "tea.txt").write_text("Green tea is steamed or fried.\n\nBlack tea is oxidized before it is dried.\n")
     return DocumentIndex.from_folder(folder, embed=None)
-
-
-@pytest.fixture(autouse=True)
-def closed_loops() -> Iterator[None]:
-    """`asyncio.run` closes its loop also after inspect-ai has replaced it, which leaves loops open."""
-    yield
-    if (nested := sys.modules.get("nest_asyncio2")) is not None:
-        vars(nested)["_run_close_loop"] = True
