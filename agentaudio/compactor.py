@@ -57,7 +57,7 @@ class Compactor:
         self._compaction = Compaction()
         self._idle: asyncio.Task[None] | None = None
         self._news: Compacted | None = None
-        self._known = 0, 0  # tokens of so many first messages
+        self._known = 0, 0  # number of tokens, and of the first messages that have them
 
     def view(self, conversation: Conversation) -> Conversation:
         """The conversation as the model sees it."""

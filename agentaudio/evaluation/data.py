@@ -24,7 +24,9 @@ def load_items(benchmark: Benchmark, folder: Path) -> list[Item]:
     item twice.
     """
     if not folder.is_dir():
-        raise EvaluationError(f"there is no folder {folder}; {benchmark.title} comes from {benchmark.home or 'you'}")
+        raise EvaluationError(
+            f"there is no folder {folder}; get {benchmark.title} from {benchmark.home or 'its author'}"
+        )
     lacking = [pattern for pattern in benchmark.needs if next(folder.glob(pattern), None) is None]
     if lacking:
         raise EvaluationError(

@@ -14,6 +14,7 @@ from agentaudio import Agent, Reply, load_model
 from agentaudio.demo.run import demo_agent, questions_folder
 from agentaudio.errors import OptionError, WeightsMissing
 from agentaudio.model.embedded.engine import WEIGHTS
+from agentaudio.model.kokoro.faster_file import multiplies_signed_exactly
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 
 pytestmark = pytest.mark.neural
@@ -34,8 +35,9 @@ def ask(agent: Agent, question: str) -> Reply:
 
 def test_a_spoken_question_is_answered_from_the_documents_in_words_that_are_heard_again(agent: Agent) -> None:
     reply = ask(agent, "great-wall")
-    # 8-bit products are not the same on all processors, so one word may be another one.
-    assert word_errors("Give me a brief introduction to the Great Wall of China.", reply.heard or "") <= 1
+    # Without exact 8-bit products one word may be another one.
+    allowed = 0 if multiplies_signed_exactly() else 1
+    assert word_errors("Give me a brief introduction to the Great Wall of China.", reply.heard or "") <= allowed
     assert [run.call.name for run in reply.tool_calls] == ["search_documents"]
     assert reply.citations[0].source == "great-wall.md" and "Great Wall" in reply.text
     assert reply.audio is not None and reply.audio.peak > 0.05

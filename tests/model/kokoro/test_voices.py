@@ -10,6 +10,7 @@ from support.weights import weights_folder
 
 from agentaudio.errors import ConsentError, VoiceError
 from agentaudio.model.clip_voice import ClipVoice
+from agentaudio.model.kokoro.faster_file import multiplies_signed_exactly
 from agentaudio.model.kokoro.synthesiser import KokoroSynthesiser, load
 from agentaudio.model.whisper.recogniser import WhisperRecogniser
 from agentaudio.sound.audio import Audio
@@ -69,7 +70,7 @@ async def test_an_answer_in_a_retrieved_voice_is_heard_right(kokoro: KokoroSynth
     speech = Audio.concat([part async for part in kokoro.speak(arriving(TEXT), state)])
     assert speech.sample_rate == 24_000
     heard = (await ear.recognise(speech, language="en")).text
-    assert word_errors(TEXT, heard) <= 2  # 8-bit products are not the same on all processors
+    assert heard == TEXT if multiplies_signed_exactly() else word_errors(TEXT, heard) <= 2
     await ear.aclose()
 
 
