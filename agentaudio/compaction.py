@@ -51,14 +51,14 @@ class Compaction:
             if place < self.summarised:
                 continue
             if not told:
-                shown += self._told()
+                shown += self._summary_messages()
                 told = True
             shown.append(self._shown(place, message))
         if not told:
-            shown += self._told()
+            shown += self._summary_messages()
         return Conversation(shown)
 
-    def _told(self) -> list[Message]:
+    def _summary_messages(self) -> list[Message]:
         return [
             Message("user", (TextPart(self.question),)),
             Message("assistant", (TextPart(self.summary),)),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from inspect_ai.log import read_eval_log
+from inspect_ai.log import read_eval_log_async
 from support.benchmarks import Answering, librispeech, measured, sound, value
 
 from agentaudio.errors import BackendError, EvaluationError
@@ -122,7 +122,7 @@ async def test_each_seed_asks_again_and_has_its_own_headline(tmp_path: Path) -> 
 async def test_the_log_of_inspect_holds_every_item_and_no_sound(tmp_path: Path) -> None:
     await measured(LIBRISPEECH, librispeech(tmp_path / "data", WORDS), tmp_path / "run", Answering(said))
     (path,) = (tmp_path / "run" / "logs").glob("*.eval")
-    log = read_eval_log(str(path))
+    log = await read_eval_log_async(str(path))
     assert log.status == "success" and log.samples is not None
     assert {str(sample.id) for sample in log.samples} == set(WORDS)
     text = json.dumps([sample.model_dump(mode="json") for sample in log.samples])
