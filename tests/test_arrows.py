@@ -27,6 +27,7 @@ GROUND = (
     "errors",
     "escaping",
     "files",
+    "guarded_proxy",
     "http",
     "onnx",
     "portal",

@@ -1,7 +1,7 @@
 """The task of a worker process that asks public search engines through `ddgs`. Only that process imports this module.
 
-`ddgs` needs its own HTTP client, which engines take for a browser. The client follows no redirects here: each address
-is checked by the guard before it is requested.
+`ddgs` needs its own HTTP client, which engines take for a browser. Here it connects through a `guarded_proxy` only, and
+follows no redirects itself.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ddgs import DDGS
 from ddgs.exceptions import DDGSException, TimeoutException
 
 from agentaudio.errors import NetworkError, RefusedAddress
+from agentaudio.guarded_proxy import guarded_proxy
 from agentaudio.http import MAX_REDIRECTS, Guard, parse_url
 from agentaudio.retrieval.web.providers import MAX_ANSWER_BYTES, TIMEOUT_S
 from agentaudio.retrieval.web.refusal import EngineError
@@ -35,15 +36,17 @@ def search(request: dict[str, Any], content: bytes | bytearray) -> tuple[list[di
     statuses: list[int] = []
     guard = Guard(frozenset(request["allowed"]))
 
-    class Client(GuardedClient):
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(guard, statuses)
-
-    vars(ddgs.base)["HttpClient"] = Client
     try:
-        rows = DDGS(timeout=round(TIMEOUT_S)).text(
-            request["query"], backend=request["backend"], region=request["region"], max_results=request["k"]
-        )
+        with guarded_proxy(guard) as proxy:
+
+            class Client(GuardedClient):
+                def __init__(self, *args: Any, **options: Any) -> None:
+                    super().__init__(guard, proxy, statuses)
+
+            vars(ddgs.base)["HttpClient"] = Client
+            rows = DDGS(timeout=round(TIMEOUT_S)).text(
+                request["query"], backend=request["backend"], region=request["region"], max_results=request["k"]
+            )
     except DDGSException as error:
         if str(error) == NOTHING and statuses and all(status == 200 for status in statuses):
             return [], b""
@@ -70,14 +73,16 @@ class Answer:
 class GuardedClient:
     """Takes the place of ddgs' HttpClient.
 
-    client: the browser-like client, whose headers and cookies the engines set
+    guard: refuses an address before it is requested, with the reason; the proxy refuses it again when it connects
+    proxy: address of a `guarded_proxy`, through which all connections go
     statuses: gets the status of each answer
+    client: the browser-like client, whose headers and cookies the engines set
     """
 
-    def __init__(self, guard: Guard, statuses: list[int]) -> None:
+    def __init__(self, guard: Guard, proxy: str, statuses: list[int]) -> None:
         self._guard, self._statuses = guard, statuses
         self.client = primp.Client(
-            timeout=TIMEOUT_S, impersonate="random", impersonate_os="random", follow_redirects=False
+            proxy=proxy, timeout=TIMEOUT_S, impersonate="random", impersonate_os="random", follow_redirects=False
         )
 
     def request(self, method: str, url: str, **options: Any) -> Answer:

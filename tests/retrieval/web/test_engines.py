@@ -12,6 +12,7 @@ import pytest
 from support.local_http import Answer, Asked, LocalServer, local_server
 
 from agentaudio.errors import OptionError, RetrievalError
+from agentaudio.http import Guard
 from agentaudio.retrieval.web.engines import Engines
 from agentaudio.retrieval.web.locale import locale_of
 from agentaudio.retrieval.web.passage import WebPassage
@@ -195,6 +196,24 @@ def test_ddgs_follows_redirects_to_allowed_addresses_only(
     assert [row["title"] for row in ask_ddgs(ddgs_backend, server)] == [WALL.title]
     with pytest.raises(EngineError, match="127.0.0.1, not an address of the public internet"):
         ask_ddgs(ddgs_backend, server, allowed=False)
+
+
+def test_ddgs_does_not_reach_a_name_that_becomes_private_between_check_and_connection(server: LocalServer) -> None:
+    pytest.importorskip("ddgs", reason="needs the extra 'web'")
+    from ddgs.exceptions import DDGSException
+
+    from agentaudio.guarded_proxy import guarded_proxy
+    from agentaudio.retrieval.web.ddgs_task import GuardedClient
+
+    answers = [["93.184.216.34"], ["127.0.0.1"], ["127.0.0.1"]]
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return answers.pop(0)
+
+    guard = Guard(resolve=resolve)
+    with guarded_proxy(guard) as proxy, pytest.raises(DDGSException, match="status 2"):
+        GuardedClient(guard, proxy, []).get(f"http://engine.test:{server.port}/")
+    assert server.asked == [] and len(answers) == 1
 
 
 def test_ddgs_reads_no_endless_answer_and_follows_no_circle(ddgs_backend: str, server: LocalServer) -> None:
