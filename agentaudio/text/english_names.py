@@ -32,7 +32,7 @@ _HOST = re.compile(
     rf"(?<![\w.@/-])(?:[A-Za-z0-9][\w-]{{0,62}}\.){{1,8}}(?:{_DOMAINS})(?![\w@-]|\.\w)(?::\d{{1,5}})?(?:/[\w./~%+-]*[\w/])?"
 )
 _PATH = re.compile(
-    rf"(?<![\w/.])(?:(?:~|\.\.?)?(?:/[\w.-]*\w){{2,40}}/?|/[\w.-]*\w/?|(?:[\w-][\w.-]*/){{1,40}}[\w-]+(?:\.[\w-]+)*\.(?:{_FILES})"
+    rf"(?<![\w/.)])(?:(?:~|\.\.?)?(?:/[\w.-]*\w){{2,40}}/?|/[\w.-]*\w/?|(?:[\w-][\w.-]*/){{1,40}}[\w-]+(?:\.[\w-]+)*\.(?:{_FILES})"
     r"|[A-Z]:(?:\\[\w.-]+)+)(?![\w/])"
 )
 _FILE = re.compile(rf"(?<![\w./@-])\.?[\w-]{{1,80}}(?:\.[\w-]{{1,40}}){{0,4}}\.(?:{_FILES})(?![\w-]|\.\w)")
@@ -41,7 +41,15 @@ _VERSION = re.compile(
     r"(?<![\w.])(?!\d\d?\.\d\d?\.(?:19|20)\d\d(?!\d))(?:([vV])(?:ersion )?)?(\d{1,6}(?:\.\d{1,6}){2,5})(?![\w]|\.\d)"
 )
 _V_NUMBER = re.compile(r"(\b[Vv]ersion )?(?<![\w.])[vV](\d{1,4}(?:\.\d{1,4})?)(?![\w]|\.\d)")
-_ROMAN = re.compile(r"(?<![\w'’-])((?:[A-Z][\w'’.]*|[a-z]+)) ([IVXLC]{1,8})(?![\w'’-]|\.[A-Za-z])")
+_BOOKS = (
+    "Genesis|Exodus|Leviticus|Numbers|Deuteronomy|Joshua|Judges|Ruth|Samuel|Kings|Chronicles|Ezra|Nehemiah|Esther|Job|"
+    "Psalms?|Proverbs|Ecclesiastes|Song of Songs|Isaiah|Jeremiah|Lamentations|Ezekiel|Daniel|Hosea|Joel|Amos|Obadiah|"
+    "Jonah|Micah|Nahum|Habakkuk|Zephaniah|Haggai|Zechariah|Malachi|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|"
+    "Galatians|Ephesians|Philippians|Colossians|Thessalonians|Timothy|Titus|Philemon|Hebrews|James|Peter|Jude|"
+    "Revelation|Quran|Qur'an|Koran|Surah?"
+)
+_VERSE = re.compile(rf"\b({_BOOKS}) (\d{{1,3}}):(\d{{1,3}})(?!:?\d| ?[ap]\.?m)")
+_ROMAN = re.compile(r"(?<![\w'’-])((?:[A-Z][\w'’.]{0,40}|[a-z]{1,40})) ([IVXLC]{1,8})(?![\w'’-]|\.[A-Za-z])")
 _VALID_ROMAN = re.compile(r"(?=[IVXLC])(?:C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 _NOT_ROMAN = frozenset(
@@ -59,6 +67,12 @@ def with_names(text: str) -> str:
     text = _ADDRESS.sub(_network_address, text)
     text = _VERSION.sub(lambda m: ("version " if m[1] else "") + " point ".join(map(_number, m[2].split("."))), text)
     text = _V_NUMBER.sub(lambda m: f"{m[1] or 'version '}{say(m[2])}", text)
+    text = re.sub(r"(?<![\w.])\.(?=[A-Z]{2,8}\b)", "dot ", text)  # .NET
+    text = re.sub(
+        r"(?<!\w)([b-df-hj-np-tv-xz]{2,4})(?=\d)(?!h?\d+[a-z]{2})", lambda m: " ".join(m[1].upper()) + " ", text
+    )
+    text = _VERSE.sub(lambda m: f"{m[1]} {say(m[2])} {say(m[3])}", text)
+    text = re.sub(r"\b(Boeing|Airbus) ((?:[A-Z]?)\d{3})-(?=\d)", r"\1 \2 ", text)
     text = re.sub(r"(?<=[^\W\d_])_+(?=[^\W_])|(?<=\d)_+(?=[^\W\d_])", " ", text)
     text = _ROMAN.sub(_roman, text)
     text = re.sub(r"\b([XVI]{1,6})(?:th|st|nd|rd)?(?= [Cc]entur(?:y|ies)\b)", _century, text)
@@ -116,6 +130,7 @@ def _century(match: re.Match[str]) -> str:
 
 
 _TITLE = re.compile(rf"(?<![\w.])({'|'.join(BEFORE_NAMES)})\.(?= ?[A-Z])")
+_INITIALS = re.compile(r"(?<![\w.])(?:(?:[A-Z]\.){2,8}|Ph\.D\.|[BM]\.Sc\.|[BM]\.Ed\.|M\.Phil\.|LL\.[BM]\.)(?![\w])")
 _LAST = re.compile(rf"(?<=[\w,] )({'|'.join(AFTER_NAMES)})\.")
 _COUNTED = re.compile(rf"(?<![\w.])({'|'.join(sorted(BEFORE_NUMBERS, key=len, reverse=True))})\. ?(?=[\d#IVXLC])")
 _SHORT = re.compile("|".join(rf"(?<![\w.]){re.escape(short)}" for short in sorted(ANYWHERE, key=len, reverse=True)))
@@ -129,6 +144,7 @@ def _abbreviations(text: str) -> str:
     text = re.sub(r"\b(pp?|c|ca|ch|vol|fig|ext)\. ?(?=\d)", lambda m: f"{BEFORE_NUMBERS[m[1]]} ", text)
     text = _COUNTED.sub(lambda m: f"{BEFORE_NUMBERS[m[1]]} ", text)
     text = _TITLE.sub(_title, text)
+    text = _INITIALS.sub(_initials, text)
     text = _LAST.sub(lambda m: AFTER_NAMES[m[1]] + _stop(m), text)
     text = re.sub(r"(?<![\w.])(Mr|Mrs|Ms|Dr|Prof)\.?(?= (?:and|or|&) )", lambda m: BEFORE_NAMES[m[1]], text)
     text = re.sub(r"(?<![\w.])(Mr|Mrs|Ms|Dr)(?= [A-Z][a-z])", lambda m: BEFORE_NAMES[m[1]], text)
@@ -143,6 +159,13 @@ def _title(match: re.Match[str]) -> str:
         if re.search(r"\d", " ".join(earlier[-3:])) or earlier[-1] in ("Main", "High", "Wall", "Baker", "Downing"):
             return AFTER_NAMES[match[1]] + _stop(match)
     return BEFORE_NAMES[match[1]]
+
+
+def _initials(match: re.Match[str]) -> str:
+    """Letters with full stops, such as "U.S." and "Ph.D.", one by one."""
+    parts = match[0].split(".")[:-1]
+    said = " ".join(" ".join(part.upper()) if part in ("Ph", "LL") else part for part in parts)
+    return said + _stop(match)
 
 
 def _short(match: re.Match[str]) -> str:

@@ -27,7 +27,20 @@ _SCALE = rf"(?: ?(thousand|million|billion|trillion)\b| ?({_any(MAGNITUDES)})(?!
 _MONEY = re.compile(rf"(?P<sign>{_SIGN}) ?(?P<amount>{BARE}){_SCALE}")
 _MONEY_RANGE = re.compile(rf"(?P<sign>{_SIGN}) ?({BARE}){_SCALE} ?[-–—] ?(?:{_SIGN})?({BARE}){_SCALE}(?![\d-])")
 _CODED = re.compile(rf"\b(?:({_CODE}) ?({BARE}){_SCALE}|(?<![\d.,])({BARE}){_SCALE} ?({_CODE})\b)")
-_AFTER_AMOUNT = re.compile(rf"(?<![\w.,])({BARE}) ?(\$|€|£|₽|₺|₴|₫)(?![\w])(?! ?\d)")
+_AFTER_AMOUNT = re.compile(rf"(?<![\w.,])({BARE}){_SCALE} ?(\$|€|£|₽|₺|₴|₫)(?![\w])(?! ?\d)")
+_DURATION = re.compile(
+    r"(?<![\w.,:])(?:(\d{1,3}) ?(?:h|hrs?)(?: ?(\d{1,2}) ?(?:m|mins?))(?: ?(\d{1,2}) ?(?:s|secs?))?"
+    r"|(\d{1,3}) ?m ?(\d{1,2}) ?s)\b"
+)
+_DESCRIBED = re.compile(
+    rf"(?<![\w.,])({BARE}) ?(m|km|cm|mm|ft|in|yd|kg|g|l|L|h|s|t|W|kW|V)[- ]?-"
+    r"(?=(?:high|wide|long|deep|tall|thick|old|lap|race|dash|sprint|radius|diameter|drop|run|heavy|hour|per|strong|pool)\b)"
+)
+_CROWD = re.compile(
+    rf"(?<![\w.,])({BARE}) ?m(?= (?:people|users|viewers|visitors|subscribers|followers|views|downloads|customers|"
+    r"copies|players|members|voters|votes|jobs|passengers|residents|inhabitants|tourists|refugees|children|households|tons|"
+    r"tonnes|barrels|records|tokens|parameters|rows|streams|listeners|sales|deaths|cases)\b)"
+)
 _PER = {"month": "month", "mo": "month", "yr": "year", "year": "year", "hr": "hour", "h": "hour", "hour": "hour",
         "day": "day", "wk": "week", "week": "week", "kg": "kilogram", "lb": "pound", "night": "night",
         "person": "person",
@@ -58,7 +71,7 @@ def with_money(text: str) -> str:
     text = _MONEY_RANGE.sub(_money_range, text)
     text = _MONEY.sub(_money, text)
     text = _CODED.sub(_coded, text)
-    text = _AFTER_AMOUNT.sub(lambda m: _amount(m[1], m[2], ""), text)
+    text = _AFTER_AMOUNT.sub(lambda m: _amount(m[1], m[4], _scale(m[2], m[3])), text)
     text = re.sub(rf"({NUMBER}) ?¢", lambda m: f"{say(m[1])} cent{'s' * (not is_one(m[1]))}", text)
     text = re.sub(r"(?<![\w.,])(\d{1,2})p(?!\w)", lambda m: f"{say(m[1])} {'penny' if m[1] == '1' else 'pence'}", text)
     return re.sub(rf"(?<=[a-z])/({_any(_PER)})\b(?=[^/]|$)", _per, text)
@@ -114,9 +127,19 @@ def _named(name: str, number: str) -> str:
     return name if is_one(number) else CURRENCY_PLURALS.get(name, name + "s")
 
 
+def with_durations(text: str) -> str:
+    """The text with hours, minutes and seconds such as "2h30m" as words."""
+    return _DURATION.sub(_duration, text)
+
+
 def with_fractions(text: str) -> str:
     """The text with fractions, and things written like them, as words."""
     text = re.sub(r"(?<![\w.])(\d{1,2})(\d0)(?=[pi]\b)", lambda m: f"{say(m[1])} {say(m[2])} ", text)  # 1080p
+    text = re.sub(
+        r"(?<![\d.,/])(\d{1,2}/\d{1,2})(?: ?″|\"(?= [a-z]))",
+        lambda m: m[0] if m[0].endswith('"') and m.string[: m.start()].count('"') % 2 else f"{m[1]} inch",
+        text,
+    )
     text = re.sub(r"\b24/7\b", "twenty four seven", text)
     text = re.sub(r"\b9/11\b", "nine eleven", text)
     text = re.sub(r"\b50/50\b", "fifty fifty", text)
@@ -157,6 +180,7 @@ def _fraction(upper: int, lower: int) -> str:
 
 def with_ranges(text: str) -> str:
     """The text with ranges, ratios and negative numbers as words."""
+    text = re.sub(r"(?<![\w.,-])\d{1,3}(?:-\d{1,3}){2,5}(?![\w-])", lambda m: m[0].replace("-", " "), text)  # 4-4-2
     text = re.sub(rf"({NUMBER} ?%) ?[-–—] ?(?={BARE} ?%)", r"\1 to ", text)
     text = re.sub(rf"(?<![\w.])[-−](?={NUMBER})", "minus ", text)
     text = _RANGE.sub(_range, text)
@@ -186,11 +210,25 @@ def _range(match: re.Match[str]) -> str:
 
 def with_units(text: str) -> str:
     """The text with temperatures, lengths in feet and inches, and other quantities as words."""
+    text = _DESCRIBED.sub(lambda m: f"{say(m[1])} {UNITS.get(m[2], 'inch')} ", text)
+    text = _CROWD.sub(lambda m: f"{say(m[1])} million", text)
+    text = re.sub(
+        r"(?<![\d.,])(\d{1,3})K(?= (?:run|race|runner|walk|gold|carat|jog|in \d))", lambda m: f"{say(m[1])} K", text
+    )
+    text = re.sub(r"(?<=\b[ai][nt] )([48])K\b", lambda m: f"{say(m[1])} K", text)  # a screen's resolution
+    text = re.sub(
+        r"(\b(?:[Rr]uns?|[Rr]an|[Rr]unning|jog|finish(?:ed)?|walk(?:ed)?)(?: (?:a|the|my|his|her|our))?) (\d{1,2})K\b",
+        lambda m: f"{m[1]} {say(m[2])} K",
+        text,
+    )
     text = re.sub(rf"({NUMBER}) ?%", lambda m: f"{say(m[1])} percent", text)
     text = re.sub(rf"({NUMBER}) ?‰", lambda m: f"{say(m[1])} per mille", text)
     text = re.sub(rf"({NUMBER}) ?(?:[°º](?: ?[CFK]\b)?|℃|℉|[CF]\b)", _degrees, text)
     text = re.sub(r"(?<!\d)(\d{1,3}) ?['’′] ?(\d{1,2}) ?(?:[\"”″]|''|’’)", _feet, text)
     text = re.sub(r"(?<!\d)(\d{1,3}) ?(?:ft\.?|feet) (\d{1,2}(?:\.\d)?) ?in\b\.?(?=(\s[a-z])?)", _feet_inches, text)
+    text = re.sub(
+        r"(?<![\w.,'’])([3-8])['’′](1[01]|[0-9])(?![\w'’\"”″′]|\.\d)", lambda m: f"{say(m[1])} foot {say(m[2])}", text
+    )
     text = re.sub(r"(?<![\d'’])(\d{1,4}(?:\.\d+)?) ?(?:″|\"(?=[ ,.;]?(?:\s|[a-z-]|$)))", _inches, text)
     text = re.sub(rf"({NUMBER}) ?in\b(?:\.|(?= (?:tall|long|wide|deep|high|thick|by|x)\b|[,;:)]|\.?$))", _inches, text)
     text = _RATE.sub(lambda m: f"{say(m[1])} {_unit_name(m[2], m[1])} per {_PER.get(m[3]) or UNITS[m[3]]}", text)
@@ -205,6 +243,15 @@ def with_units(text: str) -> str:
 
 def _many(match: re.Match[str]) -> str:
     return f"{say(match[1])} {NUMBER_MAGNITUDES[match[2]]}"
+
+
+def _duration(match: re.Match[str]) -> str:
+    """Hours, minutes and seconds: "2h30m", "3m 20s"."""
+    hours, minutes, seconds = match[1], match[2] or match[4], match[3] or match[5]
+    named = ((hours, "hour"), (minutes, "minute"), (seconds, "second"))
+    return " ".join(
+        f"{say(number.lstrip('0') or '0')} {name}{'s' * (int(number) != 1)}" for number, name in named if number
+    )
 
 
 def _degrees(match: re.Match[str]) -> str:
@@ -255,7 +302,7 @@ def with_powers(text: str) -> str:
     """The text with powers and roots as words."""
     text = re.sub(r"sqrt\(([^()]*)\)", r"the square root of \1", text)
     text = re.sub(r"√ ?(?=[\d\w(])", "the square root of ", text)
-    text = re.sub(r"(?<=[\w)])([²³])(?![⁰¹²³⁴-⁹])", lambda m: _POWERS[m[1]] + " ", text)
+    text = re.sub(r"(?<=[\w)])(?<![⁰¹²³⁴-⁹⁻])([²³])(?![⁰¹²³⁴-⁹])", lambda m: _POWERS[m[1]] + " ", text)
     text = re.sub(
         r"(?<=[\w)])([⁻⁰¹²³⁴-⁹]+)",
         lambda m: " to the power of " + m[1].translate(_SUPERSCRIPTS).replace("-", "minus ") + " ",

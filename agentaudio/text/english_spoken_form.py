@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from agentaudio.text.english_codes import with_codes
 from agentaudio.text.english_names import with_names
 from agentaudio.text.english_numbers import ANY_NUMBER, ascii_digits, say
 from agentaudio.text.english_quantities import (
+    with_durations,
     with_fractions,
     with_money,
     with_ordinals,
@@ -14,7 +16,9 @@ from agentaudio.text.english_quantities import (
     with_ranges,
     with_units,
 )
+from agentaudio.text.english_science import with_formulae, with_plain_subscripts
 from agentaudio.text.english_times import with_times
+from agentaudio.text.marked_names import after_mark
 
 _SIGNS = {
     "=": "equals", "+": "plus", "*": "times", "×": "times", "·": " ", "÷": "divided by", "±": "plus or minus",
@@ -33,9 +37,13 @@ def english_spoken_form(text: str) -> str:
 
     Sentence punctuation stays, because synthesisers pause at it.
     """
-    text = ascii_digits(text.translate(_SPACES))
+    text = ascii_digits(with_plain_subscripts(text.translate(_SPACES)))
     text = re.sub(r"(?<![\w.])[~≈] ?(?=[\d$€£])", "about ", text)
+    text = _with_marked_names(text)
+    text = with_codes(text)
     text = with_names(text)
+    text = with_formulae(text)
+    text = with_durations(text)
     text = with_times(text)
     text = with_money(text)
     text = with_fractions(text)
@@ -48,6 +56,21 @@ def english_spoken_form(text: str) -> str:
     text = re.sub(r"[\"“”«»()\[\]{}|\\_~`#]", " ", text)
     text = re.sub(r"\s+([.,;:!?])", r"\1", re.sub(r"\s+", " ", text))
     return text.strip()
+
+
+def _with_marked_names(text: str) -> str:
+    """The text without marks that belong to names, so that no synthesiser pauses or ends a sentence at them."""
+    text = re.sub(r"(?<=[A-Z])!(?=[a-z])", "i", text)  # P!nk
+    text = re.sub(r"(?<=[A-Za-z])\$(?=[A-Za-z])", lambda m: "S" if m.string[m.end()].isupper() else "s", text)  # Ke$ha
+    text = re.sub(r"(?<=[A-Za-z])!(?=['’]s\b)", "", text)
+    return re.sub(r"(?<=[A-Za-z])[!?](?= +([\w'’]{1,30}))", _mark, text)
+
+
+def _mark(match: re.Match[str]) -> str:
+    """Nothing for a mark of a name, such as "Yahoo!"."""
+    sentence = re.split(r"[.!?]\s", match.string[max(0, match.start() - 80) : match.start()])[-1]
+    goes_on = after_mark(sentence, match[0])
+    return "" if goes_on is not None and goes_on(match[1], True) else match[0]
 
 
 def _with_signs(text: str) -> str:

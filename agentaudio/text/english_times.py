@@ -41,6 +41,7 @@ _DIALLED = re.compile(
 def with_times(text: str) -> str:
     """The text with telephone numbers, dates, times and years as words."""
     text = _phones(text)
+    text = re.sub(r"(?<=:[0-5]\d)Z\b", " Z", text)
     text = re.sub(rf"\b({_SHORT_MONTH})\b\.?(?= ?\d)", _month, text)
     text = re.sub(rf"(?<=\d )({_SHORT_MONTH})\b(?!\w)\.?", _month, text)
     text = re.sub(

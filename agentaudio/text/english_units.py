@@ -30,7 +30,7 @@ UNITS = {
     "km2": "square kilometer", "m2": "square meter", "ft²": "square foot", "mi²": "square mile",
     "sq ft": "square foot", "sq. ft.": "square foot", "sq m": "square meter", "sq km": "square kilometer",
     "sq mi": "square mile", "m³": "cubic meter", "cm³": "cubic centimeter", "m3": "cubic meter", "ft³": "cubic foot",
-    "ha": "hectare", "AU": "astronomical unit", "ly": "light year", "px": "pixel",
+    "ha": "hectare", "mol": "mole", "mmol": "millimole", "AU": "astronomical unit", "ly": "light year", "px": "pixel",
 }  # fmt: skip
 """Units after a number, in the singular."""
 
@@ -113,7 +113,8 @@ ANYWHERE = {
     "Tue.": "Tuesday", "Tues.": "Tuesday", "Wed.": "Wednesday", "Thu.": "Thursday", "Thurs.": "Thursday",
     "Thur.": "Thursday", "Fri.": "Friday",
 }  # fmt: skip
-WHOLE_WORDS = {"vs": "versus", "w/o": "without", "w/": "with", "b/c": "because", "aka": "also known as",
+WHOLE_WORDS = {"vs": "versus", "w/o": "without", "c/o": "care of", "w/": "with", "b/c": "because",
+               "aka": "also known as",
                "N/A": "not applicable", "n/a": "not applicable", "approx": "approximately"}  # fmt: skip
 
 RULERS = frozenset(

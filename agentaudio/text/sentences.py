@@ -16,6 +16,7 @@ from agentaudio.text.abbreviations import (
     UNLESS_CAPITAL,
 )
 from agentaudio.text.languages import CJK
+from agentaudio.text.marked_names import after_mark
 
 _WIDE_STOPS = "。！？｡．।॥۔።៕។။։෴"
 """Stops that end a sentence also without white space after them: those of Chinese, Japanese, Indic scripts, Urdu,
@@ -38,6 +39,7 @@ _PRONOUNS = "我你您他她它这那這"
 _LATIN_SENTENCE = re.compile(r"[A-Z][a-z]*\s")
 """How an English sentence between Chinese ones begins; a name such as "main.py" has no space."""
 _LONGEST_ABBREVIATION = 20
+_BEFORE_MARK = 80
 _LONGEST_OPENER = max(map(len, OPENERS))
 
 
@@ -196,6 +198,8 @@ def _continuation(text: str, start: int, match: re.Match[str]) -> Continuation |
         goes_on = _after_abbreviation(word, text[max(start, match.start() - len(word) - 2) : match.start()])
         if goes_on is not None:
             return goes_on
+    if stops in ("!", "?") and not closers:
+        return after_mark(text[max(start, match.start() - _BEFORE_MARK) : match.start()], stops)
     if closers and "." not in stops and text[start] in _OPENERS:
         return _small
     if closers or (stops != "." and set(stops) <= {".", "…"}):

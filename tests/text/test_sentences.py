@@ -164,6 +164,22 @@ def test_character_by_character_gives_the_same_sentences(text: str) -> None:
     assert found + stream.finish() == sentences(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Yahoo! is a portal. Yes.", 2), ("Who watched Jeopardy! last night? Me.", 2), ("Guess? makes jeans.", 1),
+        ("Try Kahoot! Games today.", 1), ("I use Yahoo! The mail is good.", 2), ("Hello! how are you?", 2),
+        ("Oh no! that is bad.", 2), ("We won in Paris! Next is Rome.", 2), ("They sang in Mamma Mia! and left.", 1),
+        ("Stop! It is hot.", 2), ("Is it Ana? she asked.", 2),
+    ],
+)  # fmt: skip
+def test_a_mark_that_belongs_to_a_name_ends_no_sentence(text: str, count: int) -> None:
+    assert len(sentences(text)) == count
+    stream = SentenceStream()
+    pieces = [sentence for letter in text for sentence in stream.push(letter)]
+    assert [*pieces, *stream.finish()] == sentences(text)
+
+
 def test_a_sentence_is_given_out_before_the_next_one_begins() -> None:
     stream = SentenceStream()
     assert stream.push("It is late") == [] and stream.push(".") == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +73,33 @@ def test_what_is_read_aloud_already_stays(language: str) -> None:
 )
 def test_other_forms_are_read_as_people_read_them(written: str, spoken: str) -> None:
     assert spoken_form(written) == spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Yahoo! is here.", "Yahoo is here."),
+        ("Call 1-800-FLOWERS.", "Call one, eight hundred, flowers."),
+        ("Order 1500 now, order ID 48213.", "Order one thousand five hundred now, order ID four eight two one three."),
+        ("In a decade, facade 5 fell.", "In a decade, facade five fell."),
+        ("#decade and #2a3b4c", "hashtag decade and hash two A three B four C"),
+        ("Great! That works.", "Great! That works."),
+        ("A 10-12-14 set on 10/12/2014.", "A ten twelve fourteen set on October twelfth, twenty fourteen."),
+    ],
+)  # fmt: skip
+def test_codes_and_names_are_told_from_words_and_sentences(written: str, spoken: str) -> None:
+    assert spoken_form(written) == spoken
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "part", ["₂", "x²²", "a - ", "= x ", "550e8400-", "978-", "A.", "Yahoo! ", "1-800-", "1h ", "f("]
+)
+def test_repeated_signs_take_no_time(part: str, language: str) -> None:
+    text = part * (20_000 // len(part))
+    started = time.process_time()
+    spoken_form(text, language)
+    assert time.process_time() - started < 6
 
 
 def test_in_other_languages_only_the_markup_goes() -> None:
