@@ -35,10 +35,11 @@ from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch
 from agentaudio.model.step_audio_2.decoding.buckets import LENGTHS, ROWS, Buckets
 from agentaudio.model.step_audio_2.decoding.passes import Passes
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States
-from agentaudio.model.step_audio_2.decoding.sampling import Samplers, Sampling
+from agentaudio.model.step_audio_2.decoding.sampling import Samplers
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.features import SAMPLE_RATE, FeatureStream, token_count
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.settings import Sampling
 from agentaudio.model.step_audio_2.tokens import TokenIds
 
 CONTEXTS = (200, 1000, 4000, 8000, 16_000)

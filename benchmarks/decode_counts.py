@@ -40,11 +40,12 @@ from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch
 from agentaudio.model.step_audio_2.decoding.buckets import LENGTHS, ROWS, Buckets
 from agentaudio.model.step_audio_2.decoding.passes import Passes
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States
-from agentaudio.model.step_audio_2.decoding.sampling import Samplers, Sampling
+from agentaudio.model.step_audio_2.decoding.sampling import Samplers
 from agentaudio.model.step_audio_2.init_tiny import random_model
 from agentaudio.model.step_audio_2.network import one_token
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.settings import Sampling
 
 CONTEXTS = (200, 1000, 4000, 8000, 16_000)
 SMALL = {

@@ -13,9 +13,10 @@ from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.openai.answer import SAMPLE_RATE_HZ
 from agentaudio.model.openai.chat import OPENAI, connect
-from agentaudio.model.openai.completion import OPTIONS, PROGRESS_TIMEOUT_S, Completions
+from agentaudio.model.openai.completion import OPTIONS, Completions
 from agentaudio.model.openai.dialect import DIALECTS, Dialect, DialectName
 from agentaudio.model.openai.messages import chat_messages
+from agentaudio.model.openai.progress import PROGRESS_TIMEOUT_S
 from agentaudio.model.options import FromEnv
 from agentaudio.model.presets import Presets
 from agentaudio.model.speech_lm import AudioDelta, Capabilities, Delta, End, GenerateOptions, ReferenceVoice, TextDelta

@@ -10,9 +10,10 @@ from pydantic import SecretStr
 
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import OptionError
-from agentaudio.model.openai.completion import OPTIONS, PROGRESS_TIMEOUT_S, Completions
+from agentaudio.model.openai.completion import OPTIONS, Completions
 from agentaudio.model.openai.dialect import DIALECTS, Dialect
 from agentaudio.model.openai.messages import chat_messages
+from agentaudio.model.openai.progress import PROGRESS_TIMEOUT_S
 from agentaudio.model.openai.service import Service
 from agentaudio.model.options import FromEnv
 from agentaudio.model.parts import ChatDelta

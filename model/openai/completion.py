@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.errors import BackendError
 from agentaudio.model.generation.thoughts import without_thoughts
 from agentaudio.model.openai.answer import ChatAnswer
 from agentaudio.model.openai.dialect import DIALECTS, Dialect
 from agentaudio.model.openai.messages import tool_list
+from agentaudio.model.openai.progress import PROGRESS_TIMEOUT_S, progressing
 from agentaudio.model.openai.service import Service
 from agentaudio.model.speech_lm import Delta, GenerateOptions
 from agentaudio.model.written_calls import without_written_calls
@@ -22,9 +21,6 @@ log = logging.getLogger(__name__)
 
 OPTIONS = frozenset({"temperature", "top_p", "max_tokens", "seed", "stop"})
 """The GenerateOptions that Chat Completions has."""
-
-PROGRESS_TIMEOUT_S = 30.0
-"""Longest wait for words, sound or a piece of a call, in seconds. Keep-alives are no progress."""
 
 
 class Completions:
@@ -82,7 +78,7 @@ class Completions:
         extra: Mapping[str, Any],
     ) -> AsyncGenerator[Delta, None]:
         body = {"model": self._model, "messages": list(messages)}
-        body |= _sampling(options, self._service.is_openai) | dict(extra)
+        body |= sampling_fields(options, self._service.is_openai) | dict(extra)
         if tools:
             body["tools"] = tool_list(tools)
         if not (tools and self._drops_calls):
@@ -90,7 +86,13 @@ class Completions:
             chunks = self._service.events(
                 "chat/completions", body | {"stream": True, "stream_options": {"include_usage": True}}
             )
-            async with contextlib.aclosing(chunks), contextlib.aclosing(self._progressing(chunks, answer)) as deltas:
+
+            def read(chunk: Mapping[str, Any]) -> tuple[list[Delta], bool]:
+                found = answer.push(chunk)
+                return found, bool(found) or has_call(chunk)
+
+            progress = progressing(chunks, read, name=self._name, timeout_s=self._progress_timeout_s)
+            async with contextlib.aclosing(chunks), contextlib.aclosing(progress) as deltas:
                 async for delta in deltas:
                     yield delta
             rest = answer.finish()
@@ -105,37 +107,13 @@ class Completions:
         for delta in [*found, *answer.finish()]:
             yield delta
 
-    async def _progressing(
-        self, chunks: AsyncGenerator[dict[str, Any], None], answer: ChatAnswer
-    ) -> AsyncGenerator[Delta, None]:
-        """The words and sound of the chunks.
-
-        The time runs only while the server is awaited, not while the consumer works.
-        """
-        loop = asyncio.get_running_loop()
-        left = self._progress_timeout_s
-        while True:
-            started = loop.time()
-            try:
-                async with asyncio.timeout(left):
-                    chunk = await anext(chunks, None)
-            except TimeoutError:
-                raise BackendError(
-                    f"{self._name} sent neither words nor calls for {self._progress_timeout_s:g} s"
-                ) from None
-            if chunk is None:
-                return
-            deltas = answer.push(chunk)
-            left = self._progress_timeout_s if deltas or _has_call(chunk) else left - (loop.time() - started)
-            for delta in deltas:
-                yield delta
-
     async def aclose(self) -> None:
         """Close the connections."""
         await self._service.aclose()
 
 
-def _has_call(chunk: Mapping[str, Any]) -> bool:
+def has_call(chunk: Mapping[str, Any]) -> bool:
+    """Whether a chunk of a stream has a piece of a call."""
     choices = chunk.get("choices")
     return any(
         isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and bool(choice["delta"].get("tool_calls"))
@@ -143,7 +121,7 @@ def _has_call(chunk: Mapping[str, Any]) -> bool:
     )
 
 
-def _sampling(options: GenerateOptions, is_openai: bool) -> dict[str, Any]:
+def sampling_fields(options: GenerateOptions, is_openai: bool) -> dict[str, Any]:
     # OpenAI's newer models refuse max_tokens; other servers know only that.
     limit = "max_completion_tokens" if is_openai else "max_tokens"
     fields = {

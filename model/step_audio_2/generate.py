@@ -29,7 +29,6 @@ from agentaudio.model.generation.placement import chosen_device, chosen_dtype
 from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS
 from agentaudio.model.step_audio_2.decoding.generation import Generation, Request
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
-from agentaudio.model.step_audio_2.decoding.sampling import Sampling
 from agentaudio.model.step_audio_2.decoding.weights import Weights
 from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.failures import as_model_error, is_out_of_memory
@@ -43,7 +42,7 @@ from agentaudio.model.step_audio_2.memory import check_memory
 from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint, read_config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.read_ahead import Reading
-from agentaudio.model.step_audio_2.settings import longest_sound_s, sampling_and_limit
+from agentaudio.model.step_audio_2.settings import Sampling, longest_sound_s, sampling_and_limit
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 from agentaudio.model.step_audio_2.tasks import DESCRIBE, TRANSCRIBE, TRANSLATE, Target, written
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE

@@ -101,6 +101,9 @@ class SpeechDecoder:
         if self.token2wav.device.type == "cuda":
             stream.feed([1] * WARM_UP_TOKENS)
 
+    def close(self) -> None:
+        """Does nothing; what makes sound on a service has connections to close."""
+
     def _forget(self, prompt: TimbrePrompt) -> None:
         if "_loaded" in self.__dict__:  # without weights there is no cache of the prompt
             self._loaded.forget(prompt)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from agentaudio.errors import BackendError, MissingExtra
-from agentaudio.model.generation.stop_strings import StopStrings
-from agentaudio.model.speech_lm import CallDelta, End, TextDelta
+from agentaudio.model.speech_lm import End
 from agentaudio.model.step_audio_2.decoding.batching import Answer
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States, usable
-from agentaudio.model.step_audio_2.decoding.sampling import Samplers, Sampling
+from agentaudio.model.step_audio_2.decoding.sampling import Samplers
 from agentaudio.model.step_audio_2.decoding.weights import Weights
-from agentaudio.model.step_audio_2.language.answer import AnswerDelta, AnswerReader
+from agentaudio.model.step_audio_2.language.answer import AnswerDelta, AnswerReader, UntilStop
 from agentaudio.model.step_audio_2.language.dialect import Translation
 from agentaudio.model.step_audio_2.language.interleave import OutputReader
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder
 from agentaudio.model.step_audio_2.language.segments import Prompt
+from agentaudio.model.step_audio_2.settings import Sampling
 
 try:
     import torch
@@ -137,7 +137,7 @@ class Generation:
 
     def _answer(self, states: States, emit: Emit) -> Literal["stop", "length", "tool_calls"]:
         reader = AnswerReader(self._weights.vocabulary, self.prompt.mode, self.request.translation)
-        deltas = _Deltas(StopStrings(self.request.stop), lambda delta: emit(delta, len(self.generated)))
+        deltas = UntilStop(self.request.stop, lambda delta: emit(delta, len(self.generated)))
         stop = self._weights.vocabulary.ids.stop
 
         def take(number: int) -> bool:
@@ -182,41 +182,3 @@ class Generation:
 
     def _wanted(self) -> bool:
         return not self._stopping.is_set()
-
-
-class _Deltas:
-    """Emits deltas up to the first stop string.
-
-    calls: how many were emitted
-    """
-
-    def __init__(self, stops: StopStrings, emit: Callable[[AnswerDelta], None]) -> None:
-        self._stops, self._emit = stops, emit
-        self.calls = 0
-
-    @property
-    def cut(self) -> bool:
-        """Whether a stop string has come."""
-        return self._stops.found
-
-    def take(self, deltas: Sequence[AnswerDelta]) -> bool:
-        """Emit deltas. Returns whether a stop string has come."""
-        for delta in deltas:
-            if self.cut:
-                break
-            if isinstance(delta, TextDelta):
-                self._say(self._stops.feed(delta.text))
-                continue
-            if isinstance(delta, CallDelta):
-                self.calls += 1
-                self.flush()
-            self._emit(delta)
-        return self.cut
-
-    def flush(self) -> None:
-        """Emit text that was held back because a stop string might begin in it."""
-        self._say(self._stops.finish())
-
-    def _say(self, text: str) -> None:
-        if text:
-            self._emit(TextDelta(text))

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from agentaudio.errors import MissingExtra, OptionError
+from agentaudio.errors import MissingExtra
 
 try:
     import torch
@@ -19,48 +18,10 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
+from agentaudio.model.step_audio_2.settings import Sampling
+
 SHORTLIST = 1024
 """Number of the likeliest ids that can be drawn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How tokens are chosen. The defaults are the authors' for spoken answers with tools.
-
-    temperature: below 1e-5, the likeliest token is chosen
-    top_p: sample from the fewest likeliest tokens whose probabilities add up to this, at most 1,024; 1 for
-        the 1,024 likeliest
-    repetition_penalty: divides the positive and multiplies the negative logits of tokens that occur in
-        the prompt or the answer; 1 for none
-    seed: None samples differently each time. Equal seeds sample equally from equal logits; decoding
-        several answers together changes the last digits of the logits.
-
-    Raises OptionError for values out of range.
-    """
-
-    temperature: float = 0.7
-    top_p: float = 0.9
-    repetition_penalty: float = 1.05
-    seed: int | None = None
-
-    def __post_init__(self) -> None:
-        if not (_real(self.temperature) and self.temperature >= 0):
-            raise OptionError(f"temperature is {self.temperature!r}; give 0 (greedy) or more")
-        if not (_real(self.top_p) and 0 < self.top_p <= 1):
-            raise OptionError(f"top_p is {self.top_p!r}; give more than 0 and at most 1")
-        if not (_real(self.repetition_penalty) and self.repetition_penalty > 0):
-            raise OptionError(f"repetition_penalty is {self.repetition_penalty!r}; give more than 0, 1 for none")
-        if self.seed is not None and (type(self.seed) is not int or not -(2**63) <= self.seed < 2**64):
-            raise OptionError(f"seed is {self.seed!r}; give a 64-bit integer")
-
-    @property
-    def greedy(self) -> bool:
-        """Whether the likeliest token is chosen. Dividing by a smaller temperature would overflow."""
-        return self.temperature < 1e-5
-
-
-def _real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class Samplers:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from agentaudio.conversation import SpeechTokens
+from agentaudio.model.generation.stop_strings import StopStrings
 from agentaudio.model.speech_lm import CallDelta, TextDelta, TokensDelta
 from agentaudio.model.step_audio_2.language.dialect import Translation
 from agentaudio.model.step_audio_2.language.interleave import CallText, Code, Mode, OutputReader, Piece, Text
@@ -92,3 +93,41 @@ class AnswerReader:
                 self.said.text += one.text
             deltas.append(one)
         return deltas
+
+
+class UntilStop:
+    """Emits deltas up to the first of some stop strings.
+
+    calls: how many were emitted
+    """
+
+    def __init__(self, stops: Sequence[str], emit: Callable[[AnswerDelta], None]) -> None:
+        self._stops, self._emit = StopStrings(stops), emit
+        self.calls = 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether a stop string has come."""
+        return self._stops.found
+
+    def take(self, deltas: Sequence[AnswerDelta]) -> bool:
+        """Emit deltas. Returns whether a stop string has come."""
+        for delta in deltas:
+            if self.cut:
+                break
+            if isinstance(delta, TextDelta):
+                self._say(self._stops.feed(delta.text))
+                continue
+            if isinstance(delta, CallDelta):
+                self.calls += 1
+                self.flush()
+            self._emit(delta)
+        return self.cut
+
+    def flush(self) -> None:
+        """Emit text that was held back because a stop string might begin in it."""
+        self._say(self._stops.finish())
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._emit(TextDelta(text))

@@ -188,6 +188,18 @@ class PromptBuilder:
         while len(self._generated) > self._capacity:
             self._generated.popitem(last=False)
 
+    def generated(self, message: Message) -> tuple[int, ...] | None:
+        """The ids of an answer that `remember` has stored; None for another answer."""
+        speech = [part for part in message.parts if isinstance(part, SpeechPart)]
+        said = (
+            message.text.strip(),
+            tuple(code for part in speech for code in own_codes(part)),
+            tuple(call.id for call in message.tool_calls),
+        )
+        if (ids := self._generated.get(said)) is not None:
+            self._generated.move_to_end(said)
+        return ids
+
     def _assembled(self, turns: Sequence[Turn]) -> Prompt:
         return assemble(turns, self._vocabulary, self._count_tokens)
 
@@ -223,14 +235,7 @@ class PromptBuilder:
 
     def _answer(self, message: Message, translation: Translation) -> tuple[Item, ...]:
         ids = self._vocabulary.ids
-        speech = [part for part in message.parts if isinstance(part, SpeechPart)]
-        said = (
-            message.text.strip(),
-            tuple(code for part in speech for code in _own_codes(part)),
-            tuple(call.id for call in message.tool_calls),
-        )
-        if (generated := self._generated.get(said)) is not None:
-            self._generated.move_to_end(said)
+        if (generated := self.generated(message)) is not None:
             return (Tokens(generated),)
         items: list[Item] = []
         for part in message.parts:
@@ -241,7 +246,7 @@ class PromptBuilder:
                     written_call(call.name, call.arguments),
                     Tokens((ids.tool_call_end,)),
                 )
-            elif isinstance(part, SpeechPart) and (codes := _own_codes(part)):
+            elif isinstance(part, SpeechPart) and (codes := own_codes(part)):
                 items.append(Tokens(tuple(interleave(self._vocabulary.encode(part.text), codes, ids))))
             else:
                 items.append(_item(message, part))
@@ -255,7 +260,7 @@ def check_sounds(conversation: Conversation) -> None:
             raise AudioError(f"a sound in a {message.role} message holds no samples; record it again")
 
 
-def _own_codes(part: SpeechPart) -> tuple[int, ...]:
+def own_codes(part: SpeechPart) -> tuple[int, ...]:
     """The speech codes of a part; none if they are of another codec, so that its text alone is used."""
     return part.tokens.ids if part.tokens is not None and part.tokens.codec == CODEC else ()
 

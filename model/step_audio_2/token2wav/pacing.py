@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from agentaudio.model.step_audio_2.token2wav.chunks import CHUNK, FIRST_CHUNK, OVERLAP_FRAMES, next_chunk
 from agentaudio.model.step_audio_2.token2wav.config import FRAME_SAMPLES, SAMPLE_RATE, TOKEN_SAMPLES
-from agentaudio.model.step_audio_2.token2wav.stream import CHUNK, FIRST_CHUNK, next_chunk
-from agentaudio.model.step_audio_2.token2wav.wave_stream import OVERLAP_FRAMES
 
 TOKEN_S = TOKEN_SAMPLES / SAMPLE_RATE
 HELD_BACK_S = OVERLAP_FRAMES * FRAME_SAMPLES / SAMPLE_RATE

@@ -6,15 +6,32 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from agentaudio.model.speech_lm import AudioDelta
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.pacing import hold_s
-from agentaudio.model.step_audio_2.token2wav.stream import SpeechStream
 from agentaudio.sound.audio import Audio
+
+
+class Utterance(Protocol):
+    """One utterance whose tokens are still arriving: a `SpeechStream`, or one on a service."""
+
+    @property
+    def ahead(self) -> int:
+        """Tokens after a chunk that must have arrived before it is made."""
+
+    def feed(self, tokens: ArrayLike) -> NDArray[np.float32]:
+        """Take the next tokens. Returns the sound that is now ready: (n,) float32, 24 kHz."""
+
+    def finish(self) -> NDArray[np.float32]:
+        """The rest of the sound."""
+
+    def close(self) -> None:
+        """Give up what is not made yet. May be called twice, from any thread."""
 
 
 class Speaking:
@@ -25,15 +42,18 @@ class Speaking:
     stream: makes the stream; called at once, as preparing a new voice takes long
     hand: called in the thread with each piece of sound
     failed: called in the thread with the exception that ended it
+    ended: called in the thread when no more sound comes
     """
 
     def __init__(
         self,
-        stream: Callable[[], SpeechStream],
+        stream: Callable[[], Utterance],
         hand: Callable[[AudioDelta], None],
         failed: Callable[[Exception], None],
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
-        self._stream, self._hand, self._failed = stream, hand, failed
+        self._stream, self._hand, self._failed, self._ended = stream, hand, failed, ended
+        self._utterance: Utterance | None = None
         self._tokens: queue.SimpleQueue[Sequence[int] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._arrivals: list[tuple[float, int]] = []
@@ -47,15 +67,21 @@ class Speaking:
         self._arrivals.append((time.monotonic(), len(tokens)))
         self._tokens.put(tokens)
 
+    def end(self) -> None:
+        """No more tokens come."""
+        self._tokens.put(None)
+
     def finish(self) -> None:
         """Wait until all sound was handed over, or making it has failed."""
-        self._tokens.put(None)
+        self.end()
         self._thread.join()
 
     def stop(self) -> None:
         """Stop. The piece that is being computed is not handed over."""
         self._stopping.set()
         self._tokens.put(None)
+        if self._utterance is not None:
+            self._utterance.close()
 
     def join(self) -> None:
         """Wait for the thread to end, after `stop`."""
@@ -63,7 +89,10 @@ class Speaking:
 
     def _work(self) -> None:
         try:
-            stream = self._stream()
+            stream = self._utterance = self._stream()
+            # `stop` either finds the stream or is seen here.
+            if self._stopping.is_set():
+                stream.close()
             spoke = False
             for tokens in iter(self._waiting, None):
                 spoke = True
@@ -81,6 +110,8 @@ class Speaking:
         except Exception as failure:
             if not self._stopping.is_set():
                 self._failed(failure)
+        finally:
+            self._ended()
 
     def _rate(self) -> float:
         """Tokens per second, from the first that arrived to the last; 0 if they came at once."""

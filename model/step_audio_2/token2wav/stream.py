@@ -17,27 +17,17 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2's speech decoder", "local") from error
 
 from agentaudio.model.step_audio_2.lane import Lane
+from agentaudio.model.step_audio_2.token2wav.chunks import CHUNK, FIRST_CHUNK, OVERLAP_FRAMES, next_chunk
 from agentaudio.model.step_audio_2.token2wav.config import TOKEN_FRAMES
 from agentaudio.model.step_audio_2.token2wav.flow import Flow, FlowState
 from agentaudio.model.step_audio_2.token2wav.hift import HiFT
 from agentaudio.model.step_audio_2.token2wav.noise import Noise
-from agentaudio.model.step_audio_2.token2wav.wave_stream import OVERLAP_FRAMES, WaveStream
-
-CHUNK = 25
-"""Tokens of a chunk once a stream is under way: 1 s."""
-FIRST_CHUNK = 8
-_GROWTH = 5
-"""Each chunk is as long as the next multiple of this."""
+from agentaudio.model.step_audio_2.token2wav.wave_stream import WaveStream
 
 RECENT_FRAMES = 100
 """Frames that the estimator keeps besides those of the prompt: 2 s, as in the reference."""
 RECENT_TOKENS = 500
 """Tokens that the encoder keeps besides those of the prompt: 20 s."""
-
-
-def next_chunk(chunk: int) -> int:
-    """Tokens of the chunk after one of `chunk` tokens: 8, 10, 15, 20, 25, 25 by default."""
-    return min(CHUNK, (chunk // _GROWTH + 1) * _GROWTH)
 
 
 class Prompt(Protocol):
@@ -173,6 +163,9 @@ class SpeechStream:
         self._refuse_finished()
         self._finished = True
         return _samples([*self._rest(), self._wave.flush().cpu()])
+
+    def close(self) -> None:
+        """Does nothing: a stream may be abandoned at any time."""
 
     @property
     def ahead(self) -> int:

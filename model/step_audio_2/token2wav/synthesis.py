@@ -22,12 +22,13 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2's speech decoder", "local") from error
 
 from agentaudio.model.step_audio_2.lane import Lane
+from agentaudio.model.step_audio_2.token2wav.chunks import FIRST_CHUNK
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE, TOKEN_FRAMES, FlowConfig
 from agentaudio.model.step_audio_2.token2wav.flow import Flow, FlowState
 from agentaudio.model.step_audio_2.token2wav.hift import HiFT
 from agentaudio.model.step_audio_2.token2wav.noise import SeededNoise
 from agentaudio.model.step_audio_2.token2wav.source import HARMONICS, NOISE_WIDTH
-from agentaudio.model.step_audio_2.token2wav.stream import FIRST_CHUNK, Prompt, SpeechStream, speech_tokens
+from agentaudio.model.step_audio_2.token2wav.stream import Prompt, SpeechStream, speech_tokens
 from agentaudio.model.step_audio_2.token2wav.weights import load_flow, load_hift
 
 LONGEST_WHOLE = 1500

@@ -10,13 +10,11 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2's vocoder", "local") from error
 
+from agentaudio.model.step_audio_2.token2wav.chunks import OVERLAP_FRAMES
 from agentaudio.model.step_audio_2.token2wav.config import FRAME_SAMPLES
 from agentaudio.model.step_audio_2.token2wav.hift import MEL_BANDS, HiFT
 from agentaudio.model.step_audio_2.token2wav.noise import Noise
 from agentaudio.model.step_audio_2.token2wav.source import HARMONICS
-
-OVERLAP_FRAMES = 8
-"""Frames that two windows share. Their 3840 samples are held back until the next window arrives."""
 
 
 class WaveStream:

@@ -15,9 +15,9 @@ from support.step_audio_2_answers import answer, asked, call, dictate, ending, n
 from agentaudio.conversation import ToolSpec  # noqa: E402
 from agentaudio.errors import OptionError  # noqa: E402
 from agentaudio.model.speech_lm import CallDelta, GenerateOptions  # noqa: E402
-from agentaudio.model.step_audio_2.decoding.sampling import Sampling  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
 from agentaudio.model.step_audio_2.init_tiny import init_tiny  # noqa: E402
+from agentaudio.model.step_audio_2.settings import Sampling  # noqa: E402
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
 
 IDS = TokenIds()

@@ -40,8 +40,8 @@ from agentaudio.model.speech_lm import (  # noqa: E402
     SpeechLM,
     TokensDelta,
 )
-from agentaudio.model.step_audio_2.decoding.sampling import Sampling  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
+from agentaudio.model.step_audio_2.settings import Sampling  # noqa: E402
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
 
 IDS = TokenIds()

@@ -19,7 +19,8 @@ from support.step_audio_2_tiny import fresh  # noqa: E402
 from agentaudio.errors import BackendError  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States  # noqa: E402
-from agentaudio.model.step_audio_2.decoding.sampling import Samplers, Sampling  # noqa: E402
+from agentaudio.model.step_audio_2.decoding.sampling import Samplers  # noqa: E402
+from agentaudio.model.step_audio_2.settings import Sampling  # noqa: E402
 
 GREEDY = Sampling(0.0, 1.0, 1.0)
 

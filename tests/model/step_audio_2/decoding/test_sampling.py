@@ -20,10 +20,10 @@ from agentaudio.errors import OptionError  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.sampling import (  # noqa: E402
     SHORTLIST,
     Samplers,
-    Sampling,
     candidates,
     gumbel,
 )
+from agentaudio.model.step_audio_2.settings import Sampling  # noqa: E402
 
 SIZE = 5000
 CPU = torch.device("cpu")

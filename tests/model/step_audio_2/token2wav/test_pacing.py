@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="the stream needs torch")
 
+from agentaudio.model.step_audio_2.token2wav.chunks import FIRST_CHUNK, next_chunk  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.pacing import HELD_BACK_S, TOKEN_S, hold_s  # noqa: E402
-from agentaudio.model.step_audio_2.token2wav.stream import FIRST_CHUNK, next_chunk  # noqa: E402
 
 AHEAD = 3
 

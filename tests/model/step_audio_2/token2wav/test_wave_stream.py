@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="the vocoder needs torch")
 pytest.importorskip("yaml", reason="the decoder needs PyYAML")
 
+from agentaudio.model.step_audio_2.token2wav.chunks import OVERLAP_FRAMES  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.noise import SeededNoise, Silence  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.source import HARMONICS, NOISE_WIDTH, HarmonicSource  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.tiny_weights import random_hift  # noqa: E402
-from agentaudio.model.step_audio_2.token2wav.wave_stream import OVERLAP_FRAMES, WaveStream  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.wave_stream import WaveStream  # noqa: E402
 
 VOCODER = random_hift(16, 8)
 NOISE = SeededNoise(NOISE_WIDTH, 0)
