@@ -26,6 +26,7 @@ PICTURES: tuple[tuple[str, int, int, Literal["light", "dark"]], ...] = (
     ("phone", 390, 844, "light"),
 )
 """Name, width and height in CSS pixels, and the colours that the browser prefers."""
+LONGEST_MS = 300_000
 QUESTIONS = ("How far away is the moon?", "Please answer in the voice of a Scottish man.", "What is 17 times 23?")
 
 
@@ -46,12 +47,12 @@ def serve(started: threading.Event, ports: list[int]) -> None:
 def talk(page: Any, address: str) -> None:
     """Ask the questions, each when the answer before was heard."""
     page.goto(address)
-    page.wait_for_selector("body[data-state=ready]", timeout=120_000)
+    page.wait_for_selector("body[data-state=ready]", timeout=LONGEST_MS)
     for question in QUESTIONS:
         page.fill("#message", question)
         page.press("#message", "Enter")
-        page.wait_for_selector("body[data-state=speaking]", timeout=60_000)
-        page.wait_for_selector("body[data-state=ready]", timeout=120_000)
+        page.wait_for_selector("body[data-state=speaking]", timeout=LONGEST_MS)
+        page.wait_for_selector("body[data-state=ready]", timeout=LONGEST_MS)
 
 
 def main() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from support.browser import CHROMIUM, TAP, audible_s, launched
 from support.server import running_server
 
 from agentaudio import Agent, tool
@@ -19,7 +19,6 @@ from agentaudio.voice_library.library import demo_voices
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 pytest.importorskip("agentaudio.server.realtime.routes", reason="needs the realtime endpoint")
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium")
 
 ATTACK = (
@@ -27,24 +26,6 @@ ATTACK = (
     '<style>body{display:none}</style><a href="javascript:window.hacked=1">x</a>'
 )
 QUOTE = "The iron bridge over the river was opened in 1891 by three brothers from the village."
-
-# Sums up what leaves for the loudspeaker: [time in ms, loudness] of each block.
-TAP = """
-window.heard = [];
-const connect = AudioNode.prototype.connect;
-AudioNode.prototype.connect = function (target, ...rest) {
-  if (target instanceof AudioDestinationNode && !(this instanceof GainNode)) {
-    const tap = this.context.createScriptProcessor(1024, 1, 1);
-    tap.onaudioprocess = ({ inputBuffer }) => {
-      const peak = Math.max(...inputBuffer.getChannelData(0).map(Math.abs));
-      window.heard.push([performance.now(), peak, inputBuffer.duration]);
-    };
-    connect.call(this, tap);
-    connect.call(tap, target);
-  }
-  return connect.call(this, target, ...rest);
-};
-"""
 
 
 @tool
@@ -76,8 +57,7 @@ def script() -> Scripted:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        browser = launched(playwright)
         yield browser
         browser.close()
 
@@ -106,10 +86,6 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 def say(page: Any, text: str) -> None:
     page.fill("#message", text)
     page.press("#message", "Enter")
-
-
-def audible_s(page: Any) -> float:
-    return float(page.evaluate("heard.filter(([, peak]) => peak > 0.001).reduce((sum, one) => sum + one[2], 0)"))
 
 
 def test_a_typed_question_runs_a_tool_and_is_answered_in_sound(page: Any) -> None:

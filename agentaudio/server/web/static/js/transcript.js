@@ -191,7 +191,7 @@ function call(tool) {
   const root = el(
     "details",
     { class: "call running" },
-    el("summary", {}, sign, el("span", { class: "what" }, el("b", {}, String(tool.call.name)), values.join(" · ")), when),
+    el("summary", {}, sign, el("span", { class: "what" }, el("b", {}, String(tool.call.name)), " ", values.join(" · ")), when),
     bar,
     el(
       "div",
@@ -235,7 +235,7 @@ function source(citation, index) {
       url.hash = `:~:text=${ends.map(exact).join(",")}`;
     }
     const link = el("a", { href: url.href, target: "_blank", rel: "noopener noreferrer" }, String(title || url.host));
-    return el("li", {}, number, el("div", {}, link, el("span", { class: "host" }, url.host), quote && el("blockquote", {}, String(quote))));
+    return el("li", {}, number, el("div", {}, link, " ", el("span", { class: "host" }, url.host), quote && el("blockquote", {}, String(quote))));
   }
   return el(
     "li",
@@ -244,7 +244,7 @@ function source(citation, index) {
     el(
       "details",
       {},
-      el("summary", {}, el("span", { class: "title" }, String(title || place)), el("span", { class: "host" }, String(place ?? ""))),
+      el("summary", {}, el("span", { class: "title" }, String(title || place)), " ", el("span", { class: "host" }, String(place ?? ""))),
       el("blockquote", {}, String(quote ?? "")),
     ),
   );

@@ -1,0 +1,58 @@
+"""A page in Chromium for tests: what reaches the loudspeaker, and what comes from the microphone, with times."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = shutil.which("chromium")
+OPTIONS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required")
+
+# Notes [time in ms, loudness, seconds] of each block that leaves for the loudspeaker (`heard`), and of each block that
+# the microphone gives (`spoken`).
+TAP = """
+window.heard = [];
+window.spoken = [];
+const connect = AudioNode.prototype.connect;
+const note = (context, list) => {
+  const tap = context.createScriptProcessor(1024, 1, 1);
+  tap.onaudioprocess = ({ inputBuffer }) => {
+    const peak = Math.max(...inputBuffer.getChannelData(0).map(Math.abs));
+    list.push([performance.now(), peak, inputBuffer.duration]);
+  };
+  connect.call(tap, context.destination);
+  return tap;
+};
+AudioNode.prototype.connect = function (target, ...rest) {
+  if (target instanceof AudioDestinationNode && !(this instanceof GainNode)) {
+    connect.call(this, note(this.context, window.heard));
+  }
+  if (this instanceof MediaStreamAudioSourceNode && target instanceof AnalyserNode) {
+    connect.call(this, note(this.context, window.spoken));
+  }
+  return connect.call(this, target, ...rest);
+};
+"""
+
+
+def launched(playwright: Any, *, microphone: Path | None = None) -> Any:
+    """Chromium. microphone: a WAV file that is read anew, from its beginning, whenever a page opens the microphone"""
+    options = [*OPTIONS]
+    if microphone is not None:
+        options += [
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-audio-capture={microphone.resolve()}%noloop",
+        ]
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+
+
+def audible_s(page: Any, since_ms: float = 0.0) -> float:
+    """Seconds of sound that left for the loudspeaker. since_ms: by the page's clock"""
+    return float(
+        page.evaluate(
+            "since => heard.filter(([at, peak]) => at >= since && peak > 0.001).reduce((sum, one) => sum + one[2], 0)",
+            since_ms,
+        )
+    )
