@@ -11,11 +11,12 @@ STORES := .venvs/stores
 DOCS := .venvs/docs
 VLLM := .venvs/vllm
 MUTATE := .venvs/mutate
+SCHEMA := .venvs/schema
 # At most four: each process loads the models that its tests need.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-local test-oldest test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients docs pictures mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-local test-oldest test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -52,13 +53,16 @@ test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is
 
 test-browser: $(VENV)/.ready-dev ## run the tests of the page in Chromium (Debian: chromium)
 	$(BIN)/python $(INSTALL) playwright
-	$(BIN)/python -m pytest -x -q tests/server/test_page_in_browser.py
+	$(BIN)/python -m pytest -q tests/server/test_page_in_browser.py tests/server/test_page_by_voice.py
 
 CLIENTS := openai pydantic-ai openai-agents pipecat livekit
 NODE_CLIENTS := tests/clients/programs/node
 test-clients: $(VENV)/.ready-dev $(CLIENTS:%=.venvs/clients-%/.ready) $(NODE_CLIENTS)/node_modules/.ready ## hold conversations with the server by clients that were written for OpenAI's
 	AGENTAUDIO_CLIENTS=.venvs AGENTAUDIO_CLIENTS_FIGURES=docs/figures/clients.json \
 	    $(BIN)/python -m pytest -q tests/clients
+
+test-schema: $(VENV)/.ready-dev $(SCHEMA)/.ready ## send made-up requests to the server by Schemathesis
+	AGENTAUDIO_SCHEMATHESIS=$(SCHEMA)/bin/schemathesis $(BIN)/python -m pytest -x -q tests/schema
 
 docs: $(DOCS)/.ready       ## build the documentation as a site in build/site, and check its links
 	$(DOCS)/bin/python scripts/build_docs.py
@@ -96,7 +100,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python $(OLDEST)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(STORES)/bin/python $(DOCS)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(OLDEST)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(STORES)/bin/python $(DOCS)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python $(SCHEMA)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -149,6 +153,11 @@ $(DOCS)/.ready: constraints.txt | $(DOCS)/bin/python
 $(MUTATE)/.ready: constraints.txt | $(MUTATE)/bin/python
 	@echo "installing cosmic-ray"
 	@$(MUTATE)/bin/python $(INSTALL) cosmic-ray
+	@touch $@
+
+$(SCHEMA)/.ready: | $(SCHEMA)/bin/python
+	@echo "installing Schemathesis"
+	@$(SCHEMA)/bin/python -m pip --disable-pip-version-check --no-input install --quiet schemathesis==4.32.5
 	@touch $@
 
 # vLLM needs an older transformers than constraints.txt; the packages that it brings for pictures and sound do not fit

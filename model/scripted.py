@@ -26,12 +26,15 @@ from agentaudio.model.speech_lm import (
 )
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.levels import fade_edges
+from agentaudio.text.words import word_count
 
 StepFunction = Callable[[Conversation, Sequence[ToolSpec], ReferenceVoice | None], Iterable[Delta]]
 ScriptStep = str | Mapping[str, Any] | Sequence[Delta] | StepFunction
 
 SAMPLE_RATE_HZ = 16_000
 SECONDS_PER_WORD = 0.3
+LEAST_S_READ = 0.1
+"""Of given words: for each that is read where there are no blanks, as in "1/2/3/4". Less would be taken as broken."""
 
 
 class Scripted:
@@ -97,9 +100,9 @@ class Scripted:
     async def say(
         self, text: str | AsyncIterator[str], *, voice: ReferenceVoice | None = None, language: str | None = None
     ) -> AsyncGenerator[Audio, None]:
-        """A soft tone for each word; see Speaks."""
+        """A soft tone for each word, longer for one that is read as several; see Speaks."""
         async for piece in _pieces(text):
-            for delta in _say(piece):
+            for delta in _say(piece, least_s=LEAST_S_READ):
                 if isinstance(delta, AudioDelta):
                     await asyncio.sleep(self._delay_s)
                     yield delta.audio
@@ -148,11 +151,13 @@ def _deltas(step: str | Mapping[str, Any] | Sequence[Delta], position: int) -> l
     return deltas
 
 
-def _say(text: str) -> list[Delta]:
+def _say(text: str, *, least_s: float = 0.0) -> list[Delta]:
+    """The words and tones of a text. least_s: seconds for each word as which a word without blanks is read"""
     deltas: list[Delta] = []
     for number, word in enumerate(text.split()):
         deltas.append(TextDelta(word if number == 0 else " " + word))
-        deltas.append(AudioDelta(_tone(len(word))))
+        seconds = max(SECONDS_PER_WORD, least_s * word_count(word))
+        deltas.append(AudioDelta(_tone(len(word), seconds)))
     return deltas
 
 
@@ -168,7 +173,7 @@ async def _pieces(text: str | AsyncIterator[str]) -> AsyncGenerator[str, None]:
     yield begun
 
 
-def _tone(letters: int) -> Audio:
-    time = np.arange(round(SECONDS_PER_WORD * SAMPLE_RATE_HZ), dtype=np.float32) / SAMPLE_RATE_HZ
+def _tone(letters: int, seconds: float) -> Audio:
+    time = np.arange(round(seconds * SAMPLE_RATE_HZ), dtype=np.float32) / SAMPLE_RATE_HZ
     sine = 0.1 * np.sin(2 * np.pi * (200 + 20 * letters) * time)
     return Audio(fade_edges(sine, SAMPLE_RATE_HZ // 50), SAMPLE_RATE_HZ)

@@ -17,6 +17,7 @@ from agentaudio.server import consents, health, models, provenance_checks, speec
 from agentaudio.server.chat_completions import route as chat_completions
 from agentaudio.server.errors import install_error_handlers, log_failure
 from agentaudio.server.gate import Gate
+from agentaudio.server.openapi import describe
 from agentaudio.server.realtime import calls
 from agentaudio.server.realtime import routes as realtime
 from agentaudio.server.realtime.stored import StoredSessions
@@ -76,6 +77,7 @@ def create_app(
 
     app = FastAPI(title="agentaudio", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.server = state
+    describe(app)
     install_error_handlers(app)
     for router in (health.router,) if mcp_only else ROUTERS:
         app.include_router(router)

@@ -19,6 +19,7 @@ from agentaudio.server.auth import Caller
 from agentaudio.server.errors import ApiError
 from agentaudio.server.forms import read_form
 from agentaudio.server.library import visible_voices, writable
+from agentaudio.server.openapi import form_body
 from agentaudio.server.state import RequestCaller, State
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.consent_sentence import SENTENCES, language_of, problem_with
@@ -28,6 +29,8 @@ from agentaudio.voice_library.library import VoiceLibrary
 router = APIRouter(tags=["voices"])
 
 LONGEST_S = 30.0
+_TEXTS = {"name": 100, "language": 35}
+"""Fields of the form of a consent, each with its most characters."""
 
 
 class Rename(BaseModel):
@@ -40,10 +43,13 @@ async def list_sentences() -> dict[str, Any]:
     return {"object": "audio.voice_consent_sentences", "sentences": SENTENCES}
 
 
-@router.post("/v1/audio/voice_consents")
+@router.post(
+    "/v1/audio/voice_consents",
+    openapi_extra=form_body(_TEXTS, ("recording",), required=("name", "language", "recording")),
+)
 async def add_consent(request: Request, state: State, caller: RequestCaller) -> dict[str, Any]:
     """Keep a recording of the sentence. A form: `name`, `language` (BCP-47), `recording`."""
-    form = await read_form(request, texts={"name": 100, "language": 35}, files=("recording",))
+    form = await read_form(request, texts=_TEXTS, files=("recording",))
     name, tag = form.text("name", required=True), form.text("language", required=True)
     language = language_of(tag)
     if language is None:

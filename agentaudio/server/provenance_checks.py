@@ -16,13 +16,14 @@ from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.server.errors import ApiError
 from agentaudio.server.forms import read_form
 from agentaudio.server.library import visible_voices
+from agentaudio.server.openapi import form_body
 from agentaudio.server.state import Held, RequestCaller, State
 from agentaudio.voice_library.voice import Voice
 
 router = APIRouter(tags=["provenance"])
 
 
-@router.post("/v1/content_provenance_checks")
+@router.post("/v1/content_provenance_checks", openapi_extra=form_body({}, ("file",), required=("file",)))
 async def check_provenance(request: Request, state: State, caller: RequestCaller, held: Held) -> dict[str, Any]:
     """Read the signature and the watermarks of a sound file. A form: `file`.
 

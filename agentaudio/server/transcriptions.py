@@ -15,6 +15,7 @@ from agentaudio.server.begun import begun
 from agentaudio.server.bodies import Json, SoundReader
 from agentaudio.server.errors import ApiError
 from agentaudio.server.forms import read_form
+from agentaudio.server.openapi import form_body
 from agentaudio.server.sse import Fact, event_stream
 from agentaudio.server.state import Held, RequestCaller, State
 from agentaudio.server.transcript import Line, transcribed
@@ -33,7 +34,9 @@ _TEXTS = {
 }
 
 
-@router.post("/v1/audio/transcriptions", response_class=Response)
+@router.post(
+    "/v1/audio/transcriptions", response_class=Response, openapi_extra=form_body(_TEXTS, ("file",), required=("file",))
+)
 async def create_transcription(request: Request, state: State, caller: RequestCaller, held: Held) -> Response:
     """Write down what is said in a sound file. A form: `file`, and if wanted `response_format` (json, text,
     verbose_json, srt, vtt), `language`, `stream`. Other fields are taken and have no effect."""

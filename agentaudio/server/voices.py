@@ -20,6 +20,7 @@ from agentaudio.server.consents import consent_of, heard_words
 from agentaudio.server.errors import ApiError
 from agentaudio.server.forms import read_form
 from agentaudio.server.library import visible_voices, writable
+from agentaudio.server.openapi import form_body
 from agentaudio.server.sound_formats import MEDIA_TYPES, whole
 from agentaudio.server.state import RequestCaller, ServerState, State
 from agentaudio.sound.audio import Audio
@@ -37,6 +38,7 @@ _TEXTS = {
     "name": 100, "consent": 100, "ref_text": 5_000, "speaker_description": 2_000, "language": 35, "type": 20,
 }  # fmt: skip
 """Fields of the form of a new voice, each with its most characters."""
+_SEARCH_TEXTS = {"q": LONGEST_WISH, "limit": 4}
 
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 Wish = Annotated[str, Query(max_length=LONGEST_WISH)]
@@ -73,10 +75,10 @@ async def list_ids(state: State, caller: RequestCaller) -> dict[str, Any]:
     return await list_voices(state, caller, format="ids")
 
 
-@router.post("/v1/audio/voices/search")
+@router.post("/v1/audio/voices/search", openapi_extra=form_body(_SEARCH_TEXTS, ("audio",), required=("audio",)))
 async def search_by_clip(request: Request, state: State, caller: RequestCaller) -> dict[str, Any]:
     """The voices that sound like a clip, best first. A form: `audio` (a sound file), and `q`, `limit` if wanted."""
-    form = await read_form(request, texts={"q": LONGEST_WISH, "limit": 4}, files=("audio",))
+    form = await read_form(request, texts=_SEARCH_TEXTS, files=("audio",))
     clip = await form.sound("audio", longest_s=LONGEST_CLIP_S)
     limit = form.number("limit", least=1, most=100, otherwise=10)
     voices = await visible_voices(state, caller)
@@ -93,7 +95,10 @@ async def search_by_clip(request: Request, state: State, caller: RequestCaller) 
     return _listing(matches, caller, "objects", has_more=False)
 
 
-@router.post("/v1/audio/voices")
+@router.post(
+    "/v1/audio/voices",
+    openapi_extra=form_body(_TEXTS, ("audio_sample",), required=("name", "consent", "audio_sample")),
+)
 async def add_voice(request: Request, state: State, caller: RequestCaller) -> dict[str, Any]:
     """Add a voice that its speaker lends by a recorded consent. It is private to the key that adds it.
 
@@ -133,7 +138,7 @@ async def show_voice(state: State, caller: RequestCaller, id: str) -> dict[str, 
     return described(voice, caller)
 
 
-@router.get("/v1/audio/voices/{id}/sample")
+@router.get("/v1/audio/voices/{id}/sample", response_class=Response)
 async def hear_voice(
     state: State, caller: RequestCaller, id: str, format: Literal["wav", "mp3", "flac", "opus", "aac"] = "wav"
 ) -> Response:

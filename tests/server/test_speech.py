@@ -16,6 +16,7 @@ from support.server import KEY, Running, running_server, until
 
 from agentaudio.agent import Agent
 from agentaudio.errors import BackendError
+from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.server.settings import ServerSettings
 from agentaudio.sound.audio import Audio
@@ -86,6 +87,21 @@ def test_the_voice_is_a_name_an_object_or_a_description(client: OpenAI) -> None:
         assert set(MODEL.voices) == {"ruby"}
     speak(client)
     assert MODEL.voices[-1] is None
+
+
+def test_readers_written_for_kokoro_speak_and_choose_below_their_own_address(server: Running) -> None:
+    with OpenAI(base_url=f"{server.url}/kokoro/v1", api_key=KEY, max_retries=0) as reader:
+        model = reader.models.list().data[0].id
+        sound = reader.audio.speech.create(model=model, voice="walter", input=WORDS, response_format="wav").content
+    assert Audio.load(sound).duration > 1
+
+
+@pytest.mark.parametrize("text", ["0\b0:0{0", "1/2/3/4/5/6", "a.b.c.d.e.f.g.h", "长城很长" * 5])
+def test_the_scripted_model_speaks_whatever_is_read_as_several_words(text: str) -> None:
+    with running_server(Agent(Scripted(["Hello."]))) as server:
+        with OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as client:
+            sound = client.audio.speech.create(model="m", voice="", input=text, response_format="wav").content
+    assert Audio.load(sound).duration >= 0.3
 
 
 def test_events_bring_the_same_sound_in_base64(server: Running, client: OpenAI) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from agentaudio.agent import Agent
 from agentaudio.server.app import create_app
@@ -80,13 +81,19 @@ class Process:
 
 
 @contextlib.contextmanager
-def server_process(*options: str, keys: str = f"{KEY},{OTHER_KEY}") -> Iterator[Process]:
-    """`agentaudio serve --port 0 OPTIONS` until the block ends."""
+def server_process(*options: str, keys: str = f"{KEY},{OTHER_KEY}", log: Path | None = None) -> Iterator[Process]:
+    """`agentaudio serve --port 0 OPTIONS` until the block ends.
+
+    log: file for its log; without one, a server that logs more than a pipe holds would stop
+    """
+    file = subprocess.PIPE if log is None else os.open(log, os.O_WRONLY | os.O_CREAT)
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "agentaudio", "serve", "--port", "0", *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=file, text=True,
         env=os.environ | {"AGENTAUDIO_SERVER_KEYS": keys},
     )  # fmt: skip
+    if log is not None:
+        os.close(file)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -14,6 +14,7 @@ from agentaudio.errors import MissingExtra
 from agentaudio.server.auth import Caller
 from agentaudio.server.errors import ApiError
 from agentaudio.server.forms import read_form
+from agentaudio.server.openapi import form_body
 from agentaudio.server.realtime.items import new_id
 from agentaudio.server.realtime.refusal import Refusal
 from agentaudio.server.realtime.session_object import SessionObject
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 router = APIRouter()
 
 LONGEST_OFFER = 64_000
+_TEXTS = {"sdp": LONGEST_OFFER, "session": 256_000}
+_BODY = form_body(_TEXTS, required=("sdp",), or_else={"application/sdp": {"type": "string"}})
 
 
-@router.post("/v1/realtime/calls")
-@router.post("/realtime/calls")
+@router.post("/v1/realtime/calls", status_code=201, response_class=Response, openapi_extra=_BODY)
+@router.post("/realtime/calls", status_code=201, response_class=Response, openapi_extra=_BODY)
 async def begin_call(request: Request, state: State, caller: RequestCaller) -> Response:
     """Answer an offer: the body is SDP, or a form with `sdp` and the settings of the `session` as JSON."""
     offer, session = await _read(request)
@@ -74,7 +77,7 @@ async def _read(request: Request) -> tuple[str, Mapping[str, Any]]:
     """The offer, and the settings of the session. Raises ApiError 400."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        form = await read_form(request, texts={"sdp": LONGEST_OFFER, "session": 256_000})
+        form = await read_form(request, texts=_TEXTS)
         try:
             session = json.loads(form.text("session") or "{}")
         except ValueError:
