@@ -55,6 +55,7 @@ async def serve(
     voice_name: tuple[str, ...] = (),
     ice_server: tuple[str, ...] = (),
     public_address: str | None = None,
+    public_voices: bool = False,
     limit: tuple[str, ...] = (),
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
@@ -112,6 +113,9 @@ async def serve(
         processes.
     public_address
         IP address at which clients reach this machine by WebRTC, where it is not one of its own, as in a container.
+    public_voices
+        List the voices that all keys may use also to readers without a key, as some versions of Open WebUI ask for
+        them. Private voices are never listed so.
     limit
         A limit, such as requests_per_minute=60, sessions=4, sound_s_per_minute=600 or body_bytes=8000000; repeat it for
         more. The documentation of the server lists them.
@@ -157,6 +161,7 @@ async def serve(
             voice_names=_pairs("--voice-name", voice_name, "alloy=walter"),
             ice_servers=(*ice_server, *os.environ.get(ICE_VARIABLE, "").split()),
             public_address=public_address,
+            public_voices=public_voices,
         ),
         **{name: _number(name, value, ServerSettings.limits()) for name, value in limits.items()},
     )

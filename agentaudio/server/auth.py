@@ -37,6 +37,10 @@ class Caller:
     session: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
+ANYONE = Caller("anyone")
+"""Who has no key: not the owner of anything, where keys are needed."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
     """A key for one browser, which an API key has made.
@@ -77,7 +81,7 @@ class Keys:
             if expires > time.time():
                 found = holder
         if found is None and not self._keys and not (key or "").startswith(SECRET_PREFIX):
-            found = Caller("anyone")
+            found = ANYONE
         if found is None:
             raise ApiError(
                 401,
@@ -142,6 +146,15 @@ class _Bucket:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class RequestsLeft:
+    """limit: requests a minute; remaining: that may come now; reset_s: seconds until all may come again"""
+
+    limit: int
+    remaining: int
+    reset_s: float
+
+
 class CallerLimits:
     """What the callers use, against the limits in the settings."""
 
@@ -159,6 +172,12 @@ class CallerLimits:
     def take_request(self, caller: Caller) -> None:
         """Count a request. Raises ApiError 429."""
         self._take(self._requests, caller, 1.0, self._settings.requests_per_minute, "requests", least=1.0)
+
+    def requests_left(self, caller: Caller) -> RequestsLeft:
+        """What a key may still ask for."""
+        most = self._settings.requests_per_minute
+        left = self._refilled(self._requests, caller, most).left
+        return RequestsLeft(most, max(0, int(left)), max(0.0, (most - left) * 60 / most))
 
     def take_sound(self, caller: Caller, seconds: float) -> None:
         """Count sound, in either direction. Raises ApiError 429 when the budget was already used up."""

@@ -13,13 +13,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentaudio.server.auth import Caller, check_place, key_of
+from agentaudio.server.auth import ANYONE, Caller, check_place, key_of
 from agentaudio.server.errors import ApiError, as_api_error
 from agentaudio.server.state import ServerState
 
 log = logging.getLogger("agentaudio.server.access")
 
-OPEN = ("/", "/healthz", "/readyz")
+OPEN = ("/", "/healthz", "/readyz", "/v1/audio/models", "/kokoro/v1/audio/models")
+"""Paths without a key. Readers that let people choose a model of speech ask for the list without one."""
+VOICE_LISTS = ("/v1/audio/voices", "/kokoro/v1/audio/voices")
+"""Paths that the setting `public_voices` opens."""
 OPEN_FOLDER = "/page/"
 WITH_SECRETS = ("/v1/realtime", "/realtime")
 """Paths that a client secret opens, with those below them."""
@@ -75,15 +78,22 @@ class _Passage:
         self._scope.setdefault("state", {})["request_id"] = self._id
         if self._scope["method"] in ("GET", "HEAD") and (path in OPEN or path.startswith(OPEN_FOLDER)):
             return
+        key = key_of(headers)
+        if key is None and state.settings.public_voices and self._scope["method"] == "GET" and path in VOICE_LISTS:
+            self._admitted(ANYONE)
+            return
         with_secret = any(path == one or path.startswith(f"{one}/") for one in WITH_SECRETS)
-        self._caller = state.keys.caller(key_of(headers), secrets_too=with_secret)
-        self._scope["state"]["caller"] = self._caller
-        if state.drain.begun:
-            raise ApiError(503, "the server is stopping; connect again", headers={"retry-after": "1"})
-        state.limits.take_request(self._caller)
+        self._admitted(state.keys.caller(key, secrets_too=with_secret))
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > state.settings.body_bytes:
             raise self._too_large()
+
+    def _admitted(self, caller: Caller) -> None:
+        """Note who calls, and count the request. Raises ApiError."""
+        self._caller = self._scope["state"]["caller"] = caller
+        if self._state.drain.begun:
+            raise ApiError(503, "the server is stopping; connect again", headers={"retry-after": "1"})
+        self._state.limits.take_request(caller)
 
     async def _answer(self) -> None:
         work = asyncio.ensure_future(self._app(self._scope, self._checked_receive, self._checked_send))

@@ -1,4 +1,7 @@
-"""`/v1/models`: the one model that the server runs, by its name. Requests may name any other: this one answers."""
+"""`/v1/models`: the one model that the server runs, by its name. Requests may name any other: this one answers.
+
+Readers that were written for Kokoro find the same below `/kokoro/v1`, and speech.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,24 @@ from fastapi import APIRouter
 from agentaudio.server.errors import ApiError
 from agentaudio.server.state import ServerState, State
 
-router = APIRouter(prefix="/v1", tags=["models"])
+router = APIRouter(tags=["models"])
 
 
-@router.get("/models")
+@router.get("/v1/models")
+@router.get("/kokoro/v1/models")
 async def list_models(state: State) -> dict[str, Any]:
     return {"object": "list", "data": [_card(state)]}
 
 
-@router.get("/audio/models")
+@router.get("/v1/audio/models")
+@router.get("/kokoro/v1/audio/models")
 async def list_audio_models(state: State) -> dict[str, Any]:
-    """For readers that let people choose a model of speech, such as Open WebUI."""
+    """For readers that let people choose a model of speech, such as Open WebUI. It needs no key."""
     listed = [_card(state)]
     return {"object": "list", "models": [{"id": one["id"], "name": one["id"]} for one in listed], "data": listed}
 
 
-@router.get("/models/{model:path}")
+@router.get("/v1/models/{model:path}")
 async def show_model(state: State, model: str) -> dict[str, Any]:
     if model != state.agent.model.name:
         raise ApiError(404, "there is no such model; GET /v1/models lists them", code="model_not_found", param="model")

@@ -5,12 +5,49 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import struct
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from agentaudio.server.state import ServerState
+
+
+class Unread:
+    """Cuts off connections whose client has taken nothing of what waits for it: to close them would wait for it, too.
+
+    longest_s: how long a client may take nothing
+    """
+
+    def __init__(self, longest_s: float) -> None:
+        self._longest_s = longest_s
+        self._waiting: dict[object, tuple[int, float]] = {}  # bytes that wait, and since when none of them was taken
+
+    def look(self, transports: Iterable[asyncio.Transport], now_s: float) -> None:
+        """Call it from time to time, with all open connections."""
+        waiting: dict[object, tuple[int, float]] = {}
+        for transport in transports:
+            unsent = transport.get_write_buffer_size()
+            before, since_s = self._waiting.get(transport, (0, now_s))
+            if unsent < before:
+                since_s = now_s
+            if unsent and now_s - since_s > self._longest_s:
+                _reset(transport)
+            elif unsent:
+                waiting[transport] = unsent, since_s
+        self._waiting = waiting
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection, and drop what the system still holds for it, which could be megabytes for a long time."""
+    if (found := transport.get_extra_info("socket")) is not None:
+        with suppress(OSError):
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class Server(uvicorn.Server):
@@ -40,6 +77,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._unread = Unread(settings.stalled_s)
 
     @property
     def port(self) -> int:
@@ -49,6 +87,16 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Every 0.1 s."""
+        self._look_at_connections()
+        return await super().on_tick(counter)
+
+    def _look_at_connections(self) -> None:
+        # Each is an asyncio protocol of uvicorn, which keeps its transport under this name.
+        open_ones = [getattr(one, "transport", None) for one in self.server_state.connections]
+        self._unread.look([one for one in open_ones if one is not None], time.monotonic())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:

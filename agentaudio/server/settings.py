@@ -27,10 +27,11 @@ class ServerSettings:
     client_instructions: whether the instructions of a client "extend" those of the agent, or "replace" them
     ice_servers: STUN and TURN servers by which WebRTC finds its way: `stun:HOST:PORT`, `turn:USER:PASSWORD@HOST:PORT`
     public_address: IP address at which clients reach this machine by WebRTC, where it is not one of its own
+    public_voices: whether voices that all keys may use are listed to readers without a key, as Open WebUI asks for them
     url_hosts: hosts, as `name` or `name:port`, from which `audio_url` may be fetched although they are private
 
-    requests_per_minute, sessions, sound_s_per_minute: for each key: requests, answers and conversations that run at
-        the same time, and seconds of sound in and out
+    requests_per_minute, sessions, sound_s_per_minute: for each key: requests, of which each response of a Realtime
+        session is one; answers and conversations that run at the same time; and seconds of sound in and out
     total_sessions: answers and conversations of all keys that run at the same time
     body_bytes: of a request
     event_bytes: of one message of a WebSocket
@@ -57,6 +58,7 @@ class ServerSettings:
     client_instructions: Literal["extend", "replace"] = "extend"
     ice_servers: tuple[str, ...] = field(default=(), repr=False)
     public_address: str | None = None
+    public_voices: bool = False
     url_hosts: tuple[str, ...] = ()
 
     requests_per_minute: int = 600
@@ -81,12 +83,12 @@ class ServerSettings:
     @classmethod
     def limits(cls) -> dict[str, type]:
         """The limits by name, each with its type: int or float."""
-        return {one.name: type(one.default) for one in fields(cls) if isinstance(one.default, int | float)}
+        return {one.name: type(one.default) for one in fields(cls) if _is_limit(one.default)}
 
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
-            if isinstance(value, int | float) and not value > 0:
+            if _is_limit(value) and not value > 0:
                 raise OptionError(f"ServerSettings.{one.name} is {value!r}; give a number above 0")
         if self.client_instructions not in ("extend", "replace"):
             raise OptionError(f'client_instructions is {self.client_instructions!r}; give "extend" or "replace"')
@@ -111,3 +113,7 @@ class ServerSettings:
                 f"an API key must have at least {SHORTEST_KEY} printable ASCII characters without spaces; "
                 "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
             )
+
+
+def _is_limit(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -54,6 +54,7 @@ class SpeechRequest(BaseModel):
 
 
 @router.post(ROUTE, response_class=Response)
+@router.post(f"/kokoro{ROUTE}", response_class=Response)
 async def create_speech(request: SpeechRequest, state: State, caller: RequestCaller, held: Held) -> Response:
     """Speak a text. The sound is one stream in the format asked for, or events with base64 (`stream_format: sse`)."""
     held.enter_context(state.answer(caller))

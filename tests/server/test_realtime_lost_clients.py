@@ -8,6 +8,7 @@ import json
 import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,6 +146,23 @@ async def test_a_client_that_stalls_is_cut_off() -> None:
             await ask(socket, "count 99999")
             await comes_true(lambda: model.made > 0)
             await comes_true(lambda: not model.open and not server.state.limits.sessions)
+
+
+def connections(port: int) -> int:
+    """Connections to a port of this machine that are open on the server's side, or wait to be closed."""
+    own, listening = f":{port:04X}", "0A"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(own) and row[3] != listening for row in rows)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
+async def test_a_client_that_takes_nothing_does_not_keep_its_connection() -> None:
+    with running_server(talker(voices=None), ServerSettings(keys=(KEY,), stalled_s=0.5)) as server:
+        async with unread(server) as socket:
+            await ask(socket, "count 99999")
+            await comes_true(lambda: connections(server.port) == 1)
+            await comes_true(lambda: not server.state.limits.sessions)
+            await comes_true(lambda: not connections(server.port))
 
 
 @pytest.mark.hostile

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import openai
 import pytest
-from support.realtime_agent import Talker, time_in
+from support.realtime_agent import Talker, talker, time_in
 from support.realtime_client import Client, question, realtime_client
 from support.server import KEY, OTHER_KEY, Running, running_server
 from support.sounds import tone
@@ -20,6 +20,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from agentaudio import Agent, Audio
+from agentaudio.conversation import ToolSpec
+from agentaudio.errors import BackendError
+from agentaudio.model.parts import Recognition
 from agentaudio.server.auth import Keys
 from agentaudio.server.settings import ServerSettings
 from agentaudio.voice_library.library import VoiceLibrary
@@ -299,6 +302,49 @@ async def test_a_user_who_stays_silent_is_spoken_to_after_the_idle_time(server: 
         quiet.cancel()
         assert response["output"][0]["content"][0]["transcript"] == "Are you still there?"
         assert await said(client, "history") == "system: Be polite. | user: history"
+
+
+class HardOfHearing(Talker):
+    """Its recogniser fails."""
+
+    async def recognise(
+        self, audio: Audio, *, tools: Sequence[ToolSpec] = (), language: str | None = None
+    ) -> Recognition:
+        raise BackendError("no words")
+
+
+async def test_words_that_nobody_recognises_are_told_as_such_and_the_session_goes_on() -> None:
+    with running_server(talker(HardOfHearing(), voices=None)) as server:
+        async with realtime_client(server.port) as client:
+            await client.update(audio={"input": {"transcription": {"model": "whisper-1"}, "turn_detection": None}})
+            await client.say(question(), speed=50)
+            await client.send("input_audio_buffer.commit")
+            item_id = (await client.until("input_audio_buffer.committed"))["item_id"]
+            failed = await client.until("conversation.item.input_audio_transcription.failed")
+            assert (failed["item_id"], failed["content_index"]) == (item_id, 0)
+            assert failed["error"]["code"] == "transcription_failed" and failed["error"]["message"]
+            assert (await client.responded())["status"] == "completed"
+            assert not client.of("error")
+
+
+async def test_each_response_counts_as_a_request_and_says_how_many_are_left() -> None:
+    settings = ServerSettings(keys=(KEY,), requests_per_minute=3)
+    with running_server(talker(voices=None), settings) as server:
+        async with realtime_client(server.port) as client:  # the connection is a request, too
+            await client.write("hello")
+            await client.responded()
+            await client.responded(conversation="none", metadata={"topic": "aside"})
+            left = [one["rate_limits"][0] for one in client.of("rate_limits.updated")]
+            assert [(one["name"], one["limit"], one["remaining"]) for one in left] == [
+                ("requests", 3, 1), ("requests", 3, 0),
+            ]  # fmt: skip
+            assert 30 < left[1]["reset_seconds"] <= 60
+            kinds = client.types()
+            assert kinds[kinds.index("response.created") - 1] == "rate_limits.updated"
+            await client.send("response.create", event_id="one too many")
+            refused = (await client.until("error"))["error"]
+            assert (refused["code"], refused["event_id"]) == ("rate_limit_exceeded", "one too many")
+            await client.write("still here")
 
 
 async def test_speech_its_item_and_its_words_have_one_id(server: Running) -> None:

@@ -41,6 +41,8 @@ def test_health_needs_no_key_and_models_need_one(server: Running, client: httpx2
         assert refused.status_code == 401
         assert refused.json()["error"]["code"] == "invalid_api_key"
         assert stranger.get("/v1/models", headers={"authorization": f"Bearer {KEY}x"}).status_code == 401
+        for base in ("/v1", "/kokoro/v1"):  # readers that let people choose a model of speech send no key
+            assert stranger.get(f"{base}/audio/models").json()["models"] == [{"id": "scripted", "name": "scripted"}]
     assert client.get("/v1/models").json()["data"][0]["id"] == "scripted"
     assert client.get("/v1/models/gpt-5").json()["error"]["code"] == "model_not_found"
 

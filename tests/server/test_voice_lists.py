@@ -74,6 +74,21 @@ def test_readers_of_ids_have_a_query_and_a_base_of_their_own(client: httpx2.Clie
         assert client.get(path).json()["voices"] == ["walter", "ruby", "robot"]
 
 
+def test_shared_voices_are_listed_without_a_key_where_the_owner_wants_it(library: VoiceLibrary) -> None:
+    agent = Agent(Scripted(["Hello."]), voices=library)
+    settings = ServerSettings(keys=(KEY, OTHER_KEY), public_voices=True)
+    with running_server(agent, settings) as server, httpx2.Client(base_url=server.url) as stranger:
+        assert ids(stranger.get(VOICES)) == ["walter", "ruby", "robot"]
+        assert stranger.get("/kokoro/v1/audio/voices").json()["voices"] == ["walter", "ruby", "robot"]
+        assert stranger.get(f"{VOICES}/walter").status_code == 401
+        assert stranger.get(VOICES, headers={"authorization": "Bearer wrong"}).status_code == 401
+        assert stranger.post("/v1/audio/speech", json={"input": "Hello."}).status_code == 401
+
+
+def test_a_list_without_a_key_is_refused_by_default(client: httpx2.Client) -> None:
+    assert httpx2.get(f"{client.base_url}{VOICES}").status_code == 401
+
+
 def test_pages_follow_each_other(client: httpx2.Client) -> None:
     first = client.get(VOICES, params={"limit": 2})
     assert ids(first) == ["walter", "ruby"] and first.json()["has_more"]

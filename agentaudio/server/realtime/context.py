@@ -9,9 +9,11 @@ from typing import Any
 
 from agentaudio.live.session import LiveSession
 from agentaudio.server.auth import Caller
+from agentaudio.server.errors import ApiError
 from agentaudio.server.realtime.history import History
 from agentaudio.server.realtime.items import ItemLimits
 from agentaudio.server.realtime.outgoing import Outgoing
+from agentaudio.server.realtime.refusal import Refusal
 from agentaudio.server.realtime.request import Request
 from agentaudio.server.realtime.session_object import SessionObject
 from agentaudio.server.realtime.voices import find_voice
@@ -47,6 +49,25 @@ class Context:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
+
+    def count_response(self) -> None:
+        """Count a response as a request of the key, and tell the client how many are left. Raises Refusal."""
+        limits = self.state.limits
+        try:
+            limits.take_request(self.caller)
+            limits.take_sound(self.caller, 0.0)
+        except ApiError as error:
+            raise Refusal(error.message, code=error.code, kind="server_error") from None
+        left = limits.requests_left(self.caller)
+        self.post(
+            "rate_limits.updated",
+            rate_limits=[
+                {
+                    "name": "requests", "limit": left.limit, "remaining": left.remaining,
+                    "reset_seconds": round(left.reset_s, 3),
+                }
+            ],
+        )  # fmt: skip
 
     @property
     def longest_s(self) -> float:

@@ -196,10 +196,12 @@ class Responses:
     def _begin(self, request: Request, voice: Voice | None) -> None:
         counted = ExitStack()
         try:
-            self._context.state.limits.take_sound(self._context.caller, 0.0)
             counted.enter_context(self._context.state.drain.answer())
         except ApiError as error:
             raise Refusal(error.message, code=error.code, kind="server_error") from None
+        with counted:
+            self._context.count_response()
+            counted = counted.pop_all()
         self._surplus = max(0, self._history.new_results - 1)
         self._surplus_until = time.monotonic() + OTHER_RESULTS_S
         response = make_response(self._context, request, voice, self._history)

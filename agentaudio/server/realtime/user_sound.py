@@ -165,8 +165,22 @@ class UserSound:
         if item.transcript is None and self._history.get(item.id) is item:
             sounds = [part.audio for part in item.parts if isinstance(part, AudioPart)]
             words = await self._live.words(sounds[0]) if sounds else None
-            if item.transcript is None and words is not None:
+            if item.transcript is not None or self._history.get(item.id) is not item:
+                return
+            if words is not None:
                 self._transcribed(item, words)
+            elif self._settings.transcription is not None:
+                self._not_transcribed(item)
+
+    def _not_transcribed(self, item: Message) -> None:
+        """Nobody here finds the words. Clients wait for them, or for this."""
+        error = {
+            "type": "server_error", "code": "transcription_failed", "param": None,
+            "message": "The words of this sound were not recognised; the answer does not depend on it.",
+        }  # fmt: skip
+        self._context.post(
+            "conversation.item.input_audio_transcription.failed", item_id=item.id, content_index=0, error=error
+        )
 
     def _transcribed(self, item: Message, words: str) -> None:
         item.transcript = words
