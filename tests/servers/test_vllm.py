@@ -7,13 +7,12 @@ of an environment that has it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 from support.parts import Beeps, Ears
-from support.vllm_server import NAME, door, running_requests, vllm_server
+from support.vllm_server import ENVIRONMENT, NAME, PYTHON, door, running_requests, vllm_server
 
 from agentaudio import Agent, GenerateOptions, tool
 from agentaudio.errors import BackendError
@@ -21,14 +20,7 @@ from agentaudio.model.cascade.cascade import Cascade
 from agentaudio.model.registry import load_chat_model
 from agentaudio.testing import Answer, ModelContract, Stage
 
-PYTHON = os.environ.get("AGENTAUDIO_VLLM_PYTHON", "")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="needs vLLM: make test-vllm")
-
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-    "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)

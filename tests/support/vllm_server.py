@@ -9,17 +9,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 STARTS_WITHIN_S = 900.0
 NAME = "tiny"
+PYTHON = os.environ.get("AGENTAUDIO_VLLM_PYTHON", "")
+"""The interpreter of an environment with vLLM."""
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
+}  # fmt: skip
 
 CHECKPOINT = """
 import sys
@@ -53,25 +61,32 @@ Qwen2ForCausalLM(config).save_pretrained(folder)
 
 
 @contextlib.contextmanager
-def vllm_server(python: str, folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """The address of a running vLLM, such as http://127.0.0.1:4000. It takes minutes to start on a CPU.
+def vllm_server(python: str, folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """The address of a running vLLM with a tiny Qwen2, such as http://127.0.0.1:4000.
 
     python: the interpreter of an environment with vLLM
     """
     checkpoint = folder / "checkpoint"
     subprocess.run([python, "-c", CHECKPOINT, str(checkpoint)], check=True, capture_output=True)
+    with serving(python, checkpoint, folder / "vllm.log", environment, "--tool-call-parser", "hermes") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(python: str, checkpoint: Path, log: Path, environment: Mapping[str, str], *flags: str) -> Iterator[str]:
+    """The address of a running vLLM with a checkpoint, under the name NAME. It takes minutes to start on a CPU."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
         python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(checkpoint), "--served-model-name", NAME,
         "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager", "--max-model-len", "4096",
-        "--enable-auto-tool-choice", "--tool-call-parser", "hermes",
+        "--enable-auto-tool-choice", *flags,
     ]  # fmt: skip
-    address, log = f"http://127.0.0.1:{port}", folder / "vllm.log"
+    address = f"http://127.0.0.1:{port}"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+            command, stdout=output, stderr=subprocess.STDOUT, env=dict(environment), start_new_session=True
         )
         try:
             _wait_until_it_serves(address, process, log)

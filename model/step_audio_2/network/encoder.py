@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agentaudio.errors import AudioError, MissingExtra
 
 try:
@@ -12,7 +14,8 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
-from agentaudio.model.step_audio_2.network.config import StepAudio2AudioConfig
+if TYPE_CHECKING:  # the plug-in for vLLM runs with versions of transformers for which the module has no class
+    from agentaudio.model.step_audio_2.network.config import StepAudio2AudioConfig
 
 MASKED = -1e10
 ADAPTER_WIDTH = 2048

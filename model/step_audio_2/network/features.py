@@ -67,12 +67,17 @@ def features(audio: Audio) -> list[Float]:
     Resampled as in the reference. `Audio` has already mixed the channels; the reference takes the first.
     Raises AudioError for a sound without samples.
     """
-    samples = audio.samples
+    samples = at_16_khz(audio)
     if not len(samples):
         raise AudioError("the sound holds no samples; record it again")
-    if audio.sample_rate != SAMPLE_RATE:
-        samples = resample(samples, audio.sample_rate, SAMPLE_RATE)
     return [log_mel(samples[start : start + PIECE_SAMPLES]) for start in range(0, len(samples), PIECE_SAMPLES)]
+
+
+def at_16_khz(audio: Audio) -> Float:
+    """The samples of a sound, (n,) float32, resampled as in the reference."""
+    if audio.sample_rate == SAMPLE_RATE or not len(audio):
+        return audio.samples
+    return resample(audio.samples, audio.sample_rate, SAMPLE_RATE)
 
 
 @dataclass(frozen=True, slots=True)
