@@ -17,7 +17,16 @@ from agentaudio.live.echo import EchoGuard
 from agentaudio.live.loudspeaker import Loudspeaker
 from agentaudio.live.microphone import Microphone
 from agentaudio.live.settings import LiveSettings, TurnTaking
-from agentaudio.live.turn_taking import PRE_ROLL_S, STARTS_ABOVE, Action, Listen, TurnTaker, UserBegan, UserEnded
+from agentaudio.live.turn_taking import (
+    ENDING_S,
+    PRE_ROLL_S,
+    STARTS_ABOVE,
+    Action,
+    Listen,
+    TurnTaker,
+    UserBegan,
+    UserEnded,
+)
 from agentaudio.live.voice_frames import NOTHING_DBFS, VoiceFrames
 from agentaudio.setup import Setup
 from agentaudio.sound.audio import Audio
@@ -124,6 +133,10 @@ class Listener:
         for probability, level_dbfs in self._voice_frames.push(sound, nobody_below_dbfs=nobody_below_dbfs):
             users = 0.0 if speaker.is_protected else _as_if_above_half(probability, above)
             self._do(self._taker.push(users, level_dbfs, agent_left_s=agent_left_s()))
+        if agent_left_s() > ENDING_S and not speaker.is_protected and not self._taker.user_speaks:
+            if seen := self._voice_frames.glimpse(nobody_below_dbfs=nobody_below_dbfs):
+                users = _as_if_above_half(seen.probability, above)
+                self._do(self._taker.glimpse(users, seen.level_dbfs, seen.new_s, agent_left_s=agent_left_s()))
 
     def lost(self) -> None:
         """The microphone has stopped sending: end what is open."""

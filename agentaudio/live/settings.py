@@ -44,7 +44,7 @@ class TurnTaking:
     lost_s: float = 1.2
     interruptible: bool = True
     interrupts_after_s: float = 0.5
-    hold_s: float = 0.06
+    hold_s: float = 0.04
     longest_hold_s: float = 2.2
     pre_roll_s: float = 0.3
     voice_above: float = 0.5

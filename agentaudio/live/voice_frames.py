@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.sound.silero import FRAME
-from agentaudio.sound.vad import VoiceActivityStream
+from agentaudio.sound.silero import CONTEXT, FRAME
+from agentaudio.sound.vad import SAMPLE_RATE_HZ, VoiceActivityStream
 
 Samples = NDArray[np.float32]
 
@@ -29,6 +29,17 @@ class VoiceFrame(NamedTuple):
     level_dbfs: float
 
 
+class Glimpse(NamedTuple):
+    """The latest 32 ms, before they are a frame of their own.
+
+    new_s: seconds of it that belong to the next frame
+    """
+
+    probability: float
+    level_dbfs: float
+    new_s: float
+
+
 class VoiceFrames:
     """Finds voice and level in sound that arrives in chunks. Not thread-safe: one instance serves one stream."""
 
@@ -36,6 +47,7 @@ class VoiceFrames:
         self._voice_activity = VoiceActivityStream()
         self._waiting: list[Samples] = []
         self._count = self._silent = 0
+        self._latest = np.zeros(CONTEXT + FRAME, np.float32)  # of the whole frames
 
     def push(self, samples: Samples, *, nobody_below_dbfs: float = NOTHING_DBFS) -> list[VoiceFrame]:
         """Take more samples; return the frames that are complete now.
@@ -49,14 +61,31 @@ class VoiceFrames:
             return []
         sound = np.concatenate(self._waiting)
         whole = len(sound) - len(sound) % FRAME
+        self._latest = np.concatenate([self._latest, sound[:whole]])[-CONTEXT - FRAME :]
         self._waiting, self._count = [sound[whole:]], len(sound) - whole
         return [self._heard(frame, nobody_below_dbfs) for frame in sound[:whole].reshape(-1, FRAME)]
 
+    def glimpse(self, *, nobody_below_dbfs: float = NOTHING_DBFS) -> Glimpse | None:
+        """Look at the latest 32 ms when half of them or more are not part of a frame yet; None before, and where
+        nobody is listened for. The frames that come are the same as without it.
+        """
+        if self._count < FRAME // 2:
+            return None
+        latest = np.concatenate([self._latest, *self._waiting])[-CONTEXT - FRAME :]
+        level_dbfs = _level_dbfs(latest[CONTEXT:])
+        if level_dbfs < nobody_below_dbfs:
+            return None
+        return Glimpse(self._voice_activity.glimpse(latest), level_dbfs, self._count / SAMPLE_RATE_HZ)
+
     def _heard(self, frame: Samples, nobody_below_dbfs: float) -> VoiceFrame:
-        power = float(frame @ frame) / FRAME
-        level_dbfs = 10 * math.log10(power) if power > SILENCE else SILENCE_DBFS
+        level_dbfs = _level_dbfs(frame)
         self._silent = self._silent + 1 if level_dbfs < nobody_below_dbfs else 0
         if self._silent > LOOKS_ON:
             self._voice_activity.pass_over(frame)
             return VoiceFrame(0.0, level_dbfs)
         return VoiceFrame(float(self._voice_activity.push(frame)[0]), level_dbfs)
+
+
+def _level_dbfs(frame: Samples) -> float:
+    power = float(frame @ frame) / FRAME
+    return 10 * math.log10(power) if power > SILENCE else SILENCE_DBFS

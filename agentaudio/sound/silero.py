@@ -94,6 +94,13 @@ class SileroStream:
         level = float(np.maximum(output, 0, out=output) @ weights.output[0]) + weights.output[1]
         return 1 / (1 + math.exp(-level))
 
+    def glimpse(self, samples: Samples) -> float:
+        """As `probability`, of samples that come again: the state stays as it is."""
+        cell, output = self._cell.copy(), self._recurrent[0, UNITS:].copy()
+        probability = self.probability(samples)
+        self._cell, self._recurrent[0, UNITS:] = cell, output
+        return probability
+
 
 class _Weights:
     """In the order in which they are used; each matrix takes rows of inputs."""

@@ -118,6 +118,13 @@ class VoiceActivityStream:
         starts = range(0, frames * FRAME, FRAME)
         return np.array([self._network.probability(waiting[at : at + CONTEXT + FRAME]) for at in starts], np.float32)
 
+    def glimpse(self, samples: Samples) -> float:
+        """Probability of speech in samples that come again in `push`, which gives the same as without this.
+
+        samples: (576,) float32, 16 kHz: a frame, and the 64 samples before it
+        """
+        return self._network.glimpse(samples)
+
     def pass_over(self, frame: Samples) -> None:
         """Take a frame of silence, (512,), that the network need not look at. Raises ValueError within a frame."""
         if len(self._waiting) != CONTEXT:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.live.echo import EchoGuard
-from agentaudio.live.turn_taking import Action, Hold, Listen, Resume, Stop, TurnTaker, UserEnded
+from agentaudio.live.turn_taking import ENDING_S, Action, Hold, Listen, Resume, Stop, TurnTaker, UserEnded
 from agentaudio.live.voice_frames import NOTHING_DBFS, VoiceFrames
 from agentaudio.model.whisper.recogniser import WhisperRecogniser
 from agentaudio.sound.audio import Audio
@@ -87,6 +87,9 @@ class Ours:
         for heard in self._voice_frames.push(sound, nobody_below_dbfs=nobody_below_dbfs):
             self._taker.agent_said(self._agent.latest_text)
             self._do(self._taker.push(heard.probability, heard.level_dbfs, agent_left_s=self._agent.left_s))
+        if self._agent.left_s > ENDING_S and not self._taker.user_speaks:
+            if seen := self._voice_frames.glimpse(nobody_below_dbfs=nobody_below_dbfs):
+                self._do(self._taker.glimpse(*seen, agent_left_s=self._agent.left_s))
 
     def _do(self, actions: list[Action]) -> None:
         for action in actions:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from turns.conversations import Bed, Conversation, EchoPath, Step
 from turns.sounds import RATE, convolved, impulse_response, music, pink
-from turns.speech import Clip, Speech, at_level
+from turns.speech import Clip, Speech, at_level, voiced_from_s
 
 Samples = NDArray[np.float32]
 
@@ -61,10 +61,14 @@ class Answer:
 
 @dataclass(slots=True)
 class Said:
-    """A step as it happened: from its first to its last audible sample."""
+    """A step as it happened: from its first to its last audible sample.
+
+    voiced_s: the start of its first voiced sound
+    """
 
     step: Step
     start_s: float
+    voiced_s: float
     end_s: float
     over: Answer | None
 
@@ -203,7 +207,9 @@ class Room:
                 coming = np.pad(coming, (0, max(0, len(clip.samples) - len(coming))))
                 coming[: len(clip.samples)] += clip.samples
                 over = agent.current if agent.is_busy else None
-                record.said.append(Said(conversation.steps[place], now_s + clip.start_s, now_s + clip.end_s, over))
+                voiced_s = max(clip.start_s, voiced_from_s(clip.samples))
+                times_s = [now_s + one for one in (clip.start_s, voiced_s, clip.end_s)]
+                record.said.append(Said(conversation.steps[place], *times_s, over))
                 place, waits_from_s = place + 1, now_s + clip.end_s
             if agent.is_busy:
                 waits_from_s = now_s

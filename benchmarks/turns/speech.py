@@ -27,6 +27,7 @@ QUIET_DB = -38.0
 """Frames of 10 ms below it, against the loudest one, are silence."""
 ACTIVE_DB = -25.0
 """Frames above it count for the level of speech."""
+VOICED_DB = -25.0
 _PAUSE = re.compile(r"<([\d.]+)>")
 
 
@@ -107,6 +108,26 @@ def trimmed(samples: Samples) -> Samples:
 def audible_end(audio: Audio) -> int:
     """Samples up to the last audible one."""
     return (_audible(audio.samples)[1] + 1) * FRAME
+
+
+def voiced_from_s(samples: Samples) -> float:
+    """Where the first vowel or voiced consonant begins: the first of three windows of 30 ms, 5 ms apart, that repeat
+    themselves after a period of 70 to 400 Hz (normalised autocorrelation above 0.7), within VOICED_DB of the loudest.
+    0 where nothing does.
+
+    samples: (n,) float32 at 16 kHz
+    """
+    size, hop, lags = 3 * FRAME, FRAME // 2, range(RATE // 400, RATE // 70)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(samples.astype(np.float64), (0, size + lags[-1])), size)
+    energies = np.einsum("ij,ij->i", windows, windows)
+    least, run = energies.max() * 10 ** (VOICED_DB / 10), 0
+    for at in range(0, len(samples) - size, hop):
+        later = slice(at + lags[0], at + lags[-1])
+        likeness = windows[later] @ windows[at] / np.sqrt(energies[later] * energies[at] + 1e-12)
+        run = run + 1 if energies[at] >= least and likeness.max() > 0.7 else 0
+        if run == 3:
+            return (at - 2 * hop) / RATE
+    return 0.0
 
 
 def _clip(samples: Samples) -> Clip:

@@ -38,7 +38,7 @@ AFTER_NOISE_S = 4.0
 class Chance:
     """One utterance, sound to be ignored, or background.
 
-    delay_s: to the answer; silence_s: from the start of a barge-in to the last sound of what it interrupts
+    delay_s: to the answer; silence_s: from the first voiced sound of a barge-in to the last sound of what it interrupts
     """
 
     what: str
@@ -157,7 +157,7 @@ def _utterance(
         if silence_s > STOP_WITHIN_S:
             chance.faults.append("missed interruption")
         elif said.over.stopped_s is not None:
-            chance.silence_s = round(silence_s, 3)
+            chance.silence_s = round(silence_s - (said.voiced_s - start_s), 3)
     return chance
 
 

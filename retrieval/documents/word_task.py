@@ -10,9 +10,11 @@ from typing import Any
 import docx
 from docx.opc.constants import RELATIONSHIP_TYPE as RELATED
 from docx.oxml import parse_xml
+from docx.oxml.ns import qn
 
 from agentaudio.errors import RetrievalError
-from agentaudio.retrieval.documents.word_text import Element, WordText, attribute
+from agentaudio.retrieval.documents.word_numbers import Element, WordNumbers
+from agentaudio.retrieval.documents.word_text import WordText, attribute
 
 
 def text(request: dict[str, Any], _: bytes | bytearray) -> tuple[dict[str, str], bytes]:
@@ -30,7 +32,8 @@ def text(request: dict[str, Any], _: bytes | bytearray) -> tuple[dict[str, str],
         if unpacked > most:
             raise RetrievalError(f"{unpacked:,} bytes when unpacked, more than {most:,}")
         opened = docx.Document(request["path"])
-        reader = WordText(levels=_levels(opened), notes=dict(_notes(opened)))
+        numbers = WordNumbers(_numbering(opened), dict(_styles(opened)))
+        reader = WordText(levels=_levels(opened), notes=dict(_notes(opened)), numbers=numbers)
         blocks = [*_headers_and_footers(opened, reader), *reader.blocks(opened.element.body)]
         title = opened.core_properties.title.strip()
     except (MemoryError, RecursionError):
@@ -56,6 +59,21 @@ def _levels(opened: Any) -> dict[str, int]:
                 break
             base = getattr(base, "base_style", None)
     return levels
+
+
+def _styles(opened: Any) -> Iterator[tuple[str, tuple[Element | None, str]]]:
+    """Paragraph properties and base of each style, by its id."""
+    for style in opened.styles:
+        base = style.element.find(qn("w:basedOn"))
+        yield style.style_id, (style.element.find(qn("w:pPr")), "" if base is None else attribute(base, "val") or "")
+
+
+def _numbering(opened: Any) -> Element | None:
+    """The definitions of the lists; None in a file without lists."""
+    for relation in opened.part.rels.values():
+        if relation.reltype == RELATED.NUMBERING and not relation.is_external:
+            return parse_xml(relation.target_part.blob)
+    return None
 
 
 def _notes(opened: Any) -> Iterator[tuple[tuple[str, str], Element]]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-Element = Any  # of lxml, which has no types
+from agentaudio.retrieval.documents.word_numbers import Element, WordNumbers
 
 _NAMESPACE = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
@@ -36,9 +35,13 @@ class WordText:
 
     levels: heading levels of 1 to 6, by the ids of styles
     notes: footnotes and endnotes, by kind and id; they are read where they are referred to, in brackets
+    numbers: of lists and headings, which stand before their text
     """
 
-    def __init__(self, *, levels: Mapping[str, int], notes: Mapping[tuple[str, str], Element]) -> None:
+    def __init__(
+        self, *, levels: Mapping[str, int], notes: Mapping[tuple[str, str], Element], numbers: WordNumbers
+    ) -> None:
+        self._numbers = numbers
         self._levels = levels
         self._notes = dict(notes)
         self._boxes: list[Element] = []
@@ -54,9 +57,11 @@ class WordText:
 
     def _paragraph(self, paragraph: Element) -> Iterator[str]:
         before = len(self._boxes)
+        number = self._numbers.label(_child(paragraph, "pPr"))
         text = "\n".join(line for part in self._inline(paragraph).split("\n") if (line := " ".join(part.split())))
         boxes, self._boxes = self._boxes[before:], self._boxes[:before]
         if text:
+            text = f"{number} {text}" if number else text
             level = self._level(paragraph)
             yield f"{'#' * level} {' '.join(text.split())}" if level else text
         for box in boxes:
