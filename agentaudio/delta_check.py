@@ -22,6 +22,7 @@ from agentaudio.model.speech_lm import (
     Heard,
     TextDelta,
     TokensDelta,
+    UnspokenDelta,
 )
 from agentaudio.sound.audio import Audio
 
@@ -48,12 +49,13 @@ _FIELDS: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
         "citation.quote": str,
         "citation.position": int,
     },
+    UnspokenDelta: {"words": tuple},
     End: {"reason": str, "usage": _MAPPING},
 }
 _CHECKS = {
     delta: [(name, attrgetter(name), kinds) for name, kinds in fields.items()] for delta, fields in _FIELDS.items()
 }
-_RANGED = (Heard, TokensDelta, End)  # the only ones whose values have a range
+_RANGED = (Heard, TokensDelta, UnspokenDelta, End)  # the only ones whose values have a range
 _REASONS = get_args(EndReason)
 
 
@@ -98,6 +100,9 @@ def _out_of_range(delta: Delta) -> str | None:
                 return f"its tokens.rate_hz is {tokens.rate_hz}; give a number above 0"
             if wrong := [one for one in tokens.ids if not isinstance(one, int)]:
                 return f"its tokens.ids hold {type(wrong[0]).__name__}; give int"
+        case UnspokenDelta(words=words):
+            if others := [one for one in words if not isinstance(one, str)]:
+                return f"its words hold {type(others[0]).__name__}; give str"
         case End(reason=reason, usage=usage):
             if reason not in _REASONS:
                 return f"its reason is {reason!r}; known: {', '.join(_REASONS)}"

@@ -25,6 +25,7 @@ from agentaudio.model.speech_lm import (
     SpeechLM,
     TextDelta,
     TokensDelta,
+    UnspokenDelta,
 )
 from agentaudio.sound.stream import PcmStream
 
@@ -154,6 +155,8 @@ class _Meter:
                 self._words += len(delta.text)
             case CitationDelta(citation=cited):
                 self._characters += len(cited.title) + len(cited.source) + len(cited.quote)
+            case UnspokenDelta(words=words):
+                self._characters += sum(map(len, words))
             case AudioDelta(audio=audio):
                 if audio.duration > sound_s - self._sound_s:
                     delta = AudioDelta(audio.slice(0.0, sound_s - self._sound_s))

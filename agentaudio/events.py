@@ -89,6 +89,15 @@ class AudioSpoken(BaseEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WordsUnspoken(BaseEvent):
+    """Words of the answer that have no sound, because the synthesiser cannot speak them, such as those of a script
+    that it does not know."""
+
+    type: ClassVar[Literal["text.unspoken"]] = "text.unspoken"
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(BaseEvent):
     """A generation has ended.
 
@@ -214,6 +223,7 @@ Event = (
     | SpeechHeard
     | TextSpoken
     | AudioSpoken
+    | WordsUnspoken
     | StepFinished
     | ToolStarted
     | ToolProgress

@@ -152,7 +152,7 @@ class Speaker:
         rate: 2 is twice as fast at the same pitch; 0.25 to 4
         language: BCP-47 code of the text; None lets the source judge by the text
         playhead: of whoever plays the sound and reports it; then no more sound is made than it has room for
-        noticed: called for each phrase whose sound was broken
+        noticed: called for each phrase whose sound was broken, or of which words are left out
         yields: sound to be played without pause, at `sample_rate_hz`
 
         The consent of the voice is asked for again before each phrase and each piece of sound, so that a voice that

@@ -22,6 +22,7 @@ from agentaudio.model.speech_lm import (
     Heard,
     TextDelta,
     TokensDelta,
+    UnspokenDelta,
 )
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
@@ -209,6 +210,8 @@ class Turn:
                             calls.append(delta)
                         case CitationDelta(citation=citation):
                             self._record.cite(citation)
+                        case UnspokenDelta(words=words):
+                            await self._record.put(events.WordsUnspoken, words=words)
                         case End():
                             spoken.complete, end = True, delta
                         case _:

@@ -22,6 +22,7 @@ from agentaudio.model.speech_lm import (
     Heard,
     ReferenceVoice,
     TextDelta,
+    UnspokenDelta,
 )
 from agentaudio.model.spoken import spoken
 from agentaudio.record import Record
@@ -221,7 +222,7 @@ class TurnChecks:
                     yield delta  # what an input check says
                 elif isinstance(delta, CallDelta):
                     calls.append(delta)
-                elif isinstance(delta, Heard | CitationDelta):
+                elif isinstance(delta, Heard | CitationDelta | UnspokenDelta):
                     yield delta
                 else:
                     for sentence in gate.finish() if isinstance(delta, End) else gate.push(delta):

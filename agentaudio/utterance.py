@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from agentaudio.errors import AgentAudioError, BackendError, ConsentError, OptionError
 from agentaudio.model.cascade.cascade import IMITATIONS
-from agentaudio.model.parts import Speaks, SpeaksByRules, Synthesiser
+from agentaudio.model.parts import NamesUnspoken, Speaks, SpeaksByRules, Synthesiser
 from agentaudio.model.speech_lm import Capabilities, Imitation, ReferenceVoice, SpeechLM, SpeechMade
 from agentaudio.phrase_sound import JoinedPhrases, PhraseCheck, Seams
 from agentaudio.sound.audio import Audio
@@ -24,12 +25,13 @@ class Trouble:
     """A phrase whose sound was broken.
 
     problem: what was wrong with it
-    remedy: "again" when it is said once more, "own voice" when the synthesiser's own voice says it
+    remedy: "again" when it is said once more, "own voice" when the synthesiser's own voice says it, "left out" when
+        words of it are not spoken
     """
 
     phrase: str
     problem: str
-    remedy: Literal["again", "own voice"]
+    remedy: Literal["again", "own voice", "left out"]
 
 
 class Mouth(Protocol):
@@ -47,6 +49,9 @@ class Mouth(Protocol):
 
     def say(self, phrase: str, state: Any, language: str | None) -> AsyncGenerator[Audio, None]:
         """The sound of a phrase."""
+
+    def unspoken(self, phrase: str) -> tuple[str, ...]:
+        """The words of a phrase that cannot be spoken, as far as that is known."""
 
 
 def mouth_of(source: SpeechLM | Synthesiser[Any]) -> Mouth:
@@ -76,6 +81,9 @@ class _Model:
     def say(self, phrase: str, state: ReferenceVoice | None, language: str | None) -> AsyncGenerator[Audio, None]:
         return self._model.say(phrase, voice=state, language=language)
 
+    def unspoken(self, phrase: str) -> tuple[str, ...]:
+        return self._model.unspoken(phrase) if isinstance(self._model, NamesUnspoken) else ()
+
 
 class _Part:
     """A synthesiser."""
@@ -92,6 +100,9 @@ class _Part:
 
     def say(self, phrase: str, state: Any, language: str | None) -> AsyncGenerator[Audio, None]:
         return self._synthesiser.speak(pieces_of(phrase), state, language=language)
+
+    def unspoken(self, phrase: str) -> tuple[str, ...]:
+        return self._synthesiser.unspoken(phrase) if isinstance(self._synthesiser, NamesUnspoken) else ()
 
 
 class Utterance:
@@ -112,6 +123,11 @@ class Utterance:
         """The sounds of a text. Raises as `Speaker.speak` does."""
         async with contextlib.aclosing(_phrases(text, self._language)) as phrases:
             async for phrase in phrases:
+                if words := self._mouth.unspoken(phrase):
+                    log.warning("%s cannot speak %s, which is left out", self._mouth.name, ", ".join(words))
+                    self._noticed(Trouble(phrase, f"it cannot speak {', '.join(words)}", "left out"))
+                    if set(re.findall(r"[^\W_]+", phrase)) <= set(words):
+                        continue
                 async with contextlib.aclosing(self._phrase(phrase)) as sounds:
                     async for sound in sounds:
                         yield sound

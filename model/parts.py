@@ -169,6 +169,14 @@ class SpeaksByRules(Protocol):
     by_rules: str
 
 
+@runtime_checkable
+class NamesUnspoken(Protocol):
+    """A synthesiser that tells which words it leaves out."""
+
+    def unspoken(self, text: str) -> tuple[str, ...]:
+        """The words of a text that it cannot speak, in order; fast."""
+
+
 class Synthesiser(Protocol[State]):
     """Speaks text, in a voice that was prepared once. Several utterances may be spoken at the same time.
 

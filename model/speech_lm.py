@@ -204,6 +204,13 @@ class CitationDelta:
     citation: Citation
 
 
+@dataclass(frozen=True, slots=True)
+class UnspokenDelta:
+    """Words of the answer that have no sound, because the synthesiser cannot speak them."""
+
+    words: tuple[str, ...]
+
+
 EndReason = Literal["stop", "length", "tool_calls"]
 
 
@@ -219,7 +226,7 @@ class End:
     usage: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
-Delta = Heard | TextDelta | AudioDelta | TokensDelta | CallDelta | CitationDelta | End
+Delta = Heard | TextDelta | AudioDelta | TokensDelta | CallDelta | CitationDelta | UnspokenDelta | End
 
 
 @runtime_checkable

@@ -7,8 +7,10 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Protocol
 
-from agentaudio.model.speech_lm import AudioDelta, Delta, End, ReferenceVoice, TextDelta
+from agentaudio.model.parts import NamesUnspoken
+from agentaudio.model.speech_lm import AudioDelta, Delta, End, ReferenceVoice, TextDelta, UnspokenDelta
 from agentaudio.sound.audio import Audio
+from agentaudio.text.sentences import SentenceStream
 
 AHEAD = 1
 """Sounds that wait for a slow consumer while the next one is synthesised."""
@@ -34,7 +36,8 @@ async def spoken(
     """Yield the deltas of an answer, with the sound of its words.
 
     Words come when the synthesiser reads them, so before their sound, and their order tells which sound
-    is theirs. Calls and citations come as soon as the answer has them; `End` is last.
+    is theirs. A sentence with words that the synthesiser cannot speak is followed by their `UnspokenDelta`.
+    Calls and citations come as soon as the answer has them; `End` is last.
     voice: is prepared while the answer begins; without words in the answer that has no effect
     language: BCP-47 code of the answer; None lets the synthesiser judge by the text
 
@@ -123,10 +126,18 @@ class _Speech:
             await asyncio.gather(preparing, return_exceptions=True)
 
     async def _text(self) -> AsyncGenerator[str, None]:
+        sentences = SentenceStream()
         while (piece := await self._words.get()) is not None:
             if piece:
                 self.ready.put_nowait(TextDelta(piece))
+                self._name_unspoken(sentences.push(piece))
                 yield piece
+        self._name_unspoken(sentences.finish())
+
+    def _name_unspoken(self, sentences: list[str]) -> None:
+        if sentences and isinstance(self._synthesiser, NamesUnspoken):
+            if words := self._synthesiser.unspoken(" ".join(sentences)):
+                self.ready.put_nowait(UnspokenDelta(words))
 
 
 async def _chain(first: str, rest: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:

@@ -26,6 +26,7 @@ from agentaudio.model.speech_lm import (
     ReferenceVoice,
     TextDelta,
     TokensDelta,
+    UnspokenDelta,
 )
 from agentaudio.sound.audio import Audio
 
@@ -86,6 +87,8 @@ def reply(model: Emits, **options: Any) -> Reply:
         (CallDelta(ToolCall("a", None, {})), "its call.name is NoneType"),  # type: ignore[arg-type]
         (CallDelta(ToolCall("a", "look", [1])), "its call.arguments is list"),  # type: ignore[arg-type]
         (CallDelta(ToolCall("a", "look", {}), 5), "its problem is int"),  # type: ignore[arg-type]
+        (UnspokenDelta(["a"]), "its words is list"),  # type: ignore[arg-type]
+        (UnspokenDelta(("a", 2)), "its words hold int"),  # type: ignore[arg-type]
         (CitationDelta(Citation("a", None, "b")), "its citation.source is NoneType"),  # type: ignore[arg-type]
         (TokensDelta(SpeechTokens([1], "c", 25)), "its tokens.ids is list"),  # type: ignore[arg-type]
         (TokensDelta(SpeechTokens(("a",), "c", 25)), "its tokens.ids hold str"),  # type: ignore[arg-type]

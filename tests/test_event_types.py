@@ -30,7 +30,7 @@ def phase(event: Event | AnyLiveEvent) -> str:
     match event.type:
         case "turn.started" | "turn.stopped" | "turn.finished" | "turn.failed" | "step.started" | "step.finished":
             return "turn"
-        case "heard" | "text.delta" | "audio.delta" | "voice.changed" | "citation":
+        case "heard" | "text.delta" | "audio.delta" | "text.unspoken" | "voice.changed" | "citation":
             return "speech"
         case "tool.started" | "tool.progress" | "tool.finished" | "tool.requested":
             return "tool"

@@ -54,6 +54,7 @@ from agentaudio.model.speech_lm import (
     ReferenceVoice,
     TextDelta,
     TokensDelta,
+    UnspokenDelta,
 )
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.context import RunContext
@@ -678,6 +679,12 @@ async def test_citations_of_the_model_are_emitted_once() -> None:
     cited = Citation("Doors", "doors.md", "The door is oak.")
     reply = await Agent(scripted([CitationDelta(cited), TextDelta("Oak."), CitationDelta(cited)])).run("go")
     assert reply.citations == (cited,)
+
+
+async def test_words_without_sound_are_an_event() -> None:
+    model = scripted([TextDelta("He said слово."), UnspokenDelta(("слово",))])
+    found = [event.words async for event in Agent(model).stream("go") if event.type == "text.unspoken"]
+    assert found == [("слово",)]
 
 
 async def test_turns_started_together_replace_each_other_and_all_report_their_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, cast
@@ -284,6 +285,26 @@ async def test_a_clip_that_cannot_be_prepared_is_spoken_in_the_own_voice(library
     await spoken(Speaker(mouth), "Nice to meet you here.", voice=library.get("ruby"), noticed=troubles.append)
     assert mouth.asked == [("Nice to meet you here.", None)]
     assert [trouble.remedy for trouble in troubles] == ["again", "own voice"]
+
+
+class Latin(Mouth):
+    """Leaves out what is not ASCII."""
+
+    def unspoken(self, text: str) -> tuple[str, ...]:
+        return tuple(word for word in re.findall(r"[^\W_]+", text) if not word.isascii())
+
+
+async def test_words_that_are_left_out_are_named() -> None:
+    mouth, troubles = Latin(), list[Trouble]()
+    text = "He said Привет to me today. Ещё раз спасибо вам большое всем. Then he left us all."
+    await spoken(Speaker(mouth), text, noticed=troubles.append)
+    assert [trouble.problem for trouble in troubles] == [
+        "it cannot speak Привет", "it cannot speak Ещё, раз, спасибо, вам, большое, всем",
+    ]  # fmt: skip
+    assert {trouble.remedy for trouble in troubles} == {"left out"}
+    assert [phrase for phrase, _ in mouth.asked] == ["He said Привет to me today.", "Then he left us all."]
+    with pytest.raises(OptionError, match="no word"):
+        await spoken(Speaker(Latin()), "Привет всем вам сегодня тут.")
 
 
 async def test_words_that_nothing_can_speak_are_an_error() -> None:

@@ -53,6 +53,8 @@ class Narrator:
                     self._console.print(mark("   says ", "green"), end="")
                     self._in_answer, self._column = True, INDENT
                 self._say(text)
+            case events.WordsUnspoken(words=words):
+                self._line("", mark(f"without sound: {', '.join(words)}", "yellow"))
             case events.PassageCited(citation=citation):
                 self._line("cites", f"{citation.title} ", mark(f"({citation.source})", "dim"), at_s=event.at_s)
             case NoticeSpoken(text=text):

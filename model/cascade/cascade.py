@@ -11,7 +11,15 @@ from typing import Any
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.hearing import recognised, transcribed, unheard
-from agentaudio.model.parts import ChatDelta, ChatModel, Recogniser, Recognition, SpeaksByRules, Synthesiser
+from agentaudio.model.parts import (
+    ChatDelta,
+    ChatModel,
+    NamesUnspoken,
+    Recogniser,
+    Recognition,
+    SpeaksByRules,
+    Synthesiser,
+)
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, Heard, Imitation, ReferenceVoice
 from agentaudio.model.spoken import spoken
 from agentaudio.sound.audio import Audio
@@ -99,6 +107,10 @@ class Cascade:
         async with contextlib.aclosing(self._synthesiser.speak(pieces, state, language=language)) as sounds:
             async for sound in sounds:
                 yield sound
+
+    def unspoken(self, text: str) -> tuple[str, ...]:
+        """The words of a text that the synthesiser cannot speak, as far as it tells; see NamesUnspoken."""
+        return self._synthesiser.unspoken(text) if isinstance(self._synthesiser, NamesUnspoken) else ()
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Load all parts."""

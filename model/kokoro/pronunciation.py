@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from agentaudio.model.kokoro.english import EnglishPhonemes
 from agentaudio.model.kokoro.letter_sounds import SHIPPED, LetterSounds, british
 from agentaudio.model.kokoro.lexicon import Lexicon
 from agentaudio.model.kokoro.symbols import LONGEST
+from agentaudio.text.markup import without_markup
 from agentaudio.text.words import CJK_PER_WORD, word_count
 
 MARKS = ";:,.!?…—"
@@ -44,6 +46,11 @@ class Pronunciation:
     def languages(self) -> tuple[str, ...]:
         return ("en", "zh") if importlib.util.find_spec("pypinyin") else ("en",)
 
+    def unspoken(self, text: str) -> tuple[str, ...]:
+        """The words of a text, with single letters, in scripts that are not spoken, in order and once each."""
+        words = re.findall(r"[^\W\d_]+", without_markup(text))
+        return tuple(dict.fromkeys(word for word in words if not _is_spoken(word)))
+
     def __call__(self, text: str, *, language: str | None = None, is_british: bool = False) -> list[Said]:
         """The stretches of a text in order; none when nothing can be said.
 
@@ -62,6 +69,12 @@ class Pronunciation:
         parts = [run if is_symbols else _run(run, english) for is_symbols, run in chinese_runs(text)]
         symbols = re.sub(r"\s+([;:,.!?…])", r"\1", " ".join("".join(parts).split()))
         return [Said(part, spoken) for part in _within(symbols.lstrip(";:,.!?…— "), LONGEST)]
+
+
+def _is_spoken(word: str) -> bool:
+    """Whether anything of a word is spoken; other letters and signs of it may be left out."""
+    plain = unicodedata.normalize("NFKD", word)
+    return has_han(word) or any(letter.isascii() and letter.isalpha() for letter in plain) or word in "πµ"
 
 
 def _run(text: str, english: EnglishPhonemes) -> str:

@@ -77,6 +77,10 @@ class KokoroSynthesiser:
         for phrase in phrases.finish():
             yield await asyncio.to_thread(utterance.next, phrase)
 
+    def unspoken(self, text: str) -> tuple[str, ...]:
+        """The words of a text that it cannot speak: see NamesUnspoken."""
+        return self._pronunciation.unspoken(text)
+
     async def warm_up(self) -> None:
         """Load the weights, both lexicons and WORLD, and speak once."""
         await asyncio.to_thread(self._warm_up)

@@ -12,7 +12,16 @@ from support.parts import Beeps, Nothing
 from agentaudio.conversation import Citation, ToolCall
 from agentaudio.errors import BackendError, VoiceError
 from agentaudio.model.parts import ChatDelta
-from agentaudio.model.speech_lm import AudioDelta, CallDelta, CitationDelta, Delta, End, ReferenceVoice, TextDelta
+from agentaudio.model.speech_lm import (
+    AudioDelta,
+    CallDelta,
+    CitationDelta,
+    Delta,
+    End,
+    ReferenceVoice,
+    TextDelta,
+    UnspokenDelta,
+)
 from agentaudio.model.spoken import AHEAD, spoken
 
 
@@ -31,6 +40,17 @@ def seen(deltas: Iterable[Delta]) -> list[str | float]:
 async def test_each_word_comes_before_its_sound() -> None:
     deltas = [delta async for delta in spoken(Beeps(), words("a", "bcd", ""))]
     assert seen(deltas) == ["a", 0.01, "bcd", 0.03, "End"]
+
+
+async def test_words_that_cannot_be_spoken_are_named_once_their_sentence_is_complete() -> None:
+    class Latin(Beeps):
+        def unspoken(self, text: str) -> tuple[str, ...]:
+            return tuple(word for word in text.split() if not word.isascii())
+
+    answer = words("So ", "λόγος", " it is. ", "Then ", "слово.")
+    deltas = [delta async for delta in spoken(Latin(), answer) if not isinstance(delta, AudioDelta)]
+    assert [one.words for one in deltas if isinstance(one, UnspokenDelta)] == [("λόγος",), ("слово.",)]
+    assert seen(deltas) == ["So ", "λόγος", " it is. ", "UnspokenDelta", "Then ", "слово.", "UnspokenDelta", "End"]
 
 
 async def test_a_word_does_not_wait_for_its_sound() -> None:

@@ -6,6 +6,7 @@ import pytest
 from support.weights import weights_folder
 
 from agentaudio.errors import BackendError
+from agentaudio.model.kokoro.phrases import SafePhrases
 from agentaudio.model.kokoro.pronunciation import Pronunciation
 from agentaudio.model.kokoro.symbols import IDS, LONGEST
 
@@ -90,3 +91,38 @@ def test_a_missing_lexicon_is_reported(tmp_path: object) -> None:
 
     with pytest.raises(BackendError, match="cannot read the pronunciations in .*us_gold.json"):
         Pronunciation(Path(str(tmp_path)))("word")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("He said Привет and שלום, twice Привет.", ("Привет", "שלום")), ("β-carotene, 5 µm and π", ("β",)),
+        ("Ask for こんにちは in 東京", ("こんにちは",)),
+        ("café naïve Łódź ﬁne", ()), ("**Ελλάδα** 3 ०५ 🎉", ("Ελλάδα",)),
+        ("長城", ()), ("", ()),
+    ],
+)  # fmt: skip
+def test_words_in_other_scripts_are_named(pronunciation: Pronunciation, text: str, words: tuple[str, ...]) -> None:
+    assert pronunciation.unspoken(text) == words
+
+
+def test_a_paragraph_without_a_full_stop_keeps_every_word(pronunciation: Pronunciation) -> None:
+    some = "the quick blue train left seven old towns behind while many tired people slept".split()
+    text = " ".join(some[number % len(some)] for number in range(900))
+    stream = SafePhrases()
+    phrases = [phrase for word in text.split() for phrase in stream.push(f"{word} ")] + stream.finish()
+    assert " ".join(phrases) == text
+    parts = [part.phonemes for phrase in phrases for part in pronunciation(phrase)]
+    assert sum(len(part.split()) for part in parts) == 900 and max(map(len, parts)) <= LONGEST
+
+
+def test_a_long_chinese_text_keeps_every_character(pronunciation: Pronunciation) -> None:
+    pytest.importorskip("pypinyin", reason="the extra chinese is not installed")
+    text = "长城是世界上最长的墙，它有两千多年的历史；今天有很多人去看它。" * 20
+    stream = SafePhrases("zh")
+    phrases = [phrase for letter in text for phrase in stream.push(letter)] + stream.finish()
+    assert "".join(phrases) == text
+    parts = [part.phonemes for phrase in phrases for part in pronunciation(phrase, language="zh")]
+    once = [part.phonemes for part in pronunciation(text[:31], language="zh")]
+    assert len("".join("".join(parts).split())) == 20 * len("".join("".join(once).split()))
+    assert max(map(len, parts)) <= LONGEST
