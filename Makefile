@@ -16,7 +16,7 @@ SCHEMA := .venvs/schema
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-local test-oldest test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-system test-local test-oldest test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -29,6 +29,9 @@ test-hostile: $(VENV)/.ready-dev ## run the tests with inputs made to harm: bomb
 
 test-neural: $(VENV)/.ready-dev ## run the tests that hear and speak much with real weights
 	$(BIN)/python -m pytest -x -q -m neural $(PARALLEL)
+
+test-system: $(VENV)/.ready-dev ## run the tests that start whole programs: the demo, the wheel, conversations in a process of their own
+	$(BIN)/python -m pytest -x -q -m system $(PARALLEL)
 
 test-local: $(LOCAL)/.ready ## run the tests that need torch, in a separate environment
 	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/qwen tests/model/generation tests/model/chat_models \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import errno
@@ -28,6 +29,43 @@ INSTALL_AGAIN = "install agentaudio again"
 """What to do about a broken file, for files of a checkpoint and for files that agentaudio ships."""
 
 FINGERPRINT_BYTES = 1 << 20
+LONGEST_RUN_S = 30.0
+"""So long the end of the program waits for a run."""
+
+
+class _Runs:
+    """The runs in progress in all threads. The program ends after them.
+
+    ONNX Runtime aborts a process that ends during one.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+        self._ending = False
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if self._ending:
+                raise RuntimeError("the program is ending")
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Refuse further runs, and wait for those in progress."""
+        with self._changed:
+            self._ending = True
+            self._changed.wait_for(lambda: self._count == 0, LONGEST_RUN_S)
+
+
+_RUNS = _Runs()
+atexit.register(_RUNS.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_RUNS.__init__)  # type: ignore[misc]  # the threads of those runs are not here
 
 
 def refuse_telemetry() -> None:
@@ -79,12 +117,13 @@ class OnnxNetwork:
         """All outputs, in the order of the file, then the inner tensors, for inputs in the order of the file.
 
         Raises BackendError naming the file when it is missing, truncated or another network, or
-        when the run fails, and MissingExtra without ONNX Runtime.
+        when the run fails or the program is ending, and MissingExtra without ONNX Runtime.
         """
         session = self._session or self._loaded()
         try:
             named = dict(zip(self._names, inputs, strict=True))
-            outputs: list[NDArray[Any]] = session.run(None, named, self._run_options)
+            with _RUNS:
+                outputs: list[NDArray[Any]] = session.run(None, named, self._run_options)
             if self._frees and (trim := _malloc_trim()) is not None:
                 trim(0)  # glibc keeps what is free between blocks that are in use
         except Exception as error:

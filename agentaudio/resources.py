@@ -6,6 +6,7 @@ import copy
 import os
 import threading
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from agentaudio.portal import portal
 from agentaudio.retrieval.documents.files import Transcribe
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.retrieval.voices.search import VoiceSearch
-from agentaudio.text.embedding import Embed, find_embedder
+from agentaudio.text.embedding import Embed, default_embedder, find_embedder
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.tool import Need, Tool
 from agentaudio.voice_library.database import FILE as LIBRARY_FILE
@@ -39,8 +40,20 @@ def open_documents(documents: Documents, *, embed: Embed | str | None = "default
     """
     if isinstance(documents, DocumentIndex):
         return documents
-    folder = str(files("agentaudio.demo") / "documents") if documents == "demo" else documents
-    return DocumentIndex.from_folder(folder, embed=embed)
+    if documents != "demo":
+        return DocumentIndex.from_folder(documents, embed=embed)
+    found = find_embedder(embed)
+    return _demo_documents() if found is default_embedder() else _new_demo_documents(found)
+
+
+def _new_demo_documents(embed: Embed | None) -> DocumentIndex:
+    return DocumentIndex.from_folder(str(files("agentaudio.demo") / "documents"), embed=embed)
+
+
+@cache
+def _demo_documents() -> DocumentIndex:
+    """The index that all agents of this process share: embedding its passages takes a second or two."""
+    return _new_demo_documents(default_embedder())
 
 
 def open_voices(voices: Voices, *, encoder: str | None = None, embed: Embed | str | None = "default") -> VoiceSearch:

@@ -145,3 +145,22 @@ def test_the_use_of_a_network_is_not_reported_to_the_maker_of_the_runtime(tmp_pa
         [sys.executable, "-c", textwrap.dedent(program)], check=True, env={**environment, "TMPDIR": str(tmp_path)}
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_may_end_while_a_thread_runs_a_network() -> None:
+    program = """
+        import threading, time
+        from agentaudio.text.embedding import default_embedder
+
+        embed = default_embedder()
+        embed(["warm up"])
+
+        def work() -> None:
+            while True:
+                embed(["the quick brown fox jumps over the lazy dog " * 10] * 8)
+
+        threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.3)  # now it runs most of the time
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("tools", "retrieval", "voice_library", "model")
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a git checkout to list tracked files")
 def test_wheel_holds_every_tracked_file_under_agentaudio_and_nothing_else(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]

@@ -9,20 +9,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.command_line import run
 from support.local_http import local_server
 from support.openai_server import DONE, delta
 
-from agentaudio.cli import main
-
 ROOT = Path(__file__).parents[2]
-
-
-def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command."""
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    captured = capfd.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
 
 
 OUT = {"a.xyz": "cannot write '.xyz' files; use one of: .flac", "answer": "a file without a suffix", ".": "is a folder"}

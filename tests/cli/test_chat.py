@@ -1,18 +1,34 @@
-"""`agentaudio chat`, typed, as a process of its own."""
+"""`agentaudio chat`, typed."""
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+from support.command_line import Done, run
 
 from agentaudio.saved_conversation import load_conversation
 
+Chat = Callable[..., Done]
+TYPED = ("chat", "--typed", "--mute")
 
-def chat(lines: str, *options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "agentaudio", "chat", "--typed", "--mute", *options]
-    return subprocess.run(command, input=lines, capture_output=True, text=True, timeout=timeout, check=False)
+
+@pytest.fixture
+def chat(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Chat:
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    (documents / "tea.txt").write_text("Green tea is steamed.")
+
+    def chat(lines: str, *options: str) -> Done:
+        monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+        return run(capfd, *TYPED, "--documents", documents, *options)
+
+    return chat
 
 
 def script(folder: Path, *steps: object) -> str:
@@ -21,7 +37,7 @@ def script(folder: Path, *steps: object) -> str:
     return f"scripted:{file}"
 
 
-def test_typed_lines_are_answered_in_turn_until_quit(tmp_path: Path) -> None:
+def test_typed_lines_are_answered_in_turn_until_quit(chat: Chat, tmp_path: Path) -> None:
     model = script(
         tmp_path, "good morning", {"calls": [{"name": "calculate", "arguments": {"expression": "6*7"}}]}, "42"
     )
@@ -32,12 +48,19 @@ def test_typed_lines_are_answered_in_turn_until_quit(tmp_path: Path) -> None:
     assert "never read" not in said and "stopped" not in said
 
 
-def test_the_end_of_the_input_ends_the_conversation(tmp_path: Path) -> None:
+def test_the_end_of_the_input_ends_the_conversation(chat: Chat, tmp_path: Path) -> None:
     ended = chat("hello\n", "--model", script(tmp_path, "good morning"))
     assert ended.returncode == 0 and "good morning" in ended.stdout
 
 
-def test_commands_change_the_voice_list_tools_and_save(tmp_path: Path) -> None:
+@pytest.mark.system
+def test_a_process_of_its_own_ends_with_its_input(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "agentaudio", *TYPED, "--model", script(tmp_path, "good morning")]
+    ended = subprocess.run(command, input="hello\n", capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0 and "good morning" in ended.stdout and ended.stderr == ""
+
+
+def test_commands_change_the_voice_list_tools_and_save(chat: Chat, tmp_path: Path) -> None:
     file = tmp_path / "talk.json"
     lines = f"hello\n/voice zzz\n/voice albert\n/tools\n/replay\n/save {file}\n/fly\n/save\n/help\n/quit\n"
     ended = chat(lines, "--model", script(tmp_path, "good morning"))
@@ -48,20 +71,20 @@ def test_commands_change_the_voice_list_tools_and_save(tmp_path: Path) -> None:
     assert [message.text for message in load_conversation(file)] == ["hello", "good morning"]
 
 
-def test_a_tool_file_that_is_missing_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_tool_file_that_is_missing_is_told_in_one_line(chat: Chat, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     ended = chat("hello\n", "--model", script(tmp_path, "good"), "--tools", missing)
     assert ended.returncode == 1 and "Traceback" not in ended.stderr and missing in ended.stderr
 
 
-def test_the_model_reads_the_instructions(tmp_path: Path) -> None:
+def test_the_model_reads_the_instructions(chat: Chat, tmp_path: Path) -> None:
     file = tmp_path / "talk.json"
     model = script(tmp_path, "good morning")
     chat(f"hello\n/save {file}\n", "--model", model, "--instructions", "Be brief.")
     assert load_conversation(file).messages[0].text == "Be brief."
 
 
-def test_a_stored_conversation_goes_on_where_it_was_left(tmp_path: Path) -> None:
+def test_a_stored_conversation_goes_on_where_it_was_left(chat: Chat, tmp_path: Path) -> None:
     options = "--model", script(tmp_path, "good morning", "good evening"), "--session", "ana"
     store = "--store", str(tmp_path / "talks.sqlite3")
     assert "good morning" in chat("hello\n", *options, *store).stdout

@@ -10,28 +10,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from support import command_line
+from support.command_line import Done
 from support.sounds import tone
 
 from agentaudio import Audio
-from agentaudio.cli import main
 from agentaudio.cli.question import Kind, read_question
 
 COMMAND = [sys.executable, "-m", "agentaudio"]
-
-
-@dataclass
-class Done:
-    """The result of a command."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 Run = Callable[..., Done]
@@ -39,14 +30,9 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process, which is faster than a new interpreter for each."""
-
     def run(*arguments: object, input: bytes = b"") -> Done:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(input)))
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capfd.readouterr()
-        return Done(int(ended.value.code or 0), captured.out, captured.err)
+        return command_line.run(capfd, *arguments)
 
     return run
 

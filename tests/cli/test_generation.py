@@ -8,24 +8,17 @@ from typing import Any
 
 import httpx2
 import pytest
+from support.command_line import run
 from support.local_http import local_server
 from support.openai_server import DONE, delta
 from support.server import KEY, running_server
 
 from agentaudio import Agent
-from agentaudio.cli import main
 from agentaudio.cli.generation import Generation
 from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import Delta, GenerateOptions
-
-
-def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """Exit code and standard error of a command."""
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    return int(ended.value.code or 0), capfd.readouterr().err
 
 
 def test_sampling_reaches_the_model(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +29,7 @@ def test_sampling_reaches_the_model(capfd: pytest.CaptureFixture[str], monkeypat
         server.answers["/v1/chat/completions"] = 200, {"content-type": "text/event-stream"}, answer
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-        code, complaint = run(capfd, "ask", "hi", "--model", "cascade", *parts, *chosen)
+        code, _, complaint = run(capfd, "ask", "hi", "--model", "cascade", *parts, *chosen)
         assert code == 0, complaint
         body = json.loads(server.asked[-1].body)
     assert (body["temperature"], body["seed"]) == (0.25, 5)
@@ -59,7 +52,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("command", REFUSED)
 def test_what_a_model_cannot_honour_is_refused_in_one_line(capfd: pytest.CaptureFixture[str], command: str) -> None:
-    code, complaint = run(capfd, *command.split())
+    code, _, complaint = run(capfd, *command.split())
     assert code == 1
     (line,) = [line for line in " ".join(complaint.split()).split("error: ") if REFUSED[command] in line]
     assert "Traceback" not in complaint and len(line) < 400

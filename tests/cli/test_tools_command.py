@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import command_line
+from support.command_line import Done
 from support.sounds import tone
 
 from agentaudio import Audio
@@ -19,11 +21,8 @@ CLOCK = "kind: python\nimport: agentaudio.tools.builtin.clock:get_date_time\nnam
 COMMAND = f"name: say\ndescription: Say it.\nkind: command\ncommand: [{sys.executable}, -c, 'print(1 + 1)']\n"
 
 
-def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["tools", *map(str, arguments)])
-    captured = capfd.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
+def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> Done:
+    return command_line.run(capfd, "tools", *arguments)
 
 
 @pytest.fixture

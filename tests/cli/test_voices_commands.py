@@ -5,30 +5,26 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from support import command_line
+from support.command_line import Done
 from support.voices import Bands
 
-from agentaudio.cli import main
 from agentaudio.demo.run import questions_folder
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 
 pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
 
-Run = Callable[..., tuple[int, str, str]]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["voices", *map(str, arguments)])
-        captured = capfd.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(command_line.run, capfd, "voices")
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.command_line import run
 from support.file_server import Fault, FileServer, file_server, sha256
 
-from agentaudio.cli import main
 from agentaudio.cli.console import Terminal
 from agentaudio.weights import ledger as ledger_module
 from agentaudio.weights.store import Store
@@ -45,14 +45,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
         (tmp_path / "models.toml").write_text(entry)
         monkeypatch.setattr(ledger_module, "LEDGER", tmp_path / "models.toml")
         yield running
-
-
-def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """(exit status, standard output, standard error) of a command in this process."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    captured = capfd.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
 
 
 def weights(capfd: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
