@@ -20,13 +20,16 @@ from agentaudio.errors import EvaluationError, OptionError
 from agentaudio.evaluation import run as runs
 from agentaudio.evaluation.benchmark import Benchmark, find_benchmark
 from agentaudio.evaluation.data import differences, load_items
+from agentaudio.evaluation.emotions import check_folder
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.measures import Figure, ItemScore, in_words
 from agentaudio.evaluation.normalisers import profile as normaliser
 from agentaudio.evaluation.report import PAGE
 from agentaudio.evaluation.result import Result
 from agentaudio.evaluation.scorers.bleu import Bleu
+from agentaudio.evaluation.scorers.emotional import Emotional
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
+from agentaudio.evaluation.scorers.kinds import ByKind
 from agentaudio.model.registry import load_recogniser
 
 HOME = Path("eval-runs")
@@ -47,6 +50,7 @@ async def run(
     judge: str | None = None,
     judge_option: JudgeOptions = (),
     recogniser: str | None = None,
+    emotions: Path | None = None,
     profile: tuple[str, ...] = (),
     seeds: int = 1,
     limit: int | None = None,
@@ -77,6 +81,9 @@ async def run(
     recogniser
         Recogniser that writes spoken answers down, as NAME or NAME:ARGUMENT, such as whisper:base. Without it the
         model's own words are scored.
+    emotions
+        Folder with the weights of emotion2vec_plus_large, which scores the emotion of spoken answers (URO-Bench's
+        GenEmotion; extra `emotions`). Without it these have no score.
     profile
         Normaliser of the texts, in place of those of the benchmark, such as whisper; repeat it for more.
     seeds
@@ -96,7 +103,7 @@ async def run(
     for name, value in (("seeds", seeds), ("parallel", parallel), ("limit", limit)):
         if value is not None and value < 1:
             raise OptionError(f"--{name} is {value}; give a number from 1")
-    facts = _with_profiles(find_benchmark(benchmark), profile)
+    facts = _with_emotions(_with_profiles(find_benchmark(benchmark), profile), emotions)
     if facts.scorer.needs_judge and judge is None:
         raise EvaluationError(f"answers to {facts.title} are scored by a judge; name a model with --judge")
     folder = out_folder or HOME / _file_name(f"{facts.name}-{model}")
@@ -104,6 +111,7 @@ async def run(
     settings = runs.settings_of(
         facts.name, data, items, model=_written(model, option), seeds=seeds, limit=limit,
         judge=_written(judge or "", judge_option), recogniser=recogniser or "",
+        emotions=str(emotions or ""),
     )  # fmt: skip
     err.print(f"{facts.title}: {len(items)} items, data sha256 {settings.data_sha256[:12]}, run in {in_home(folder)}")
     for difference in differences(facts, items[:limit]):
@@ -193,6 +201,18 @@ def _with_profiles(facts: Benchmark, profiles: tuple[str, ...]) -> Benchmark:
     for name in profiles:
         normaliser(name, facts.scorer.language)
     return replace(facts, scorer=replace(facts.scorer, profiles=profiles))
+
+
+def _with_emotions(facts: Benchmark, folder: Path | None) -> Benchmark:
+    if folder is None:
+        return facts
+    kinds = facts.scorer.scorers if isinstance(facts.scorer, ByKind) else {}
+    named = {kind: one for kind, one in kinds.items() if isinstance(one, Emotional)}
+    if not named:
+        raise EvaluationError(f"answers to {facts.title} are not scored by their emotion; leave --emotions out")
+    check_folder(folder)
+    changed = {kind: replace(one, folder=str(folder.resolve())) for kind, one in named.items()}
+    return replace(facts, scorer=ByKind({**kinds, **changed}))
 
 
 def _written(spec: str, options: Sequence[str]) -> str:

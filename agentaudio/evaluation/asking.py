@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from inspect_ai.model import ChatMessageAssistant, ChatMessageUser, GenerateConfig, Model
+from inspect_ai.model import ChatMessageAssistant, GenerateConfig, Model
 
 from agentaudio.errors import AgentAudioError, AudioError, EvaluationError, ModelError, NetworkError
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.item import Answer, Item
 from agentaudio.evaluation.ledger import Ledger
 from agentaudio.evaluation.measures import ItemScore
-from agentaudio.evaluation.messages import call_of, item_messages, spoken_file, tool_infos, user_message
-from agentaudio.evaluation.scorer import Ask, Scorer, Vote
+from agentaudio.evaluation.messages import (
+    call_of,
+    item_messages,
+    judge_message,
+    spoken_file,
+    tool_infos,
+    user_message,
+)
+from agentaudio.evaluation.scorer import DEAF, Ask, Scorer, Vote
+from agentaudio.evaluation.scores import Scores, answer_key
 from agentaudio.model.parts import Recogniser
 from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.sound.audio import Audio
@@ -27,35 +35,17 @@ FAILURES_IN_A_ROW = 10
 Finished = Callable[[Item, ItemScore], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The score of the answer to an item under one seed."""
-
-    item: Item
-    seed: int
-    score: ItemScore
-
-    @property
-    def key(self) -> str:
-        """Of the answer in the ledger."""
-        return answer_key(self.item, self.seed)
-
-
-def answer_key(item: Item, seed: int) -> str:
-    """Key of an answer in the ledger."""
-    return f"{item.id}#{seed}"
-
-
 @dataclass(slots=True)
 class Asking:
     """The work of one run.
 
     model: None when only kept answers are scored
     judge: None without one
+    judge_hears: whether the judge takes sound
     recogniser: writes spoken answers down; None takes the model's own words
     folder: of the run; sounds of answers are below it
     finished: called with each item that was scored
-    records: of all answers that were scored, or that have no score for a known reason
+    scores: of all answers that were scored, or that have no score for a known reason
     failures: why the model or the scorer failed, by the key of the answer
 
     After EvaluationError of a ledger, or FAILURES_IN_A_ROW failures, every further item fails with `fatal`.
@@ -67,11 +57,12 @@ class Asking:
     votes: Ledger
     folder: Path
     judge: Model | None = None
+    judge_hears: bool = False
     recogniser: Recogniser | None = None
     finished: Finished = lambda item, score: None
     fatal: AgentAudioError | None = None
     ignored: set[str] = field(default_factory=set)
-    records: list[Record] = field(default_factory=list)
+    scores: Scores = field(default_factory=Scores)
     failures: dict[str, str] = field(default_factory=dict)
     _failures: int = 0
 
@@ -111,22 +102,27 @@ class Asking:
             except Exception as error:
                 self.failures[answer_key(item, seed)] = str(error)
                 raise
-        self.records.append(Record(item, seed, score))
+        self.scores.add(item, seed, score)
         self.finished(item, score)
         return score
 
     def _asker(self, judge: Model, item: Item, seed: int) -> Ask:
         config = generate_config(self.benchmark.judging)
 
-        async def ask(prompt: str, number: int, parse: Callable[[str], float | None]) -> Vote:
-            digest = hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest()[:16]
+        async def ask(
+            prompt: str, number: int, parse: Callable[[str], float | None], *, sounds: Sequence[str] = ()
+        ) -> Vote:
+            if sounds and not self.judge_hears:
+                return Vote(None, DEAF, failed=True)
+            heard = "".join(Path(one).name for one in sounds)  # named by their digests
+            digest = hashlib.sha256((prompt + heard).encode("utf-8", "replace")).hexdigest()[:16]
             key = f"{item.id}#{seed}#{number}#{digest}"
             if (kept := self.votes.get(key)) is not None:
                 return Vote(parse(kept["reply"]), kept["reply"])
             if self.fatal is not None:
                 raise self.fatal
             try:
-                output = await judge.generate([ChatMessageUser(content=prompt)], config=config)
+                output = await judge.generate([await judge_message(prompt, sounds)], config=config)
             except (ModelError, NetworkError) as error:
                 return Vote(None, str(error), failed=True)
             vote = Vote(parse(output.completion), output.completion)

@@ -12,19 +12,22 @@ from typing import Any
 
 from agentaudio.errors import EvaluationError
 
+BLOCK = 4_096
+"""Bytes that are read at a time."""
+
 
 class Ledger:
     """A file of JSON lines by key. A line that `keep` has written survives the death of the process.
 
     A last line that was cut off by a kill or a full disk is dropped when the file is opened. Of several lines with one
-    key the last holds. Memory holds the places of the lines only.
+    key the last holds. Memory holds the keys and the places of the lines only.
 
     Raises EvaluationError when the file cannot be read or written, or has a line that is not JSON before the last.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._places: dict[str, tuple[int, int]] = {}
+        self._places: dict[str, int] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -37,8 +40,7 @@ class Ledger:
         """What was kept under a key; None for nothing."""
         if key not in self._places:
             return None
-        start, length = self._places[key]
-        value: dict[str, Any] = json.loads(os.pread(self._file, length, start))
+        value: dict[str, Any] = json.loads(self._line(self._places[key]))
         del value["key"]
         return value
 
@@ -56,7 +58,7 @@ class Ledger:
                 f"cannot write to {self._path}: {error.strerror}; what was finished before is kept: free some space "
                 "and run the same command again"
             ) from None
-        self._places[key] = self._end, len(content)
+        self._places[key] = self._end
         self._end += len(content)
 
     def __contains__(self, key: str) -> bool:
@@ -69,6 +71,15 @@ class Ledger:
         """Close the file."""
         os.close(self._file)
 
+    def _line(self, start: int) -> bytes:
+        found = b""
+        while not found.endswith(b"\n"):
+            read = os.pread(self._file, BLOCK, start + len(found))
+            found += read[: read.find(b"\n") + 1] if b"\n" in read else read
+            if not read:  # somebody cut the file off
+                raise EvaluationError(f"{self._path} has changed while it was read; run the same command again")
+        return found
+
     def _read(self) -> int:
         """Find all whole lines. Returns where the last of them ends, in bytes."""
         end = 0
@@ -77,7 +88,7 @@ class Ledger:
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    self._places[str(json.loads(line)["key"])] = end, len(line)
+                    self._places[str(json.loads(line)["key"])] = end
                 except (ValueError, KeyError, TypeError):
                     raise EvaluationError(
                         f"line {number} of {self._path} is not what a run writes; delete the file to ask all again"

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from agentaudio.evaluation.tally import Counts, Tally
 
 RESAMPLES = 1_000
 AT_ONCE = 100_000
@@ -108,7 +109,7 @@ class Scored:
 
 
 def figures(
-    scored: Sequence[Scored], measures: Iterable[Measure], *, resamples: int = RESAMPLES, seed: int = 0
+    scored: Counts | Iterable[Scored], measures: Iterable[Measure], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> list[Figure]:
     """The figures of each group and of all items, in that order; the figure of all items pools them.
 
@@ -116,31 +117,30 @@ def figures(
 
     resamples: 0 leaves the intervals out
     """
-    groups = list(dict.fromkeys(one.group for one in scored))
-    named = [group for group in groups if group]
+    counts = counted(scored)
+    named = [group for group in counts.groups if group]
     found = []
     for measure in measures:
-        for group in (*named, ""):
-            part = [one for one in scored if not group or one.group == group]
-            figure = _figure(measure, part, group, np.random.default_rng(seed), resamples)
+        for group in (*named, None):
+            figure = _figure(measure, counts, group, np.random.default_rng(seed), resamples)
             if figure is not None:
                 found.append(figure)
     return found
 
 
 def mean_of_groups(
-    scored: Sequence[Scored], measure: Measure, name: str, groups: Sequence[str] = (), *, seed: int = 0
+    scored: Counts | Iterable[Scored], measure: Measure, name: str, groups: Sequence[str] = (), *, seed: int = 0
 ) -> Figure | None:
     """The plain mean of a measure over groups, as the papers average data sets.
 
     groups: () takes all; None is returned when one of them has no items that were scored
     """
-    groups = groups or [group for group in dict.fromkeys(one.group for one in scored) if group]
+    counts = counted(scored)
     values, resamples, items = [], [], 0
     generator = np.random.default_rng(seed)
-    for group in groups:
-        clusters, number = _clusters(measure, [one for one in scored if one.group == group])
-        if not clusters:
+    for group in groups or [one for one in counts.groups if one]:
+        clusters, number = counts.clustered(measure.per, group)
+        if not number:
             return None
         items += number
         values.append(_value(measure, clusters))
@@ -149,6 +149,16 @@ def mean_of_groups(
         return None
     low, high = _quantiles(np.mean(resamples, axis=0))
     return Figure(name, "", float(np.mean(values)), low, high, items, measure.lower_is_better)
+
+
+def counted(scored: Counts | Iterable[Scored]) -> Counts:
+    """The counts of scores, in their order."""
+    if isinstance(scored, Counts):
+        return scored
+    tally = Tally()
+    for place, one in enumerate(scored):
+        tally.add(one.score.counts, place=place, group=one.group, cluster=one.cluster)
+    return tally.counts()
 
 
 def wilson(right: float, number: float) -> Interval:
@@ -166,53 +176,37 @@ def wilson(right: float, number: float) -> Interval:
 
 
 def _figure(
-    measure: Measure, part: Sequence[Scored], group: str, generator: np.random.Generator, resamples: int
+    measure: Measure, counts: Counts, group: str | None, generator: np.random.Generator, resamples: int
 ) -> Figure | None:
-    clusters, number = _clusters(measure, part)
-    if not clusters:
+    clusters, number = counts.clustered(measure.per, group)
+    if not number:
         return None
     value = _value(measure, clusters)
-    if len(clusters) < 2:
+    size = len(clusters[measure.per])
+    if size < 2:
         low, high = None, None
-    elif measure.binary and all(one[measure.per] == 1 for one in clusters):
-        low, high = wilson(value / 100 * len(clusters), len(clusters))
+    elif measure.binary and bool((clusters[measure.per] == 1).all()):
+        low, high = wilson(value / 100 * size, size)
     else:
         low, high = _quantiles(_resampled(measure, clusters, generator, resamples))
-    return Figure(measure.name, group, value, low, high, number, measure.lower_is_better)
+    return Figure(measure.name, group or "", value, low, high, number, measure.lower_is_better)
 
 
-def _clusters(measure: Measure, part: Sequence[Scored]) -> tuple[list[dict[str, float]], int]:
-    """The counts summed by cluster, and the number of items that take part."""
-    sums: dict[Any, dict[str, float]] = {}
-    number = 0
-    for position, one in enumerate(part):
-        if one.score.value is None or measure.per not in one.score.counts:
-            continue
-        number += 1
-        counts = sums.setdefault(one.cluster or position, {})
-        for name, count in one.score.counts.items():
-            counts[name] = counts.get(name, 0.0) + count
-    return list(sums.values()), number
+def _value(measure: Measure, clusters: Sums) -> float:
+    return float(measure.of({name: sums.sum(keepdims=True) for name, sums in clusters.items()})[0])
 
 
-def _value(measure: Measure, clusters: Sequence[Mapping[str, float]]) -> float:
-    names = sorted(set().union(*clusters))
-    return float(measure.of({name: np.array([sum(one.get(name, 0.0) for one in clusters)]) for name in names})[0])
-
-
-def _resampled(
-    measure: Measure, clusters: Sequence[Mapping[str, float]], generator: np.random.Generator, resamples: int
-) -> NDArray[np.float64]:
+def _resampled(measure: Measure, clusters: Sums, generator: np.random.Generator, resamples: int) -> NDArray[np.float64]:
     """The measure of many sets drawn with replacement. Source: Efron 1979, the percentile bootstrap."""
-    names = sorted(set().union(*clusters))
-    table = np.array([[one.get(name, 0.0) for name in names] for one in clusters])
-    sums = np.empty((resamples, len(names)))
-    rows = max(1, AT_ONCE // len(table))
+    size = len(clusters[measure.per])
+    sums = {name: np.empty(resamples) for name in clusters}
+    rows = max(1, AT_ONCE // size)
     for start in range(0, resamples, rows):
         stop = min(start + rows, resamples)
-        drawn = generator.integers(0, len(table), (stop - start, len(table)))
-        sums[start:stop] = table[drawn].sum(axis=1)
-    return measure.of({name: sums[:, column] for column, name in enumerate(names)})
+        drawn = generator.integers(0, size, (stop - start, size))
+        for name, column in clusters.items():
+            sums[name][start:stop] = column[drawn].sum(axis=1)
+    return measure.of(sums)
 
 
 def _quantiles(values: NDArray[np.float64]) -> Interval:

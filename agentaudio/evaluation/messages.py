@@ -42,6 +42,16 @@ async def user_message(audio: Path | None, text: str = "") -> ChatMessageUser:
     return ChatMessageUser(content=await _contents(audio, text))
 
 
+async def judge_message(prompt: str, sounds: Iterable[str] = ()) -> ChatMessageUser:
+    """What a judge is asked: the sounds, then the prompt. Raises AudioError for a file that cannot be read."""
+    if not sounds:
+        return ChatMessageUser(content=prompt)
+    contents: list[Content] = []
+    for one in sounds:
+        contents += await _contents(Path(one), "")
+    return ChatMessageUser(content=[*contents, ContentText(text=prompt)])
+
+
 def tool_infos(tools: Iterable[ToolSpec]) -> list[ToolInfo]:
     """Tools as inspect-ai describes them."""
     return [

@@ -29,6 +29,11 @@ STYLE = (
     "A user asked a voice assistant to speak in a certain way. Rate from 1 to 5 how well the words of the answer suit "
     "the way that was asked for.\nRequest: {question}\nStyle: {style}\nAnswer: {answer}\nReply with the number alone."
 )
+PERFORMANCE = (
+    "You hear how a voice assistant fulfilled the request below, to sing, to recite or to say a tongue twister. Rate "
+    "from 1 to 5 how well it did what was asked for, by ear: 1 for one that did not, or that spoke as it always does, "
+    "5 for one that sounds like a person who does it well.\nRequest: {question}\nReply with the number alone."
+)
 LANGUAGE = (
     "Rate the answer of a voice assistant from 1 to 5; an answer in another language than was required has 1.\n"
     "Question: {question}\nRequired: {requirement}\nAnswer: {answer}\nReply with the number alone."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import io
 import os
 from collections.abc import Sequence
@@ -20,11 +19,10 @@ from agentaudio.files import write_atomically
 from agentaudio.page import page
 
 if TYPE_CHECKING:
-    from agentaudio.evaluation.asking import Asking, Record
+    from agentaudio.evaluation.asking import Asking
+    from agentaudio.evaluation.scores import Record
 
 PAGE = "page.html"
-MOST = 2_000
-"""Items that a page shows, the worst of all."""
 ACCENT, DIM = "#2f6f5e", "#7a8291"
 """Colours of page.html."""
 
@@ -34,8 +32,8 @@ def save_page(result: Result, asking: Asking, folder: Path) -> Path:
 
     Items without a score come before all others. Raises EvaluationError when the page cannot be written.
     """
-    worst = heapq.nsmallest(MOST, asking.records, key=_goodness)
-    more = f" The page shows the worst {MOST} of {len(asking.records)}." if len(asking.records) > MOST else ""
+    worst, number = asking.scores.worst(), len(asking.scores)
+    more = f" The page shows the worst {len(worst)} of {number}." if number > len(worst) else ""
     intro = (
         f"{result.settings['model']}, {result.scored} of {result.items} answers scored: {result.scorer}. Data sha256 "
         f"{str(result.settings['data_sha256'])[:12]}. The worst answers come first.{more}"
@@ -67,11 +65,6 @@ def save_comparison(comparison: Comparison, path: Path) -> Path:
         raise EvaluationError(f"{path} is neither a page nor a picture; give a name that ends in .html or .png")
     write_atomically(path, content, error=EvaluationError)
     return path
-
-
-def _goodness(record: Record) -> tuple[float, str, int]:
-    value = record.score.value
-    return (-1.0 if value is None else value, record.item.id, record.seed)
 
 
 def _item(record: Record, answer: Answer, folder: Path) -> str:

@@ -18,10 +18,11 @@ from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import differences, digest
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.ledger import Ledger
-from agentaudio.evaluation.logging_state import kept_logging
-from agentaudio.evaluation.measures import ItemScore, Scored, figures, mean_of_groups
+from agentaudio.evaluation.logs import evaluate
+from agentaudio.evaluation.measures import ItemScore, figures, mean_of_groups
 from agentaudio.evaluation.report import save_page
 from agentaudio.evaluation.result import Result
+from agentaudio.evaluation.scores import Scores
 from agentaudio.files import write_atomically
 from agentaudio.model.parts import Recogniser
 from agentaudio.model.speech_lm import SpeechLM
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from agentaudio.evaluation.asking import Asking
 
-RUN, ANSWERS, VOTES, SOUNDS, LOGS = "run.json", "answers.jsonl", "votes.jsonl", "sounds", "logs"
+RUN, ANSWERS, VOTES, SOUNDS = "run.json", "answers.jsonl", "votes.jsonl", "sounds"
 LIBRARIES = ("inspect-ai", "jiwer", "sacrebleu", "whisper-normalizer", "wetext", "zhconv")
 
 Finished = Callable[[Item, ItemScore], None]
@@ -42,6 +43,7 @@ class Settings:
     """What a run was asked to do. Runs with other settings need a folder of their own.
 
     model, judge, recogniser: as they were given by name, with their options
+    emotions: folder of the emotion2vec model that scores emotions; "" for none
     data_sha256: of the items, see `digest`
     seeds: how often each item is asked
     limit: how many of the items are asked, from the first; None for all
@@ -55,6 +57,7 @@ class Settings:
     limit: int | None = None
     judge: str = ""
     recogniser: str = ""
+    emotions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,9 @@ async def run_benchmark(
     asked = items[: settings.limit]
     _claim(folder, settings)
     with _ledgers(folder) as (answers, votes):
-        asking = _asking(benchmark, folder, answers, votes, model, judge, recogniser, parallel, finished)
+        asking = _asking(benchmark, asked, folder, answers, votes, model, judge, recogniser, parallel, finished)
         started(Progress(len(asked) * settings.seeds, len(answers)))
-        await _evaluate(benchmark, asked, asking, settings, folder, parallel)
-        if asking.fatal is not None:
-            raise asking.fatal
+        await evaluate(benchmark, asked, asking, asdict(settings), settings.seeds, folder, parallel)
         result = _result(benchmark, settings, asking, asked)
         result.save(folder)
         save_page(result, asking, folder)
@@ -109,10 +110,10 @@ async def run_benchmark(
 
 def settings_of(
     benchmark: str, folder: Path, items: Sequence[Item], *, model: str, seeds: int, limit: int | None, judge: str = "",
-    recogniser: str = "",
+    recogniser: str = "", emotions: str = "",
 ) -> Settings:  # fmt: skip
     """The settings of a run over the items of a folder."""
-    return Settings(benchmark, model, folder.name, digest(items, folder), seeds, limit, judge, recogniser)
+    return Settings(benchmark, model, folder.name, digest(items, folder), seeds, limit, judge, recogniser, emotions)
 
 
 def take_answers(source: Path, folder: Path, settings: Settings) -> None:
@@ -139,7 +140,12 @@ def take_answers(source: Path, folder: Path, settings: Settings) -> None:
 
 
 def _differing(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    return [f"{name} {kept.get(name)!r} and not {value!r}" for name, value in wanted.items() if kept.get(name) != value]
+    # A setting that an older version did not note is as good as empty.
+    return [
+        f"{name} {kept.get(name)!r} and not {value!r}"
+        for name, value in wanted.items()
+        if (kept.get(name) or None) != (value or None)
+    ]
 
 
 def _claim(folder: Path, settings: Settings) -> None:
@@ -171,8 +177,8 @@ def _ledgers(folder: Path) -> Iterator[tuple[Ledger, Ledger]]:
 
 
 def _asking(
-    benchmark: Benchmark, folder: Path, answers: Ledger, votes: Ledger, model: SpeechLM | None, judge: SpeechLM | None,
-    recogniser: Recogniser | None, parallel: int, finished: Finished,
+    benchmark: Benchmark, items: Sequence[Item], folder: Path, answers: Ledger, votes: Ledger, model: SpeechLM | None,
+    judge: SpeechLM | None, recogniser: Recogniser | None, parallel: int, finished: Finished,
 ) -> Asking:  # fmt: skip
     os.environ.setdefault("INSPECT_DISPLAY", "none")
     try:
@@ -197,76 +203,31 @@ def _asking(
         votes,
         folder.resolve(),
         judge=None if judge is None else served(judge),
+        judge_hears=judge is not None and judge.capabilities.hears,
         recogniser=recogniser,
         finished=finished,
+        scores=Scores(items),
     )
 
 
-async def _evaluate(
-    benchmark: Benchmark, items: Sequence[Item], asking: Asking, settings: Settings, folder: Path, parallel: int
-) -> None:
-    """Run the task, and keep its log alone once it holds everything."""
-    from inspect_ai import eval_async
-
-    from agentaudio.evaluation.task import benchmark_task
-
-    logs = folder / LOGS
-    older = list(logs.glob("*.eval"))
-    with kept_logging():
-        (log,) = await eval_async(
-            benchmark_task(benchmark, items, asking, settings.seeds),
-            model=asking.model,
-            model_roles={"judge": asking.judge} if asking.judge is not None else None,
-            log_dir=str(logs),
-            log_level="error",
-            metadata=asdict(settings),
-            max_samples=parallel,
-            log_realtime=False,
-            log_images=False,
-            log_model_api=False,
-            log_header_only=True,
-            score_display=False,
-            ctl_server=False,
-        )
-    if log.status != "success":
-        if asking.fatal is not None:
-            raise asking.fatal
-        raise EvaluationError(
-            f"the run ended as {log.status!r}: {log.error.message if log.error else 'it was stopped'}; finished items "
-            "are kept: run the same command again"
-        )
-    for path in older:  # the new log holds all that they held
-        path.unlink(missing_ok=True)
-
-
 def _result(benchmark: Benchmark, settings: Settings, asking: Asking, items: Sequence[Item]) -> Result:
-    # In the order of the items, so that a run that was stopped draws the same intervals.
-    order = {item.id: number for number, item in enumerate(items)}
-    records = sorted(asking.records, key=lambda record: (record.seed, order[record.item.id]))
-    scored = [Scored(one.score, one.item.group, one.item.cluster or one.item.id) for one in records]
-    listed: dict[str, list[str]] = {}
-    by_seed: dict[int, list[Scored]] = {}
-    for record, one in zip(records, scored, strict=True):
-        by_seed.setdefault(record.seed, []).append(one)
-        if record.score.value is None:
-            listed.setdefault(record.score.problem or "unscored", []).append(record.item.id)
+    scores = asking.scores
+    listed = dict(scores.unscored())
     if asking.failures:
-        listed["failed"] = sorted((key.rpartition("#")[0] for key in asking.failures), key=order.__getitem__)
-    number = sum(one.score.value is not None for one in scored)
-    if not number:
+        listed["failed"] = sorted((key.rpartition("#")[0] for key in asking.failures), key=scores.place)
+    if not scores.scored:
         reasons = ", ".join(f"{len(ids)} {reason}" for reason, ids in listed.items()) or "there were no items"
         example = next((f"; one failed with: {error}" for error in asking.failures.values()), "")
         raise EvaluationError(f"nothing could be scored: {reasons}{example}")
-    measures = benchmark.scorer.measures
-    found = figures(scored, measures)
-    averages = [mean_of_groups(scored, measures[0], *average) for average in benchmark.averages.items()]
-    found = [*(one for one in averages if one is not None), *found]
-    headline = [figures(by_seed[seed], measures[:1], resamples=0)[-1].value for seed in sorted(by_seed)]
+    measures, counts = benchmark.scorer.measures, scores.counts()
+    averages = [mean_of_groups(counts, measures[0], *average) for average in benchmark.averages.items()]
+    found = [*(one for one in averages if one is not None), *figures(counts, measures)]
+    by_seed = [figures(scores.counts(seed), measures[:1], resamples=0) for seed in scores.seeds]
+    headline = tuple(of_seed[-1].value for of_seed in by_seed if of_seed)  # of each seed with a score
     return Result(
-        asdict(settings), benchmark.title, benchmark.scorer.name, len(items) * settings.seeds, number,
+        asdict(settings), benchmark.title, benchmark.scorer.name, len(items) * settings.seeds, scores.scored,
         {reason: len(ids) for reason, ids in listed.items()}, listed, measures[0].name, tuple(found),
-        tuple(headline), tuple(sorted(asking.ignored)), tuple(differences(benchmark, items)),
-        benchmark.note, _versions(),
+        headline, tuple(sorted(asking.ignored)), tuple(differences(benchmark, items)), benchmark.note, _versions(),
     )  # fmt: skip
 
 

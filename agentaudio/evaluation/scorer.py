@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,8 +23,22 @@ class Vote:
     failed: bool = False
 
 
-Ask = Callable[[str, int, Callable[[str], float | None]], Awaitable[Vote]]
-"""Asks the judge: the prompt, the number of the vote from 0, and how the vote is read from the reply."""
+DEAF = "the judge does not hear"
+"""Reply of a vote that failed since the judge takes no sound."""
+
+
+class Ask(Protocol):
+    """Asks the judge."""
+
+    async def __call__(
+        self, prompt: str, number: int, parse: Callable[[str], float | None], *, sounds: Sequence[str] = ()
+    ) -> Vote:
+        """A vote.
+
+        number: of the vote, from 0
+        parse: reads the vote from the reply
+        sounds: files that the judge hears before the prompt; a judge that does not hear gives a failed vote, DEAF
+        """
 
 
 class Scorer(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from inspect_ai import Epochs, Task
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -18,6 +18,7 @@ from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.item import Answer, Item
 from agentaudio.evaluation.measures import ItemScore, Scored, figures
 from agentaudio.evaluation.scorer import Scorer
+from agentaudio.evaluation.tally import Counts
 
 _ITEMS: TypeAdapter[Item] = TypeAdapter(Item)
 
@@ -72,12 +73,14 @@ def measured(of: Scorer) -> Metric:
             details = one.sample_metadata or {}
             item = item_of(details)
             scored.append(Scored(score_of(one.score), item.group, item.cluster or item.id))
-        return {
-            f"{figure.name} {figure.group}".strip(): figure.value
-            for figure in figures(scored, of.measures, resamples=0)
-        }
+        return dict(metric_values(scored, of))
 
     return compute
+
+
+def metric_values(scored: Counts | Iterable[Scored], of: Scorer) -> dict[str, float]:
+    """The figures of a scorer, as the metrics of a log are named."""
+    return {f"{one.name} {one.group}".strip(): one.value for one in figures(scored, of.measures, resamples=0)}
 
 
 def scores(of: Scorer, asking: Asking) -> InspectScorer:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import resource
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ import pytest
 from inspect_ai.log import read_eval_log
 from support import eval_child
 from support.benchmarks import sound
+from support.eval_child import Forks, arguments, environment, plugin
 
 from agentaudio.errors import EvaluationError
 from agentaudio.evaluation.ledger import Ledger
 from agentaudio.evaluation.result import load_result
 
-ROOT = Path(__file__).parents[2]
 ITEMS, KILLS = 80, 20
 
 
@@ -35,16 +34,17 @@ def data_in(folder: Path, number: int) -> Path:
     return folder
 
 
-def start(data: Path, run: Path, generated: Path) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    command = [sys.executable, str(eval_child.__file__), str(data), str(run), str(generated)]
-    return subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[Forks]:
+    folder = plugin(tmp_path / "plugin")
+    forks = Forks(folder, tmp_path / "generated.txt")
+    yield forks
+    forks.close()
 
 
-def whole(data: Path, run: Path, generated: Path) -> None:
-    assert start(data, run, generated).wait(300) == 0
+def whole(children: Forks, data: Path, run: Path) -> None:
+    children.start(arguments(data, run))
+    assert children.wait() == 0
 
 
 def content(run: Path) -> dict[str, Any]:
@@ -71,45 +71,58 @@ def keys(run: Path) -> set[str]:
 
 
 @pytest.mark.hostile
-def test_a_run_killed_twenty_times_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_a_command_killed_twenty_times_ends_as_one_that_was_not(tmp_path: Path, children: Forks) -> None:
     data = data_in(tmp_path / "data", ITEMS)
-    whole(data, tmp_path / "whole", tmp_path / "once.txt")
+    whole(children, data, tmp_path / "whole")
+    generated = tmp_path / "generated.txt"
+    generated.write_text("")
     drawn = random.Random(17)
-    run, generated = tmp_path / "killed", tmp_path / "generated.txt"
-    generated.touch()
+    run = tmp_path / "killed"
     for kill in range(KILLS):
         kept, before = keys(run), len(generated.read_text().splitlines())
-        child = start(data, run, generated)
-        if kill % 4 == 0:
-            time.sleep(drawn.uniform(0.1, 3.0))  # while it is starting
+        if kill % 4 == 0:  # while the interpreter starts and imports
+            cold = [sys.executable, str(eval_child.__file__), *arguments(data, run)]
+            child = subprocess.Popen(cold, env=environment(tmp_path / "plugin", generated), stderr=subprocess.DEVNULL)
+            time.sleep(drawn.uniform(0.1, 3.0))
+            child.kill()
+            child.wait()
         else:
+            children.start(arguments(data, run))
             wanted = before + drawn.randint(1, 3)
-            while child.poll() is None and len(generated.read_text().splitlines()) < wanted:
+            while not children.ended() and len(generated.read_text().splitlines()) < wanted:
                 time.sleep(0.01)
             time.sleep(drawn.uniform(0.0, 0.3))  # between answers, between an answer and its verdict, or in a write
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+            children.kill()
         again = set(generated.read_text().splitlines()[before:])
         assert not again & kept, "an item that was finished was generated again"
         assert kept <= keys(run)
     kept = keys(run)
     assert 0 < len(kept) < ITEMS, "the kills were to fall within the run"
     before = len(generated.read_text().splitlines())
-    whole(data, run, generated)
+    whole(children, data, run)
     assert not set(generated.read_text().splitlines()[before:]) & kept
     assert content(run) == content(tmp_path / "whole")
+    assert not (run / "log-parts").exists()
 
 
 @pytest.mark.hostile
-def test_answers_that_a_kill_left_without_scores_are_scored_without_new_answers(tmp_path: Path) -> None:
-    data = data_in(tmp_path / "data", 4)
+def test_a_command_killed_at_its_end_goes_on_without_new_answers(tmp_path: Path, children: Forks) -> None:
+    data = data_in(tmp_path / "data", 20)
     run, generated = tmp_path / "run", tmp_path / "generated.txt"
-    whole(data, run, generated)
+    whole(children, data, run)
     expected = content(run)
-    for left in ("result.json", "page.html", "votes.jsonl", *(f"logs/{one.name}" for one in (run / "logs").iterdir())):
-        (run / left).unlink()
-    whole(data, run, generated)
-    assert content(run) == expected and len(generated.read_text().splitlines()) == 4
+    for steps in range(4):
+        # Left: no verdicts, parts of the log that are not joined, a log without a result, and a half-written one.
+        for left in ("result.json", "page.html", *(["votes.jsonl"] if steps == 0 else [])):
+            (run / left).unlink()
+        (log,) = (run / "logs").iterdir()
+        if steps == 1:
+            (run / "log-parts").mkdir()
+            log.rename(run / "log-parts" / log.name)
+        elif steps == 3:
+            log.write_bytes(log.read_bytes()[:1000])
+        whole(children, data, run)
+        assert content(run) == expected and len(generated.read_text().splitlines()) == 20
 
 
 def test_a_line_that_was_cut_off_is_dropped_and_all_before_it_is_kept(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -84,7 +84,9 @@ def test_the_intervals_of_shares_are_wilsons() -> None:
 
 
 def judge_of(replies: list[str | None]) -> Callable[..., object]:
-    async def ask(prompt: str, number: int, parse: Callable[[str], float | None]) -> Vote:
+    async def ask(
+        prompt: str, number: int, parse: Callable[[str], float | None], *, sounds: Sequence[str] = ()
+    ) -> Vote:
         reply = replies[number]
         return Vote(None, "no connection", failed=True) if reply is None else Vote(parse(reply), reply)
 
@@ -149,8 +151,8 @@ async def test_uro_bench_repeat_is_the_share_of_close_answers_times_one_less_the
 
 
 async def test_sets_without_a_scorer_are_listed_and_an_average_needs_all_of_its_sets() -> None:
-    score = await URO.scorer.score(Item("1", details={"kind": "srt"}), Answer("la la"), None)
-    assert (score.value, score.problem) == (None, "no scorer") and "hears" in score.why
+    score = await URO.scorer.score(Item("1", details={"kind": "new"}), Answer("la la"), None)
+    assert (score.value, score.problem) == (None, "no scorer") and "'new'" in score.why
     assert (
         mean_of_groups([Scored(score, "SRT-en")], URO.scorer.measures[0], "en pro O", ("SRT-en", "Multilingual"))
         is None

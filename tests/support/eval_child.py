@@ -1,28 +1,40 @@
-"""A run of a benchmark in a process of its own, which a test kills: python eval_child.py DATA RUN GENERATED."""
+"""`agentaudio eval run` with a slow model, in processes that a test kills.
+
+    python eval_child.py ARGUMENTS              runs the command
+    python eval_child.py                        imports everything once, then forks a process for each line of ARGUMENTS
+                                                as JSON; answers with its id, and with its status when it has ended
+
+`plugin` makes the folder by which the command finds the model `slow`, as it finds those of other packages.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import select
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from agentaudio.conversation import AudioPart, Conversation, ToolSpec
-from agentaudio.evaluation.benchmarks.big_bench_audio import BENCHMARK
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import Delta, End, GenerateOptions, ReferenceVoice, TextDelta
-from support.benchmarks import measured
 
 SECONDS = 0.1
 """An answer and a verdict take."""
+PART = 16
+"""Answers of a part of the log."""
+GENERATED = "EVAL_CHILD_GENERATED"
+"""Environment variable with the file that each generated answer is written to."""
+
+ROOT = Path(__file__).parents[2]
 
 
 class Slow(Scripted):
     """Answers with the length of the sound, and writes each answer to a file; as a judge it looks for one digit."""
-
-    def __init__(self, generated: Path) -> None:
-        super().__init__(["x"])
-        self._generated = generated
 
     async def generate(
         self,
@@ -39,16 +51,105 @@ class Slow(Scripted):
             yield TextDelta("CORRECT" if "1" in user.text.partition("Candidate:")[2] else "INCORRECT")
         else:
             said = f"{sound.duration:.2f}"
-            with open(self._generated, "a", encoding="utf-8") as file:
+            with open(os.environ[GENERATED], "a", encoding="utf-8") as file:
                 file.write(f"{round(sound.duration * 10) - 1}\n")
             yield TextDelta(said)
         yield End()
 
 
-async def main(data: Path, run: Path, generated: Path) -> None:
-    model = Slow(generated)
-    await measured(BENCHMARK, data, run, model, judge=model, parallel=2)
+def load(argument: str | None) -> Slow:
+    return Slow(["x"])
+
+
+def plugin(folder: Path) -> Path:
+    """An installed package, as far as entry points go."""
+    info = folder / "slow-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[agentaudio.models]\nslow = support.eval_child:load\n")
+    return folder
+
+
+def environment(folder: Path, generated: Path) -> dict[str, str]:
+    """For a child. folder: of `plugin`"""
+    path = os.pathsep.join(map(str, (folder, ROOT, ROOT / "tests")))
+    return {**os.environ, "PYTHONPATH": path, GENERATED: str(generated)}
+
+
+def arguments(data: Path, run: Path) -> list[str]:
+    """Of the command."""
+    return ["eval", "run", "big-bench-audio", "--model", "slow", "--judge", "slow", "--parallel", "2",
+            "--data", str(data), "--out", str(run)]  # fmt: skip
+
+
+class Forks:
+    """Processes that start at once, since the one that they are forked from has imported everything. One at a time."""
+
+    def __init__(self, folder: Path, generated: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], env=environment(folder, generated), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1,
+        )  # fmt: skip
+        self._child = 0
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def start(self, given: Sequence[str]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(list(given)) + "\n")
+        self._child = int(self._line())
+
+    def ended(self) -> bool:
+        return bool(select.select([self._process.stdout], [], [], 0)[0])
+
+    def kill(self) -> None:
+        os.kill(self._child, signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> int:
+        return int(self._line())
+
+    def close(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._process.stdout.close()
+
+
+def command(given: Sequence[str]) -> None:
+    from agentaudio.cli import main
+    from agentaudio.evaluation import logs
+
+    logs.PART = PART
+    main(given)
+
+
+def serve() -> None:
+    import inspect_ai.log  # noqa: F401
+    import inspect_ai.model  # noqa: F401
+
+    import agentaudio.cli.eval_run  # noqa: F401
+    import agentaudio.evaluation.benchmarks.big_bench_audio
+    import agentaudio.evaluation.task  # noqa: F401
+
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+            os.dup2(0, 1)
+            try:
+                command(json.loads(line))
+            except SystemExit as ended:
+                os._exit(int(ended.code or 0))
+            os._exit(0)
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(Path, sys.argv[1:])))
+    if sys.argv[1:]:
+        command(sys.argv[1:])
+    else:
+        serve()

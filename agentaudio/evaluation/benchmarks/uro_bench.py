@@ -11,6 +11,7 @@ from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, field_of, json_lines
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorer import Scorer
+from agentaudio.evaluation.scorers.emotional import Emotional
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
 from agentaudio.evaluation.scorers.judged import ONE_TO_FIVE, YES_NO, Judged
 from agentaudio.evaluation.scorers.kinds import ByKind, Repeated
@@ -25,20 +26,17 @@ BOARDS = {  # sets of each board and dimension, with the kind of scoring
     "zh basic O": "AlpacaEval-zh open, Claude-zh open, Wildchat-zh open",
     "en pro U": "UnderEmotion-en ue, CodeSwitching-en semi, Safety-en sf, ClothoEval-en qa, MuChoEval-en qa",
     "en pro R": "MLCpro-en qa, MtBenchEval-en multi, SpeakerAware-en sa",
-    "en pro O": "SRT-en srt, GenEmotion-en ge, GenStyle-en gs, Multilingual ml",
+    "en pro O": "SRT-en srt, GenEmotion-en ge-en, GenStyle-en gs, Multilingual ml",
     "zh pro U": "UnderEmotion-zh ue, CodeSwitching-zh semi, Safety-zh sf",
     "zh pro R": "MLCpro-zh qa, SpeakerAware-zh sa",
-    "zh pro O": "SRT-zh srt, GenEmotion-zh ge, GenStyle-zh gs",
+    "zh pro O": "SRT-zh srt, GenEmotion-zh ge-zh, GenStyle-zh gs",
 }
 SETS = {board: tuple(one.split()[0] for one in sets.split(", ")) for board, sets in BOARDS.items()}
 KINDS = {name: kind for sets in BOARDS.values() for name, kind in (one.split() for one in sets.split(", "))}
-LISTENED = "a judge that hears scores this set, which is not built in"
 
 
-def _levels(prompt: str) -> Judged:
-    return Judged(
-        prompt, ONE_TO_FIVE, highest=5, lowest=0, votes=3, rule="one whole number of 1 to 5", measure="points"
-    )
+def _levels(prompt: str, hears: bool = False) -> Judged:
+    return Judged(prompt, ONE_TO_FIVE, 5, 0, 3, "one whole number of 1 to 5", measure="points", hears=hears)
 
 
 SCORERS: dict[str, Scorer] = {
@@ -48,6 +46,8 @@ SCORERS: dict[str, Scorer] = {
     "qa": Judged(prompts.QUESTION, YES_NO, votes=3, rule="Yes or No", measure="points"),
     "wer-en": Repeated(ErrorRate("en", ("uro",), per_item=True)),
     "wer-zh": Repeated(ErrorRate("zh", ("uro",), "char", per_item=True)),
+    "ge-en": Emotional(ErrorRate("en", ("uro",))), "ge-zh": Emotional(ErrorRate("zh", ("uro",), "char")),
+    "srt": _levels(prompts.PERFORMANCE, hears=True),
 }  # fmt: skip
 
 
@@ -70,10 +70,10 @@ def read(folder: Path) -> Iterator[Item]:
 
 BENCHMARK = Benchmark(
     name="uro-bench", title="URO-Bench", read=read, needs=("*/*/test.jsonl",),
-    scorer=ByKind(SCORERS, {"srt": LISTENED, "ge": "emotion2vec_plus_large scores this set; it is not built in"}),
+    scorer=ByKind(SCORERS),
     home="https://huggingface.co/datasets/Honggao/URO-Bench", licence="MIT", size="40 sets, 25 to 1,108 items each",
     options=GenerateOptions(temperature=0.7, max_tokens=2048), speaks=True, sampled=True,
     judging=GenerateOptions(temperature=0.5, top_p=0.95),
     averages={board[:-2]: sum((SETS[board[:-1] + part] for part in "URO"), ()) for board in SETS} | SETS,
-    note="the published figures score a failed vote 0; here it is counted apart",
+    note="the published figures score a failed vote 0; here it is counted apart. A judge that hears scores SRT",
 )  # fmt: skip

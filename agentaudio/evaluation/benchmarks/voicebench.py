@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from agentaudio.evaluation import prompts
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, field_of, json_lines
 from agentaudio.evaluation.item import Item
+from agentaudio.evaluation.scorers.instructions import Instructions, instructions_of
 from agentaudio.evaluation.scorers.judged import ONE_TO_FIVE, YES_NO, Judged
 from agentaudio.evaluation.scorers.kinds import ByKind, Contains, Letter
 from agentaudio.model.speech_lm import GenerateOptions
@@ -27,12 +29,15 @@ def read(folder: Path) -> Iterator[Item]:
     for path in sorted(folder.glob("*/metadata.jsonl")):
         name = path.parent.name
         for number, row in enumerate(json_lines(path)):
+            details: dict[str, Any] = {"kind": KINDS.get(name, ""), "question": str(row.get("prompt") or "")}
+            if details["kind"] == "ifeval":
+                details["instructions"] = instructions_of(row.get("instruction_id_list"), row.get("kwargs"), str(path))
             yield Item(
                 f"{name}/{number}",
                 clip(path.parent, field_of(row, "audio", path)),
                 str(row.get("reference") or ""),
                 group=name,
-                details={"kind": KINDS.get(name, ""), "question": str(row.get("prompt") or "")},
+                details=details,
             )
 
 
@@ -47,8 +52,8 @@ BENCHMARK = Benchmark(
             "letter": Letter("ABCD"),
             "words": Contains(),
             "refusal": Contains(REFUSALS),
-        },
-        {"ifeval": "the rules of IFEval score this set; they are not built in"},
+            "ifeval": Instructions(),
+        }
     ),
     needs=("*/metadata.jsonl",),
     home="https://huggingface.co/datasets/hlt-lab/voicebench",

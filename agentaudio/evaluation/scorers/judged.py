@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from agentaudio.evaluation.item import Answer, Item
 from agentaudio.evaluation.measures import ItemScore, Measure, ratio
-from agentaudio.evaluation.scorer import Ask
+from agentaudio.evaluation.scorer import DEAF, Ask
 from agentaudio.evaluation.scorers.verdicts import Parse, level, word
 
 YES_NO = word({"yes": 1.0, "no": 0.0})
@@ -27,6 +27,8 @@ class Judged:
     highest: vote of a perfect answer, so that a vote of 5 of 5 is 100
     rule: the parse rule, in words
     prompts: for some values of `Item.details["kind"]`, in place of `prompt`
+    hears: whether the judge hears the answer; an answer without sound has no score then, and neither has any answer
+        from a judge that does not hear
 
     Votes that could not be read and votes that failed are counted, and are not part of the mean. An item without a
     vote has no score. An empty answer has the lowest vote without asking.
@@ -40,11 +42,13 @@ class Judged:
     rule: str = "one word"
     prompts: Mapping[str, str] = field(default_factory=dict, hash=False)
     measure: str = "accuracy"
+    hears: bool = False
     needs_judge: bool = True
 
     @property
     def name(self) -> str:
-        return f"{self.measure} by {self.votes} votes of a judge, read as {self.rule}"
+        judge = "a judge that hears" if self.hears else "a judge"
+        return f"{self.measure} by {self.votes} votes of {judge}, read as {self.rule}"
 
     @property
     def measures(self) -> Sequence[Measure]:
@@ -57,11 +61,14 @@ class Judged:
     async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:
         if ask is None:
             return ItemScore(None, shown=answer.text, why="there is no judge", problem="no judge")
-        if not answer.text.strip():
+        if not answer.text.strip() and not (self.hears and answer.sounds):
             points = self.lowest / self.highest
             return ItemScore(points, {"points": points, "items": 1}, "", "an empty answer")
+        if self.hears and not answer.sounds:
+            return ItemScore(None, shown=answer.text, why="the judge has nothing to hear", problem="no sound")
+        sounds = answer.sounds if self.hears else ()
         prompt = filled(self.prompts.get(str(item.details.get("kind", "")), self.prompt), item, answer)
-        votes = [await ask(prompt, number, self.parse) for number in range(self.votes)]
+        votes = [await ask(prompt, number, self.parse, sounds=sounds) for number in range(self.votes)]
         values = [vote.value for vote in votes if vote.value is not None]
         failed = sum(vote.failed for vote in votes)
         counts: dict[str, float] = {
@@ -69,7 +76,9 @@ class Judged:
         }  # fmt: skip
         why = "; ".join(vote.reply or "no reply" for vote in votes)[:300]
         if not values:
-            return ItemScore(None, counts, answer.text, why, "judge failed" if failed == len(votes) else "unparsed")
+            reason = "judge failed" if failed == len(votes) else "unparsed"
+            deaf = all(vote.reply == DEAF for vote in votes)
+            return ItemScore(None, counts, answer.text, why, "judge does not hear" if deaf else reason)
         points = sum(values) / len(values) / self.highest
         return ItemScore(points, {**counts, "points": points, "items": 1}, answer.text, why)
 

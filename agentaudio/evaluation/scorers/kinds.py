@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agentaudio.evaluation.item import Answer, Item
-from agentaudio.evaluation.measures import ItemScore, Measure, ratio
+from agentaudio.evaluation.measures import ItemScore, Measure, Sums, ratio
 from agentaudio.evaluation.scorer import Ask, Scorer
+
+VOTES = ("asked votes", "unparsed", "failed")
+"""Counts that all kinds share."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByKind:
-    """Scores an item by the scorer for its `details["kind"]`; the points of all are from 0 to 100.
+    """Scores an item by the scorer for its `details["kind"]`.
 
-    unscored: why a kind has no scorer here; its items are listed, and are not part of any figure
+    The points of a group are the headline of its scorer, or the mean of the headlines by the number of their items.
+    Further figures of a scorer have the kind in front of their names.
     """
 
     scorers: Mapping[str, Scorer] = field(hash=False)
-    unscored: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -31,22 +38,42 @@ class ByKind:
 
     @property
     def measures(self) -> Sequence[Measure]:
+        further = [
+            Measure(f"{kind}: {one.name}", partial(_of_kind, one, kind), f"{kind}: {one.per}", one.binary,
+                    one.lower_is_better)
+            for kind, scorer in self.scorers.items() for one in scorer.measures[1:] if one.per not in VOTES
+        ]  # fmt: skip
         return [
-            ratio("points", "points", "items"),
+            Measure("points", self._points, "items"),
+            *further,
             ratio("unparsed votes", "unparsed", "asked votes", lower_is_better=True),
             ratio("failed votes", "failed", "asked votes", lower_is_better=True),
         ]
 
+    def _points(self, sums: Sums) -> NDArray[np.float64]:
+        total = np.zeros_like(sums["items"])
+        for kind, scorer in self.scorers.items():
+            number = sums.get(f"{kind}: items")
+            if number is not None:
+                total += np.where(number > 0, number * _of_kind(scorer.measures[0], kind, sums), 0.0)
+        return total / np.where(sums["items"] > 0, sums["items"], np.nan)
+
     async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:
         kind = str(item.details.get("kind", ""))
         if kind not in self.scorers:
-            return ItemScore(None, shown=answer.text, why=self.unscored.get(kind, f"no scorer for {kind!r}"),
-                             problem="no scorer")  # fmt: skip
+            return ItemScore(None, shown=answer.text, why=f"no scorer for {kind!r}", problem="no scorer")
         score = await self.scorers[kind].score(item, answer, ask)
+        votes = {name: count for name, count in score.counts.items() if name in VOTES}
         if score.value is None:
-            return score
-        kept = {name: count for name, count in score.counts.items() if name in ("unparsed", "failed", "asked votes")}
-        return ItemScore(score.value, {**kept, "points": score.value, "items": 1}, score.shown, score.why)
+            return replace(score, counts=votes)
+        own = {f"{kind}: {name}": count for name, count in score.counts.items() if name not in VOTES}
+        return replace(score, counts={**votes, **own, "items": 1})
+
+
+def _of_kind(measure: Measure, kind: str, sums: Sums) -> NDArray[np.float64]:
+    """A measure of the items of one kind."""
+    start = f"{kind}: "
+    return measure.of({name.removeprefix(start): one for name, one in sums.items() if name.startswith(start)})
 
 
 @dataclass(frozen=True, slots=True)
