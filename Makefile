@@ -81,7 +81,7 @@ test-vllm: $(VENV)/.ready-dev $(LOCAL)/.ready $(VLLM)/.ready ## run the contract
 	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \
 	    $(BIN)/python -m pytest -x -q tests/servers/test_vllm.py
 	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \
-	    $(LOCAL)/bin/python -m pytest -x -q tests/servers/test_step_audio_2.py
+	    $(LOCAL)/bin/python -m pytest -x -q tests/servers/test_step_audio_2.py tests/servers/test_step_audio_2_agent.py
 
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/.ready-dev     ## give changed files and messages to every reader of foreign content, FUZZ_SECONDS each (60)
@@ -123,7 +123,7 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 	@echo "installing agentaudio with torch (a CPU build is enough)"
-	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,pocket-tts,dev]'
+	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,pocket-tts,server,dev]'
 	@$(LOCAL)/bin/agentaudio models fetch all-minilm-l6-v2
 	@touch $@
 

@@ -135,7 +135,7 @@ class VoiceStates(Generic[State]):
         Raises ConsentError when the voice may not be used, and what the maker's `make` raises.
         """
         permit = voice.permit
-        _refuse(voice, permit)
+        refuse_without_permission(voice)
         key = voice.clip.sha256
         path = self._path(permit)
         with self._lock:
@@ -200,7 +200,7 @@ class VoiceStates(Generic[State]):
 
     def _make(self, path: Path | None, voice: ReferenceVoice) -> _Entry[State]:
         state, permit = self._maker.make(voice), voice.permit
-        _refuse(voice, permit)
+        refuse_without_permission(voice)
         if self._files is not None and path is not None:
             try:
                 self._files.write(state, path)
@@ -208,7 +208,7 @@ class VoiceStates(Generic[State]):
                 log.info("what %s made of voice %r is kept in memory only: %s", self._maker.model, voice.id, error)
             try:
                 # A revocation deletes the files that it finds. Asking again after writing leaves no gap.
-                _refuse(voice, permit)
+                refuse_without_permission(voice)
             except VoiceError:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
@@ -234,8 +234,9 @@ class VoiceStates(Generic[State]):
                 self._dropped(entry.state)
 
 
-def _refuse(voice: ReferenceVoice, permit: VoicePermit) -> None:
-    refusal = permit.refusal()
+def refuse_without_permission(voice: ReferenceVoice) -> None:
+    """Raises ConsentError when a voice may not be used, and VoiceError when its card cannot be read."""
+    refusal = voice.permit.refusal()
     if refusal is not None:
         raise ConsentError(f"voice {voice.id!r} may not be spoken in: {refusal}; choose another voice")
 

@@ -30,6 +30,7 @@ for _home, _help in {
     "agentaudio.cli.ask:ask": "Ask a spoken or written question and get a spoken answer.",
     "agentaudio.cli.chat:chat": "Talk with the agent: spoken and typed turns, which may interrupt it.",
     "agentaudio.cli.serve:serve": "Serve the agent to clients of OpenAI's API, and its page to browsers.",
+    "agentaudio.cli.serve_token2wav:serve_token2wav": "Serve a speech decoder of Step-Audio 2: speech tokens to sound.",
     "agentaudio.cli.mcp:mcp": "Serve voice search, speech and transcription as tools to MCP clients.",
     "agentaudio.cli.step_audio_2:transcribe": "Transcribe a sound file.",
     "agentaudio.cli.step_audio_2:translate": "Translate the speech of a sound file into English or Chinese.",

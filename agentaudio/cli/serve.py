@@ -150,7 +150,6 @@ async def serve(
     keys, admin_keys = server_keys(key, host)
     if not 0 <= port <= 65_535:
         raise OptionError(f"--port is {port}; give a number from 0 to 65535")
-    limits = _pairs("--limit", limit, "requests_per_minute=60")
     settings = replace(
         ServerSettings(
             keys=keys,
@@ -163,7 +162,7 @@ async def serve(
             public_address=public_address,
             public_voices=public_voices,
         ),
-        **{name: _number(name, value, ServerSettings.limits()) for name, value in limits.items()},
+        **limits_of(limit),
     )
     for file in (tls_cert, tls_key):
         if file is not None and not file.is_file():
@@ -214,6 +213,14 @@ async def run_server(server: Server, host: str, scheme: str, path: str = "") -> 
         await serving
     except SystemExit:
         raise OptionError(f"cannot listen on {host}; is the port taken?") from None
+
+
+def limits_of(given: tuple[str, ...]) -> dict[str, Any]:
+    """The limits of ServerSettings from options NAME=NUMBER. Raises OptionError."""
+    from agentaudio.server.settings import ServerSettings
+
+    pairs = _pairs("--limit", given, "requests_per_minute=60")
+    return {name: _number(name, value, ServerSettings.limits()) for name, value in pairs.items()}
 
 
 def _keys_in(variable: str) -> tuple[str, ...]:

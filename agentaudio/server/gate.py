@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentaudio.server.auth import ANYONE, Caller, check_place, key_of
 from agentaudio.server.errors import ApiError, as_api_error
-from agentaudio.server.state import ServerState
+from agentaudio.server.serving_state import Serving
 
 log = logging.getLogger("agentaudio.server.access")
 
@@ -31,7 +31,7 @@ WITH_SECRETS = ("/v1/realtime", "/realtime")
 class Gate:
     """Checks host, origin, key and rate, bounds body and time, and ends the work for a client that is gone."""
 
-    def __init__(self, app: ASGIApp, state: ServerState) -> None:
+    def __init__(self, app: ASGIApp, state: Serving) -> None:
         self._app, self._state = app, state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +44,7 @@ class Gate:
 class _Passage:
     """One request on its way."""
 
-    def __init__(self, app: ASGIApp, state: ServerState, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, app: ASGIApp, state: Serving, scope: Scope, receive: Receive, send: Send) -> None:
         self._app, self._state, self._scope, self._receive, self._send = app, state, scope, receive, send
         self._began = time.perf_counter()
         self._id = f"req_{secrets.token_hex(12)}"

@@ -14,7 +14,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from agentaudio.server.state import ServerState
+from agentaudio.server.serving_state import Serving
 
 
 class Unread:
@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
     def __init__(
         self, app: FastAPI, *, host: str, port: int, certificate: str | None = None, private_key: str | None = None
     ) -> None:
-        self._state: ServerState = app.state.server
+        self._state: Serving = app.state.server
         settings = self._state.settings
         config = uvicorn.Config(
             app,

@@ -10,8 +10,7 @@ from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, Refere
 from agentaudio.model.step_audio_2.decoding.generation import Generation
 from agentaudio.model.step_audio_2.language.answer import AnswerDelta, Said
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder
-from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
-from agentaudio.model.step_audio_2.token2wav.speaking import Speaking
+from agentaudio.model.step_audio_2.token2wav.speaking import Speaking, VoiceMaker
 
 _Item = tuple[Delta, int] | Exception | None
 
@@ -31,7 +30,7 @@ class Delivery:
         begin: Callable[[], Generation],
         history: History,
         *,
-        decoder: SpeechDecoder | None,
+        decoder: VoiceMaker | None,
         voice: ReferenceVoice | None,
         seed: int,
         as_model_error: Callable[[Exception], Exception],

@@ -46,6 +46,7 @@ from agentaudio.model.step_audio_2.settings import Sampling, longest_sound_s, sa
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 from agentaudio.model.step_audio_2.tasks import DESCRIBE, TRANSCRIBE, TRANSLATE, Target, written
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
+from agentaudio.model.step_audio_2.token2wav.speaking import VoiceMaker
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
 
 OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"})
@@ -87,7 +88,7 @@ class StepAudio2:
         compiled: bool | None = None,
         max_rows: int = MAX_ROWS,
         max_tokens: int | None = None,
-        speech: SpeechDecoder | None = None,
+        speech: VoiceMaker | None = None,
     ) -> None:
         if language not in (None, "zh", "en"):
             raise OptionError(f"there are no prompts in language {language!r} for Step-Audio 2; give zh or en")
@@ -130,7 +131,7 @@ class StepAudio2:
         compiled: bool | None = None,
         max_rows: int = MAX_ROWS,
         max_tokens: int | None = None,
-        speech: SpeechDecoder | None = None,
+        speech: VoiceMaker | None = None,
     ) -> StepAudio2:
         """Load a checkpoint folder: mini or mini-Think, as published or made by `init_tiny`.
 
@@ -372,7 +373,7 @@ def load(
     compiled: bool | None = None,
     max_rows: int = MAX_ROWS,
     max_tokens: int | None = None,
-    speech: SpeechDecoder | None = None,
+    speech: VoiceMaker | None = None,
 ) -> StepAudio2:
     """The entry point `step-audio-2-mini`.
 

@@ -37,7 +37,7 @@ class SpeechDecoder:
     It prepares a voice as a Synthesiser (agentaudio.model.parts) does, but speaks tokens, not text.
 
     folder: the `token2wav` folder of a checkpoint
-    device, dtype, steps: see Token2Wav.load; compiled: its `compile`
+    device, dtype, steps, rows: see Token2Wav.load; compiled: its `compile`
     own_voice: the default voice; None is `shipped_voice`
 
     Raises BackendError when one of the folder's files is missing.
@@ -51,6 +51,7 @@ class SpeechDecoder:
         dtype: str | None = None,
         steps: int = 10,
         compiled: bool = False,
+        rows: int = 1,
         own_voice: ReferenceVoice | None = None,
     ) -> None:
         self._folder = Path(folder)
@@ -59,11 +60,11 @@ class SpeechDecoder:
             raise BackendError(f"{self._folder / missing[0]} is missing; download the checkpoint's token2wav again")
         self._own_voice = shipped_voice() if own_voice is None else own_voice
         self._load: Callable[[], Token2Wav] = lambda: Token2Wav.load(
-            self._folder, device=device, dtype=dtype, steps=steps, compile=compiled
+            self._folder, device=device, dtype=dtype, steps=steps, compile=compiled, rows=rows
         )
         self._loading = threading.Lock()
         self._maker = PromptMaker.load(self._folder, gpu=device is None or device.startswith("cuda"))
-        self._prompts = VoiceStates(self._maker, TimbrePromptFormat(), dropped=self._forget)
+        self._prompts = VoiceStates(self._maker, TimbrePromptFormat(), dropped=self.forget)
 
     @classmethod
     def load(cls, checkpoint: str | os.PathLike[str], **options: Any) -> Self:
@@ -95,6 +96,13 @@ class SpeechDecoder:
         """
         return self._prompts.get(self._own_voice if voice is None else voice)
 
+    def make_prompt(self, voice: ReferenceVoice) -> TimbrePrompt:
+        """What `prepare` makes, without asking whether the voice may be used and without keeping it.
+
+        Raises VoiceError for a clip without enough speech.
+        """
+        return self._maker.make(voice)
+
     def warm_up(self) -> None:
         """Load the weights and prepare the own voice; on a GPU, run a chunk of each length once."""
         stream = self.stream()
@@ -104,7 +112,8 @@ class SpeechDecoder:
     def close(self) -> None:
         """Does nothing; what makes sound on a service has connections to close."""
 
-    def _forget(self, prompt: TimbrePrompt) -> None:
+    def forget(self, prompt: TimbrePrompt) -> None:
+        """Free what streams in this voice have prepared."""
         if "_loaded" in self.__dict__:  # without weights there is no cache of the prompt
             self._loaded.forget(prompt)
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from agentaudio.agent import Agent
 from agentaudio.server.app import create_app
 from agentaudio.server.serving import Server
@@ -43,7 +45,13 @@ def running_server(
     agent: Agent, settings: ServerSettings | None = None, *, store: Store | None = None
 ) -> Iterator[Running]:
     """A server until the block ends. settings: None for one with the keys KEY and OTHER_KEY"""
-    app = create_app(agent, settings or ServerSettings(keys=(KEY, OTHER_KEY)), store=store)
+    with serving(create_app(agent, settings or ServerSettings(keys=(KEY, OTHER_KEY)), store=store)) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def serving(app: FastAPI) -> Iterator[Running]:
+    """A server of an application until the block ends."""
     started = threading.Event()
     found: list[Running] = []
     servers: list[Server] = []
@@ -81,14 +89,16 @@ class Process:
 
 
 @contextlib.contextmanager
-def server_process(*options: str, keys: str = f"{KEY},{OTHER_KEY}", log: Path | None = None) -> Iterator[Process]:
-    """`agentaudio serve --port 0 OPTIONS` until the block ends.
+def server_process(
+    *options: str, keys: str = f"{KEY},{OTHER_KEY}", log: Path | None = None, command: str = "serve"
+) -> Iterator[Process]:
+    """`agentaudio serve --port 0 OPTIONS`, or another command, until the block ends.
 
     log: file for its log; without one, a server that logs more than a pipe holds would stop
     """
     file = subprocess.PIPE if log is None else os.open(log, os.O_WRONLY | os.O_CREAT)
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "agentaudio", "serve", "--port", "0", *options],
+        [sys.executable, "-u", "-m", "agentaudio", command, "--port", "0", *options],
         stdout=subprocess.PIPE, stderr=file, text=True,
         env=os.environ | {"AGENTAUDIO_SERVER_KEYS": keys},
     )  # fmt: skip

@@ -31,10 +31,11 @@ from agentaudio.model.step_audio_2.served.answer import ServedAnswer
 from agentaudio.model.step_audio_2.served.counting import RoughVocabulary
 from agentaudio.model.step_audio_2.served.messages import SERVER_DIALECTS, TTS_START, Messages
 from agentaudio.model.step_audio_2.served.server import CONTEXT, SERVE_IT, ModelServer, ServedModel
-from agentaudio.model.step_audio_2.served.voicing import VoiceMaker, Voicing
+from agentaudio.model.step_audio_2.served.voicing import Voicing
 from agentaudio.model.step_audio_2.settings import longest_sound_s, sampling_and_limit
 from agentaudio.model.step_audio_2.tasks import DESCRIBE, TRANSCRIBE, TRANSLATE, Target, written
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
+from agentaudio.model.step_audio_2.token2wav.speaking import VoiceMaker
 from agentaudio.model.step_audio_2.tokens import TokenIds, Vocabulary
 from agentaudio.sound.audio import Audio
 

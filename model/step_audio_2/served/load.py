@@ -14,7 +14,7 @@ from agentaudio.model.step_audio_2.language.dialect import Language
 from agentaudio.model.step_audio_2.served.backend import ServedStepAudio2
 from agentaudio.model.step_audio_2.served.messages import SERVER_DIALECTS, ServerKind
 from agentaudio.model.step_audio_2.served.server import ModelServer
-from agentaudio.model.step_audio_2.served.voicing import VoiceMaker
+from agentaudio.model.step_audio_2.token2wav.speaking import VoiceMaker
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds
 
 LOCAL = "http://127.0.0.1:8000/v1"
@@ -58,7 +58,7 @@ def load(
     kind: ServerKind | None = None if dialect == "auto" else dialect
     folder = None if token2wav is None or _is_address(token2wav) else _checkpoint(Path(token2wav).expanduser())
     vocabulary = _vocabulary(tokenizer, folder)
-    speech = _speech(token2wav, folder, _value(token2wav_key), device)
+    speech = _speech(token2wav, folder, _value(token2wav_key), device, progress_timeout_s)
     own = SERVER_DIALECTS[kind] if kind is not None else None
     server = ModelServer(
         ServedStepAudio2.name, base_url, _value(api_key),
@@ -103,11 +103,15 @@ def _vocabulary(tokenizer: Path | None, token2wav: Path | None) -> BpeVocabulary
     return None
 
 
-def _speech(token2wav: str | None, folder: Path | None, key: str | None, device: str | None) -> VoiceMaker | None:
+def _speech(
+    token2wav: str | None, folder: Path | None, key: str | None, device: str | None, timeout_s: float
+) -> VoiceMaker | None:
     if token2wav is None:
         return None
     if folder is None:
-        raise OptionError(f"token2wav is {token2wav!r}; give a checkpoint's token2wav folder")
+        from agentaudio.model.step_audio_2.token2wav.remote import RemoteDecoder
+
+        return RemoteDecoder(token2wav, key, timeout_s=timeout_s)
     from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
 
     return SpeechDecoder(folder, device=device)

@@ -4,30 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from agentaudio.errors import AgentAudioError, BackendError
 from agentaudio.model.speech_lm import AudioDelta, ReferenceVoice
-from agentaudio.model.step_audio_2.token2wav.speaking import Speaking, Utterance
-
-
-class VoiceMaker(Protocol):
-    """What makes sound of speech tokens, in this process (`SpeechDecoder`) or on a service (`RemoteDecoder`)."""
-
-    @property
-    def sample_rate_hz(self) -> int: ...
-
-    def prepare(self, voice: ReferenceVoice | None = None) -> Any:
-        """What is needed to speak in a voice; None is the default voice. Raises ConsentError and VoiceError."""
-
-    def stream(self, voice: ReferenceVoice | None = None, *, seed: int = 0) -> Utterance:
-        """Begin to speak tokens that are yet to be generated."""
-
-    def warm_up(self) -> None:
-        """Do now what the first answer would otherwise wait for."""
-
-    def close(self) -> None:
-        """Release connections. May be called twice."""
+from agentaudio.model.step_audio_2.token2wav.speaking import Speaking, VoiceMaker
 
 
 class Voicing:

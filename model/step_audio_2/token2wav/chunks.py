@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agentaudio.errors import BackendError
 from agentaudio.model.step_audio_2.token2wav.config import FRAME_SAMPLES, TOKEN_SAMPLES
 
 CHUNK = 25
@@ -17,6 +21,25 @@ OVERLAP_FRAMES = 8
 def next_chunk(chunk: int) -> int:
     """Tokens of the chunk after one of `chunk` tokens: 8, 10, 15, 20, 25, 25 by default."""
     return min(CHUNK, (chunk // _GROWTH + 1) * _GROWTH)
+
+
+def speech_tokens(tokens: ArrayLike, vocabulary: int) -> tuple[NDArray[np.int64], int]:
+    """The tokens that have a sound, and the number of others.
+
+    tokens: one integer, or a flat sequence of them. Those below 0 or from `vocabulary` on are left out:
+        the language model pads its speech with such tokens.
+    returns: (n,) int64, and how many were left out
+
+    Raises BackendError for anything but a flat sequence of integers.
+    """
+    try:
+        ids = np.atleast_1d(np.asarray(tokens))
+    except (ValueError, TypeError, OverflowError):
+        ids = np.empty((1, 1))
+    if ids.ndim != 1 or (len(ids) and ids.dtype.kind not in "iu"):
+        raise BackendError(f"{str(tokens)[:60]!r} are not speech tokens; give integers from 0 to {vocabulary - 1}")
+    kept = ids[(ids >= 0) & (ids < vocabulary)].astype(np.int64)
+    return kept, len(ids) - len(kept)
 
 
 class Schedule:

@@ -47,8 +47,11 @@ class _Attention(nn.Module):
         self.k_norm = nn.LayerNorm(config.head_dim)
         self.proj = nn.Linear(inner, config.hidden_size)
 
-    def forward(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x: (batch, T, hidden); past: (batch, heads, m, 2 * head_dim). New keys precede the old."""
+    def forward(self, x: Tensor, past: Tensor | None, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x: (batch, T, hidden); past: (batch, heads, m, 2 * head_dim). New keys precede the old.
+
+        mask: (batch, 1, 1, T + m) bool, the keys that count; None for all
+        """
         query, key, value = (
             part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.to_q, self.to_k, self.to_v)
         )
@@ -56,7 +59,7 @@ class _Attention(nn.Module):
         if past is not None:
             keys = torch.cat((keys, past), -2)
         key, value = keys.chunk(2, -1)
-        mixed = functional.scaled_dot_product_attention(self.q_norm(query), key, value)
+        mixed = functional.scaled_dot_product_attention(self.q_norm(query), key, value, attn_mask=mask)
         return self.proj(mixed.transpose(1, 2).flatten(2)), keys
 
 
@@ -104,14 +107,14 @@ class DiTBlock(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(hidden, 9 * hidden))
 
     def forward(
-        self, x: Tensor, modulation: Tensor, past: Tensor | None, memory: Tensor
+        self, x: Tensor, modulation: Tensor, past: Tensor | None, memory: Tensor, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """x: (batch, T, hidden); modulation: (1, 1, 9 * hidden), the output of `adaLN_modulation` for a time.
 
         returns: like x, the new keys (see `_Attention`), the new memory (see `_CausalConvolution`)
         """
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m, shift_c, scale_c, gate_c = modulation.chunk(9, -1)
-        mixed, keys = self.attn(_modulated(x, shift_a, scale_a), past)
+        mixed, keys = self.attn(_modulated(x, shift_a, scale_a), past, mask)
         x = x + gate_a * mixed
         mixed, memory = self.conv(_modulated(x, shift_c, scale_c), memory)
         x = x + gate_c * mixed
@@ -165,7 +168,7 @@ class Estimator(nn.Module):
         return past, weight.new_zeros(config.depth, batch, 2 * config.hidden_size, _MEMORY)
 
     def forward(
-        self, x: Tensor, modulation: Tensor, past: Tensor | None, memory: Tensor
+        self, x: Tensor, modulation: Tensor, past: Tensor | None, memory: Tensor, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Evaluate the velocity once.
 
@@ -174,6 +177,7 @@ class Estimator(nn.Module):
         past: (depth, batch, heads, m, 2 * head_dim), newest frames first; None if no frames come
             before or after these
         memory: (depth, batch, 2 * hidden, 2)
+        mask: (batch, 1, 1, T + m) bool, the frames that count, newest first; None for all
         returns: velocity (batch, T, out_channels), past with m + T frames, memory
         """
         hidden = self.config.hidden_size
@@ -181,7 +185,7 @@ class Estimator(nn.Module):
         keys, memories = [], []
         for k, block in enumerate(self.blocks):
             inner = modulation[..., 9 * hidden * k : 9 * hidden * (k + 1)]
-            x, after, behind = block(x, inner, None if past is None else past[k], memory[k])
+            x, after, behind = block(x, inner, None if past is None else past[k], memory[k], mask)
             keys.append(after)
             memories.append(behind)
         velocity = self.final_layer(x, modulation[..., 9 * hidden * len(self.blocks) :])

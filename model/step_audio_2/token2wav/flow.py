@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agentaudio.errors import MissingExtra
@@ -136,6 +137,41 @@ class Flow(nn.Module):
         """
         return self._chunk(tokens, state, noise, None, last)
 
+    def chunks(
+        self, tokens: Sequence[Tensor], states: Sequence[FlowState], noises: Sequence[Tensor], last: bool
+    ) -> tuple[Tensor, list[FlowState]]:
+        """The mel of the next tokens of several streams, equally many in each: `chunk` in one batch.
+
+        tokens, states, noises, last: as for `chunk`, of each stream
+        returns: (streams, 80, 2 n) float32 and the states after it, which share no memory. The mels differ from those
+            of `chunk` as far as arithmetic depends on the size of a batch; see `token2wav.batching`.
+        """
+        mus, encoders = [], []
+        for ids, state in zip(tokens, states, strict=True):
+            # Relative positions depend on the length of each stream's past, and the estimator takes most of the time.
+            hidden, encoder = self.encoder(self.input_embedding(ids), state.encoder, last)
+            mus.append(self.encoder_proj(hidden))
+            encoders.append(encoder)
+        mu = torch.cat(mus)
+        frames, longest = [state.frames for state in states], max(state.frames for state in states)
+        mask = None
+        if min(frames) < longest:
+            count = torch.tensor(_GUIDED * [mu.shape[1] + one for one in frames], device=mu.device)
+            mask = (torch.arange(mu.shape[1] + longest, device=mu.device) < count[:, None])[:, None, None]
+        steps = len(states[0].past)
+        past = tuple(_rows([_padded(state.past[k], longest) for state in states]) for k in range(steps))
+        memory = tuple(_rows([state.memory[k] for state in states]) for k in range(steps))
+        speaker = torch.cat([state.speaker for state in states])
+        noise = torch.cat(list(noises))
+        mel, pasts, memories = self._solve(mu, speaker, torch.zeros_like(mu), noise, past, memory, mask)
+        after = []
+        for row, (state, encoder) in enumerate(zip(states, encoders, strict=True)):
+            own = slice(row, None, len(states))
+            kept = tuple(one[:, own, :, : mu.shape[1] + state.frames].contiguous() for one in pasts)
+            behind = tuple(one[:, own].contiguous() for one in memories)
+            after.append(replace(state, encoder=encoder, past=kept, memory=behind))
+        return mel, after
+
     def _chunk(
         self, tokens: Tensor, state: FlowState, noise: Tensor, known: Tensor | None, last: bool
     ) -> tuple[Tensor, FlowState]:
@@ -159,8 +195,13 @@ class Flow(nn.Module):
         noise: Tensor,
         past: tuple[Tensor | None, ...],
         memory: tuple[Tensor, ...],
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Solve the ODE by Euler's method on a cosine grid. Inputs are (1, T, 80); noise and result are (1, 80, T)."""
+        """Solve the ODE by Euler's method on a cosine grid.
+
+        mu, known: (rows, T, 80); noise and result: (rows, 80, T); speaker: (rows, 80)
+        past, memory, mask: of the rows with guidance, then of those without
+        """
         steps, rate = len(past), self.config.inference_cfg_rate
         grid = [1 - math.cos(0.5 * math.pi * k / steps) for k in range(steps + 1)]
         modulations = self.estimator.modulations(torch.tensor(grid[:-1], device=mu.device))
@@ -169,10 +210,20 @@ class Flow(nn.Module):
         x = noise.to(mu.device, torch.float32).transpose(1, 2)
         pasts, memories = [], []
         for k in range(steps):
-            inputs = torch.cat((x.to(mu.dtype).expand(_GUIDED, -1, -1), condition), -1)
-            velocity, after, behind = self.estimator(inputs, modulations[k], past[k], memory[k])
+            inputs = torch.cat((x.to(mu.dtype).repeat(_GUIDED, 1, 1), condition), -1)
+            velocity, after, behind = self.estimator(inputs, modulations[k], past[k], memory[k], mask)
             guided, free = velocity.float().chunk(2)
             x = x + (grid[k + 1] - grid[k]) * ((1 + rate) * guided - rate * free)
             pasts.append(after)
             memories.append(behind)
         return x.transpose(1, 2), tuple(pasts), tuple(memories)
+
+
+def _padded(past: Tensor, frames: int) -> Tensor:
+    """(depth, 2, heads, m, size) with zeros up to `frames`."""
+    return functional.pad(past, (0, 0, 0, frames - past.shape[-2]))
+
+
+def _rows(parts: Sequence[Tensor]) -> Tensor:
+    """(depth, 2, ...) of each stream as (depth, 2 * streams, ...): all with guidance, then all without."""
+    return torch.cat([part[:, half : half + 1] for half in range(_GUIDED) for part in parts], 1)

@@ -6,12 +6,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agentaudio.model.speech_lm import AudioDelta
+from agentaudio.model.speech_lm import AudioDelta, ReferenceVoice
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.pacing import hold_s
 from agentaudio.sound.audio import Audio
@@ -32,6 +32,25 @@ class Utterance(Protocol):
 
     def close(self) -> None:
         """Give up what is not made yet. May be called twice, from any thread."""
+
+
+class VoiceMaker(Protocol):
+    """What makes sound of speech tokens, in this process (`SpeechDecoder`) or on a service (`RemoteDecoder`)."""
+
+    @property
+    def sample_rate_hz(self) -> int: ...
+
+    def prepare(self, voice: ReferenceVoice | None = None) -> Any:
+        """What is needed to speak in a voice; None is the default voice. Raises ConsentError and VoiceError."""
+
+    def stream(self, voice: ReferenceVoice | None = None, *, seed: int = 0) -> Utterance:
+        """Begin to speak tokens that are yet to be generated."""
+
+    def warm_up(self) -> None:
+        """Do now what the first answer would otherwise wait for."""
+
+    def close(self) -> None:
+        """Release connections. May be called twice."""
 
 
 class Speaking:

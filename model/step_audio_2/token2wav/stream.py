@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +19,13 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2's speech decoder", "local") from error
 
 from agentaudio.model.step_audio_2.lane import Lane
-from agentaudio.model.step_audio_2.token2wav.chunks import CHUNK, FIRST_CHUNK, OVERLAP_FRAMES, next_chunk
+from agentaudio.model.step_audio_2.token2wav.chunks import (
+    CHUNK,
+    FIRST_CHUNK,
+    OVERLAP_FRAMES,
+    next_chunk,
+    speech_tokens,
+)
 from agentaudio.model.step_audio_2.token2wav.config import TOKEN_FRAMES
 from agentaudio.model.step_audio_2.token2wav.flow import Flow, FlowState
 from agentaudio.model.step_audio_2.token2wav.hift import HiFT
@@ -43,23 +51,25 @@ class Prompt(Protocol):
     def content_hash(self) -> str: ...
 
 
-def speech_tokens(tokens: ArrayLike, vocabulary: int) -> tuple[NDArray[np.int64], int]:
-    """The tokens that have a sound, and the number of others.
+@dataclass(slots=True)
+class Chunk:
+    """The tokens of one pass, and what the stream has come to.
 
-    tokens: one integer, or a flat sequence of them. Those below 0 or from `vocabulary` on are left out:
-        the language model pads its speech with such tokens.
-    returns: (n,) int64, and how many were left out
-
-    Raises BackendError for anything but a flat sequence of integers.
+    tokens: those of the chunk, and, unless it is the `last`, those to look ahead at
+    noise: (1, 80, 2 n) float32
+    closed: whether the stream was given up
     """
-    try:
-        ids = np.atleast_1d(np.asarray(tokens))
-    except (ValueError, TypeError, OverflowError):
-        ids = np.empty((1, 1))
-    if ids.ndim != 1 or (len(ids) and ids.dtype.kind not in "iu"):
-        raise BackendError(f"{str(tokens)[:60]!r} are not speech tokens; give integers from 0 to {vocabulary - 1}")
-    kept = ids[(ids >= 0) & (ids < vocabulary)].astype(np.int64)
-    return kept, len(ids) - len(kept)
+
+    tokens: list[int]
+    last: bool
+    state: FlowState
+    noise: Tensor
+    wave: WaveStream
+    closed: threading.Event
+
+
+MakeChunk = Callable[[Chunk], tuple[Tensor, FlowState]]
+"""Computes a chunk: its samples, (n,) float32 on the CPU, and the state after it."""
 
 
 class SpeechStream:
@@ -80,6 +90,8 @@ class SpeechStream:
         memory grows. Otherwise the noise continues, as in an utterance synthesised as a whole. For the
         seams, see `WaveStream`.
 
+    make: computes chunks in another way, such as together with those of other streams
+
     dropped: tokens left out so far because they have no sound
 
     The estimator's memory is cut as in the reference; see `FlowState.bounded`.
@@ -97,6 +109,7 @@ class SpeechStream:
         source_noise: Noise,
         first_chunk: int = FIRST_CHUNK,
         reference: bool = False,
+        make: MakeChunk | None = None,
     ) -> None:
         # A first chunk no longer than what the vocoder holds back would give no sound.
         least = OVERLAP_FRAMES // TOKEN_FRAMES + 1
@@ -108,7 +121,9 @@ class SpeechStream:
         self._state = prepare(prompt)
         self._noise = flow_noise
         self._reference = reference
-        self._lane = Lane(vocoder.conv_pre.weight.device)
+        self._device = vocoder.conv_pre.weight.device
+        self._make = make or Alone(flow, self._device)
+        self._closed = threading.Event()
         self._first_chunk = self._chunk = first_chunk
         self._waiting: list[int] = []
         self._frames = 0
@@ -165,7 +180,8 @@ class SpeechStream:
         return _samples([*self._rest(), self._wave.flush().cpu()])
 
     def close(self) -> None:
-        """Does nothing: a stream may be abandoned at any time."""
+        """Give up what is not made yet. A stream may also be abandoned at any time."""
+        self._closed.set()
 
     @property
     def ahead(self) -> int:
@@ -192,14 +208,26 @@ class SpeechStream:
         frames = TOKEN_FRAMES * (len(tokens) if last else len(tokens) - self._flow.encoder.ahead)
         start = state.frames if self._reference else TOKEN_FRAMES * state.prompt_tokens + self._frames
         noise = self._noise.rows(start, frames).T[None]
-        ids = torch.tensor([tokens], device=state.speaker.device)
-        with self._lane:
-            mel, state = self._flow.chunk(ids, state, noise, last)
-            wave = self._wave.push(mel)
+        wave, state = self._make(Chunk(tokens, last, state, noise, self._wave, self._closed))
         # Only now, as the voice's first state may belong to another lane, where its memory would be used again.
         self._state = state.bounded(RECENT_FRAMES, None if self._reference else RECENT_TOKENS)
         self._frames += frames
-        return wave.cpu()
+        return wave
+
+
+class Alone:
+    """Computes the chunks of one stream by themselves, in a lane of their own."""
+
+    def __init__(self, flow: Flow, device: torch.device) -> None:
+        self._flow, self._device = flow, device
+        self._lane = Lane(device)
+
+    def __call__(self, chunk: Chunk) -> tuple[Tensor, FlowState]:
+        ids = torch.tensor([chunk.tokens], device=self._device)
+        with self._lane:
+            mel, state = self._flow.chunk(ids, chunk.state, chunk.noise, chunk.last)
+            wave = chunk.wave.push(mel)
+        return wave.cpu(), state
 
 
 def _samples(parts: list[Tensor]) -> NDArray[np.float32]:

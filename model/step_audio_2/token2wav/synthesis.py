@@ -22,13 +22,14 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2's speech decoder", "local") from error
 
 from agentaudio.model.step_audio_2.lane import Lane
-from agentaudio.model.step_audio_2.token2wav.chunks import FIRST_CHUNK
+from agentaudio.model.step_audio_2.token2wav.batching import ChunkBatch
+from agentaudio.model.step_audio_2.token2wav.chunks import FIRST_CHUNK, speech_tokens
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE, TOKEN_FRAMES, FlowConfig
 from agentaudio.model.step_audio_2.token2wav.flow import Flow, FlowState
 from agentaudio.model.step_audio_2.token2wav.hift import HiFT
 from agentaudio.model.step_audio_2.token2wav.noise import SeededNoise
 from agentaudio.model.step_audio_2.token2wav.source import HARMONICS, NOISE_WIDTH
-from agentaudio.model.step_audio_2.token2wav.stream import Prompt, SpeechStream, speech_tokens
+from agentaudio.model.step_audio_2.token2wav.stream import Prompt, SpeechStream
 from agentaudio.model.step_audio_2.token2wav.weights import load_flow, load_hift
 
 LONGEST_WHOLE = 1500
@@ -47,16 +48,18 @@ class Token2Wav:
     """The speech decoder of Step-Audio 2: from tokens at 25 Hz and a timbre prompt to sound at 24 kHz.
 
     steps: Euler steps of the flow; fewer are faster and less exact (see benchmarks/token2wav.py)
+    rows: most streams whose chunks are computed in one batch; see `ChunkBatch`
 
     Several threads may use one object. The start states of the most recently used voices are kept, up
     to 1 GB. At full size and ten steps, a start state takes 1.3 MB for each frame of the prompt, or half
     of that in half precision: 10 steps * 16 layers * 2 * 8 heads * 128 * 4 bytes.
     """
 
-    def __init__(self, flow: Flow, vocoder: HiFT, *, steps: int = 10) -> None:
+    def __init__(self, flow: Flow, vocoder: HiFT, *, steps: int = 10, rows: int = 1) -> None:
         self.flow = flow
         self.vocoder = vocoder
         self.steps = _checked_steps(steps)
+        self._make = ChunkBatch(flow, vocoder, rows) if rows > 1 else None
         self._lock = threading.Lock()
         self._starts: OrderedDict[tuple[str, int], FlowState] = OrderedDict()
 
@@ -69,6 +72,7 @@ class Token2Wav:
         dtype: str | torch.dtype | None = None,
         steps: int = 10,
         compile: bool = False,
+        rows: int = 1,
     ) -> Self:
         """Load `flow.yaml`, `flow.pt` and `hift.pt` from the `token2wav` folder of a checkpoint.
 
@@ -76,6 +80,8 @@ class Token2Wav:
         dtype: of the flow's weights; None for float32. "float16" and "bfloat16" are for GPUs. The
             vocoder is always float32.
         compile: compile the flow's estimator on first use, which takes a minute; for GPUs
+
+        rows: see the class
 
         Raises BackendError naming the file that is missing, cut short, corrupt or of another model;
         OptionError for an unavailable device or dtype and for steps out of range.
@@ -90,7 +96,7 @@ class Token2Wav:
         if compile:
             # Lengths differ from chunk to chunk.
             flow.estimator.compile(dynamic=True)
-        return cls(flow.to(place, kind), vocoder.to(place), steps=steps)
+        return cls(flow.to(place, kind), vocoder.to(place), steps=steps, rows=rows)
 
     @property
     def device(self) -> torch.device:
@@ -138,6 +144,7 @@ class Token2Wav:
             flow_noise=SeededNoise(self.flow.config.output_size, seed, _FLOW_NOISE),
             source_noise=SeededNoise(NOISE_WIDTH, seed, _SOURCE_NOISE),
             first_chunk=first_chunk,
+            make=self._make,
         )
 
     def start(self, prompt: Prompt, steps: int) -> FlowState:

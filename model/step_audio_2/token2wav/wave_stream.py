@@ -43,14 +43,24 @@ class WaveStream:
         mel: (1, 80, T) float32, T >= 1
         returns: (n,) float32 in [-0.99, 0.99]; including those of `flush`, 480 for each frame
         """
-        shared = self._mel.shape[-1]
+        window, source = self.begin(mel)
+        return self.end(window, source, self._vocoder.decode(window, source))
+
+    def begin(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """What the vocoder decodes for the next frames: its mel (1, 80, T + shared) and source, for `HiFT.decode`.
+
+        `end` must follow, with what was decoded.
+        """
         window = torch.cat((self._mel, mel), -1)
-        source = self._excitation(window, shared)
-        wave = self._vocoder.decode(window, source)
+        return window, self._excitation(window, self._mel.shape[-1])
+
+    def end(self, window: Tensor, source: Tensor, wave: Tensor) -> Tensor:
+        """The samples that are now final; see `push`. wave: (1, 480 * (T + shared)), the decoded window"""
+        shared = self._mel.shape[-1]
         if shared:
             wave = torch.cat((self._faded(wave[:, : FRAME_SAMPLES * shared]), wave[:, FRAME_SAMPLES * shared :]), -1)
         kept = min(OVERLAP_FRAMES, window.shape[-1])
-        self._frames += mel.shape[-1]
+        self._frames += window.shape[-1] - shared
         # Copies, because a view would keep its whole window in memory.
         self._mel = window[..., -kept:].clone()
         self._source = source[..., -FRAME_SAMPLES * kept :].clone()

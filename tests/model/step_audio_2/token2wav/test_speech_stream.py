@@ -16,10 +16,11 @@ pytest.importorskip("yaml", reason="the decoder needs PyYAML")
 
 from agentaudio.errors import BackendError, OptionError, VoiceError  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav import synthesis  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.chunks import speech_tokens  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.config import FlowConfig  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.noise import SeededNoise  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.source import NOISE_WIDTH  # noqa: E402
-from agentaudio.model.step_audio_2.token2wav.stream import RECENT_FRAMES, RECENT_TOKENS, SpeechStream, speech_tokens  # noqa: E402
+from agentaudio.model.step_audio_2.token2wav.stream import RECENT_FRAMES, RECENT_TOKENS, SpeechStream  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.synthesis import Token2Wav  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.tiny_weights import TINY, random_flow, random_hift  # noqa: E402
 from agentaudio.sound.audio import Audio  # noqa: E402
