@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +13,7 @@ from support.browser import CHROMIUM, TAP, audible_s, launched
 from support.server import running_server
 
 from agentaudio import Agent, tool
-from agentaudio.conversation import Passage
+from agentaudio.conversation import Passage, ToolSpec
 from agentaudio.model.scripted import Scripted
 from agentaudio.server.settings import ServerSettings
 from agentaudio.tools.result import ToolResult
@@ -115,6 +117,48 @@ def test_a_voice_that_a_tool_finds_is_shown_as_a_card_with_its_recording(page: A
     assert ATTACK[:90] in page.inner_text(".entry .voice-card .title")
     assert page.locator("main img, main script").count() == 0 and page.evaluate("window.hacked") is None
     page.wait_for_selector("body[data-state=ready]", timeout=60_000)
+
+
+def test_after_each_interruption_the_page_is_ready_and_silent(browser: Any) -> None:
+    words = " ".join(["Nobody wants to hear all of this."] * 30)
+    with running_server(Agent(Scripted([words], loop=True), voices=None), ServerSettings()) as server:
+        page = browser.new_page()
+        page.add_init_script(TAP)
+        page.goto(server.url)
+        page.wait_for_selector("body[data-state=ready]", timeout=30_000)
+        for turn in range(6):
+            say(page, "Go on.")
+            page.wait_for_selector("body[data-state=speaking]", timeout=30_000)
+            page.wait_for_timeout(40 * turn)
+            page.keyboard.press("Escape")
+            page.wait_for_selector("body[data-state=ready]", timeout=5_000)
+            page.wait_for_timeout(500)
+            assert page.get_attribute("body", "data-state") == "ready"
+            since = page.evaluate("performance.now()")
+            page.wait_for_timeout(500)
+            assert audible_s(page, since) == 0
+        page.close()
+
+
+def test_while_the_models_are_loaded_the_page_says_so_and_takes_a_question(browser: Any) -> None:
+    loaded = threading.Event()
+
+    class Slow(Scripted):
+        async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
+            while not loaded.is_set():
+                await asyncio.sleep(0.05)
+
+    with running_server(Agent(Slow(["Here I am."]), voices=None), ServerSettings()) as server:
+        page = browser.new_page()
+        page.goto(server.url)
+        page.wait_for_selector("body[data-state=loading]", timeout=30_000)
+        assert "models are being loaded" in page.inner_text("#hint")
+        say(page, "Hello?")
+        page.wait_for_selector(".entry.agent .heard:has-text('Here I am.')", timeout=30_000)
+        page.wait_for_selector("body[data-state=loading]", timeout=30_000)
+        loaded.set()
+        page.wait_for_selector("body[data-state=ready]", timeout=30_000)
+        page.close()
 
 
 def test_sound_stops_within_300_ms_of_an_interruption_and_unheard_words_are_marked(page: Any) -> None:

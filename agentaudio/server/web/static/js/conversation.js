@@ -207,7 +207,7 @@ export class Conversation extends EventTarget {
     if (!entry || !delta) return;
     entry.latency?.mark("thinking", { once: true });
     const item = this.item(itemId, entry);
-    if (item.isCut) return;
+    if (item.isCut || entry.isStopped) return;
     entry.pieces.push({ text: delta, item, at_s: item.received_s });
     entry.text += delta;
     this.changed(entry);
@@ -221,7 +221,7 @@ export class Conversation extends EventTarget {
     const entry = this.answer(responseId);
     if (!entry || !delta) return;
     const item = this.item(itemId, entry);
-    if (item.isCut) return;
+    if (item.isCut || entry.isStopped) return;
     const pcm = fromBase64(delta);
     entry.latency?.mark("first sound", { once: true });
     item.received_s += pcm.length / RATE;
@@ -252,6 +252,13 @@ export class Conversation extends EventTarget {
     const isEmpty = !entry.text && !entry.tools.length && !entry.voiceCard && !entry.failure && !entry.parts;
     if (isEmpty) this.remove(entry);
     else this.changed(entry);
+  }
+
+  // Nobody wants to hear more of the answer under way, nor of those with these items. What still comes is left out.
+  stopped(itemIds) {
+    for (const entry of [this.active, ...itemIds.map((id) => this.items.get(id)?.entry)]) {
+      if (entry) entry.isStopped = true;
+    }
   }
 
   // The loudspeaker has come so far in an item.

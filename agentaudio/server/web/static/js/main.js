@@ -80,7 +80,10 @@ function hint(state) {
       return "Looking for the server.";
     case "error":
       return session.connection.state === "refused" ? "The server wants an API key." : "The server does not answer.";
+    case "loading":
+      return "The models are being loaded. You can ask already; the first answer takes longer.";
     case "thinking":
+      if (!running && session.readiness.status === "loading") return "The models are being loaded first.";
       return running ? `Using ${running.call.name} …` : "";
     case "speaking":
       return isOn && mode === "free" ? "Interrupt it just by speaking." : "";
@@ -141,6 +144,11 @@ conversation.addEventListener("voice", ({ detail }) => {
 });
 conversation.addEventListener("problem", ({ detail }) => {
   if (!QUIET_ERRORS.has(detail.code)) banner("server-error", { title: "The server reports an error", help: detail.message });
+});
+
+session.readiness.addEventListener("change", () => {
+  if (session.readiness.status !== "failed") clearBanner("loading");
+  else banner("loading", { title: "The models could not be loaded", help: "The log of the server says why. Answers will fail until then." });
 });
 
 let countdown = null;

@@ -92,7 +92,7 @@ export class Rings {
     const inner = size * 0.365;
     const reach = size * 0.115;
     const moves = this.measure();
-    const turning = this.state === "thinking" || this.state === "connecting";
+    const turning = ["thinking", "connecting", "loading"].includes(this.state);
     const turn = this.still.matches ? 0 : (now / 2600) % 1;
     pen.clearRect(0, 0, size, size);
     pen.lineCap = "round";

@@ -4,6 +4,7 @@ import { RealtimeClient } from "./client.js";
 import { Conversation } from "./conversation.js";
 import { Microphone } from "./microphone.js";
 import { Player } from "./player.js";
+import { Readiness } from "./readiness.js";
 import { join, toBase64 } from "./sound.js";
 
 const FRAME_S = 0.02;
@@ -22,6 +23,7 @@ export class Session extends EventTarget {
     this.conversation = new Conversation();
     this.microphone = new Microphone();
     this.player = new Player();
+    this.readiness = new Readiness();
     this.mode = "free";
     this.muted = false;
     this.paused = false; // while something is replayed
@@ -46,6 +48,7 @@ export class Session extends EventTarget {
     const { client, conversation, microphone, player } = this;
     client.addEventListener("state", ({ detail }) => this.connectionChanged(detail));
     client.addEventListener("server", ({ detail }) => this.receive(detail));
+    this.readiness.addEventListener("change", () => this.changed());
     microphone.addEventListener("frame", ({ detail }) => this.frame(detail));
     for (const name of ["state", "problem"]) microphone.addEventListener(name, () => this.changed());
     conversation.addEventListener("turn", () => this.changed());
@@ -62,6 +65,7 @@ export class Session extends EventTarget {
     });
     conversation.addEventListener("sound-end", ({ detail }) => player.end(detail.itemId));
     player.addEventListener("audible", ({ detail }) => {
+      if (!player.busy.has(detail.id)) return; // it was cut meanwhile
       this.audible.add(detail.id);
       conversation.audible(detail.id);
       this.changed();
@@ -74,7 +78,7 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  // connecting, ready, listening, thinking, speaking or error
+  // connecting, loading (of the models), ready, listening, thinking, speaking or error
   get state() {
     const { conversation, microphone } = this;
     if (this.connection.state === "waiting" || this.connection.state === "refused") return "error";
@@ -84,7 +88,7 @@ export class Session extends EventTarget {
     if (this.audible.size) return "speaking";
     if (conversation.isThinking || this.player.busy.size) return "thinking";
     if (this.mode === "free" && microphone.state === "on" && !this.muted && !this.paused) return "listening";
-    return "ready";
+    return this.readiness.status === "loading" ? "loading" : "ready";
   }
 
   connectionChanged(detail) {
@@ -125,6 +129,7 @@ export class Session extends EventTarget {
       },
     });
     this.isSetUp = true;
+    this.readiness.watch();
     if (this.wasOpen) this.giveBack();
     this.wasOpen = true;
     this.changed();
@@ -173,7 +178,7 @@ export class Session extends EventTarget {
   // While something is replayed or recorded, nothing is listened to.
   setPaused(paused) {
     this.paused = paused;
-    if (paused) this.cut();
+    if (paused) this.stopAnswer();
     this.changed();
   }
 
@@ -242,6 +247,7 @@ export class Session extends EventTarget {
 
   // Let nothing more be heard. How much was, follows by `played`.
   cut() {
+    this.conversation.stopped([...this.player.busy]);
     if (this.player.busy.size) this.player.drop();
     this.audible.clear();
     this.changed();

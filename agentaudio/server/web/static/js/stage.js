@@ -5,6 +5,7 @@ import { cardOf, voiceCard } from "./voice_card.js";
 
 export const STATES = {
   connecting: "Connecting",
+  loading: "Loading",
   ready: "Ready",
   listening: "Listening",
   thinking: "Thinking",
