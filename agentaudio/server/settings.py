@@ -30,8 +30,8 @@ class ServerSettings:
     public_voices: whether voices that all keys may use are listed to readers without a key, as Open WebUI asks for them
     url_hosts: hosts, as `name` or `name:port`, from which `audio_url` may be fetched although they are private
 
-    requests_per_minute, sessions, sound_s_per_minute: for each key: requests, of which each response of a Realtime
-        session is one; answers and conversations that run at the same time; and seconds of sound in and out
+    requests_per_minute, sessions, sound_s_per_minute: for each key: requests, answers and conversations that run at
+        the same time, and seconds of sound in and out
     total_sessions: answers and conversations of all keys that run at the same time
     body_bytes: of a request
     event_bytes: of one message of a WebSocket

@@ -327,24 +327,21 @@ async def test_words_that_nobody_recognises_are_told_as_such_and_the_session_goe
             assert not client.of("error")
 
 
-async def test_each_response_counts_as_a_request_and_says_how_many_are_left() -> None:
+async def test_each_response_says_how_many_requests_are_left() -> None:
     settings = ServerSettings(keys=(KEY,), requests_per_minute=3)
     with running_server(talker(voices=None), settings) as server:
         async with realtime_client(server.port) as client:  # the connection is a request, too
             await client.write("hello")
             await client.responded()
+            assert httpx2.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {KEY}"}).status_code == 200
             await client.responded(conversation="none", metadata={"topic": "aside"})
             left = [one["rate_limits"][0] for one in client.of("rate_limits.updated")]
             assert [(one["name"], one["limit"], one["remaining"]) for one in left] == [
-                ("requests", 3, 1), ("requests", 3, 0),
+                ("requests", 3, 2), ("requests", 3, 1),
             ]  # fmt: skip
-            assert 30 < left[1]["reset_seconds"] <= 60
+            assert 0 < left[0]["reset_seconds"] < left[1]["reset_seconds"] <= 60
             kinds = client.types()
             assert kinds[kinds.index("response.created") - 1] == "rate_limits.updated"
-            await client.send("response.create", event_id="one too many")
-            refused = (await client.until("error"))["error"]
-            assert (refused["code"], refused["event_id"]) == ("rate_limit_exceeded", "one too many")
-            await client.write("still here")
 
 
 async def test_speech_its_item_and_its_words_have_one_id(server: Running) -> None:

@@ -33,7 +33,7 @@ class Apart:
                 f"{MOST} responses run beside the conversation; wait until one ends.", code="rate_limit_exceeded"
             )
         answering = make_answering(self._context, request, voice or self._context.live.voice)
-        self._context.count_response()
+        self._context.begin_response()
         response = make_response(self._context, request, voice, None)
         response.created()
         task = self._context.start(self._run(response, answering), "apart")

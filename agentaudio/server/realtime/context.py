@@ -50,11 +50,10 @@ class Context:
         task.add_done_callback(self.tasks.discard)
         return task
 
-    def count_response(self) -> None:
-        """Count a response as a request of the key, and tell the client how many are left. Raises Refusal."""
+    def begin_response(self) -> None:
+        """Check that the key may have more sound, and tell its client how many requests are left. Raises Refusal."""
         limits = self.state.limits
         try:
-            limits.take_request(self.caller)
             limits.take_sound(self.caller, 0.0)
         except ApiError as error:
             raise Refusal(error.message, code=error.code, kind="server_error") from None

@@ -200,7 +200,7 @@ class Responses:
         except ApiError as error:
             raise Refusal(error.message, code=error.code, kind="server_error") from None
         with counted:
-            self._context.count_response()
+            self._context.begin_response()
             counted = counted.pop_all()
         self._surplus = max(0, self._history.new_results - 1)
         self._surplus_until = time.monotonic() + OTHER_RESULTS_S
