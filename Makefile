@@ -81,7 +81,7 @@ test-vllm: $(VENV)/.ready-dev $(LOCAL)/.ready $(VLLM)/.ready ## run the contract
 	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \
 	    $(BIN)/python -m pytest -x -q tests/servers/test_vllm.py
 	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \
-	    $(LOCAL)/bin/python -m pytest -x -q tests/servers/test_step_audio_2.py tests/servers/test_step_audio_2_agent.py
+	    $(LOCAL)/bin/python -m pytest -x -q tests/servers/step_audio_2
 
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/.ready-dev     ## give changed files and messages to every reader of foreign content, FUZZ_SECONDS each (60)

@@ -15,9 +15,11 @@ from support.parts import Beeps, Ears
 from support.vllm_server import ENVIRONMENT, NAME, PYTHON, door, running_requests, vllm_server
 
 from agentaudio import Agent, GenerateOptions, tool
+from agentaudio.conversation import Conversation
 from agentaudio.errors import BackendError
 from agentaudio.model.cascade.cascade import Cascade
 from agentaudio.model.registry import load_chat_model
+from agentaudio.model.step_audio_2.served.load import load as load_step_audio_2
 from agentaudio.testing import Answer, ModelContract, Stage
 
 pytestmark = pytest.mark.skipif(not PYTHON, reason="needs vLLM: make test-vllm")
@@ -86,6 +88,17 @@ async def test_a_model_that_is_not_there_is_named(agent: Callable[..., Agent]) -
     async with agent("another") as asked:
         with pytest.raises(BackendError, match="another"):
             await asked.run("hello")
+
+
+async def test_step_audio_2_says_in_one_line_that_the_server_has_another_model(vllm: str) -> None:
+    model = load_step_audio_2(None, base_url=f"{vllm}/v1")
+    conversation = Conversation()
+    conversation.add("user", "hello")
+    with pytest.raises(BackendError, match=r"not that of Step-Audio 2.*pip install 'agentaudio\[vllm\]'") as problem:
+        async for _ in model.generate(conversation):
+            pass
+    assert "\n" not in str(problem.value)
+    await model.aclose()
 
 
 async def test_a_conversation_beyond_the_context_says_so(agent: Callable[..., Agent]) -> None:

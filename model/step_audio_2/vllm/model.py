@@ -29,6 +29,10 @@ class StepAudio2ForCausalLM(nn.Module, SupportsMultiModal, SupportsPP):
     whole on each device.
     """
 
+    packed_modules_mapping = {
+        "qkv_proj": ["q_proj", "k_proj", "v_proj"],
+        "gate_up_proj": ["gate_proj", "up_proj"],
+    }
     hf_to_vllm_mapper = WeightsMapper(
         orig_to_new_prefix={"model.": "language_model.model.", "lm_head.": "language_model.lm_head."}
     )

@@ -12,5 +12,5 @@ class Settings(VerifyAndUpdateConfig):
 
     @staticmethod
     def verify_and_update_model_config(model_config: Any) -> None:
-        if model_config.tokenizer_mode in ("auto", "hf"):
+        if model_config.tokenizer_mode == "auto":
             model_config.tokenizer_mode = "step_audio_2"

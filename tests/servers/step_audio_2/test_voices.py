@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.step_audio_2_on_vllm import Server
 from support.step_audio_2_server import IDS, spoken_ids
-from support.vllm_server import ENVIRONMENT, PYTHON, door, running_requests
-from support.vllm_server import serving as vllm_serving
+from support.vllm_server import door, running_requests
 
 from agentaudio import Agent, GenerateOptions, tool
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart, TextPart
@@ -26,26 +25,12 @@ from agentaudio.model.step_audio_2.tokens import BpeVocabulary
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import demo_voices
 
-pytestmark = [
-    pytest.mark.skipif(not PYTHON, reason="needs vLLM: make test-vllm"),
-    pytest.mark.skipif(find_spec("torch") is None, reason="needs torch beside pytest: make test-vllm"),
-]
 GREEDY = GenerateOptions(temperature=0, max_tokens=20, repetition_penalty=1.0, speak=True)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from agentaudio.model.step_audio_2.init_tiny import init_tiny
-
-    sizes = {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
-    return init_tiny(tmp_path_factory.mktemp("step_audio_2"), dtype="float32", text=sizes)
-
-
-@pytest.fixture(scope="module")
-def vllm(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("vllm") / "vllm.log"
-    with vllm_serving(PYTHON, folder, log, ENVIRONMENT, "--tool-call-parser", "step_audio_2") as address:
-        yield address
+@pytest.fixture
+def vllm(server: Server) -> str:
+    return server.address
 
 
 @pytest.fixture(scope="module")
