@@ -87,7 +87,8 @@ _STRUCTURE = tuple(
         (r"\bnot (?=(?:an?|the|any|one|my|her|his)\b)", " xnot "),
         (r"\bbut\b|\bthough\b|\bhowever\b|\byet\b", " | "),
         (r"\b(?:more|pick|give|choose|preferably|prefer|please|instead)\b(?! of)", " | "),
-        (r"[.;:!?。；：！？,，…—]| - ", " | "),
+        (r"[.;:!?。；：！？…—]| - ", " | | "),  # no list of what is not wanted goes on after these
+        (r"[,，]", " | "),
         (r"、", " or "),
     )
 )

@@ -51,6 +51,13 @@ def test_a_name_decides_alone_and_where_it_is_announced(named: VoiceSearch, quer
     assert found(named, query) == [id]
 
 
+def test_what_is_not_wanted_ends_at_a_stop(named: VoiceSearch) -> None:
+    for query in ("don't give me a man; deep and calm", "no men: deep or calm", "Not a man. Calm and deep"):
+        assert not {"hope", "lukasz", "an", "jolly"} & set(found(named, query)), query
+    for query in ("don't give me a man; calm", "no boys, children or men: calm", "No men! Calm and nice."):
+        assert found(named, query)[:1] == ["ada"], query
+
+
 @pytest.mark.parametrize(
     ("query", "id"),
     [
