@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from agentaudio.errors import AudioError
+from agentaudio.sound.following import following_sound, sound_end
 from agentaudio.sound.formats import ffmpeg_reader, kind_of, sound_start
 from agentaudio.sound.mpeg import adts_seconds, joined_sounds
 from agentaudio.sound.ogg import chains
@@ -18,6 +19,8 @@ MOST = 1_000
 """Sounds in one file."""
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _AMR = re.compile(rb"#!AMR(?:-WB)?\n")
+_ENDED = ("w64", "rf64")
+"""Formats of which libsndfile reads beyond the end."""
 _SPARE_FRAMES = 4
 """Frames of MPEG audio that a decoder may leave out at the ends of a sound."""
 _SPARE_S = 0.15
@@ -43,8 +46,15 @@ def sounds_in(content: bytes | bytearray, name: str) -> list[Sound]:
     whole = bytes(content)
     if start := sound_start(whole):
         whole = whole[start:]
-    kind = kind_of(whole)
-    found = _sounds(whole, kind, name)
+    found: list[Sound] = []
+    while len(found) <= MOST:
+        kind = kind_of(whole)
+        end = sound_end(whole, kind) if kind else len(whole)
+        following = following_sound(whole, end)
+        found += _sounds(whole if following is None and kind not in _ENDED else whole[:end], kind, name)
+        if following is None:
+            break
+        whole = whole[following:]
     if not found:
         raise AudioError(f"{name} holds no sound; record it again")
     if len(found) > MOST:

@@ -129,6 +129,17 @@ def joined_sounds(content: bytes) -> list[Sound]:
     return sounds
 
 
+def frame_runs(content: bytes) -> list[tuple[int, int]]:
+    """Where frames of MPEG audio follow each other without a gap: start and end of each run."""
+    runs: list[tuple[int, int]] = []
+    for place, frame in _frames(content):
+        if runs and runs[-1][1] == place:
+            runs[-1] = (runs[-1][0], place + frame.size)
+        else:
+            runs.append((place, place + frame.size))
+    return runs
+
+
 def adts_seconds(content: bytes) -> float:
     """The duration that the frames of an ADTS stream promise."""
     place, seconds = 0, 0.0

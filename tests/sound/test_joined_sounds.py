@@ -53,6 +53,49 @@ def undescribed(mp3: bytes) -> bytes:
     return mp3[frame.size :]
 
 
+def stored(format: str, sound: Audio) -> bytes:
+    written = io.BytesIO()
+    soundfile.write(written, sound.samples, sound.sample_rate, format=format)
+    return written.getvalue()
+
+
+FORMATS = ["WAV", "AIFF", "AU", "CAF", "W64", "RF64", "OGG", "MP3", "FLAC"]
+
+
+@pytest.mark.parametrize("first", FORMATS)
+def test_sounds_of_different_formats_are_read_whole_or_refused(first: str) -> None:
+    """A FLAC does not say where it ends: what follows it is refused."""
+    sounds = [stored(first, sung(400, 0.7))], [stored(second, sung(700, 0.7)) for second in FORMATS]
+    for between in (b"", id3(300), bytes(4000)):
+        for (a,), b in itertools.product(sounds[:1], sounds[1]):
+            try:
+                audio = Audio.load(a + between + b)
+            except AudioError as error:
+                assert first == "FLAC" and "cannot" not in str(error)[:20]
+                continue
+            assert audio.duration == pytest.approx(1.4, abs=0.1)
+            assert pitches(audio, [0.35, 1.05]) == pytest.approx([400, 700], abs=12)
+
+
+@pytest.mark.parametrize("inner", ["WAV", "FLAC", "AIFF"])
+@pytest.mark.parametrize("outer", ["MP3", "OGG", "WAV", "CAF"])
+def test_a_sound_between_two_of_another_format_is_read(outer: str, inner: str) -> None:
+    if inner == "FLAC" and outer != "MP3":
+        pytest.skip("what follows a FLAC is refused")
+    content = [stored(outer, sung(400, 0.7)), stored(inner, sung(700, 0.7)), stored(outer, sung(1000, 0.7))]
+    if inner == "FLAC":
+        content.pop()
+    assert Audio.load(b"".join(content)).duration == pytest.approx(0.7 * len(content), abs=0.15)
+
+
+@pytest.mark.parametrize("format", [one for one in FORMATS if one != "FLAC"])
+def test_bytes_behind_a_sound_that_are_none_change_nothing(format: str) -> None:
+    content, noise = stored(format, sung(400, 0.7)), np.random.default_rng(5).bytes(30_000)
+    alone = Audio.load(content)
+    for tail in (noise, b"PK\3\4" + noise[:500], id3v1(), b"\xff\xfb\x90\x64" + bytes(900)):
+        assert Audio.load(content + tail).duration == pytest.approx(alone.duration, abs=0.06)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", [2, 5])
 def test_every_part_of_a_joined_file_is_read_in_order(kind: str, number: int) -> None:
