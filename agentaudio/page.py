@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -19,8 +20,21 @@ def page(title: str, intro: str, body: str) -> bytes:
     title, intro: plain text
     body: HTML
     """
+    return b"".join(page_pieces(title, intro, [body]))
+
+
+def page_pieces(title: str, intro: str, bodies: Iterable[str]) -> Iterator[bytes]:
+    """A page in pieces, so that a long one need not fit into memory; see `page`.
+
+    bodies: HTML, one after the other
+    """
     template = Template((files("agentaudio") / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(title=escape(title), intro=escape(intro), body=body).encode("utf-8", "replace")
+    above, _, below = template.template.partition("$body")
+    names = {"title": escape(title), "intro": escape(intro)}
+    yield Template(above).substitute(names).encode("utf-8", "replace")
+    for body in bodies:
+        yield body.encode("utf-8", "replace")
+    yield Template(below).substitute(names).encode("utf-8", "replace")
 
 
 def player(label: str, audio: Audio, source: str) -> str:

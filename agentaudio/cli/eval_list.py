@@ -8,6 +8,7 @@ from rich.table import Table
 
 from agentaudio.cli.console import mark, out, print_json
 from agentaudio.evaluation.benchmark import Benchmark, find_benchmark, installed_benchmarks
+from agentaudio.evaluation.hub.copy import PREFIX
 
 
 def benchmarks(*, json: bool = False) -> None:
@@ -26,7 +27,9 @@ def benchmarks(*, json: bool = False) -> None:
     table.add_column("benchmark", no_wrap=True)
     table.add_column("what it is, what it needs and where it comes from", overflow="fold")
     for one in found:
-        table.add_row(mark(one.name, "bold"), f"{one.title}: {one.size}. {one.licence}. {_needs(one)}. {one.home}")
+        table.add_row(
+            mark(one.name, "bold"), f"{one.title}: {one.size}. {one.licence}. {_needs(one)}. {one.home}{_hub(one)}"
+        )
     out.print(table)
 
 
@@ -37,9 +40,14 @@ def _needs(one: Benchmark) -> str:
     return "Needs " + ", ".join(needs) if needs else "Needs nothing"
 
 
+def _hub(one: Benchmark) -> str:
+    return f", or --data {PREFIX}{one.hub.repository}" if one.hub is not None else ""
+
+
 def _described(one: Benchmark) -> dict[str, Any]:
     return {
         "name": one.name, "title": one.title, "needs": list(one.needs), "needs_judge": one.scorer.needs_judge,
-        "speaks": one.speaks, "home": one.home, "licence": one.licence, "size": one.size, "scorer": one.scorer.name,
+        "speaks": one.speaks, "home": one.home,
+        "hub": one.hub and one.hub.repository, "licence": one.licence, "size": one.size, "scorer": one.scorer.name,
         "figures": [measure.name for measure in one.scorer.measures], "note": one.note,
     }  # fmt: skip

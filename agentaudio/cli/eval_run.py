@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from agentaudio.cli.console import err, in_home, mark, out, print_json
+from agentaudio.cli.eval_data import located
 from agentaudio.cli.models import ModelOptions, load_for_command, load_or_fetch
 from agentaudio.errors import EvaluationError, OptionError
 from agentaudio.evaluation import run as runs
@@ -45,7 +46,7 @@ async def run(
     benchmark: str,
     *,
     model: str,
-    data: Path,
+    data: str,
     option: ModelOptions = (),
     judge: str | None = None,
     judge_option: JudgeOptions = (),
@@ -71,7 +72,9 @@ async def run(
     model
         Speech model, as NAME or NAME:ARGUMENT; `agentaudio models list` shows them.
     data
-        Folder of the data, in the layout in which the benchmark is published.
+        Folder of the data, in the layout in which the benchmark is published; or hf:OWNER/NAME@REVISION, a copy on the
+        Hugging Face hub, which is fetched once. `hf:` alone is the copy that the benchmark names, and a revision that
+        is not given is looked up and noted in the result.
     option
         Option of the model, as NAME=VALUE; repeat it for more.
     judge
@@ -107,11 +110,12 @@ async def run(
     if facts.scorer.needs_judge and judge is None:
         raise EvaluationError(f"answers to {facts.title} are scored by a judge; name a model with --judge")
     folder = out_folder or HOME / _file_name(f"{facts.name}-{model}")
-    items = load_items(facts, data)
+    place, copy = await located(facts, data)
+    items = load_items(facts, place)
     settings = runs.settings_of(
-        facts.name, data, items, model=_written(model, option), seeds=seeds, limit=limit,
+        facts.name, place, items, model=_written(model, option), seeds=seeds, limit=limit,
         judge=_written(judge or "", judge_option), recogniser=recogniser or "",
-        emotions=str(emotions or ""),
+        emotions=str(emotions or ""), data=copy,
     )  # fmt: skip
     err.print(f"{facts.title}: {len(items)} items, data sha256 {settings.data_sha256[:12]}, run in {in_home(folder)}")
     for difference in differences(facts, items[:limit]):

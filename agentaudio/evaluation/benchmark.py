@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.errors import AgentAudioError, EvaluationError, did_you_mean
+from agentaudio.evaluation.hub.copy import HubCopy
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorer import Scorer
 from agentaudio.model.speech_lm import GenerateOptions
@@ -28,6 +29,7 @@ class Benchmark:
     home: where the data comes from
     licence: of the data
     size: how much data there is, in words
+    hub: a copy on the Hugging Face hub, which `--data hf:` fetches; None where none is known
     instruction: system text for the model; "" for none
     transcribes: whether the model is asked to write down what it hears, in the way that suits the model
     clones: whether the model speaks the item's text in the voice of the item's clip
@@ -50,6 +52,7 @@ class Benchmark:
     home: str = ""
     licence: str = ""
     size: str = ""
+    hub: HubCopy | None = None
     instruction: str = ""
     transcribes: bool = False
     clones: bool = False

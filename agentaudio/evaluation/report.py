@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Sequence
 from html import escape
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,8 @@ from agentaudio.evaluation.item import Answer
 from agentaudio.evaluation.measures import in_words
 from agentaudio.evaluation.published import model_title
 from agentaudio.evaluation.result import Result
-from agentaudio.files import write_atomically
-from agentaudio.page import page
+from agentaudio.files import replacing, write_atomically
+from agentaudio.page import page, page_pieces
 
 if TYPE_CHECKING:
     from agentaudio.evaluation.asking import Asking
@@ -44,10 +45,11 @@ def save_page(result: Result, asking: Asking, folder: Path) -> Path:
         for one in result.figures
     )
     table = f"<tr><td>figure<td>part<td>value<td>95 % interval<td>answers</tr>{rows}"
-    parts = [f"<section><h2>Figures</h2><table>{table}</table><p class=fine>{escape(result.note)}</p></section>"]
-    parts += [_item(record, Answer.from_dict(asking.answers.get(record.key) or {}), folder) for record in worst]
+    note = f"<section><h2>Figures</h2><table>{table}</table><p class=fine>{escape(result.note)}</p></section>"
+    items = (_item(record, Answer.from_dict(asking.answers.get(record.key) or {}), folder) for record in worst)
     path = folder / PAGE
-    write_atomically(path, page(result.title, intro, "\n".join(parts)), error=EvaluationError)
+    with replacing(path, error=EvaluationError) as temporary, open(temporary, "wb") as file:
+        file.writelines(page_pieces(result.title, intro, chain([note], items)))
     return path
 
 

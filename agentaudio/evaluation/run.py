@@ -44,6 +44,7 @@ class Settings:
 
     model, judge, recogniser: as they were given by name, with their options
     emotions: folder of the emotion2vec model that scores emotions; "" for none
+    data: name of the folder, or of the copy on the hub with its commit
     data_sha256: of the items, see `digest`
     seeds: how often each item is asked
     limit: how many of the items are asked, from the first; None for all
@@ -110,10 +111,12 @@ async def run_benchmark(
 
 def settings_of(
     benchmark: str, folder: Path, items: Sequence[Item], *, model: str, seeds: int, limit: int | None, judge: str = "",
-    recogniser: str = "", emotions: str = "",
+    recogniser: str = "", emotions: str = "", data: str | None = None,
 ) -> Settings:  # fmt: skip
-    """The settings of a run over the items of a folder."""
-    return Settings(benchmark, model, folder.name, digest(items, folder), seeds, limit, judge, recogniser, emotions)
+    """The settings of a run over the items of a folder. data: name of the data; None is that of the folder"""
+    return Settings(
+        benchmark, model, data or folder.name, digest(items, folder), seeds, limit, judge, recogniser, emotions
+    )
 
 
 def take_answers(source: Path, folder: Path, settings: Settings) -> None:

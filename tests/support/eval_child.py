@@ -102,6 +102,7 @@ class Forks:
         self._child = int(self._line())
 
     def ended(self) -> bool:
+        assert self._process.stdout is not None
         return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def kill(self) -> None:

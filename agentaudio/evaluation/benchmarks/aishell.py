@@ -8,6 +8,7 @@ from pathlib import Path
 from agentaudio.errors import EvaluationError
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import kaldi, text_lines
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
 from agentaudio.model.speech_lm import GenerateOptions
@@ -40,6 +41,7 @@ AISHELL_1 = Benchmark(
     scorer=ErrorRate("zh", ("kits", "spoken"), "char"),
     needs=(TRANSCRIPT, "data_aishell/wav/test"),
     home="https://www.openslr.org/33",
+    hub=copies.AISHELL_1,
     licence="Apache-2.0",
     size="7,176 utterances",
     transcribes=True,

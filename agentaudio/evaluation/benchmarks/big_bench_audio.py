@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, field_of, json_lines
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.prompts import BIG_BENCH_AUDIO
 from agentaudio.evaluation.scorers.judged import CORRECT, Judged
@@ -34,6 +35,7 @@ BENCHMARK = Benchmark(
     scorer=Judged(BIG_BENCH_AUDIO, CORRECT, rule="CORRECT or INCORRECT"),
     needs=("**/metadata.jsonl",),
     home="https://huggingface.co/datasets/ArtificialAnalysis/big_bench_audio",
+    hub=copies.BIG_BENCH_AUDIO,
     licence="MIT",
     size="1,000 questions in 4 categories, 4.5 to 60 s each",
     judging=GenerateOptions(temperature=0.5, max_tokens=512),

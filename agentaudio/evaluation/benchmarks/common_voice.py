@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, field_of, table
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
 from agentaudio.model.speech_lm import GenerateOptions
@@ -28,6 +29,7 @@ def _benchmark(name: str, language: str, unit: str, size: str) -> Benchmark:
         scorer=ErrorRate(language, ("kits", "spoken"), unit),
         needs=("test.tsv", "clips"),
         home="https://commonvoice.mozilla.org/datasets",
+        hub=copies.common_voice(language),
         licence="CC0",
         size=size,
         transcribes=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, field_of, table
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorers.bleu import Bleu
 from agentaudio.model.speech_lm import GenerateOptions
@@ -32,6 +33,7 @@ def _benchmark(name: str, source: str, target: str, language: str, tokenize: str
         scorer=Bleu(language, tokenize),
         needs=(file, "clips"),
         home="https://github.com/facebookresearch/covost, clips of Common Voice 4",
+        hub=copies.COVOST2_TO_ENGLISH if target == "en" else copies.COVOST2_TO_CHINESE,
         licence="CC BY-NC 4.0 (translations), CC0 (clips)",
         size=size,
         instruction=f"Translate what is said into {words}. Write down the translation and nothing else.",

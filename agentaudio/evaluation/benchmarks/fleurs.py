@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, table
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
 from agentaudio.model.speech_lm import GenerateOptions
@@ -31,6 +32,7 @@ def _benchmark(name: str, code: str, language: str, unit: str, size: int) -> Ben
         scorer=ErrorRate(language, ("kits", "spoken"), unit),
         needs=(f"{code}/test.tsv",),
         home="https://huggingface.co/datasets/google/fleurs",
+        hub=copies.fleurs(code),
         licence="CC BY 4.0",
         size=f"{size} utterances",
         transcribes=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, text_lines
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
 from agentaudio.model.speech_lm import GenerateOptions
@@ -28,6 +29,7 @@ BENCHMARK = Benchmark(
     scorer=ErrorRate("en", ("kits", "spoken")),
     needs=("*/*/*/*.trans.txt",),
     home="https://www.openslr.org/12",
+    hub=copies.LIBRISPEECH,
     licence="CC BY 4.0",
     size="test-clean 2,620 and test-other 2,939 utterances, 350 MB each",
     transcribes=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 from agentaudio.errors import EvaluationError
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, field_of
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorers.choice import WordChoice
 from agentaudio.model.speech_lm import GenerateOptions
@@ -45,6 +46,7 @@ BENCHMARK = Benchmark(
     scorer=WordChoice(),
     needs=(QUESTIONS,),
     home="https://github.com/Sakshi113/MMAU (questions) and its clips",
+    hub=copies.MMAU,
     licence="Apache-2.0 (questions); the clips come from many sets",
     size="1,000 questions: 333 on sound, 333 on speech, 334 on music",
     instruction="You are an expert in analysing sound, speech and music. Listen to the clip and answer the question.",

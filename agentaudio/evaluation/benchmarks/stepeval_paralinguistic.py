@@ -8,6 +8,7 @@ from pathlib import Path
 from agentaudio.errors import EvaluationError
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, field_of, json_lines
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.prompts import PARALINGUISTIC, PARALINGUISTIC_FRAME
 from agentaudio.evaluation.scorers.judged import YES_NO, Judged
@@ -44,6 +45,7 @@ BENCHMARK = Benchmark(
     ),
     needs=("metadata.jsonl",),
     home="https://huggingface.co/datasets/stepfun-ai/StepEval-Audio-Paralinguistic",
+    hub=copies.PARALINGUISTIC,
     licence="not stated; it holds parts of AudioSet, so do not pass it on",
     size="550 clips, 50 for each of 11 tasks",
     instruction="You are a voice assistant. Talk with the user, and answer by voice.",

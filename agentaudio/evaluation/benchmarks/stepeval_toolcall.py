@@ -10,6 +10,7 @@ from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.errors import EvaluationError
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, json_lists
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item, Line
 from agentaudio.evaluation.scorers.calls import Calls, written_calls
 from agentaudio.model.speech_lm import GenerateOptions
@@ -67,7 +68,7 @@ BENCHMARK = Benchmark(
     name="stepeval-toolcall", title="StepEval-Audio-Toolcall", read=read,
     scorer=Calls(ALIASES, without_parameters=("get_date_time",)), needs=FILES,
     home="https://huggingface.co/datasets/stepfun-ai/StepEval-Audio-Toolcall", licence="Apache-2.0",
-    size="about 1,600 dialogues, 1.2 GB", tools=TOOLS, sampled=True,
+    size="about 1,600 dialogues, 1.2 GB", hub=copies.TOOLCALL, tools=TOOLS, sampled=True,
     options=GenerateOptions(temperature=0.7, top_p=0.9, repetition_penalty=1.05, max_tokens=4096),
     note="all four tools are always offered; whether the published figures did so is not known",
 )  # fmt: skip

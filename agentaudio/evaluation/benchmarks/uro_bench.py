@@ -9,6 +9,7 @@ from typing import Any
 from agentaudio.evaluation import prompts
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, field_of, json_lines
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorer import Scorer
 from agentaudio.evaluation.scorers.emotional import Emotional
@@ -64,15 +65,14 @@ def read(folder: Path) -> Iterator[Item]:
             details: dict[str, Any] = {key: row[key] for key in ("emotion", "style", "requirement") if key in row}
             details |= {"kind": KINDS.get(name, ""), "question": "\n".join(asked)}
             details["rounds"] = "\n".join(f"{q} (reference: {r})" for q, r in zip(asked, said, strict=True))
-            key = f"{name}/{field_of(row, 'id', path)}"
-            yield Item(key, sounds[0], "\n".join(said), group=name, then=tuple(sounds[1:]), details=details)
+            yield Item(f"{name}/{field_of(row, 'id', path)}", sounds[0], "\n".join(said), group=name,
+                       then=tuple(sounds[1:]), details=details)  # fmt: skip
 
 
 BENCHMARK = Benchmark(
-    name="uro-bench", title="URO-Bench", read=read, needs=("*/*/test.jsonl",),
-    scorer=ByKind(SCORERS),
+    name="uro-bench", title="URO-Bench", read=read, needs=("*/*/test.jsonl",), scorer=ByKind(SCORERS),
     home="https://huggingface.co/datasets/Honggao/URO-Bench", licence="MIT", size="40 sets, 25 to 1,108 items each",
-    options=GenerateOptions(temperature=0.7, max_tokens=2048), speaks=True, sampled=True,
+    hub=copies.URO_BENCH, options=GenerateOptions(temperature=0.7, max_tokens=2048), speaks=True, sampled=True,
     judging=GenerateOptions(temperature=0.5, top_p=0.95),
     averages={board[:-2]: sum((SETS[board[:-1] + part] for part in "URO"), ()) for board in SETS} | SETS,
     note="the published figures score a failed vote 0; here it is counted apart. A judge that hears scores SRT",

@@ -9,6 +9,7 @@ from typing import Any
 from agentaudio.evaluation import prompts
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import clip, field_of, json_lines
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorers.instructions import Instructions, instructions_of
 from agentaudio.evaluation.scorers.judged import ONE_TO_FIVE, YES_NO, Judged
@@ -57,6 +58,7 @@ BENCHMARK = Benchmark(
     ),
     needs=("*/metadata.jsonl",),
     home="https://huggingface.co/datasets/hlt-lab/voicebench",
+    hub=copies.VOICEBENCH,
     licence="Apache-2.0",
     size="9 sets, " + ", ".join(f"{name} {size}" for name, size in SIZES.items()),
     options=GenerateOptions(temperature=0.7, max_tokens=2048),

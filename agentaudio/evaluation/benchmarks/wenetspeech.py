@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.data import kaldi
+from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
 from agentaudio.model.speech_lm import GenerateOptions
@@ -25,6 +26,7 @@ BENCHMARK = Benchmark(
     scorer=ErrorRate("zh", ("kits", "spoken"), "char"),
     needs=("test_*/wav.scp", "test_*/text"),
     home="https://wenet.org.cn/WenetSpeech (by a form), cut into utterances by wenet's recipe",
+    hub=copies.WENETSPEECH,
     licence="non-commercial, by a form",
     size="test_net about 24,800 and test_meeting about 8,400 utterances",
     transcribes=True,
