@@ -30,7 +30,9 @@ model = App(name="model", help="Make a small random checkpoint of Step-Audio 2 f
 
 
 @model.command(name="init-tiny")
-def init_tiny(folder: Path, /, *, seed: int = 0, shards: int = 1, dtype: str = "bfloat16") -> None:
+def init_tiny(
+    folder: Path, /, *, seed: int = 0, shards: int = 1, dtype: str = "bfloat16", for_vllm: bool = False
+) -> None:
     """Write a small checkpoint with random weights. It runs the real code and answers at random; for tests.
 
     Parameters
@@ -43,11 +45,13 @@ def init_tiny(folder: Path, /, *, seed: int = 0, shards: int = 1, dtype: str = "
         Number of files that hold the weights.
     dtype
         Type of the weights: float32, bfloat16 or float16.
+    for_vllm
+        Larger, so that vLLM's attention takes it.
     """
-    from agentaudio.model.step_audio_2.init_tiny import init_tiny
+    from agentaudio.model.step_audio_2.init_tiny import FOR_VLLM, init_tiny
 
     with progress("making a checkpoint"):
-        init_tiny(folder, seed=seed, shards=shards, dtype=dtype)
+        init_tiny(folder, seed=seed, shards=shards, dtype=dtype, text=FOR_VLLM if for_vllm else {})
     made = in_home(folder)
     out.print(mark("made", "green"), f"{made}; try: agentaudio transcribe FILE --model {MODEL}:{made}")
 

@@ -44,6 +44,10 @@ _AUDIO = {
     "n_codebook_size": 4096, "llm_dim": 32, "kernel_size": 3, "adapter_stride": 2,
 }  # fmt: skip
 
+FOR_VLLM = {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1, "initializer_range": 0.3}
+"""Fields of text_config for vLLM, whose attention takes heads of 32, 64, 128 ... and not of 8. Answers depend on the
+sound."""
+
 
 def init_tiny(
     folder: str | Path,

@@ -32,9 +32,6 @@ from support.vllm_server import NAME
 if TYPE_CHECKING:
     from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 
-SIZES = {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1, "initializer_range": 0.3}
-"""Of the tiny checkpoint: heads that vLLM's attention takes (32, 64, 128 ...), and weights by which answers depend on
-the sound."""
 TOKENS = 20
 """Of an answer."""
 QUERY = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}

@@ -150,7 +150,7 @@ def test_commands_make_a_checkpoint_and_use_it(
     monkeypatch.setattr(tasks, "MAX_TOKENS", 2)
     made, sound = tmp_path / "tiny", tmp_path / "question.wav"
     tone(duration_s=0.2).save(sound)
-    code, output, _ = run("model", "init-tiny", made, "--shards", 2)
+    code, output, _ = run("model", "init-tiny", made, "--shards", 2, "--for-vllm")
     assert code == 0 and "made" in output and (made / "model.safetensors.index.json").exists()
     name = f"step-audio-2-mini:{made}"
     code, output, _ = run("transcribe", sound, "--model", name)

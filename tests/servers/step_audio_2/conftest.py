@@ -10,7 +10,7 @@ import pytest
 from support.vllm_server import ENVIRONMENT, PYTHON, serving
 
 if find_spec("torch") is not None:
-    from support.step_audio_2_on_vllm import SIZES, Native, Server
+    from support.step_audio_2_on_vllm import Native, Server
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -26,9 +26,9 @@ def needs_vllm_and_torch() -> None:
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint."""
-    from agentaudio.model.step_audio_2.init_tiny import init_tiny
+    from agentaudio.model.step_audio_2.init_tiny import FOR_VLLM, init_tiny
 
-    return init_tiny(tmp_path_factory.mktemp("step_audio_2"), dtype="float32", text=SIZES)
+    return init_tiny(tmp_path_factory.mktemp("step_audio_2"), dtype="float32", text=FOR_VLLM)
 
 
 @pytest.fixture(scope="session")
