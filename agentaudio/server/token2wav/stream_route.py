@@ -1,10 +1,12 @@
 """`/v1/token2wav/stream`: a WebSocket that takes speech tokens while they are generated, and sends their sound.
 
 The client begins with `{"type": "start", "voice": SHA256 or null, "seed": 0}`; the server answers
-`{"type": "ready", "ahead": 3, "first_chunk": 8, "sample_rate": 24000}`. Then the client sends tokens, as binary
-messages of little-endian uint16, and at the end `{"type": "end"}`; the server sends sound, as binary messages of
-little-endian float32, and at the end `{"type": "done", "samples": 96000}`. What goes wrong is told as
-`{"type": "error", "error": {...}}`, after which the server closes.
+`{"type": "ready", "ahead": 3, "first_chunk": 8, "sample_rate": 24000}`. Where it does not have the voice, it first says
+`{"type": "clip"}`, and the client sends the voice's clip as a sound file in one binary message: so a client need not
+know which of several replicas it reaches. Then the client sends tokens, as binary messages of little-endian uint16, and
+at the end `{"type": "end"}`; the server sends sound, as binary messages of little-endian float32, and at the end
+`{"type": "done", "samples": 96000}`. What goes wrong is told as `{"type": "error", "error": {...}}`, after which the
+server closes.
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from agentaudio.model.step_audio_2.token2wav.chunks import FIRST_CHUNK, Schedule
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.stream import SpeechStream
+from agentaudio.model.step_audio_2.token2wav.timbre_prompt import TimbrePrompt
 from agentaudio.model.step_audio_2.tokens import CODE_RATE_HZ, N_CODES
 from agentaudio.server.auth import Caller, check_place, key_of
 from agentaudio.server.errors import ApiError, as_api_error
 from agentaudio.server.token2wav.state import SoundState, sound_state
+from agentaudio.server.token2wav.voice_routes import DIGEST, add_clip
 
 router = APIRouter()
 
@@ -71,7 +75,7 @@ class _Utterance:
     async def run(self) -> None:
         start = await self._start()
         with ExitStack() as held:
-            prompt = held.enter_context(self._state.voices.using(self._caller, start["voice"]))
+            prompt = await self._prompt(start["voice"], held)
             token2wav = self._state.decoder.token2wav
             speech = await self._in_thread(lambda: token2wav.stream(prompt, seed=start["seed"]))
             held.callback(speech.close)
@@ -94,6 +98,19 @@ class _Utterance:
                 self._state.metrics.sound_s.labels("out").inc(seconds)
                 self._state.limits.count_sound(self._caller, seconds)
 
+    async def _prompt(self, voice: str | None, held: ExitStack) -> TimbrePrompt:
+        """The voice, for as long as `held` holds it; its clip is asked for where it is not known."""
+        voices = self._state.voices
+        if voice is None or voices.has(self._caller, voice):
+            return held.enter_context(voices.using(self._caller, voice))
+        await self._tell({"type": "clip"})
+        async with asyncio.timeout(self._state.settings.stalled_s):
+            clip = await self._receive()
+        if not isinstance(clip, bytes):
+            raise ApiError(400, "send the clip as one binary message", code="invalid_value", param="voice")
+        await add_clip(self._state, self._caller, voice, clip)
+        return held.enter_context(voices.using(self._caller, voice))
+
     async def _start(self) -> dict[str, Any]:
         async with asyncio.timeout(self._state.settings.stalled_s):
             message = await self._receive()
@@ -101,7 +118,7 @@ class _Utterance:
         voice, seed = start.get("voice"), start.get("seed", 0)
         if start.get("type") != "start":
             raise ApiError(400, 'begin with {"type": "start"}', code="invalid_value", param="type")
-        if voice is not None and not isinstance(voice, str):
+        if voice is not None and not (isinstance(voice, str) and DIGEST.fullmatch(voice)):
             raise ApiError(400, "voice is the digest of a clip, or null", code="invalid_value", param="voice")
         if type(seed) is not int or not 0 <= seed < 2**63:
             raise ApiError(400, "seed is a whole number, 0 or more", code="invalid_value", param="seed")

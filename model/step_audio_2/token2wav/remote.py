@@ -87,32 +87,15 @@ class RemoteDecoder:
         Raises ConsentError when the voice may not be used, VoiceError for a clip that the service cannot use, and
         BackendError when the service fails.
         """
-        if voice is None:
-            return None
-        digest = voice.clip.sha256
-        try:
-            refuse_without_permission(voice)
-        except Exception:
-            self._withdraw(digest)
-            raise
-        with self._lock:
-            known = digest in self._sent
-        if not known:
+        digest = self._permitted(voice)
+        if voice is not None and digest is not None and not self._has_sent(digest):
             self._send(voice, digest)
         return digest
 
     def stream(self, voice: ReferenceVoice | None = None, *, seed: int = 0) -> RemoteStream:
         """Begin to speak tokens that are yet to be generated. Raises as `prepare` does."""
-        for resent in (False, True):
-            digest = self.prepare(voice)
-            try:
-                return self._attempted(lambda now=digest: self._begun(now, seed))  # type: ignore[misc]
-            except _UnknownVoice as unknown:
-                with self._lock:
-                    self._sent.pop(str(digest), None)
-                if resent or voice is None:
-                    raise BackendError(f"token2wav at {self._http} does not keep a voice that was sent") from unknown
-        raise AssertionError("unreachable")
+        digest = self._permitted(voice)
+        return self._attempted(lambda: self._begun(voice, digest, seed))
 
     def synthesize(self, tokens: ArrayLike, voice: ReferenceVoice | None = None, *, seed: int = 0) -> Audio:
         """Speak tokens in a voice, as a stream does: 24 kHz, 960 samples per token. Raises as `prepare` does."""
@@ -134,20 +117,37 @@ class RemoteDecoder:
         """Close the connections; streams that have begun go on."""
         self._client.close()
 
-    def _send(self, voice: ReferenceVoice, digest: str) -> None:
-        path = f"/v1/token2wav/voices/{digest}"
-        found = self._attempted(lambda: self._request("GET", path))
-        if found.status_code == 404:
-            clip = encode_exactly(voice.clip.samples, voice.clip.sample_rate)
-            found = self._attempted(lambda: self._request("PUT", path, content=clip))
-        if found.status_code == 400:
-            raise VoiceError(f"voice {voice.id!r}: {_message(found)}")
-        if not found.is_success:
-            raise self._refusal(found.status_code, _message(found))
+    def _permitted(self, voice: ReferenceVoice | None) -> str | None:
+        """The digest of a voice that may be used; one that may not is dropped on the service."""
+        if voice is None:
+            return None
+        try:
+            refuse_without_permission(voice)
+        except Exception:
+            self._withdraw(voice.clip.sha256)
+            raise
+        return voice.clip.sha256
+
+    def _has_sent(self, digest: str) -> bool:
+        with self._lock:
+            return digest in self._sent
+
+    def _note_sent(self, digest: str) -> None:
         with self._lock:
             self._sent[digest] = None
             while len(self._sent) > VOICES_KNOWN:
                 del self._sent[next(iter(self._sent))]
+
+    def _send(self, voice: ReferenceVoice, digest: str) -> None:
+        path = f"/v1/token2wav/voices/{digest}"
+        found = self._attempted(lambda: self._request("GET", path))
+        if found.status_code == 404:
+            found = self._attempted(lambda: self._request("PUT", path, content=_file(voice)))
+        if found.status_code == 400:
+            raise VoiceError(f"voice {voice.id!r}: {_message(found)}")
+        if not found.is_success:
+            raise self._refusal(found.status_code, _message(found))
+        self._note_sent(digest)
 
     def _withdraw(self, digest: str) -> None:
         """Have the service drop a voice; what fails here does not matter, as nobody asks for it any more."""
@@ -157,7 +157,7 @@ class RemoteDecoder:
         with contextlib.suppress(Exception):
             self._request("DELETE", f"/v1/token2wav/voices/{digest}")
 
-    def _begun(self, digest: str | None, seed: int) -> RemoteStream:
+    def _begun(self, voice: ReferenceVoice | None, digest: str | None, seed: int) -> RemoteStream:
         with self._errors():
             # Left by `RemoteStream.close`, as the block's own end would wait for the service.
             connection = contextlib.ExitStack().enter_context(
@@ -174,10 +174,12 @@ class RemoteDecoder:
             )
         stream = RemoteStream(connection, f"token2wav at {self._http}", self._timeout_s)
         try:
-            stream.start(digest, seed)
+            stream.start(digest, seed, lambda: b"" if voice is None else _file(voice))
         except BaseException:
             stream.close()
             raise
+        if digest is not None:
+            self._note_sent(digest)
         return stream
 
     def _request(self, method: str, path: str, content: bytes | None = None) -> httpx2.Response:
@@ -225,16 +227,20 @@ class RemoteStream:
         self._connection, self._name, self._timeout_s = connection, name, timeout_s
         self._schedule = Schedule(ahead=0)
         self._received = 0
-        self._finished = False
+        self._finished = self._ready = False
         self.ahead = 0
         self.dropped = 0
 
-    def start(self, voice: str | None, seed: int) -> None:
-        """Begin. Raises BackendError."""
+    def start(self, voice: str | None, seed: int, clip: Callable[[], bytes]) -> None:
+        """Begin. clip: the sound file of the voice, for a service that does not have it. Raises BackendError."""
         self._put(json.dumps({"type": "start", "voice": voice, "seed": seed}))
-        ready = self._fact("ready")
+        ready = self._fact("ready", "clip")
+        if ready["type"] == "clip":
+            self._put(clip())
+            ready = self._fact("ready")
         self.ahead = _whole(ready.get("ahead"), self._name)
         self._schedule = Schedule(_whole(ready.get("first_chunk"), self._name), ahead=self.ahead)
+        self._ready = True
 
     def feed(self, tokens: ArrayLike) -> Float:
         """Take the next tokens; see `SpeechStream.feed`. Raises BackendError when the service fails."""
@@ -276,10 +282,10 @@ class RemoteStream:
             raise BackendError(f"{self._name} sent sound that is none; check its version")
         return found
 
-    def _fact(self, kind: str) -> dict[str, Any]:
+    def _fact(self, *kinds: str) -> dict[str, Any]:
         message = self._get()
         fact = _parsed(message)
-        if fact is None or fact.get("type") != kind:
+        if fact is None or fact.get("type") not in kinds:
             raise self._broken(message)
         return fact
 
@@ -298,8 +304,8 @@ class RemoteStream:
     def _told(self, fact: dict[str, Any]) -> Exception:
         error = fact.get("error")
         error = error if isinstance(error, dict) else {}
-        if error.get("code") == "voice_not_found":
-            return _UnknownVoice(str(error.get("message")))
+        if error.get("code") == "invalid_voice":
+            return VoiceError(str(error.get("message"))[:300])
         text = f"{self._name}: {str(error.get('message'))[:300]}"
         if fact.get("status") == 503:
             return _Unavailable(text)
@@ -324,7 +330,9 @@ class RemoteStream:
                 fact = _parsed(self._connection.recv(timeout=0))
                 if fact is not None and fact.get("type") == "error":
                     return self._told(fact)
-        return BackendError(f"{self._name} broke off ({failure or type(failure).__name__}); check the service")
+        text = f"{self._name} broke off ({failure or type(failure).__name__}); check the service"
+        # Before it is ready, nothing was said, and another replica may take the utterance.
+        return BackendError(text) if self._ready else _Unavailable(text)
 
     def _refuse_finished(self) -> None:
         if self._finished:
@@ -335,8 +343,9 @@ class _Unavailable(BackendError):
     """The service cannot take an utterance now."""
 
 
-class _UnknownVoice(BackendError):
-    """The service does not have the voice, or no longer."""
+def _file(voice: ReferenceVoice) -> bytes:
+    """The clip of a voice, each sample as it is."""
+    return encode_exactly(voice.clip.samples, voice.clip.sample_rate)
 
 
 def _parsed(message: str | bytes) -> dict[str, Any] | None:

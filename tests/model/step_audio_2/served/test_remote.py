@@ -116,6 +116,23 @@ def test_a_busy_service_is_asked_again_before_anything_was_said() -> None:
         remote.close()
 
 
+def test_a_service_that_dies_before_it_is_ready_is_asked_again() -> None:
+    asked: list[int] = []
+
+    def answer(socket: ServerConnection) -> None:
+        socket.recv()
+        asked.append(1)
+        if len(asked) > 1:
+            socket.send(READY)
+            hangs(socket)
+
+    with service(answer) as url:
+        remote = RemoteDecoder(url, timeout_s=2.0)
+        remote.stream().close()
+        assert len(asked) == 2
+        remote.close()
+
+
 def test_closing_from_another_thread_ends_a_wait_at_once() -> None:
     with service(hangs_later) as url:
         remote = RemoteDecoder(url, timeout_s=30.0)
