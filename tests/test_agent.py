@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 from support.models import calls, scripted
 from support.sounds import tone
 
@@ -292,7 +293,7 @@ step = st.one_of(
 
 
 @given(st.lists(step, min_size=1, max_size=6), st.integers(1, 4))
-@settings(max_examples=80)
+@settings(max_examples=share(80))
 def test_the_order_of_events_holds_for_any_model_output(steps: list[object], max_steps: int) -> None:
     @tool
     async def good() -> str:

@@ -59,13 +59,15 @@ MODULES = modules()
 
 
 @cache
-def parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
+def nodes(file: Path) -> list[ast.Import | ast.ImportFrom | ast.Attribute]:
+    """The imports of a file, and what it takes of names. Each file is parsed and walked once."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Attribute)]
 
 
 def from_imports(file: Path) -> Iterator[tuple[str, str]]:
     """(module, name) for each `from module import name`."""
-    for node in ast.walk(parsed(file)):
+    for node in nodes(file):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield from ((node.module, alias.name) for alias in node.names)
 
@@ -79,7 +81,7 @@ def imports(file: Path) -> set[str]:
     for module, name in from_imports(file):
         if module.partition(".")[0] == "agentaudio" and name != "__version__":
             found.add(f"{module}.{name}" if f"{module}.{name}" in MODULES else module)
-    for node in ast.walk(parsed(file)):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names if alias.name.startswith("agentaudio."))
     return found
@@ -204,17 +206,16 @@ def test_no_module_imports_a_private_name_of_another() -> None:
         if module.split(".")[0] == "agentaudio" and private.startswith("_") and not private.startswith("__")
     ]
     for name, file in MODULES.items():
-        tree = parsed(file)
         imported = {
             alias.asname or alias.name: f"{node.module}.{alias.name}"
-            for node in ast.walk(tree)
+            for node in nodes(file)
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
             if f"{node.module}.{alias.name}" in MODULES
         }
         wrong += [
             f"{name} takes {node.attr} of {imported[node.value.id]}"
-            for node in ast.walk(tree)
+            for node in nodes(file)
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported
             if node.attr.startswith("_") and not node.attr.startswith("__")
         ]

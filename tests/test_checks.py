@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 from support.models import calls, scripted
 from support.sounds import tone
 
@@ -216,7 +217,7 @@ async def test_the_sound_of_approved_words_has_the_limits_of_the_models_own() ->
     assert reply.audio is not None and reply.audio.duration == pytest.approx(0.7) and reply.stop == "length"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share(60), deadline=None)
 @given(data=st.data())
 def test_whatever_the_checks_say_and_when_no_sound_is_heard_whose_words_were_not_approved(data: st.DataObject) -> None:
     """Sound is told apart by its length; the words before it are those that the model has said until then."""

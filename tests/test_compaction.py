@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 from support.limited import strict
 
 from agentaudio.compaction import START, Compaction, changes, places, until
@@ -66,7 +67,7 @@ def conversations(draw: st.DrawFn) -> Conversation:
     return made
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=share(300), deadline=None)
 @given(conversations(), st.data())
 def test_no_cut_parts_a_result_from_its_call_or_an_answer_from_its_question(
     conversation: Conversation, data: st.DataObject

@@ -47,6 +47,8 @@ SPOKEN = {
     "quickstart",
 }
 """Pages and examples that speak much with the embedded engine."""
+SLOW = {"evaluation.md", "mcp.md"}
+"""Pages that start several programs."""
 NEEDS_TORCH = "step_audio_2.md"
 NEEDS_SERVER = "models.md"
 
@@ -61,10 +63,14 @@ class Block:
 
 
 def marked(paths: Iterable[Path], name: Callable[[Path], str]) -> list[Any]:
-    """The paths as parameters, with the marker `neural` where they speak much."""
-    return [
-        pytest.param(path, id=name(path), marks=[pytest.mark.neural] if name(path) in SPOKEN else []) for path in paths
-    ]
+    """The paths as parameters, with the marker `neural` where they speak much, and `system` where they are slow."""
+
+    def marks(path: Path) -> list[pytest.MarkDecorator]:
+        if name(path) in SPOKEN:
+            return [pytest.mark.neural]
+        return [pytest.mark.system] if name(path) in SLOW or path.suffix == ".py" else []
+
+    return [pytest.param(path, id=name(path), marks=marks(path)) for path in paths]
 
 
 def blocks(page: Path) -> list[Block]:

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.examples import share
 from support.local_http import Answer, Asked, LocalServer, local_server
 
 from agentaudio.errors import NetworkError, RefusedAddress
@@ -87,7 +88,7 @@ def test_a_redirect_that_is_no_url_once_joined_is_refused(server: LocalServer, t
     assert str(refused.value).startswith(shown)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["/", "//", ".", "..", "?", "#", "a", ":", "@", "%", "[", "]", "http:", "1", "é"])))
 @example(["//", "é", "%", ".", ".", "@", "/"])
 def test_whatever_a_redirect_says_the_outcome_is_a_response_or_our_error(server: LocalServer, parts: list[str]) -> None:

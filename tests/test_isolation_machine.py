@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.examples import share
 from support.marks import Marked, marks_in
 
 from agentaudio import Agent, Session, deltas, events, tool
@@ -350,5 +351,4 @@ class Talks(RuleBasedStateMachine):
 
 
 TestTalks = Talks.TestCase
-# A quarter of the profile's examples; `--hypothesis-profile=thorough` runs 1,000.
-TestTalks.settings = settings(max_examples=settings().max_examples // 4, stateful_step_count=25)
+TestTalks.settings = settings(max_examples=share(25), stateful_step_count=25)

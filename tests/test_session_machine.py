@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.examples import share
 
 from agentaudio import Agent, Limits, Stop, UsageLimits, deltas, events, tool
 from agentaudio.conversation import Conversation, Message, SpeechPart, ToolCall
@@ -286,4 +287,4 @@ def _words(parts: Any) -> list[str]:
 
 
 TestTalk = Talk.TestCase
-TestTalk.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestTalk.settings = settings(max_examples=share(60), stateful_step_count=25, deadline=None)

@@ -65,6 +65,7 @@ def answers_of_a_server(spoken_words: Callable[[str], list[bytes]]) -> Callable[
     return script
 
 
+@pytest.mark.system
 def test_a_speech_model_behind_a_server_tells_that_its_voice_is_fixed() -> None:
     async def run() -> list[str]:
         async with chat_server() as server:
@@ -76,6 +77,7 @@ def test_a_speech_model_behind_a_server_tells_that_its_voice_is_fixed() -> None:
     assert voices(lines) == [] and lines[-1] == "agent: As you wish."
 
 
+@pytest.mark.system
 @needs_embedded
 def test_a_chat_model_behind_a_server_gets_the_voices_of_a_cascade() -> None:
     async def run() -> list[str]:
@@ -88,6 +90,7 @@ def test_a_chat_model_behind_a_server_gets_the_voices_of_a_cascade() -> None:
     assert len(voices(lines)) == 2 and voices(lines)[1] == "its own"
 
 
+@pytest.mark.system
 def test_a_realtime_server_tells_that_its_voice_is_fixed() -> None:
     pytest.importorskip("websockets", reason="the extra realtime is not installed")
 

@@ -297,6 +297,7 @@ def test_a_closed_pipe_prints_no_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.system
 def test_without_weights_and_network_the_question_is_asked_of_the_lite_engine(tmp_path: Path) -> None:
     for extra in ("pocketsphinx", "espeakng_loader", "pyworld", "ctranslate2"):
         pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")

@@ -61,7 +61,7 @@ async def test_a_model_that_keeps_failing_ends_the_run_and_keeps_what_was_finish
             raise BackendError("the server is down")
         return "one"
 
-    data = librispeech(tmp_path / "data", {f"1-2-{number:04}": "ONE" for number in range(30)})
+    data = librispeech(tmp_path / "data", {f"1-2-{number:04}": "ONE" for number in range(12)})
     model = Answering(fails)
     with pytest.raises(EvaluationError, match="failed 10 times in a row, at last with: the server is down"):
         await measured(LIBRISPEECH, data, tmp_path / "run", model, parallel=1)

@@ -13,6 +13,7 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.examples import share
 from support.live_room import RATE, GivenWords, Room
 
 from agentaudio import Agent, Audio, Conversation, tool
@@ -136,6 +137,6 @@ class LiveMachine(RuleBasedStateMachine):
 
 
 LiveMachine.TestCase.settings = settings(
-    max_examples=16, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=share(16), stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestLiveMachine = LiveMachine.TestCase

@@ -7,6 +7,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 
 from agentaudio.live.settings import TurnTaking
 from agentaudio.live.turn_taking import (
@@ -305,7 +306,7 @@ def played_out(
     return happened
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share(60), deadline=None)
 @given(STRETCHES, WORDS, st.sampled_from((0.1, 0.4, 3.0)), st.booleans())
 def test_whatever_happens_the_agent_is_let_go_turns_end_and_the_same_input_gives_the_same_actions(
     stretches: list[tuple[float, float, int, bool]], words: list[str], late_s: float, hears: bool

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from support.examples import share
 from support.sounds import tone
 
 from agentaudio.errors import AudioError
@@ -101,7 +102,7 @@ def test_it_can_be_pickled_compared_and_hashed() -> None:
 
 
 @given(samples, rates, rates)
-@settings(max_examples=60)
+@settings(max_examples=share(60))
 def test_resampling_keeps_the_duration_and_never_explodes(x: np.ndarray, rate: int, target: int) -> None:
     resampled = Audio(x, rate).resample(target)
     assert resampled.sample_rate == target
@@ -138,7 +139,7 @@ def test_resampling_to_an_impossible_rate_is_refused() -> None:
 
 
 @given(samples, rates, st.floats(1, 2000))
-@settings(max_examples=60)
+@settings(max_examples=share(60))
 def test_chunks_joined_are_the_whole(x: np.ndarray, rate: int, chunk_ms: float) -> None:
     audio = Audio(x, rate)
     pieces = list(audio.chunks(chunk_ms))
@@ -149,7 +150,7 @@ def test_chunks_joined_are_the_whole(x: np.ndarray, rate: int, chunk_ms: float) 
 
 
 @given(samples, rates)
-@settings(max_examples=60)
+@settings(max_examples=share(60))
 def test_sixteen_bit_pcm_and_wav_round_trip_within_half_a_step(x: np.ndarray, rate: int) -> None:
     audio = Audio(x, rate)
     for again in (Audio.from_pcm16(audio.to_pcm16(), rate), Audio.load(audio.to_bytes("wav"))):

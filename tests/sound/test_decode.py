@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 from support.sounds import tone, wav
 
 from agentaudio.errors import AudioError, MissingExtra
@@ -122,7 +123,7 @@ def test_a_wav_written_by_a_stream_that_knew_no_length_is_read() -> None:
 @given(
     st.binary(max_size=300), st.sampled_from([b"", b"RIFF\x24\0\0\0WAVE", b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3"])
 )
-@settings(max_examples=200)
+@settings(max_examples=share(200))
 def test_arbitrary_bytes_are_sound_or_our_error(content: bytes, magic: bytes) -> None:
     try:
         audio = Audio.load(magic + content)
@@ -132,7 +133,7 @@ def test_arbitrary_bytes_are_sound_or_our_error(content: bytes, magic: bytes) ->
 
 
 @given(st.integers(0, 3244))
-@settings(max_examples=80)
+@settings(max_examples=share(80))
 def test_a_wav_cut_anywhere_is_refused(length: int) -> None:
     content = wav(tone(duration_s=0.1).samples, 16_000)
     assert len(content) == 3244

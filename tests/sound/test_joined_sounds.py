@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 from support.sounds import tone, wav
 
 from agentaudio.errors import AudioError
@@ -283,7 +284,7 @@ FRAGMENTS = [b"\xff\xfb\x90\x00", b"\xff\xf3\x40\xc4", b"TAG", b"ID3\4\0\0\0\0\0
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=30))
-@settings(max_examples=150)
+@settings(max_examples=share(150))
 def test_any_frames_and_pages_are_followed_to_the_end(pieces: list[bytes]) -> None:
     content = b"".join(pieces)
     sounds = joined_sounds(content)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from numpy.typing import NDArray
+from support.examples import share
 from support.sounds import tone
 
 from agentaudio.errors import AudioError
@@ -60,7 +61,7 @@ def test_a_tone_keeps_its_shape(rate: int) -> None:
     rates,
     st.lists(st.integers(0, 6000), max_size=12),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=share(80), deadline=None)
 def test_any_cut_of_16_bit_sound_gives_the_same_samples(
     pcm: NDArray[np.int16], from_hz: int, to_hz: int, cuts: list[int]
 ) -> None:
@@ -73,7 +74,7 @@ def test_any_cut_of_16_bit_sound_gives_the_same_samples(
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), rates), min_size=1, max_size=8), rates)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=share(60), deadline=None)
 def test_sound_whose_rate_changes_is_converted_run_by_run(parts: list[tuple[int, int]], to_hz: int) -> None:
     sounds = [Audio(noise(count, seed), rate) for seed, (count, rate) in enumerate(parts)]
     out = converted(PcmStream(to_hz), sounds)
@@ -262,4 +263,4 @@ class AnyStream(RuleBasedStateMachine):
 
 
 TestAnyStream = AnyStream.TestCase
-TestAnyStream.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestAnyStream.settings = settings(max_examples=share(40), stateful_step_count=20, deadline=None)

@@ -113,6 +113,7 @@ print("child" if child == 0 else "parent", os.waitpid(child, 0)[1] if child else
 """
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_process_opens_its_own_connection(folder: Path) -> None:
     environ = environment(folder)

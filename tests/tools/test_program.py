@@ -120,7 +120,7 @@ def test_a_program_gets_a_minimal_environment(monkeypatch: pytest.MonkeyPatch) -
 
 def test_no_descriptor_is_passed_on_or_leaked() -> None:
     async def several() -> None:
-        for _ in range(20):
+        for _ in range(5):
             await run("print(1)")
 
     read, write = os.pipe()

@@ -53,7 +53,8 @@ def a_hall(wave: Wave) -> Wave:
     """Two seconds of decay, direct sound at the level of the reverberation."""
     tail = np.random.default_rng(8).standard_normal(2 * RATE) * np.exp(-6.9 * np.arange(2 * RATE) / RATE / 2.0)
     tail = np.concatenate([[np.sqrt(np.sum(tail**2))], tail])
-    return np.convolve(wave, tail)[: len(wave) + RATE]
+    length = len(wave) + len(tail) - 1
+    return np.fft.irfft(np.fft.rfft(wave, length) * np.fft.rfft(tail, length), length)[: len(wave) + RATE]
 
 
 SPOILED: dict[str, Callable[[Wave], Wave]] = {

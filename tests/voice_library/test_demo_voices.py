@@ -158,6 +158,7 @@ def speakers() -> NDArray[np.float32]:
     return np.concatenate([vectors for _, vectors in demo_voices().embeddings()])
 
 
+@pytest.mark.neural
 def test_stored_rows_are_those_of_the_clips(encoder: EmbeddedSpeakerEncoder, speakers: NDArray[np.float32]) -> None:
     assert demo_voices().encoder_name == encoder.name
     assert speakers.shape == (len(VOICES), encoder.dim) and speakers.dtype == np.float32
@@ -170,6 +171,7 @@ def test_no_two_voices_sound_like_one_speaker(speakers: NDArray[np.float32]) -> 
     assert between.max() < 0.83
 
 
+@pytest.mark.neural
 def test_nearest_to_a_first_half_is_its_second_half(encoder: EmbeddedSpeakerEncoder) -> None:
     middles = [voice.clip.duration / 2 for voice in VOICES]
     first = np.stack([

@@ -76,6 +76,7 @@ print(json.dumps(ends))
 """
 
 
+@pytest.mark.system
 def test_a_library_whose_birth_was_cut_short_anywhere_is_made_by_the_next_run(tmp_path: Path) -> None:
     dying = in_another_process(DIE, tmp_path, 160)
     out, complaint = dying.communicate(timeout=60)
@@ -111,6 +112,7 @@ def test_a_folder_of_other_files_does_not_become_a_library(tmp_path: Path, name:
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [Path(name).name]
 
 
+@pytest.mark.system
 def test_processes_that_make_one_library_at_the_same_time_all_open_it(tmp_path: Path) -> None:
     code = "import sys; from agentaudio.voice_library.library import VoiceLibrary as V; V.open_or_create(sys.argv[1])"
     together = [in_another_process(code, tmp_path / "voices") for _ in range(4)]

@@ -60,6 +60,7 @@ def started(process: subprocess.Popen[str]) -> str:
     return line
 
 
+@pytest.mark.system
 def test_a_kill_neither_loses_nor_splits_a_voice_while_others_read(tmp_path: Path) -> None:
     library = VoiceLibrary.create(tmp_path / "voices", encoder=Bands())
     reader = in_another_process(READ, library.folder)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 from support.sounds import tone
 from support.voices import Bands
 
@@ -144,7 +145,7 @@ def test_reindexing_embeds_a_library_that_had_no_encoder(library: VoiceLibrary) 
     assert len(library.select(embedded=True)) == len(library) and check(library) == []
 
 
-@settings(max_examples=30)
+@settings(max_examples=share(30))
 @given(name=st.text(min_size=1, max_size=100), description=st.text(max_size=300), tag=st.text(max_size=20))
 def test_a_card_of_any_text_is_kept_or_refused(
     name: str, description: str, tag: str, tmp_path_factory: pytest.TempPathFactory

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import MonkeyPatch
+from support.examples import share
 from support.file_server import Fault, FileServer, entry, file_server, release
 
 from agentaudio.errors import WeightsError
@@ -269,7 +270,7 @@ FAULTS = st.builds(
 
 
 @given(faults=st.lists(FAULTS, max_size=4), wrong_first=st.booleans(), earlier=st.integers(0, 25_000))
-@settings(max_examples=40)
+@settings(max_examples=share(40))
 def test_whatever_a_server_does_the_file_is_right_or_not_there(
     faults: list[Fault], wrong_first: bool, earlier: int
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.examples import share
 
 from agentaudio.errors import OptionError
 from agentaudio.evaluation.suites.load import load_suite
@@ -118,7 +119,7 @@ VALUES: Any = st.recursive(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=share(60), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(VALUES)
 def test_any_content_is_a_suite_or_refused_with_its_line(tmp_path: Path, dialogues: Any) -> None:
     path = written(tmp_path, yaml.safe_dump({"name": "x", "agent": {}, "dialogues": dialogues}, allow_unicode=True))

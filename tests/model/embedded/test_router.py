@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.clauses import clauses
@@ -103,7 +104,7 @@ def test_one_clause_stays_whole() -> None:
     assert clauses("what is the difference between tea and coffee") == ["what is the difference between tea and coffee"]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=share(25))
 @given(st.text(max_size=60))
 def test_any_text_gives_a_route(text: str) -> None:
     routes = ROUTER.route(text, EVERY)

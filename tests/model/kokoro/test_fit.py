@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.examples import share
 
 from agentaudio.errors import OptionError, VoiceError
 from agentaudio.model.kokoro.fit import fit_weights
@@ -23,7 +24,7 @@ def unit(vector: Floats) -> Floats:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=share(20), deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_the_fit_is_at_least_as_near_as_the_nearest_speaker(seed: int) -> None:
     random = np.random.default_rng(seed)

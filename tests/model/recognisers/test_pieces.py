@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.examples import share
 
 from agentaudio.model.recognisers.pieces import LONGEST_PIECE_S, MARGIN_S, Piece, pieces
 from agentaudio.sound.vad import SAMPLE_RATE_HZ
@@ -38,7 +39,7 @@ def test_speech_without_pauses_is_cut_where_it_is_quietest() -> None:
     assert all(before.end == after.start for before, after in zip(found, found[1:], strict=False))
 
 
-@settings(max_examples=40)
+@settings(max_examples=share(40))
 @given(st.lists(st.tuples(st.floats(0.35, 6), st.floats(0.1, 50)), min_size=1, max_size=8))
 def test_no_speech_is_lost_or_doubled(gaps_and_lengths: list[tuple[float, float]]) -> None:
     spoken, now = [], 0.0
@@ -53,7 +54,7 @@ def test_no_speech_is_lost_or_doubled(gaps_and_lengths: list[tuple[float, float]
         assert abs(covered - (end - start)) < 1e-3
 
 
-@settings(max_examples=20)
+@settings(max_examples=share(20))
 @given(st.floats(1.0, 25.0))
 def test_a_sound_that_still_arrives_is_cut_in_the_same_place(later_s: float) -> None:
     samples = noise(60, quiet_at=(20, 41))

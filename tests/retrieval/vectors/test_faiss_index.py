@@ -37,11 +37,18 @@ def clustered(count: int, seed: int = 7) -> Vectors:
 
 @pytest.fixture(scope="module")
 def many() -> Vectors:
-    return clustered(EXACT_UP_TO + 4000)
+    return clustered(6_000)
 
 
 @pytest.fixture
-def large(many: Vectors) -> FaissIndex:
+def large_from_2000(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few vectors count as many, whose index is trained in a moment."""
+    for module in ("plan", "faiss_index"):
+        monkeypatch.setattr(f"agentaudio.retrieval.vectors.{module}.EXACT_UP_TO", 2_000)
+
+
+@pytest.fixture
+def large(many: Vectors, large_from_2000: None) -> FaissIndex:
     index = FaissIndex(DIM)
     index.add(range(len(many)), many)
     index.compact()
@@ -104,7 +111,7 @@ def test_a_large_index_reports_its_recall_of_exact_search(large: FaissIndex, man
 
 
 def test_a_large_index_looks_at_all_of_a_few_allowed_vectors(large: FaissIndex, many: Vectors) -> None:
-    among = [5, 19_000, 77, 12_345]
+    among = [5, 4_900, 77, 3_345]
     expected = sorted(among, key=lambda i: -float(many[i] @ many[900]))
     assert [i for i, _ in large.search(many[900], 4, among=among)] == expected
 
@@ -124,25 +131,25 @@ def test_a_large_index_forgets_takes_back_and_grows(large: FaissIndex, many: Vec
     assert 4 not in large.ids() and len(large) == before
 
 
-def test_searches_additions_and_removals_go_on_during_a_compaction(many: Vectors) -> None:
+def test_searches_additions_and_removals_go_on_during_a_compaction(many: Vectors, large_from_2000: None) -> None:
     index = FaissIndex(DIM)
-    index.add(range(21_000), many[:21_000])
+    index.add(range(5_000), many[:5_000])
     reached, go_on, done = threading.Event(), threading.Event(), threading.Event()
 
     def slow() -> Iterator[tuple[np.ndarray, Vectors]]:
         reached.set()
         assert go_on.wait(30)
-        yield np.arange(21_000), many[:21_000]
+        yield np.arange(5_000), many[:5_000]
 
     index.compact(slow, background=True, then=done.set)
     assert reached.wait(30)
     index.remove([0, 1])
-    index.add([1, 30_000], many[22_000:22_002])
-    assert index.search(many[22_001], 1)[0][0] == 30_000
+    index.add([1, 30_000], many[5_500:5_502])
+    assert index.search(many[5_501], 1)[0][0] == 30_000
     go_on.set()
     assert done.wait(30)
-    assert index.stats()["in_tail"] == 2 and len(index) == 21_000
-    assert index.search(many[22_000], 1)[0][0] == 1
+    assert index.stats()["in_tail"] == 2 and len(index) == 5_000
+    assert index.search(many[5_500], 1)[0][0] == 1
     assert 0 not in [i for i, _ in index.search(many[0], 30)]
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.examples import share
 from support.sounds import tone
 from support.voices import Bands, in_another_process
 
@@ -151,7 +152,7 @@ def test_any_text_can_be_a_wish(text: str) -> None:
     assert all(group for group in wish.attributes)
 
 
-@settings(max_examples=30)
+@settings(max_examples=share(30))
 @given(query=st.text(max_size=40))
 def test_any_text_can_be_asked_of_the_demo_library(demo_words: VoiceSearch, query: str) -> None:
     assert all(0 <= match.score <= 1 for match in demo_words.search(query))

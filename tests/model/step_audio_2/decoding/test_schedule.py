@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.examples import share
 
 from agentaudio.errors import OptionError
 from agentaudio.model.step_audio_2.decoding.schedule import Schedule
@@ -88,7 +89,7 @@ class Batch(RuleBasedStateMachine):
 
 
 TestAnyOrder = Batch.TestCase
-TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAnyOrder.settings = settings(max_examples=share(60), stateful_step_count=40, deadline=None)
 
 
 def test_joining_twice_is_a_mistake() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 
 torch = pytest.importorskip("torch", reason="the flow needs torch")
 pytest.importorskip("yaml", reason="the flow's sizes need PyYAML")
@@ -88,7 +89,7 @@ def test_attention_scores_are_those_of_the_formula(queries: int, past: int, seed
     assert torch.equal(keys[:, :, :past], before)
 
 
-@settings(max_examples=30)
+@settings(max_examples=share(30))
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=6))
 def test_convolutions_do_not_notice_chunks(sizes: list[int]) -> None:
     encoder = random_flow(FlowConfig.from_dict(TINY)).encoder

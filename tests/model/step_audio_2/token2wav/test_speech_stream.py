@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 
 torch = pytest.importorskip("torch", reason="the decoder needs torch")
 pytest.importorskip("yaml", reason="the decoder needs PyYAML")
@@ -75,7 +76,7 @@ def test_a_token_is_960_samples(first_chunk: int, count: int) -> None:
     assert not count or not audio.is_silent
 
 
-@settings(max_examples=10)
+@settings(max_examples=share(10))
 @given(st.lists(st.integers(0, 40), max_size=6))
 def test_sound_does_not_depend_on_how_tokens_are_handed_over(sizes: list[int]) -> None:
     tokens, stream, parts, done = ids(sum(sizes)), DECODER.stream(voice()), [], 0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.examples import share
 from support.sounds import tone
 
 from agentaudio.errors import BackendError
@@ -79,7 +80,7 @@ def test_long_sound_is_tokenised_in_windows(tokenizer: SpeechTokenizer, speech: 
     assert np.mean(first[:700] == tokens[:700]) > 0.9
 
 
-@settings(max_examples=15)
+@settings(max_examples=share(15))
 @given(st.lists(st.integers(0, 40_000), max_size=6))
 def test_the_stream_gives_the_same_tokens_for_any_chunks(
     tokenizer: SpeechTokenizer, speech: Audio, sizes: list[int]

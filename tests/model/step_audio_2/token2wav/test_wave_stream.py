@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import share
 
 torch = pytest.importorskip("torch", reason="the vocoder needs torch")
 pytest.importorskip("yaml", reason="the decoder needs PyYAML")
@@ -69,7 +70,7 @@ def test_unvoiced_excitation_is_noise_and_voiced_is_mostly_harmonic() -> None:
     assert (loud - quiet)[960:].std() < 0.002
 
 
-@settings(max_examples=15)
+@settings(max_examples=share(15))
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=6))
 def test_a_mel_in_pieces_has_every_sample_and_sounds_like_the_whole(sizes: list[int]) -> None:
     spoken = mel(sum(sizes))
