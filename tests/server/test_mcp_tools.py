@@ -332,6 +332,7 @@ async def test_an_agent_uses_another_as_its_tool(server: Running) -> None:
     assert run.result.audio is not None and run.result.audio.duration == pytest.approx(0.6, abs=0.1)
 
 
+@pytest.mark.system
 def test_an_interrupt_ends_the_process_although_it_waits_for_input(folder: Path, tmp_path: Path) -> None:
     served = program(folder, tmp_path / "notes")
     process = subprocess.Popen(
@@ -364,6 +365,7 @@ def test_a_server_stops_while_a_client_listens(folder: Path) -> None:
             assert b"".join(stream.iter_bytes()) == b""
 
 
+@pytest.mark.system
 async def test_the_command_serves_tools_over_http_and_nothing_else() -> None:
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "agentaudio", "mcp", "--http", "127.0.0.1:0", "--model", "scripted"],

@@ -133,6 +133,7 @@ def test_metrics_count_routes_and_sound_but_hold_no_content(server: Running, cli
     assert httpx2.get(f"{server.url}/metrics").status_code == 401
 
 
+@pytest.mark.system
 def test_sigterm_lets_an_answer_that_has_begun_come_to_its_end(tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text(json.dumps(["one two three four five six seven eight nine ten"]))

@@ -70,6 +70,7 @@ def collector() -> Iterator[Collector]:
     thread.join(10)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("content", ["", "true"])
 def test_a_server_sends_the_spans_of_its_turns(
     collector: Collector, content: str, monkeypatch: pytest.MonkeyPatch

@@ -197,6 +197,7 @@ def test_a_server_that_exits_is_restarted(tools: dict[str, Tool], folder: Path) 
     assert (run.status, run.result.text) == ("done", "light")
 
 
+@pytest.mark.system
 def test_an_http_server_is_filtered_and_reconnected(folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

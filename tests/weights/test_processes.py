@@ -84,6 +84,7 @@ def test_a_killed_fetch_is_continued(server: FileServer, tmp_path: Path) -> None
     assert continued is not None and int(continued[6:-1]) > 400_000
 
 
+@pytest.mark.system
 def test_a_fetch_that_was_killed_while_pip_ran_is_continued(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

