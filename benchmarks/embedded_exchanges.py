@@ -46,7 +46,7 @@ from agentaudio.text.words import split_words
 from agentaudio.tools.discovery import ToolLike
 
 EXCHANGES = Path(__file__).parent / "exchanges"
-SETS = ("dev", "test", "late", "final", "blind")
+SETS = ("dev", "test", "late", "final", "talk", "further", "held", "blind")
 FIRST = {
     "dev": {"right exchanges, percent": 63.0},
     "test": {"right exchanges, percent": 72.7, "right turns, percent": 83.8},

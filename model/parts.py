@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from agentaudio.conversation import Conversation, ToolSpec
+from agentaudio.model.manner import Manner
 from agentaudio.model.speech_lm import (
     CallDelta,
     CitationDelta,
@@ -109,7 +110,8 @@ class Speaks(Protocol):
         """
 
 
-ChatDelta = TextDelta | CallDelta | CitationDelta | End
+ChatDelta = TextDelta | CallDelta | CitationDelta | Manner | End
+"""What a chat model emits. A `Manner` comes before the text that is spoken in it."""
 
 
 class ChatModel(Protocol):

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Protocol
 
+from agentaudio.model.manner import Manner
 from agentaudio.model.parts import NamesUnspoken
 from agentaudio.model.speech_lm import AudioDelta, Delta, End, ReferenceVoice, TextDelta, UnspokenDelta
 from agentaudio.sound.audio import Audio
@@ -28,7 +29,7 @@ class SpeaksText(Protocol):
 
 async def spoken(
     synthesiser: SpeaksText,
-    answer: AsyncIterator[Delta],
+    answer: AsyncIterator[Delta | Manner],
     voice: ReferenceVoice | None = None,
     *,
     language: str | None = None,
@@ -37,6 +38,7 @@ async def spoken(
 
     Words come when the synthesiser reads them, so before their sound, and their order tells which sound
     is theirs. A sentence with words that the synthesiser cannot speak is followed by their `UnspokenDelta`.
+    A `Manner` holds for all the sound of the answer and is not yielded.
     Calls and citations come as soon as the answer has them; `End` is last.
     voice: is prepared while the answer begins; without words in the answer that has no effect
     language: BCP-47 code of the answer; None lets the synthesiser judge by the text
@@ -70,7 +72,7 @@ class _Speech:
     def __init__(
         self,
         synthesiser: SpeaksText,
-        answer: AsyncIterator[Delta],
+        answer: AsyncIterator[Delta | Manner],
         voice: ReferenceVoice | None,
         language: str | None,
     ) -> None:
@@ -78,6 +80,7 @@ class _Speech:
         self.ready: asyncio.Queue[Delta | None] = asyncio.Queue()
         self.room = asyncio.Semaphore(AHEAD)
         self.end: End | None = None
+        self._manner = Manner()
         self._words: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -99,7 +102,9 @@ class _Speech:
                 if isinstance(delta, End):
                     self.end = delta
                     break
-                if isinstance(delta, TextDelta):
+                if isinstance(delta, Manner):
+                    self._manner = delta
+                elif isinstance(delta, TextDelta):
                     self._words.put_nowait(delta.text)
                 else:
                     self.ready.put_nowait(delta)
@@ -119,6 +124,8 @@ class _Speech:
             async with contextlib.aclosing(sounds):
                 async for sound in sounds:
                     if len(sound):
+                        if self._manner != Manner():
+                            sound = await asyncio.to_thread(self._manner.applied, sound)
                         self.ready.put_nowait(AudioDelta(sound))
                         await self.room.acquire()
         finally:

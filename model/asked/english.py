@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from agentaudio.model.asked.queries import search_query
 from agentaudio.model.asked.wish import Search, Where
-from agentaudio.model.embedded.routing.queries import search_query
 from agentaudio.text.sentences import sentences
 from agentaudio.text.words import split_words
 
@@ -36,7 +36,7 @@ _STATED = re.compile(
 )
 _ASKED = re.compile(_ASKING)
 
-_PERSON = (
+PERSON = (
     r"(?:\w*man|\w*woman|girl|boy|lady|guy|child|kid|baby|toddler|teenager|teen|adult|male|female|grandmother|"
     r"grandma|granny|grandfather|grandpa|grandad|mother|father|mom|mum|dad|uncle|aunt|sister|brother|person|someone|"
     r"somebody|speaker|narrator|storyteller|newsreader|announcer|presenter|nurse|teacher|professor|doctor|pirate|"
@@ -94,11 +94,11 @@ _VOICES = tuple(
         rf"(?:of|like|from|that sounds like) (?P<who>{_WORDS}\w+){_ENDS}",
         rf"{_START}(?:in|with|using) (?:a |an |the )?voice (?:of|like|that sounds like) (?P<who>{_WORDS}\w+)(?= ,|$)",
         # voice of a tired nurse please
-        rf"{_START}(?:a |the )?voice (?:of|like) (?P<who>{_WORDS}{_PERSON})(?: please)?(?= ,|$)",
+        rf"{_START}(?:a |the )?voice (?:of|like) (?P<who>{_WORDS}{PERSON})(?: please)?(?= ,|$)",
         # speak in a deep , calm voice; in a deeper voice , like that of a man
         rf"{_REQUEST}{_SPEAK}(?: \w+){{0,8}}? (?:in|with|using) "
         rf"(?P<who>(?:(?!voice |accent |about )(?:[\w-]+|,) ){{0,9}}?{_VOICE}(?: ,)? (?:like|of) "
-        rf"(?:that of )?{_WORDS}{_PERSON})",
+        rf"(?:that of )?{_WORDS}{PERSON})",
         rf"{_REQUEST}{_SPEAK}(?: \w+){{0,8}}? (?:in|with|using) "
         rf"(?P<who>(?:(?!voice |accent |about )(?:[\w-]+|,) ){{0,9}}?{_VOICE})(?! (?:of|like))",
         rf"{_START}(?:in|with|using) (?P<who>{_WORDS}{_VOICE})(?= ,| (?:please )?{_SPEAK}\b| what| how| who)",
@@ -109,34 +109,34 @@ _VOICES = tuple(
         # switch to an old man voice; switch to a lower male one
         rf"{_REQUEST}(?:change|switch|go|turn|swap|move) (?:over )?(?:back )?(?:in)?to "
         rf"(?P<who>{_WORDS}(?:{_VOICE}(?: (?:of|like|that is|that sounds) [\w ]+)?|"
-        rf"{_PERSON}(?: one| speaker| voice)?{_ENDS}))",
+        rf"{PERSON}(?: one| speaker| voice)?{_ENDS}))",
         # use a female voice; find me the voice of a lady; a voice that sounds like a grandmother
         rf"{_REQUEST}{_TAKE} (?:me |out )?(?:a |an |the |some )?voice (?:of|like|from|that sounds like|that is) "
         rf"(?P<who>{_WORDS}\w+)(?= and|{_ENDS[3:]}",
         rf"{_REQUEST}{_TAKE} (?:me )?(?:a different|another|a new) (?:voice|speaker)(?: ,)? "
-        rf"(?P<who>an? {_WORDS}{_PERSON})",
+        rf"(?P<who>an? {_WORDS}{PERSON})",
         rf"{_REQUEST}{_TAKE} (?:me )?(?:a different|another|a new) voice(?: ,)?(?: maybe| perhaps| like| such as| "
         rf"of| for example| something)+ (?P<who>[\w ]+)",
         rf"{_REQUEST}{_TAKE} (?:me )?(?P<who>{_WORDS}{_VOICE})(?! (?:of|like|that))",
         rf"\bdo you have (?:a |the |any )?voice (?:of|like|that sounds like|of) (?P<who>{_WORDS}\w+)(?= ,)"
         rf".{{0,20}}\b(?:use|take|speak|switch)\b",
         rf"{_REQUEST}make (?:it|your voice|the voice)(?: sound| be)*(?: more)?(?: like)? "
-        rf"(?P<who>{_WORDS}(?:{_VOICE}|{_PERSON}))",
+        rf"(?P<who>{_WORDS}(?:{_VOICE}|{PERSON}))",
         rf"{_START}(?:the |a )?(?:new |different |other )?voice (?:change(?: to)?|please ,|,) "
         rf"(?P<who>[\w-]+(?:(?: ,)? [\w-]+){{0,8}})$",
-        rf"{_REQUEST}(?:talk|speak) (?:to|with) (?P<who>(?:a|an|another) {_WORDS}{_PERSON}) "
+        rf"{_REQUEST}(?:talk|speak) (?:to|with) (?P<who>(?:a|an|another) {_WORDS}{PERSON}) "
         rf"(?:instead|now|from now on)",
         # the wish to hear a person; a narrator
         rf"{_REQUEST}(?:hear|listen to|let me hear|have|(?:i |i would )?prefer) "
-        rf"(?P<who>(?:a|an|another) (?:(?!about |who )[\w-]+ ){{0,5}}?{_PERSON}(?: from \w+)?)"
+        rf"(?P<who>(?:a|an|another) (?:(?!about |who )[\w-]+ ){{0,5}}?{PERSON}(?: from \w+)?)"
         rf"(?:(?: instead| please| now| from now on)+| (?:speak|talk|answer|read)\b| if you | ,|$)",
-        rf"{_REQUEST}let (?P<who>an? {_WORDS}{_PERSON}) (?:speak|talk|answer|read|tell|say|explain)\b",
-        rf"{_REQUEST}(?:speak|talk|sound)(?: to me| to us)? as (?P<who>an? {_WORDS}{_PERSON}) would\b",
-        rf"{_REQUEST}{_SPEAK}(?: [\w-]+){{0,5}}? (?:as if|like) you (?:are|were) (?P<who>an? {_WORDS}{_PERSON})\b",
-        rf"{_REQUEST}(?:hear|have) (?:it|this|that) from (?P<who>an? {_WORDS}{_PERSON})\b",
+        rf"{_REQUEST}let (?P<who>an? {_WORDS}{PERSON}) (?:speak|talk|answer|read|tell|say|explain)\b",
+        rf"{_REQUEST}(?:speak|talk|sound)(?: to me| to us)? as (?P<who>an? {_WORDS}{PERSON}) would\b",
+        rf"{_REQUEST}{_SPEAK}(?: [\w-]+){{0,5}}? (?:as if|like) you (?:are|were) (?P<who>an? {_WORDS}{PERSON})\b",
+        rf"{_REQUEST}(?:hear|have) (?:it|this|that) from (?P<who>an? {_WORDS}{PERSON})\b",
         rf"{_REQUEST}sound (?:a bit |a little )?(?P<who>(?:more )?"
         r"(?:\w+er|(?:fe)?male|feminine|masculine))(?= please|$)",
-        rf"{_REQUEST}pretend (?:that )?you are (?P<who>an? {_WORDS}{_PERSON})\b",
+        rf"{_REQUEST}pretend (?:that )?you are (?P<who>an? {_WORDS}{PERSON})\b",
         rf"{_REQUEST}{_TAKE} (?:the |a )?voice (?:called|named|of) (?P<who>[\w-]+(?: [\w-]+)?)"
         r"(?= please| now| from now| ,|$)",
         rf"\b(?:have you got|do you have|is there) (?:a |an |any |another )"
@@ -147,13 +147,13 @@ _VOICES = tuple(
         rf"{_REQUEST}(?:{_SPEAK}|sound|be|sounding|speaking|talking)"
         rf"(?: (?:it|me|us|to me|to us|everything|this|that|more|again))* (?:like|as) "
         rf"(?P<who>(?:(?:a|an|the|my|another|one of|some) )?"
-        rf"(?:(?!about |if |you |i |that |to )[\w-]+ ){{0,6}}?{_PERSON})"
+        rf"(?:(?!about |if |you |i |that |to )[\w-]+ ){{0,6}}?{PERSON})"
         rf"(?! (?:does|did|would|is|was|knows|can|to)\b)",
-        rf"{_REQUEST}(?:answer|reply|respond)(?: [\w-]+){{1,4}}? as (?P<who>an? (?:[\w-]+ ){{0,4}}?{_PERSON})"
+        rf"{_REQUEST}(?:answer|reply|respond)(?: [\w-]+){{1,4}}? as (?P<who>an? (?:[\w-]+ ){{0,4}}?{PERSON})"
         rf"(?! (?:does|did|would|is|was|knows|can|to)\b)",
         rf"{_REQUEST}{_TAKE} (?P<who>an? {_WORDS}(?:female|male|deeper|younger|older) one)\b",
         rf"{_REQUEST}(?:imitate|mimic|impersonate|become|pretend to be|turn into) "
-        rf"(?P<who>(?:a|an|the|another|my) (?:(?!about |if |you )[\w-]+ ){{0,6}}?{_PERSON}"
+        rf"(?P<who>(?:a|an|the|another|my) (?:(?!about |if |you )[\w-]+ ){{0,6}}?{PERSON}"
         rf"(?: who is (?:talking|speaking)(?: right)?(?: now)?)?)",
         # whisper voice please
         rf"{_START}(?P<who>(?:[\w-]+ ){{1,4}}{_VOICE}) please$",
@@ -163,7 +163,7 @@ _HEARING = re.compile(r"\b(?:hear|listen|have|get|find|like|prefer|want|need|pla
 _FAMOUS = re.compile(
     rf"{_REQUEST}(?:{_SPEAK}|sound)(?: to me| to us| it| more)* like (?P<who>[\w-]+(?: [\w-]+){{0,2}}?){_ENDS}"
 )
-_FRAGMENT = re.compile(rf"(?:^|, )(?P<who>(?:a|an) (?:(?!about |who |that )[\w-]+ ){{0,5}}?{_PERSON}\b.{{0,40}})$")
+_FRAGMENT = re.compile(rf"(?:^|, )(?P<who>(?:a|an) (?:(?!about |who |that )[\w-]+ ){{0,5}}?{PERSON}\b.{{0,40}})$")
 _COMPLAINT = re.compile(
     r"\b(?:not (?:this|that|the same)|another|different|do not (?:like|want) (?:this|that|your)) voice$"
 )

@@ -11,6 +11,7 @@ from typing import Any
 from agentaudio.conversation import Conversation, ToolSpec
 from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.hearing import recognised, transcribed, unheard
+from agentaudio.model.manner import Manner
 from agentaudio.model.parts import (
     ChatDelta,
     ChatModel,
@@ -74,7 +75,8 @@ class Cascade:
         async with contextlib.aclosing(self._chat_deltas(written, tools, options, heard)) as answer:
             if self._synthesiser is None or not options.speak:
                 async for delta in answer:
-                    yield delta
+                    if not isinstance(delta, Manner):
+                        yield delta
                 return
             # The answer's language is the chat model's choice; without a wish the synthesiser judges by the text.
             speech = spoken(self._synthesiser, answer, voice, language=options.language)

@@ -12,15 +12,20 @@ from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answer
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
 from agentaudio.model.embedded.dialogue.languages import SURE, declined, load_identifier, other_language
-from agentaudio.model.embedded.dialogue.mishearings import mended
-from agentaudio.model.embedded.dialogue.turns import past_turns
+from agentaudio.model.embedded.dialogue.manners import granted, manner_of, without_manner
+from agentaudio.model.embedded.dialogue.plain import plain
+from agentaudio.model.embedded.dialogue.topics import with_added_topic
+from agentaudio.model.embedded.dialogue.turns import PastTurn, past_turns
 from agentaudio.model.embedded.dialogue.understanding import MISSING, Understanding
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
+from agentaudio.model.embedded.routing.parameters import Parameter, parameters
 from agentaudio.model.embedded.routing.router import Route, Router
+from agentaudio.model.manner import Manner
 from agentaudio.model.parts import ChatDelta
 from agentaudio.model.speech_lm import CallDelta, CitationDelta, End, GenerateOptions, TextDelta
 from agentaudio.text.embedding import load_embedder
+from agentaudio.text.words import split_words
 
 MAX_REQUEST_CHARS = 4000
 """Characters of a request, by default; a minute of speech has about 1,000."""
@@ -63,7 +68,7 @@ class RouterChat:
                 f"the request has {len(request)} characters; the embedded engine reads at most "
                 f"{self._max_request_chars} (max_request_chars): shorten it, or set the option"
             )
-        request = mended(request)
+        request, way = without_manner(plain(request))
         past = past_turns(conversation)
         outputs = conversation.last_outputs
         if not outputs and (reply := await asyncio.to_thread(declined, request, options.language, least=SURE)):
@@ -73,7 +78,7 @@ class RouterChat:
             calls = [route for route in reading.routes if route.tool is not None and not route.missing]
             if outputs:
                 language = await asyncio.to_thread(other_language, request, options.language, least=SURE)
-                found = await asyncio.to_thread(self._answer, reading.text, outputs, tools, language)
+                found = await asyncio.to_thread(self._answer, reading.text, outputs, tools, language, past)
             elif reading.reply is not None:
                 found = Answer(reading.reply, ())
             elif calls:
@@ -84,9 +89,13 @@ class RouterChat:
             else:
                 reply = await asyncio.to_thread(declined, request, options.language)
                 found = Answer(reply or _without_tools(reading.text, reading.routes, tools), ())
+        text = f"{found.text} {granted(way, past)}" if way is not None else found.text
+        manner = manner_of([*(turn.answer for turn in past), text])
+        if manner != Manner():
+            yield manner
         for citation in found.citations:
             yield CitationDelta(citation)
-        for word in re.findall(r"\s*\S+", found.text):
+        for word in re.findall(r"\s*\S+", text):
             yield TextDelta(word)
         yield End()
 
@@ -103,24 +112,41 @@ class RouterChat:
         """Does nothing: the embedder is shared with the rest of the process."""
 
     def _answer(
-        self, text: str, outputs: Sequence[ToolOutput], tools: Sequence[ToolSpec], language: str | None
-    ) -> Answer:
-        """The answer to the request, without its clauses that ask for a voice."""
+        self, text: str, outputs: Sequence[ToolOutput], tools: Sequence[ToolSpec], language: str | None,
+        past: Sequence[PastTurn],
+    ) -> Answer:  # fmt: skip
+        """The answer to the request, without its clauses that ask for a voice.
+
+        Where no sentence answers it, the topic of the search before is looked for, too.
+        """
         parts = clauses(text)
         if len(parts) > 1 and any(output.name == VOICE_TOOL for output in outputs):
             parts = [part for part in parts if self._router.route(part, tools)[0].tool != VOICE_TOOL] or parts
             text = " ".join(parts)
-        return answer(text, outputs, self._embed, language=language)
+        found = answer(text, outputs, self._embed, language=language)
+        if found.citations or not past or not any(output.passages for output in outputs):
+            return found
+        wider = with_added_topic(" ".join(split_words(text)), past[-1])
+        return answer(wider, outputs, self._embed, language=language) if wider is not None else found
 
 
 def _without_tools(text: str, routes: Sequence[Route], tools: Sequence[ToolSpec]) -> str:
     """The answer without a tool: a question for missing arguments, small talk, or that it was not understood."""
     for route in routes:
         if route.tool is not None and route.missing:
-            return f"{MISSING}{' and the '.join(name.replace('_', ' ') for name in route.missing)} for that."
+            tool = next(tool for tool in tools if tool.name == route.tool)
+            named = {parameter.name: _named(parameter) for parameter in parameters(tool)}
+            return f"{MISSING}{' and the '.join(named[name] for name in route.missing)} for that."
     if any(route.kind == "chat" for route in routes):
         return small_talk(text, tools)
     return not_understood(text, tools)
+
+
+def _named(parameter: Parameter) -> str:
+    """What a question calls a parameter: its name, or its description where the name is a mere preposition."""
+    if parameter.name not in ("to", "from", "of", "by", "at", "in", "for") or not parameter.description:
+        return parameter.name.replace("_", " ")
+    return re.split(r"[,.;:(]", parameter.description)[0].strip().removeprefix("the ")
 
 
 def load(argument: str | None, *, max_request_chars: int = MAX_REQUEST_CHARS) -> RouterChat:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentaudio.conversation import Citation, Passage
-from agentaudio.model.embedded.routing.queries import search_query
+from agentaudio.model.asked.queries import search_query
 from agentaudio.text.embedding import Embed
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.sentences import sentence_spans
@@ -21,6 +21,8 @@ LEAST_FIT = 0.54
 less."""
 TITLE_NAMED = 0.1
 LEAD_SENTENCES = 3
+DEFINITION = 0.06
+"""Added to the first sentence of a document, which says what and where its topic is."""
 SECOND_SENTENCE_MARGIN = 0.04
 MOST_SENTENCES = 60
 _REFERS_BACK = re.compile(
@@ -38,10 +40,50 @@ _REASON = re.compile(r"\b(?:because|so that|since|due to|this (?:makes|turns|giv
 _SAME_MEANING = tuple(
     tuple(map(stem, words.split()))
     for words in (
-        "begin start began", "end finish", "big large huge", "buy purchase", "quick fast rapid",
-        "colour color", "photograph picture photo", "ill sick", "film movie",
+        "begin start began", "end finish", "big large huge", "buy purchase", "quick fast rapid speed",
+        "colour color", "photograph picture photo", "ill sick", "film movie", "heavy weigh weight "
+                                                                              "weighed", "tall high height",
+        "phone telephone", "wide width", "deep depth", "long length", "hot heat temperature", "die died death",
+        "tire tyre", "person people man", "invent design create develop build built construct",
     )
 )  # fmt: skip
+_SUPERLATIVE = re.compile(r"\b(?:\w{2,}est|most|first|last|only)\b")
+_LENGTHS = r"(?:(?:kilo|centi|milli)?met(?:er|re)s?|miles?|feet|foot|inch(?:es)?|yards?|(?:kilo)?metres?)"
+_WEIGHTS = r"(?:tons?|tonnes?|(?:kilo)?grams?|pounds?|ounces?)"
+_TIMES = r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|centur(?:y|ies))"
+_SHARES = (
+    r"times as|twice as|half as|as \w+ as|bigger|larger|wider|largest|biggest|one (?:half|third|quarter|"
+    r"fifth|sixth|tenth)"
+)
+_UNITS = tuple(
+    (re.compile(rf"\bhow (?:{asked})\b"), re.compile(rf"\b(?:{units})\b"))
+    for asked, units in (
+        ("tall|high|far|deep|thick", _LENGTHS),
+        ("wide|big|large", f"{_LENGTHS}|{_SHARES}"),
+        ("heavy|much (?:do|does|did|can|could) .+ weigh", _WEIGHTS),
+        (
+            "long (?:do|does|did|can|could|will) .+ (?:live|last|take|get)|long .+ (?:takes|lasts|lives|lived|took)",
+            _TIMES,
+        ),
+        ("long", f"{_LENGTHS}|{_TIMES}"),
+        ("old (?:do|does|can|will|could|get|did)", _TIMES),
+        ("old", r"1\d{3}|20\d\d|years old|centur(?:y|ies)"),
+        ("hot|cold|warm", "degrees"),
+        ("fast", r"an hour|a second|a minute"),
+        ("often", r"every|each|once|twice|times"),
+    )
+)
+"""Units that the answer to a question for a measure has."""
+_DEED = re.compile(
+    r"\b(?:built|build|invented|made|make|designed|created|discovered|wrote|painted|founded|printed|developed|composed|named|"
+    r"constructed|gave|received a patent)\b"
+)
+_BEGAN = re.compile(r"\b(?:began|begun|built|opened|finished|founded|formed|born|invented|made|completed|started)\b")
+_WHERE_IS = re.compile(r"^(?:(?:and|so|okay) )*where (?:is|are|was|were)\b")
+_MADE_BY = re.compile(r"^(?:\S+ ){0,3}[A-Z]\w+ (?:\S+ ){0,4}?(?:" + _DEED.pattern[5:-3] + r")\b|\bby (?:the )?[A-Z]")
+_WHERE = re.compile(
+    r"\b(?:in|at|across|near|between|beside|from|through|off|of|on) (?:the )?(?:\w+ (?:of|part of) )?[A-Z]"
+)
 _NAME = re.compile(r"(?<=\w\s)[A-Z][a-z]+")
 
 
@@ -82,14 +124,22 @@ def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Ex
     asked = {stem(word) for word in content_words(question)}
     named = [_named(passage.title, asked) for passage in passages]
     scores = [
-        0.6 * fit + 0.25 * share + _kind(question, s.text) + TITLE_NAMED * named[s.passage] - _unclear(question, s.text)
+        0.6 * fit
+        + 0.25 * share
+        + _kind(question, s.text, passages[s.passage].title)
+        + TITLE_NAMED * named[s.passage]
+        - _unclear(question, s.text)
         for fit, share, s in zip(fits, shares, sentences, strict=True)
     ]
+    if _WHERE_IS.match(" ".join(split_words(question))):
+        for number, s in enumerate(sentences):
+            opens = s.place == 0 and passages[s.passage].position < 80 and named[s.passage]
+            scores[number] += DEFINITION if opens else 0.0
     best = max(range(len(sentences)), key=scores.__getitem__)
     if 0.75 * fits[best] + 0.25 * shares[best] < LEAST_FIT:
         return []
     said = " ".join(split_words(question))
-    if _LEAD.search(said) or _SHORT_LEAD.match(said):
+    if _LEAD.search(said) or (_SHORT_LEAD.match(said) and any(named) and not _SUPERLATIVE.search(said)):
         chosen = _lead(sentences, passages, query, fits, embed)
     else:
         chosen = _with_support(best, sentences, scores)
@@ -120,7 +170,9 @@ def _shares(query: str, sentences: Sequence[_Sentence], passages: Sequence[Passa
     held = [{_meant(w) for w in content_words(s.text + " " + passages[s.passage].title)} for s in sentences]
     counts = Counter(word for words in held for word in words)
     # The answer to "how old" gives years and seldom says "old".
-    asked = re.sub(r"\bhow old\b", "how", query)
+    asked = re.sub(r"\bhow (?:old|big|large|far|long)\b", "how", query)
+    if re.search(r"\bwho\b", query):
+        asked = _DEED.sub("", asked)  # what it takes to have done it is judged by `_kind`
     weights = {word: math.log(1 + len(held) / (1 + counts[word])) for word in map(_meant, content_words(asked))}
     total = sum(weights.values())
     return [sum(w for word, w in weights.items() if word in words) / total if total else 0.0 for words in held]
@@ -131,20 +183,59 @@ def _meant(word: str) -> str:
     return next((group[0] for group in _SAME_MEANING if stem(word) in group), stem(word))
 
 
-def _kind(question: str, sentence: str) -> float:
+def _kind(question: str, sentence: str, title: str) -> float:
     """A bonus when the sentence has the kind of thing that the question word asks for."""
     said = " ".join(split_words(question))
-    if re.search(r"\bhow (?:many|much|long|tall|high|far|old|big|heavy|fast|deep|large|wide|hot|cold|often)\b", said):
+    if counted := re.search(r"\bhow many (?P<things>\w+(?: \w+)?)", said):
+        return _count(sentence, {stem(word) for word in content_words(counted["things"])})
+    if re.search(
+        r"\bhow (?:much|long|tall|high|far|old|big|heavy|fast|deep|large|wide|hot|cold|often|thick|warm)\b", said
+    ):
+        units = next((units for asked, units in _UNITS if asked.search(said)), None)
+        if units is not None and not units.search(sentence):
+            return 0.0
+        if re.search(r"\bhow old (?:is|are|was|were)\b", said):
+            return 0.12 if _YEAR.search(sentence) and _BEGAN.search(sentence) else 0.0
+        if re.search(r"\baway\b", sentence) and not re.search(r"\bfar\b", said):
+            return 0.0
         words = split_words(sentence)
         counts = [number for number in find_numbers(words) if number.value != 1 or words[number.start].isdecimal()]
         return 0.1 if counts else 0.0
+    if re.search(r"\bwhere\b|\b(?:which|what) (?:country|city|place|continent|sea|ocean)\b", said):
+        named = {stem(word) for word in content_words(f"{question} {title}")}
+        places = (
+            match[0].split()[-1:] + sentence[match.end() - 1 :].split()[:1] for match in _WHERE.finditer(sentence)
+        )
+        return 0.1 if any(stem(place[-1].strip(".,").lower()) not in named for place in places) else 0.0
     if re.search(r"\bwhen\b|\b(?:which|what) (?:year|century|date)\b", said):
         return 0.1 if _YEAR.search(sentence) else 0.0
     if re.search(r"\bwho(?:se|m)?\b", said):
+        if _DEED.search(said):
+            return 0.1 if _MADE_BY.search(sentence) else 0.0
         return 0.06 if _NAME.search(sentence) else 0.0
+    if (
+        what := re.fullmatch(r"(?:what|who) (?:is|are|was|were) (?:the |an? )?(?P<it>\w+(?: \w+){0,2})", said)
+    ) is not None:
+        it = rf"{re.escape(what['it'].removesuffix('s'))}s?"
+        defines = rf"\b{it} (?:is|are|was|were) (?:an?|the|one|that)\b|\b(?:called|named|name) (?:the )?{it}\b"
+        return 0.1 if re.search(defines, sentence.lower()) else 0.0
     if re.search(r"\bwhy\b", said):
         return 0.06 if _REASON.search(sentence) else 0.0
     return 0.0
+
+
+def _count(sentence: str, things: set[str]) -> float:
+    """A bonus for a number, and a higher one for a number of the things that were asked for."""
+    words = split_words(sentence)
+    found = 0.0
+    for number in find_numbers(words):
+        after = {stem(word) for word in words[number.end : number.end + 3]}
+        if things & after:
+            return 0.15
+        is_year = words[number.start].isdecimal() and len(words[number.start]) == 4 and 1000 < number.value < 2100
+        if not is_year and (number.value != 1 or words[number.start].isdecimal()):
+            found = 0.07
+    return found
 
 
 def _unclear(question: str, sentence: str) -> float:

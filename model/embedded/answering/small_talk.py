@@ -46,7 +46,7 @@ _REPLIES: tuple[tuple[str, str], ...] = (
     (r"^(?:yes|no|okay|ok|all right|i see)\b", "All right."),
 )  # fmt: skip
 CANNOT = "I cannot do that."
-NOTHING_SPECIAL = "I see. Is there anything I can do for you?"
+NOTHING_SPECIAL = "I see."
 _ASKS = re.compile(
     r"^(?:(?:please|can you|could you|would you|will you|i want you to|i need you to|let us|now|and|then|so|hey) )*"
     r"(?:do|does|did|is|are|was|were|can|could|what|which|who|whom|whose|when|where|why|how|tell|give|show|make|order|buy|"

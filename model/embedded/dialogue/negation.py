@@ -13,6 +13,9 @@ _FORBIDS = re.compile(
 )
 _CONTRAST = re.compile(r"\b(?:but|instead|rather|until|unless|without|except)\b")
 _PARTS = re.compile(r"\s*[.,;:!?]+\s+(?:but\s+)?|\s+(?:but|rather)\s+")
+_EXCEPTION = re.compile(
+    r",?\s+(?:but|and) not (?:(?:in|on|at|for|with|by|to) )?(?:the |my |a |an )?[\w' -]{2,40}$", re.IGNORECASE
+)
 _ASIDE_VERBS = frozenset("forget know understand mind worry bother let get think see want need like hesitate".split())
 
 
@@ -26,13 +29,15 @@ def forbids(request: str) -> bool:
 
 
 def without_forbidden(request: str) -> str:
-    """The request without a leading part that forbids something, when a command or a question follows.
+    """The request without a leading part that forbids something when another command follows, and without an exception.
 
-    "do not play Bach, play Mozart" gives "play Mozart".
+    "do not play Bach, play Mozart" gives "play Mozart", and "the light in the hall but not in the kitchen" is about
+    the hall.
     """
     match = _FORBIDS.match(" ".join(split_words(request)))
     if match is None or match["verb"] in _ASIDE_VERBS:
-        return request
+        kept = _EXCEPTION.sub("", request.rstrip(" .!?"))
+        return kept if len(split_words(kept)) > 2 and command_place(split_words(kept)) is not None else request
     first, *others = _PARTS.split(request, maxsplit=1)
     rest = others[0].strip() if others else ""
     words = split_words(rest)

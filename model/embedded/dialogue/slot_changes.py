@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ _PREPOSITIONS = frozenset("in at for by on from about to of with near".split())
 _JOINTS = frozenset("of the and de la".split())
 _ARTICLES = frozenset("the a an my our some".split())
 _TO_TIME = frozenset("at by around until before after past o'clock pm am".split())
-_TIME_SAID = re.compile(r"\b(?:later|earlier|o'clock|pm|am|time|better|suits?|evening|noon|midnight|sooner)\b")
+_TIME_SAID = re.compile(
+    r"\b(?:later|earlier|o'clock|pm|am|time|possible|available|free|better|suits?|evening|noon|midnight|sooner)\b"
+)
 _COUNTED = re.compile(r"^(?:people|persons?|guests?|of us|adults|kids|friends|in all|altogether|more people)\b")
 _COUNT_SAID = re.compile(
     r"\b(?:people|persons|guests|of us|there (?:are|will be)|we (?:are|will be)|makes|joining|coming|come|join|"
@@ -47,6 +50,7 @@ _HERE = re.compile(r"\b(?:here|at home|where (?:i am|we are)|my place)\b")
 _STRONG_CLOCK = re.compile(
     r"past|to |o'clock|clock|thirty|fifteen|forty|noon|midnight| (?:am|pm|a m|p m|in the|at night)"
 )
+_MOVES = frozenset("push move shift bring postpone delay put".split())
 _LONGEST_VALUE = 5
 
 
@@ -74,7 +78,8 @@ def changed_call(
     words = [word for part in parts for word in part]
     if not words or len(words) > 3 * len(FRAME_WORDS):
         return None
-    found = _Values(words, arguments, tool, missing)
+    ends = set(itertools.accumulate(map(len, parts)))
+    found = _Values(words, arguments, tool, missing, ends)
     if not found.new and not found.dropped:
         return None
     merged = {name: value for name, value in arguments.items() if name not in found.dropped} | found.new
@@ -131,10 +136,13 @@ class _Values:
     """The new values that words give for the parameters of a tool."""
 
     def __init__(
-        self, words: Sequence[str], arguments: Mapping[str, Any], tool: ToolSpec, missing: Sequence[str]
-    ) -> None:
+        self, words: Sequence[str], arguments: Mapping[str, Any], tool: ToolSpec, missing: Sequence[str],
+        ends: set[int],
+    ) -> None:  # fmt: skip
         # "another one for fifteen" counts nothing.
-        words = [word for place, word in enumerate(words) if not _is_pronoun(words, place)]
+        kept = [place for place in range(len(words)) if not _is_pronoun(words, place)]
+        words = [words[place] for place in kept]
+        self._ends = {n for n in range(1, len(words)) if any(kept[n - 1] < end <= kept[n] for end in ends)}
         self._words, self._held, self._tool = words, arguments, tool
         self._taken = [False] * len(words)
         self.new: dict[str, Any] = {}
@@ -228,7 +236,8 @@ class _Values:
         start, end, text = span
         before = self._words[start - 1] if start else ""
         after = self._words[end] if end < len(self._words) else ""
-        return bool(_STRONG_CLOCK.search(text)) or before in _TO_TIME or after in ("o'clock", "pm", "am")
+        moved_to = before == "to" and bool(_MOVES.intersection(self._words))
+        return bool(_STRONG_CLOCK.search(text)) or before in _TO_TIME or after in ("o'clock", "pm", "am") or moved_to
 
     def _numbers(self, counts: Sequence[Parameter]) -> None:
         """The numbers as `fill` finds them, durations and units included."""
@@ -311,7 +320,7 @@ class _Values:
                 place += 1
                 continue
             end = place + 1
-            while end < len(self._words) and (
+            while end < len(self._words) and end not in self._ends and (
                 free(end) or (self._words[end] in _JOINTS and end + 1 < len(self._words) and free(end + 1))
                 or (self._words[end] == "of" and end + 2 < len(self._words) and free(end + 2))
             ):  # fmt: skip

@@ -7,6 +7,7 @@ import re
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.text.numbers import find_numbers, parse_number
+from agentaudio.text.words import split_words
 
 SUM_TOOL = "calculate"
 
@@ -27,6 +28,7 @@ _DEEDS = {"add": "plus", "add on": "plus", "subtract": "minus", "deduct": "minus
           "take away": "minus", "take off": "minus", "knock": "minus", "knock off": "minus", "multiply by": "times",
           "multiplied by": "times", "divide by": "divided by", "over": "divided by",
           "another": "plus", "split": "divided by", "share": "divided by"}  # fmt: skip
+_PARTS = {"half": 0.5, "a half": 0.5, "a third": 1 / 3, "a quarter": 0.25, "twice": 2, "double": 2}
 _FURTHER = re.compile(
     r"^(?:(?:it|that|this) )?(?:(?:between|among|into|by) )?(?:equally )?"
     r"(?:another|a further|an extra|an additional|a second|extra|just)? ?"
@@ -68,16 +70,16 @@ def next_sum(said: str, before: PastTurn) -> str | None:
     return (
         _from_operator(said, step["head"] if step else last)
         or _from_pronoun(said, last)
-        or _with_other_number(said, sum_before)
+        or _with_other_number(said, sum_before, before.request)
     )
 
 
-def _with_other_number(said: str, before: str) -> str | None:
+def _with_other_number(said: str, before: str, asked: str) -> str | None:
     """The sum before with another number: "and of 144", "and twenty percent", "between six"."""
     words = re.sub(rf"^{_OPENING}", "", said).split()
     numbers = find_numbers(words)
     rest = [word for number in numbers for word in words[: number.start] + words[number.end :]]
-    if len(numbers) != 1 or any(word not in _AROUND for word in rest):
+    if len(numbers) != 1 or any(word not in _AROUND and word not in split_words(asked) for word in rest):
         return None
     value = str(numbers[0].value)
     if "percent" in rest or "%" in rest:
@@ -93,9 +95,15 @@ def _from_operator(said: str, last: str) -> str | None:
         return None
     operator = re.sub(rf" {_RESULT}\b", "", match["operator"])
     operator = _DEEDS.get(operator, operator)
-    rest = _FURTHER.sub("", _ENDS.sub("", match["rest"])).strip()
+    whole_rest = match["rest"].strip()
+    rest = whole_rest if re.search(r"\b(?:half|third|quarter|twice|double)\b", whole_rest) else ""
+    rest = rest or _FURTHER.sub("", _ENDS.sub("", match["rest"])).strip()
     if operator == "percent of" or (not rest and operator not in ("squared", "cubed")):
         return None
+    if rest in ("itself", "it self") and operator in ("times", "plus"):
+        return f"what is {last} {operator} {last}"
+    if part := re.fullmatch(rf"(?:another )?(half|a half|a third|a quarter|twice|double) (?:of )?{_RESULT}", rest):
+        return f"what is {last} {operator} {float(last) * _PARTS[part[1]]:.10g}"
     if operator in ("plus", "minus") and (share := re.fullmatch(r"(.+?) ?(?:percent|%)", rest)):
         # "plus 20 percent" adds a share of the result.
         percent = parse_number(share[1])

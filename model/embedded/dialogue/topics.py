@@ -7,7 +7,10 @@ import re
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.clauses import clauses
-from agentaudio.text.words import COMMAND_VERBS, content_words, split_words
+from agentaudio.model.embedded.routing.time_zones import find_zones
+from agentaudio.text.sentences import sentences
+from agentaudio.text.stems import stem
+from agentaudio.text.words import COMMAND_VERBS, STOP_WORDS, content_words, split_words
 
 QUESTION = re.compile(
     r"\b(?:what|how|when|where|who|whose|why|which|is|are|was|were|do|does|did|can|tell|explain|describe)\b"
@@ -17,8 +20,10 @@ _ASKING = re.compile(
     r"^(?:(?:and|but|or|so|then|now|okay|well|please|hmm|oh) )*(?:is|are|was|were|do|does|did|can|could|has|have)\b"
 )
 _SHORT = re.compile(
-    r"(?:(?:and|but|or|so|then|okay) )*(?:(?P<word>when|where|why|who|how|by whom)|"
-    r"how (?P<measure>old|tall|big|long|high|deep|wide|heavy|far|fast|thick|large)|how many (?P<things>\w+(?: \w+)?))"
+    r"(?:(?:and|but|or|so|then|okay) )*(?:(?P<word>(?:since|until|till|from|by) when|when|where|why|who|how|by "
+    r"whom|where exactly|when exactly)|"
+    r"how (?P<measure>old|tall|big|long|high|deep|wide|heavy|far|fast|thick|large)|how many (?P<things>(?!are|is|"
+    r"do|does|did|were|was|of|have|has|can|there|people)\w+(?: (?!are|is|do|does|did|were|was|left|there)\w+)?))"
 )
 _THING = r"(?: (?:place|building|animal|thing|city|country|person|one))"
 _PRONOUN = re.compile(
@@ -65,10 +70,37 @@ _DESCRIBED = re.compile(r"^(?:what|which|who)\b.*\b(?:\w{2,}est|most|first|last|
 
 _OPENING = re.compile(
     r"^(?:(?:and|but|or|so|then|now|okay|ok|well|no|nope|sorry|wait|actually|oops|i meant?|i said|what about|how about|"
-    r"what if|the same (?:for|about)|same (?:for|about)|for|of|about|in|try|is it the same (?:for|in)|"
+    r"what if|the same (?:for|about)|same (?:for|about)|compared (?:to|with)|versus|and (?:to|with)|for|of|about|"
+    r"in|try|is it the same (?:for|in)|"
     r"i was asking about|i wanted|do|tell me)\b ?)+"
 )
 _TRAILING = re.compile(r"(?: (?:instead|then|too|again|also|as well|please|rather|now|not .+))+$")
+_COMPARED = re.compile(r"^(?:\w{2,}er|more \w+|better|worse|the \w{2,}er of) ")
+_BARE_SUPERLATIVE = re.compile(
+    r"(?:(?:and|but|so|okay) )*(?:which|what|who)(?: one| of them| of those)? (?:is|are|was|were|has|have) (?:the )?"
+    r"(?:(?:second |third )?\w{2,}est|(?:most|least|best|first|last|only|newest) ?\w*)(?: one| of them| of those| "
+    r"of all)?"
+)
+_KIND_ASKED = re.compile(
+    r"\b(?:which|what) (?P<kind>(?!is|are|was|were|do|does|did|has|have|time|day|year|can)[a-z]+) (?:is|are|was|"
+    r"were|has|have)\b"
+)
+_POINTED = re.compile(
+    r"\b(?:this|that|the same) (?!is|was|are|were|one|time|day|way|much|many|place|building|animal|thing|city|"
+    r"country|person|built|"
+    r"made|invented|called|does|did|be|in|to|of|about|for|with)[a-z]{3,}(?=$| (?:in|have|has|live|is|was|called|"
+    r"begin|end|open)\b)"
+)
+"""A thing that is pointed at, as in "how long is that river"."""
+_CLEAR_WORDS = 4
+"""Words of a phrase that is taken for a topic as it is; a longer one may hold half a sentence."""
+_CAPITALS = re.compile(r"\b[A-Z][a-z]+(?: (?:von |van |de )?[A-Z][a-z]+)*")
+_NO_PERSONS = frozenset(
+    "January February March April May June July August September October November December Monday Tuesday Wednesday "
+    "Thursday Friday Saturday Sunday Earth Africa Asia Europe Italy Germany France England Spain China America".split()
+)
+_ONE_OF = re.compile(r"\b(?P<which>(?:the|an?|another) (?:[\w-]+ ){1,3}?)(?P<one>ones?)\b")
+_OWNED = re.compile(r"(?:its|their|his|her) (?P<what>[\w-]+(?: [\w-]+)?)")
 _LONGEST_TOPIC = 5
 
 
@@ -87,6 +119,10 @@ def with_place(request: str) -> str:
 def with_other_topic(said: str, before: PastTurn) -> str | None:
     """The previous question with the topic that `said` names: "and the Amazon?"; None for another request."""
     what = _TRAILING.sub("", _OPENING.sub("", said)).strip()
+    if (owned := _OWNED.fullmatch(what)) is not None and (topic := _topic(before)):
+        what = f"the {owned['what']} of {topic}"
+        frame = FRAME.match(_question(before))
+        return f"{frame['head']}{what}{frame['tail']}" if frame else f"{_question(before)} {what}"
     words = what.split()
     if not words or len(words) > _LONGEST_TOPIC or not content_words(what) or _PRONOUN.search(what):
         return None
@@ -143,6 +179,17 @@ def with_topic(said: str, before: PastTurn) -> str | None:
         return short
     if not _ASKING.search(said):
         return None
+    kind = _KIND_ASKED.search(_question(before))
+    if kind and (bare := _BARE_SUPERLATIVE.fullmatch(said)) and re.match(r"(?:which|what) one\b|which is\b", said):
+        return re.sub(r"^(?:which|what)(?: one)?", f"which {kind['kind']}", bare[0])
+    if _BARE_SUPERLATIVE.fullmatch(said) and (topic := _counted(before) or _topic(before)):
+        return f"{said} of {topic}"
+    if (one := _ONE_OF.search(said)) is not None and any(call.name in SEARCHES for call in before.calls):
+        noun = (split_words(_answering_title(before) or "") or [""])[-1]
+        if noun:
+            return f"{said[: one.start('one')]}{noun}{said[one.end() :]}"
+    if (pointed := _POINTED.search(said)) is not None and (title := _answering_title(before)):
+        return f"{said[: pointed.start()]}{title}{said[pointed.end() :]}"
     passed = [match.span() for match in _NO_TOPIC.finditer(said)]
     found = next(
         (one for one in _PRONOUN.finditer(said) if not any(a <= one.start() < b for a, b in passed)), None
@@ -151,6 +198,8 @@ def with_topic(said: str, before: PastTurn) -> str | None:
         return None
     pronoun = found.group().split()[0]
     topic = _place(before) if pronoun == "there" else None
+    if pronoun in ("he", "him", "his", "she", "her"):
+        topic = _person(before)
     topic = topic or (_counted(before) if _NAMED.search(said) else None) or _topic(before)
     if topic is None:
         return None
@@ -175,11 +224,46 @@ def _topic(before: PastTurn) -> str | None:
             words = content_words(title)
             if words and answered.issuperset(words) and not set(content_words(previous)).issuperset(words):
                 return title.lower()
+    answered_by = _answering_title(before)
     if counted := _COUNTED.search(previous):
-        return counted["owner"]
+        return _whole_topic(counted["owner"], answered_by, before)
     if (frame := FRAME.match(previous)) and not _PRONOUN.fullmatch(frame["topic"]):
-        return frame["topic"].strip()
+        return _whole_topic(_COMPARED.sub("", frame["topic"].strip()), answered_by, before)
     return titles[0] if titles else None
+
+
+def _whole_topic(phrase: str, title: str | None, before: PastTurn) -> str:
+    """The phrase that a question was about, or the title of what answered it where that is the topic of the phrase.
+
+    "it" after "how long is a baby" is the blue whale that this was asked of, and after "what is Titan" it is Titan.
+    """
+    if title is None:
+        return phrase
+    words, of_title = {stem(word) for word in content_words(phrase)}, {stem(word) for word in content_words(title)}
+    if words & of_title:
+        return phrase if len(split_words(phrase)) <= _CLEAR_WORDS else title
+    texts = [passage.text for output in before.outputs for passage in output.passages]
+    is_name = any(re.search(rf"(?<!^)(?<![.!?] )\b{re.escape(phrase_word.title())}\b", text) for text in texts
+                  for phrase_word in content_words(phrase)[-1:])  # fmt: skip
+    bare = re.sub(r"^(?:the|a|an) ", "", phrase)
+    is_said = len(words) > 1 and any(f" {bare} " in f" {' '.join(split_words(text))} " for text in texts)
+    return phrase if is_name or is_said else title
+
+
+def _person(before: PastTurn) -> str | None:
+    """The name of the person that the last answer names first, of two words if there is one."""
+    title = {stem(word) for word in content_words(_answering_title(before) or "")}
+    names = [name for name in _CAPITALS.findall(before.answer) if not title & {stem(w) for w in content_words(name)}]
+    names = [name for name in names if name.split()[0].lower() not in STOP_WORDS and name not in _NO_PERSONS]
+    return next((name for name in names if " " in name), names[0] if names else None)
+
+
+def _answering_title(before: PastTurn) -> str | None:
+    """The title of the passage that the answer was taken from."""
+    passages = [passage for output in before.outputs for passage in output.passages]
+    quoted = sentences(before.answer)
+    held = [passage.title for passage in passages if passage.title and any(said in passage.text for said in quoted)]
+    return held[0].lower() if held else None
 
 
 def _counted(before: PastTurn) -> str | None:
@@ -196,7 +280,10 @@ def _short_question(said: str, before: PastTurn) -> str | None:
     previous = _question(before)
     if match["word"]:
         asked = re.match(r"(?:and )?(?:how \w+|what|who|when|where|why|which \w+) (?=\w)", previous)
-        return f"{match['word']} {previous[asked.end() :]}" if asked else None
+        if asked:
+            return f"{match['word']} {previous[asked.end() :]}"
+        topic = _topic(before)
+        return f"{match['word']} is {topic}" if topic and match["word"] in ("where", "who", "how") else None
     if match["things"] and (counted := _COUNTED.search(previous)):
         return previous[: counted.start("things")] + match["things"] + previous[counted.end("things") :]
     if (topic := _topic(before)) is None:
@@ -205,5 +292,9 @@ def _short_question(said: str, before: PastTurn) -> str | None:
 
 
 def _place(before: PastTurn) -> str | None:
-    match = _PLACE.search(" ".join(split_words(before.request)))
-    return match["place"] if match else None
+    words = split_words(before.request)
+    match = _PLACE.search(" ".join(words))
+    if match is not None:
+        return match["place"]
+    zones = find_zones(words)
+    return " ".join(words[zones[0][0] : zones[0][1]]) if zones else None

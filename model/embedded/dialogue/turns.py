@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agentaudio.conversation import Conversation, ToolCall, ToolOutput
-from agentaudio.model.embedded.dialogue.mishearings import mended
+from agentaudio.model.embedded.dialogue.plain import plain
 
 
 @dataclass(slots=True)
@@ -25,11 +25,11 @@ class PastTurn:
 
 
 def past_turns(conversation: Conversation) -> list[PastTurn]:
-    """The turns before the last user message, in order, with their requests as `mended` puts them right."""
+    """The turns before the last user message, in order, with their requests as `plain` writes them."""
     turns: list[PastTurn] = []
     for message in conversation:
         if message.role == "user":
-            turns.append(PastTurn(mended(message.text)))
+            turns.append(PastTurn(plain(message.text)))
         elif turns and message.role == "assistant":
             turns[-1].calls += message.tool_calls
             turns[-1].answer = " ".join(filter(None, (turns[-1].answer, message.text)))

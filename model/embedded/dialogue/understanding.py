@@ -15,7 +15,11 @@ from dataclasses import dataclass, replace
 from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
 from agentaudio.model.embedded.dialogue.acts import Acts, holds_value
+from agentaudio.model.embedded.dialogue.carrying import carried_place, is_asked_again
+from agentaudio.model.embedded.dialogue.manners import without_manner
+from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
+from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
 from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.slot_changes import changed_call
@@ -28,12 +32,14 @@ from agentaudio.model.embedded.dialogue.topics import (
     with_topic,
 )
 from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.model.embedded.dialogue.undoing import undone
 from agentaudio.model.embedded.dialogue.voices import changed_voice
+from agentaudio.model.embedded.dialogue.wished_voices import wished_voice
 from agentaudio.model.embedded.routing.parameters import parameters
 from agentaudio.model.embedded.routing.router import LEAST_CONFIDENCE, Route, Router
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.text.sentences import sentences
-from agentaudio.text.words import split_words
+from agentaudio.text.words import is_question, split_words
 
 MISSING = "I need to know the "
 """How an answer begins that asks for a missing argument; see RouterChat."""
@@ -53,6 +59,31 @@ _NO_TOOL = 0.7
 _UNKNOWN = 0.8
 """How much words that an act does not explain count against it."""
 _WITH_PRONOUN = 0.3
+_CERTAIN, _CARRIED, _WISHED, _ADDED = 1.2, 0.9, 0.72, 0.35
+"""Scores of readings whose words leave no doubt, that take a place from an earlier turn, that wish for a voice in so
+many words, and that only fit because no tool answers them by themselves."""
+_CLEAR = 0.5
+"""Probability at which the last part of a request decides what it does, after parts that only react."""
+_MODIFYING, _COMPARED_VOICE = 0.6, 0.75
+_MODIFIES = re.compile(
+    r"^(?:(?:and|but|okay|no|oh|sorry|please|actually|can you|could you|then|now) )*(?:make|change|move|push|"
+    r"shift|put|bring|turn) "
+    r"(?:the|my|our|that|it|this)\b(?! (?:light|lamp|radio|music|volume|heating))"
+)
+_COMPARES = re.compile(r"\b(?:too|more|less|bit|not so|even|still|\w{2,}er)\b")
+_MORE_VOICES = re.compile(
+    r"(?:(?:and|or|so|okay|also|what about|how about|are there|do you have|have you got|can you do|which|show me|"
+    r"is there) )*"
+    r"(?:any |some |other |the |only )*(?:women|men|ladies|girls|boys|children|kids|robots|old people|young "
+    r"people|others|other ones|more|"
+    r"(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
+)
+_JOINING = re.compile(r"^(?:(?:and|but|so|or|okay|ok|now|then|well) )+")
+_MEANT = re.compile(
+    r"^(?:(?:no|sorry|wait|oh|but|well|hm|actually|that is not what i meant|that is wrong) )*i (?:asked|meant|"
+    r"wanted|said|was asking|"
+    r"was talking|am asking|want)(?: to know| for| about| you)? "
+)
 _REACTIONS = ("remark", "okay", "praise", "thanks", "greeting", "wait", "cancel", "presence")
 _PARTS = re.compile(r"(?<=;)\s+")
 _COMMAS = re.compile(r"\s*[.,;:!?]+(?:\s+|$)")
@@ -93,7 +124,7 @@ class Understanding:
 
         past: the turns before, in order
         """
-        request = without_forbidden(self._without_reactions(request))
+        request, _ = without_manner(without_forbidden(self._without_reactions(request)))
         words = split_words(request)
         if not words:
             return Reading("new", request, 0.0)
@@ -109,8 +140,11 @@ class Understanding:
             turn, request = returned
             yield self._on_topic(request, [turn], {**chances, "about": 1.0}, tools) or self._alone(request, 1.0, tools)
             return
+        yield from self._certain(request, past, tools)
         topic = self._on_topic(request, past, chances, tools)
         alone = self._alone(with_place(request), chances["new"], tools)
+        if (carried := carried_place(request, alone.routes, past, tools)) is not None:
+            yield replace(alone, score=max(alone.score, _CARRIED), routes=carried)
         # A pronoun that stands for an earlier topic hardly leaves a request that stands alone.
         yield replace(alone, score=alone.score * _WITH_PRONOUN) if topic is not None and topic.sure else alone
         # A value or a name is not explained by an act that has none.
@@ -122,8 +156,52 @@ class Understanding:
         if (asked := self._asked(past, tools)) is not None and (found := _answered(request, asked, depends, tools)):
             yield found
         yield from self._changes(request, past, chances, tools)
+        if (query := wished_voice(request, past, voice_names(tools))) is not None:
+            yield from _to_voice(request, query, _WISHED, tools)
         if topic is not None:
             yield topic
+        elif all(route.tool is None for route in alone.routes) and (topic := self._added(request, past, tools)):
+            yield topic
+
+    def _certain(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Iterator[Reading]:
+        """Readings of which the words leave no doubt."""
+        said = " ".join(split_words(request))
+        by_name = {tool.name: tool for tool in tools}
+        if (taken_back := undone(said, past, tools)) is not None:
+            if taken_back.arguments is None:
+                yield Reading("undo", request, 1.0, reply=f"I cannot undo {taken_back.tool.replace('_', ' ')}.")
+            else:
+                route = _route(by_name[taken_back.tool], taken_back.arguments)
+                yield Reading("undo", request, _CERTAIN, (route,))
+        if not past:
+            return
+        last = past[-1]
+        if (found := converted(said, last.answer, tools)) is not None and not last.called(found[0].name):
+            yield Reading("measure", request, _CERTAIN, (_route(*found),))
+        if is_asked_again(said, last):
+            yield Reading("repeat", request, _CERTAIN, reply=reply_to("repeat", request, tools, past))
+        if _MORE_VOICES.fullmatch(said) and any("voice" in turn.answer for turn in past[-2:]):
+            yield Reading("voices", request, _CERTAIN, reply=reply_to("voices", request, tools, past))
+        if (correcting := _MEANT.match(said)) is not None:
+            rest = said[correcting.end() :]
+            meant = self._on_topic(rest, past, {**self._chances(rest), "about": 1.0}, tools)
+            alone = self._alone(f"tell me {rest}" if rest.startswith(("the ", "a ")) else rest, 1.0, tools)
+            carried = carried_place(f"and {rest}", alone.routes, past, tools)
+            if carried is not None:
+                yield replace(alone, score=_CARRIED, routes=carried)
+            elif meant is not None and meant.sure:
+                yield replace(meant, score=_CARRIED)
+
+    def _added(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading | None:
+        """A question that no tool answers by itself, as one about the topic of the search just before."""
+        said = " ".join(split_words(request))
+        search = next((tool for tool in tools if past and past[-1].called(tool.name) and tool.name in SEARCHES), None)
+        if search is None or not is_question(re.sub(r"^(?:and|but|so|or|okay|then|now) ", "", said)):
+            return None
+        whole = with_added_topic(said, past[-1])
+        if whole is None or re.search(r"\b(?:you|your|i|me|my)\b", said):
+            return None
+        return Reading("about", whole, _ADDED, (_route(search, fill(whole, search).arguments),))
 
     def _chances(self, request: str) -> Mapping[str, float]:
         """The probability of each act: of the whole request, or of its parts where those agree."""
@@ -131,8 +209,10 @@ class Understanding:
         parts = [self._acts(part) for part in _COMMAS.split(request) if split_words(part)]
         if len(parts) < 2:
             return whole
-        best = {max(part, key=lambda act: part[act]) for part in parts}
-        if len(best) > 1:
+        best = [max(part, key=lambda act: part[act]) for part in parts]
+        if all(act in (*_REACTIONS, "repeat") for act in best[:-1]) and parts[-1][best[-1]] > _CLEAR:
+            return parts[-1]  # the others only lead up to it
+        if len(set(best)) > 1:
             return whole
         return {act: max(whole[act], min(part[act] for part in parts)) for act in whole}
 
@@ -183,7 +263,7 @@ class Understanding:
                 seen.add(call.name)
             weight *= _OLDER
         if VOICE_TOOL in by_name and VOICE_TOOL not in seen and any("voices, such as" in turn.answer for turn in past):
-            yield from _voice(request, "", chances, 1.0, by_name[VOICE_TOOL], tools)
+            yield from _voice(request, "", chances, 1.0, tools)
 
     def _change(
         self, request: str, turn: PastTurn, call: ToolCall, tool: ToolSpec, chances: Mapping[str, float],
@@ -191,7 +271,7 @@ class Understanding:
     ) -> Iterator[Reading]:  # fmt: skip
         said = " ".join(split_words(request))
         if tool.name == VOICE_TOOL:
-            yield from _voice(request, _query_of(call), chances, weight, tool, tools)
+            yield from _voice(request, _query_of(call), chances, weight, tools)
         elif tool.name == SUM_TOOL:
             if weight == 1.0 and (whole := next_sum(said, turn)) is not None:
                 slots = fill(whole, tool)
@@ -202,12 +282,16 @@ class Understanding:
             if (whole := with_other_topic(said, turn)) is not None:
                 score = weight * (chances["edit"] + 0.5 * chances["about"]) * 0.9
                 yield Reading("edit", whole, score, (_route(tool, fill(whole, tool).arguments),))
+        elif (moved := relatively_changed(said, call.arguments, tool)) is not None:
+            yield Reading("edit", request, weight * _CERTAIN, (_route(tool, moved),))
         elif (change := changed_call(request, call.arguments, tool)) is not None:
             chance = chances["edit"] + 0.5 * (chances["sum"] + chances["voice"]) + 0.3 * chances["about"]
             if change.typed:
                 chance += _TYPED * (1 - chance)
             elif change.fit == 1.0:
                 chance += _WHOLE * (1 - chance)
+            if _MODIFIES.match(said):
+                chance += _MODIFYING * (1 - chance)
             text = _clock_question(turn) if tool.name == CLOCK_TOOL else request
             yield Reading(
                 "edit",
@@ -230,6 +314,7 @@ class Understanding:
             return None
         # A question that would stand alone but for its pronoun is one about the topic.
         chance = min(1.0, chances["about"] + chances["more"] + (chances["new"] if refers else 0.0))
+        whole = _JOINING.sub("", whole)
         found = self._alone(whole, 1.0, tools)
         if any(route.tool is None for route in found.routes):
             search = next((tool for tool in tools if turn.called(tool.name) and tool.name in SEARCHES), None)
@@ -249,15 +334,22 @@ def _answered(request: str, asked: Route, chance: float, tools: Sequence[ToolSpe
 
 
 def _voice(
-    request: str, held: str, chances: Mapping[str, float], weight: float, tool: ToolSpec, tools: Sequence[ToolSpec]
+    request: str, held: str, chances: Mapping[str, float], weight: float, tools: Sequence[ToolSpec]
 ) -> Iterator[Reading]:
     change = changed_voice(request, held, voice_names(tools))
-    name = next((parameter.name for parameter in parameters(tool) if parameter.meaning == "voice"), None)
-    if change is not None and name is not None:
+    if change is not None:
         chance = chances["voice"] + 0.7 * chances["edit"] + 0.3 * chances["new"]
         if change.fit == 1.0:
-            chance += _WHOLE_VOICE * (1 - chance)
-        yield Reading("voice", request, weight * chance * change.fit, (_route(tool, {name: change.query}),))
+            chance += (_WHOLE_VOICE if not held or not _COMPARES.search(request) else _COMPARED_VOICE) * (1 - chance)
+        yield from _to_voice(request, change.query, weight * chance * change.fit, tools)
+
+
+def _to_voice(request: str, query: str, score: float, tools: Sequence[ToolSpec]) -> Iterator[Reading]:
+    """The request as a change to a voice; nothing without a tool for that."""
+    tool = next((tool for tool in tools if tool.name == VOICE_TOOL), None)
+    name = next((p.name for p in parameters(tool) if p.meaning == "voice"), None) if tool is not None else None
+    if tool is not None and name is not None:
+        yield Reading("voice", request, score, (_route(tool, {name: query}),))
 
 
 def _query_of(call: ToolCall) -> str:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentaudio.model.asked.queries import voice_query
 from agentaudio.model.embedded.dialogue.slot_changes import FRAME_WORDS
-from agentaudio.model.embedded.routing.queries import voice_query
 from agentaudio.text.words import split_words
 
 _PEOPLE = frozenset(
@@ -35,6 +35,7 @@ _OPPOSED = tuple(
         ("friendlier friendly warmer warm kind kinder nice", "colder cold angrier angry creepy stern robotic"),
     )
 )  # fmt: skip
+_QUALITIES = frozenset(word for sides in _OPPOSED for side in sides for word in side)
 _LESS = re.compile(r"\b(?:not (?:quite |that |as |too )?(?:so |as )?|less |too )$")
 _AS_BEFORE = re.compile(r"\bnormal\b|\bback to how\b.*\b(?:at first|before|in the beginning|to start with|earlier)\b")
 _VOICE_WORDS = frozenset(
@@ -69,6 +70,7 @@ def changed_voice(request: str, held: str, names: Sequence[str] = ()) -> VoiceCh
     known = frozenset((*people, *accents, *qualities))
     if not known:
         return None
+    known |= {word for word in words if word in _QUALITIES}
     if re.search(r"\b(?:else|different|another)\b", said) and (people or qualities or accents):
         held = ""
     own = [word for word in split_words(held) if word not in _VERBS]

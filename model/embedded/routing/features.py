@@ -189,11 +189,19 @@ def _of_tool(
         "number_fits": float(takes_number and got_number),
         "number_ignored": float(not takes_number and _has_number(said) and not _takes_sum(tool)),
         "choice_said": float(any(p.choices and p.name in slots.arguments for p in wanted)),
-        "place_fits": float(any(p.names_place and slots.arguments.get(p.name) in zones_by_place() for p in wanted)),
+        "place_fits": _place_fits(slots.arguments, wanted),
         "voice_said": float(any(p.meaning == "voice" for p in wanted) and bool(_VOICE_SAID.search(said))),
         "sum": float(_takes_sum(tool) and expression(said.split()) is not None),
         "command_unmatched": float(command and explained == 0),
     }
+
+
+def _place_fits(arguments: Mapping[str, Any], wanted: Sequence[Parameter]) -> float:
+    """1 where a place is the value of a parameter for places, -1 where it is that of another free one, else 0."""
+    held = [p for p in wanted if p.meaning == "text" and arguments.get(p.name) in zones_by_place()]
+    if any(p.names_place for p in held):
+        return 1.0
+    return -1.0 if held and not any(p.choices or p.kind != "string" for p in held) else 0.0
 
 
 def _without_values(said: str, arguments: Mapping[str, Any], wanted: Sequence[Parameter]) -> str:

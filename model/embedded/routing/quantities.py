@@ -44,6 +44,8 @@ def take_numbers(
     # A number before a word of a parameter ("six people") belongs to it; the others are assigned in order.
     for parameter in sorted(open_ones, key=lambda p: not any(_names(words, n, p) for n in found)):
         left = [number for number in found if number not in given]
+        if _unit(parameter) is not None:  # "wake me at six" gives no duration
+            left = [number for number in left if not _is_clock_time(words, number)]
         named = [number for number in left if _names(words, number, parameter)]
         fitting = [number for number in left if role(parameter) and _role(words, number, parameter) == role(parameter)]
         others = [number for number in left if not any(_names(words, number, p) for p in wanted if p is not parameter)]
@@ -55,6 +57,11 @@ def take_numbers(
         for place in range(number.start, number.end):
             taken[place] = True
     return given
+
+
+def _is_clock_time(words: Sequence[str], number: FoundNumber) -> bool:
+    before, after = words[max(0, number.start - 1) : number.start], words[number.end : number.end + 1]
+    return before == ["at"] or after in (["o'clock"], ["am"], ["pm"])
 
 
 def _unit_stems(wanted: Sequence[Parameter]) -> set[str]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.model.asked.queries import search_query, voice_query
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.choices import choose
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.quantities import take_numbers
-from agentaudio.model.embedded.routing.queries import search_query, voice_query
 from agentaudio.model.embedded.routing.spans import Span, are_a_pair, divide
 from agentaudio.model.embedded.routing.time_zones import find_zone, find_zones, zones_by_place
 from agentaudio.text.stems import stem

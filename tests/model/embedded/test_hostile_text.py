@@ -15,12 +15,12 @@ import pytest
 from agentaudio import Agent, load_model, tool
 from agentaudio.conversation import Conversation, Passage, ToolOutput, ToolSpec
 from agentaudio.errors import BackendError
+from agentaudio.model.asked.queries import search_query, voice_query
 from agentaudio.model.embedded.answering.answer import answer
 from agentaudio.model.embedded.answering.extracts import extract
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
-from agentaudio.model.embedded.routing.queries import search_query, voice_query
 from agentaudio.model.embedded.routing.router import Router
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.model.speech_lm import GenerateOptions

@@ -112,7 +112,7 @@ async def test_wishes_about_the_answer_itself(agent: Agent) -> None:
     await session.run("what is 6 times 7")
     for request in ("You are talking too fast.", "Can you speak louder?", "slower please"):
         reply = await session.run(request)
-        assert reply.text.startswith("I cannot change how fast or how loud I speak.") and "42" in reply.text
+        assert reply.text.startswith("I will speak") and "42" in reply.text
     assert "84" in (await session.run("Double that.")).text
     assert "I cannot help with that" in (await session.run("Order me a pizza.")).text
     assert (await session.run("Why not?")).text.startswith("I have no tool for that.")

@@ -53,7 +53,7 @@ def test_no_english_request_of_the_benchmarks_is_declined_before_it_is_tried() -
     items = [json.loads(line) for line in lines]
     said = [text for item in items for text in ([item["text"]] if "text" in item else _said(item))]
     assert len(said) > 500
-    assert [text for text in said if declined(text, None, least=SURE)] == []
+    assert [text for text in said if text.isascii() and declined(text, None, least=SURE)] == []
 
 
 def _said(exchange: dict[str, list[dict[str, str]]]) -> list[str]:

@@ -186,12 +186,12 @@ def test_what_is_about_the_conversation_gets_a_reply(request_: str, act: str) ->
     assert (reading.act, reading.routes) == (act, ()) and reading.reply
 
 
-def test_an_answer_is_said_again_shorter_or_without_change_of_manner() -> None:
+def test_an_answer_is_said_again_shorter_or_in_another_manner() -> None:
     long = turn("tell me about bees", "search_documents", "Bees live in hives. They dance.", query="bees")
     assert read("say that again", long).reply == "Bees live in hives. They dance."
     assert read("shorter please", long).reply == "Bees live in hives."
     slower = str(read("slower please", long).reply)
-    assert slower.startswith("I cannot change how fast or how loud I speak.") and slower.endswith("They dance.")
+    assert slower.startswith("I will speak more slowly.") and slower.endswith("They dance.")
     assert read("slower please", long, turn("slower", answer=slower)).reply == slower
     assert read("say that again").reply == "I have not said anything yet."
 
@@ -222,3 +222,60 @@ def test_the_turns_of_a_conversation_are_read() -> None:
     (past,) = past_turns(conversation)
     assert (past.request, past.answer, past.outputs[0].text) == ("what is 6 times 7", "It is 42.", "6*7 = 42")
     assert past.called("calculate") and not past.called("ring")
+
+
+KITCHEN_OFF = ("lamp", {"room": "kitchen", "state": "off"})
+
+
+@pytest.mark.parametrize(
+    ("request_", "past", "call"),
+    [
+        ("five minutes more", [TIMER], ("set_timer", {"minutes": 10})),
+        ("double it", [TIMER], ("set_timer", {"minutes": 10})),
+        ("an hour later please", [TABLE], ("book_table", {"people": 2, "hour": "eight"})),
+        ("make that half past", [TABLE], ("book_table", {"people": 2, "hour": "half past seven"})),
+        ("two more people", [TABLE], ("book_table", {"people": 4, "hour": "seven"})),
+        ("undo that", [LAMP], KITCHEN_OFF),
+        ("put it back", [LAMP], KITCHEN_OFF),
+        ("back to the previous voice", [MAN, DEEP], ("audio_search", {"query": "an old man"})),
+        ("back to the previous voice", [MAN], ("audio_search", {"query": "default"})),
+        ("i preferred the italian one", [LADY, DEEP], ("audio_search", {"query": "a friendly lady from italy"})),
+        ("and now the weather", [TIME], ("get_weather", {"city": "tokyo"})),
+        ("no i asked for the weather", [TIME], ("get_weather", {"city": "tokyo"})),
+        ("and now the time", [WEATHER], ("get_date_time", {"timezone": "Europe/Paris"})),
+        ("and if i add half of it", [SUM], ("calculate", {"expression": "42+21"})),
+        ("turn on the lamp in the hall but not in the kitchen", [], ("lamp", {"room": "hall", "state": "on"})),
+        ("let a grandmother answer", [], ("audio_search", {"query": "grandmother"})),
+        ("now like a librarian", [MAN], ("audio_search", {"query": "a librarian"})),
+    ],
+)  # fmt: skip
+def test_what_is_told_by_the_turns_before(
+    request_: str, past: list[PastTurn], call: tuple[str, dict[str, Any]]
+) -> None:
+    reading = read(request_, *past)
+    assert [(route.tool, route.arguments) for route in reading.routes] == [call]
+
+
+def test_a_quantity_of_the_answer_is_converted() -> None:
+    unit = {"enum": ["miles", "kilometers", "feet", "meters"]}
+    convert = tool("convert", "Convert a length.", value={"type": "number"}, unit=unit, to=unit)
+    far = turn("how far is the moon", "search_documents", "It is about 384,000 kilometers away.", query="moon")
+    reading = UNDERSTAND("how far is that in miles", [far], [*TOOLS, convert])
+    assert reading.routes[0].arguments == {"value": 384000, "unit": "kilometers", "to": "miles"}
+
+
+def test_what_cannot_be_undone_is_said() -> None:
+    assert read("undo that", TIMER).reply == "I cannot undo set timer."
+
+
+def test_voices_of_a_kind_are_listed() -> None:
+    phrases = (
+        "answer in the voice of Ann",
+        "speak like a calm woman",
+        "answer in the voice of Bob",
+        "speak like a man",
+    )
+    voices = tool("audio_search", "Change the voice you speak in.", query=TEXT, phrases=phrases)
+    past = turn("what voices do you have", answer="I can speak in 2 voices, such as Ann and Bob.")
+    reply = str(UNDERSTAND("any women?", [past], [voices]).reply)
+    assert "Ann" in reply and "Bob" not in reply

@@ -1,0 +1,83 @@
+"""What a request takes over from the turns before it: their place, and their question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from agentaudio.conversation import ToolCall, ToolSpec
+from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.model.embedded.routing.parameters import parameters
+from agentaudio.model.embedded.routing.router import Route
+from agentaudio.model.embedded.routing.time_zones import find_zones, zones_by_place
+from agentaudio.text.words import split_words
+
+TURNS_BACK = 3
+"""Earlier turns whose place is taken over."""
+_GOES_ON = re.compile(r"^(?:and|now|then|okay|ok|but|no|so|also|plus|what about|how about|or)\b")
+_LONGEST = 6
+"""Words of a request that goes on from a place without naming it."""
+
+
+def carried_place(
+    request: str, routes: Sequence[Route], past: Sequence[PastTurn], tools: Sequence[ToolSpec]
+) -> tuple[Route, ...] | None:
+    """The call of a request that names no place, with the place of an earlier turn; None where it needs none.
+
+    A required place is taken from the last TURNS_BACK turns, and an optional one from the last turn, where the request
+    goes on from it: "and now the time".
+    """
+    if len(routes) != 1 or routes[0].tool is None:
+        return None
+    route = routes[0]
+    tool = next(tool for tool in tools if tool.name == route.tool)
+    words = split_words(request)
+    for parameter in parameters(tool):
+        if parameter.name in route.arguments or not (parameter.names_place or parameter.meaning == "timezone"):
+            continue
+        goes_on = len(words) <= _LONGEST and _GOES_ON.match(" ".join(words)) is not None
+        if not parameter.required and not goes_on:
+            continue
+        place = _place(past[-TURNS_BACK if parameter.required else -1 :], tools)
+        value = zones_by_place().get(place) if parameter.meaning == "timezone" and place else place
+        if value:
+            missing = tuple(name for name in route.missing if name != parameter.name)
+            return (
+                replace(route, arguments=_ordered(tool, {**route.arguments, parameter.name: value}), missing=missing),
+            )
+    return None
+
+
+def is_asked_again(said: str, last: PastTurn) -> bool:
+    """Whether the request only repeats how the question before began: "how many?" after "how many arms has it"."""
+    before, now = split_words(last.request), said.removeprefix("and ").split()
+    return bool(last.answer) and 2 <= len(now) < len(before) and now[0] == "how" and before[: len(now)] == now
+
+
+def _place(turns: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> str | None:
+    """The newest place that calls were made for, as it was said."""
+    by_name = {tool.name: tool for tool in tools}
+    for turn in reversed(turns):
+        for call in reversed(turn.calls):
+            if call.name in by_name and (place := _place_of(call, by_name[call.name], turn)):
+                return place
+    return None
+
+
+def _place_of(call: ToolCall, tool: ToolSpec, turn: PastTurn) -> str | None:
+    for parameter in parameters(tool):
+        held = call.arguments.get(parameter.name)
+        if not isinstance(held, str) or not held:
+            continue
+        if parameter.meaning == "timezone":
+            words = split_words(turn.request)
+            said = [" ".join(words[start:end]) for start, end, zone in find_zones(words) if zone == held]
+            return said[0] if said else held.rpartition("/")[2].replace("_", " ").lower()
+        if parameter.names_place:
+            return held
+    return None
+
+
+def _ordered(tool: ToolSpec, arguments: Mapping[str, object]) -> dict[str, object]:
+    return {p.name: arguments[p.name] for p in parameters(tool) if p.name in arguments}

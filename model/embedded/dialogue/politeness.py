@@ -1,0 +1,82 @@
+"""`direct`: a request without the words that only make it polite, careful or somebody else's."""
+
+from __future__ import annotations
+
+import re
+
+_AM = r"i(?:['’]m| am| was|['’]ve been| have been| just| only| also)*"
+_YOU_COULD = (
+    r"(?:(?:if|whether) )?(?:you|we) ?(?:['’]d|could|can|would|might|may)?(?: be able to| happen to| "
+    r"perhaps| maybe| possibly| please| just| also)*"
+)
+_PERSON = r"(?:(?:my|our|his|her|the) (?!voice|answer|result)\w+|he|she|they|we|i|everybody|everyone|somebody|someone)"
+_WONDERS = (
+    r"(?: also| now| still| just| all)*(?: (?:is|are|was|were|keeps?))?(?: also)? "
+    r"(?:wants? to know|wanted to know|would like to know|['’]d like to know|needs? to know|asking|asks|wonders?|"
+    r"wondering|wondered|"
+    r"curious)"
+)
+_LEADS = (
+    (rf"{_AM} (?:wonder(?:ing)?|curious|thinking|hoping),? {_YOU_COULD} (?:know|tell|say) ?(?:me )?,?", ""),
+    (rf"{_AM} (?:wonder(?:ing)?|curious|hoping),? {_YOU_COULD} ", ""),
+    (rf"(?:{_AM} not (?:sure|certain)|i don['’]?t know|i do not know|no idea) (?:if |whether |that )?"
+     r"(?:you|this|it)[^,]{0,40}?,? but,? ", ""),
+    (r"you (?:may|might|probably|will probably)(?: well| not| won['’]t| do not| don['’]t)* know (?:this|that|"
+     r"it),? but,? ", ""),
+    (r"(?:this|it|that) (?:may|might|is|will|sounds?|could)(?: be| sound)?(?: an?)? ?(?:bit )?"
+     r"(?:silly|stupid|odd|strange|weird|dumb|random|funny|daft)(?: question)?,? but,? ", ""),
+    (r"(?:do|would|might|could) you (?:happen to|by any chance|perhaps|maybe|possibly|also) know(?: if| whether)? "
+     r"?,?", ""),
+    (r"(?:would|could) you (?:please )?be (?:so kind|so good|so nice|kind enough|good enough|able)(?: as)? to ", ""),
+    (r"(?:would|will) it be (?:possible|okay|ok|all right|too much trouble) (?:for you )?(?:to|if you(?: "
+     r"could)?) ", ""),
+    (r"is it possible (?:for you )?to ", ""),
+    (r"(?:could|can|would) you do me a favou?r(?: and|,| please)* ", ""),
+    (r"(?:could|can|would) you (?:perhaps|maybe|possibly|just|kindly|quickly) ", "can you "),
+    (r"would you mind (?:just )?telling ", "tell "),
+    (r"would you mind (?:just )?(?P<verb>giv|read|show|play|turn|switch|sett|book|speak|repeat|say|check|look|"
+     r"convert|us|chang)ing ",
+     "{verb} "),
+    (rf"{_PERSON}{_WONDERS} (?:if|whether) ", "tell me whether "),
+    (rf"(?!i ){_PERSON}{_WONDERS} (?=what|who|when|where|why|how|which)", ""),
+    (r"(?:i(?:['’]d| would) (?:love|like) to know|i want to know|i need to know) (?=what|who|when|where|why|how|"
+     r"which)", ""),
+    (r"i (?:do not|don['’]?t|didn['’]?t|did not|hate|dislike) (?:really )?(?:like )?(?:that|this|your|the) "
+     r"(?:voice|one|accent|sound)[,.;]? "
+     r"(?:so |please |and )*(?=(?:give|use|try|take|can|could|find|show|let|switch|change|speak|talk)\b)", ""),
+    (r"(?:i(?:['’]d| would) (?:like|love) to|i want to|can i|could i|may i|let me) (?:hear|listen to) (?=some |"
+     r"something by |music )", "play "),
+    (r"(?:let me think|let me see|let['’]?s see|you know what|listen|look|quick question|one question|tell you "
+     r"what|right then),? ", ""),
+)  # fmt: skip
+_OPENING = (
+    r"(?P<open>(?:(?:and|but|or|so|okay|ok|hi|hello|hey|well|um|hm+|now|then|please|thanks|great|right|"
+    r"excuse me)[\s,]+)*)"
+)
+_LEADING = tuple((re.compile(rf"^\W*{_OPENING}{lead}", re.IGNORECASE), to) for lead, to in _LEADS)
+_VERBS = {"giv": "give", "sett": "set", "us": "use", "chang": "change"}
+_ASIDES = re.compile(
+    r",?\s*\b(?:if you (?:don['’]?t mind|do not mind|can|could|would|will|please|like|wouldn['’]t mind|would not mind|"
+    r"have (?:a|the) (?:moment|second|minute|time)|know (?:it|that)|happen to know)|if (?:it|that)(?:['’]s| is) "
+    r"(?:not too much (?:trouble|to ask)|no trouble|possible|okay|ok|all right|alright)|if possible|if at all "
+    r"possible|by any chance|"
+    r"when you have (?:a|the) (?:moment|second|minute|time))(?=\s*[,.;!?]|\s*$),?",
+    re.IGNORECASE,
+)
+
+
+def direct(request: str) -> str:
+    """The request itself: "I was wondering if you could tell me what time it is, if you don't mind" gives "what time
+    it is"; "my son asks if it has bones" gives "tell me whether it has bones". A request that holds nothing else is
+    left as it is."""
+    bare = _ASIDES.sub(" ", request)
+    for _ in range(3):
+        before = bare
+        for pattern, to in _LEADING:
+            if match := pattern.match(bare):
+                verb = match.groupdict().get("verb") or ""
+                bare = f"{match['open']}{to.format(verb=_VERBS.get(verb, verb))}{bare[match.end() :].lstrip(' ,')}"
+        if bare == before:
+            break
+    bare = " ".join(bare.split()).strip(" ,")
+    return bare if re.search(r"\w", bare) else request

@@ -1,0 +1,127 @@
+"""`undone`: a call that takes back one before: "undo that", "turn it back on", "back to the previous voice"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentaudio.conversation import ToolCall, ToolSpec
+from agentaudio.model.embedded.answering.answer import VOICE_TOOL
+from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.model.embedded.routing.parameters import parameters
+from agentaudio.text.stems import stem
+from agentaudio.text.words import split_words
+
+_OPENING = (
+    r"(?:(?:and|but|okay|ok|oh|no|sorry|hm+|actually|well|then|now|please|so|can you|could you|let us|wait|"
+    r"i do not like (?:that|it|this|this one|that one|this voice)|that is not good|not good|just|i want you to) )*"
+)
+_ENDING = r"(?: (?:please|then|again|now|instead|after all|thanks|better))*"
+_UNDO = re.compile(
+    rf"{_OPENING}(?:undo(?: (?:that|it|this|the last (?:one|thing|step)))?|take (?:that|it) back|reverse (?:that|"
+    rf"it)|revert(?: (?:that|it))?|"
+    rf"(?:change|put|turn|switch|set|move) (?:it|that|them|everything) back(?: (?:on|off|to (?:how|what|the way) "
+    rf"it was(?: before)?|as it was))?|"
+    rf"(?:change|put|turn|switch) back|back(?: on| off)?|as it was(?: before)?|"
+    rf"(?:put|leave|make) it (?:as|like|how) it was(?: before)?){_ENDING}"
+)
+_REVERSE = re.compile(
+    rf"{_OPENING}(?:(?:what|how) about |(?:now|and) )?(?:the (?:other|opposite) way (?:round|around)|the (?:other|"
+    rf"opposite) direction|"
+    rf"the reverse|vice versa|in reverse|backwards){_ENDING}"
+)
+_BEFORE = r"(?:previous|last|earlier|former|other|old)"
+_PREVIOUS_VOICE = re.compile(
+    rf"{_OPENING}(?:(?:go|change|switch|get|come|turn|move|return)(?: it| your voice)?(?: back)? to|back to|use|"
+    rf"take|give me|i want|"
+    rf"i would like|can i have|could i have|i (?:liked|preferred|prefer|like|loved)|with)?(?: back)? ?"
+    rf"(?:(?:the|that|your) {_BEFORE} (?:voice|one|speaker|person|man|woman)|(?:the )?(?:one|voice) (?:before|"
+    rf"from before|you had before|"
+    rf"you used before)(?: that)?|(?:the|that|your) (?:voice|one) (?:i had|we had|you had) before)"
+    rf"(?: (?:was|sounded) (?:much |far |a lot )?(?:better|nicer|good|fine))?(?: (?:better|more|back))?{_ENDING}"
+)
+_NAMED_VOICE = re.compile(
+    rf"{_OPENING}(?:i (?:liked|preferred|prefer|loved|like)|(?:go |change |switch )?back to|again|(?:give me|"
+    rf"bring back)) "
+    rf"(?:the|that) (?P<who>[\w' -]+?)(?: (?:one|voice|again|more|better|from before|before))*{_ENDING}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """tool: whose call it is; arguments: of the call that takes back the one before; None where it cannot be."""
+
+    tool: str
+    arguments: Mapping[str, Any] | None
+
+
+def undone(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Undone | None:
+    """What a request to take something back asks for; None for another request.
+
+    said: in the words of `split_words`, joined by spaces
+    """
+    by_name = {tool.name: tool for tool in tools}
+    calls = [call for turn in past for call in turn.calls if call.name in by_name]
+    if not calls:
+        return None
+    voices = [_query(call) for turn in past for call in turn.calls if call.name == VOICE_TOOL and _worked(turn, call)]
+    if voices and _PREVIOUS_VOICE.fullmatch(said):
+        return _voice(voices[-2] if len(voices) > 1 else "default")
+    if voices and (named := _NAMED_VOICE.fullmatch(said)):
+        wanted = [stem(word) for word in split_words(named["who"])]
+        held = [query for query in reversed(voices[:-1]) if any(_alike(one, query) for one in wanted)]
+        if held:
+            return _voice(held[0])
+    if not (_UNDO.fullmatch(said) or _REVERSE.fullmatch(said)):
+        return None
+    last = calls[-1]
+    if _REVERSE.fullmatch(said) and (turned := _turned(last, by_name[last.name])) is not None:
+        return Undone(last.name, turned)
+    if last.name == VOICE_TOOL:
+        return _voice(voices[-2] if len(voices) > 1 else "default")
+    opposite = _opposite(last, by_name[last.name])
+    if opposite is not None:
+        return Undone(last.name, opposite)
+    earlier = next((call for call in reversed(calls[:-1]) if call.name == last.name), None)
+    return Undone(last.name, earlier.arguments if earlier is not None and len(past) > 1 else None)
+
+
+def _alike(wanted: str, query: str) -> bool:
+    """Whether a description holds the word, or one that begins alike: "italian" and "italy"."""
+    words = [stem(word) for word in split_words(query)]
+    return wanted in words or (len(wanted) > 4 and any(word[:4] == wanted[:4] for word in words))
+
+
+def _voice(query: str) -> Undone:
+    return Undone(VOICE_TOOL, {"query": query})
+
+
+def _query(call: ToolCall) -> str:
+    return str(call.arguments.get("query") or "")
+
+
+def _worked(turn: PastTurn, call: ToolCall) -> bool:
+    return not any(output.name == call.name and output.is_error for output in turn.outputs)
+
+
+def _turned(call: ToolCall, tool: ToolSpec) -> dict[str, Any] | None:
+    """The arguments with two parameters of the same choices exchanged, such as two units; None without such a pair."""
+    pairs = [p for p in parameters(tool) if p.choices and p.name in call.arguments]
+    if len(pairs) != 2 or pairs[0].choices != pairs[1].choices:
+        return None
+    first, second = (p.name for p in pairs)
+    return {**call.arguments, first: call.arguments[second], second: call.arguments[first]}
+
+
+def _opposite(call: ToolCall, tool: ToolSpec) -> dict[str, Any] | None:
+    """The arguments with the other one of two choices, such as off for on; None for a tool without such a switch."""
+    for parameter in parameters(tool):
+        held = call.arguments.get(parameter.name)
+        if len(parameter.choices) == 2 and held in parameter.choices:
+            other = next(choice for choice in parameter.choices if choice != held)
+            return {**call.arguments, parameter.name: other}
+        if parameter.kind == "boolean" and isinstance(held, bool):
+            return {**call.arguments, parameter.name: not held}
+    return None
