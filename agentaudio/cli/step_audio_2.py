@@ -21,8 +21,8 @@ from agentaudio.resources import open_voices
 from agentaudio.sound.audio import Audio
 
 if TYPE_CHECKING:
-    from agentaudio.model.step_audio_2.generate import StepAudio2
     from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
+    from agentaudio.model.step_audio_2.tasks import HasTasks
 
 MODEL = "step-audio-2-mini"
 
@@ -93,7 +93,7 @@ async def translate(
     to
         Language of the translation.
     model
-        `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+        `step-audio-2-mini`, `step-audio-2-mini:FOLDER` for a checkpoint on disk, or `step-audio-2` on a server.
     option
         Option of the model, as NAME=VALUE; repeat it for more.
     json
@@ -110,7 +110,7 @@ async def describe(file: Path, /, *, model: str = MODEL, option: ModelOptions = 
     file
         WAV, FLAC, MP3, Ogg or another sound file.
     model
-        `step-audio-2-mini`, or `step-audio-2-mini:FOLDER` for a checkpoint on disk.
+        `step-audio-2-mini`, `step-audio-2-mini:FOLDER` for a checkpoint on disk, or `step-audio-2` on a server.
     option
         Option of the model, as NAME=VALUE; repeat it for more.
     json
@@ -209,11 +209,11 @@ def _decoder(model: str, options: Sequence[str], steps: int = 10) -> SpeechDecod
     return decoder
 
 
-def _step_audio_2(model: SpeechLM) -> StepAudio2:
-    from agentaudio.model.step_audio_2.generate import StepAudio2
+def _step_audio_2(model: SpeechLM) -> HasTasks:
+    from agentaudio.model.step_audio_2.tasks import HasTasks
 
-    if not isinstance(model, StepAudio2):
-        raise OptionError(f"model {model.name!r} does not have this task; give {MODEL} or {MODEL}:FOLDER")
+    if not isinstance(model, HasTasks):
+        raise OptionError(f"model {model.name!r} does not have this task; give {MODEL}, {MODEL}:FOLDER or step-audio-2")
     return model
 
 

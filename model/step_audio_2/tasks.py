@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from agentaudio.conversation import AudioPart, Conversation
 from agentaudio.errors import AudioError
@@ -43,6 +43,17 @@ TRANSLATE: dict[Target, Task] = {
     "zh": Task("请仔细聆听这段语音，然后将其内容翻译成中文。", NEARLY_GREEDY, scales=True),
 }
 DESCRIBE = Task("Please briefly explain the important events involved in this audio clip.", NEARLY_GREEDY, scales=False)
+
+
+@runtime_checkable
+class HasTasks(Protocol):
+    """A speech model with these tasks: Step-Audio 2 in this process, or on a server."""
+
+    async def translate(self, audio: Audio, to: Target = "en") -> str:
+        """What is said in a sound, in English or Chinese."""
+
+    async def describe(self, audio: Audio) -> str:
+        """What can be heard in a sound."""
 
 
 class Model(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +15,6 @@ from agentaudio.model.step_audio_2.language.interleave import Mode
 from agentaudio.model.step_audio_2.served.server import SERVE_IT
 from agentaudio.model.step_audio_2.served.spelling import ByteVocabulary, SpelledIds
 from agentaudio.model.step_audio_2.tokens import N_CODE_TOKENS, Vocabulary
-
-log = logging.getLogger(__name__)
 
 
 class ServedAnswer:
@@ -117,11 +114,6 @@ class ServedAnswer:
         if not (text or codes or content):
             return
         if self._spelled is None:
-            if sent is not None:
-                log.warning(
-                    "%s is read by the spelling of its tokens, which may tear characters; give the option tokenizer=",
-                    self._name,
-                )
             self._spelled = SpelledIds()
             self._reader = AnswerReader(ByteVocabulary(), self._mode, self._translation)
         marks = ByteVocabulary.ids

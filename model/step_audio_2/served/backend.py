@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
@@ -38,6 +39,8 @@ from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.speaking import VoiceMaker
 from agentaudio.model.step_audio_2.tokens import TokenIds, Vocabulary
 from agentaudio.sound.audio import Audio
+
+log = logging.getLogger(__name__)
 
 OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"})
 
@@ -82,7 +85,7 @@ class ServedStepAudio2:
         self._max_tokens = max_tokens
         self._progress_timeout_s = progress_timeout_s
         self._running: set[asyncio.Queue[Delta | Exception | None]] = set()
-        self._closed = False
+        self._closed = self._warned = False
         self.capabilities = Capabilities(
             words_lead=True,
             hears=True,
@@ -256,6 +259,9 @@ class ServedStepAudio2:
             options = replace(options, max_tokens=self._max_tokens)
         sampling, max_tokens = sampling_and_limit(options, bool(tools))
         served = await self._server.model()
+        if served.kind == "vllm" and self._vocabulary is None and not self._warned:
+            self._warned = True
+            log.warning("answers are read by the spelling of tokens, which tears some characters; give tokenizer=")
         if tools and not SERVER_DIALECTS[served.kind].calls_tools:
             raise BackendError(f"{self.name}: {served.kind} cannot be given tools; leave them out, or serve with vLLM")
         conversation, translation = self._prompted(conversation, tools, options, verbatim)

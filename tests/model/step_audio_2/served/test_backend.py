@@ -36,6 +36,7 @@ from agentaudio.model.clip_voice import ClipVoice
 from agentaudio.model.speech_lm import AudioDelta, Delta, End, TextDelta, TokensDelta
 from agentaudio.model.step_audio_2.served.backend import ServedStepAudio2
 from agentaudio.model.step_audio_2.served.load import load
+from agentaudio.model.step_audio_2.tasks import HasTasks
 from agentaudio.sound.audio import Audio
 
 VOCABULARY = CharacterVocabulary()
@@ -376,6 +377,7 @@ async def test_the_context_is_what_the_server_says_and_is_counted_rather_high() 
 async def test_tasks_of_the_native_model_work_on_a_server() -> None:
     async with chat_server() as server, served(server) as model:
         around = surround(server, vllm_chunks(VOCABULARY, [*VOCABULARY.encode("good morning"), IDS.eot]))
+        assert isinstance(model, HasTasks)
         assert await model.transcribe(tone(duration_s=1.0)) == "good morning"
         assert await model.translate(tone(duration_s=1.0), "zh") == "good morning"
         with pytest.raises(OptionError, match="de"):
