@@ -100,7 +100,16 @@ def read_manifest(source: str | os.PathLike[str], *, root: str | os.PathLike[str
     if rows is None:
         known = ", ".join((*SUFFIXES, RECORDINGS, *SOUND_SUFFIXES))
         raise VoiceError(f"{source} is neither a manifest nor a recording; known are: {known}")
-    return _by_speaker(_within(source.parent if root is None else Path(root), rows))
+    return _some(_by_speaker(_within(source.parent if root is None else Path(root), rows)), source)
+
+
+def _some(entries: Iterator[Entry], source: Path) -> Iterator[Entry]:
+    """The entries of a manifest. Raises VoiceError when there is none."""
+    first = next(entries, None)
+    if first is None:
+        raise VoiceError(f"{source} names no recordings; give it a row for each")
+    yield first
+    yield from entries
 
 
 def _folder(folder: Path) -> Iterator[Entry]:

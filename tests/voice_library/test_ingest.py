@@ -365,3 +365,13 @@ def test_a_disk_that_fills_up_ends_an_ingest_and_keeps_what_was_stored(library: 
     assert "free some space" in output, complaint
     assert [voice.id for voice in library] == ["first"] and check(library) == []
     assert ingest(library, clips).added == ["second"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", "file,name\n"), ("a.tsv", "file\n\n\n"), ("a.jsonl", "\n\n"), ("a.txt", ""), ("wav.scp", "\n")],
+)
+def test_a_manifest_without_rows_is_refused(library: VoiceLibrary, tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(VoiceError, match="names no recording"):
+        ingest(library, tmp_path / name)
