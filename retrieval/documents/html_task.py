@@ -10,6 +10,7 @@ import trafilatura
 
 from agentaudio.errors import RetrievalError
 from agentaudio.retrieval.documents.charset import decoded
+from agentaudio.retrieval.documents.list_numbers import letters, roman
 from agentaudio.retrieval.documents.notices import without_notices
 from agentaudio.retrieval.text.splitting import Document, split
 
@@ -23,6 +24,10 @@ _TAG = re.compile(
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~><])")
 _RUN_ON = re.compile(r"(?<=[:.,;!?])\*\*(?=\w)")
 """Where emphasis ends at a mark and the extractor left out the space."""
+_COUNTS_OTHERWISE = re.compile(r"<ol\s[^<>]{0,300}?(?:start|type|reversed)|<li\s[^<>]{0,300}?value", re.I)
+_FORMATS = {
+    "a": letters, "A": lambda number: letters(number).upper(), "i": roman, "I": lambda number: roman(number).upper(),
+}  # fmt: skip
 _SHIFT = 0xE000
 _WAS_ESCAPED = re.compile("[\ue021-\ue07e]")
 """Escaped characters, among those for private use, while emphasis and tags around them are removed."""
@@ -39,7 +44,7 @@ def article(request: dict[str, Any], content: bytes | bytearray) -> tuple[dict[s
     """
     html = decoded(bytes(content), request["charset"])
     found: Any = trafilatura.extract_with_metadata(
-        html, url=request["url"], output_format="markdown", include_comments=False, prune_xpath=_HIDDEN
+        _numbered(html), url=request["url"], output_format="markdown", include_comments=False, prune_xpath=_HIDDEN
     )
     text: str = _FRONT_MATTER.sub("", found.text or "") if found is not None else ""
     # Lists and very short pages are not recognised as articles: take their whole text.
@@ -51,6 +56,32 @@ def article(request: dict[str, Any], content: bytes | bytearray) -> tuple[dict[s
     title = str((found and found.title) or (named[1] if named else ""))
     date = str((found and found.date) or "")
     return {"text": text, "title": " ".join(unescape(title).split()), "date": date}, b""
+
+
+def _numbered(html: str) -> Any:
+    """The page with the numbers of lists that do not count from 1 as text; as it is without such lists."""
+    load: Any = trafilatura.load_html
+    if not _COUNTS_OTHERWISE.search(html) or (tree := load(html)) is None:
+        return html
+    for items in tree.iter("ol"):
+        entries = items.findall("li")
+        is_reversed = items.get("reversed") is not None
+        number = _integer(items.get("start"), len(entries) if is_reversed else 1)
+        kind = _FORMATS.get(items.get("type") or "1", str)
+        labels = []
+        for entry in entries:
+            number = _integer(entry.get("value"), number)
+            labels.append(kind(number))
+            number += -1 if is_reversed else 1
+        if labels != [str(place) for place in range(1, len(labels) + 1)]:
+            items.tag = "ul"
+            for entry, label in zip(entries, labels, strict=True):
+                entry.text = f"{label}. {(entry.text or '').lstrip()}"
+    return tree
+
+
+def _integer(text: str | None, default: int) -> int:
+    return int(text) if text and re.fullmatch(r"-?[0-9]{1,6}", text.strip()) else default
 
 
 def _plain(markdown: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agentaudio.retrieval.documents.list_numbers import letters, roman
 from agentaudio.text.chinese_spoken_form import number_characters
 
 Element = Any  # of lxml, which has no types
@@ -15,8 +16,6 @@ _NAMESPACE = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _LEVELS = 9
 _LONGEST_LABEL = 100
 _LONGEST_LINK = 5
-_ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
-          (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -162,22 +161,6 @@ def _label(levels: list[Level], level: int, counts: list[int | None]) -> str:
     return " ".join(re.sub("%([1-9])", number, shown.text).split())
 
 
-def _letters(number: int) -> str:
-    """1 is a, 26 z, 27 aa, 53 aaa, as Word counts them."""
-    times, place = divmod(number - 1, 26)
-    return chr(ord("a") + place) * (times + 1) if 0 < number <= 780 else str(number)
-
-
-def _roman(number: int) -> str:
-    if not 0 < number < 4000:
-        return str(number)
-    said = ""
-    for value, letters in _ROMAN:
-        said += letters * (number // value)
-        number %= value
-    return said
-
-
 def _ordinal(number: int) -> str:
     ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
     return f"{number}{ending}"
@@ -189,8 +172,8 @@ def _chinese(number: int) -> str:
 
 _FORMATS: Mapping[str, Callable[[int], str]] = {
     "decimal": str, "decimalZero": lambda number: f"{number:02}", "ordinal": _ordinal,
-    "lowerLetter": _letters, "upperLetter": lambda number: _letters(number).upper(),
-    "lowerRoman": _roman, "upperRoman": lambda number: _roman(number).upper(),
+    "lowerLetter": letters, "upperLetter": lambda number: letters(number).upper(),
+    "lowerRoman": roman, "upperRoman": lambda number: roman(number).upper(),
     "chineseCounting": _chinese, "chineseCountingThousand": _chinese, "japaneseCounting": _chinese,
     "taiwaneseCounting": _chinese, "taiwaneseCountingThousand": _chinese, "ideographDigital": _chinese,
     "decimalEnclosedCircle": lambda number: chr(0x245F + number) if 0 < number <= 20 else str(number),
