@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 
@@ -25,7 +26,7 @@ _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~><])")
 _RUN_ON = re.compile(r"(?<=[:.,;!?])\*\*(?=\w)")
 """Where emphasis ends at a mark and the extractor left out the space."""
 _COUNTS_OTHERWISE = re.compile(r"<ol\s[^<>]{0,300}?(?:start|type|reversed)|<li\s[^<>]{0,300}?value", re.I)
-_FORMATS = {
+_FORMATS: dict[str, Callable[[int], str]] = {
     "a": letters, "A": lambda number: letters(number).upper(), "i": roman, "I": lambda number: roman(number).upper(),
 }  # fmt: skip
 _SHIFT = 0xE000

@@ -21,7 +21,7 @@ def lines(items: str) -> list[str]:
 @pytest.mark.parametrize(
     ("attributes", "first", "second"),
     [
-        ("", "1. ", "2. "), ('start="5"', "- 5. ", "- 6. "), ('type="a"', "- a. ", "- b. "), 
+        ("", "1. ", "2. "), ('start="5"', "- 5. ", "- 6. "), ('type="a"', "- a. ", "- b. "),
         ("TYPE=I START=4", "- IV. ", "- V. "),
         ("reversed", "- 2. ", "- 1. "), ('start="0" class="x"', "- 0. ", "- 1. "), ('start="x"', "1. ", "2. "),
     ],
