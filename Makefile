@@ -11,12 +11,13 @@ STORES := .venvs/stores
 DOCS := .venvs/docs
 VLLM := .venvs/vllm
 MUTATE := .venvs/mutate
+EMOTIONS := .venvs/emotions
 SCHEMA := .venvs/schema
 # At most four: each process loads the models that its tests need.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-system test-local test-oldest test-speechbrain test-scale test-native test-stores test-vllm test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-system test-local test-oldest test-speechbrain test-scale test-native test-stores test-vllm test-emotions test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -77,6 +78,9 @@ pictures: $(VENV)/.ready-dev ## take the pictures of the page for the docs, in C
 test-stores: $(STORES)/.ready ## run the tests of sessions in a real PostgreSQL server, which they start (Debian: postgresql)
 	$(STORES)/bin/python -m pytest -x -q tests/stores
 
+test-emotions: $(EMOTIONS)/.ready ## run the tests of emotion2vec by FunASR, with a tiny network
+	$(EMOTIONS)/bin/python -m pytest -x -q tests/evaluation/test_emotion2vec.py
+
 test-vllm: $(VENV)/.ready-dev $(LOCAL)/.ready $(VLLM)/.ready ## run the contract of models and Step-Audio 2 on a real vLLM on the CPU
 	AGENTAUDIO_VLLM_PYTHON=$(VLLM)/bin/python AGENTAUDIO_VLLM_FIGURES=docs/figures/vllm.json \
 	    $(BIN)/python -m pytest -x -q tests/servers/test_vllm.py
@@ -105,7 +109,7 @@ bench: $(VENV)/.ready-dev   ## measure every figure that the docs claim
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info demo-output
 
-$(VENV)/bin/python $(LOCAL)/bin/python $(OLDEST)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(STORES)/bin/python $(DOCS)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python $(SCHEMA)/bin/python:
+$(VENV)/bin/python $(LOCAL)/bin/python $(OLDEST)/bin/python $(SPEECHBRAIN)/bin/python $(SCALE)/bin/python $(NATIVE)/bin/python $(STORES)/bin/python $(DOCS)/bin/python $(VLLM)/bin/python $(MUTATE)/bin/python $(EMOTIONS)/bin/python $(SCHEMA)/bin/python:
 	@echo "setting up $(@D)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("agentaudio needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
@@ -148,6 +152,11 @@ $(NATIVE)/.ready: pyproject.toml constraints.txt | $(NATIVE)/bin/python
 $(STORES)/.ready: pyproject.toml constraints.txt | $(STORES)/bin/python
 	@echo "installing agentaudio with the client of PostgreSQL"
 	@$(STORES)/bin/python $(INSTALL) --editable '.[postgres,dev]'
+	@touch $@
+
+$(EMOTIONS)/.ready: pyproject.toml constraints.txt | $(EMOTIONS)/bin/python
+	@echo "installing agentaudio with FunASR (several GB)"
+	@$(EMOTIONS)/bin/python $(INSTALL) --editable '.[emotions,eval,dev]'
 	@touch $@
 
 $(DOCS)/.ready: constraints.txt | $(DOCS)/bin/python
