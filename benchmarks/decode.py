@@ -166,7 +166,7 @@ def against_reference(model: Any, tokens: int) -> dict[str, Any]:
     """Times of the same greedy answer, decoded with the cache and as the reference decodes."""
     device = model.device
     inputs = prompt(utterance(10).finish()[0], str(device))
-    batch = DecodeBatch(model, contextlib.nullcontext())
+    batch = DecodeBatch(Passes(model), contextlib.nullcontext())
     ours(model, batch, inputs, 4)
     begin = clock(device)
     said = ours(model, batch, inputs, tokens)

@@ -158,7 +158,7 @@ def same_ids() -> dict[str, Any]:
     expected = [recomputed(model, prompt) for prompt in prompts]
     figures: dict[str, Any] = {"prompts": PROMPTS, "tokens of each": TOKENS}
     for name, rows, compiled in (("eager", 1, False), ("eager, 8 at once", 8, False), ("compiled, 8 at once", 8, True)):
-        batch = DecodeBatch(model, contextlib.nullcontext(), max_rows=rows)
+        batch = DecodeBatch(Passes(model, rows), contextlib.nullcontext())
         if compiled:
             # Only the largest size, as compiling takes long.
             with mock.patch.object(Buckets, "up_to", lambda rows, length: Buckets((rows,), (length,))):

@@ -77,6 +77,7 @@ class Capabilities:
         when unknown
     options: names of the GenerateOptions that it supports, besides `speak`, which all models support
     speech: how it makes its sound, which signed files state
+    at_once: generations that run at the same time, where further ones wait; None when that is not limited or not known
     """
 
     hears: bool
@@ -91,6 +92,7 @@ class Capabilities:
     languages: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
     speech: SpeechMade = "trained"
+    at_once: int | None = None
 
 
 _RANGES = (

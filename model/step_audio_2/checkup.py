@@ -80,6 +80,7 @@ async def _checked(checkpoint: str | None, options: dict[str, Any]) -> AsyncGene
     with _Step("versions"):
         from agentaudio.model.step_audio_2.generate import StepAudio2
         from agentaudio.model.step_audio_2.hub import cached
+        from agentaudio.model.step_audio_2.loading import Placing
         from agentaudio.model.step_audio_2.network.checkpoint import check_shapes, read_config
         from agentaudio.model.step_audio_2.tokens import BpeVocabulary
     with _Step("files"):
@@ -101,7 +102,11 @@ async def _checked(checkpoint: str | None, options: dict[str, Any]) -> AsyncGene
         BpeVocabulary.load(str(folder / "tokenizer.json"))
     yield Finding("headers", True, f"{tensors} tensors with the names and shapes of config.json; tokenizer fits")
     with _Step("memory"):
-        yield Finding("memory", True, _memory(folder, config, options))
+        placing = Placing.of({name: value for name, value in options.items() if name in Placing.names()})
+        yield Finding("memory", True, _memory(folder, config, placing))
+    if placing.runtime == "llama.cpp":
+        with _Step("conversion"):
+            yield Finding("conversion", True, _conversion(folder, config, placing))
     begun = time.perf_counter()
     with _Step("one token"):
         model = StepAudio2.load(folder, **options)
@@ -122,12 +127,18 @@ async def _checked(checkpoint: str | None, options: dict[str, Any]) -> AsyncGene
         await model.aclose()
 
 
-def _memory(folder: Path, config: Any, options: dict[str, Any]) -> str:
+def _memory(folder: Path, config: Any, placing: Any) -> str:
     from agentaudio.model.generation.placement import chosen_device, chosen_dtype
     from agentaudio.model.step_audio_2.memory import check_memory, free_bytes, gigabytes, token_bytes, weight_bytes
 
-    device = chosen_device(options.get("device"))
-    dtype = chosen_dtype(options.get("dtype"), device)
+    if placing.runtime == "llama.cpp":
+        from agentaudio.model.step_audio_2.llama.load import check_memory_of
+
+        free = free_bytes("cpu")
+        has = "free memory unknown" if free is None else f"{gigabytes(free)} free"
+        return f"{check_memory_of(folder, config, placing.for_llama()).line}; {has}"
+    device = chosen_device(placing.device)
+    dtype = chosen_dtype(placing.dtype, device)
     if device != "auto":
         check_memory(folder, config, dtype, device)
     weights, token = weight_bytes(folder, config, dtype), token_bytes(config, dtype)
@@ -135,6 +146,19 @@ def _memory(folder: Path, config: Any, options: dict[str, Any]) -> str:
     free = None if device == "auto" else free_bytes(device)
     has = "free memory unknown" if free is None else f"{gigabytes(free)} free on {device}"
     return f"weights {gigabytes(weights)}, and {gigabytes(token * context)} for a full conversation; {has}"
+
+
+def _conversion(folder: Path, config: Any, placing: Any) -> str:
+    """Whether the language model has been converted for llama.cpp, or how much that takes."""
+    from agentaudio.model.step_audio_2.llama.load import file_of
+    from agentaudio.model.step_audio_2.llama.store import check_space
+    from agentaudio.model.step_audio_2.memory import gigabytes
+
+    path, size = file_of(folder, config, placing.for_llama())
+    if path.exists():
+        return f"done before: {path}, {gigabytes(path.stat().st_size)}"
+    check_space(path, size)
+    return f"follows now, once: {gigabytes(size)} to {path}"
 
 
 async def _one_token(model: Any) -> str:

@@ -11,25 +11,20 @@ import weakref
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from agentaudio.conversation import Conversation, TextPart, ToolSpec
 from agentaudio.errors import BackendError, MissingExtra, OptionError
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, ReferenceVoice
-from agentaudio.sound.audio import Audio
 
 try:
     import torch
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
-from agentaudio.model.generation.placement import chosen_device, chosen_dtype
-from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS
 from agentaudio.model.step_audio_2.decoding.generation import Generation, Request
-from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
-from agentaudio.model.step_audio_2.decoding.weights import Weights
+from agentaudio.model.step_audio_2.decoding.runtime import Runtime
 from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.failures import as_model_error, is_out_of_memory
 from agentaudio.model.step_audio_2.hub import HUB_ID, located
@@ -38,21 +33,18 @@ from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply, 
 from agentaudio.model.step_audio_2.language.segments import Prompt
 from agentaudio.model.step_audio_2.language.system_prompts import with_system
 from agentaudio.model.step_audio_2.language.users_language import users_language
-from agentaudio.model.step_audio_2.memory import check_memory
-from agentaudio.model.step_audio_2.network.checkpoint import load_checkpoint, read_config
-from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.llama.precision import WeightType
+from agentaudio.model.step_audio_2.loading import Placing, RuntimeName, load_runtime, load_speech
 from agentaudio.model.step_audio_2.read_ahead import Reading
 from agentaudio.model.step_audio_2.settings import Sampling, longest_sound_s, sampling_and_limit
-from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
-from agentaudio.model.step_audio_2.tasks import DESCRIBE, TRANSCRIBE, TRANSLATE, Target, written
+from agentaudio.model.step_audio_2.tasks import Tasks
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.speaking import VoiceMaker
-from agentaudio.model.step_audio_2.tokens import BpeVocabulary, Vocabulary
 
 OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"})
 
 
-class StepAudio2:
+class StepAudio2(Tasks):
     """A SpeechLM that runs Step-Audio 2 mini on this machine.
 
     It hears, calls tools under the names that it was trained on, and answers in text and speech
@@ -62,41 +54,34 @@ class StepAudio2:
     A later turn reuses what earlier turns have read, so old sound is not encoded again. Generations
     may overlap: each reads its prompt in its own thread, and all of them decode in one batch.
 
-    model: in evaluation mode, on its device
+    runtime: the weights, and what computes with them
     language: of the system prompt and the tool descriptions, zh or en; None for the user's, see `users_language`
     think: the checkpoint is mini-Think
-    kept_tokens: positions whose keys and values are kept for later turns; None for twice the context
-    compiled: whether `warm_up` compiles decoding, which takes minutes and makes it faster; None for on a GPU. On
-        a GPU it records CUDA graphs, for at most 8 answers at once.
-    max_rows: answers that decode together; further ones wait
+    kept_tokens: positions whose keys and values are kept for later turns; None for twice the context, or with
+        llama.cpp for those that it has memory for
     max_tokens: of an answer where the options have no limit; None is the authors' 2,048 (4,096 with tools)
     speech: makes sound of the speech tokens; None emits the tokens alone
 
-    Raises OptionError for an unknown language and for max_rows below 1.
+    Raises OptionError for an unknown language.
     """
 
     name = "step-audio-2-mini"
 
     def __init__(
         self,
-        model: StepAudio2ForCausalLM,
-        vocabulary: Vocabulary,
+        runtime: Runtime,
         *,
         language: Language | None = None,
         think: bool = False,
         kept_tokens: int | None = None,
-        compiled: bool | None = None,
-        max_rows: int = MAX_ROWS,
         max_tokens: int | None = None,
         speech: VoiceMaker | None = None,
     ) -> None:
         if language not in (None, "zh", "en"):
             raise OptionError(f"there are no prompts in language {language!r} for Step-Audio 2; give zh or en")
-        # PyTorch's Metal backend allows one thread at a time.
-        device_lock = threading.Lock() if model.device.type == "mps" else contextlib.nullcontext()
-        self._weights: Weights | None = Weights(model, vocabulary, device_lock, compiled=compiled, max_rows=max_rows)
-        self._prompts = PromptBuilder(vocabulary)
-        self._kept = PrefixCache(2 * self._weights.context if kept_tokens is None else kept_tokens)
+        self._weights: Runtime | None = runtime
+        self._prompts = PromptBuilder(runtime.vocabulary)
+        self._kept = runtime.prefix_cache(kept_tokens)
         self.speech = speech
         self._language: Language | None = language
         self._think = think
@@ -111,9 +96,10 @@ class StepAudio2:
             calls_tools=True,
             streams_input=False,
             sample_rate_hz=SAMPLE_RATE,
-            max_audio_s=longest_sound_s(self._weights.context),
+            max_audio_s=longest_sound_s(runtime.context),
             languages=("zh", "en"),
             options=OPTIONS,
+            at_once=runtime.batch.max_rows,
         )
 
     @classmethod
@@ -121,68 +107,35 @@ class StepAudio2:
         cls,
         path: str | os.PathLike[str],
         *,
-        device: str | torch.device | None = None,
-        dtype: str | torch.dtype | None = None,
         language: Language | None = None,
         think: bool | None = None,
-        quantization_config: Any = None,
-        pieces_together: bool = False,
         kept_tokens: int | None = None,
-        compiled: bool | None = None,
-        max_rows: int = MAX_ROWS,
         max_tokens: int | None = None,
         speech: VoiceMaker | None = None,
+        **placing: Any,
     ) -> StepAudio2:
         """Load a checkpoint folder: mini or mini-Think, as published or made by `init_tiny`.
 
-        device: None for CUDA if available, else Metal, else the CPU; "auto" spreads the layers over
-            all devices (needs accelerate)
-        dtype: such as "float32" or torch.bfloat16; None for the checkpoint's own (bfloat16), or
-            float16 on a GPU without bfloat16
+        language, kept_tokens, max_tokens: see the class
         think: None for True if the path names mini-Think
-        quantization_config: of transformers, such as `BitsAndBytesConfig(load_in_4bit=True)`
-        pieces_together: encode the 25 s pieces of longer sound in one padded batch, as the reference
-            does, so that the features of a piece depend on the others; see StepAudio2Config
-        language, kept_tokens, compiled, max_rows, max_tokens: see the class
         speech: None for the decoder in the folder's `token2wav`; without that, there is no sound
+        placing: runtime, device, dtype, compiled and others; see the function `load`
 
-        Raises BackendError or ModelError naming the file when the folder is not such a checkpoint,
-        OptionError for an unavailable device or dtype.
+        Raises BackendError or ModelError naming the file when the folder is not such a checkpoint, BackendError when
+        it does not fit into the memory, OptionError for an unknown option, an unavailable device or dtype, and for
+        max_rows below 1.
         """
-        folder = Path(path)
-        placed = chosen_device(device)
-        options: dict[str, Any] = {"dtype": chosen_dtype(dtype, placed)}
-        # Small files come first: they should not fail after gigabytes were read.
-        config = read_config(folder)
-        vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
-        if speech is None and (folder / "token2wav").is_dir():
-            place = str(placed) if str(placed).startswith("cuda") else None if placed == "auto" else "cpu"
-            speech = SpeechDecoder(folder / "token2wav", device=place, compiled=bool(compiled))
-        if quantization_config is not None:
-            options |= {"quantization_config": quantization_config, "device_map": placed}
-        elif placed == "auto":
-            options["device_map"] = placed
-        elif str(placed) != "cpu" and find_spec("accelerate"):
-            # Loads straight to the device, without a copy in the host's memory.
-            options["device_map"] = {"": placed}
-        if quantization_config is None and placed != "auto":
-            check_memory(folder, config, options["dtype"], placed)
-        model = load_checkpoint(folder, **options)
-        if "device_map" not in options:
-            model.to(placed)  # type: ignore[arg-type, unused-ignore]
-        model.config.pieces_together = pieces_together
+        folder, how = Path(path), Placing.of(placing)
+        runtime = load_runtime(folder, how)
         if think is None:
             think = any("mini-think" in part.lower() for part in folder.absolute().parts)
         return cls(
-            model,
-            vocabulary,
+            runtime,
             language=language,
             think=think,
             kept_tokens=kept_tokens,
-            compiled=compiled,
-            max_rows=max_rows,
             max_tokens=max_tokens,
-            speech=speech,
+            speech=load_speech(folder, how) if speech is None else speech,
         )
 
     async def generate(
@@ -233,35 +186,6 @@ class StepAudio2:
         finally:
             self._running.discard(delivery)
 
-    async def transcribe(self, audio: Audio, *, options: GenerateOptions | None = None) -> str:
-        """What is said in a sound, word for word, in its language.
-
-        options: None is greedy, at most 256 tokens, or more for more than 25 s of sound
-
-        Raises AudioError for a sound that is empty or silent, and what `generate` raises.
-        """
-        return await written(self, TRANSCRIBE, audio, options=options)
-
-    async def translate(self, audio: Audio, to: Target = "en", *, options: GenerateOptions | None = None) -> str:
-        """What is said in a sound, in English ("en") or Chinese ("zh").
-
-        options: None is temperature 0.1, and as in `transcribe`
-
-        Raises OptionError for another language, and what `transcribe` raises.
-        """
-        if to not in TRANSLATE:
-            raise OptionError(f"cannot translate to {to!r}; give one of: {', '.join(sorted(TRANSLATE))}")
-        return await written(self, TRANSLATE[to], audio, options=options)
-
-    async def describe(self, audio: Audio, *, options: GenerateOptions | None = None) -> str:
-        """What can be heard in a sound, in a few sentences.
-
-        options: None is temperature 0.1 and at most 256 tokens
-
-        Raises what `transcribe` raises.
-        """
-        return await written(self, DESCRIBE, audio, options=options)
-
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Prepare decoding, see `compiled`, and read the system message and the tools into the prefix cache."""
         await asyncio.to_thread(self._open().prepare)
@@ -310,15 +234,14 @@ class StepAudio2:
             await asyncio.to_thread(work.join)
         self._kept.close()
         if weights is not None:
-            weights.batch.close()
-            await asyncio.to_thread(weights.batch.wait_closed)
+            await asyncio.to_thread(weights.close)
             del weights
             # Modules and their hooks refer to each other.
             gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _open(self) -> Weights:
+    def _open(self) -> Runtime:
         if self._weights is None:
             raise BackendError(f"model {self.name!r} was closed; load it again")
         return self._weights
@@ -363,15 +286,20 @@ class StepAudio2:
 def load(
     argument: str | None,
     *,
+    runtime: RuntimeName = "torch",
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     language: Language | None = None,
     think: bool | None = None,
     quantization_config: Any = None,
+    weights: WeightType | None = None,
+    context: int | None = None,
+    threads: int | None = None,
+    gpu_layers: int | None = None,
     pieces_together: bool = False,
     kept_tokens: int | None = None,
     compiled: bool | None = None,
-    max_rows: int = MAX_ROWS,
+    max_rows: int | None = None,
     max_tokens: int | None = None,
     speech: VoiceMaker | None = None,
 ) -> StepAudio2:
@@ -379,21 +307,46 @@ def load(
 
     argument: a checkpoint folder, or the Hugging Face id of an official checkpoint; None for
         `stepfun-ai/Step-Audio-2-mini`. What the local hub cache lacks is downloaded (about 17 GB).
-    options: see `StepAudio2.load`
+    runtime: what the language model runs on. For llama.cpp it is converted once; see `llama.store`.
+    device: None for CUDA if available, else Metal, else the CPU; "auto" spreads the layers over all devices (needs
+        accelerate). With llama.cpp, of the audio encoder and of the speech decoder.
+    dtype: such as "float32" or torch.bfloat16; None for the checkpoint's own (bfloat16), or float16 on a GPU without
+        bfloat16. With llama.cpp, of the audio encoder.
+    pieces_together: encode the 25 s pieces of longer sound in one padded batch, as the reference does, so that the
+        features of a piece depend on the others; see StepAudio2Config
+    max_rows: answers that decode together; further ones wait. None for 64 with torch, and 1 with llama.cpp, whose
+        memory grows with it.
+    language, think, kept_tokens, max_tokens, speech: see `StepAudio2.load`
+
+    With torch alone:
+    quantization_config: of transformers, such as `BitsAndBytesConfig(load_in_4bit=True)`
+    compiled: whether `warm_up` compiles decoding, which takes minutes and makes it faster; None for on a GPU. On a
+        GPU it records CUDA graphs, for at most 8 answers at once.
+
+    With llama.cpp alone:
+    weights: their precision; None for q4_k_m, about 4.9 bits a weight
+    context: positions of a conversation with its answer, for which memory is reserved; None for the model's limit
+    threads: None for half of the processor's cores
+    gpu_layers: layers on the GPU, where llama.cpp was built for one; -1 for all, None for 0
 
     Raises BackendError when the checkpoint cannot be downloaded, and what `StepAudio2.load` raises.
     """
     return StepAudio2.load(
         located(HUB_ID if argument is None else argument),
-        device=device,
-        dtype=dtype,
         language=language,
         think=think,
-        quantization_config=quantization_config,
-        pieces_together=pieces_together,
         kept_tokens=kept_tokens,
-        compiled=compiled,
-        max_rows=max_rows,
         max_tokens=max_tokens,
         speech=speech,
+        runtime=runtime,
+        device=device,
+        dtype=dtype,
+        quantization_config=quantization_config,
+        weights=weights,
+        context=context,
+        threads=threads,
+        gpu_layers=gpu_layers,
+        pieces_together=pieces_together,
+        compiled=compiled,
+        max_rows=max_rows,
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from agentaudio.errors import MissingExtra
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache
-from agentaudio.model.step_audio_2.decoding.weights import Weights
+from agentaudio.model.step_audio_2.decoding.runtime import Runtime
 from agentaudio.model.step_audio_2.language.segments import Prompt
 
 try:
@@ -27,7 +27,7 @@ class Reading:
     def __init__(
         self,
         prompt: Callable[[], Prompt],
-        weights: Weights,
+        weights: Runtime,
         kept: PrefixCache,
         as_model_error: Callable[[Exception], Exception],
     ) -> None:
@@ -38,6 +38,7 @@ class Reading:
     def stop(self, reason: Exception | None = None) -> None:
         """Stop after the pass that is running, from any thread."""
         self._stopping.set()
+        self._weights.interrupt()
 
     def join(self) -> None:
         """Wait for the thread to end, after `stop`."""
@@ -78,7 +79,14 @@ class Reading:
     @torch.inference_mode()
     def _read(self) -> None:
         prompt = self._prompt()
-        if len(prompt.ids) < self._weights.context:
+        if len(prompt.ids) >= self._weights.context:
+            return
+        with self._weights.seat(self._wanted):
+            if not self._wanted():
+                return
             states = self._kept.take(prompt)
-            self._weights.read(prompt, states, lambda: not self._stopping.is_set())
+            self._weights.read(prompt, states, self._wanted)
             self._kept.put(states)
+
+    def _wanted(self) -> bool:
+        return not self._stopping.is_set()

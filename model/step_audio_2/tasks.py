@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 from agentaudio.conversation import AudioPart, Conversation
-from agentaudio.errors import AudioError
+from agentaudio.errors import AudioError, OptionError
 from agentaudio.model.speech_lm import Delta, End, GenerateOptions, TextDelta
 from agentaudio.sound.audio import Audio
 
@@ -89,3 +89,36 @@ async def written(model: Model, task: Task, audio: Audio, *, options: GenerateOp
             elif isinstance(delta, End) and delta.reason == "length":
                 _log.warning("the text was cut off after %d tokens", delta.usage["output_tokens"])
     return words.strip()
+
+
+class Tasks:
+    """The tasks of a model, as its methods."""
+
+    async def transcribe(self: Model, audio: Audio, *, options: GenerateOptions | None = None) -> str:
+        """What is said in a sound, word for word, in its language.
+
+        options: None is greedy, at most 256 tokens, or more for more than 25 s of sound
+
+        Raises AudioError for a sound that is empty or silent, and what `generate` raises.
+        """
+        return await written(self, TRANSCRIBE, audio, options=options)
+
+    async def translate(self: Model, audio: Audio, to: Target = "en", *, options: GenerateOptions | None = None) -> str:
+        """What is said in a sound, in English ("en") or Chinese ("zh").
+
+        options: None is temperature 0.1, and as in `transcribe`
+
+        Raises OptionError for another language, and what `transcribe` raises.
+        """
+        if to not in TRANSLATE:
+            raise OptionError(f"cannot translate to {to!r}; give one of: {', '.join(sorted(TRANSLATE))}")
+        return await written(self, TRANSLATE[to], audio, options=options)
+
+    async def describe(self: Model, audio: Audio, *, options: GenerateOptions | None = None) -> str:
+        """What can be heard in a sound, in a few sentences.
+
+        options: None is temperature 0.1 and at most 256 tokens
+
+        Raises what `transcribe` raises.
+        """
+        return await written(self, DESCRIBE, audio, options=options)

@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -20,21 +20,16 @@ from typing import Any
 
 from agentaudio.errors import BackendError, MissingExtra
 from agentaudio.model.step_audio_2.decoding.buckets import Buckets
-from agentaudio.model.step_audio_2.decoding.passes import Passes
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States
+from agentaudio.model.step_audio_2.decoding.runtime_passes import RuntimePasses
 from agentaudio.model.step_audio_2.decoding.sampling import Samplers
 from agentaudio.model.step_audio_2.decoding.schedule import Schedule
 from agentaudio.model.step_audio_2.lane import Lane
-from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 
 try:
     import torch
-    from torch import Tensor
-    from transformers import DynamicCache
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
-
-MAX_ROWS = 64
 
 log = logging.getLogger(__name__)
 
@@ -99,24 +94,21 @@ class DecodeBatch:
     The batch's thread alone touches the schedule and the passes; other threads send it commands, which it
     runs between two passes. Answers may therefore join and leave at any time.
 
+    passes: as many answers decode together as they have rows; further ones wait for a row
     device_lock: held during each pass
-    max_rows: answers that decode together; further ones wait for a row
-    never: ids that are never chosen
     reads_late: enqueue a pass before the tokens of the one before are read; None for on a GPU. The pass
         after an answer's end is then wasted.
     """
 
     def __init__(
         self,
-        model: StepAudio2ForCausalLM,
+        passes: RuntimePasses,
         device_lock: AbstractContextManager[object],
         *,
-        max_rows: int = MAX_ROWS,
-        never: Iterable[int] = (),
         reads_late: bool | None = None,
     ) -> None:
-        self._schedule: Schedule[Answer] = Schedule(max_rows)
-        self._passes = Passes(model, max_rows, never)
+        self._schedule: Schedule[Answer] = Schedule(passes.max_rows)
+        self._passes = passes
         self._device_lock = device_lock
         self._on_gpu = self._passes.device.type == "cuda"
         self._behind = int(self._on_gpu if reads_late is None else reads_late)
@@ -128,9 +120,14 @@ class DecodeBatch:
         self._closed = False
 
     @property
+    def max_rows(self) -> int:
+        """Answers that decode together."""
+        return self._schedule.max_rows
+
+    @property
     def compiled(self) -> bool:
         """Whether passes are compiled: after `prepare`."""
-        return self._passes.buckets is not None
+        return self._passes.compiled
 
     def prepare(self, rows: int, length: int) -> None:
         """Compile the passes of all sizes up to these, and on a GPU record them as CUDA graphs. It takes minutes.
@@ -217,14 +214,8 @@ class DecodeBatch:
     def _admit(self) -> None:
         while self._preparing is None and (answer := self._schedule.admit()) is not None:
             row = len(self._schedule.running) - 1
-            layers = [(layer.keys, layer.values) for layer in answer.states.cache.layers]
             try:
-                self._reserve(layers)
-                self._passes.rows.write(row, layers)
-                self._passes.begin(row, answer.first, len(answer.states), answer.samplers)
-                # What is freed here may be used again at once, by the stream that allocated it.
-                self._synchronize()
-                answer.states.cache = DynamicCache()
+                self._passes.admit(row, answer.first, answer.states, answer.samplers, self._length())
             except Exception as failure:
                 self._schedule.remove(answer)
                 answer.left = True
@@ -250,9 +241,8 @@ class DecodeBatch:
 
     def _enqueue(self) -> None:
         running = tuple(self._schedule.running)
-        rows, length = self._reserve()
         with self._device_lock:
-            self._passes.run(rows, length)
+            self._passes.step(len(running), self._length())
         for answer in running:
             answer._passes += 1
         self._enqueued.append(_Pass(running, self._reading(len(running))))
@@ -293,16 +283,9 @@ class DecodeBatch:
         with suppress(Exception):
             self._remove(answer, failure)
 
-    def _reserve(self, like: list[tuple[Tensor, Tensor]] | None = None) -> tuple[int, int]:
-        """Rows and positions of the next pass, which there is room for."""
-        running = self._schedule.running
-        rows, length = len(running), 1 + max(answer._length for answer in running)
-        buckets = self._passes.buckets
-        if buckets is not None:
-            rows, length = buckets.of(rows, length)
-        self._passes.rows.reserve(rows, length, like or ())
-        # The attention of a GPU takes whole rows; see `split_attention`.
-        return rows, self._passes.rows.length if self._on_gpu else length
+    def _length(self) -> int:
+        """The most positions that a row has after the next pass."""
+        return 1 + max(answer._length for answer in self._schedule.running)
 
     def _remove(self, answer: Answer, failure: Exception | None = None) -> None:
         """Take an answer out, and end it; its states then hold all that was read, if that can be copied."""
@@ -322,7 +305,7 @@ class DecodeBatch:
             elif had_row:
                 self._passes.end(len(running))
             if had_row and not running:
-                self._passes.rows.release()
+                self._passes.release()
             answer._end(failure)
 
     def _take_out(self, answer: Answer, row: int) -> None:
@@ -330,16 +313,11 @@ class DecodeBatch:
         states = answer.states
         kept, states.positions = states.positions, []
         try:
-            copied = self._passes.rows.read(row, len(kept) + len(read))
-            self._synchronize()
-            if self._on_gpu:
-                # Whoever continues from these states works on the default stream.
-                for tensor in (one for layer in copied for one in layer):
-                    tensor.record_stream(torch.cuda.default_stream(tensor.device))
+            states.cache = self._passes.take_out(row, len(kept) + len(read))
         except Exception:
             log.warning("the keys and values of an answer are lost, so its prompt must be read again", exc_info=True)
             return
-        states.cache, states.positions = DynamicCache(copied), [*kept, *read]
+        states.positions = [*kept, *read]
 
     def _prepare(self, buckets: Buckets, done: Future[None]) -> None:
         self._preparing = None
@@ -351,10 +329,6 @@ class DecodeBatch:
             done.set_result(None)
         except Exception as failure:
             done.set_exception(failure)
-
-    def _synchronize(self) -> None:
-        if self._on_gpu:
-            torch.cuda.current_stream(self._passes.device).synchronize()
 
     def _abandon(self) -> None:
         """Fail whatever still waits, and free the rows."""
@@ -373,4 +347,4 @@ class DecodeBatch:
         for reply in waiting:
             if not reply.done():
                 reply.set_exception(closed)
-        self._passes.rows.clear()
+        self._passes.clear()

@@ -11,8 +11,8 @@ from agentaudio.errors import BackendError, MissingExtra
 from agentaudio.model.speech_lm import End
 from agentaudio.model.step_audio_2.decoding.batching import Answer
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States, usable
+from agentaudio.model.step_audio_2.decoding.runtime import Runtime
 from agentaudio.model.step_audio_2.decoding.sampling import Samplers
-from agentaudio.model.step_audio_2.decoding.weights import Weights
 from agentaudio.model.step_audio_2.language.answer import AnswerDelta, AnswerReader, UntilStop
 from agentaudio.model.step_audio_2.language.dialect import Translation
 from agentaudio.model.step_audio_2.language.interleave import OutputReader
@@ -60,7 +60,7 @@ class Generation:
     whole: False once a stop string has ended the answer before the last of `generated`
     """
 
-    def __init__(self, weights: Weights, prompts: PromptBuilder, kept: PrefixCache, request: Request) -> None:
+    def __init__(self, weights: Runtime, prompts: PromptBuilder, kept: PrefixCache, request: Request) -> None:
         self._weights, self._prompts, self._kept = weights, prompts, kept
         self.request = request
         self._stopping = threading.Event()
@@ -73,6 +73,7 @@ class Generation:
     def stop(self) -> None:
         """Stop after the pass that is running, from any thread."""
         self._stopping.set()
+        self._weights.interrupt()
         answer = self._decoding
         if answer is not None:
             self._weights.batch.cancel(answer)
@@ -88,6 +89,10 @@ class Generation:
         Raises BackendError when the prompt does not fit into the context.
         """
         self._check()
+        with self._weights.seat(self._wanted):
+            return self._run(emit) if self._wanted() else None
+
+    def _run(self, emit: Emit) -> End | None:
         states = self._kept.take(self.prompt)
         usage = {
             "input_tokens": len(self.prompt.ids),

@@ -7,14 +7,17 @@ from typing import Any
 
 from agentaudio.errors import MissingExtra
 from agentaudio.model.step_audio_2.decoding.buckets import Buckets
+from agentaudio.model.step_audio_2.decoding.prefix_cache import States
 from agentaudio.model.step_audio_2.decoding.rows import Layers, Rows
 from agentaudio.model.step_audio_2.decoding.sampling import Samplers
+from agentaudio.model.step_audio_2.decoding.schedule import MAX_ROWS, check_rows
 from agentaudio.model.step_audio_2.network.modeling import CACHE, StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.network.one_token import TokenLayer
 
 try:
     import torch
     from torch import Tensor, nn
+    from transformers import DynamicCache
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
@@ -39,9 +42,12 @@ class Passes:
     samplers: how each row chooses
     rows: keys and values
     buckets: the sizes that are compiled; None before `prepare`
+
+    Raises OptionError when max_rows is below 1.
     """
 
-    def __init__(self, model: StepAudio2ForCausalLM, max_rows: int, never: Iterable[int] = ()) -> None:
+    def __init__(self, model: StepAudio2ForCausalLM, max_rows: int = MAX_ROWS, never: Iterable[int] = ()) -> None:
+        check_rows(max_rows)
         self._model = model
         self._layers = [TokenLayer(layer) for layer in model.model.layers]
         self.device: torch.device = model.get_input_embeddings().weight.device
@@ -53,6 +59,16 @@ class Passes:
         self.buckets: Buckets | None = None
         self._graphs: dict[tuple[int, int], Any] = {}
         self._functions: _Functions = (_embedded, _through, _choose)
+
+    @property
+    def max_rows(self) -> int:
+        """Number of rows."""
+        return len(self.ids)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the passes are compiled: after `prepare`."""
+        return self.buckets is not None
 
     def prepare(self, buckets: Buckets) -> None:
         """Compile the passes of all sizes, and record them as CUDA graphs on a GPU, which takes minutes.
@@ -94,6 +110,38 @@ class Passes:
         else:
             graph.replay()
 
+    def admit(self, row: int, first: int, states: States, samplers: Samplers, length: int) -> None:
+        """Begin an answer in a row, see `RuntimePasses`. Raises torch.OutOfMemoryError."""
+        layers = [(layer.keys, layer.values) for layer in states.cache.layers]
+        self._reserve(row + 1, length, layers)
+        self.rows.write(row, layers)
+        self.begin(row, first, len(states), samplers)
+        # What is freed here may be used again at once, by the stream that allocated it.
+        self._synchronize()
+        states.cache = DynamicCache()
+
+    def step(self, rows: int, length: int) -> None:
+        """A pass over the first rows, for which memory is reserved; see `RuntimePasses`."""
+        self.run(*self._reserve(rows, length))
+
+    def take_out(self, row: int, length: int) -> DynamicCache:
+        """A copy of the first positions of a row. Raises torch.OutOfMemoryError."""
+        copied = self.rows.read(row, length)
+        self._synchronize()
+        if self.device.type == "cuda":
+            # Whoever continues from these states works on the default stream.
+            for tensor in (one for layer in copied for one in layer):
+                tensor.record_stream(torch.cuda.default_stream(tensor.device))
+        return DynamicCache(copied)
+
+    def release(self) -> None:
+        """Free the memory of the rows while no answer runs, unless it is fixed."""
+        self.rows.release()
+
+    def clear(self) -> None:
+        """Free all memory of the rows."""
+        self.rows.clear()
+
     def begin(self, row: int, token_id: int, position: int, samplers: Samplers) -> None:
         """Begin an answer in a row. samplers: of one row, which has seen `token_id`"""
         self.ids[row], self.positions[row], self.active[row] = token_id, position, 1
@@ -111,6 +159,18 @@ class Passes:
         for one in (self.ids, self.positions, self.active):
             one[target] = one[source]
         self.end(source)
+
+    def _reserve(self, rows: int, length: int, like: Layers = ()) -> tuple[int, int]:
+        """Rows and positions of a pass, which there is room for afterwards."""
+        if self.buckets is not None:
+            rows, length = self.buckets.of(rows, length)
+        self.rows.reserve(rows, length, like)
+        # The attention of a GPU takes whole rows; see `split_attention`.
+        return rows, self.rows.length if self.device.type == "cuda" else length
+
+    def _synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
 
     def _record(self, rows: int, length: int) -> None:
         self.rows.reserve(rows, length)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from agentaudio.errors import MissingExtra
 from agentaudio.model.step_audio_2.language.segments import AudioSegment, Position, Prompt
@@ -18,10 +19,11 @@ class States:
     """Keys and values of the positions that a model has read. It shares no tensors and has one owner at a time.
 
     positions: what was read: token ids, and positions in sounds
-    cache: the keys and values of each position, as `StepAudio2ForCausalLM` takes them
+    cache: the keys and values of each position, as the runtime takes them: here a DynamicCache, for
+        `StepAudio2ForCausalLM`
     """
 
-    def __init__(self, positions: Sequence[Position] = (), cache: DynamicCache | None = None) -> None:
+    def __init__(self, positions: Sequence[Position] = (), cache: Any = None) -> None:
         self.positions = list(positions)
         self.cache = DynamicCache() if cache is None else cache
 
@@ -50,10 +52,12 @@ class PrefixCache:
 
     capacity: positions kept in total, 0 for none; the least recently used states are dropped first.
         A position takes 57 kB with Step-Audio 2 mini in bfloat16: 28 layers * 4 heads * 128 * 2 * 2 bytes.
+    most: states kept in total; None for any number
+    empty: makes the states of a prompt that nothing is known of
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+    def __init__(self, capacity: int, *, most: int | None = None, empty: Callable[[], States] = States) -> None:
+        self._capacity, self._most, self._empty = capacity, most, empty
         self._kept: list[States] = []  # most recently used last
         self._lock = threading.Lock()
 
@@ -67,7 +71,7 @@ class PrefixCache:
             lengths = [usable(prompt, states.positions) for states in self._kept]
             best = max(range(len(lengths)), key=lengths.__getitem__, default=None)
             if best is None or not lengths[best]:
-                return States()
+                return self._empty()
             found = self._kept.pop(best)
             self._kept.append(found)
             return found.copy(lengths[best])
@@ -82,8 +86,13 @@ class PrefixCache:
             if len(states) > self._capacity:
                 return
             self._kept.append(states)
-            while len(self) > self._capacity:
+            while len(self) > self._capacity or len(self._kept) > (self._most or len(self._kept)):
                 self._kept.pop(0)
+
+    def drop(self) -> bool:
+        """Drop the least recently used states. Returns whether there were any."""
+        with self._lock:
+            return bool(self._kept) and self._kept.pop(0) is not None
 
     def clear(self) -> None:
         """Drop all states."""

@@ -14,6 +14,14 @@ from agentaudio.errors import OptionError
 
 A = TypeVar("A", bound=Hashable)
 
+MAX_ROWS = 64
+
+
+def check_rows(max_rows: int) -> None:
+    """Raises OptionError for a number of rows below 1."""
+    if max_rows < 1:
+        raise OptionError(f"max_rows is {max_rows}; give 1 or more")
+
 
 class Schedule(Generic[A]):
     """Rows for at most `max_rows` answers; the others queue, first come, first served.
@@ -25,8 +33,7 @@ class Schedule(Generic[A]):
     """
 
     def __init__(self, max_rows: int) -> None:
-        if max_rows < 1:
-            raise OptionError(f"max_rows is {max_rows}; give 1 or more")
+        check_rows(max_rows)
         self.max_rows = max_rows
         self.running: list[A] = []
         self.waiting: deque[A] = deque()

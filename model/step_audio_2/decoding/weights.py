@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from agentaudio.errors import BackendError, MissingExtra
-from agentaudio.model.step_audio_2.decoding.batching import MAX_ROWS, DecodeBatch
+from agentaudio.model.step_audio_2.decoding.batching import DecodeBatch
 from agentaudio.model.step_audio_2.decoding.buckets import ROWS
-from agentaudio.model.step_audio_2.decoding.prefix_cache import States
-from agentaudio.model.step_audio_2.language.segments import AudioSegment, Prompt, SoundPosition
-from agentaudio.model.step_audio_2.network.features import PIECE_SAMPLES, Float, batch, features
+from agentaudio.model.step_audio_2.decoding.hearing import encoded
+from agentaudio.model.step_audio_2.decoding.passes import Passes
+from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States
+from agentaudio.model.step_audio_2.decoding.runtime import Wanted
+from agentaudio.model.step_audio_2.decoding.schedule import MAX_ROWS
+from agentaudio.model.step_audio_2.language.segments import Prompt, SoundPosition
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 from agentaudio.model.step_audio_2.tokens import Vocabulary
-from agentaudio.sound.audio import Audio
 
 try:
     import torch
@@ -25,18 +27,16 @@ except ImportError as error:
 
 PREFILL_CHUNK = 2048
 """Prompt tokens read in one pass. It bounds the memory of a pass, and the time until `stop` takes effect."""
-ENCODER_BATCH = 8
-"""Pieces of sound, at most 25 s each, that go through the encoder together."""
 
 log = logging.getLogger(__name__)
 
 
 class Weights:
-    """The model, its limits and its decode batch, shared by all generations.
+    """The runtime of torch: the model, its limits and its decode batch, shared by all generations.
 
     device_lock: held during each pass, for devices that allow one thread at a time
     compiled: whether `prepare` compiles; None for on a GPU that holds the whole model, not quantized
-    max_rows: see DecodeBatch
+    max_rows: answers that decode together; further ones wait for a row
 
     decoding: how tokens are decoded: "CUDA graphs", "compiled", or "eager" and why
     context: positions that a prompt and its answer may take together
@@ -65,7 +65,7 @@ class Weights:
         self._device_lock = device_lock
         # No sound follows an <audio_start> that the model generates, so no later prompt could hold it.
         self.never = (vocabulary.ids.audio_start,)
-        self.batch = DecodeBatch(model, device_lock, max_rows=max_rows, never=self.never)
+        self.batch = DecodeBatch(Passes(model, max_rows, self.never), device_lock)
         # The batch's thread would keep the model in memory.
         weakref.finalize(self, self.batch.close)
 
@@ -96,13 +96,37 @@ class Weights:
         embedding: Tensor = self.model.get_input_embeddings().weight
         return embedding.device
 
-    def read(self, prompt: Prompt, states: States, wanted: Callable[[], bool]) -> Tensor | None:
+    def prefix_cache(self, capacity: int | None) -> PrefixCache:
+        """What keeps states. capacity: positions; None for twice the context"""
+        return PrefixCache(2 * self.context if capacity is None else capacity)
+
+    def seat(self, wanted: Wanted) -> AbstractContextManager[object]:
+        """Any number of generations may have states."""
+        return nullcontext()
+
+    def interrupt(self) -> None:
+        """Passes are never broken off."""
+
+    def close(self) -> None:
+        """Stop decoding and free the rows, after the pass that is running."""
+        self.batch.close()
+        self.batch.wait_closed()
+
+    def read(self, prompt: Prompt, states: States, wanted: Wanted) -> Tensor | None:
         """Read the part of the prompt that the states do not hold yet; only the sounds in that part are encoded.
 
         wanted: asked before each pass
         returns: (vocab_size,) logits of the token after the prompt; None when it is no longer wanted
         """
-        rows = self._encoded(prompt, len(states), wanted)
+        rows = encoded(
+            prompt,
+            len(states),
+            wanted,
+            self.model.encode_audio,
+            device=self.device,
+            lock=self._device_lock,
+            together=self.model.config.pieces_together,
+        )
         logits = None
         while wanted():
             begin = len(states)
@@ -125,19 +149,6 @@ class Weights:
             )
         logits: Tensor = output.logits[0, -1]
         return logits
-
-    def _encoded(self, prompt: Prompt, begin: int, wanted: Callable[[], bool]) -> list[Tensor]:
-        """The encoder's output for each piece of sound that begins at `begin` or later: (n_tokens, hidden) each."""
-        pieces = _log_mels(prompt, begin)
-        at_once = len(pieces) if self.model.config.pieces_together else ENCODER_BATCH
-        rows: list[Tensor] = []
-        while len(rows) < len(pieces) and wanted():
-            stacked = batch(pieces[len(rows) : len(rows) + at_once])
-            with self._device_lock:
-                rows += self.model.encode_audio(
-                    torch.from_numpy(stacked.input_features).to(self.device), torch.from_numpy(stacked.feature_lengths)
-                )
-        return rows
 
 
 def _obstacle(model: StepAudio2ForCausalLM, compiled: bool | None) -> str | None:
@@ -176,18 +187,3 @@ def _cut(prompt: Prompt, end: int) -> int:
         end -= 1
     # If a sound was cut, this is one past its <audio_start>, which is read with the sound.
     return end
-
-
-def _log_mels(prompt: Prompt, begin: int) -> list[Float]:
-    """Log-mels of the pieces of sound that begin at position `begin` or later: (128, frames) each."""
-    wanted: list[AudioSegment] = []
-    position = 0
-    for segment in prompt.segments:
-        if isinstance(segment, AudioSegment) and position >= begin:
-            wanted.append(segment)
-        position += len(segment.ids)
-    computed: dict[int, tuple[Audio, list[Float]]] = {}
-    for segment in wanted:
-        if id(segment.audio) not in computed:
-            computed[id(segment.audio)] = segment.audio, features(segment.audio)
-    return [computed[id(segment.audio)][1][segment.start // PIECE_SAMPLES] for segment in wanted]

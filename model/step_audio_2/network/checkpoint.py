@@ -5,21 +5,25 @@ from __future__ import annotations
 import copy
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from agentaudio.errors import AgentAudioError, BackendError, MissingExtra
 
 try:
     import torch
+    from safetensors import safe_open
     from transformers import AutoConfig
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
+from agentaudio.model.step_audio_2.network.encoder import Ears
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
 
 DOWNLOAD_AGAIN = "download it again"
+INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -56,6 +60,60 @@ def load_checkpoint(folder: str | os.PathLike[str], **options: Any) -> StepAudio
     return model
 
 
+def load_ears(folder: Path, config: StepAudio2Config, dtype: torch.dtype, device: str | torch.device) -> Ears:
+    """Load the audio encoder and the adaptor alone, in evaluation mode; see `load_checkpoint`."""
+    with torch.device("meta"):
+        ears = Ears(config)
+    state: dict[str, torch.Tensor] = {}
+    with Tensors(folder) as tensors:
+        for name in ears.state_dict():
+            state[name] = tensors.get(name).to(device=device, dtype=dtype)
+    ears.load_state_dict(state, assign=True)
+    ears.eval()
+    return ears
+
+
+class Tensors:
+    """The tensors of a checkpoint folder, which are memory-mapped; used in a `with` block.
+
+    Raises BackendError naming the file when one does not open or lacks a tensor.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._where = weight_files(folder)
+        self._files: dict[str, Any] = {}
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.clear()
+        self._opened.close()
+
+    def get(self, name: str) -> torch.Tensor:
+        """A tensor, in the precision of the file."""
+        found: torch.Tensor = self._file(name).get_tensor(name)
+        return found
+
+    def rows(self, name: str, begin: int, end: int) -> torch.Tensor:
+        """Some rows of a tensor."""
+        found: torch.Tensor = self._file(name).get_slice(name)[begin:end]
+        return found
+
+    def _file(self, name: str) -> Any:
+        if name not in self._where:
+            raise BackendError(f"{self._folder} lacks the tensor {name}; {DOWNLOAD_AGAIN}")
+        file = self._where[name]
+        if file not in self._files:
+            try:
+                self._files[file] = self._opened.enter_context(safe_open(self._folder / file, framework="pt"))
+            except Exception as error:
+                raise BackendError(f"{self._folder / file} does not open: {error}; {DOWNLOAD_AGAIN}") from error
+        return self._files[file]
+
+
 def _skip_audio(quantization: Any) -> Any:
     """The same quantization, but of the decoder's layers alone: every token depends on the other modules."""
     quantization = copy.deepcopy(quantization)
@@ -87,27 +145,35 @@ def weight_shapes(folder: Path) -> Shapes:
 
     Raises BackendError for files that are missing, cut short or not safetensors.
     """
-    index = folder / "model.safetensors.index.json"
-    single = folder / "model.safetensors"
-    if not index.exists():
-        if not single.exists():
-            raise BackendError(f"no weights in {folder}: neither {single.name} nor {index.name}; {DOWNLOAD_AGAIN}")
-        return _header(single)
-    where = _read_json(index).get("weight_map")
-    if not isinstance(where, dict) or not all(isinstance(file, str) for file in where.values()):
-        raise BackendError(f"{index} has no weight_map; {DOWNLOAD_AGAIN}")
     shapes: Shapes = {}
+    where = weight_files(folder)
     for file in sorted(set(where.values())):
-        found = _header(folder / Path(file).name)
+        found = _header(folder / file)
         absent = [name for name, holder in where.items() if holder == file and name not in found]
         if absent:
-            raise BackendError(f"{folder / file} lacks {absent[0]}, which {index.name} places there; {DOWNLOAD_AGAIN}")
+            raise BackendError(f"{folder / file} lacks {absent[0]}, which {INDEX} places there; {DOWNLOAD_AGAIN}")
         shapes |= found
     return shapes
 
 
-def _header(path: Path) -> Shapes:
-    """Shapes from the header of a safetensors file: 8 bytes of length, JSON, then the tensors without gaps."""
+def weight_files(folder: Path) -> dict[str, str]:
+    """The file that holds each tensor. Raises BackendError as `weight_shapes` does."""
+    index, single = folder / INDEX, folder / SINGLE
+    if not index.exists():
+        if not single.exists():
+            raise BackendError(f"no weights in {folder}: neither {single.name} nor {index.name}; {DOWNLOAD_AGAIN}")
+        return dict.fromkeys(_header(single), SINGLE)
+    where = _read_json(index).get("weight_map")
+    if not isinstance(where, dict) or not all(isinstance(file, str) for file in where.values()):
+        raise BackendError(f"{index} has no weight_map; {DOWNLOAD_AGAIN}")
+    return {name: Path(file).name for name, file in where.items()}
+
+
+def header_bytes(path: Path) -> bytes:
+    """The header of a safetensors file: 8 bytes of length, then this JSON, then the tensors without gaps.
+
+    Raises BackendError for a file that is missing, cut short or not safetensors.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -117,16 +183,24 @@ def _header(path: Path) -> Shapes:
                 raise BackendError(f"{path} is a Git LFS pointer, not the weights; run `git lfs pull` in its folder")
             if len(start) < 8 or not 2 <= length <= size - 8:
                 raise BackendError(f"{path} is cut short or not a safetensors file ({size} bytes); {DOWNLOAD_AGAIN}")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        end = 8 + length + max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
-        if size < end:
-            raise BackendError(f"{path} is cut short: it has {size} of {end} bytes; {DOWNLOAD_AGAIN}")
-        return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
+            return file.read(length)
     except FileNotFoundError:
         raise BackendError(f"{path} is missing; {DOWNLOAD_AGAIN}") from None
     except OSError as error:
         raise BackendError(f"cannot read {path}: {error.strerror}; check its permissions") from None
+
+
+def _header(path: Path) -> Shapes:
+    """Shapes from the header of a safetensors file."""
+    raw = header_bytes(path)
+    try:
+        header = json.loads(raw)
+        header.pop("__metadata__", None)
+        end = 8 + len(raw) + max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+        size = path.stat().st_size
+        if size < end:
+            raise BackendError(f"{path} is cut short: it has {size} of {end} bytes; {DOWNLOAD_AGAIN}")
+        return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
         raise BackendError(f"{path} is corrupt: its header cannot be read; {DOWNLOAD_AGAIN}") from None
 

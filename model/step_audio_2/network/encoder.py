@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentaudio.errors import AudioError, MissingExtra
+from agentaudio.errors import AudioError, BackendError, MissingExtra
 
 try:
     import torch
@@ -14,8 +14,10 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
+from agentaudio.model.step_audio_2.network.features import token_count
+
 if TYPE_CHECKING:  # the plug-in for vLLM runs with versions of transformers for which the module has no class
-    from agentaudio.model.step_audio_2.network.config import StepAudio2AudioConfig
+    from agentaudio.model.step_audio_2.network.config import StepAudio2AudioConfig, StepAudio2Config
 
 MASKED = -1e10
 ADAPTER_WIDTH = 2048
@@ -137,3 +139,69 @@ class Adaptor(nn.Module):
             x = functional.gelu(self.conv(x.transpose(1, 2))).transpose(1, 2)
         rows: Tensor = self.linear2(functional.relu(self.linear1(x)))
         return rows
+
+
+class Ears(nn.Module):
+    """The audio encoder and the adaptor alone, for a language model that runs elsewhere."""
+
+    def __init__(self, config: StepAudio2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = AudioEncoder(config.audio_encoder_config)
+        self.adapter = Adaptor(config.audio_encoder_config)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.encoder.conv1.weight.device
+        return device
+
+    def encode_audio(self, input_features: Tensor, feature_lengths: Tensor | None) -> list[Tensor]:
+        """Encode log-mels into input rows of the language model; see `encode_pieces`."""
+        return encode_pieces(
+            self.encoder, self.adapter, input_features, feature_lengths, together=self.config.pieces_together
+        )
+
+
+def encode_pieces(
+    encoder: AudioEncoder,
+    adapter: Adaptor,
+    input_features: Tensor,
+    feature_lengths: Tensor | None,
+    prompts: Tensor | None = None,
+    *,
+    together: bool,
+) -> list[Tensor]:
+    """Encode log-mels into input rows of the language model, 12.5 per second.
+
+    input_features: (audios, n_mels, frames), padded with zeros
+    feature_lengths: (audios,) ints, frames of each; None if none is padded
+    prompts: (audios,) ints, the prompt that each audio belongs to; None if all belong to one
+    together: the audios of a prompt are padded to its longest one, which changes the result; see `pieces_together`
+        in StepAudio2Config
+    returns: (token_count(frames), hidden_size) for each audio; possibly no rows
+
+    Raises BackendError when the arguments do not fit each other.
+    """
+    audios, _, padded = input_features.shape
+    frames = [padded] * audios if feature_lengths is None else feature_lengths.tolist()
+    if len(frames) != audios or max(frames, default=0) > padded or min(frames, default=1) < 1:
+        raise BackendError(f"feature_lengths {frames} do not fit features of shape {tuple(input_features.shape)}")
+    owners = [0] * audios if prompts is None else prompts.tolist()
+    if len(owners) != audios:
+        raise BackendError(
+            f"the prompt has {len(owners)} <audio_start> but {audios} audio pieces; give one piece for each"
+        )
+    longest: dict[int, int] = {}
+    for owner, count in zip(owners, frames, strict=True):
+        longest[owner] = max(longest.get(owner, 0), count)
+    widths = [longest[owner] if together else count for owner, count in zip(owners, frames, strict=True)]
+    rows: list[Tensor | None] = [None] * audios
+    for width in dict.fromkeys(widths):
+        members = [k for k in range(audios) if widths[k] == width]
+        mel = input_features[members, :, :width].to(encoder.conv1.weight.device)
+        lengths = torch.tensor([frames[k] - 2 for k in members], device=mel.device)
+        encoded = adapter(encoder(mel, lengths))
+        for k, rows_of_one in zip(members, encoded, strict=True):
+            rows[k] = rows_of_one[: token_count(frames[k])]
+    return [row for row in rows if row is not None]

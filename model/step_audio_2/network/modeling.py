@@ -18,8 +18,7 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
-from agentaudio.model.step_audio_2.network.encoder import Adaptor, AudioEncoder
-from agentaudio.model.step_audio_2.network.features import token_count
+from agentaudio.model.step_audio_2.network.encoder import Adaptor, AudioEncoder, encode_pieces
 
 CACHE = "cache" if "cache" in signature(Qwen2Model.forward).parameters else "past_key_values"
 """What the installed transformers calls the cache: `past_key_values` before version 5.24."""
@@ -133,40 +132,14 @@ class StepAudio2ForCausalLM(PreTrainedModel, GenerationMixin):
     def encode_audio(
         self, input_features: Tensor, feature_lengths: Tensor | None, prompts: Tensor | None = None
     ) -> list[Tensor]:
-        """Encode log-mels into input rows of the language model, 12.5 per second.
+        """Encode log-mels into input rows of the language model, 12.5 per second; see `encode_pieces`.
 
-        input_features: (audios, n_mels, frames), padded with zeros
-        feature_lengths: (audios,) ints, frames of each; None if none is padded
-        prompts: (audios,) ints, the prompt that each audio belongs to; None if all belong to one.
-            As in the reference, the audios of a prompt are padded to its longest one, which changes
-            the result; see `pieces_together` in StepAudio2Config.
-        returns: (token_count(frames), hidden_size) for each audio; possibly no rows
+        prompts: (audios,) ints, the prompt that each audio belongs to; None if all belong to one
 
         Raises BackendError when the arguments do not fit each other.
         """
-        audios, _, padded = input_features.shape
-        frames = [padded] * audios if feature_lengths is None else feature_lengths.tolist()
-        if len(frames) != audios or max(frames, default=0) > padded or min(frames, default=1) < 1:
-            raise BackendError(f"feature_lengths {frames} do not fit features of shape {tuple(input_features.shape)}")
-        owners = [0] * audios if prompts is None else prompts.tolist()
-        if len(owners) != audios:
-            raise BackendError(
-                f"the prompt has {len(owners)} <audio_start> but {audios} audio pieces; give one piece for each"
-            )
-        longest: dict[int, int] = {}
-        for owner, count in zip(owners, frames, strict=True):
-            longest[owner] = max(longest.get(owner, 0), count)
         together = self.config.pieces_together
-        widths = [longest[owner] if together else count for owner, count in zip(owners, frames, strict=True)]
-        rows: list[Tensor | None] = [None] * audios
-        for width in dict.fromkeys(widths):
-            members = [k for k in range(audios) if widths[k] == width]
-            mel = input_features[members, :, :width].to(self.encoder.conv1.weight.device)
-            lengths = torch.tensor([frames[k] - 2 for k in members], device=mel.device)
-            encoded = self.adapter(self.encoder(mel, lengths))
-            for k, rows_of_one in zip(members, encoded, strict=True):
-                rows[k] = rows_of_one[: token_count(frames[k])]
-        return [row for row in rows if row is not None]
+        return encode_pieces(self.encoder, self.adapter, input_features, feature_lengths, prompts, together=together)
 
     def prepare_inputs_for_generation(
         self,

@@ -17,8 +17,11 @@ ALLOWED = {
     "lane": set[str](),
     "network": {"tokens", "versions"},
     "language": {"tokens", "network.features"},
-    "decoding": {"tokens", "lane", "language", "network"},
-    "token2wav": {"lane", "network.features", "network.resample"},
+    "settings": set[str](),
+    "decoding": {"tokens", "lane", "language", "network", "settings"},
+    "memory": {"network"},
+    "llama": {"tokens", "language", "network", "decoding", "memory"},
+    "token2wav": {"lane", "tokens", "network.features", "network.resample"},
 }
 """What each room may import of the others. The files at the root join them."""
 

@@ -21,7 +21,7 @@ from agentaudio.cli import main  # noqa: E402
 from agentaudio.conversation import Conversation  # noqa: E402
 from agentaudio.errors import AudioError, OptionError  # noqa: E402
 from agentaudio.model.speech_lm import Delta, End, GenerateOptions, TextDelta  # noqa: E402
-from agentaudio.model.step_audio_2 import generate, tasks  # noqa: E402
+from agentaudio.model.step_audio_2 import tasks  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
 from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa: E402
 from agentaudio.model.transcribe import transcribe  # noqa: E402
@@ -145,7 +145,7 @@ def test_commands_make_a_checkpoint_and_use_it(
 
     short = GenerateOptions(speak=False, temperature=0, max_tokens=2)
     for name in ("TRANSCRIBE", "DESCRIBE"):
-        monkeypatch.setattr(generate, name, replace(getattr(tasks, name), options=short, scales=False))
+        monkeypatch.setattr(tasks, name, replace(getattr(tasks, name), options=short, scales=False))
     monkeypatch.setitem(tasks.TRANSLATE, "zh", replace(tasks.TRANSLATE["zh"], options=short, scales=False))
     monkeypatch.setattr(tasks, "MAX_TOKENS", 2)
     made, sound = tmp_path / "tiny", tmp_path / "question.wav"

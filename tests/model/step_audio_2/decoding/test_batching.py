@@ -18,6 +18,7 @@ from support.step_audio_2_tiny import fresh  # noqa: E402
 
 from agentaudio.errors import BackendError  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch  # noqa: E402
+from agentaudio.model.step_audio_2.decoding.passes import Passes  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.sampling import Samplers  # noqa: E402
 from agentaudio.model.step_audio_2.settings import Sampling  # noqa: E402
@@ -32,7 +33,7 @@ def model() -> Any:
 
 @pytest.fixture
 def batch(model: Any) -> Iterator[DecodeBatch]:
-    made = DecodeBatch(model, contextlib.nullcontext())
+    made = DecodeBatch(Passes(model), contextlib.nullcontext())
     yield made
     made.close()
     made.wait_closed()
@@ -128,7 +129,7 @@ def test_a_pass_serves_all_that_have_a_row(model: Any, batch: DecodeBatch) -> No
 
 
 def test_more_answers_than_rows_are_the_same_answers(model: Any) -> None:
-    batch = DecodeBatch(model, contextlib.nullcontext(), max_rows=2)
+    batch = DecodeBatch(Passes(model, 2), contextlib.nullcontext())
     rows, counting = count_passes(model)
     answers = [(4 + k, 6) for k in range(5)]
     with counting:
@@ -141,7 +142,7 @@ def test_more_answers_than_rows_are_the_same_answers(model: Any) -> None:
 @pytest.mark.parametrize("reads_late", [False, True])
 def test_sampled_answers_are_the_same_together_and_alone(model: Any, reads_late: bool) -> None:
     sampling = Sampling(0.9, 0.95, 1.1, seed=5)
-    batch = DecodeBatch(model, contextlib.nullcontext(), reads_late=reads_late)
+    batch = DecodeBatch(Passes(model), contextlib.nullcontext(), reads_late=reads_late)
     answers = [(4, 9), (30, 4), (12, 7)]
     one_by_one = [run(model, batch, *answer, sampling=sampling) for answer in answers]
     assert together(model, batch, *answers, sampling=sampling) == one_by_one
@@ -149,7 +150,7 @@ def test_sampled_answers_are_the_same_together_and_alone(model: Any, reads_late:
 
 
 def test_tokens_read_late_are_the_same_tokens(model: Any) -> None:
-    batch = DecodeBatch(model, contextlib.nullcontext(), reads_late=True)
+    batch = DecodeBatch(Passes(model), contextlib.nullcontext(), reads_late=True)
     answers = [(3, 9), (250, 14), (17, 2), (90, 20)]
     assert together(model, batch, *answers) == [alone(model, *answer) for answer in answers]
     batch.close()
@@ -157,7 +158,7 @@ def test_tokens_read_late_are_the_same_tokens(model: Any) -> None:
 
 def test_an_answer_takes_nothing_after_its_end(model: Any) -> None:
     for reads_late in (False, True):
-        batch = DecodeBatch(model, contextlib.nullcontext(), reads_late=reads_late)
+        batch = DecodeBatch(Passes(model), contextlib.nullcontext(), reads_late=reads_late)
         answer, said = begun(model, 6, 50)
         answer.take = lambda token, said=said: said.append(token) or len(said) == 4  # type: ignore[misc]
         batch.run(answer)
@@ -257,7 +258,7 @@ def hold_pass(model: Any) -> tuple[threading.Event, threading.Event, Any]:
 
 
 def test_cancelling_wakes_an_answer_that_waits_for_a_row(model: Any) -> None:
-    batch = DecodeBatch(model, contextlib.nullcontext(), max_rows=1)
+    batch = DecodeBatch(Passes(model, 1), contextlib.nullcontext())
     (running, said), (waiting, nothing) = begun(model, 5, 4000), begun(model, 7, 9)
     with ThreadPoolExecutor(2) as threads:
         first, second = threads.submit(batch.run, running), threads.submit(batch.run, waiting)
@@ -289,7 +290,7 @@ def test_cancelling_during_a_pass_takes_effect_after_it(model: Any, batch: Decod
 
 
 def test_closing_fails_who_waits_and_ends_the_thread(model: Any) -> None:
-    batch = DecodeBatch(model, contextlib.nullcontext(), max_rows=1)
+    batch = DecodeBatch(Passes(model, 1), contextlib.nullcontext())
     entered, go_on, holding = hold_pass(model)
     with ThreadPoolExecutor(2) as threads:
         running = threads.submit(batch.run, begun(model, 5, 4000)[0])
@@ -321,7 +322,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("reads_late", [False, True])
 def test_compiled_passes_say_the_same_and_compile_nothing_more(model: Any, reads_late: bool) -> None:
-    batch = DecodeBatch(model, contextlib.nullcontext(), max_rows=3, reads_late=reads_late)
+    batch = DecodeBatch(Passes(model, 3), contextlib.nullcontext(), reads_late=reads_late)
     batch.prepare(8, model.config.text_config.max_position_embeddings)
     assert batch.compiled
     compiled = torch._dynamo.utils.counters["stats"]["unique_graphs"]
@@ -332,7 +333,7 @@ def test_compiled_passes_say_the_same_and_compile_nothing_more(model: Any, reads
     sampled = together(model, batch, *answers, sampling=sampling)
     batch.close()
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == compiled
-    plain = DecodeBatch(model, contextlib.nullcontext())
+    plain = DecodeBatch(Passes(model), contextlib.nullcontext())
     assert sampled == [run(model, plain, *answer, sampling=sampling) for answer in answers]
     plain.close()
 
@@ -341,7 +342,7 @@ def test_what_fails_to_compile_stays_eager(model: Any, monkeypatch: pytest.Monke
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("no compiler")
 
-    batch = DecodeBatch(model, contextlib.nullcontext())
+    batch = DecodeBatch(Passes(model), contextlib.nullcontext())
     with monkeypatch.context() as context, pytest.raises(RuntimeError, match="no compiler"):
         context.setattr(torch, "compile", fail)
         batch.prepare(2, 4096)
