@@ -60,8 +60,8 @@ def dictate(model: StepAudio2, *answers: Sequence[int]) -> Any:
         return logits.index_fill(-1, torch.tensor([number]), 1e4)
 
     # Logits of the chunks of a prompt before its last one are not looked at; these prompts have one chunk.
-    assert model._weights is not None
-    return model._weights.model.lm_head.register_forward_hook(prefer)
+    weights: Any = model._weights
+    return weights.model.lm_head.register_forward_hook(prefer)
 
 
 def call(vocabulary: BpeVocabulary, name: str, arguments: str) -> list[int]:
