@@ -10,14 +10,16 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 STARTS_WITHIN_S = 900.0
 NAME = "tiny"
@@ -125,10 +127,13 @@ class Door:
 
     wanted: the words of the next answer, with their limit in tokens (None for none), and whether the connection is cut
         in the middle of the answer
+    special: ids of tokens that are written as such where the words spell them; otherwise the model chooses between the
+        token and its letters
     """
 
     target: tuple[str, int]
     wanted: Callable[[], tuple[str, int | None, bool]]
+    special: Mapping[str, int] = field(default_factory=dict)
     port: int = 0
 
     @property
@@ -143,7 +148,7 @@ class Door:
             length = next((int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), 0)
             body = await reader.readexactly(length)
             words, limit, cut = self.wanted()
-            request = json.loads(body) | {"structured_outputs": {"choice": [words]}, "temperature": 0}
+            request = json.loads(body) | said(words, self.special)
             if limit is not None:
                 request["max_tokens"] = limit
             body = json.dumps(request).encode()
@@ -177,11 +182,23 @@ class Door:
             out.close()
 
 
+def said(words: str, special: Mapping[str, int]) -> dict[str, Any]:
+    """Fields of a request by which vLLM says these words; see Door."""
+    spelled = [special[name] for name in re.findall(r"<[^<>]*>", words) if name in special]
+    return {
+        "structured_outputs": {"choice": [words]},
+        "temperature": 0,
+        **({"logit_bias": {str(number): 100 for number in spelled}} if spelled else {}),
+    }
+
+
 @contextlib.asynccontextmanager
-async def door(address: str, wanted: Callable[[], tuple[str, int | None, bool]]) -> AsyncIterator[Door]:
+async def door(
+    address: str, wanted: Callable[[], tuple[str, int | None, bool]], special: Mapping[str, int] | None = None
+) -> AsyncIterator[Door]:
     """A running Door in front of a server."""
     host, _, port = address.removeprefix("http://").partition(":")
-    made = Door((host, int(port)), wanted)
+    made = Door((host, int(port)), wanted, special or {})
     listening = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     made.port = listening.sockets[0].getsockname()[1]
     try:

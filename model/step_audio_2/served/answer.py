@@ -140,7 +140,8 @@ class ServedAnswer:
 
     def _checked(self, sent: Any) -> list[int]:
         vocabulary = ByteVocabulary() if self._vocabulary is None else self._vocabulary
-        most = vocabulary.ids.audio_0 + N_CODE_TOKENS
+        # The embedding has rows up to a multiple of 512; random weights write those without a token, too.
+        most = -(-(vocabulary.ids.audio_0 + N_CODE_TOKENS) // 512) * 512
         ids = sent if isinstance(sent, list) else [sent]
         for number in ids:
             if type(number) is not int or not 0 <= number < most:

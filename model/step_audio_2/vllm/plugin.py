@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+log = logging.getLogger("vllm.agentaudio")  # vLLM shows what is below its own name
 HERE = "agentaudio.model.step_audio_2.vllm"
 NAME = "step_audio_2"
 ARCHITECTURE = "StepAudio2ForCausalLM"
@@ -9,7 +12,14 @@ ARCHITECTURE = "StepAudio2ForCausalLM"
 
 def register() -> None:
     """Make configuration, model, prompts and tool parser known. vLLM calls it in each of its processes, and it may be
-    called again."""
+    called again. In a vLLM that lacks a place for one of them, it only says so: other models are served there."""
+    try:
+        _register()
+    except (ImportError, AttributeError) as error:
+        log.warning("Step-Audio 2 cannot be served: agentaudio's plug-in needs vLLM 0.32 or newer (%s)", error)
+
+
+def _register() -> None:
     from transformers import AutoConfig
     from vllm.model_executor.models.config import MODELS_CONFIG_MAP
     from vllm.model_executor.models.registry import ModelRegistry

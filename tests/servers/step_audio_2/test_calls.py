@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from support.chat_wire import wire_tools
 from support.step_audio_2_on_vllm import QUERY, TOKENS, Server
-from support.vllm_server import ENVIRONMENT, PYTHON
+from support.vllm_server import ENVIRONMENT, PYTHON, said
 
 from agentaudio.conversation import ToolSpec
-from agentaudio.model.step_audio_2.tokens import TokenIds
+from agentaudio.model.step_audio_2.tokens import PUBLISHED_IDS, TokenIds
 
 IDS = TokenIds()
 CALL = '<tool_call>function\nsearch\n{"query": "tea"}</tool_call>'
@@ -29,10 +29,10 @@ ANSWERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("said", ANSWERS)
-def test_calls_are_parsed_whole_and_streamed(said: str, server: Server) -> None:
-    content, queries = ANSWERS[said]
-    fields = {"tools": SEARCH, "max_tokens": 300, "structured_outputs": {"choice": [said]}}
+@pytest.mark.parametrize("words", ANSWERS)
+def test_calls_are_parsed_whole_and_streamed(words: str, server: Server) -> None:
+    content, queries = ANSWERS[words]
+    fields = {"tools": SEARCH, "max_tokens": 300, **said(words, PUBLISHED_IDS)}
     messages = [{"role": "user", "content": "Search!"}]
     choice = server.ask(messages, **fields, min_tokens=0)["choices"][0]
     calls = [call["function"] for call in choice["message"].get("tool_calls") or ()]
@@ -41,6 +41,7 @@ def test_calls_are_parsed_whole_and_streamed(said: str, server: Server) -> None:
     ]
     assert (choice["message"]["content"] or "") == content
     assert choice["finish_reason"] == ("tool_calls" if queries else "stop")
+    assert choice["token_ids"].count(IDS.tool_call) == words.count("<tool_call>")
 
     choices = [choice for chunk in server.stream(messages, **fields) for choice in chunk["choices"]]
     deltas = [choice["delta"] for choice in choices]
@@ -50,16 +51,6 @@ def test_calls_are_parsed_whole_and_streamed(said: str, server: Server) -> None:
     assert len({call["id"] for call in streamed}) == len(queries)
     assert "".join(delta.get("content") or "" for delta in deltas) == content
     assert choices[-1]["finish_reason"] == choice["finish_reason"]
-
-
-def test_the_tag_of_a_call_is_seen_as_a_token_too(server: Server) -> None:
-    """The answers above are forced upon the model letter by letter."""
-    fields = {"tools": SEARCH, "max_tokens": 1, "min_tokens": 0, "allowed_token_ids": [IDS.tool_call]}
-    messages = [{"role": "user", "content": "Search!"}]
-    choice = server.ask(messages, **fields)["choices"][0]
-    assert (choice["token_ids"], choice["message"]["content"]) == ([IDS.tool_call], "<tool_call>")
-    deltas = [choice["delta"] for chunk in server.stream(messages, **fields) for choice in chunk["choices"]]
-    assert "".join(delta.get("content") or "" for delta in deltas) == "<tool_call>"
 
 
 @pytest.mark.parametrize("end", [IDS.eot, IDS.endoftext, IDS.im_end])
@@ -99,3 +90,17 @@ def test_registering_twice_is_harmless() -> None:
     done = subprocess.run([PYTHON, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "overwritten" not in done.stdout + done.stderr
+
+
+def test_a_vllm_without_a_place_for_the_prompts_serves_other_models() -> None:
+    program = "\n".join(
+        [
+            "import sys, vllm.renderers.registry as registry",
+            "del registry.RENDERER_REGISTRY",
+            "from agentaudio.model.step_audio_2.vllm.plugin import register",
+            "register()",
+        ]
+    )
+    done = subprocess.run([PYTHON, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "needs vLLM 0.32 or newer" in done.stdout + done.stderr

@@ -21,7 +21,7 @@ from agentaudio.model.speech_lm import AudioDelta, Delta, TextDelta, TokensDelta
 from agentaudio.model.step_audio_2.language.segments import spelled
 from agentaudio.model.step_audio_2.served.backend import ServedStepAudio2
 from agentaudio.model.step_audio_2.served.load import load
-from agentaudio.model.step_audio_2.tokens import BpeVocabulary
+from agentaudio.model.step_audio_2.tokens import PUBLISHED_IDS, BpeVocabulary
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import demo_voices
 
@@ -99,7 +99,7 @@ async def test_sixteen_at_once_answer_in_sixteen_voices(vllm: str, folder: Path,
     ]
     voices = [ClipVoice(card.clip.slice(0, 3.0), id=card.id) for card in [*demo_voices()][:16]]
     here = SpeechDecoder(folder / "token2wav", device="cpu", steps=2)
-    async with door(vllm, lambda: (waiting.pop(), None, False)) as before:
+    async with door(vllm, lambda: (waiting.pop(), None, False), PUBLISHED_IDS) as before:
         model = load(
             None,
             base_url=before.url,
@@ -138,7 +138,7 @@ async def test_a_spoken_turn_with_a_tool_and_a_cut_connection(vllm: str, folder:
         rung.append(times)
         return "It rang."
 
-    async with door(vllm, lambda: wanted.pop(0)) as before:
+    async with door(vllm, lambda: wanted.pop(0), PUBLISHED_IDS) as before:
         model = load(None, base_url=before.url, tokenizer=folder, dialect="vllm", progress_timeout_s=300.0)
         model._server._known = await served(vllm, folder)._server.model()
         session = Agent(model, tools=[ring], options=GenerateOptions(speak=True)).session()
