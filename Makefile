@@ -55,9 +55,10 @@ test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is
 	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py \
 	    tests/model/step_audio_2/llama tests/model/piper_speech
 
-test-browser: $(VENV)/.ready-dev ## run the tests of the page in Chromium (Debian: chromium)
+test-browser: $(VENV)/.ready-dev ## run the tests of the page in Chromium and Firefox (Debian: chromium, firefox-esr)
 	$(BIN)/python $(INSTALL) playwright
-	$(BIN)/python -m pytest -q tests/server/test_page_in_browser.py tests/server/test_page_by_voice.py tests/server/test_calls_in_browser.py
+	$(BIN)/python -m pytest -q tests/server/test_page_in_browser.py tests/server/test_page_by_voice.py tests/server/test_calls_in_browser.py \
+	    tests/server/test_page_in_firefox.py
 
 CLIENTS := openai pydantic-ai openai-agents pipecat livekit
 NODE_CLIENTS := tests/clients/programs/node

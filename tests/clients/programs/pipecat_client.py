@@ -47,6 +47,7 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 from spoken_conversation import (
+    PATIENCE,
     QUIET_S,
     RATE_HZ,
     Job,
@@ -60,6 +61,9 @@ from spoken_conversation import (
 )
 
 PARAMS = TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_10ms_chunks=2)
+
+SPEECH_WITHIN_S = 5.0 * PATIENCE
+"""Of silence, after which Pipecat takes an utterance as ended; by default 3 s, also before its first sound."""
 
 
 class Ears(BaseInputTransport):
@@ -181,7 +185,7 @@ async def chat(job: Job) -> dict[str, Any]:
     """A written question to the chat service, whose answer the speech service says."""
     loudspeaker, record = Loudspeaker(), Record()
     service = OpenAILLMService(api_key=job.key, base_url=job.base_url)
-    voice = OpenAITTSService(api_key=job.key, base_url=job.base_url)
+    voice = OpenAITTSService(api_key=job.key, base_url=job.base_url, stop_frame_timeout_s=SPEECH_WITHIN_S)
     both = LLMContextAggregatorPair(with_tool(service, record, "When is the national museum open today?"))
     async with running(record, both.user(), service, voice, Mouth(loudspeaker, record), both.assistant()) as worker:
         await worker.queue_frame(LLMRunFrame())
@@ -197,7 +201,8 @@ async def speech(job: Job) -> dict[str, Any]:
     for name, voice in (("answer", "alloy"), ("voice", "shimmer")):
         loudspeaker = Loudspeaker()
         service = OpenAITTSService(
-            api_key=job.key, base_url=job.base_url, settings=OpenAITTSService.Settings(voice=voice)
+            api_key=job.key, base_url=job.base_url, settings=OpenAITTSService.Settings(voice=voice),
+            stop_frame_timeout_s=SPEECH_WITHIN_S,
         )  # fmt: skip
         async with running(record, service, Mouth(loudspeaker, record)) as worker:
             await worker.queue_frame(TTSSpeakFrame(words))

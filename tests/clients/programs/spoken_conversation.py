@@ -22,7 +22,9 @@ FRAME_S = 0.02
 FRAME_BYTES = 2 * round(RATE_HZ * FRAME_S)
 QUIET_S = 1.5
 """An answer has ended when its client says so, and then nothing was played for this long."""
-TURN_S = 60.0 * float(os.environ.get("PATIENCE", "1"))
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+"""Factor of all times that are waited for: more than 1 on a machine that does much else."""
+TURN_S = 60.0 * PATIENCE
 WORDS_S = 1.0
 """Some clients report the words of an answer that was cut once the server has confirmed the cut."""
 INTERRUPTED_AFTER_S = 1.5

@@ -30,6 +30,7 @@ const voices = new VoiceBrowser({ replay, session });
 const stage = new Stage(
   {
     press: () => {
+      if (letOut) return;
       replay.stop();
       player.start();
       session.press();
@@ -48,6 +49,8 @@ const stage = new Stage(
   replay,
 );
 
+let letOut = false; // the latest click or key let the sound out, and does nothing else
+
 const rings = new Rings($("rings"), () => {
   if (session.state === "speaking") return { analyser: player.analyser };
   if (session.state === "listening") return { analyser: microphone.analyser };
@@ -59,6 +62,7 @@ async function tap() {
   replay.stop();
   const { state } = session;
   if (state === "error") client.retryNow();
+  else if (state === "held" || letOut) return;
   else if (state === "speaking" || (state === "thinking" && microphone.state === "on")) session.stopAnswer();
   else if (microphone.state === "on" || microphone.state === "lost") microphone.stop();
   else if (microphone.state === "off" && (await microphone.start())) session.setMuted(false);
@@ -85,6 +89,8 @@ function hint(state) {
     case "thinking":
       if (!running && session.readiness.status === "loading") return "The models are being loaded first.";
       return running ? `Using ${running.call.name} …` : "";
+    case "held":
+      return "The answer is here. The browser lets its sound out when you tap.";
     case "speaking":
       return isOn && mode === "free" ? "Interrupt it just by speaking." : "";
     case "listening":
@@ -99,6 +105,7 @@ function actions(state) {
   const isOn = microphone.state !== "off";
   if (state === "error") return ["Try now", "Try to connect now"];
   if (state === "connecting") return ["", "Please wait"];
+  if (state === "held") return ["Tap to hear", "Play the answer"];
   if (session.mode === "press") {
     if (state === "speaking") return ["Hold to interrupt", "Hold to interrupt and talk"];
     return session.pressed ? ["Let go to send", "Let go to send"] : ["Hold to talk", "Hold to talk"];
@@ -198,7 +205,12 @@ player.addEventListener("suspended", () =>
 );
 player.addEventListener("running", () => clearBanner("sound"));
 // Any click or key lets the sound out, not only the button for it; and an output that runs already adds no delay later.
-for (const name of ["pointerdown", "keydown"]) addEventListener(name, () => player.start(), { capture: true });
+for (const name of ["pointerdown", "keydown"]) {
+  addEventListener(name, () => {
+    letOut = session.state === "held";
+    player.start();
+  }, { capture: true });
+}
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) player.check();
 });

@@ -78,7 +78,7 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  // connecting, loading (of the models), ready, listening, thinking, speaking or error
+  // connecting, loading (of the models), ready, listening, thinking, held (by the browser), speaking or error
   get state() {
     const { conversation, microphone } = this;
     if (this.connection.state === "waiting" || this.connection.state === "refused") return "error";
@@ -86,6 +86,7 @@ export class Session extends EventTarget {
     if (!this.isSetUp) return "connecting";
     if (this.pressed || conversation.userSpeaks) return "listening";
     if (this.audible.size) return "speaking";
+    if (this.player.isHeldBack) return "held";
     if (conversation.isThinking || this.player.busy.size) return "thinking";
     if (this.mode === "free" && microphone.state === "on" && !this.muted && !this.paused) return "listening";
     return this.readiness.status === "loading" ? "loading" : "ready";

@@ -9,6 +9,7 @@ export const STATES = {
   ready: "Ready",
   listening: "Listening",
   thinking: "Thinking",
+  held: "On hold",
   speaking: "Speaking",
   error: "Offline",
 };
