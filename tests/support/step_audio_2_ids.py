@@ -43,6 +43,7 @@ def conversations() -> dict[str, tuple[Conversation, tuple[ToolSpec, ...]]]:
     asked = ("user", TextPart("What is this?"), AudioPart(noise(3, 1.7)))
     return {
         "text": (made(("user", "Good morning, 你好")), ()),
+        "long text": (made(("user", "All work and no play. " * 40)), ()),
         "sound": (made(("user", AudioPart(noise(1, 2.0)))), ()),
         "long sound": (made(("system", "Be brief."), ("user", AudioPart(noise(2, 27.0)), TextPart("and?"))), ()),
         "spoken history": (made(asked, answered, ("user", AudioPart(noise(4, 0.9)))), ()),

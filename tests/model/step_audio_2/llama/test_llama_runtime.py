@@ -70,11 +70,12 @@ async def test_greedy_ids_are_those_of_the_native_model(llama: StepAudio2, expec
     assert all(len(set(ids)) > 5 for ids in expected.values())
 
 
-@pytest.mark.parametrize(("weights", "rounding"), [("f16", 0.01), ("bf16", 0.08)])
-async def test_in_16_bits_ids_differ_only_where_the_native_model_hesitates(
+@pytest.mark.parametrize(("weights", "rounding"), [("f16", 0.0), ("bf16", 0.05)])
+async def test_in_16_bits_greedy_ids_are_those_of_the_native_model_too(
     folder: Path, weights: WeightType, rounding: float
 ) -> None:
-    """Each id is the native model's best one, or one whose logit differs by less than rounding does."""
+    """Each id is the native model's best one. bfloat16 is computed in several ways by processors, so that a logit
+    that differs by less than its rounding may win."""
     native = StepAudio2.load(folder, device="cpu", dtype="float32")
     model = by_llama(folder, weights)
     found: list[float] = []
@@ -83,8 +84,8 @@ async def test_in_16_bits_ids_differ_only_where_the_native_model_hesitates(
         found += await gaps(native, talk, tools, ids)
     await model.aclose()
     await native.aclose()
-    assert len(found) > 100 and max(found) < rounding
-    assert found.count(0.0) / len(found) > (0.97 if weights == "f16" else 0.9)
+    assert len(found) > 100 and max(found) <= rounding
+    assert found.count(0.0) / len(found) > 0.95
 
 
 @pytest.mark.parametrize("weights", ["q8_0", "q4_k_m"])
