@@ -110,20 +110,19 @@ def _describe(writer: Any, config: StepAudio2Config, weights: WeightType) -> Non
 def _add_tokenizer(writer: Any, folder: Path, size: int) -> None:
     """The tokenizer, for programs of llama.cpp; agentaudio makes the ids itself. Rows without a token are unused."""
     path = folder / "tokenizer.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        known: dict[str, int] = data["model"]["vocab"]
-        merges = [one if isinstance(one, str) else " ".join(one) for one in data["model"]["merges"]]
-        added = {token["id"]: token for token in data["added_tokens"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BackendError(f"{path} is not a byte-level BPE tokenizer ({error!r}); download it again") from error
     tokens = [f"[PAD{number}]" for number in range(size)]
     kinds = [UNUSED] * size
-    for piece, number in known.items():
-        tokens[number], kinds[number] = piece, NORMAL
-    for number, token in added.items():
-        named = re.fullmatch(r"<\|.*\|>", token["content"])  # llama.cpp takes these for control tokens in any case
-        tokens[number], kinds[number] = token["content"], CONTROL if token["special"] or named else USER_DEFINED
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        for piece, number in data["model"]["vocab"].items():
+            tokens[number], kinds[number] = piece, NORMAL
+        for token in data["added_tokens"]:
+            name, number = token["content"], token["id"]
+            named = re.fullmatch(r"<\|.*\|>", name)  # llama.cpp takes these for control tokens in any case
+            tokens[number], kinds[number] = name, CONTROL if token["special"] or named else USER_DEFINED
+        merges = [one if isinstance(one, str) else " ".join(one) for one in data["model"]["merges"]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise BackendError(f"{path} is not the byte-level BPE tokenizer of {size:,} tokens ({error!r})") from error
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)

@@ -161,7 +161,8 @@ def test_scaled_positions_are_refused(copy: Path) -> None:
         make(copy, "bf16")
 
 
-def test_a_tokenizer_of_another_kind_is_named(copy: Path, own_cache: Path) -> None:
-    (copy / "tokenizer.json").write_text('{"model": {"vocab": []}}')
-    with pytest.raises(BackendError, match=r"tokenizer\.json is not a byte-level BPE tokenizer"):
+@pytest.mark.parametrize("content", ['{"model": {"vocab": []}}', '{"model": {"vocab": {"a": 999999}}}', "{"])
+def test_a_tokenizer_of_another_kind_is_named(copy: Path, own_cache: Path, content: str) -> None:
+    (copy / "tokenizer.json").write_text(content)
+    with pytest.raises(BackendError, match=r"tokenizer\.json is not the byte-level BPE tokenizer of 158,720 tokens"):
         make(copy, "bf16")
