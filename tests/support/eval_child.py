@@ -9,19 +9,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agentaudio.conversation import AudioPart, Conversation, ToolSpec
+from agentaudio.conversation import AudioPart, Conversation
 from agentaudio.model.scripted import Scripted
-from agentaudio.model.speech_lm import Delta, End, GenerateOptions, ReferenceVoice, TextDelta
+from agentaudio.model.speech_lm import Delta, TextDelta
 
 SECONDS = 0.1
 """An answer and a verdict take."""
@@ -33,32 +32,20 @@ GENERATED = "EVAL_CHILD_GENERATED"
 ROOT = Path(__file__).parents[2]
 
 
-class Slow(Scripted):
-    """Answers with the length of the sound, and writes each answer to a file; as a judge it looks for one digit."""
-
-    async def generate(
-        self,
-        conversation: Conversation,
-        *,
-        tools: Sequence[ToolSpec] = (),
-        voice: ReferenceVoice | None = None,
-        options: GenerateOptions = GenerateOptions(),
-    ) -> AsyncGenerator[Delta, None]:
-        await asyncio.sleep(SECONDS)
-        user = conversation.messages[-1]
-        sound = next((part.audio for part in user.parts if isinstance(part, AudioPart)), None)
-        if sound is None:
-            yield TextDelta("CORRECT" if "1" in user.text.partition("Candidate:")[2] else "INCORRECT")
-        else:
-            said = f"{sound.duration:.2f}"
-            with open(os.environ[GENERATED], "a", encoding="utf-8") as file:
-                file.write(f"{round(sound.duration * 10) - 1}\n")
-            yield TextDelta(said)
-        yield End()
+def answer(conversation: Conversation, *_: object) -> Iterator[Delta]:
+    """The length of the sound, which is also written to a file; as a judge: whether there is a digit 1."""
+    user = conversation.messages[-1]
+    sound = next((part.audio for part in user.parts if isinstance(part, AudioPart)), None)
+    if sound is None:
+        yield TextDelta("CORRECT" if "1" in user.text.partition("Candidate:")[2] else "INCORRECT")
+        return
+    yield TextDelta(f"{sound.duration:.2f}")
+    with open(os.environ[GENERATED], "a", encoding="utf-8") as file:  # after the words, before they are kept
+        file.write(f"{round(sound.duration * 10) - 1}\n")
 
 
-def load(argument: str | None) -> Slow:
-    return Slow(["x"])
+def load(argument: str | None) -> Scripted:
+    return Scripted([answer], loop=True, delay_s=SECONDS)
 
 
 def plugin(folder: Path) -> Path:
