@@ -67,15 +67,6 @@ async def serve_token2wav(
     log
         Print a line of JSON for each request on standard error.
     """
-    try:
-        from agentaudio.server.log import log_to
-        from agentaudio.server.serving import Server
-        from agentaudio.server.settings import ServerSettings
-        from agentaudio.server.token2wav.app import create_sound_app
-    except ImportError as error:
-        raise MissingExtra("`agentaudio serve-token2wav`", "server") from error
-    from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
-
     keys, admin_keys = server_keys(key, host)
     if not 0 <= port <= 65_535:
         raise OptionError(f"--port is {port}; give a number from 0 to 65535")
@@ -84,6 +75,15 @@ async def serve_token2wav(
     for file in (tls_cert, tls_key):
         if file is not None and not file.is_file():
             raise OptionError(f"there is no file {file}; give the certificate and key as PEM files")
+    from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
+
+    try:
+        from agentaudio.server.log import log_to
+        from agentaudio.server.serving import Server
+        from agentaudio.server.settings import ServerSettings
+        from agentaudio.server.token2wav.app import create_sound_app
+    except ImportError as error:
+        raise MissingExtra("`agentaudio serve-token2wav`", "server") from error
     settings = replace(ServerSettings(keys=keys, admin_keys=admin_keys, hosts=allow_host), **limits_of(limit))
     inner = folder / "token2wav"
     with progress("opening the decoder"):

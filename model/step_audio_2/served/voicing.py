@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from agentaudio.errors import AgentAudioError, BackendError
 from agentaudio.model.speech_lm import AudioDelta, ReferenceVoice
 from agentaudio.model.step_audio_2.token2wav.speaking import Speaking, VoiceMaker
+
+ENDS_WITHIN_S = 2.0
+"""A chunk that is being made takes less."""
 
 
 class Voicing:
@@ -43,9 +47,11 @@ class Voicing:
         await self._over.wait()
 
     async def close(self) -> None:
-        """Stop, and wait for the thread to end."""
+        """Stop, and wait for the thread to end; one that still waits for a service ends later, by itself."""
         self._speaking.stop()
-        await self._over.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDS_WITHIN_S):
+                await self._over.wait()
 
     def _pass(self, item: AudioDelta | Exception) -> None:
         self._call(lambda: self._hand(item))

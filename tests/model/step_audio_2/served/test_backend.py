@@ -37,6 +37,7 @@ from agentaudio.model.speech_lm import AudioDelta, Delta, End, TextDelta, Tokens
 from agentaudio.model.step_audio_2.served.backend import ServedStepAudio2
 from agentaudio.model.step_audio_2.served.load import load
 from agentaudio.model.step_audio_2.tasks import HasTasks
+from agentaudio.model.step_audio_2.token2wav.remote import RemoteDecoder
 from agentaudio.sound.audio import Audio
 
 VOCABULARY = CharacterVocabulary()
@@ -330,6 +331,19 @@ async def test_closing_an_answer_closes_the_request_and_ends_the_sound() -> None
         async with asyncio.timeout(3):
             while server.answering:
                 await asyncio.sleep(0.01)
+
+
+async def test_closing_an_answer_does_not_wait_for_a_service_that_hangs() -> None:
+    chunks = vllm_chunks(VOCABULARY, spoken_ids(VOCABULARY, "Hello there", [1] * 60))
+    async with chat_server() as server, chat_server(Reply(stall=True)) as hanging:
+        surround(server, Reply(chunks[:6], stall=True))
+        remote = RemoteDecoder(hanging.url.removesuffix("/v1"), timeout_s=30.0)
+        async with served(server, speech=remote) as model:
+            generated = model.generate(asked("hello"))
+            await anext(generated)
+            begun = time.monotonic()
+            await generated.aclose()
+            assert time.monotonic() - begun < 5.0
 
 
 async def test_a_stop_string_ends_the_answer_and_the_request() -> None:
