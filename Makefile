@@ -17,7 +17,7 @@ SCHEMA := .venvs/schema
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-hostile test-neural test-system test-local test-oldest test-speechbrain test-scale test-native test-stores test-vllm test-emotions test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
+.PHONY: demo test test-hostile test-neural test-system test-local test-oldest test-speechbrain test-scale show-scale-out test-native test-stores test-vllm test-emotions test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
 
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
@@ -50,6 +50,9 @@ test-speechbrain: $(SPEECHBRAIN)/.ready ## run the tests of SpeechBrain's encode
 test-scale: $(SCALE)/.ready ## run the tests of Milvus (Lite) and of Ray (a local cluster)
 	$(SCALE)/bin/python -m pytest -x -q tests/retrieval/vectors/test_milvus.py
 	$(SCALE)/bin/python -m pytest -x -q tests/voice_library/test_ray_ingest.py
+
+show-scale-out: $(SCALE)/.ready $(VLLM)/.ready ## tokens on vLLM, sound on Ray Serve, voices in Milvus, at tiny size, killed and recovered
+	$(SCALE)/bin/python examples/scale_out/show.py --vllm $(VLLM)/bin/python --json docs/figures/scale_out.json
 
 test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is compiled here, also as the runtime of Step-Audio 2, and of Piper
 	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py \
@@ -142,7 +145,7 @@ $(OLDEST)/.ready: pyproject.toml constraints.txt | $(OLDEST)/bin/python
 
 $(SCALE)/.ready: pyproject.toml constraints.txt | $(SCALE)/bin/python
 	@echo "installing agentaudio with Milvus and Ray"
-	@$(SCALE)/bin/python $(INSTALL) --editable '.[scale,embedded,dev]'
+	@$(SCALE)/bin/python $(INSTALL) --editable '.[scale,local,server,embedded,dev]'
 	@touch $@
 
 $(NATIVE)/.ready: pyproject.toml constraints.txt | $(NATIVE)/bin/python
