@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
@@ -51,6 +52,8 @@ async def evaluate(
         log = await _part(benchmark, part, asking, settings, seeds, parts, parallel)
         paths.append(Path(log.location))
         header = log if header is None else _together(header, log)
+        del log
+        gc.collect()  # what inspect-ai leaves of a part refers to itself, and would lie about until the next ones
     if header is None:
         return
     older = list((folder / LOGS).glob("*.eval"))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from agentaudio.evaluation.tally import Counts, Tally
 
 RESAMPLES = 1_000
-AT_ONCE = 100_000
+AT_ONCE = 30_000
 """Items that are drawn at a time, so that memory stays flat."""
 LEVEL = 0.95
 WILSON_Z = 1.959964

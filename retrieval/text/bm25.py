@@ -7,6 +7,7 @@ import threading
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from agentaudio.retrieval.vectors.id_set import Ids, IdSet, as_ids
 from agentaudio.text.terms import search_terms
 
 K1, B = 1.5, 0.75
+SHORTEST_PART = 3
+"""Letters of the shorter part of a compound."""
 
 
 class TextIndex:
@@ -22,6 +25,9 @@ class TextIndex:
 
     texts: the first texts, with the ids 0, 1, ...
     split: returns the terms of a text or a query
+
+    Compounds are found however they are written: of a query, a word that no text holds counts as two ("honeybee") where
+    some text holds both, and two neighbours count as one ("web site") where some text holds that.
 
     Source: Robertson and Zaragoza 2009, "The probabilistic relevance framework: BM25 and beyond";
     the weight of a term that m of n texts hold is log(1 + (n - m + 0.5) / (m + 0.5)) as in Lucene, never negative.
@@ -77,11 +83,29 @@ class TextIndex:
                 return IdSet()
             return IdSet(np.array(self._ids)[np.array(self._postings[word][0])]) & self._members
 
+    def _terms(self, query: str) -> list[str]:
+        """The terms of a query, each once, with compounds as the texts write them."""
+        given = self._split(query)
+        found = [half for word in given for half in self._halves(word)]
+        found += [one + other for one, other in pairwise(given) if one + other in self._postings]
+        return list(dict.fromkeys(found))
+
+    def _halves(self, word: str) -> tuple[str, ...]:
+        """An unknown word as the two known ones that it consists of and that one text holds; else the word itself."""
+        if word in self._postings or not word.isalpha():
+            return (word,)
+        parts = [(word[:at], word[at:]) for at in range(SHORTEST_PART, len(word) - SHORTEST_PART + 1)]
+        together = [part for part in parts if all(half in self._postings for half in part) and len(self._with(*part))]
+        return min(together, key=lambda part: len(self._with(*part)), default=(word,))
+
+    def _with(self, one: str, other: str) -> IdSet:
+        return self.holding(one) & self.holding(other)
+
     def highest_possible(self, query: str) -> float:
         """A bound above every score for this query: the sum of the weights of its terms, or 1 when it has none."""
         with self._lock:
             count = len(self)
-            held = [len(self.holding(term)) for term in dict.fromkeys(self._split(query))]
+            held = [len(self.holding(term)) for term in self._terms(query)]
         return sum(math.log1p((count - number + 0.5) / (number + 0.5)) for number in held) or 1.0
 
     def search(self, query: str, k: int, *, among: IdSet | None = None) -> list[tuple[int, float]]:
@@ -92,7 +116,7 @@ class TextIndex:
         with self._lock:
             lists = [
                 (np.array(self._postings[word][0]), np.array(self._postings[word][1], np.float32))
-                for word in dict.fromkeys(self._split(query))
+                for word in self._terms(query)
                 if word in self._postings
             ]
             ids, lengths = np.array(self._ids), np.array(self._lengths, np.float32)
