@@ -9,12 +9,16 @@ import pytest
 
 from agentaudio.errors import EvaluationError
 from agentaudio.evaluation.item import Answer, Item
+from agentaudio.evaluation.measures import Scored, figures
 from agentaudio.evaluation.normalisers import PROFILES, profile, tokens
+from agentaudio.evaluation.scorers.bleu import Bleu
 from agentaudio.evaluation.scorers.error_rate import ErrorRate, edits
 
 # Made once by evalscope 1.14.1 (normalize_text and word_errors of text_normalizer/wer.py) from random sentences with
 # words left out, changed and added. Numbers in Chinese sentences stand apart, as in real ones.
 PAIRS = json.loads((Path(__file__).parent / "vectors/kits_error_rates.json").read_text(encoding="utf-8"))["pairs"]
+# Of the same pairs; "source" in the file says how they were made.
+BLEU = json.loads((Path(__file__).parent / "vectors/kits_bleu.json").read_text(encoding="utf-8"))
 UNITS = {"zh": "char", "yue": "char"}
 
 
@@ -32,6 +36,22 @@ def test_the_profile_of_the_kits_counts_as_evalscope_does_in_four_languages() ->
         if rate(language, "kits", reference, said) != tuple(expected)
     ]
     assert wrong == []
+
+
+async def test_bleu_after_the_profile_of_the_kits_is_that_of_sacrebleu_after_evalscope() -> None:
+    scored: dict[str, list[Scored]] = {}
+    for (language, reference, said, *_), expected in zip(PAIRS, BLEU["pairs"], strict=True):
+        scorer = bleu(language)
+        one = Scored(await scorer.score(Item("1", reference=reference), Answer(said), None))
+        assert figures([one], scorer.measures, resamples=0)[0].value == pytest.approx(expected, abs=1e-5)
+        scored.setdefault(language, []).append(one)
+    for language, expected in BLEU["corpora"].items():
+        found = figures(scored[language], bleu(language).measures, resamples=0)
+        assert found[0].value == pytest.approx(expected, abs=1e-5)
+
+
+def bleu(language: str) -> Bleu:
+    return Bleu(language, "zh" if language in UNITS else "13a", ("kits",))
 
 
 @pytest.mark.parametrize(
