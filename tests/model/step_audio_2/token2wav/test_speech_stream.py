@@ -273,6 +273,15 @@ def test_sixteen_streams_in_four_voices_sound_as_if_each_were_alone() -> None:
     assert all(np.array_equal(together[k], alone[k]) for k in range(len(jobs)))
 
 
+def test_no_chunk_of_a_closed_stream_is_computed_with_those_of_others() -> None:
+    shared = Token2Wav(DECODER.flow, DECODER.vocoder, steps=2, rows=2)
+    given_up, other = shared.stream(voice()), shared.stream(voice(1))
+    given_up.close()
+    with pytest.raises(BackendError, match="the stream of speech was closed"):
+        given_up.feed(ids(40))
+    assert len(other.feed(ids(40)))
+
+
 def test_streams_that_take_turns_do_not_hear_each_other() -> None:
     tokens = ids(60)
     streams = [DECODER.stream(voice(k)) for k in range(3)]
