@@ -46,7 +46,7 @@ _COUNTED = (
 _CALLED = re.compile(
     r"((?:电话|電話|手机|手機|号码|號碼|拨打?|撥打?|致电|致電|热线|熱線|传真|邮编|密码|验证码|房间号|QQ|微信|ISBN(?:-1[03])?|ISSN|"
     r"书号|書號|条形码|订单号|訂單號|单号|卡号|卡號|账号|帐号|帳號|编号|編號|学号|工号|证号|序列号|身份证|流水号|尾号|短信|"
-    r"(?<=打))(?:号码|号|是|为|：|:|\s){0,3})(\d(?:[- ]?[\dX]){2,33})(?![\dA-Za-z])"
+    r"(?<=打))(?:号码|号|是|为|：|:|\s){0,3})([A-Z]{0,4}\d(?:[- ]?[\dX]){2,33})(?![\dA-Za-z])"
 )
 _SERVICE = re.compile(
     r"(?<![\d.,])(1(?:10|19|20|22)(?=(?:报警|急救|火警|电话|热线|指挥|[接出]警|救护))|(?:95|96|12|10|11)\d{3}(?=(?:订票|客服|热线|投诉|电话|"
@@ -80,6 +80,7 @@ def chinese_spoken_form(text: str) -> str:
     text = _HOST.sub(_address, text)
     text = _with_formulae(text)
     text = _with_codes(text)
+    text = re.sub(r"(?<!\d)(20\d\d|19\d\d)(?=Q[1-4](?!\d))", lambda m: _digit_by_digit(m[1]), text)
     text = _SERVICE.sub(lambda m: _digit_by_digit(m[1]), text)
     text = _SCORE.sub(_score, text)
     text = _PHONE.sub(lambda m: _digit_by_digit(m[0]), text)

@@ -68,6 +68,7 @@ def with_names(text: str) -> str:
     text = _VERSION.sub(lambda m: ("version " if m[1] else "") + " point ".join(map(_number, m[2].split("."))), text)
     text = _V_NUMBER.sub(lambda m: f"{m[1] or 'version '}{say(m[2])}", text)
     text = re.sub(r"(?<![\w.])\.(?=[A-Z]{2,8}\b)", "dot ", text)  # .NET
+    text = re.sub(r"(?<=\d)\.(?=[xX]\b)", " point ", text)  # 18.x
     text = re.sub(
         r"(?<!\w)([b-df-hj-np-tv-xz]{2,4})(?=\d)(?!h?\d+[a-z]{2})", lambda m: " ".join(m[1].upper()) + " ", text
     )
@@ -132,7 +133,7 @@ def _century(match: re.Match[str]) -> str:
 _TITLE = re.compile(rf"(?<![\w.])({'|'.join(BEFORE_NAMES)})\.(?= ?[A-Z])")
 _INITIALS = re.compile(r"(?<![\w.])(?:(?:[A-Z]\.){2,8}|Ph\.D\.|[BM]\.Sc\.|[BM]\.Ed\.|M\.Phil\.|LL\.[BM]\.)(?![\w])")
 _LAST = re.compile(rf"(?<=[\w,] )({'|'.join(AFTER_NAMES)})\.")
-_COUNTED = re.compile(rf"(?<![\w.])({'|'.join(sorted(BEFORE_NUMBERS, key=len, reverse=True))})\. ?(?=[\d#IVXLC])")
+_COUNTED = re.compile(rf"(?<![\w.])({'|'.join(sorted(BEFORE_NUMBERS, key=len, reverse=True))})\. ?(?=\(?[\d#IVXLC])")
 _SHORT = re.compile("|".join(rf"(?<![\w.]){re.escape(short)}" for short in sorted(ANYWHERE, key=len, reverse=True)))
 _WHOLE = re.compile(
     "|".join(rf"(?<![\w./]){re.escape(short)}(?![\w/])" for short in sorted(WHOLE_WORDS, key=len, reverse=True))

@@ -15,6 +15,7 @@ _ANGLE = re.compile(
     rf"(?<![\w.])({BARE})\s?[°º]\s?(\d{{1,2}}(?:\.\d+)?)\s?[′'’](?:\s?(\d{{1,2}}(?:\.\d+)?)\s?(?:[″\"”]|''|′′))?{_POINT}?"
 )
 _DEGREES = re.compile(rf"(?<![\w.])({BARE})\s?[°º]{_POINT}")
+_DECIMAL_PLACE = re.compile(r"(?<![\w.])(\d{1,3}\.\d{2,9})\s?([NS])(,?\s{0,3})(\d{1,3}\.\d{2,9})\s?([EW])\b")
 _MINUTES = re.compile(r"(?<![\w.])(\d{1,3})\s?′\s?(\d{1,2}(?:\.\d+)?)\s?″")
 _POWER_OF_TEN = re.compile(r"(?<![\w.])(\d{1,15}(?:\.\d{1,15})?)[eE]([+−-]?)(\d{1,3})(?![\w.]\w|\w)")
 _FUNCTION = re.compile(
@@ -43,6 +44,12 @@ def with_formulae(text: str) -> str:
     text = _EQUATION.sub(lambda m: _DIFFERENCE.sub(" minus ", m[0]), text)
     text = re.sub(r"(?<=\)) ?/ ?(?=\w)", " divided by ", text)
     text = _ANGLE.sub(_angle, text)
+    text = _DECIMAL_PLACE.sub(lambda m: f"{say(m[1])} {_COMPASS[m[2]]}{m[3]}{say(m[4])} {_COMPASS[m[5]]}", text)
+    text = re.sub(
+        r"(?<![\d/.])(\d{2,3})/(\d{2,3})(?= ?mm ?Hg)|((?:blood pressure|BP)\D{1,12})(\d{2,3})/(\d{2,3})(?![\d/])",
+        lambda m: f"{m[3] or ''}{say(m[1] or m[4])} over {say(m[2] or m[5])}",
+        text,
+    )
     text = _DEGREES.sub(lambda m: f"{_counted(m[1], 'degree')} {_COMPASS[m[2]]}", text)
     text = _MINUTES.sub(lambda m: f"{_counted(m[1], 'minute')} {_counted(m[2], 'second')}", text)
     text = _POWER_OF_TEN.sub(_power_of_ten, text)

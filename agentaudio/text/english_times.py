@@ -11,6 +11,8 @@ MONTHS = ("January February March April May June July August September October N
 _MONTH = "|".join(MONTHS)
 _SHORT_MONTH = "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec"
 _DAYS = "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
+_SHORT_DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
+_SHORT_DAYS = re.compile(rf"\b({_SHORT_DAY})\.? ?[-–—] ?({_SHORT_DAY})\b\.?")
 _YEAR = r"(?:1[0-9]\d\d|20\d\d)"
 _AFTER_YEAR = (
     r"(?![\d%°]|[,.:]\d|-\d|\s?(?:km|kg|miles|people|meters|years|dollars|euros|pounds|points|percent|times)\b)"
@@ -50,6 +52,7 @@ def with_times(text: str) -> str:
     text = re.sub(r"(?<![\d-])(\d{4})/(\d\d?)/(\d\d?)(?![\d/])", lambda m: _date(m[1], m[2], m[3]) or m[0], text)
     text = re.sub(r"(?<![\d/])(\d\d?)/(\d\d?)/(\d{4}|\d\d)(?![\d/])", _slashed, text)
     text = re.sub(r"(?<![\d.])(\d\d?)\.(\d\d?)\.(\d{4})(?!\d|\.\d)", lambda m: _date(m[3], m[2], m[1]) or m[0], text)
+    text = _SHORT_DAYS.sub(lambda m: f"{_day(m[1])} to {_day(m[2])}", text)
     text = re.sub(rf"\b({_DAYS}|{_MONTH}) ?[-–—] ?(?=(?:{_DAYS}|{_MONTH})\b)", r"\1 to ", text)
     text = _clock_times(text)
     text = _month_days(text)
@@ -68,6 +71,10 @@ def _phones(text: str) -> str:
 def _called(number: str) -> str:
     groups = [digit_by_digit(group) for group in re.findall(r"\d+", number)]
     return ("plus " if number.startswith("+") else "") + ", ".join(groups)
+
+
+def _day(short: str) -> str:
+    return next(day for day in _DAYS.split("|") if day.startswith(short[:3]))
 
 
 def _month(match: re.Match[str]) -> str:
@@ -140,6 +147,7 @@ def _month_days(text: str) -> str:
 
 def _years(text: str) -> str:
     text = re.sub(rf"(?<![\d.,$€£-])({_YEAR}) ?[-–—] ?({_YEAR}|\d\d)(?![\d%-]|[.,]\d)", _year_range, text)
+    text = re.sub(r"(?<=\d0s) ?[-–—] ?(?=(?:\d\d)?\d0s\b)", " to ", text)
     text = re.sub(r"(?<![\d.,$€£-])(1[1-9]\d0|20\d0)[’']?s\b", lambda m: decade(int(m[1])), text)
     text = re.sub(r"(?<![\w’'])[’']?([2-9]0)[’']?s\b", lambda m: decade(int(m[1])), text)
     text = re.sub(rf"\bFY ?({_YEAR})\b", lambda m: f"fiscal year {year(m[1])}", text)

@@ -24,7 +24,10 @@ UNITS = {
     "Gb": "gigabit", "kbps": "kilobit per second", "Kbps": "kilobit per second", "Mbps": "megabit per second",
     "Gbps": "gigabit per second", "MB/s": "megabyte per second", "GB/s": "gigabyte per second",
     "mph": "mile per hour", "kph": "kilometer per hour", "km/h": "kilometer per hour", "kmh": "kilometer per hour",
-    "m/s": "meter per second", "mpg": "mile per gallon", "rpm": "revolution per minute", "bpm": "beat per minute",
+    "m/s": "meter per second", "m/s²": "meter per second squared", "m/s^2": "meter per second squared",
+    "mmHg": "millimeter of mercury", "kg/m³": "kilogram per cubic meter", "g/cm³": "gram per cubic centimeter",
+    "W/m²": "watt per square meter", "mg/dL": "milligram per deciliter", "mmol/L": "millimole per liter",
+    "mpg": "mile per gallon", "rpm": "revolution per minute", "bpm": "beat per minute",
     "fps": "frame per second", "dpi": "dot per inch", "ppm": "part per million",
     "km²": "square kilometer", "m²": "square meter", "cm²": "square centimeter", "mm²": "square millimeter",
     "km2": "square kilometer", "m2": "square meter", "ft²": "square foot", "mi²": "square mile",
@@ -37,7 +40,8 @@ UNITS = {
 ALONE = ("km/h", "m/s", "km²", "m²", "km", "kg", "cm", "mm", "kWh", "GHz", "MHz", "kHz", "Mbps", "Gbps")
 """Units that are read as words also without a number."""
 
-PLURALS = {"foot": "feet", "hertz": "hertz", "kilohertz": "kilohertz", "megahertz": "megahertz",
+PLURALS = {"millimeter of mercury": "millimeters of mercury",
+           "foot": "feet", "hertz": "hertz", "kilohertz": "kilohertz", "megahertz": "megahertz",
            "gigahertz": "gigahertz", "terahertz": "terahertz", "P S I": "P S I", "inch": "inches"}  # fmt: skip
 
 CURRENCIES = {
