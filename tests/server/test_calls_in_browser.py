@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.browser import CHROMIUM, launched
+from support.browser import CHROMIUM, TAP, launched
 from support.realtime_client import question
 from support.server import Running, running_server, until
 
@@ -31,11 +31,10 @@ SCRIPT: list[dict[str, Any]] = [
     {"say": ANSWER},
 ]  # fmt: skip
 
-# As the pages of others do it. What comes is noted as `events` and `heard` ([time in ms, loudness, seconds]).
+# As the pages of others do it. The events that come are noted.
 CALL = """
 async () => {
   window.events = [];
-  window.heard = [];
   const connection = new RTCPeerConnection();
   window.connection = connection;
   connection.ontrack = ({ track, streams }) => {
@@ -44,13 +43,7 @@ async () => {
     loudspeaker.srcObject = stream;
     loudspeaker.play();
     const context = new AudioContext();
-    const tap = context.createScriptProcessor(1024, 1, 1);
-    tap.onaudioprocess = ({ inputBuffer }) => {
-      const peak = Math.max(...inputBuffer.getChannelData(0).map(Math.abs));
-      window.heard.push([performance.now(), peak, inputBuffer.duration]);
-    };
-    context.createMediaStreamSource(stream).connect(tap);
-    tap.connect(context.destination);
+    context.createMediaStreamSource(stream).connect(new AnalyserNode(context)); // which TAP notes as `spoken`
   };
   const microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
   for (const track of microphone.getTracks()) connection.addTrack(track, microphone);
@@ -83,6 +76,7 @@ def test_a_question_is_heard_and_answered_on_the_track_of_a_browser(server: Runn
     with sync_api.sync_playwright() as playwright:
         browser = launched(playwright, microphone=microphone)
         page = browser.new_page()
+        page.add_init_script(TAP)
         page.goto(server.url)
         answered = page.evaluate(CALL)
         assert answered["status"] == 201 and answered["location"].startswith("/v1/realtime/calls/")
@@ -96,7 +90,7 @@ def test_a_question_is_heard_and_answered_on_the_track_of_a_browser(server: Runn
             page.wait_for_timeout(200)
         page.wait_for_timeout(500)
         kinds = page.evaluate("events.map((event) => event.type)")
-        heard_s = page.evaluate("heard.filter(([, peak]) => peak > 0.005).reduce((sum, one) => sum + one[2], 0)")
+        heard_s = page.evaluate("spoken.filter(([, peak]) => peak > 0.005).reduce((sum, one) => sum + one[2], 0)")
         done = came("response.done")[0]["response"]
         browser.close()
     assert kinds[0] == "session.created" and "error" not in kinds

@@ -9,17 +9,23 @@ from typing import Any
 CHROMIUM = shutil.which("chromium")
 OPTIONS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required")
 
-# Notes [time in ms, loudness, seconds] of each block that leaves for the loudspeaker (`heard`), and of each block that
+# Notes [time in ms, loudness, seconds] of each 1024 samples that leave for the loudspeaker (`heard`), and that
 # the microphone gives (`spoken`).
 TAP = """
 window.heard = [];
 window.spoken = [];
 const connect = AudioNode.prototype.connect;
 const note = (context, list) => {
-  const tap = context.createScriptProcessor(1024, 1, 1);
+  // A busy page loses blocks that it does not take in time, so they are long; each is noted in short ones.
+  const tap = context.createScriptProcessor(8192, 1, 1);
   tap.onaudioprocess = ({ inputBuffer }) => {
-    const peak = Math.max(...inputBuffer.getChannelData(0).map(Math.abs));
-    list.push([performance.now(), peak, inputBuffer.duration]);
+    const samples = inputBuffer.getChannelData(0);
+    const now = performance.now();
+    for (let at = 0; at < samples.length; at += 1024) {
+      const peak = Math.max(...samples.subarray(at, at + 1024).map(Math.abs));
+      const before_s = (samples.length - at - 1024) / inputBuffer.sampleRate;
+      list.push([now - 1000 * before_s, peak, 1024 / inputBuffer.sampleRate]);
+    }
   };
   connect.call(tap, context.destination);
   return tap;
