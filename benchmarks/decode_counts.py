@@ -158,12 +158,13 @@ def same_ids() -> dict[str, Any]:
     expected = [recomputed(model, prompt) for prompt in prompts]
     figures: dict[str, Any] = {"prompts": PROMPTS, "tokens of each": TOKENS}
     for name, rows, compiled in (("eager", 1, False), ("eager, 8 at once", 8, False), ("compiled, 8 at once", 8, True)):
-        batch = DecodeBatch(Passes(model, rows), contextlib.nullcontext())
+        passes = Passes(model, rows)
+        batch = DecodeBatch(passes, contextlib.nullcontext())
         if compiled:
             # Only the largest size, as compiling takes long.
             with mock.patch.object(Buckets, "up_to", lambda rows, length: Buckets((rows,), (length,))):
                 batch.prepare(rows, 512)
-        before = list(addresses(batch._passes))
+        before = list(addresses(passes))
         refused = torch.compiler.set_stance("fail_on_recompile") if compiled else contextlib.nullcontext()
         with refused, ThreadPoolExecutor(rows) as threads:
             said = list(threads.map(lambda prompt, batch=batch: ours(model, batch, prompt), prompts))  # type: ignore[misc]
@@ -171,7 +172,7 @@ def same_ids() -> dict[str, Any]:
         if compiled:
             figures["recompilations after warm-up"] = 0
             figures["tensors of a pass that moved"] = sum(
-                a != b for a, b in zip(before, addresses(batch._passes), strict=True)
+                a != b for a, b in zip(before, addresses(passes), strict=True)
             )
         batch.close()
         batch.wait_closed()

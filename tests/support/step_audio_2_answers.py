@@ -60,8 +60,13 @@ def dictate(model: StepAudio2, *answers: Sequence[int]) -> Any:
         return logits.index_fill(-1, torch.tensor([number]), 1e4)
 
     # Logits of the chunks of a prompt before its last one are not looked at; these prompts have one chunk.
-    weights: Any = model._weights
-    return weights.model.lm_head.register_forward_hook(prefer)
+    return network(model).lm_head.register_forward_hook(prefer)
+
+
+def network(model: StepAudio2) -> Any:
+    """The torch network of a model."""
+    runtime: Any = model._open()
+    return runtime.model
 
 
 def call(vocabulary: BpeVocabulary, name: str, arguments: str) -> list[int]:

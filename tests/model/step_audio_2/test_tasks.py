@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch", reason="the model needs torch")
 pytest.importorskip("transformers", reason="the model needs transformers")
 
 from support.sounds import tone  # noqa: E402
+from support.step_audio_2_answers import network  # noqa: E402
 
 from agentaudio import Audio  # noqa: E402
 from agentaudio.cli import main  # noqa: E402
@@ -41,8 +42,7 @@ class Prompts:
         self.read: list[str] = []
         self._vocabulary = vocabulary
         self._answer = iter([*vocabulary.encode(words), IDS.eot])
-        assert model._weights is not None
-        weights = model._weights.model
+        weights = network(model)
         self.hooks = [
             weights.register_forward_pre_hook(self._note, with_kwargs=True),
             weights.lm_head.register_forward_hook(self._prefer),

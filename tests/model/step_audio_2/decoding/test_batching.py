@@ -20,6 +20,7 @@ from agentaudio.errors import BackendError  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.passes import Passes  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States  # noqa: E402
+from agentaudio.model.step_audio_2.decoding.rows import Rows  # noqa: E402
 from agentaudio.model.step_audio_2.decoding.sampling import Samplers  # noqa: E402
 from agentaudio.model.step_audio_2.settings import Sampling  # noqa: E402
 
@@ -209,7 +210,7 @@ def test_states_that_do_not_fit_stay_with_their_answer(
         raise torch.OutOfMemoryError("no room for a row")
 
     with monkeypatch.context() as context, pytest.raises(torch.OutOfMemoryError):
-        context.setattr(batch._passes.rows, "reserve", fail)
+        context.setattr(rows_of(batch), "reserve", fail)
         batch.run(answer)
     assert batch._schedule.running == [] and len(answer.states) == answer.states.cache.get_seq_length() == 5
     assert run(model, batch, 5, 2) == alone(model, 5, 2)
@@ -224,11 +225,17 @@ def test_states_that_cannot_be_copied_out_are_read_again(
         raise torch.OutOfMemoryError("no room for a copy")
 
     with monkeypatch.context() as context:
-        context.setattr(batch._passes.rows, "read", fail)
+        context.setattr(rows_of(batch), "read", fail)
         batch.run(answer)
     assert said == alone(model, 5, 4)
     assert len(answer.states) == answer.states.cache.get_seq_length() == 0
     assert run(model, batch, 9, 4) == alone(model, 9, 4)
+
+
+def rows_of(batch: DecodeBatch) -> Rows:
+    """The keys and values of a batch."""
+    assert isinstance(batch._passes, Passes)
+    return batch._passes.rows
 
 
 def fail_after(model: Any, passes: int) -> None:

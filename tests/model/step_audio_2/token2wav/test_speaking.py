@@ -17,6 +17,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the model needs torch")
 pytest.importorskip("transformers", reason="the model needs transformers")
 
+from support.step_audio_2_answers import network  # noqa: E402
+
 from agentaudio import Agent, Audio  # noqa: E402
 from agentaudio.conversation import Conversation, TextPart  # noqa: E402
 from agentaudio.demo.run import questions_folder  # noqa: E402
@@ -75,8 +77,7 @@ def write(model: StepAudio2, ids: Sequence[int]) -> None:
     def prefer(_: Any, __: Any, logits: Any) -> Any:
         return logits.index_fill(-1, torch.tensor([next(script, IDS.eot)]), 1e4)
 
-    assert model._weights is not None
-    model._weights.model.lm_head.register_forward_hook(prefer)
+    network(model).lm_head.register_forward_hook(prefer)
 
 
 def spoken(folder: Path, codes: Sequence[int]) -> list[int]:
@@ -187,8 +188,7 @@ async def test_a_folder_without_a_speech_decoder_is_mute(folder: Path, tmp_path:
 
 async def test_closing_frees_the_weights_and_all_threads(folder: Path) -> None:
     model = StepAudio2.load(folder, device="cpu", dtype="float32")
-    assert model._weights is not None
-    weights, kept = weakref.ref(model._weights.model), model._kept
+    weights, kept = weakref.ref(network(model)), model._kept
     deltas = model.generate(asked(), options=GenerateOptions(max_tokens=2000))
     await anext(deltas)
     await model.aclose()
