@@ -67,7 +67,7 @@ _UNITS = tuple(
         ),
         ("long", f"{_LENGTHS}|{_TIMES}"),
         ("old (?:do|does|can|will|could|get|did)", _TIMES),
-        ("old", r"1\d{3}|20\d\d|years old|centur(?:y|ies)"),
+        ("old (?!do|can|does|did|will|could)", r"1\d{3}|20\d\d|years old|centur(?:y|ies)"),
         ("hot|cold|warm", "degrees"),
         ("fast", r"an hour|a second|a minute"),
         ("often", r"every|each|once|twice|times"),
@@ -79,6 +79,7 @@ _DEED = re.compile(
     r"constructed|gave|received a patent)\b"
 )
 _BEGAN = re.compile(r"\b(?:began|begun|built|opened|finished|founded|formed|born|invented|made|completed|started)\b")
+_SOME_ONE = re.compile(r"\b(?:baby|young|female|male|mother)\b", re.IGNORECASE)
 _WHERE_IS = re.compile(r"^(?:(?:and|so|okay) )*where (?:is|are|was|were)\b")
 _MADE_BY = re.compile(r"^(?:\S+ ){0,3}[A-Z]\w+ (?:\S+ ){0,4}?(?:" + _DEED.pattern[5:-3] + r")\b|\bby (?:the )?[A-Z]")
 _WHERE = re.compile(
@@ -139,7 +140,7 @@ def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Ex
     if 0.75 * fits[best] + 0.25 * shares[best] < LEAST_FIT:
         return []
     said = " ".join(split_words(question))
-    if _LEAD.search(said) or (_SHORT_LEAD.match(said) and any(named) and not _SUPERLATIVE.search(said)):
+    if _LEAD.search(said) or (_SHORT_LEAD.match(said) and any(_only_named(p.title, asked) for p in passages)):
         chosen = _lead(sentences, passages, query, fits, embed)
     else:
         chosen = _with_support(best, sentences, scores)
@@ -163,6 +164,12 @@ def _named(title: str, asked: set[str]) -> bool:
     """Whether all topic words of the title are among the stems that were asked for."""
     words = {stem(word) for word in content_words(title)}
     return bool(words) and words <= asked
+
+
+def _only_named(title: str, asked: set[str]) -> bool:
+    """Whether the topic words of the question are those of the title, and no others: "what is the Nile"."""
+    words = {stem(word) for word in content_words(title)}
+    return bool(asked) and asked <= words
 
 
 def _shares(query: str, sentences: Sequence[_Sentence], passages: Sequence[Passage]) -> list[float]:
@@ -194,7 +201,7 @@ def _kind(question: str, sentence: str, title: str) -> float:
         units = next((units for asked, units in _UNITS if asked.search(said)), None)
         if units is not None and not units.search(sentence):
             return 0.0
-        if re.search(r"\bhow old (?:is|are|was|were)\b", said):
+        if re.search(r"\bhow old (?!do|can|does|did|will|could)", said):
             return 0.12 if _YEAR.search(sentence) and _BEGAN.search(sentence) else 0.0
         if re.search(r"\baway\b", sentence) and not re.search(r"\bfar\b", said):
             return 0.0
@@ -208,6 +215,8 @@ def _kind(question: str, sentence: str, title: str) -> float:
         )
         return 0.1 if any(stem(place[-1].strip(".,").lower()) not in named for place in places) else 0.0
     if re.search(r"\bwhen\b|\b(?:which|what) (?:year|century|date)\b", said):
+        if _BEGAN.search(said) and not _BEGAN.search(sentence):
+            return 0.03 if _YEAR.search(sentence) else 0.0
         return 0.1 if _YEAR.search(sentence) else 0.0
     if re.search(r"\bwho(?:se|m)?\b", said):
         if _DEED.search(said):
@@ -240,6 +249,8 @@ def _count(sentence: str, things: set[str]) -> float:
 
 def _unclear(question: str, sentence: str) -> float:
     """What a sentence loses that refers to the one before it, unless it gives the reason that was asked for."""
+    if (one := _SOME_ONE.search(sentence)) and one[0].lower() not in split_words(question):
+        return 0.06  # "a baby blue whale" is not the one that was asked about
     if not _REFERS_BACK.match(sentence):
         return 0.0
     return 0.0 if re.match(r"\W*why\b", question, re.IGNORECASE) and _REASON.search(sentence) else 0.08

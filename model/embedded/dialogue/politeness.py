@@ -46,6 +46,7 @@ _LEADS = (
      r"(?:so |please |and )*(?=(?:give|use|try|take|can|could|find|show|let|switch|change|speak|talk)\b)", ""),
     (r"(?:i(?:['’]d| would) (?:like|love) to|i want to|can i|could i|may i|let me) (?:hear|listen to) (?=some |"
      r"something by |music )", "play "),
+    (r"(?:put on|throw on|let us hear|let['’]?s hear) (?=some |something by |a bit of |a little )", "play "),
     (r"(?:let me think|let me see|let['’]?s see|you know what|listen|look|quick question|one question|tell you "
      r"what|right then),? ", ""),
 )  # fmt: skip

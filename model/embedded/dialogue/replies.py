@@ -77,7 +77,7 @@ def reply_to(act: str, request: str, tools: Sequence[ToolSpec], past: Sequence[P
         case "identity" if _LIKES.search(said):
             return NO_LIKES
         case "source":
-            return _source(past)
+            return _source(past, tools)
         case "shorter":
             first, *others = sentences(last) or [last]
             return (first if others else f"That is as short as I can say it. {last}") if last else None
@@ -150,7 +150,7 @@ def _voices(tools: Sequence[ToolSpec], said: str) -> str | None:
     return f"I can speak in {count}, such as {listed}{others}. Ask for one by name, or describe it."
 
 
-def _source(past: Sequence[PastTurn]) -> str | None:
+def _source(past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> str | None:
     """Where the last answer was found."""
     for turn in reversed(past):
         answered = [output for output in turn.outputs if output.passages]
@@ -162,7 +162,9 @@ def _source(past: Sequence[PastTurn]) -> str | None:
             return f"I found it in {where}, under {' and '.join(titles)}." if titles else f"I looked it up in {where}."
         if turn.outputs:
             return f"My tool {turn.outputs[-1].name.replace('_', ' ')} gave me that."
-    return None
+    named = {"search_documents": "in my documents", "web_search": "on the web"}
+    places = [place for name, place in named.items() if any(tool.name == name for tool in tools)]
+    return f"I look things up {' and '.join(places)}, and ask my tools." if places else None
 
 
 def _present_voice(past: Sequence[PastTurn]) -> str:

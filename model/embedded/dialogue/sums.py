@@ -28,6 +28,14 @@ _DEEDS = {"add": "plus", "add on": "plus", "subtract": "minus", "deduct": "minus
           "take away": "minus", "take off": "minus", "knock": "minus", "knock off": "minus", "multiply by": "times",
           "multiplied by": "times", "divide by": "divided by", "over": "divided by",
           "another": "plus", "split": "divided by", "share": "divided by"}  # fmt: skip
+_COUNTED_ON = re.compile(
+    r"(?:(?:and|then|now|okay|so|but|what|if|i|we|you|about|is|how much) )*(?:"
+    r"(?P<more>[\w. ]+?) (?:more|on top|extra)|(?P<less>[\w. ]+?) (?:less|fewer|off)|"
+    r"(?:earned|got|get|won|found|add|added|received|saved) (?:another |an extra )?(?P<gained>[\w. ]+?)(?: more)?|"
+    r"(?:spent|spend|lost|lose|paid|pay|gave away|ate|used|use|take off|sold) (?:another |an extra "
+    r")?(?P<spent>[\w. ]+?)(?: more)?"
+    r")(?: (?:please|then|too|as well|of them))*"
+)
 _PARTS = {"half": 0.5, "a half": 0.5, "a third": 1 / 3, "a quarter": 0.25, "twice": 2, "double": 2}
 _FURTHER = re.compile(
     r"^(?:(?:it|that|this) )?(?:(?:between|among|into|by) )?(?:equally )?"
@@ -67,6 +75,10 @@ def next_sum(said: str, before: PastTurn) -> str | None:
     last = numbers[-1].replace(",", "")
     step = _LAST_STEP.match(result.partition("=")[0].strip()) if _CORRECTING.match(said) else None
     sum_before = next(str(call.arguments.get("expression", "")) for call in before.calls if call.name == SUM_TOOL)
+    if (counted := _COUNTED_ON.fullmatch(said)) is not None:
+        number = parse_number(counted["more"] or counted["less"] or counted["gained"] or counted["spent"])
+        if number is not None:
+            return f"what is {last} {'plus' if counted['more'] or counted['gained'] else 'minus'} {number}"
     return (
         _from_operator(said, step["head"] if step else last)
         or _from_pronoun(said, last)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agentaudio.conversation import ToolCall, ToolSpec
+from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
 from agentaudio.model.embedded.dialogue.acts import Acts, holds_value
 from agentaudio.model.embedded.dialogue.carrying import carried_place, is_asked_again
@@ -59,9 +59,9 @@ _NO_TOOL = 0.7
 _UNKNOWN = 0.8
 """How much words that an act does not explain count against it."""
 _WITH_PRONOUN = 0.3
-_CERTAIN, _CARRIED, _WISHED, _ADDED = 1.2, 0.9, 0.72, 0.35
+_CERTAIN, _CARRIED, _WISHED, _ADDED, _FIGURED = 1.2, 0.9, 0.9, 0.35, 0.7
 """Scores of readings whose words leave no doubt, that take a place from an earlier turn, that wish for a voice in so
-many words, and that only fit because no tool answers them by themselves."""
+many words, that only fit because no tool answers them by themselves, and that reckon on with a number of an answer."""
 _CLEAR = 0.5
 """Probability at which the last part of a request decides what it does, after parts that only react."""
 _MODIFYING, _COMPARED_VOICE = 0.6, 0.75
@@ -84,6 +84,7 @@ _MEANT = re.compile(
     r"wanted|said|was asking|"
     r"was talking|am asking|want)(?: to know| for| about| you)? "
 )
+_THIRD = re.compile(r"\b(?:he|she|they)\b", re.IGNORECASE)
 _REACTIONS = ("remark", "okay", "praise", "thanks", "greeting", "wait", "cancel", "presence")
 _PARTS = re.compile(r"(?<=;)\s+")
 _COMMAS = re.compile(r"\s*[.,;:!?]+(?:\s+|$)")
@@ -149,6 +150,8 @@ class Understanding:
         yield replace(alone, score=alone.score * _WITH_PRONOUN) if topic is not None and topic.sure else alone
         # A value or a name is not explained by an act that has none.
         explained = 1 - _UNKNOWN * self._acts.unknown_share(request) if any(turn.calls for turn in past) else 1.0
+        # "What did he say?" is not "what did you say?".
+        explained *= _WITH_PRONOUN if topic is not None and topic.sure and _THIRD.search(request) else 1.0
         for act in ACTS:
             if (reply := reply_to(act, request, tools, past)) is not None:
                 yield Reading(act, request, chances[act] * explained, reply=reply)
@@ -158,6 +161,7 @@ class Understanding:
         yield from self._changes(request, past, chances, tools)
         if (query := wished_voice(request, past, voice_names(tools))) is not None:
             yield from _to_voice(request, query, _WISHED, tools)
+        yield from self._figured(request, past, tools)
         if topic is not None:
             yield topic
         elif all(route.tool is None for route in alone.routes) and (topic := self._added(request, past, tools)):
@@ -191,6 +195,23 @@ class Understanding:
                 yield replace(alone, score=_CARRIED, routes=carried)
             elif meant is not None and meant.sure:
                 yield replace(meant, score=_CARRIED)
+
+    def _figured(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Iterator[Reading]:
+        """The request as a sum that goes on from the last number of an answer that no sum gave: "half of that"."""
+        tool = next((tool for tool in tools if tool.name == SUM_TOOL), None)
+        if tool is None or not past or past[-1].called(SUM_TOOL) or not past[-1].calls:
+            return
+        said = " ".join(split_words(request))
+        numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", past[-1].answer)
+        if not numbers or not re.search(r"\b(?:that|it|the result)\b", said):
+            return
+        last = numbers[-1].replace(",", "")
+        figured = PastTurn(
+            past[-1].request, [ToolCall("", SUM_TOOL, {"expression": last})],
+            [ToolOutput("", SUM_TOOL, f"{last} = {last}")], past[-1].answer,
+        )  # fmt: skip
+        if (whole := next_sum(said, figured)) is not None and not (slots := fill(whole, tool)).missing:
+            yield Reading("sum", whole, _FIGURED, (_route(tool, slots.arguments),))
 
     def _added(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading | None:
         """A question that no tool answers by itself, as one about the topic of the search just before."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from agentaudio.model.asked.english import PERSON, voice_asked
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL
 from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.text.sentences import sentences
 from agentaudio.text.stems import stem
 from agentaudio.text.words import content_words, is_question, split_words
 
@@ -20,6 +21,12 @@ _BE = re.compile(
     r"(?:(?:and|but|okay|ok|now|then|so|please|can you|could you|i want you to) )*(?:be|become|play|act(?: as| "
     r"like)?|pretend to be|you are) "
     rf"(?P<who>(?:an?|my) (?:[\w'-]+ ){{0,4}}?{PERSON})(?: (?:then|now|please|instead|again|this time|too|for me))*"
+)
+_PERSON_ONLY = re.compile(
+    r"(?:(?:and|but|okay|ok|now|then|so|please|no|maybe|perhaps|rather) )*"
+    r"(?:give me|try|use|take|let me have|let me hear|i want|i would like|i prefer|i would prefer|switch to|"
+    r"change to|make it) "
+    rf"(?P<who>(?:an?|another|the) (?:[\w'-]+ ){{0,4}}?{PERSON})(?: (?:then|now|please|instead|this time|too|for me))*"
 )
 _REACTS = re.compile(
     r"^(?:that|this|it|i|you|too|not|very|how|what a|oh|no|nice|good|great|enough)\b(?!.*\b(?:what|how|tell|who|"
@@ -38,6 +45,7 @@ def wished_voice(request: str, past: Sequence[PastTurn], names: Sequence[str]) -
 
     names: of the voices that there are
     """
+    request = ([part for part in sentences(request) if split_words(part)] or [request])[-1]
     said = " ".join(split_words(request))
     calls = [call for turn in past for call in turn.calls if call.name == VOICE_TOOL]
     held = str(calls[-1].arguments.get("query") or "") if calls else ""
@@ -49,6 +57,6 @@ def wished_voice(request: str, past: Sequence[PastTurn], names: Sequence[str]) -
     spoken_of = bool(held) or any("voices, such as" in turn.answer for turn in past)
     if spoken_of and (like := _LIKE.fullmatch(said)) is not None:
         return like["who"]
-    if (being := _BE.fullmatch(said)) is not None:
+    if (being := _BE.fullmatch(said) or _PERSON_ONLY.fullmatch(said)) is not None:
         return being["who"]
     return "a whisper" if _WHISPER.search(said) and not is_question(said) else None
