@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from inspect_ai.log import read_eval_log_async
+from inspect_ai.log import read_eval_log_async, read_eval_log_sample_summaries_async
 from support.benchmarks import Answering, librispeech, measured, sound, value
 
 from agentaudio.errors import BackendError, EvaluationError
+from agentaudio.evaluation import logs
 from agentaudio.evaluation.benchmarks.librispeech import BENCHMARK as LIBRISPEECH
 from agentaudio.evaluation.benchmarks.seed_tts_eval import ENGLISH as CLONING
 from agentaudio.evaluation.result import load_result
@@ -127,6 +128,45 @@ async def test_the_log_of_inspect_holds_every_item_and_no_sound(tmp_path: Path) 
     assert {str(sample.id) for sample in log.samples} == set(WORDS)
     text = json.dumps([sample.model_dump(mode="json") for sample in log.samples])
     assert "base64," not in text and "and then he rang a" in text
+
+
+async def test_the_log_of_many_parts_is_that_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = librispeech(tmp_path / "data", WORDS)
+    found = []
+    for part in (logs.PART, 2):
+        monkeypatch.setattr(logs, "PART", part)
+        monkeypatch.setattr(logs, "ROUNDS", 0)
+        run = tmp_path / f"run-{part}"
+        result = await measured(LIBRISPEECH, data, run, Answering(said), seeds=2)
+        (path,) = (run / "logs").glob("*.eval")
+        log = await read_eval_log_async(str(path))
+        assert log.status == "success" and log.samples is not None and log.results is not None
+        assert not (run / "log-parts").exists()
+        summaries = await read_eval_log_sample_summaries_async(str(path))
+        assert {(one.id, one.epoch) for one in summaries} == {(one.id, one.epoch) for one in log.samples}
+        (score,) = log.results.scores
+        found.append(
+            (
+                {(one.id, one.epoch): (one.target, one.output.completion) for one in log.samples},
+                {name: metric.value for name, metric in score.metrics.items()},
+                (score.scored_samples, log.results.total_samples, log.results.completed_samples),
+                (log.eval.dataset.samples, log.eval.dataset.sample_ids, log.results.headline),
+                result.figures,
+            )
+        )
+    assert found[0] == found[1] and found[0][2] == (6, 6, 6)
+
+
+async def test_a_log_that_cannot_be_written_loses_no_answer(tmp_path: Path) -> None:
+    data = librispeech(tmp_path / "data", WORDS)
+    run, model = tmp_path / "run", Answering(said)
+    run.mkdir()
+    (run / "logs").write_text("in the way")
+    with pytest.raises(EvaluationError, match="cannot write .*logs"):
+        await measured(LIBRISPEECH, data, run, model)
+    (run / "logs").unlink()
+    result = await measured(LIBRISPEECH, data, run, model)
+    assert (model.asked, result.scored) == (3, 3)
 
 
 async def test_cloned_speech_is_not_scored_by_the_text_that_was_to_be_said(tmp_path: Path) -> None:
