@@ -1,7 +1,7 @@
 """Generate the mutants of a Python file: copies with a single small fault each.
 
 Most faults come from the operators of cosmic-ray. `_dropped` adds two kinds that it lacks: removed
-statements and removed keyword arguments. Excluded are faults without an effect (in annotations and log
+statements and removed keyword arguments. Excluded are faults without an effect (in annotations, protocols and log
 messages), and unlikely replacements of operators, which nearly any test notices.
 """
 
@@ -103,7 +103,14 @@ def _is_flag(value: ast.expr) -> bool:
 
 
 class _Visible(ast.NodeTransformer):
-    """Removes what no test can detect: annotations, log messages, slots, and the spelling of negations."""
+    """Removes what no test can detect: annotations, log messages, slots, protocols, and the spelling of negations."""
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        if any(ast.unparse(base).startswith("Protocol") for base in node.bases):
+            for member in node.body:
+                if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef):
+                    member.decorator_list = []  # a type, which nothing runs
+        return self.generic_visit(node)
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         node.args, node.posonlyargs = [*node.posonlyargs, *node.args, *node.kwonlyargs], []
