@@ -86,6 +86,8 @@ _PACKAGES = (
     ("gguf", "gguf", "llama-cpp", "Step-Audio 2 by llama.cpp: its file of weights"),
     ("accelerate", "accelerate", "quantized", "weights split over several devices"),
     ("bitsandbytes", "bitsandbytes", "quantized", "weights in 4 bits"),
+    ("json_repair", "json-repair", "vllm", "the plug-in by which vLLM serves Step-Audio 2"),
+    ("funasr", "funasr", "emotions", "emotions in speech, for `agentaudio eval`"),
     ("speechbrain", "speechbrain", "speechbrain", "the speaker encoder ECAPA-TDNN"),
     ("opentelemetry", "opentelemetry-sdk", "tracing", "spans of turns, and OTEL_* for `agentaudio serve`"),
     ("inspect_ai", "inspect-ai", "eval", "`agentaudio eval`"),
