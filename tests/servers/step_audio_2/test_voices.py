@@ -21,6 +21,7 @@ from agentaudio.model.speech_lm import AudioDelta, Delta, TextDelta, TokensDelta
 from agentaudio.model.step_audio_2.language.segments import spelled
 from agentaudio.model.step_audio_2.served.backend import ServedStepAudio2
 from agentaudio.model.step_audio_2.served.load import load
+from agentaudio.model.step_audio_2.served.server import ServedModel
 from agentaudio.model.step_audio_2.tokens import PUBLISHED_IDS, BpeVocabulary
 from agentaudio.sound.audio import Audio
 from agentaudio.voice_library.library import demo_voices
@@ -49,6 +50,14 @@ def sound_service(folder: Path) -> Iterator[str]:
 
 def served(address: str, folder: Path, **options: Any) -> ServedStepAudio2:
     return load(None, base_url=f"{address}/v1", tokenizer=folder, language="en", progress_timeout_s=300.0, **options)
+
+
+async def looked_up(address: str, folder: Path) -> ServedModel:
+    model = served(address, folder)
+    try:
+        return await model._server.model()
+    finally:
+        await model.aclose()
 
 
 def noise(seconds: float, seed: int) -> Audio:
@@ -108,7 +117,7 @@ async def test_sixteen_at_once_answer_in_sixteen_voices(vllm: str, folder: Path,
             dialect="vllm",
             progress_timeout_s=300.0,
         )
-        model._server._known = await served(vllm, folder)._server.model()  # the door expects requests for answers alone
+        model._server._known = await looked_up(vllm, folder)  # the door expects requests for answers alone
         conversation = Conversation()
         conversation.add("user", "hello")
 
@@ -140,7 +149,7 @@ async def test_a_spoken_turn_with_a_tool_and_a_cut_connection(vllm: str, folder:
 
     async with door(vllm, lambda: wanted.pop(0), PUBLISHED_IDS) as before:
         model = load(None, base_url=before.url, tokenizer=folder, dialect="vllm", progress_timeout_s=300.0)
-        model._server._known = await served(vllm, folder)._server.model()
+        model._server._known = await looked_up(vllm, folder)
         session = Agent(model, tools=[ring], options=GenerateOptions(speak=True)).session()
         reply = await session.run(noise(1.0, 0))
         assert rung == [2] and reply.text.replace("  ", " ").endswith("It rang.")
@@ -158,7 +167,7 @@ async def test_closing_an_answer_stops_vllm(vllm: str, folder: Path) -> None:
     generated = model.generate(conversation, options=GenerateOptions(max_tokens=3000, speak=False))
     await anext(generated)
     await generated.aclose()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):  # on a busy machine
         while await asyncio.to_thread(running_requests, vllm):
             await asyncio.sleep(0.2)
     await model.aclose()
