@@ -30,8 +30,8 @@ from token2wav import made, voice
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.token2wav.chunks import FIRST_CHUNK
 from agentaudio.model.step_audio_2.token2wav.pacing import hold_s
-from agentaudio.model.step_audio_2.token2wav.stream import FIRST_CHUNK
 
 KNOWN = 560
 QUESTION_S = 3

@@ -36,6 +36,7 @@ from agentaudio import Agent, Audio, SqliteStore, tool
 from agentaudio.compaction import Compacted
 from agentaudio.events import ConversationCompacted, StepFinished, TextSpoken, TurnFinished, VoiceChanged
 from agentaudio.model.speech_lm import GenerateOptions
+from agentaudio.model.step_audio_2.decoding.weights import Weights
 from agentaudio.model.step_audio_2.generate import StepAudio2
 from agentaudio.model.step_audio_2.init_tiny import init_tiny
 from agentaudio.model.step_audio_2.language.interleave import interleave
@@ -137,7 +138,7 @@ async def talk(hours: float, folder: Path, *, scale: int) -> dict[str, Any]:
     sound = SpeechDecoder.load(checkpoint, device="cpu", steps=1)  # its quality is none either way
     model = StepAudio2.load(checkpoint, device="cpu", dtype="float32", speech=sound)
     vocabulary = BpeVocabulary.load(str(folder / "tiny" / "tokenizer.json"))
-    assert model._weights is not None
+    assert isinstance(model._weights, Weights)
     dictation = Dictation(model._weights.model)
     dictation.idle = [*vocabulary.encode("They spoke of houses and gardens."), IDS.eot]
     agent = Agent(model, tools=[look_up, "audio_search"], voices="demo", options=GenerateOptions(temperature=0))

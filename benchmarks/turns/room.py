@@ -208,8 +208,8 @@ class Room:
                 coming[: len(clip.samples)] += clip.samples
                 over = agent.current if agent.is_busy else None
                 voiced_s = max(clip.start_s, voiced_from_s(clip.samples))
-                times_s = [now_s + one for one in (clip.start_s, voiced_s, clip.end_s)]
-                record.said.append(Said(conversation.steps[place], *times_s, over))
+                step, start_s, end_s = conversation.steps[place], now_s + clip.start_s, now_s + clip.end_s
+                record.said.append(Said(step, start_s, now_s + voiced_s, end_s, over))
                 place, waits_from_s = place + 1, now_s + clip.end_s
             if agent.is_busy:
                 waits_from_s = now_s

@@ -129,7 +129,13 @@ def test_a_clip_is_sent_once_and_again_where_the_voice_made_room(there: RemoteDe
     digest, address = voice.clip.sha256, f"{service.url}/v1/token2wav/voices/{voice.clip.sha256}"
     made: list[str] = []
     decoder = service.state.decoder  # type: ignore[attr-defined]
-    make, decoder.make_prompt = decoder.make_prompt, lambda one: (made.append(one.id), make(one))[1]
+    make = decoder.make_prompt
+
+    def counted(one: Any) -> Any:
+        made.append(one.id)
+        return make(one)
+
+    decoder.make_prompt = counted
     with httpx2.Client(headers={"authorization": f"Bearer {KEY}"}) as client:
         client.delete(address)
         there.synthesize(tokens(9), voice)
