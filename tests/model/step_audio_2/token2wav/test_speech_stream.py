@@ -299,6 +299,7 @@ def test_memory_does_not_grow_with_the_length_of_a_stream() -> None:
     for k in range(32):
         stream.feed(ids(25, seed=k))
         sizes.append(stream.nbytes)
+    assert stream.nbytes > stream._state.nbytes, "and what the vocoder keeps"
     full = RECENT_TOKENS // 25 + 2
     assert len(set(sizes[full:])) == 1
     assert (RECENT_FRAMES, RECENT_TOKENS) == (100, 500), "2 s, as in the reference, and 20 s"
