@@ -60,8 +60,7 @@ test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is
 
 test-browser: $(VENV)/.ready-dev ## run the tests of the page in Chromium and Firefox (Debian: chromium, firefox-esr)
 	$(BIN)/python $(INSTALL) playwright
-	$(BIN)/python -m pytest -q tests/server/test_page_in_browser.py tests/server/test_page_by_voice.py tests/server/test_calls_in_browser.py \
-	    tests/server/test_page_in_firefox.py
+	$(BIN)/python -m pytest -q -m browser tests/server
 
 CLIENTS := openai pydantic-ai openai-agents pipecat livekit
 NODE_CLIENTS := tests/clients/programs/node

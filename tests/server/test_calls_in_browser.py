@@ -18,7 +18,10 @@ from agentaudio.server.settings import ServerSettings
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 pytest.importorskip("aiortc", reason="needs the extra webrtc")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium"),
+]
 
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
 LONGEST_MS = 60_000 * PATIENCE

@@ -21,7 +21,10 @@ from agentaudio.voice_library.library import demo_voices
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 pytest.importorskip("agentaudio.server.realtime.routes", reason="needs the realtime endpoint")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium"),
+]
 
 ATTACK = (
     '<img src="http://attacker.example/x" onerror="window.hacked=1"><script>window.hacked=1</script>'

@@ -13,7 +13,10 @@ from agentaudio import Agent
 from agentaudio.model.scripted import Scripted
 from agentaudio.server.settings import ServerSettings
 
-pytestmark = pytest.mark.skipif(FIREFOX is None, reason="needs Debian's package firefox-esr")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(FIREFOX is None, reason="needs Debian's package firefox-esr"),
+]
 
 LONGEST_S = 60.0 * float(os.environ.get("PATIENCE", "1"))
 ANSWER = "It is open from nine in the morning until six in the evening."
