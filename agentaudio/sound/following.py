@@ -71,7 +71,7 @@ def _is_mpeg(content: bytes, place: int) -> bool:
 
 
 def _chunks_end(content: bytes, place: int) -> int:
-    """Where the chunks of a WAV file end: at its end, at another file, or at what is no chunk."""
+    """Where the chunks of a WAV file end: at its end, at another file, or where no chunk begins."""
     while place + 8 <= len(content):
         name = content[place : place + 4]
         if not all(32 <= byte < 127 for byte in name) or kind_of(content[place : place + _HEADER]) is not None:

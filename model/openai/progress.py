@@ -11,7 +11,7 @@ from agentaudio.errors import BackendError
 Found = TypeVar("Found")
 
 PROGRESS_TIMEOUT_S = 30.0
-"""Longest wait for words, sound or a piece of a call, in seconds. Keep-alives are no progress."""
+"""Longest wait for words, sound or a piece of a call, in seconds. Keep-alives do not count."""
 
 
 async def progressing(

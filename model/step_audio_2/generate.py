@@ -36,12 +36,10 @@ from agentaudio.model.step_audio_2.language.users_language import users_language
 from agentaudio.model.step_audio_2.llama.precision import WeightType
 from agentaudio.model.step_audio_2.loading import Placing, RuntimeName, load_runtime, load_speech
 from agentaudio.model.step_audio_2.read_ahead import Reading
-from agentaudio.model.step_audio_2.settings import Sampling, longest_sound_s, sampling_and_limit
+from agentaudio.model.step_audio_2.settings import OPTIONS, Sampling, longest_sound_s, sampling_and_limit
 from agentaudio.model.step_audio_2.tasks import Tasks
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.speaking import VoiceMaker
-
-OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"})
 
 
 class StepAudio2(Tasks):

@@ -9,6 +9,8 @@ from agentaudio.errors import OptionError
 from agentaudio.model.generation.stop_strings import StopStrings
 from agentaudio.model.speech_lm import GenerateOptions
 
+OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"})
+"""What callers may choose, in this process and on a server."""
 MAX_TOKENS = 2048
 MAX_TOKENS_WITH_TOOLS = 4096
 """Limits of an answer in the authors' examples for spoken dialogue, without and with tools."""

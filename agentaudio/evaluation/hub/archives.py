@@ -20,7 +20,7 @@ def is_archive(path: str) -> bool:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack an archive. Members that are no regular files are left out.
+    """Unpack an archive. Members that are not regular files are left out.
 
     Raises EvaluationError when it cannot be read, when a member lies outside of the folder, when it holds more than the
     disk does, and when the folder cannot be written.

@@ -139,5 +139,5 @@ class ServedVoices:
 
 
 def unknown_voice() -> ApiError:
-    problem = "there is no such voice here, or no longer; send its clip with PUT /v1/token2wav/voices/{sha256}"
+    problem = "this voice is not stored here, or was dropped; send its clip with PUT /v1/token2wav/voices/{sha256}"
     return ApiError(404, problem, code="voice_not_found", param="voice")

@@ -13,7 +13,7 @@ _HALF_DAY = 12 * 60
 
 
 def moved(time: str, minutes: int) -> str | None:
-    """The clock time so many minutes later, in the same way of saying it; None for words that are no time.
+    """The clock time so many minutes later, in the same way of saying it; None for words that do not state a time.
 
     The hours are those of a clock face, unless the time has digits above 12.
     """

@@ -148,7 +148,7 @@ def _checked(ids: Any, vocabulary: Vocabulary) -> Tokens:
     known = vocabulary.ids
     numbers = _numbers(ids, "token_ids")
     if any(one < 0 for one in numbers):
-        raise ConversationError(f"token_ids hold {min(numbers)}, which is no token; send back the ids that came")
+        raise ConversationError(f"token_ids hold {min(numbers)}, which is not a token; send back the ids that came")
     said = takewhile(lambda one: one not in known.stop, numbers)
     return Tokens(tuple(one for one in said if one != known.audio_patch))  # the place of a sound, which it has not
 

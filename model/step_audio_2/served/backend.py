@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentaudio.conversation import Conversation, TextPart, ToolSpec
-from agentaudio.errors import BackendError, OptionError
+from agentaudio.errors import BackendError
 from agentaudio.model.openai.messages import tool_list
 from agentaudio.model.openai.progress import PROGRESS_TIMEOUT_S, progressing
 from agentaudio.model.speech_lm import (
@@ -33,19 +33,16 @@ from agentaudio.model.step_audio_2.served.counting import RoughVocabulary
 from agentaudio.model.step_audio_2.served.messages import SERVER_DIALECTS, TTS_START, Messages
 from agentaudio.model.step_audio_2.served.server import CONTEXT, SERVE_IT, ModelServer, ServedModel
 from agentaudio.model.step_audio_2.served.voicing import Voicing
-from agentaudio.model.step_audio_2.settings import longest_sound_s, sampling_and_limit
-from agentaudio.model.step_audio_2.tasks import DESCRIBE, TRANSCRIBE, TRANSLATE, Target, written
+from agentaudio.model.step_audio_2.settings import OPTIONS, longest_sound_s, sampling_and_limit
+from agentaudio.model.step_audio_2.tasks import Tasks
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.speaking import VoiceMaker
 from agentaudio.model.step_audio_2.tokens import TokenIds, Vocabulary
-from agentaudio.sound.audio import Audio
 
 log = logging.getLogger(__name__)
 
-OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"})
 
-
-class ServedStepAudio2:
+class ServedStepAudio2(Tasks):
     """A SpeechLM that asks a server which runs Step-Audio 2, and makes sound of its speech tokens here or elsewhere.
 
     Prompts, tools and settings are those of `StepAudio2`, which runs the model in this process. Nothing of a
@@ -137,20 +134,6 @@ class ServedStepAudio2:
                 await reading
             if voicing is not None:
                 await voicing.close()
-
-    async def transcribe(self, audio: Audio, *, options: GenerateOptions | None = None) -> str:
-        """What is said in a sound, word for word, in its language; see `StepAudio2.transcribe`."""
-        return await written(self, TRANSCRIBE, audio, options=options)
-
-    async def translate(self, audio: Audio, to: Target = "en", *, options: GenerateOptions | None = None) -> str:
-        """What is said in a sound, in English ("en") or Chinese ("zh"); see `StepAudio2.translate`."""
-        if to not in TRANSLATE:
-            raise OptionError(f"cannot translate to {to!r}; give one of: {', '.join(sorted(TRANSLATE))}")
-        return await written(self, TRANSLATE[to], audio, options=options)
-
-    async def describe(self, audio: Audio, *, options: GenerateOptions | None = None) -> str:
-        """What can be heard in a sound, in a few sentences; see `StepAudio2.describe`."""
-        return await written(self, DESCRIBE, audio, options=options)
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Look up what the server serves, have it read the system message and the tools, and prepare the voice.
