@@ -6,12 +6,15 @@ Needs Playwright and a Chromium on the path: `make pictures`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx2
 from playwright.sync_api import sync_playwright
 
 from agentaudio.demo.run import demo_agent
@@ -44,6 +47,16 @@ def serve(started: threading.Event, ports: list[int]) -> None:
     asyncio.run(run())
 
 
+def wait_for_models(address: str) -> None:
+    """Return when the server has loaded its models."""
+    for _ in range(LONGEST_MS // 100):
+        with contextlib.suppress(httpx2.HTTPError):
+            if httpx2.get(f"{address}/readyz").status_code == 200:
+                return
+        time.sleep(0.1)
+    sys.exit("the server does not become ready")
+
+
 def talk(page: Any, address: str) -> None:
     """Ask the questions, each when the answer before was heard."""
     page.goto(address)
@@ -69,6 +82,7 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
         )
+        wait_for_models(f"http://127.0.0.1:{ports[0]}")
         for name, width, height, scheme in PICTURES:
             page = browser.new_page(
                 viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1.5
