@@ -12,6 +12,8 @@ import symtable
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,12 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 YAML_NAME = re.compile(r"\A# (\S+\.ya?ml)$", re.MULTILINE)
 """A first line that says which file the block is."""
+SETTING = re.compile(r"\w+=")
+"""What a command has before it for the environment."""
 ELSEWHERE = ("vllm",)
 """Programs of environments of their own."""
+COMPILED = {"runtime=llama.cpp": ("llama_cpp", "agentaudio[llama-cpp]")}
+"""Options that need a package which is compiled when it is installed, and the extra that installs it."""
 SUITE = re.compile(r"^dialogues:", re.MULTILINE)
 SAVED = re.compile(r"""\.save\(["'](\w+\.wav)["']\)""")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
@@ -129,7 +135,9 @@ def page() -> Path:
 
 
 @pytest.mark.parametrize("page", marked(PAGES, lambda page: page.name))
-def test_a_page_runs_from_top_to_bottom_in_one_folder(page: Path, folder: Path) -> None:
+def test_a_page_runs_from_top_to_bottom_in_one_folder(
+    page: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Code goes on with the names of the code above it, and commands with the files."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
@@ -139,7 +147,7 @@ def test_a_page_runs_from_top_to_bottom_in_one_folder(page: Path, folder: Path) 
             assert not unknown_names(block.code, names), f"{page.name}:{block.line} uses names that nothing defines"
         elif block.language == "bash":
             for command in commands(block.code):
-                run(command)
+                run(command, capsys)
         elif block.language == "yaml":
             name = YAML_NAME.search(block.code)
             assert name is not None, f"{page.name}:{block.line} does not say which file it is"
@@ -172,15 +180,27 @@ def commands(body: str) -> list[str]:
     return [command for line in body.replace("\\\n", " ").splitlines() if (command := line.split("#")[0].strip())]
 
 
-def run(command: str) -> None:
-    program, *rest = shlex.split(command)
+def run(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    program, *rest = dropwhile(SETTING.match, shlex.split(command))
     if program == "agentaudio":
+        missing = [
+            extra for word in rest if word in COMPILED for package, extra in [COMPILED[word]] if not find_spec(package)
+        ]
+        capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main(rest)
-        assert ended.value.code in (0, None), command
+        if missing:
+            assert ended.value.code == 1 and f"pip install '{missing[0]}'" in " ".join(
+                "".join(capsys.readouterr()).split()
+            ), command
+        else:
+            assert ended.value.code in (0, None), command
     elif program == "make":
         # `make test` would run these tests again, so make only prints what it would do.
         subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, capture_output=True)
+    elif program == "python" and rest[0] == "-m":
+        package = rest[1].split(".")[0]
+        assert package in ELSEWHERE or find_spec(package), command
     elif program == "python":
         assert (ROOT / rest[0]).exists(), command
     else:
