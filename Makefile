@@ -57,7 +57,7 @@ show-scale-out: $(SCALE)/.ready $(VLLM)/.ready ## tokens on vLLM, sound on Ray S
 test-native: $(NATIVE)/.ready ## run the tests of llama.cpp in process, which is compiled here, also as the runtime of Step-Audio 2, and of Piper
 	$(NATIVE)/bin/python -m pytest -x -q tests/model/chat_models/test_llama_chat.py tests/model/chat_models/test_llama_contract.py \
 	    tests/model/step_audio_2/llama tests/model/piper_speech
-	$(NATIVE)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2
+	$(NATIVE)/bin/python -m pytest -x -q tests/test_docs.py -k step_audio_2.md
 
 test-browser: $(VENV)/.ready-dev ## run the tests of the page in Chromium and Firefox (Debian: chromium, firefox-esr)
 	$(BIN)/python $(INSTALL) playwright

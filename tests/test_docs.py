@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import re
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from support.local_http import Answer, Asked, local_server
 from support.openai_server import DONE, delta, spoken_answer
 from support.sounds import tone
@@ -57,8 +59,12 @@ SPOKEN = {
 """Pages and examples that speak much with the embedded engine."""
 SLOW = {"evaluation.md", "mcp.md"}
 """Pages that start several programs."""
-NEEDS_TORCH = "step_audio_2.md"
+NEEDS_TORCH = {"step_audio_2.md", "step_audio_2_server.md"}
 NEEDS_SERVER = "models.md"
+MODEL_SERVER = "http://gpu:8000/v1"
+"""Where pages have a vLLM with Step-Audio 2 on another machine."""
+SERVES = {"serve-token2wav": "8200"}
+"""Commands that run until they are stopped, with their port; what follows on the page talks to them."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,43 @@ class Block:
     language: str
     code: str
     line: int
+
+
+class Elsewhere:
+    """Servers in the places of those that a page speaks of, until the block of `with` ends."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, str] = {}
+        self._running = contextlib.ExitStack()
+
+    def __enter__(self) -> Elsewhere:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._running.close()
+
+    def put(self, address: str, server: str) -> None:
+        """Have code and commands that name an address use a server."""
+        self._places[address] = server
+
+    def named(self, code: str) -> str:
+        """Code or a command with the addresses of the servers."""
+        for address, server in self._places.items():
+            code = code.replace(address, server)
+        return code
+
+    def serve(self, command: str, *options: str) -> None:
+        """Start `agentaudio COMMAND OPTIONS` on a free port, and put it where the options say."""
+        from support.server import server_process
+
+        parts = list(options)
+        port = SERVES[command]
+        if "--port" in parts:
+            at = parts.index("--port")
+            port = parts[at + 1]
+            del parts[at : at + 2]
+        server = self._running.enter_context(server_process(*parts, keys="", command=command))
+        self.put(f"http://127.0.0.1:{port}", server.url)
 
 
 def marked(paths: Iterable[Path], name: Callable[[Path], str]) -> list[Any]:
@@ -103,7 +146,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Path, request:
     Audio.load(questions_folder() / "national-museum.flac").save(tmp_path / "question.wav")
     shutil.copy(tmp_path / "question.wav", tmp_path / "me.wav")
     shutil.copytree(questions_folder(), tmp_path / "recordings")
-    if page.name == NEEDS_TORCH:
+    if page.name in NEEDS_TORCH:
         pytest.importorskip("torch", reason="the model needs torch")
         (tmp_path / "Step-Audio-2-mini").symlink_to(request.getfixturevalue("checkpoint"))
     if page.name == NEEDS_SERVER:
@@ -129,6 +172,30 @@ def chat_service() -> Iterator[str]:
 
 
 @pytest.fixture
+def elsewhere(page: Path, request: pytest.FixtureRequest) -> Iterator[Elsewhere]:
+    """What a page finds on other machines."""
+    with Elsewhere() as servers:
+        if MODEL_SERVER in page.read_text(encoding="utf-8"):
+            servers.put(MODEL_SERVER, request.getfixturevalue("model_server"))
+        yield servers
+
+
+@pytest.fixture
+def model_server(checkpoint: Path) -> Iterator[str]:
+    """The address of a server in the place of vLLM with Step-Audio 2, which says hello in speech tokens."""
+    from support.openai_server import chat_server
+    from support.step_audio_2_server import spoken_ids, surround, vllm_chunks
+
+    from agentaudio.model.step_audio_2.tokens import BpeVocabulary
+
+    vocabulary = BpeVocabulary.load(str(checkpoint / "tokenizer.json"))
+    hello = spoken_ids(vocabulary, "Good morning!", [(31 * n) % 6561 for n in range(40)])
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(chat_server()) as server:
+        surround(server, vllm_chunks(vocabulary, hello), models=["step-audio-2-mini"])
+        yield server.url
+
+
+@pytest.fixture
 def page() -> Path:
     """Of the code that is run; the examples are on none."""
     return Path()
@@ -136,18 +203,19 @@ def page() -> Path:
 
 @pytest.mark.parametrize("page", marked(PAGES, lambda page: page.name))
 def test_a_page_runs_from_top_to_bottom_in_one_folder(
-    page: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+    page: Path, folder: Path, elsewhere: Elsewhere, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Code goes on with the names of the code above it, and commands with the files."""
+    """Code goes on with the names of the code above it, and commands with the files and servers."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
         if block.language == "python":
-            exec(compile("\n" * (block.line - 1) + block.code, page.name, "exec"), names)
+            code = elsewhere.named(block.code)
+            exec(compile("\n" * (block.line - 1) + code, page.name, "exec"), names)
         elif block.language == "py":  # needs what is not installed here
             assert not unknown_names(block.code, names), f"{page.name}:{block.line} uses names that nothing defines"
         elif block.language == "bash":
             for command in commands(block.code):
-                run(command, capsys)
+                run(elsewhere.named(command), elsewhere, capsys)
         elif block.language == "yaml":
             name = YAML_NAME.search(block.code)
             assert name is not None, f"{page.name}:{block.line} does not say which file it is"
@@ -180,9 +248,11 @@ def commands(body: str) -> list[str]:
     return [command for line in body.replace("\\\n", " ").splitlines() if (command := line.split("#")[0].strip())]
 
 
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def run(command: str, elsewhere: Elsewhere, capsys: pytest.CaptureFixture[str]) -> None:
     program, *rest = dropwhile(SETTING.match, shlex.split(command))
-    if program == "agentaudio":
+    if program == "agentaudio" and rest[0] in SERVES:
+        elsewhere.serve(*rest)
+    elif program == "agentaudio":
         missing = [
             extra for word in rest if word in COMPILED for package, extra in [COMPILED[word]] if not find_spec(package)
         ]
@@ -195,6 +265,8 @@ def run(command: str, capsys: pytest.CaptureFixture[str]) -> None:
             ), command
         else:
             assert ended.value.code in (0, None), command
+            if "--out" in rest:
+                assert Path(rest[rest.index("--out") + 1]).stat().st_size > 0, command
     elif program == "make":
         # `make test` would run these tests again, so make only prints what it would do.
         subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""Turns from the messages of a chat request to vLLM with our plug-in; `docs/step_audio_2.md` describes them."""
+"""Turns from the messages of a chat request to vLLM with our plug-in; `docs/step_audio_2_server.md` describes them."""
 
 from __future__ import annotations
 

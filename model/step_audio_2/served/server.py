@@ -21,7 +21,7 @@ CONTEXT = 16_384
 PROBE = "<tts_start><audio_0><audio_6560><|EOT|>"
 SERVE_IT = (
     "start vLLM with a checkpoint of Step-Audio 2 and with agentaudio installed beside it (pip install "
-    "'agentaudio[vllm]'), see docs/step_audio_2.md"
+    "'agentaudio[vllm]'), see docs/step_audio_2_server.md"
 )
 
 
