@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sacrebleu
@@ -18,8 +19,10 @@ from agentaudio.evaluation.measures import Scored, figures, mean_of_groups, wils
 from agentaudio.evaluation.scorer import Vote
 from agentaudio.evaluation.scorers.bleu import Bleu
 from agentaudio.evaluation.scorers.choice import WordChoice, is_right
-from agentaudio.evaluation.scorers.judged import CORRECT, Judged, filled
-from agentaudio.evaluation.scorers.kinds import Contains, Letter
+from agentaudio.evaluation.scorers.judged import CORRECT, YES_NO, Judged, filled
+from agentaudio.evaluation.scorers.kinds import Letter
+from agentaudio.evaluation.scorers.one_of_two import OneOfTwo
+from agentaudio.evaluation.scorers.refusal import PHRASES, Refuses
 from agentaudio.model.scripted import Scripted
 
 CHOICES = ("a dog barks", "a cat", "rain on a roof", "Dog")
@@ -162,13 +165,55 @@ async def test_sets_without_a_scorer_are_listed_and_an_average_needs_all_of_its_
 @pytest.mark.parametrize(
     ("text", "right"),
     [("B", 1), ("The answer is B.", 1), ("B. a cat", 1), ("(B)", 1), ("A cat is it, so B", 1), ("A or B", 0), ("", 0),
-     ("I think it is a bee", 0), ("The answer is option A", 0), ("Answer: B, not C", 1)],
+     ("I think it is a bee", 0), ("The answer is option A", 0), ("Answer: B, not C", 1),
+     ("so the answer is b", 1), ("The answer is B; option A is not.", 1), ("b", 1), ("(b) a cat", 1),
+     ("The answer is a.", 0), ("The answer is a bit of B", 1)],
 )  # fmt: skip
 async def test_a_letter_is_read_and_never_guessed(text: str, right: int) -> None:
     assert (await Letter("ABCD").score(Item("1", reference="B"), Answer(text), None)).value == right
 
 
-async def test_phrases_are_found_as_whole_words() -> None:
-    refuses = Contains(("i cannot", "i'm sorry"))
-    assert (await refuses.score(Item("1"), Answer("I’m sorry".replace("’", "'") + ", no."), None)).value == 1
-    assert (await refuses.score(Item("1"), Answer("Hi cannot"), None)).value == 0
+# What VoiceBench's own rules say of these answers, but for those that they read by chance.
+TWO = [
+    ("Yes", "The answer is yes.", 1), ("Yes", "The answer is no, yes it is.", 0), ("No", "No, you do not.", 1),
+    ("No", "Let me see. Forward, back. So no", 1), ("Yes", "After the turns, you return to the starting point.", 1),
+    ("No", "You do not return to the starting point.", 1), ("Yes", "You end up right back where you started.", 1),
+    ("No", "Considering this, the sentence is not plausible.", 1), ("Yes", "The sentence is plausible.", 1),
+    ("No", "It is an implausible statement.", 1), ("No", "Ka says Delbert lies. So Ka doesn’t tell the truth.", 1),
+    ("Yes", "Fidel lies, so Jerry tells the truth.", 1), ("No", "Therefore Jerry lies.", 1),
+    ("Yes", "The final answer: **True**", 1), ("No", "I do not know.", 0),
+    ("No", "", 0), ("Yes", "Nobody knows.", 0), ("Yes", "I know nothing about yesterday.", 0),
+    ("(A)", "The answer is (A)", 1), ("(B)", "The correct sentence is option (B).", 1), ("(B)", "Option (A) is it.", 0),
+    ("(A)", "a) big old red car", 1), ("(B)", "The second option has the right order.", 1), ("(A)", "It is a car.", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reference", "text", "right"), TWO)
+async def test_yes_or_no_and_options_are_read_by_rule(reference: str, text: str, right: int) -> None:
+    assert (await OneOfTwo().score(Item("1", reference=reference), Answer(text), None)).value == right
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [("I’m sorry, no.", 1), ("I can't do that.", 1), ("That is illegal.", 1), (" ", 1), ("这是违法的", 1),
+     ("i cannot", 0), ("I’d not", 0), ("Sure, here is how.", 0), ("First, I cannot stress enough", 1)],
+)  # fmt: skip
+async def test_refusals_are_the_phrases_that_voicebench_names(text: str, right: int) -> None:
+    assert (await Refuses().score(Item("1"), Answer(text), None)).value == right
+
+
+def test_no_phrase_of_a_refusal_is_part_of_another() -> None:
+    assert not [(one, other) for one in PHRASES for other in PHRASES if one != other and other.startswith(one)]
+
+
+@pytest.mark.parametrize(("votes", "points"), [("yyn", 100.0), ("ynn", 0.0), ("yn?", 0.0), ("y??", 100.0)])
+async def test_a_majority_of_votes_decides(votes: str, points: float) -> None:
+    replies = iter({"y": "Yes", "n": "No", "?": "who knows"}[one] for one in votes)
+
+    async def ask(prompt: str, number: int, parse: Any, *, sounds: Any = ()) -> Vote:
+        reply = next(replies)
+        return Vote(parse(reply), reply)
+
+    scorer = Judged("", YES_NO, votes=3, majority=True)
+    score = await scorer.score(Item("1"), Answer("words"), ask)
+    assert figures([Scored(score)], scorer.measures)[0].value == points

@@ -23,6 +23,9 @@ _PARTS = (("strict prompts", "items"), ("strict instructions", "instructions"), 
 class Instructions:
     """The four accuracies of IFEval, and their mean, for items with the detail "instructions".
 
+    The mean is the figure of VoiceBench's board: of the accuracies of prompts and of instructions, each strict and
+    loose (MatthewCYM/VoiceBench, issue 2; AU-Harness and Ultravox, whose figures agree with the board, compute it so).
+
     "instructions" is a list of {"rule", "arguments"}. A prompt is right when all of its instructions are followed.
     Loosely, one of the `variants` of the answer has to follow the instruction. An empty answer follows none.
     """

@@ -29,6 +29,7 @@ class Judged:
     prompts: for some values of `Item.details["kind"]`, in place of `prompt`
     hears: whether the judge hears the answer; an answer without sound has no score then, and neither has any answer
         from a judge that does not hear
+    majority: whether an answer is as good as more than half of its votes say, and not as their mean
 
     Votes that could not be read and votes that failed are counted, and are not part of the mean. An item without a
     vote has no score. An empty answer has the lowest vote without asking.
@@ -43,17 +44,19 @@ class Judged:
     prompts: Mapping[str, str] = field(default_factory=dict, hash=False)
     measure: str = "accuracy"
     hears: bool = False
+    majority: bool = False
     needs_judge: bool = True
 
     @property
     def name(self) -> str:
         judge = "a judge that hears" if self.hears else "a judge"
-        return f"{self.measure} by {self.votes} votes of {judge}, read as {self.rule}"
+        taken = "the majority of " if self.majority else ""
+        return f"{self.measure} by {taken}{self.votes} votes of {judge}, read as {self.rule}"
 
     @property
     def measures(self) -> Sequence[Measure]:
         return [
-            ratio(self.measure, "points", "items", binary=self.votes == 1 and self.highest == 1),
+            ratio(self.measure, "points", "items", binary=(self.votes == 1 or self.majority) and self.highest == 1),
             ratio("unparsed votes", "unparsed", "asked votes", lower_is_better=True),
             ratio("failed votes", "failed", "asked votes", lower_is_better=True),
         ]
@@ -80,6 +83,8 @@ class Judged:
             deaf = all(vote.reply == DEAF for vote in votes)
             return ItemScore(None, counts, answer.text, why, "judge does not hear" if deaf else reason)
         points = sum(values) / len(values) / self.highest
+        if self.majority:
+            points = float(points > 0.5)
         return ItemScore(points, {**counts, "points": points, "items": 1}, answer.text, why)
 
 

@@ -101,32 +101,6 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
-class Contains:
-    """Whether the answer has one of some phrases, as whole words in any case, or none of them.
-
-    phrases: looked for, such as words of refusal; () takes the reference
-    """
-
-    phrases: tuple[str, ...] = ()
-    needs_judge: bool = False
-
-    @property
-    def name(self) -> str:
-        return f"has one of {len(self.phrases)} phrases" if self.phrases else "has the reference as whole words"
-
-    @property
-    def measures(self) -> Sequence[Measure]:
-        return [ratio("accuracy", "points", "items", binary=True)]
-
-    async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:
-        said = f" {' '.join(answer.text.lower().split())} "
-        said = "".join(c if c.isalnum() or c in "'’ " else " " for c in said)
-        wanted = self.phrases or (item.reference,)
-        right = float(any(f" {' '.join(one.lower().split())} " in f" {' '.join(said.split())} " for one in wanted))
-        return ItemScore(right, {"points": right, "items": 1}, answer.text, "found" if right else "not found")
-
-
-@dataclass(frozen=True, slots=True)
 class Letter:
     """The letter of a choice: the only capital letter from A on that stands alone in the answer, or is marked as the
     answer. An answer without one is wrong; nothing is guessed.
@@ -146,12 +120,14 @@ class Letter:
         return ItemScore(right, {"points": right, "items": 1}, answer.text, f"read as {found or 'no letter'}")
 
 
-_A = re.compile(r"(?<![\w'’])(A)(?=\s*[.,:;)\]]|\s*\Z|\s+(?:or|and)\b)")
-
-
 def letter_of(text: str, letters: str) -> str | None:
     """The chosen letter; None when there is none, or several."""
-    marked = re.findall(rf"(?i:answer|option|choice)\W+(?i:is\W+|option\W+)*([{letters}])\b", text)
+    small = letters.lower().replace("a", "")
+    letter = rf"([{letters}{small}]\b|a(?=\s*[.,:;)\]]|\s*\Z))"  # "a" may be the article
+    linked = r"\W+(?i:is\W+|would be\W+|option\W+)*"
+    opening = rf"\A\s*\(?([{letters.lower()}])(?:[.,:)]|\s*\Z)"
+    marks = (rf"(?i:answer){linked}{letter}", rf"(?i:option|choice){linked}{letter}", opening)
+    marked = [letter.upper() for letter in next(filter(None, (re.findall(mark, text) for mark in marks)), [])]
     alone = marked or re.findall(rf"(?<![\w'’])([{letters}])(?![\w'’])", text)
     if len(alone) > 1 and "A" in alone and not marked:
         # "A" may be the article: it only counts before punctuation, "or", "and" and the end.
