@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from support.step_audio_2 import CharacterVocabulary, by_kind, expected, read, sounds, specs, totals, vectors
 
+from agentaudio.model.step_audio_2.language.chat_request import request_turns
 from agentaudio.model.step_audio_2.language.interleave import OutputReader, interleave, split_output
-from agentaudio.model.step_audio_2.language.messages import from_chat, from_items, from_messages
+from agentaudio.model.step_audio_2.language.messages import from_items, from_messages
 from agentaudio.model.step_audio_2.language.segments import AudioSegment, TextSegment, assemble
 from agentaudio.model.step_audio_2.language.tool_calls import ToolCallParser
 from agentaudio.model.step_audio_2.tokens import TokenIds
@@ -46,7 +47,7 @@ def test_local_prompts(folder: Path | None) -> None:
 
 def test_server_prompts(folder: Path | None) -> None:
     for case in vectors(folder, "06_chat_template.json")["server"]:
-        turns = from_chat(case["conversation"], VOCABULARY, **case["options"])
+        turns = request_turns(case["conversation"], VOCABULARY, layout="stepfun", **case["options"])
         assert str(assemble(turns, VOCABULARY)) == case["robust"], case["name"]
 
 
@@ -55,7 +56,7 @@ def test_invalid_messages_are_refused(folder: Path | None) -> None:
         assert case["raises"] == "ValueError"
         with pytest.raises(ValueError):
             if "conversation" in case:
-                from_chat(case["conversation"], VOCABULARY, **case["options"])
+                request_turns(case["conversation"], VOCABULARY, layout="stepfun", **case["options"])
             else:
                 from_messages(case["messages"], VOCABULARY)
 

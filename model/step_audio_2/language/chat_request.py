@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
-from typing import Any
+from typing import Any, Literal, get_args
 
 from agentaudio.errors import ConversationError
 from agentaudio.model.step_audio_2.language.interleave import interleave
@@ -15,6 +16,9 @@ from agentaudio.model.step_audio_2.language.segments import Item, Tokens, Turn
 from agentaudio.model.step_audio_2.language.tool_calls import written_call
 from agentaudio.model.step_audio_2.tokens import N_CODES, Vocabulary
 from agentaudio.sound.audio import Audio
+
+Layout = Literal["native", "stepfun"]
+"""How a prompt is written: as the native model's, or as StepFun's build of vLLM writes it."""
 
 ROLES = {"user": "human", "tool": "input", "function_output": "input", "developer": "system"}
 """Roles of requests that the model knows under another name."""
@@ -29,6 +33,7 @@ def request_turns(
     tools: Sequence[Mapping[str, Any]] = (),
     add_generation_prompt: bool = False,
     continue_final_message: bool = False,
+    layout: Layout = "native",
 ) -> list[Turn]:
     """The turns of a request, so that `assemble` makes the ids that `PromptBuilder` makes of the same conversation.
 
@@ -38,26 +43,111 @@ def request_turns(
     tools: as OpenAI function tools
     add_generation_prompt: end with the header of an answer
     continue_final_message: leave the last message, the assistant's, open
+    layout: "stepfun" writes what StepFun's fork of vLLM writes, except for three faults of it: an empty system header
+        without a system message, `<|EOT|>` after an unfinished message, and arguments in JSON that are encoded again.
+        A message's sounds stand before its texts, with line breaks between them; the result of a tool has its name; the
+        fields of a tool stay as they are; and any last message can be continued.
+        Source: the fork's step_audio_2 tokenizer, apply_chat_template_trans_ta4.
 
-    Raises ConversationError for both flags at once, and for a message that a prompt cannot hold.
+    Raises ConversationError for both flags at once, for another layout, and for a message that a prompt cannot hold.
     """
     if add_generation_prompt and continue_final_message:
         raise ConversationError("a prompt continues the final message or opens a new one, not both; choose one")
-    if continue_final_message and (not messages or messages[-1]["role"] != "assistant"):
+    if layout not in get_args(Layout):
+        raise ConversationError(f"there is no layout {layout!r:.60}; choose one of: {', '.join(get_args(Layout))}")
+    native = layout == "native"
+    if continue_final_message and (not messages or native and messages[-1]["role"] != "assistant"):
         raise ConversationError("there is no answer to continue; the last message must be the assistant's")
+    write = _Writer(vocabulary, native)
     rest = list(messages)
     turns: list[Turn] = []
     if rest and _role(rest[0]) == "system":
-        turns.append(_plain(rest.pop(0)))
+        turns.append(write.plain(rest.pop(0)))
     if tools:
-        turns.append(Turn("tool_json_schemas", (json.dumps(list(map(_schema, tools)), ensure_ascii=False),), True))
-    last = rest.pop() if continue_final_message else None
-    turns += [_assistant(one, vocabulary) if one["role"] == "assistant" else _plain(one) for one in rest]
+        listing = [_schema(tool) if native else dict(tool) for tool in tools]
+        turns.append(Turn("tool_json_schemas", (json.dumps(listing, ensure_ascii=False),), True))
+    last = rest.pop() if continue_final_message and rest else None
+    turns += map(write.closed, rest)
     if last is not None:
-        turns.append(_open(last, vocabulary))
+        turns.append(write.open(last))
     if add_generation_prompt:
         turns.append(Turn("assistant", closed=False))
     return turns
+
+
+class _Writer:
+    """Writes the turns of messages. native: in the native model's layout"""
+
+    def __init__(self, vocabulary: Vocabulary, native: bool) -> None:
+        self._vocabulary, self._native = vocabulary, native
+        self._called: dict[str, str] = {}
+
+    def closed(self, message: Mapping[str, Any]) -> Turn:
+        return self._assistant(message) if message["role"] == "assistant" else self.plain(message)
+
+    def plain(self, message: Mapping[str, Any]) -> Turn:
+        items = self._laid_out(part if isinstance(part, Audio) else part["text"] for part in _parts(message))
+        if self._native:
+            return Turn(_role(message), tuple(items), joined=len(items) == 1 and isinstance(items[0], str))
+        if message["role"] == "tool":
+            name = self._called.get(str(message.get("tool_call_id")), "tool")
+            return Turn("function_output", (f"{name}\n", *items))
+        return Turn(_role(message), tuple(items))
+
+    def open(self, message: Mapping[str, Any]) -> Turn:
+        """The last message, which the model continues."""
+        if message["role"] != "assistant":
+            return replace(self.plain(message), closed=False)
+        content = message.get("content")
+        items = self._content(message)
+        if isinstance(content, str) and content.endswith(START):
+            items[-1:] = [content.removesuffix(START), Tokens((self._vocabulary.ids.tts_start,))]
+        if (ids := message.get("token_ids")) is not None:
+            items.append(_checked(ids, self._vocabulary))
+        return Turn("assistant", tuple(items), joined=isinstance(content, str) and self._native, closed=False)
+
+    def _assistant(self, message: Mapping[str, Any]) -> Turn:
+        calls = [call["function"] | {"id": str(call.get("id"))} for call in message.get("tool_calls") or ()]
+        self._called |= {call["id"]: call["name"] for call in calls}
+        if (ids := message.get("token_ids")) is not None:
+            return Turn("assistant", (_checked(ids, self._vocabulary),))
+        items = self._content(message)
+        known = self._vocabulary.ids
+        for call in calls:
+            written = written_call(call["name"], _arguments(call.get("arguments")))
+            items += (Tokens((known.tool_call,)), written, Tokens((known.tool_call_end,)))
+        return Turn("assistant", tuple(items))
+
+    def _content(self, message: Mapping[str, Any]) -> list[Item]:
+        """The speech of an answer, then its parts."""
+        items: list[Item] = []
+        match message.get("tts_content"):
+            case None:
+                pass
+            case {"tts_text": str(text), "tts_audio": str(spelled)}:
+                codes = [code for code in map(int, _CODE.findall(spelled)) if code < N_CODES]
+                items.append(self._block(text, codes))
+            case _:
+                raise ConversationError("tts_content needs both tts_text and tts_audio, two strings")
+        return [*items, *self._laid_out(map(self._said, _parts(message)))]
+
+    def _said(self, part: Mapping[str, Any] | Audio) -> Item:
+        if isinstance(part, Audio):
+            return part
+        if codes := part.get("codes"):
+            return self._block(part["text"], _numbers(codes, "codes"))
+        return str(part["text"])
+
+    def _laid_out(self, items: Iterable[Item]) -> list[Item]:
+        found = list(items)
+        if self._native:
+            return found
+        sounds = [item for item in found if isinstance(item, Audio)]
+        ordered = [*sounds, *(item for item in found if not isinstance(item, Audio) and item)]
+        return [one for number, item in enumerate(ordered) for one in (("\n", item) if number else (item,))]
+
+    def _block(self, text: str, codes: Sequence[int]) -> Tokens:
+        return Tokens(tuple(interleave(self._vocabulary.encode(text), codes, self._vocabulary.ids)))
 
 
 def _role(message: Mapping[str, Any]) -> str:
@@ -68,60 +158,6 @@ def _schema(tool: Mapping[str, Any]) -> dict[str, Any]:
     function = tool["function"]
     known = ("name", "description", "parameters")
     return {"type": "function", "function": {key: function[key] for key in known if function.get(key) is not None}}
-
-
-def _plain(message: Mapping[str, Any]) -> Turn:
-    items = tuple(part if isinstance(part, Audio) else part["text"] for part in _parts(message))
-    return Turn(_role(message), items, joined=len(items) == 1 and isinstance(items[0], str))
-
-
-def _assistant(message: Mapping[str, Any], vocabulary: Vocabulary) -> Turn:
-    if (ids := message.get("token_ids")) is not None:
-        return Turn("assistant", (_checked(ids, vocabulary),))
-    items = [*_speech(message, vocabulary), *_said(message, vocabulary)]
-    marks = Tokens((vocabulary.ids.tool_call,)), Tokens((vocabulary.ids.tool_call_end,))
-    for call in message.get("tool_calls") or ():
-        function = call["function"]
-        items += (marks[0], written_call(function["name"], _arguments(function.get("arguments"))), marks[1])
-    return Turn("assistant", tuple(items))
-
-
-def _open(message: Mapping[str, Any], vocabulary: Vocabulary) -> Turn:
-    """The last message, which the model continues."""
-    content = message.get("content")
-    items = [*_speech(message, vocabulary), *_said(message, vocabulary)]
-    if isinstance(content, str) and content.endswith(START):
-        items[-1:] = [content.removesuffix(START), Tokens((vocabulary.ids.tts_start,))]
-    if (ids := message.get("token_ids")) is not None:
-        items.append(_checked(ids, vocabulary))
-    return Turn("assistant", tuple(items), joined=isinstance(content, str), closed=False)
-
-
-def _speech(message: Mapping[str, Any], vocabulary: Vocabulary) -> list[Item]:
-    content = message.get("tts_content")
-    if content is None:
-        return []
-    match content:
-        case {"tts_text": str(text), "tts_audio": str(spelled)}:
-            codes = [code for code in map(int, _CODE.findall(spelled)) if code < N_CODES]
-            return [_block(text, codes, vocabulary)]
-    raise ConversationError("tts_content needs both tts_text and tts_audio, two strings")
-
-
-def _said(message: Mapping[str, Any], vocabulary: Vocabulary) -> list[Item]:
-    items: list[Item] = []
-    for part in _parts(message):
-        if isinstance(part, Audio):
-            items.append(part)
-        elif codes := part.get("codes"):
-            items.append(_block(part["text"], _numbers(codes, "codes"), vocabulary))
-        else:
-            items.append(part["text"])
-    return items
-
-
-def _block(text: str, codes: Sequence[int], vocabulary: Vocabulary) -> Tokens:
-    return Tokens(tuple(interleave(vocabulary.encode(text), codes, vocabulary.ids)))
 
 
 def _parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any] | Audio]:

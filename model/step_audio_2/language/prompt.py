@@ -32,10 +32,8 @@ from agentaudio.model.step_audio_2.language.segments import (
 )
 from agentaudio.model.step_audio_2.language.tool_calls import written_call
 from agentaudio.model.step_audio_2.tokens import CODEC, Vocabulary, text_of
-from agentaudio.sound.audio import Audio
 
 Reply = Literal["speech", "text", "think", "continue"]
-Form = Literal["local", "server"]
 _Said = tuple[str, tuple[int, ...], tuple[str, ...]]
 
 
@@ -67,8 +65,6 @@ class PromptBuilder:
     another codec are left out.
 
     dialect: how tools are translated, where a call of `build` names no other
-    form: "local" writes prompts as the reference code; "server" as the vLLM fork, with the sound of a
-        message before its text and line breaks between them
     system: system message of conversations without one; None for no system message
     count_tokens: from the 16 kHz samples of a piece of sound to its number of tokens
     remembered: number of answers whose ids are kept; the least recently used are dropped first
@@ -79,14 +75,12 @@ class PromptBuilder:
         vocabulary: Vocabulary,
         *,
         dialect: Dialect = step_audio_2(),
-        form: Form = "local",
         system: str | None = None,
         count_tokens: CountTokens = audio_tokens,
         remembered: int = 512,
     ) -> None:
         self._vocabulary = vocabulary
         self._dialect = dialect
-        self._form = form
         self._system = system
         self._count_tokens = count_tokens
         self._capacity = remembered
@@ -123,10 +117,8 @@ class PromptBuilder:
             turns[-1] = replace(turns[-1], closed=False)
             return self._assembled(turns)
         if reply == "think":
-            prefix = f"\n{THINK}\n" if self._form == "local" else THINK
-            return replace(
-                self._assembled([*turns, Turn("assistant", (prefix,), joined=True, closed=False)]), mode="think"
-            )
+            thinking = Turn("assistant", (f"\n{THINK}\n",), joined=True, closed=False)
+            return replace(self._assembled([*turns, thinking]), mode="think")
         lead = (ids.tts_start,) if reply == "speech" else ()
         opened = Turn("assistant", (Tokens(lead),) if lead else (), closed=False)
         return replace(self._assembled([*turns, opened]), mode=reply, lead=lead)
@@ -226,11 +218,6 @@ class PromptBuilder:
         return [self._turn(role, [_item(message, part) for part in message.parts])]
 
     def _turn(self, role: str, items: Sequence[Item]) -> Turn:
-        if self._form == "server":
-            sounds = [item for item in items if isinstance(item, Audio)]
-            words = "\n".join(item for item in items if isinstance(item, str))
-            ordered: list[Item] = [*sounds, words] if words or not sounds else [*sounds]
-            items = [item for number, one in enumerate(ordered) for item in (("\n", one) if number else (one,))]
         return Turn(role, tuple(items), joined=len(items) == 1 and isinstance(items[0], str))
 
     def _answer(self, message: Message, translation: Translation) -> tuple[Item, ...]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.chat_wire import wire_messages, wire_tools
-from support.step_audio_2 import byte_vocabulary, speech_tokens
+from support.step_audio_2 import CharacterVocabulary, byte_vocabulary, kept, speech_tokens
 
 from agentaudio.conversation import (
     AudioPart,
@@ -22,7 +22,7 @@ from agentaudio.conversation import (
     ToolSpec,
 )
 from agentaudio.errors import ConversationError
-from agentaudio.model.step_audio_2.language.chat_request import request_turns
+from agentaudio.model.step_audio_2.language.chat_request import Layout, request_turns
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply
 from agentaudio.model.step_audio_2.language.segments import Prompt, assemble
 from agentaudio.model.step_audio_2.tokens import SPECIAL_TOKENS
@@ -158,3 +158,40 @@ def test_arguments_that_cannot_be_read_do_not_spoil_later_turns() -> None:
     question = {"role": "user", "content": "Hi"}
     text = str(requested([question, {"role": "assistant", "content": None, "tool_calls": [call]}, question]))
     assert "<tool_call>function\nbook\n{}</tool_call>" in text
+
+
+@pytest.mark.parametrize("case", kept("server"), ids=lambda case: case["name"])
+def test_the_layout_of_stepfun_s_server_is_written(case: dict[str, Any]) -> None:
+    characters = CharacterVocabulary()
+    turns = request_turns(case["conversation"], characters, layout="stepfun", **case["options"])
+    assert str(assemble(turns, characters)) == case["robust"]
+
+
+def test_that_layout_puts_sound_first_and_breaks_lines() -> None:
+    clip = {"type": "audio", "audio": Audio.silence(0.1, 16_000)}
+    parts = [{"type": "text", "text": "What is it?"}, clip, {"type": "text", "text": "Say."}, clip]
+    turns = request_turns([{"role": "user", "content": parts}], VOCABULARY, layout="stepfun")
+    sound = "<audio_start><audio_patch><audio_end>"
+    assert str(assemble(turns, VOCABULARY)) == f"<|BOT|>human\n{sound}\n{sound}\nWhat is it?\nSay.<|EOT|>"
+
+
+@pytest.mark.parametrize("layout", ["native", "stepfun"])
+@given(texts)
+def test_no_layout_lets_text_forge_a_token(layout: Layout, text: str) -> None:
+    def special(words: str) -> list[int]:
+        messages: list[dict[str, Any]] = [
+            {"role": role, "content": words + "."} for role in ("system", "user", "tool", "input", "odd", "assistant")
+        ]
+        call = {"id": words, "function": {"name": words, "arguments": {"a": words}}}
+        messages.append({"role": "assistant", "content": [{"type": "text", "text": words}], "tool_calls": [call]})
+        messages.append({"role": "tool", "tool_call_id": words, "content": words})
+        tool = {"type": "function", "function": {"name": words, "description": words, words: words}}
+        turns = request_turns(messages, VOCABULARY, tools=[tool], layout=layout)
+        return [one for one in assemble(turns, VOCABULARY).ids if not IDS.is_text(one)]
+
+    assert special(text) == special("harmless")
+
+
+def test_another_layout_is_refused() -> None:
+    with pytest.raises(ConversationError, match="'fork'.*native, stepfun"):
+        request_turns([{"role": "user", "content": "Hi"}], VOCABULARY, layout="fork")  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from agentaudio.conversation import (
 )
 from agentaudio.errors import ConversationError
 from agentaudio.model.step_audio_2.language.interleave import OutputReader, interleave, split_output
-from agentaudio.model.step_audio_2.language.messages import from_chat, from_items, from_messages
+from agentaudio.model.step_audio_2.language.messages import from_items, from_messages
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply
 from agentaudio.model.step_audio_2.language.segments import assemble
 from agentaudio.model.step_audio_2.language.tool_calls import parse_tool_calls
@@ -53,12 +53,6 @@ def test_local_messages_read_as_in_the_reference(case: dict[str, Any]) -> None:
     assert str(assemble(write(messages, CHARACTERS), CHARACTERS)) == case["prompt"]
 
 
-@pytest.mark.parametrize("case", kept("server"), ids=lambda case: case["name"])
-def test_chat_requests_read_as_on_the_server(case: dict[str, Any]) -> None:
-    turns = from_chat(case["conversation"], CHARACTERS, **case["options"])
-    assert str(assemble(turns, CHARACTERS)) == case["robust"]
-
-
 def test_whole_conversation_with_tools_and_speech() -> None:
     talk = conversation(
         ("system", "Be kind."),
@@ -85,18 +79,6 @@ def test_whole_conversation_with_tools_and_speech() -> None:
         "<|BOT|>assistant\n<tts_start>"
     )
     assert (prompt.mode, prompt.lead) == ("speech", (IDS.tts_start,))
-
-
-def test_server_form_puts_sound_first_and_breaks_lines() -> None:
-    talk = conversation(
-        ("user", "What is it?", AudioPart(tone(duration_s=0.1))),
-        ("assistant", ToolCall("c1", "web_search", {"query": "x"})),
-        ("tool", ToolOutput("c1", "web_search", "A bell.")),
-    )
-    text = str(PromptBuilder(CHARACTERS, form="server").build(talk, reply="think"))
-    assert "human\n<audio_start><audio_patch><audio_end>\nWhat is it?<|EOT|>" in text
-    assert "<|BOT|>input\nA bell.\n\n\n\n请" in text
-    assert text.endswith("<|BOT|>assistant\n<think>")
 
 
 def test_system_prompt_stands_in_where_a_conversation_has_none() -> None:
@@ -331,7 +313,6 @@ def test_text_cannot_forge_a_special_token(text: str) -> None:
 def test_messages_of_the_reference_cannot_forge_special_tokens(text: str) -> None:
     vocabulary = byte_vocabulary()
     roles = ("system", "user", "tool", "input", "assistant")
-    turns = from_chat([{"role": role, "content": text + "."} for role in roles], vocabulary)
-    turns += from_messages([{"role": role, "content": text + "."} for role in roles], vocabulary)
+    turns = from_messages([{"role": role, "content": text + "."} for role in roles], vocabulary)
     ids = [number for number in assemble(turns, vocabulary).ids if not vocabulary.ids.is_text(number)]
-    assert ids == [vocabulary.ids.bot, vocabulary.ids.eot] * (2 * len(roles))
+    assert ids == [vocabulary.ids.bot, vocabulary.ids.eot] * len(roles)
