@@ -6,11 +6,15 @@ On a GPU both models have their full size, with random weights (the language mod
 float16), and decoding is compiled as `warm_up` prepares it; times are wall times. On a CPU they are small, on
 one thread, and times are CPU times: there the shares mean little, and the script shows that it runs.
 
-The stages: the features that remain when the question ends, as all but the end were computed while it arrived;
+The stages: the features that remain when the question ends, as all but the end were computed while it arrived in
+parts of 0.2 s, as in a live session;
 the audio encoder; reading a prompt of 600 tokens, of which 560 (system message, tools) are in the prefix cache;
 the ids of the first chunk (8 speech tokens and 3 to look ahead at, with a text token before each 4: 14 ids);
 the flow; the vocoder. For comparison: the features of the whole question at once, and the first chunk of 10
 tokens (17 ids) that was the first before.
+
+The encoder reads a piece of 25 s as a whole, so it can work ahead only for longer questions: features and encoder after
+one of 30 s, with what was computed while it arrived and without.
 
 Gapless: the speech tokens per second, and how long the first chunk must be held back for sound without gaps at
 that rate (see `hold_s`); 0 if the rate is too low for it.
@@ -20,21 +24,27 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import torch
-from decode import FULL, MIDDLE, clock, prepared, prompt, utterance
+from decode import FULL, MIDDLE, clock, prepared, prompt, random_weights
 from report import publish
 from token2wav import made, voice
 
+from agentaudio.model.step_audio_2.decoding.hearing_ahead import HeardAhead, piece_encoder
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States
-from agentaudio.model.step_audio_2.network.config import StepAudio2Config
-from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.network.features import SAMPLE_RATE, features
 from agentaudio.model.step_audio_2.token2wav.chunks import FIRST_CHUNK
 from agentaudio.model.step_audio_2.token2wav.pacing import hold_s
+from agentaudio.sound.audio import Audio
 
 KNOWN = 560
 QUESTION_S = 3
+LONG_QUESTION_S = 30
+PART = 3200
+"""Samples of the parts in which a question arrives."""
 IDS_PER_CODE = 5 / 4
 
 
@@ -42,6 +52,26 @@ def ids_until_sound(first_chunk: int, ahead: int) -> int:
     """Generated ids before the first chunk can be spoken: a text token before each 4 speech tokens."""
     codes = first_chunk + ahead
     return codes + -(-codes // 4)
+
+
+def arrived(model: Any, seconds: float) -> tuple[HeardAhead, Audio]:
+    """What was computed of a question while it arrived, and the question."""
+    samples = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE)).astype(np.float32)
+    ahead = HeardAhead(piece_encoder(model.encode_audio, model.device, nullcontext()))
+    sound = ahead.begin(SAMPLE_RATE)
+    for start in range(0, len(samples), PART):
+        sound.push(samples[start : start + PART])
+    return ahead, Audio(samples, SAMPLE_RATE)
+
+
+@torch.no_grad()
+def hearing_s(model: Any, ahead: HeardAhead, question: Audio) -> float:
+    """Seconds of features and encoder after the end of a question."""
+    begin = clock(model.device)
+    for piece in ahead.pieces(question):
+        if piece.rows is None:
+            model.encode_audio(torch.from_numpy(piece.mel)[None].to(model.device), None)
+    return clock(model.device) - begin
 
 
 @torch.no_grad()
@@ -54,9 +84,10 @@ def once(model: Any, passes: Any, decoder: Any, known: States, stream: Any) -> d
         ticks.append(clock(device))
         return ticks[-1] - ticks[-2]
 
-    question = utterance(QUESTION_S)
+    ahead, question = arrived(model, QUESTION_S)
     ticks[-1] = clock(device)
-    (mel,) = question.finish()
+    (piece,) = ahead.pieces(question)
+    mel = piece.mel
     taken = {"features": lap()}
     inputs = prompt(mel, str(device))
     heard = model.encode_audio(inputs["input_features"], None)
@@ -97,10 +128,7 @@ def once(model: Any, passes: Any, decoder: Any, known: States, stream: Any) -> d
 
 def measure(device: str, runs: int) -> dict[str, Any]:
     on_gpu = device == "cuda"
-    torch.set_default_dtype(torch.bfloat16 if on_gpu else torch.float32)
-    with torch.device(device):
-        model: Any = StepAudio2ForCausalLM(StepAudio2Config(**(FULL if on_gpu else MIDDLE))).eval()
-    torch.set_default_dtype(torch.float32)
+    model = random_weights(FULL if on_gpu else MIDDLE, device)
     decoder = made("full" if on_gpu else "tiny", device)
     with torch.no_grad():
         passes = prepared(model, 1, compiled=on_gpu)
@@ -112,10 +140,16 @@ def measure(device: str, runs: int) -> dict[str, Any]:
     per_id, speaking = stages.pop("one id"), stages["flow and vocoder"]
     total = sum(seconds for name, seconds in stages.items() if not name.startswith("of that"))
     whole = []
-    for _ in range(3):
+    for _ in range(5):
+        sound = arrived(model, QUESTION_S)[1]
         begin = clock(passes.device)
-        utterance(QUESTION_S).finish()
+        features(sound)
         whole.append(clock(passes.device) - begin)
+    ahead_of_long, long = arrived(model, LONG_QUESTION_S)
+    hearing = {
+        name: statistics.median(hearing_s(model, known_sound, long) for _ in range(3))
+        for name, known_sound in (("computed while it arrived", ahead_of_long), ("all at its end", HeardAhead(None)))
+    }
     rate = 1 / (per_id * IDS_PER_CODE)
     ahead = decoder.flow.encoder.ahead
     longer = per_id * (ids_until_sound(10, ahead) - ids_until_sound(FIRST_CHUNK, ahead)) + speaking / 4
@@ -128,6 +162,10 @@ def measure(device: str, runs: int) -> dict[str, Any]:
         "later, if the features were computed at the end (ms)": round(
             1000 * (statistics.median(whole) - stages["features"]), 1
         ),
+        **{
+            f"features and encoder after {LONG_QUESTION_S} s, {name} (ms)": round(1000 * seconds, 1)
+            for name, seconds in hearing.items()
+        },
         "later, with a first chunk of 10 tokens (ms)": round(1000 * longer, 1),
         "speech tokens per second": round(rate, 1),
         "hold for gapless sound (ms)": round(1000 * hold_s(rate, speaking, ahead), 1),

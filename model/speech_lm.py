@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -294,12 +294,35 @@ class HasContext(SpeechLM, Protocol):
         """
 
 
+@runtime_checkable
+class HearsAhead(SpeechLM, Protocol):
+    """A SpeechLM that works on the user's sound while it arrives, so that the answer begins sooner."""
+
+    async def hear_ahead(self, sound: AsyncIterable[Audio]) -> None:
+        """Take the sound of a user who speaks, and compute what an answer to it will need.
+
+        sound: parts that follow each other, of any length
+
+        `generate` finds by itself what was computed, for a sound that begins as this one does. It is kept until
+        `sound` ends, or this is cancelled. The answer does not depend on it. Raises what `generate` raises.
+        """
+
+
 def with_context(model: SpeechLM) -> HasContext | None:
     """The model that knows its context: this one, or the one that it wraps as its attribute `wrapped`."""
+    # The name is looked for first because asking for a protocol is slow, and each generation asks.
+    found = _with_method(model, "count_tokens")
+    return found if isinstance(found, HasContext) else None
+
+
+def that_hears_ahead(model: SpeechLM) -> HearsAhead | None:
+    """The model that works on sound while it arrives: this one, or the one that it wraps as its attribute `wrapped`."""
+    found = _with_method(model, "hear_ahead")
+    return found if isinstance(found, HearsAhead) else None
+
+
+def _with_method(model: SpeechLM, name: str) -> SpeechLM | None:
     inner: SpeechLM | None = model
-    while inner is not None:
-        # The attribute is asked for first because asking for a protocol is slow, and each generation asks.
-        if hasattr(inner, "count_tokens") and isinstance(inner, HasContext):
-            return inner
+    while inner is not None and not hasattr(inner, name):
         inner = getattr(inner, "wrapped", None)
-    return None
+    return inner

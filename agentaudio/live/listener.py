@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from agentaudio.errors import AgentAudioError
 from agentaudio.live.ears import ears_of
 from agentaudio.live.echo import EchoGuard
+from agentaudio.live.hearing_ahead import HearingAhead
 from agentaudio.live.loudspeaker import Loudspeaker
 from agentaudio.live.microphone import Microphone
 from agentaudio.live.settings import LiveSettings, TurnTaking
@@ -57,6 +58,7 @@ class Listener:
         self._ears = ears_of(setup.model, settings.get("ears", "auto")) if setup.model.capabilities.hears else None
         self._guard = EchoGuard() if settings.get("echo_guard", True) else None
         self.microphone = Microphone(settings.get("sample_rate", SAMPLE_RATE_HZ))
+        self._ahead = HearingAhead(setup.model, SAMPLE_RATE_HZ, start)
         self._listening: asyncio.Task[None] | None = None
         self.change(settings.get("turn_taking", TurnTaking()))
 
@@ -88,6 +90,7 @@ class Listener:
 
     def forget(self) -> None:
         """Forget the open turn."""
+        self._ahead.drop()
         self.change(self._settings if self._is_on else None, by_words=self._by_words)
 
     async def warm_up(self) -> None:
@@ -124,6 +127,7 @@ class Listener:
         self.microphone.keep(sound)
         if self._is_on:
             self._take_turns(sound, speaker, agent_left_s)
+            self._ahead.push(sound, self.microphone.end)
         if not self._taker.user_speaks:
             self.microphone.forget(needed_s())
 
@@ -171,7 +175,16 @@ class Listener:
                     continue
                 case UserBegan(start_s=start_s) | UserEnded(start_s=start_s) if earlier_s:
                     action = replace(action, start_s=max(0.0, start_s - earlier_s))
+            self._hear_ahead(action)
             self._act([action])
+
+    def _hear_ahead(self, action: Action) -> None:
+        match action:
+            case UserBegan(start_s=start_s):
+                begun = self.microphone.cut(start_s, self.microphone.now_s)
+                self._ahead.begin(begun.samples, self.microphone.end)
+            case UserEnded():
+                self._ahead.stop()
 
     async def _hear(self, asked: Listen) -> None:
         taker = self._taker

@@ -35,6 +35,11 @@ class Microphone:
         """Seconds of sound so far."""
         return self._end / SAMPLE_RATE_HZ
 
+    @property
+    def end(self) -> int:
+        """Samples of sound so far."""
+        return self._end
+
     def convert(self, chunk: Chunk) -> Samples:
         """The sound that is ready now: (n,) float32 at 16 kHz. Raises AudioError, as PcmStream.push does."""
         return self._stream.push(chunk).samples

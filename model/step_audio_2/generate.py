@@ -8,7 +8,7 @@ import gc
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ except ImportError as error:
     raise MissingExtra("Step-Audio 2", "local") from error
 
 from agentaudio.model.step_audio_2.decoding.generation import Generation, Request
+from agentaudio.model.step_audio_2.decoding.hearing_ahead import ArrivingSound
 from agentaudio.model.step_audio_2.decoding.runtime import Runtime
 from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.failures import as_model_error, is_out_of_memory
@@ -40,6 +41,7 @@ from agentaudio.model.step_audio_2.settings import OPTIONS, Sampling, longest_so
 from agentaudio.model.step_audio_2.tasks import Tasks
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
 from agentaudio.model.step_audio_2.token2wav.speaking import VoiceMaker
+from agentaudio.sound.audio import Audio
 
 
 class StepAudio2(Tasks):
@@ -223,6 +225,21 @@ class StepAudio2(Tasks):
         self._running.add(reading)  # until its thread has ended, which holds it
         await reading.run()
 
+    async def hear_ahead(self, sound: AsyncIterable[Audio]) -> None:
+        """Compute the log-mel of a sound while it arrives, and encode its pieces of 25 s; see HearsAhead."""
+        ahead = self._open().ahead
+        arriving: ArrivingSound | None = None
+        try:
+            async for part in sound:
+                if arriving is None:
+                    arriving = ahead.begin(part.sample_rate)
+                await asyncio.to_thread(arriving.push, part.samples)
+        except Exception as failure:
+            raise self._as_model_error(failure) from failure
+        finally:
+            if arriving is not None:
+                ahead.drop(arriving)
+
     async def aclose(self) -> None:
         """Stop all generations, which then raise BackendError, and free the weights and all states."""
         weights, self._weights, self.speech = self._weights, None, None
@@ -232,6 +249,7 @@ class StepAudio2(Tasks):
             await asyncio.to_thread(work.join)
         self._kept.close()
         if weights is not None:
+            weights.ahead.clear()
             await asyncio.to_thread(weights.close)
             del weights
             # Modules and their hooks refer to each other.

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from agentaudio.errors import MissingExtra
+from agentaudio.model.step_audio_2.decoding.hearing_ahead import HeardAhead, HeardPiece
 from agentaudio.model.step_audio_2.language.segments import AudioSegment, Prompt
-from agentaudio.model.step_audio_2.network.features import PIECE_SAMPLES, Float, batch, features
+from agentaudio.model.step_audio_2.network.features import PIECE_SAMPLES, batch
 from agentaudio.sound.audio import Audio
 
 try:
@@ -29,6 +30,7 @@ def encoded(
     device: torch.device,
     lock: AbstractContextManager[object],
     together: bool,
+    ahead: HeardAhead,
 ) -> list[Tensor]:
     """The encoder's output for each piece of sound that begins at `begin` or later: (n_tokens, hidden) each.
 
@@ -36,29 +38,34 @@ def encoded(
     encode: `encode_audio` of the network; it takes log-mels, (audios, n_mels, frames), and frames of each
     device: of the encoder; lock: held during each pass
     together: all pieces go through the encoder in one pass
+    ahead: what was computed while the sounds arrived
     """
-    pieces = _log_mels(prompt, begin)
-    at_once = len(pieces) if together else ENCODER_BATCH
-    rows: list[Tensor] = []
-    while len(rows) < len(pieces) and wanted():
-        stacked = batch(pieces[len(rows) : len(rows) + at_once])
+    pieces = _pieces(prompt, begin, ahead)
+    rows = [None if together else piece.rows for piece in pieces]
+    left = [number for number, known in enumerate(rows) if known is None]
+    while left and wanted():
+        now = left if together else left[:ENCODER_BATCH]
+        stacked = batch([pieces[number].mel for number in now])
         with lock:
-            rows += encode(
+            made = encode(
                 torch.from_numpy(stacked.input_features).to(device), torch.from_numpy(stacked.feature_lengths)
             )
-    return rows
+        for number, one in zip(now, made, strict=True):
+            rows[number] = one
+        left = left[len(now) :]
+    return [row for row in rows[: left[0] if left else None] if row is not None]
 
 
-def _log_mels(prompt: Prompt, begin: int) -> list[Float]:
-    """Log-mels of the pieces of sound that begin at position `begin` or later: (128, frames) each."""
+def _pieces(prompt: Prompt, begin: int, ahead: HeardAhead) -> list[HeardPiece]:
+    """The pieces of sound that begin at position `begin` or later."""
     wanted: list[AudioSegment] = []
     position = 0
     for segment in prompt.segments:
         if isinstance(segment, AudioSegment) and position >= begin:
             wanted.append(segment)
         position += len(segment.ids)
-    computed: dict[int, tuple[Audio, list[Float]]] = {}
+    computed: dict[int, tuple[Audio, list[HeardPiece]]] = {}
     for segment in wanted:
         if id(segment.audio) not in computed:
-            computed[id(segment.audio)] = segment.audio, features(segment.audio)
+            computed[id(segment.audio)] = segment.audio, ahead.pieces(segment.audio)
     return [computed[id(segment.audio)][1][segment.start // PIECE_SAMPLES] for segment in wanted]

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from agentaudio.errors import MissingExtra
 from agentaudio.model.step_audio_2.decoding.batching import DecodeBatch
+from agentaudio.model.step_audio_2.decoding.hearing_ahead import HeardAhead
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States
 from agentaudio.model.step_audio_2.language.segments import Prompt
 from agentaudio.model.step_audio_2.tokens import Vocabulary
@@ -29,6 +30,7 @@ class Runtime(Protocol):
     size: rows of the vocabulary, the length of the logits
     decoding: how tokens are decoded, for people
     batch: decodes the tokens of all generations
+    ahead: works on sounds while they arrive, for `read`
     """
 
     vocabulary: Vocabulary
@@ -36,6 +38,7 @@ class Runtime(Protocol):
     size: int
     decoding: str
     batch: DecodeBatch
+    ahead: HeardAhead
 
     @property
     def never(self) -> Collection[int]:

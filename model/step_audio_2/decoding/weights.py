@@ -11,6 +11,7 @@ from agentaudio.errors import BackendError, MissingExtra
 from agentaudio.model.step_audio_2.decoding.batching import DecodeBatch
 from agentaudio.model.step_audio_2.decoding.buckets import ROWS
 from agentaudio.model.step_audio_2.decoding.hearing import encoded
+from agentaudio.model.step_audio_2.decoding.hearing_ahead import HeardAhead, piece_encoder
 from agentaudio.model.step_audio_2.decoding.passes import Passes
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States
 from agentaudio.model.step_audio_2.decoding.runtime import Wanted
@@ -42,6 +43,7 @@ class Weights:
     context: positions that a prompt and its answer may take together
     size: rows of the vocabulary, the length of the logits
     batch: decodes the tokens of all generations
+    ahead: works on sounds while they arrive
     """
 
     def __init__(
@@ -66,6 +68,8 @@ class Weights:
         # No sound follows an <audio_start> that the model generates, so no later prompt could hold it.
         self.never = (vocabulary.ids.audio_start,)
         self.batch = DecodeBatch(Passes(model, max_rows, self.never), device_lock)
+        together = model.config.pieces_together
+        self.ahead = HeardAhead(None if together else piece_encoder(model.encode_audio, self.device, device_lock))
         # The batch's thread would keep the model in memory.
         weakref.finalize(self, self.batch.close)
 
@@ -126,6 +130,7 @@ class Weights:
             device=self.device,
             lock=self._device_lock,
             together=self.model.config.pieces_together,
+            ahead=self.ahead,
         )
         logits = None
         while wanted():

@@ -11,6 +11,7 @@ from agentaudio.errors import MissingExtra
 from agentaudio.model.generation.stop_flag import StopFlag
 from agentaudio.model.step_audio_2.decoding.batching import DecodeBatch
 from agentaudio.model.step_audio_2.decoding.hearing import encoded
+from agentaudio.model.step_audio_2.decoding.hearing_ahead import HeardAhead, piece_encoder
 from agentaudio.model.step_audio_2.decoding.prefix_cache import PrefixCache, States
 from agentaudio.model.step_audio_2.decoding.runtime import Wanted
 from agentaudio.model.step_audio_2.language.segments import AudioSegment, Prompt
@@ -56,6 +57,8 @@ class LlamaWeights:
         self._kept: PrefixCache | None = None
         self._seats, self._seat_free = max_rows, threading.Condition()
         self._readings: dict[Wanted, StopFlag] = {}
+        together = ears.config.pieces_together
+        self.ahead = HeardAhead(None if together else piece_encoder(ears.encode_audio, ears.device, self._encoding))
         passes = LlamaPasses(llama, max_rows, self.never, self._make_room)
         self.batch = DecodeBatch(passes, contextlib.nullcontext())
         # The batch's thread would keep the weights in memory.
@@ -122,6 +125,7 @@ class LlamaWeights:
             device=self.ears.device,
             lock=self._encoding,
             together=self.ears.config.pieces_together,
+            ahead=self.ahead,
         )
         if not wanted():
             return None

@@ -100,6 +100,12 @@ def batch(pieces: Sequence[Float]) -> FeatureBatch:
     return FeatureBatch(stacked, lengths)
 
 
+def _scaled(decades: NDArray[np.float64]) -> Float:
+    """From the log10 energies of a piece, (frames, 128), to its log-mel, (128, frames) float32."""
+    scaled: Float = ((np.maximum(decades.T, decades.max() - DYNAMIC_RANGE) + 4.0) / 4.0).astype(np.float32)
+    return scaled
+
+
 class FeatureStream:
     """Log-mels of sound that arrives in chunks; the pieces equal those of `features`, however it is cut.
 
@@ -111,7 +117,7 @@ class FeatureStream:
 
     def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
         self._resampler = ResampleStream(sample_rate, SAMPLE_RATE)
-        self._piece = _Piece()
+        self._piece = Piece()
         self._pieces = 0
 
     def push(self, samples: Float) -> list[Float]:
@@ -147,13 +153,17 @@ class FeatureStream:
             if self._piece.received == PIECE_SAMPLES:
                 done.append(self._piece.finish())
                 self._pieces += 1
-                self._piece = _Piece()
+                self._piece = Piece()
         return done
 
 
-class _Piece:
-    """One piece as it arrives. Frame t covers samples 160 t - 200 to 160 t + 199; the sound is mirrored before its
-    first sample."""
+class Piece:
+    """The log-mel of one piece as it arrives. Frame t covers samples 160 t - 200 to 160 t + 199; the sound is mirrored
+    before its first sample.
+
+    received: samples so far, of which the user of this class gives at most PIECE_SAMPLES
+    frames: that are transformed
+    """
 
     def __init__(self) -> None:
         self.received = 0
@@ -163,15 +173,33 @@ class _Piece:
         self._mirrored = False
 
     def push(self, samples: NDArray[np.float32] | NDArray[np.float64]) -> None:
+        """Take the next (n,) samples."""
         self.received += len(samples)
         self._append(samples)
 
     def finish(self) -> Float:
+        """The log-mel of what has arrived, (128, frames) float32. Nothing may be pushed afterwards."""
         # The reference mirrors the right end too, where there is only padding.
         self._append(np.zeros(PADDING + WINDOW // 2))
-        decades = np.concatenate(self._spectra)[: frame_count(self.received)].T
-        scaled: Float = ((np.maximum(decades, decades.max() - DYNAMIC_RANGE) + 4.0) / 4.0).astype(np.float32)
-        return scaled
+        return _scaled(np.concatenate(self._spectra)[: frame_count(self.received)])
+
+    def finish_as(self, samples: Float, same: int) -> Float:
+        """The log-mel of a piece of which the first `same` samples are those that arrived here, (128, frames) float32.
+
+        samples: (n,) float, all of that piece; n from 1 to PIECE_SAMPLES
+
+        Only frames that see other samples or the end are transformed. More may be pushed afterwards.
+        """
+        same = min(same, self.received, len(samples))
+        # Before 201 samples the first frames are not complete, as they see the mirrored beginning.
+        known = min(self.frames, (same - WINDOW // 2) // HOP + 1) if same > WINDOW // 2 else 0
+        begin = HOP * known - WINDOW // 2
+        rest = np.concatenate([samples[max(begin, 0) :], np.zeros(PADDING + WINDOW // 2)])
+        if begin < 0:
+            rest = np.concatenate([rest[WINDOW // 2 : 0 : -1], rest])[HOP * known :]
+        frames = np.lib.stride_tricks.sliding_window_view(rest, WINDOW)[::HOP][: frame_count(len(samples)) - known]
+        decades = np.concatenate(self._spectra)[:known] if known else np.zeros((0, N_MELS))
+        return _scaled(np.concatenate([decades, mel_decades(frames, N_MELS, SAMPLE_RATE)]))
 
     def _append(self, samples: NDArray[np.float32] | NDArray[np.float64]) -> None:
         self._waiting = np.concatenate([self._waiting, samples])
