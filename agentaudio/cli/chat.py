@@ -8,20 +8,15 @@ import sys
 import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from agentaudio import events
-from agentaudio.agent import Agent
-from agentaudio.cli.ask import DEFAULT_TOOLS
+from agentaudio.cli.agent_options import AgentOptions
 from agentaudio.cli.chat_commands import Chat, ChatCommands
 from agentaudio.cli.console import ensure_writable, mark, out, progress
 from agentaudio.cli.generation import Generation
-from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.narrator import Narrator
 from agentaudio.cli.sessions import STORE
-from agentaudio.cli.tools import Secrets, approve_on_terminal
+from agentaudio.cli.tools import approve_on_terminal
 from agentaudio.errors import AgentAudioError, AudioError, MissingExtra
 from agentaudio.escaping import one_line
 from agentaudio.live.events import AgentFinished, AgentStopped
@@ -29,31 +24,19 @@ from agentaudio.live.latency import LatencyLedger
 from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
 from agentaudio.live.sound_card import SoundCard, sounddevice
-from agentaudio.resources import open_voices
 from agentaudio.storage.sqlite_store import SqliteStore
-from agentaudio.tools.discovery import find_tools
 
 
 async def chat(
     *,
-    model: str = "embedded",
-    option: ModelOptions = (),
+    agent_options: AgentOptions = AgentOptions(),
     generation: Generation = Generation(),
-    tools: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = DEFAULT_TOOLS,
-    voice: str | None = None,
-    documents: str = "demo",
-    voices: str = "demo",
-    encoder: str | None = None,
-    embed: str = "default",
-    instructions: str | None = None,
     typed: bool = False,
     mute: bool = False,
     headset: bool = False,
     session: str | None = None,
     store: Path = STORE,
     ledger: Path | None = None,
-    allow_commands: bool = False,
-    allow_secret: Secrets = (),
 ) -> None:
     """Talk with the agent: speak into the microphone, or type a line. Speaking or typing interrupts it.
 
@@ -62,26 +45,6 @@ async def chat(
 
     Parameters
     ----------
-    model
-        Speech model, as NAME or NAME:ARGUMENT; `agentaudio models list` shows them.
-    option
-        Option of the model, as NAME=VALUE; repeat it for more.
-    tools
-        Tools the model may call: names (`agentaudio tools list` shows them), files and folders.
-    voice
-        Id or name of the voice to start with; `agentaudio voices list` shows them.
-    documents
-        Folder of documents for search_documents; `demo` stands for those that ship with agentaudio.
-    voices
-        Folder of a voice library; `demo` stands for the voices that ship with agentaudio.
-    encoder
-        Speaker encoder of that library, as `agentaudio voices ingest` was given it: campplus:FOLDER, wavlm:FOLDER,
-        ecapa or the name of a plugin. Not needed for the embedded encoder.
-    embed
-        Text embedder of all searches: a folder or hub id of a Sentence Transformers model, or a name that
-        `agentaudio models list` shows. `default` stands for the English one that ships with agentaudio.
-    instructions
-        What the model is told about its task, before the conversation.
     typed
         Do not use the microphone.
     mute
@@ -94,15 +57,11 @@ async def chat(
         File of the store, for --session; `agentaudio sessions` shows and erases what is in it.
     ledger
         Add the times of each turn to this file; `agentaudio stats FILE` shows them.
-    allow_commands
-        Allow tools in files to run programs.
-    allow_secret
-        Environment variable, file or folder that tools in files may read as a secret; repeat it for more.
     """
     if ledger is not None:
         ensure_writable(ledger)
-    given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
-    loaded = await load_or_fetch(model, generation.loading(model, option))
+    tools = agent_options.found_tools()
+    loaded = await agent_options.load_model(generation)
     hears = loaded.capabilities.hears and not typed
     plays = loaded.capabilities.voices != "none" and not mute
     if hears or plays:
@@ -111,11 +70,7 @@ async def chat(
         except (MissingExtra, AudioError) as missing:
             out.print(mark(f"without sound: {missing}", "yellow"))
             hears = plays = False
-    agent = Agent(
-        loaded, tools=given, voice=voice, documents=documents, embed=embed, instructions=instructions,
-        voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
-        options=generation.options(speak=plays), approve=approve_on_terminal,
-    )  # fmt: skip
+    agent = agent_options.agent(loaded, tools, generation, speak=plays, approve=approve_on_terminal)
     async with agent:
         with progress("loading models, documents and voices"):
             await agent.warm_up()
@@ -127,7 +82,7 @@ async def chat(
                 live = agent.live(**settings)
             else:
                 kept = await devices.enter_async_context(SqliteStore(store))
-                live = await kept.live(agent, session, voice=voice, **settings)
+                live = await kept.live(agent, session, voice=agent_options.voice, **settings)
                 if turns := sum(message.role == "user" for message in live.conversation):
                     out.print(mark(f"session {session} goes on after {turns} turns", "dim"))
             await devices.enter_async_context(live)

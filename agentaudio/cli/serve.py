@@ -9,21 +9,14 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cyclopts import Parameter
-
-from agentaudio.agent import Agent
-from agentaudio.cli.ask import DEFAULT_TOOLS
+from agentaudio.cli.agent_options import AgentOptions
 from agentaudio.cli.console import mark, out
 from agentaudio.cli.generation import Generation
-from agentaudio.cli.models import ModelOptions, load_or_fetch
 from agentaudio.cli.provenance import SignWith, provenance_of
 from agentaudio.cli.telemetry import traced
-from agentaudio.cli.tools import Secrets
 from agentaudio.errors import MissingExtra, OptionError, did_you_mean
-from agentaudio.resources import open_voices
-from agentaudio.tools.discovery import find_tools
 
 if TYPE_CHECKING:
     from agentaudio.server.serving import Server
@@ -36,19 +29,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 async def serve(
     *,
-    model: str = "embedded",
-    option: ModelOptions = (),
+    agent_options: AgentOptions = AgentOptions(),
     generation: Generation = Generation(),
     host: str = "127.0.0.1",
     port: int = 8000,
     key: tuple[str, ...] = (),
-    tools: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = DEFAULT_TOOLS,
-    voice: str | None = None,
-    documents: str = "demo",
-    voices: str = "demo",
-    encoder: str | None = None,
-    embed: str = "default",
-    instructions: str | None = None,
     client_instructions: Literal["extend", "replace"] = "extend",
     origin: tuple[str, ...] = (),
     allow_host: tuple[str, ...] = (),
@@ -63,17 +48,11 @@ async def serve(
     watermark: str | None = None,
     store: Path | None = None,
     log: bool = False,
-    allow_commands: bool = False,
-    allow_secret: Secrets = (),
 ) -> None:
     """Serve the agent to clients of OpenAI's API, and its page to browsers. SIGTERM lets running answers end first.
 
     Parameters
     ----------
-    model
-        Speech model, as NAME or NAME:ARGUMENT; `agentaudio models list` shows them.
-    option
-        Option of the model, as NAME=VALUE; repeat it for more.
     host
         Address to listen on. Others than loopback need a key.
     port
@@ -82,24 +61,8 @@ async def serve(
         API key that clients must send; repeat it for more. Other users of this machine can see it in the list of
         processes: the environment variable AGENTAUDIO_SERVER_KEYS, with commas between keys, is safer. Keys in
         AGENTAUDIO_SERVER_ADMIN_KEYS may also use and delete the voices that other keys have added.
-    tools
-        Tools the model may call: names (`agentaudio tools list` shows them), files and folders.
-    voice
-        Id or name of the voice to start with; `agentaudio voices list` shows them.
-    documents
-        Folder of documents for search_documents; `demo` stands for those that ship with agentaudio.
-    voices
-        Folder of a voice library; `demo` stands for the voices that ship with agentaudio.
-    encoder
-        Speaker encoder of that library, as `agentaudio voices ingest` was given it: campplus:FOLDER, wavlm:FOLDER,
-        ecapa or the name of a plugin. Not needed for the embedded encoder.
-    embed
-        Text embedder of all searches: a folder or hub id of a Sentence Transformers model, or a name that
-        `agentaudio models list` shows. `default` stands for the English one that ships with agentaudio.
-    instructions
-        What the model is told about its task, before each conversation.
     client_instructions
-        Whether the instructions of a client follow these, or take their place.
+        Whether the instructions of a client follow --instructions, or take their place.
     origin
         Web origin whose pages may call the server, such as https://example.org; repeat it for more.
     allow_host
@@ -134,10 +97,6 @@ async def serve(
         resume; `agentaudio sessions` shows and erases them.
     log
         Print a line of JSON for each request on standard error. No line holds what was said.
-    allow_commands
-        Allow tools in files to run programs.
-    allow_secret
-        Environment variable, file or folder that tools in files may read as a secret; repeat it for more.
     """
     try:
         from agentaudio.server.app import create_app
@@ -168,13 +127,9 @@ async def serve(
         if file is not None and not file.is_file():
             raise OptionError(f"there is no file {file}; give the certificate and key as PEM files")
     log_to(sys.stderr, requests=log)
-    given = find_tools(tools, allow_commands=allow_commands, allow_secrets=allow_secret).values()
-    agent = Agent(
-        await load_or_fetch(model, generation.loading(model, option)), tools=given, voice=voice, documents=documents,
-        embed=embed, options=generation.options(),
-        voices=voices if encoder is None else open_voices(voices, encoder=encoder, embed=embed),
-        instructions=instructions, provenance=provenance_of(sign, watermark),
-    )  # fmt: skip
+    tools = agent_options.found_tools()
+    model = await agent_options.load_model(generation)
+    agent = agent_options.agent(model, tools, generation, provenance=provenance_of(sign, watermark))
     kept = None if store is None else SqliteStore(store)
     app = create_app(agent, settings, store=kept)
     server = Server(
