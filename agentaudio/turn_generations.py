@@ -51,9 +51,11 @@ class Generations:
         quiet: nothing but the output is asked for, and words are dropped
         """
         setup, conversation = self._setup, self._state.conversation
+        # What the first answer had to call, the next one tells.
+        chosen = self._options if step == 1 else replace(self._options, must_call=None)
         tools = setup.last_specs() if quiet or step >= setup.max_steps else setup.specs()
 
-        done = await self._state.compactor.make_room(setup.model, conversation, Seen(tools, self._options))
+        done = await self._state.compactor.make_room(setup.model, conversation, Seen(tools, chosen))
         if done is not None:
             await self._record.put(ConversationCompacted, compacted=done)
 
@@ -65,11 +67,11 @@ class Generations:
             return checked(setup.model, deltas, options, limits=setup.limits, used_ids=conversation.call_ids)
 
         if quiet:
-            answer = self._without_words(generate(replace(self._options, speak=False)))
+            answer = self._without_words(generate(replace(chosen, speak=False, must_call=None)))
         elif self._checks is not None:
-            answer = self._checks.deltas(generate, voice=voice, options=self._options, is_first=step == 1)
+            answer = self._checks.deltas(generate, voice=voice, options=chosen, is_first=step == 1)
         else:
-            answer = generate(self._options)
+            answer = generate(chosen)
         return answer if self._usage is None else self._usage.metered(answer, self._stopped)
 
     def take(self, delta: Delta) -> None:

@@ -109,6 +109,8 @@ class GenerateOptions:
     """How to generate. None leaves the choice to the model.
 
     language: BCP-47 code of the language to hear and answer in
+    must_call: the name of a tool that the answer has to call, without words before it; True for any tool. In a turn of
+        an agent it holds for the first answer, so that the next one can tell the result.
     """
 
     speak: bool = True
@@ -119,6 +121,7 @@ class GenerateOptions:
     max_tokens: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    must_call: str | Literal[True] | None = None
 
     def __post_init__(self) -> None:
         for name, least, most in _RANGES:
@@ -127,6 +130,9 @@ class GenerateOptions:
                 raise OptionError(f"{name} is {value!r}; give a number from {least:g} to {most:g}, or None")
         if isinstance(self.stop, str):
             raise OptionError(f"stop is {self.stop!r}; give several strings, such as ({self.stop!r},)")
+        named = isinstance(self.must_call, str) and self.must_call
+        if not (self.must_call is None or self.must_call is True or named):
+            raise OptionError(f"must_call is {self.must_call!r}; give the name of a tool, True for any, or None")
 
     def check(self, model: SpeechLM) -> GenerateOptions:
         """Return these options. Raises OptionError for one that `model` does not support."""

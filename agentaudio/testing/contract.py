@@ -263,7 +263,7 @@ class ModelContract:
         async def scene(stage: Stage) -> None:
             values: dict[str, Any] = {
                 "language": "en", "temperature": 0.5, "top_p": 0.5, "repetition_penalty": 1.1,
-                "max_tokens": 50, "seed": 1, "stop": ("x",),
+                "max_tokens": 50, "seed": 1, "stop": ("x",), "must_call": True,
             }  # fmt: skip
             for field in fields(GenerateOptions):
                 if field.name == "speak" or field.name in stage.model.capabilities.options:

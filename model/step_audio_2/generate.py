@@ -9,8 +9,6 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +27,10 @@ from agentaudio.model.step_audio_2.decoding.runtime import Runtime
 from agentaudio.model.step_audio_2.delivery import Delivery, History
 from agentaudio.model.step_audio_2.failures import as_model_error, is_out_of_memory
 from agentaudio.model.step_audio_2.hub import HUB_ID, located
-from agentaudio.model.step_audio_2.language.dialect import Language, Translation, step_audio_2
+from agentaudio.model.step_audio_2.language.dialect import Language
+from agentaudio.model.step_audio_2.language.framing import Framed, framed
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, Reply, check_sounds
 from agentaudio.model.step_audio_2.language.segments import Prompt
-from agentaudio.model.step_audio_2.language.system_prompts import with_system
-from agentaudio.model.step_audio_2.language.users_language import users_language
 from agentaudio.model.step_audio_2.llama.precision import WeightType
 from agentaudio.model.step_audio_2.loading import Placing, RuntimeName, load_runtime, load_speech
 from agentaudio.model.step_audio_2.read_ahead import Reading
@@ -151,7 +148,7 @@ class StepAudio2(Tasks):
 
         options: what is None takes the authors' settings for spoken dialogue: temperature 0.7, top-p
             0.9, repetition penalty 1.05, 2,048 tokens (4,096 with tools). `stop` ends the answer
-            before the first of its strings.
+            before the first of its strings. `must_call` begins the answer as a call.
         verbatim: the prompt holds the conversation alone: no default system message, date or thought
 
         For End.reason and End.usage see `Generation.run`.
@@ -160,9 +157,7 @@ class StepAudio2(Tasks):
         or the model fails; AudioError for a sound without samples; OptionError for options out of range.
         """
         weights = self._open()
-        if options.max_tokens is None and self._max_tokens is not None:
-            options = replace(options, max_tokens=self._max_tokens)
-        sampling, max_tokens = sampling_and_limit(options, bool(tools))
+        sampling, max_tokens = sampling_and_limit(options, bool(tools), self._max_tokens)
         if not any(message.role == "user" for message in conversation):
             raise BackendError("there is nothing to answer: the conversation has no user message; add one")
 
@@ -210,7 +205,7 @@ class StepAudio2(Tasks):
         options: GenerateOptions = GenerateOptions(),
     ) -> int:
         """Tokens that `generate` would read, sound included. It blocks for some milliseconds."""
-        return len(self._prompt(conversation, tools, options)[0].ids)
+        return len(self._prompt(self._framed(conversation, tools, options), tools, speak=options.speak).ids)
 
     async def read_ahead(
         self,
@@ -220,8 +215,11 @@ class StepAudio2(Tasks):
         options: GenerateOptions = GenerateOptions(),
     ) -> None:
         """Read a conversation into the prefix cache; see HasContext. One that does not fit is not read."""
-        prompt = partial(self._prompt, conversation, tools, options)
-        reading = Reading(lambda: prompt()[0], self._open(), self._kept, self._as_model_error)
+
+        def prompt() -> Prompt:
+            return self._prompt(self._framed(conversation, tools, options), tools, speak=options.speak)
+
+        reading = Reading(prompt, self._open(), self._kept, self._as_model_error)
         self._running.add(reading)  # until its thread has ended, which holds it
         await reading.run()
 
@@ -271,27 +269,22 @@ class StepAudio2(Tasks):
         options: GenerateOptions,
         verbatim: bool,
     ) -> Request:
-        prompt, translation = self._prompt(conversation, tools, options, verbatim=verbatim)
-        return Request(prompt, translation, sampling, max_tokens, options.stop, options.speak)
+        asked = self._framed(conversation, tools, options, verbatim=verbatim)
+        speak = options.speak and asked.must_call is None
+        prompt = self._prompt(asked, tools, speak=speak, think=self._think and not verbatim)
+        opening = () if asked.must_call is None else self._prompts.call_opening(asked.must_call)
+        return Request(prompt, asked.translation, sampling, max_tokens, options.stop, speak, opening)
 
-    def _prompt(
+    def _framed(
         self, conversation: Conversation, tools: Sequence[ToolSpec], options: GenerateOptions, *, verbatim: bool = False
-    ) -> tuple[Prompt, Translation]:
+    ) -> Framed:
         check_sounds(conversation)
-        language = self._language or users_language(conversation, tools, language=options.language)
-        if not verbatim:
-            conversation = with_system(
-                conversation,
-                language,
-                tools=bool(tools),
-                think=self._think,
-                names_language=options.language is not None,
-            )
-        dialect = step_audio_2(language)
+        return framed(conversation, tools, options, language=self._language, think=self._think, verbatim=verbatim)
+
+    def _prompt(self, asked: Framed, tools: Sequence[ToolSpec], *, speak: bool, think: bool | None = None) -> Prompt:
+        reply: Reply = "think" if (self._think if think is None else think) else "speech" if speak else "text"
         with self._prompts_lock:
-            translation = self._prompts.translation(conversation, tools, dialect=dialect)
-            reply: Reply = "think" if self._think and not verbatim else "speech" if options.speak else "text"
-            return self._prompts.build(conversation, tools, reply=reply, dialect=dialect), translation
+            return self._prompts.build(asked.conversation, tools, reply=reply, dialect=asked.dialect)
 
     def _as_model_error(self, failure: Exception) -> Exception:
         if is_out_of_memory(failure):

@@ -9,7 +9,9 @@ from agentaudio.errors import OptionError
 from agentaudio.model.generation.stop_strings import StopStrings
 from agentaudio.model.speech_lm import GenerateOptions
 
-OPTIONS = frozenset({"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"})
+OPTIONS = frozenset(
+    {"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language", "must_call"}
+)
 """What callers may choose, in this process and on a server."""
 MAX_TOKENS = 2048
 MAX_TOKENS_WITH_TOOLS = 4096
@@ -60,8 +62,11 @@ def longest_sound_s(context: int) -> float:
     return float(int(SHARE_FOR_SOUND * context / SOUND_TOKENS_PER_S))
 
 
-def sampling_and_limit(options: GenerateOptions, tools: bool) -> tuple[Sampling, int]:
-    """The authors' settings where an option is None. Raises OptionError for options out of range."""
+def sampling_and_limit(options: GenerateOptions, tools: bool, limit: int | None = None) -> tuple[Sampling, int]:
+    """The authors' settings where an option is None. Raises OptionError for options out of range.
+
+    limit: of tokens, where the options have none; None for the authors'
+    """
     usual = Sampling()
     sampling = Sampling(
         temperature=usual.temperature if options.temperature is None else options.temperature,
@@ -72,11 +77,12 @@ def sampling_and_limit(options: GenerateOptions, tools: bool) -> tuple[Sampling,
         seed=options.seed,
     )
     StopStrings(options.stop)
-    if options.max_tokens is None:
+    most = limit if options.max_tokens is None else options.max_tokens
+    if most is None:
         return sampling, MAX_TOKENS_WITH_TOOLS if tools else MAX_TOKENS
-    if not isinstance(options.max_tokens, int) or options.max_tokens < 1:
-        raise OptionError(f"max_tokens is {options.max_tokens!r}; give an integer, at least 1")
-    return sampling, options.max_tokens
+    if not isinstance(most, int) or most < 1:
+        raise OptionError(f"max_tokens is {most!r}; give an integer, at least 1")
+    return sampling, most
 
 
 def _real(value: object) -> bool:

@@ -123,6 +123,14 @@ def test_own_tools_bring_web_citations(client: OpenAI) -> None:
     assert MODEL.given[-1].tools == ()
 
 
+def test_a_call_that_is_required_is_required_of_the_model(client: OpenAI) -> None:
+    ask(client, said("call door"), tools=[DOOR], tool_choice="required")
+    assert [one.name for one in MODEL.given[-1].tools] == ["door"]
+    ask(client, said("call door"), tools=[DOOR], tool_choice={"type": "function", "function": {"name": "door"}})
+    ask(client, said("call weather"), tool_choice={"type": "function", "function": {"name": "weather"}})
+    assert [given.options.must_call for given in MODEL.given[-4:]] == [True, "door", "weather", None]
+
+
 def test_a_later_turn_refers_to_sound_by_its_id_and_only_under_its_own_key(server: Running, client: OpenAI) -> None:
     first = ask(client, HEARD, **SPOKEN)
     audio = {"role": "assistant", "audio": {"id": first.message.audio.id}}

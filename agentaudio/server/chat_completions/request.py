@@ -167,6 +167,12 @@ class ChatRequest(_Form):
         return self
 
     @property
+    def must_call(self) -> str | Literal[True] | None:
+        """What `tool_choice` has the model call; see GenerateOptions."""
+        choice = self.tool_choice
+        return choice.function.name if isinstance(choice, NamedTool) else True if choice == "required" else None
+
+    @property
     def speaks(self) -> bool:
         return "audio" in (self.modalities or ())
 
@@ -194,6 +200,7 @@ class ChatRequest(_Form):
             "max_tokens": self.max_completion_tokens or self.max_tokens,
             "seed": self.seed,
             "stop": (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
+            "must_call": self.must_call,
         }
         taken = {name: value for name, value in wanted.items() if name in model.capabilities.options and value}
         if self.temperature == 0 and "temperature" in model.capabilities.options:

@@ -142,8 +142,8 @@ def _tools(request: ChatRequest) -> list[Tool]:
 def _offered(setup: Setup, request: ChatRequest, tools: Sequence[Tool]) -> Setup:
     """The setup with the tools that the request lets the model call.
 
-    A model cannot be made to call a tool: `required` offers the client's tools alone, and a named tool is offered
-    alone, so that any call is one of those.
+    `required` offers the client's tools alone, and a named tool is offered alone, so that any call is one of those. A
+    model that takes the option `must_call` makes one; others may answer in words.
     """
     choice = request.tool_choice
     if choice == "none":

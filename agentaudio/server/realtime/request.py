@@ -105,6 +105,11 @@ class Request:
         options = replace(base.options, speak=self.speaks and base.options.speak)
         if isinstance(self.max_tokens, int) and "max_tokens" in base.model.capabilities.options:
             options = replace(options, max_tokens=self.max_tokens)
+        if "must_call" in base.model.capabilities.options and self.setup(base).tools:
+            if isinstance(self.tool_choice, dict):
+                options = replace(options, must_call=self.tool_choice["name"])
+            elif self.tool_choice == "required":
+                options = replace(options, must_call=True)
         return options
 
 

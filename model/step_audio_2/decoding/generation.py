@@ -42,6 +42,7 @@ class Request:
     max_tokens: limit of the answer, without the thought
     stop: the answer ends before the first of these strings
     speak: whether the answer after a thought is spoken; without a thought, the prompt decides
+    opening: ids that the answer begins with
     """
 
     prompt: Prompt
@@ -50,6 +51,7 @@ class Request:
     max_tokens: int
     stop: tuple[str, ...] = ()
     speak: bool = True
+    opening: tuple[int, ...] = ()
 
 
 class Generation:
@@ -114,7 +116,9 @@ class Generation:
 
     def _check(self) -> None:
         prompt, limit = self.prompt, self._weights.context
-        needed = len(prompt.ids) + (RESERVED_FOR_ANSWER if prompt.mode == "think" else 0) + 1
+        needed = (
+            len(prompt.ids) + len(self.request.opening) + (RESERVED_FOR_ANSWER if prompt.mode == "think" else 0) + 1
+        )
         if needed > limit:
             sound = sum(len(segment.ids) for segment in prompt.audio)
             raise BackendError(
@@ -135,7 +139,7 @@ class Generation:
             reader.feed(number)
             return reader.mode != "think"
 
-        self._decode(states, min(MAX_THOUGHT_TOKENS, room), take)
+        self._decode(self.prompt, states, min(MAX_THOUGHT_TOKENS, room), take)
         self._thought = len(thought)
         self.prompt = self._prompts.after_thought(self.prompt, thought, speak=self.request.speak)
         states.crop(usable(self.prompt, states.positions))
@@ -149,8 +153,13 @@ class Generation:
             self.generated.append(number)
             return deltas.take(reader.feed(number)) or number in stop
 
-        room = self._weights.context - len(self.prompt.ids)
-        self._decode(states, min(self.request.max_tokens, room), take)
+        prompt = self.prompt
+        if opening := self.request.opening:
+            prompt = prompt.extended(opening, self._weights.vocabulary, mode=prompt.mode, lead=prompt.lead)
+            for number in opening:
+                take(number)
+        room = self._weights.context - len(prompt.ids)
+        self._decode(prompt, states, min(self.request.max_tokens, room), take)
         if self._stopping.is_set():
             return "stop"
         if not deltas.cut:
@@ -161,19 +170,19 @@ class Generation:
             return "length"
         return "tool_calls" if deltas.calls else "stop"
 
-    def _decode(self, states: States, limit: int, take: Callable[[int], bool]) -> None:
-        """Read the prompt and generate ids, until `take` returns whether the answer ends with the id it was given.
+    def _decode(self, prompt: Prompt, states: States, limit: int, take: Callable[[int], bool]) -> None:
+        """Read a prompt and generate ids, until `take` returns whether the answer ends with the id it was given.
 
         limit: of ids
         take: called with one id after the other, the first in this thread and the others in the batch's
         """
         weights = self._weights
-        logits = weights.read(self.prompt, states, self._wanted)
+        logits = weights.read(prompt, states, self._wanted)
         if logits is None or not self._wanted():
             return
         samplers = Samplers(1, weights.size, weights.device, weights.never)
-        samplers.set(0, self.request.sampling, self.prompt.ids)
-        last = torch.tensor([len(self.prompt.ids) - 1], device=weights.device)
+        samplers.set(0, self.request.sampling, prompt.ids)
+        last = torch.tensor([len(prompt.ids) - 1], device=weights.device)
         first = int(samplers.choose(logits[None], last))
         if take(first) or limit == 1:
             return

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
+from agentaudio.conversation import Conversation, ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.speech_lm import CallDelta
 
 Language = Literal["zh", "en"]
@@ -96,6 +96,10 @@ class Dialect:
                 chosen[twin.ours] = twin
                 taken.add(name)
         return Translation(tuple(tools), chosen)
+
+    def translation(self, conversation: Conversation, tools: Sequence[ToolSpec] = ()) -> Translation:
+        """The translation of these tools, and of tools that the conversation has called."""
+        return self.bind(tools, {call.name for message in conversation for call in message.tool_calls})
 
 
 @dataclass(frozen=True, slots=True)

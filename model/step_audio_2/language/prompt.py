@@ -30,7 +30,7 @@ from agentaudio.model.step_audio_2.language.segments import (
     assemble,
     audio_tokens,
 )
-from agentaudio.model.step_audio_2.language.tool_calls import written_call
+from agentaudio.model.step_audio_2.language.tool_calls import call_opening, written_call
 from agentaudio.model.step_audio_2.tokens import CODEC, Vocabulary, text_of
 
 Reply = Literal["speech", "text", "think", "continue"]
@@ -90,8 +90,7 @@ class PromptBuilder:
         self, conversation: Conversation, tools: Sequence[ToolSpec] = (), *, dialect: Dialect | None = None
     ) -> Translation:
         """The translation of these tools, and of tools that the conversation has called."""
-        mentioned = {call.name for message in conversation for call in message.tool_calls}
-        return (dialect or self._dialect).bind(tools, mentioned)
+        return (dialect or self._dialect).translation(conversation, tools)
 
     def build(
         self,
@@ -122,6 +121,11 @@ class PromptBuilder:
         lead = (ids.tts_start,) if reply == "speech" else ()
         opened = Turn("assistant", (Tokens(lead),) if lead else (), closed=False)
         return replace(self._assembled([*turns, opened]), mode=reply, lead=lead)
+
+    def call_opening(self, name: str = "") -> tuple[int, ...]:
+        """The ids that a call begins with. name: the model's name of the tool; "" for any"""
+        ids = self._vocabulary.ids
+        return (ids.tool_call, *self._vocabulary.encode(call_opening(name)))
 
     def after_thought(self, prompt: Prompt, generated: Sequence[int], *, speak: bool = True) -> Prompt:
         """The prompt of the answer after a thought. Ids after `</think>` are dropped.

@@ -61,16 +61,21 @@ class ReadCall:
         return CallDelta(call, self.message or None, is_native=self.is_native)
 
 
+def call_opening(name: str = "") -> str:
+    """The text that a call begins with, up to its arguments; without a name, up to the name."""
+    one_line = " ".join(name.split())
+    return f"function\n{one_line}\n" if name else "function\n"
+
+
 def written_call(name: str, arguments: Mapping[str, Any]) -> str:
     """The text between the tags of a call, for history. Values without a JSON form are written as text.
 
     Raises ConversationError when the arguments as a whole cannot be written as JSON.
     """
-    one_line = " ".join(name.split())
     try:
-        return f"function\n{one_line}\n{json.dumps(dict(arguments), ensure_ascii=False, default=str)}"
+        return call_opening(name) + json.dumps(dict(arguments), ensure_ascii=False, default=str)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConversationError(f"the arguments of {one_line} cannot be written as JSON: {error}") from None
+        raise ConversationError(f"the arguments of {name.strip()} cannot be written as JSON: {error}") from None
 
 
 class ToolCallParser:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentaudio.conversation import Conversation, TextPart, ToolSpec
-from agentaudio.errors import BackendError
+from agentaudio.errors import BackendError, OptionError
 from agentaudio.model.openai.messages import tool_list
 from agentaudio.model.openai.progress import PROGRESS_TIMEOUT_S, progressing
 from agentaudio.model.speech_lm import (
@@ -22,12 +22,11 @@ from agentaudio.model.speech_lm import (
     ReferenceVoice,
     TokensDelta,
 )
-from agentaudio.model.step_audio_2.language.dialect import Language, Translation, step_audio_2
+from agentaudio.model.step_audio_2.language.dialect import Language
+from agentaudio.model.step_audio_2.language.framing import Framed, framed
 from agentaudio.model.step_audio_2.language.interleave import Mode
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, check_sounds
 from agentaudio.model.step_audio_2.language.segments import Prompt
-from agentaudio.model.step_audio_2.language.system_prompts import with_system
-from agentaudio.model.step_audio_2.language.users_language import users_language
 from agentaudio.model.step_audio_2.served.answer import ServedAnswer
 from agentaudio.model.step_audio_2.served.counting import RoughVocabulary
 from agentaudio.model.step_audio_2.served.messages import SERVER_DIALECTS, TTS_START, Messages
@@ -162,11 +161,10 @@ class ServedStepAudio2(Tasks):
         options: GenerateOptions = GenerateOptions(),
     ) -> int:
         """Tokens that `generate` would read, sound included; without the tokenizer, an estimate that is rather high."""
-        conversation, translation = self._prompted(conversation, tools, options, verbatim=False)
-        dialect = step_audio_2(self._language_of(conversation, tools, options))
+        asked = framed(conversation, tools, options, language=self._language)
         reply: Mode = "speech" if options.speak else "text"
         with self._prompts_lock:
-            return len(self._prompts.build(conversation, tools, reply=reply, dialect=dialect).ids)
+            return len(self._prompts.build(asked.conversation, tools, reply=reply, dialect=asked.dialect).ids)
 
     async def read_ahead(
         self,
@@ -238,17 +236,18 @@ class ServedStepAudio2(Tasks):
         self, conversation: Conversation, tools: Sequence[ToolSpec], options: GenerateOptions, verbatim: bool
     ) -> tuple[dict[str, Any], ServedAnswer]:
         """The body of a request, and what reads its answer."""
-        if options.max_tokens is None and self._max_tokens is not None:
-            options = replace(options, max_tokens=self._max_tokens)
-        sampling, max_tokens = sampling_and_limit(options, bool(tools))
+        sampling, max_tokens = sampling_and_limit(options, bool(tools), self._max_tokens)
         served = await self._server.model()
         if served.kind == "vllm" and self._vocabulary is None and not self._warned:
             self._warned = True
             log.warning("answers are read by the spelling of tokens, which tears some characters; give tokenizer=")
         if tools and not SERVER_DIALECTS[served.kind].calls_tools:
             raise BackendError(f"{self.name}: {served.kind} cannot be given tools; leave them out, or serve with vLLM")
-        conversation, translation = self._prompted(conversation, tools, options, verbatim)
-        body = await asyncio.to_thread(self._body, served, conversation, translation, options.speak)
+        asked = framed(conversation, tools, options, language=self._language, verbatim=verbatim)
+        if asked.must_call is not None and not SERVER_DIALECTS[served.kind].must_call:
+            raise OptionError(f"{self.name}: {served.kind} cannot be made to call a tool; leave must_call out")
+        speak = options.speak and asked.must_call is None
+        body = await asyncio.to_thread(self._body, served, asked, speak)
         body |= {
             "max_tokens": max_tokens,
             "temperature": sampling.temperature,
@@ -257,15 +256,13 @@ class ServedStepAudio2(Tasks):
         }
         if sampling.seed is not None:
             body["seed"] = sampling.seed
-        mode: Mode = "speech" if options.speak else "text"
-        return body, ServedAnswer(self.name, self._vocabulary, mode, translation, options.stop)
+        mode: Mode = "speech" if speak else "text"
+        return body, ServedAnswer(self.name, self._vocabulary, mode, asked.translation, options.stop)
 
-    def _body(
-        self, served: ServedModel, conversation: Conversation, translation: Translation, speak: bool
-    ) -> dict[str, Any]:
-        dialect = SERVER_DIALECTS[served.kind]
+    def _body(self, served: ServedModel, asked: Framed, speak: bool) -> dict[str, Any]:
+        dialect, translation = SERVER_DIALECTS[served.kind], asked.translation
         with self._prompts_lock:
-            messages = Messages(dialect, self._prompts).of(conversation, translation, speak=speak)
+            messages = Messages(dialect, self._prompts).of(asked.conversation, translation, speak=speak)
         body: dict[str, Any] = {
             "model": served.name,
             "messages": messages,
@@ -283,27 +280,10 @@ class ServedStepAudio2(Tasks):
         if translation.specs and dialect.calls_tools:
             body["tools"] = tool_list(translation.specs)
             body["parallel_tool_calls"] = served.kind == "vllm"
+            if asked.must_call is not None:
+                named = {"type": "function", "function": {"name": asked.must_call}}
+                body["tool_choice"] = named if asked.must_call else "required"
         return body
-
-    def _prompted(
-        self, conversation: Conversation, tools: Sequence[ToolSpec], options: GenerateOptions, verbatim: bool
-    ) -> tuple[Conversation, Translation]:
-        """The conversation with its system message, and the tools under the model's names."""
-        language = self._language_of(conversation, tools, options)
-        mentioned = {call.name for message in conversation for call in message.tool_calls}
-        translation = step_audio_2(language).bind(tools, mentioned)
-        if not verbatim:
-            conversation = with_system(
-                conversation,
-                language,
-                tools=bool(tools),
-                think=False,
-                names_language=options.language is not None,
-            )
-        return conversation, translation
-
-    def _language_of(self, conversation: Conversation, tools: Sequence[ToolSpec], options: GenerateOptions) -> Language:
-        return self._language or users_language(conversation, tools, language=options.language)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -32,6 +32,7 @@ class ServerDialect:
     exact: sound is sent in 32-bit floats, so that the server hears what a model here would hear
     urls: sound is sent as a data URL
     calls_tools: whether it can be given tools
+    must_call: whether it can be made to call one
     makes_sound: whether it can make the sound itself, in one voice
     """
 
@@ -42,11 +43,12 @@ class ServerDialect:
     exact: bool = False
     urls: bool = False
     calls_tools: bool = True
+    must_call: bool = False
     makes_sound: bool = False
 
 
 SERVER_DIALECTS: dict[ServerKind, ServerDialect] = {
-    "vllm": ServerDialect("user", "tool", "parts", plain=True, exact=True),
+    "vllm": ServerDialect("user", "tool", "parts", plain=True, exact=True, must_call=True),
     "stepfun": ServerDialect("human", "input", "tts_content"),
     "vllm-omni": ServerDialect("user", "tool", "words", urls=True, calls_tools=False, makes_sound=True),
 }

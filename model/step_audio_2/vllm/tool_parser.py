@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +15,12 @@ from vllm.entrypoints.generate.base.protocol import (
     FunctionCall,
     ToolCall,
 )
+from vllm.sampling_params import StructuredOutputsParams
 from vllm.tool_parsers.abstract_tool_parser import ToolParser
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.step_audio_2.language.spelled_answer import SpelledAnswer, WireCall
+from agentaudio.model.step_audio_2.language.tool_calls import call_opening
 
 
 class StepAudio2ToolParser(ToolParser):
@@ -33,9 +36,13 @@ class StepAudio2ToolParser(ToolParser):
         self._reader = SpelledAnswer(self._specs)
 
     def adjust_request(self, request: Any) -> Any:
-        """Have the tags of calls spelled out."""
+        """Have the tags of calls spelled out, and have an answer that must call be calls alone."""
         request = super().adjust_request(request)
         request.skip_special_tokens = False
+        if (specs := self._must_call(request.tool_choice)) and request.tools:
+            calls = must_call(specs, one=request.parallel_tool_calls is False)
+            request.structured_outputs = StructuredOutputsParams(structural_tag=json.dumps(calls))
+            request.response_format = None
         return request
 
     def extract_tool_calls(self, model_output: str, request: Any) -> Any:
@@ -70,6 +77,13 @@ class StepAudio2ToolParser(ToolParser):
         """What was held back, at the end of the answer; None for nothing."""
         return self._delta(self._reader.finish())
 
+    def _must_call(self, choice: Any) -> list[ToolSpec]:
+        """The tools of which one has to be called; none if the model may answer in words."""
+        if choice == "required":
+            return self._specs
+        named = getattr(choice, "function", choice)
+        return [spec for spec in self._specs if spec.name == getattr(named, "name", None)]
+
     def _delta(self, found: Sequence[str | WireCall]) -> Any:
         content = "".join(one for one in found if isinstance(one, str))
         calls = []
@@ -85,6 +99,30 @@ class StepAudio2ToolParser(ToolParser):
         if not content and not calls:
             return None
         return DeltaMessage(**{"content": content or None, "tool_calls": calls} if calls else {"content": content})
+
+
+def must_call(tools: Sequence[ToolSpec], *, one: bool) -> dict[str, Any]:
+    """A structural tag for calls of these tools and nothing else, in the model's own form.
+
+    one: for one call; otherwise for one or more
+    """
+    tags = [
+        {
+            "type": "tag",
+            "begin": f"<tool_call>{call_opening(tool.name)}",
+            "content": {"type": "json_schema", "json_schema": {"type": "object", **tool.parameters}},
+            "end": "</tool_call>",
+        }
+        for tool in tools
+    ]
+    calls = {
+        "type": "tags_with_separator",
+        "tags": tags,
+        "separator": "",
+        "at_least_one": True,
+        "stop_after_first": one,
+    }
+    return {"type": "structural_tag", "format": calls}
 
 
 def _spec(tool: Any) -> ToolSpec:

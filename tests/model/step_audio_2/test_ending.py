@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ pytest.importorskip("transformers", reason="the model needs transformers")
 
 from support.step_audio_2_answers import answer, asked, call, dictate, ending, noise, spoken  # noqa: E402
 
-from agentaudio.conversation import ToolSpec  # noqa: E402
+from agentaudio.conversation import ToolOutput, ToolSpec  # noqa: E402
 from agentaudio.errors import OptionError  # noqa: E402
 from agentaudio.model.speech_lm import CallDelta, GenerateOptions  # noqa: E402
 from agentaudio.model.step_audio_2.generate import StepAudio2  # noqa: E402
@@ -22,6 +23,9 @@ from agentaudio.model.step_audio_2.tokens import BpeVocabulary, TokenIds  # noqa
 
 IDS = TokenIds()
 TEXT = GenerateOptions(speak=False)
+VOICES = ToolSpec(
+    "audio_search", "Find.", {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
+)
 LOOK = ToolSpec("look", "Look at something.", {"type": "object", "properties": {}})
 
 
@@ -74,6 +78,43 @@ async def test_a_call_that_a_limit_cut_off_is_reported_and_too_long(
     assert ending(deltas).reason == "length"
 
 
+@pytest.mark.parametrize("must_call", [True, "look", "audio_search"])
+async def test_an_answer_that_has_to_call_begins_with_the_call(
+    model: StepAudio2, vocabulary: BpeVocabulary, must_call: Any
+) -> None:
+    """The model only gets to write what follows the opening: the name, where any tool will do, and the arguments."""
+    rest = '{"query": "old"}' if must_call == "audio_search" else "look\n{}" if must_call is True else "{}"
+    dictate(model, [*vocabulary.encode(rest), IDS.tool_call_end, IDS.eot])
+    deltas = await answer(model, asked("hi"), tools=[LOOK, VOICES], options=GenerateOptions(must_call=must_call))
+    called, end = deltas
+    assert isinstance(called, CallDelta) and called.problem is None
+    name = "look" if must_call is True else must_call
+    assert (called.call.name, called.call.arguments) == (name, {"query": "old"} if name == "audio_search" else {})
+    assert ending([end]).reason == "tool_calls"
+
+
+async def test_an_answer_that_had_to_call_is_read_again_as_it_was(model: StepAudio2, vocabulary: BpeVocabulary) -> None:
+    conversation = asked("hi")
+    with dictate(model, [*vocabulary.encode("{}"), IDS.tool_call_end, IDS.eot]):
+        deltas = await answer(model, conversation, tools=[LOOK], options=GenerateOptions(must_call="look"))
+    (made,) = [delta.call for delta in deltas if isinstance(delta, CallDelta)]
+    conversation.add("assistant", made)
+    conversation.add("tool", ToolOutput(made.id, "look", "seen"))
+    usage = ending(await answer(model, conversation, tools=[LOOK])).usage
+    before = ending(deltas).usage
+    assert usage["cached_tokens"] >= before["input_tokens"] + before["output_tokens"] - 1
+
+
+async def test_a_tool_that_is_not_offered_cannot_be_required(model: StepAudio2) -> None:
+    refused: list[tuple[Any, list[ToolSpec], str]] = [("ring", [LOOK], "'ring'.*look"), (True, [], "tools are: none")]
+    for must_call, tools, problem in refused:
+        with pytest.raises(OptionError, match=problem):
+            await answer(model, asked("hi"), tools=tools, options=GenerateOptions(must_call=must_call))
+    for wrong in ("", False, 1):
+        with pytest.raises(OptionError, match="must_call"):
+            GenerateOptions(must_call=wrong)  # type: ignore[arg-type]
+
+
 async def test_usage_counts_the_tokens_read_and_written(model: StepAudio2, vocabulary: BpeVocabulary) -> None:
     conversation = asked(noise(seconds=2.0), "and?")
     written = spoken(vocabulary, "me", [1, 2, 3, 4, 5])
@@ -95,7 +136,7 @@ def test_capabilities_are_those_of_the_model(folder: Path) -> None:
     assert (able.hears, able.voices, able.calls_tools, able.streams_input) == (True, "any", True, False)
     assert able.sample_rate_hz == 24_000
     assert able.max_audio_s == int(0.9 * 16_384 / 12.5)
-    honoured = {"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language"}
+    honoured = {"temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "stop", "language", "must_call"}
     assert able.options == honoured <= {one.name for one in fields(GenerateOptions)}
     GenerateOptions(language="zh-CN").check(model)
     with pytest.raises(OptionError, match="does not speak 'fr'"):

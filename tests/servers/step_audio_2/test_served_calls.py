@@ -53,6 +53,34 @@ def test_calls_are_parsed_whole_and_streamed(words: str, server: Server) -> None
     assert choices[-1]["finish_reason"] == choice["finish_reason"]
 
 
+BOOK = wire_tools([ToolSpec("book", "", {"type": "object", "properties": {"seats": {"type": "integer"}}})])
+
+
+@pytest.mark.parametrize(
+    ("choice", "called"),
+    [("required", {"search", "book"}), ({"type": "function", "function": {"name": "book"}}, {"book"})],
+)
+@pytest.mark.parametrize("speaks", [False, True])
+def test_a_call_that_is_required_is_made(server: Server, choice: Any, called: set[str], speaks: bool) -> None:
+    """Whatever the weights say: here they are random."""
+    messages = [{"role": "user", "content": "Hi"}]
+    fields: dict[str, Any] = {"tools": SEARCH + BOOK, "max_tokens": 400, "temperature": 1, "parallel_tool_calls": False}
+    fields["tool_choice"] = choice
+    if speaks:
+        messages.append({"role": "assistant", "content": "<tts_start>"})
+        fields |= {"continue_final_message": True, "add_generation_prompt": False}
+    for seed in range(3):
+        answered = server.ask(messages, **fields, seed=seed, min_tokens=0)["choices"][0]
+        (call,) = answered["message"]["tool_calls"]
+        assert call["function"]["name"] in called and not answered["message"]["content"]
+        arguments = json.loads(call["function"]["arguments"])
+        assert isinstance(arguments, dict) and type(arguments.get("seats", 0)) is int
+        assert answered["finish_reason"] == "tool_calls"
+    choices = [one for chunk in server.stream(messages, **fields, seed=0) for one in chunk["choices"]]
+    (streamed,) = [call for one in choices for call in one["delta"].get("tool_calls") or ()]
+    assert streamed["function"]["name"] in called and choices[-1]["finish_reason"] == "tool_calls"
+
+
 @pytest.mark.parametrize("end", [IDS.eot, IDS.endoftext, IDS.im_end])
 def test_an_answer_ends_where_the_model_ends_it(server: Server, end: int) -> None:
     choice = server.ask([{"role": "user", "content": "Hi"}], min_tokens=0, allowed_token_ids=[end])["choices"][0]
