@@ -15,6 +15,10 @@ EMOTIONS := .venvs/emotions
 SCHEMA := .venvs/schema
 # At most four: each process loads the models that its tests need.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+# One process more than cores, for tests that wait for other processes, for servers and for sound a third of their time.
+WAITING := -n $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4))) --dist worksteal
+# Threads of torch and ONNX Runtime wait for each other busily: several in each of several processes take longer.
+ONE_THREAD := OMP_NUM_THREADS=1
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .PHONY: demo test test-hostile test-neural test-system test-local test-oldest test-speechbrain test-scale show-scale-out test-native test-stores test-vllm test-emotions test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
@@ -22,11 +26,11 @@ INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --const
 demo: $(VENV)/.ready-demo   ## hear three turns of a spoken conversation
 	$(BIN)/agentaudio demo
 
-test: $(VENV)/.ready-dev    ## run the tests, in as many processes as there are cores
-	$(BIN)/python -m pytest -x -q $(PARALLEL)
+test: $(VENV)/.ready-dev    ## run the tests, in one process more than there are cores
+	$(BIN)/python -m pytest -x -q $(WAITING)
 
 test-hostile: $(VENV)/.ready-dev ## run the tests with inputs made to harm: bombs, floods, broken files
-	$(BIN)/python -m pytest -x -q -m hostile $(PARALLEL)
+	$(BIN)/python -m pytest -x -q -m hostile $(WAITING)
 
 test-neural: $(VENV)/.ready-dev ## run the tests that hear and speak much with real weights
 	$(BIN)/python -m pytest -x -q -m neural $(PARALLEL)
@@ -34,8 +38,8 @@ test-neural: $(VENV)/.ready-dev ## run the tests that hear and speak much with r
 test-system: $(VENV)/.ready-dev ## run the tests that start whole programs: the demo, the wheel, conversations in a process of their own
 	$(BIN)/python -m pytest -x -q -m system $(PARALLEL)
 
-test-local: $(LOCAL)/.ready ## run the tests that need torch, in a separate environment
-	$(LOCAL)/bin/python -m pytest -x -q tests/parity tests/model/step_audio_2 tests/model/qwen tests/model/generation tests/model/chat_models \
+test-local: $(LOCAL)/.ready ## run the tests that need torch, in a separate environment, in as many processes as there are cores
+	$(ONE_THREAD) $(LOCAL)/bin/python -m pytest -x -q $(PARALLEL) tests/parity tests/model/step_audio_2 tests/model/qwen tests/model/generation tests/model/chat_models \
 	    tests/model/pocket_speech tests/model/test_revoiced.py tests/model/test_voice_switch_weights.py \
 	    tests/sound/test_campplus.py tests/voice_library/test_encoders.py tests/retrieval/text/test_rerank.py \
 	    tests/text/test_embedding.py tests/model/recognisers/test_transformers_asr.py tests/model/whisper/test_log_mel.py

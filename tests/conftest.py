@@ -30,6 +30,18 @@ def anyio_backend() -> str:
     return "asyncio"  # agentaudio needs it, also where trio is installed
 
 
+# Tiers of the tests that run apart from the others, each by `-m` and its name.
+TIERS = ("hostile", "neural", "system", "browser")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files without a test of the tier that `-m` names: to import all files takes 15 s in each process."""
+    tier = config.getoption("markexpr")
+    if tier not in TIERS or collection_path.suffix != ".py":
+        return None
+    return f"mark.{tier}" not in collection_path.read_text(encoding="utf-8") or None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--vectors", metavar="FOLDER", help="reference vectors of Step-Audio 2, with their manifest.json")
 
