@@ -72,6 +72,9 @@ class Compaction:
         return message
 
 
+UNCOMPACTED = Compaction()
+
+
 @dataclass(frozen=True, slots=True)
 class Compacted:
     """What a compaction changed, in numbers.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from agentaudio.compaction import Compacted, Compaction, Place, changes, places, until
+from agentaudio.compaction import UNCOMPACTED, Compacted, Compaction, Place, changes, places, until
 from agentaudio.conversation import AudioPart, Conversation, Message, Part, SpeechPart, ToolCall, ToolOutput, ToolSpec
 from agentaudio.errors import AgentAudioError, AudioError, BackendError
 from agentaudio.model.speech_lm import GenerateOptions, HasContext, SpeechLM, TextDelta, with_context
@@ -54,14 +54,14 @@ class Compactor:
     """Compacts the conversation of one session. It does nothing for a model that is not a HasContext."""
 
     def __init__(self) -> None:
-        self._compaction = Compaction()
+        self._compaction = UNCOMPACTED
         self._idle: asyncio.Task[None] | None = None
         self._news: Compacted | None = None
         self._known = 0, 0  # number of tokens, and of the first messages that have them
 
     def view(self, conversation: Conversation) -> Conversation:
-        """The conversation as the model sees it."""
-        return self._compaction.view(conversation)
+        """The conversation as the model sees it; the same object as long as nothing is compacted."""
+        return conversation if self._compaction is UNCOMPACTED else self._compaction.view(conversation)
 
     def take_news(self) -> Compacted | None:
         """What was compacted in idle time, once."""
@@ -81,7 +81,7 @@ class Compactor:
             (mine.role, mine.text) == (theirs.role, theirs.text) for mine, theirs in zip(before, new, strict=False)
         )
         if not same:
-            self._compaction = Compaction()
+            self._compaction = UNCOMPACTED
 
     async def make_room(self, model: SpeechLM, conversation: Conversation, seen: Seen) -> Compacted | None:
         """Compact now if the context leaves too little room for an answer. Returns what was done."""

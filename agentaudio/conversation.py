@@ -195,7 +195,7 @@ class Conversation:
 
     def add(self, role: Role, *parts: Part | str, turn: int = 0) -> Message:
         """Append a message; a string becomes a TextPart. turn: as in Message"""
-        message = Message(role, tuple(TextPart(part) if isinstance(part, str) else part for part in parts), turn=turn)
+        message = Message(role, tuple([TextPart(part) if isinstance(part, str) else part for part in parts]), turn=turn)
         if not message.parts:
             raise ConversationError(f"an empty {role} message; give at least one part")
         open_ids = [call.id for call in self.open_calls]
@@ -225,7 +225,7 @@ class Conversation:
         answered: set[str] = set()
         for message in reversed(self.messages):
             if message.role == "assistant":
-                return tuple(call for call in message.tool_calls if call.id not in answered)
+                return tuple([call for call in message.tool_calls if call.id not in answered])
             if message.role != "tool":
                 break
             answered.update(output.call_id for output in message.tool_outputs)

@@ -68,7 +68,7 @@ async def checked(
     able = model.capabilities
     meter = _Meter(model, limits)
     sound: PcmStream | None = None
-    end = End()
+    end: End | None = None
     async with aclosing(deltas) as stream:
         async for delta in stream:
             if meter.held_too_long():
@@ -104,7 +104,8 @@ async def checked(
                 break
     if sound is not None and len(rest := sound.finish()) and options.speak:
         yield AudioDelta(rest)
-    yield replace(end, usage={**meter.usage(), **end.usage})
+    usage = meter.usage()
+    yield End(usage=usage) if end is None else End(end.reason, {**usage, **end.usage})
 
 
 class _Meter:
@@ -147,12 +148,14 @@ class _Meter:
         """The part of a delta that is within the limits. Counts it, but for calls."""
         characters, sound_s = self._limits.characters, self._limits.sound_s
         match delta:
-            case Heard(text=text) if len(text) > characters:
-                delta = replace(delta, text=text[:characters])
+            case CallDelta() | End():
+                pass
             case TextDelta(text=text):
                 delta = TextDelta(text[:characters]) if len(text) > characters else delta
                 self._characters += len(text)
                 self._words += len(delta.text)
+            case Heard(text=text) if len(text) > characters:
+                delta = replace(delta, text=text[:characters])
             case CitationDelta(citation=cited):
                 self._characters += len(cited.title) + len(cited.source) + len(cited.quote)
             case UnspokenDelta(words=words):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import NoneType
 from typing import Any
 
 from agentaudio.errors import OptionError
@@ -97,7 +98,7 @@ class Limits:
                     length += _length(item)
                     if length > self.argument_chars:
                         return self._too_long()
-                    if isinstance(item, _CONTAINERS):
+                    if not isinstance(item, _SCALARS) and isinstance(item, _CONTAINERS):
                         inner.append(item)
             if length > self.argument_chars:
                 return self._too_long()
@@ -112,12 +113,15 @@ class Limits:
         return f"The arguments have more than {self.argument_chars} characters (Limits.argument_chars); send less."
 
 
-_CONTAINERS = (dict, list, tuple, Mapping)  # the first three for speed: asking Mapping is slow
+_SCALARS = (str, int, float, NoneType)  # asked for first, because asking Mapping is slow
+_CONTAINERS = (dict, list, tuple, Mapping)
 _SIZED = (str, bytes, *_CONTAINERS)
 
 
 def _length(item: Any) -> int:
     """At least the characters of an item as JSON, without those of its own items."""
-    if isinstance(item, _SIZED):
-        return 1 + len(item)
-    return 1 + item.bit_length() // 4 if isinstance(item, int) else 1
+    if isinstance(item, int):
+        return 1 + item.bit_length() // 4
+    if isinstance(item, float) or item is None:
+        return 1
+    return 1 + len(item) if isinstance(item, _SIZED) else 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
-from agentaudio.events import BaseEvent, ToolProgress
+from agentaudio.events import BaseEvent, Event, ToolProgress
 
 CAPACITY = 32
 """Number of unread events at which the turn waits for the reader."""
@@ -21,7 +22,7 @@ class Outbox:
     def __init__(self, capacity: int = CAPACITY, *, watch: Callable[[BaseEvent], None] | None = None) -> None:
         self._watch = watch
         self._capacity = capacity
-        self._waiting: deque[BaseEvent] = deque()
+        self._waiting: deque[Any] = deque()
         self._reader: asyncio.Future[None] | None = None  # waits for an event
         self._room: asyncio.Event | None = None  # once the turn had to wait for the reader
         self._closed = False
@@ -29,12 +30,21 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def put(self, event: BaseEvent) -> None:
-        """Append `event`, after waiting until there is room."""
-        while len(self._waiting) >= self._capacity and not self._closed:
+    @property
+    def is_full(self) -> bool:
+        """Whether the turn has to wait for the reader."""
+        return len(self._waiting) >= self._capacity and not self._closed
+
+    async def room(self) -> None:
+        """Wait until there is room."""
+        while self.is_full:
             self._room = self._room or asyncio.Event()
             self._room.clear()
             await self._room.wait()
+
+    async def put(self, event: BaseEvent) -> None:
+        """Append `event`, after waiting until there is room."""
+        await self.room()
         self.post(event)
 
     def post(self, event: BaseEvent) -> None:
@@ -46,7 +56,7 @@ class Outbox:
             return  # the turn has ended, and nobody reads on
         if self._watch is not None:
             self._watch(event)
-        if isinstance(event, ToolProgress) and len(self._waiting) >= self._capacity:
+        if len(self._waiting) >= self._capacity and isinstance(event, ToolProgress):
             for position, other in enumerate(self._waiting):
                 if isinstance(other, ToolProgress) and other.call.id == event.call.id:
                     del self._waiting[position]
@@ -60,6 +70,8 @@ class Outbox:
 
     def withdraw(self, *kinds: type[BaseEvent]) -> int:
         """Remove the unread events of these kinds; returns how many."""
+        if not self._waiting:
+            return 0
         kept = [event for event in self._waiting if not isinstance(event, kinds)]
         count = len(self._waiting) - len(kept)
         self._waiting = deque(kept)
@@ -72,14 +84,14 @@ class Outbox:
         self._wake()
         self._make_room()
 
-    async def get(self) -> BaseEvent | None:
+    async def get(self) -> Event | None:
         """Wait for the next event; returns None after the last one."""
         while not self._waiting:
             if self._closed:
                 return None
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
-        event = self._waiting.popleft()
+        event: Event = self._waiting.popleft()
         self._make_room()
         return event
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
-from agentaudio.conversation import Citation, SpeechPart, ToolCall
+from agentaudio.conversation import Citation, ToolCall
 from agentaudio.events import BaseEvent, PassageCited, StepFinished, TurnStopped
 from agentaudio.model.speech_lm import CallDelta, End, Heard
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.provenance.provenance import Origin
 from agentaudio.reply import Reply, StopReason
+from agentaudio.retrieval.citation import cite
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import ToolRun
 
@@ -38,7 +38,7 @@ class Record:
         self._begun = time.perf_counter()
         self.runs: list[ToolRun] = []
         self.citations: list[Citation] = []
-        self.usage: Counter[str] = Counter()
+        self.usage: dict[str, float] = {}
         self.timings: dict[str, float] = {}
         self.heard: Heard | None = None
         self.stop: Literal["refused", "usage_limit"] | None = None
@@ -55,17 +55,27 @@ class Record:
             self.citations.append(citation)
             self.post(PassageCited, citation=citation)
 
+    def cite_used(self) -> None:
+        """Cite the passages that the answer used, as far as its words say."""
+        if passages := [passage for run in self.runs for passage in run.result.passages]:
+            said = " ".join(step.part.text for step in self._playback.steps if step.part is not None)
+            for citation in cite(said, passages):
+                self.cite(citation)
+
     def event(self, kind: type[_AnyEvent], **fields: Any) -> _AnyEvent:
         """An event of this turn that happens now."""
         return kind(turn=self._number, at_s=time.perf_counter() - self._begun, **fields)
 
     async def put(self, kind: type[_AnyEvent], **fields: Any) -> None:
         """Emit an event as soon as the outbox has room."""
-        await self._outbox.put(self.event(kind, **fields))
+        event = kind(turn=self._number, at_s=time.perf_counter() - self._begun, **fields)
+        if self._outbox.is_full:
+            await self._outbox.room()
+        self._outbox.post(event)
 
     def post(self, kind: type[_AnyEvent], **fields: Any) -> None:
         """Emit an event at once."""
-        self._outbox.post(self.event(kind, **fields))
+        self._outbox.post(kind(turn=self._number, at_s=time.perf_counter() - self._begun, **fields))
 
     def stopped(self, stop: Literal["refused", "usage_limit"], by: str) -> None:
         """A check or a usage limit ends the turn."""
@@ -74,8 +84,8 @@ class Record:
 
     async def step_finished(self, step: int, calls: Sequence[CallDelta], end: End) -> None:
         """Add the usage of a generation, and emit its event."""
-        if end.usage:
-            self.usage.update(end.usage)
+        for name, count in end.usage.items():
+            self.usage[name] = self.usage.get(name, 0) + count
         irregular = sum(not call.is_native for call in calls)
         await self.put(StepFinished, step=step, reason=end.reason, usage=end.usage, irregular_calls=irregular)
 
@@ -85,6 +95,7 @@ class Record:
         said = [(step.part, step.voice) for step in self._playback.steps if step.part is not None]
         parts = [part for part, _ in said]
         sounds = [part.audio for part in parts if part.audio is not None]
+        spoken_in = [voice for part, voice in said if part.audio is not None]
         return Reply(
             text=" ".join(part.text for part in parts if part.text),
             audio=Audio.concat(sounds) if sounds else None,
@@ -98,11 +109,7 @@ class Record:
             output=self.output,
             stopped_by=self.stopped_by,
             stop=stop,
-            usage=dict(self.usage),
+            usage=self.usage.copy(),
             timings=self.timings,
-            origin=self._origin.heard(*(step.voice for step in self._playback.steps if _sounds(step.part))),
+            origin=self._origin.heard(*spoken_in) if spoken_in else self._origin,
         )
-
-
-def _sounds(part: SpeechPart | None) -> bool:
-    return part is not None and part.audio is not None

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from agentaudio.compactor import Seen
 from agentaudio.conversation import Conversation, Message
@@ -16,7 +16,7 @@ from agentaudio.errors import OptionError
 from agentaudio.events import AudioSpoken, Event, SavingFailed, SavingResumed, TextSpoken, TurnFailed, TurnFinished
 from agentaudio.hearing import UserInput
 from agentaudio.keeper import Keeper, TurnEnd
-from agentaudio.model.speech_lm import GenerateOptions
+from agentaudio.model.speech_lm import GenerateOptions, with_context
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.portal import portal, require_asyncio
@@ -29,6 +29,8 @@ from agentaudio.watching import TurnBegun
 
 log = logging.getLogger(__name__)
 
+
+_ENDS = TurnFinished, TurnFailed
 
 SAVE_WAIT_S = 1.0
 """How long the end of a turn waits until it is stored."""
@@ -110,7 +112,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         """
         self._state.voice = await asyncio.to_thread(self.setup.find_voice, "default" if voice is None else voice)
 
-    async def stream(
+    def stream(
         self, user: UserInput | None, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
     ) -> AsyncGenerator[Event, None]:
         """Run one turn and yield its events. Closing the generator or cancelling its task stops the turn at once.
@@ -123,13 +125,9 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         Raises OptionError for options or a voice that the model does not support, VoiceError for a voice that
         is unknown or not permitted, and the error of a failed turn, after its `turn.failed` event.
         """
-        if user is None and not self.has_news:
-            raise OptionError("nothing has arrived that could be answered; say or write something")
-        async with aclosing(self._run(user, None, options, voice)) as happening:
-            async for event in happening:
-                yield event
+        return self._run(user, None, options, voice)
 
-    async def respond(
+    def respond(
         self,
         conversation: Conversation,
         *,
@@ -142,9 +140,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
 
         Raises what `stream` raises.
         """
-        async with aclosing(self._run(None, conversation, options, voice)) as happening:
-            async for event in happening:
-                yield event
+        return self._run(None, conversation, options, voice)
 
     async def _run(
         self,
@@ -153,7 +149,9 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         options: GenerateOptions | None,
         voice: str | Voice | None,
     ) -> AsyncGenerator[Event, None]:
-        options = (options or self.setup.options).check(self.setup.model)
+        if user is None and conversation is None and not self.has_news:
+            raise OptionError("nothing has arrived that could be answered; say or write something")
+        options = self.setup.options if options is None else options.check(self.setup.model)
         self._check_loop()
         async with self._starting:
             await self.interrupt()
@@ -163,12 +161,12 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
             begun = self._begin(user, options, voice)
         try:
             while (event := await begun.outbox.get()) is not None:
-                if isinstance(event, TurnFinished | TurnFailed):
+                if isinstance(event, _ENDS):
                     self._keep(begun, event.reply)
                     self._begin_idle(begun, options)
                     if (news := await self._saved(event)) is not None:
                         yield news
-                yield cast(Event, event)
+                yield event
             if not begun.task.cancelled():
                 begun.task.result()
         finally:
@@ -183,7 +181,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
     ) -> Reply:
         """Run one turn, as `stream` does. The reply of an interrupted turn has stop="interrupted"."""
         reply: Reply | None = None
-        async with aclosing(self.stream(user, options=options, voice=voice)) as happening:
+        async with aclosing(self._run(user, None, options, voice)) as happening:
             async for event in happening:
                 if isinstance(event, TurnFinished):
                     reply = event.reply
@@ -316,10 +314,11 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
 
     def _begin_idle(self, begun: _Begun, options: GenerateOptions) -> None:
         """Use the time until the next turn to compact the conversation."""
-        if begun is self._turns[-1] and not self.conversation.open_calls:
-            tools = self.setup.specs() if self.setup.ready else ()
-            seen, state = Seen(tools, options), self._state
-            state.compactor.begin_idle(self.setup.model, self.conversation, seen, state.keep)
+        state, model = self._state, self.setup.model
+        if with_context(model) is None or begun is not self._turns[-1] or self.conversation.open_calls:
+            return
+        tools = self.setup.specs() if self.setup.ready else ()
+        state.compactor.begin_idle(model, self.conversation, Seen(tools, options), state.keep)
 
     def _take_back_unread(self, begun: _Begun) -> None:
         """Remove unread words and sound, which were not heard."""

@@ -28,7 +28,6 @@ from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.record import Record
 from agentaudio.reply import Reply, StopReason
-from agentaudio.retrieval.citation import cite
 from agentaudio.setup import SessionState, Setup
 from agentaudio.tools.execution import without_result
 from agentaudio.tools.external import caller_runs
@@ -183,7 +182,7 @@ class Turn:
         held = await self._generations.begin(step, voice, quiet=quiet)
         spoken = self._playback.begin_step(voice)
         calls: list[CallDelta] = []
-        end = End()
+        end: End | None = None
         await self._record.put(events.StepStarted, step=step)
         task = asyncio.current_task()
         self._clock.generating()
@@ -223,6 +222,7 @@ class Turn:
                 parts += [delta.call for delta in calls]
                 if parts:
                     self._add("assistant", *parts)
+        end = end or End()
         self._generations.ended(end)
         await self._record.step_finished(step, calls, end)
         return calls, end
@@ -263,9 +263,7 @@ class Turn:
             self._playback.take_back(self._outbox.withdraw(events.TextSpoken, events.AudioSpoken))
             self._close_step()
         elif stop != "tool_calls" and not self._setup.model.capabilities.cites:
-            said = " ".join(step.part.text for step in self._playback.steps if step.part is not None)
-            for citation in cite(said, [passage for run in self._record.runs for passage in run.result.passages]):
-                self._record.cite(citation)
+            self._record.cite_used()
         reply = self._record.reply(stop, self._state.conversation.open_calls)
         self._record.post(events.TurnFinished, reply=reply)
         return reply

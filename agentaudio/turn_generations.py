@@ -10,7 +10,16 @@ from agentaudio.compactor import Seen
 from agentaudio.conversation import ToolOutput
 from agentaudio.deltas import checked
 from agentaudio.events import ConversationCompacted
-from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, GenerateOptions, TextDelta, TokensDelta
+from agentaudio.model.speech_lm import (
+    AudioDelta,
+    CallDelta,
+    Delta,
+    End,
+    GenerateOptions,
+    TextDelta,
+    TokensDelta,
+    with_context,
+)
 from agentaudio.record import Record
 from agentaudio.setup import SessionState, Setup
 from agentaudio.tools.execution import not_run
@@ -52,12 +61,15 @@ class Generations:
         """
         setup, conversation = self._setup, self._state.conversation
         # What the first answer had to call, the next one tells.
-        chosen = self._options if step == 1 else replace(self._options, must_call=None)
+        chosen = self._options
+        if step > 1 and chosen.must_call is not None:
+            chosen = replace(chosen, must_call=None)
         tools = setup.last_specs() if quiet or step >= setup.max_steps else setup.specs()
 
-        done = await self._state.compactor.make_room(setup.model, conversation, Seen(tools, chosen))
-        if done is not None:
-            await self._record.put(ConversationCompacted, compacted=done)
+        if with_context(setup.model) is not None:
+            done = await self._state.compactor.make_room(setup.model, conversation, Seen(tools, chosen))
+            if done is not None:
+                await self._record.put(ConversationCompacted, compacted=done)
 
         def generate(options: GenerateOptions) -> AsyncGenerator[Delta, None]:
             if self._usage is not None:

@@ -20,7 +20,7 @@ from agentaudio.model.scripted import Scripted
 @tool
 async def slow(x: int) -> str:
     """Take a few iterations of the event loop."""
-    for _ in range(3):
+    for _ in range(6):
         await asyncio.sleep(0)
     return f"slow {x}"
 

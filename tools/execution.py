@@ -7,13 +7,14 @@ import contextlib
 import inspect
 import json
 import logging
+import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from agentaudio.cancellation import is_cancelled, is_left_behind
-from agentaudio.conversation import IN_BACKGROUND, MAY_HAVE_EFFECT, STILL_RUNNING, ToolCall, ToolOutput
+from agentaudio.conversation import IN_BACKGROUND, ToolCall, ToolOutput
 from agentaudio.errors import AgentAudioError, ToolError, ToolNotFound, did_you_mean
 from agentaudio.retry import retry
 from agentaudio.tools.context import RunContext
@@ -21,6 +22,7 @@ from agentaudio.tools.failure import MAX_NAME_CHARS, failure
 from agentaudio.tools.result import ToolResult
 from agentaudio.tools.thread import in_thread
 from agentaudio.tools.tool import Tool
+from agentaudio.tools.work import Step, Work, keep_going
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,6 @@ MAX_CONCURRENT_CALLS = 8
 GRACE_S = 0.5
 """Time that a cancelled tool gets for cleaning up before the turn goes on without it."""
 
-_continuing: set[asyncio.Future[Any]] = set()
 _sorted_json = json.JSONEncoder(sort_keys=True).encode
 
 
@@ -57,41 +58,6 @@ class ToolRun:
     def output(self) -> ToolOutput:
         """The result as the model reads it."""
         return ToolOutput(self.call.id, self.call.name, self.result.shown, self.result.passages, self.status != "done")
-
-
-@dataclass(slots=True, eq=False)
-class _Work:
-    """One execution of a tool.
-
-    calls: the identical calls that it serves
-    tool: None until the function is called
-    thread: the outcome of what runs in a thread; None before anything does
-    """
-
-    calls: list[ToolCall] = field(default_factory=list)
-    tool: Tool | None = None
-    thread: asyncio.Future[Any] | None = None
-    began_s: float = 0.0
-
-    def run_in(self, thread: asyncio.Future[Any]) -> None:
-        self.thread = thread
-
-    @property
-    def in_thread(self) -> bool:
-        return self.thread is not None and not self.thread.done()
-
-    @property
-    def cannot_stop(self) -> bool:
-        return self.tool is not None and not self.tool.cancellable
-
-    def interrupted(self, name: str) -> str:
-        """What the model reads about a call of `name` when the turn is interrupted now."""
-        if self.cannot_stop or self.in_thread:
-            return f"The turn was interrupted, but {name} is {STILL_RUNNING}."
-        if self.tool is None:
-            return f"The call of {name} was cancelled before it began."
-        effect = "" if self.tool.idempotent else f"; {MAY_HAVE_EFFECT}"
-        return f"The call of {name} was cancelled while it ran{effect}."
 
 
 class TurnCalls:
@@ -135,27 +101,17 @@ class TurnCalls:
         succeeded earlier in this turn returns the same result without running again.
         """
         begun = time.perf_counter()
-        works: dict[str, tuple[_Work, asyncio.Task[None]]] = {}
-        for call in calls:
-            self._begin(call, context, works, (problems or {}).get(call.id))
+        step = Step()
         try:
-            if works:
-                tasks = [task for _, task in works.values()]
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-                for task in tasks:
-                    task.result()
+            for call in calls:
+                self._begin(call, context, step, (problems or {}).get(call.id))
+            await step.over()
         except BaseException:
-            await self._stop_all(list(works.values()), time.perf_counter() - begun)
+            await self._stop_all(list(step.works.values()), time.perf_counter() - begun)
             raise
         return [self._ended[call.id] for call in calls]
 
-    def _begin(
-        self,
-        call: ToolCall,
-        context: RunContext,
-        works: dict[str, tuple[_Work, asyncio.Task[None]]],
-        problem: str | None,
-    ) -> None:
+    def _begin(self, call: ToolCall, context: RunContext, step: Step, problem: str | None) -> None:
         """Report the start of a call, and let it run unless its result is known already."""
         self._started(call)
         if problem is not None:
@@ -164,45 +120,62 @@ class TurnCalls:
         key = _identity(call)
         if key in self._done:
             self._end(replace(self._done[key], call=call, duration_s=0.0))
-        elif key in works:
-            works[key][0].calls.append(call)
+        elif key in step.works:
+            step.works[key].calls.append(call)
         else:
-            work = _Work([call])
-            works[key] = work, asyncio.create_task(self._one(call, context, key, work))
+            work = Work([call], step)
+            step.add(key, work)
+            work.task = asyncio.create_task(self._one(call, context, key, work))
 
-    async def _stop_all(self, works: Sequence[tuple[_Work, asyncio.Task[None]]], duration_s: float) -> None:
+    async def _stop_all(self, works: Sequence[Work], duration_s: float) -> None:
         """Report what has not ended as cancelled, and stop what can be stopped."""
-        leftover = []
-        for work, task in works:
-            if task.done():
-                continue
-            for call in work.calls:
+        stopping: list[Work] = []
+        for work in works:
+            open_calls = [call for call in work.calls if call.id not in self._ended]
+            if open_calls and work.cannot_stop:
+                keep_going(work.task)
+            elif open_calls and not work.task.done():
+                work.stop("turn")
+                stopping.append(work)
+            for call in open_calls:
                 self._end(ToolRun(call, "cancelled", ToolResult(work.interrupted(call.name)), duration_s))
-            if work.cannot_stop:
-                _continuing.add(task)
-                task.add_done_callback(_continuing.discard)
-            else:
-                task.cancel()
-                leftover.append(task)
-        await asyncio.gather(*leftover, return_exceptions=True)
+        try:
+            if stopping:
+                await asyncio.wait([work.task for work in stopping], timeout=GRACE_S)
+        finally:
+            for work in stopping:
+                if not work.task.done():
+                    work.leave()
 
     def _end(self, run: ToolRun) -> None:
         self._ended[run.call.id] = run
         self._finished(run)
 
-    async def _one(self, call: ToolCall, context: RunContext, key: str, work: _Work) -> None:
+    async def _one(self, call: ToolCall, context: RunContext, key: str, work: Work) -> None:
         """Run a call, and report how it and the identical ones ended."""
-        run = await self._outcome(call, context, work)
-        if run.status == "done" and work.tool is not None and work.tool.idempotent:
-            self._done[key] = run
+        try:
+            run = await self._outcome(call, context, work)
+            if run is not None and run.status == "done" and work.tool is not None and work.tool.idempotent:
+                self._done[key] = run
+            if run is not None:
+                self._report(work, run)
+        except (Exception, KeyboardInterrupt) as error:
+            work.step.fail(error)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+
+    def _report(self, work: Work, run: ToolRun) -> None:
+        """Let the calls of an execution end so, or, when they have ended before, report this as late."""
         for one in work.calls:
-            own = run if one is call else replace(run, call=one)
+            own = run if one is run.call else replace(run, call=one)
             if one.id not in self._ended:
                 self._end(own)
             elif self._late is not None:
                 self._late(own)
+        work.step.close(work)
 
-    async def _outcome(self, call: ToolCall, context: RunContext, work: _Work) -> ToolRun:
+    async def _outcome(self, call: ToolCall, context: RunContext, work: Work) -> ToolRun | None:
+        """Run a call. Returns None when it was stopped with its turn, which has reported that."""
         begun = time.perf_counter()
         status: Status = "failed"
         tool: Tool | None = None
@@ -216,13 +189,38 @@ class TurnCalls:
                 tool.arguments.check(tool.name, call.arguments)  # nobody is asked about a call that cannot run
                 if reason := await self._denied(tool, call):
                     return ToolRun(call, "denied", ToolResult(reason), time.perf_counter() - begun)
-            async with self._free:
-                begun = work.began_s = time.perf_counter()
-                work.tool = tool
-                status, result = await self._bounded(tool, call, context, work)
-        except Exception as error:
-            result = _failure(call.name, error, tool)
+            await work.take(self._free)
+            if work.stopped:
+                raise asyncio.CancelledError  # an approval has hidden it
+            begun = work.began_s = time.perf_counter()
+            work.tool = tool
+            status, result = await self._bounded(tool, call, context, work)
+        except (Exception, asyncio.CancelledError) as error:
+            ended = self._without_result(error, call, tool, work)
+            if ended is None:
+                return None
+            status, result = ended
+        finally:
+            work.free()
         return ToolRun(call, status, result.shortened(), time.perf_counter() - begun)
+
+    def _without_result(
+        self, error: BaseException, call: ToolCall, tool: Tool | None, work: Work
+    ) -> tuple[Status, ToolResult] | None:
+        """How a call ended that raised; None when that is known already, or not known yet."""
+        going_on = work.thread if work.in_thread else None
+        if going_on is not None:
+            self._report_later(work, going_on)
+        if work.is_left:
+            if isinstance(error, asyncio.CancelledError):
+                return None if going_on else ("cancelled", ToolResult(f"{call.name} was stopped before it ended."))
+        elif work.stopped == "turn" or (work.stopped is None and is_cancelled(work.task) and work.step.is_cancelled):
+            return None
+        elif work.stopped == "time":
+            return "timed_out", ToolResult(work.timed_out())
+        elif isinstance(error, asyncio.CancelledError):
+            error = ToolError("it cancelled itself")
+        return "failed", _failure(call.name, error, tool)
 
     async def _denied(self, tool: Tool, call: ToolCall) -> str | None:
         """Why the call must not run, as a message for the model; None when it may run."""
@@ -243,61 +241,41 @@ class TurnCalls:
                 allowed = False
         return None if allowed is True else f"{tool.name} was not approved; say that it was not done."
 
-    async def _bounded(self, tool: Tool, call: ToolCall, context: RunContext, work: _Work) -> tuple[Status, ToolResult]:
+    async def _bounded(self, tool: Tool, call: ToolCall, context: RunContext, work: Work) -> tuple[Status, ToolResult]:
         """Run a tool within its time limit. Raises what the tool raised."""
-        # A separate task, so that a tool that ignores cancellation delays neither the turn nor its end.
-        own_context = self._context_of(call, context)
-        attempts = _called(tool, call, own_context, work)
+        own_context = context if tool.context is None else self._context_of(call, context)
+
+        def attempt() -> Coroutine[Any, Any, ToolResult]:
+            return _guarded(tool.call(own_context, call.arguments, started=work.run_in))
+
+        attempts: Coroutine[Any, Any, ToolResult]
         if tool.retries:
-            attempts.close()
-            attempts = retry(
-                lambda: _called(tool, call, own_context, work),
-                retries=tool.retries,
-                label=f"a call of the tool {tool.name}",
-            )
+            attempts = retry(attempt, retries=tool.retries, label=f"a call of the tool {tool.name}")
+        else:
+            attempts = attempt()
         if tool.background:
-            self._report(work, asyncio.ensure_future(_within(tool, attempts)))
+            self._report_later(work, asyncio.ensure_future(_within(tool, attempts)))
             return "running", ToolResult(
                 f"{tool.name} {IN_BACKGROUND}. Its result comes by itself, so do not call it again."
             )
-        attempt = asyncio.ensure_future(attempts)
-        try:
-            await asyncio.wait([attempt], timeout=tool.timeout_s)
-        except asyncio.CancelledError:
-            await self._stop(attempt, work)
-            if attempt.done() and _has_result(attempt):
-                self._report(work, attempt)
-            raise
-        if not attempt.done():
-            running = await self._stop(attempt, work)
-            if not _has_result(attempt):
-                effect = "" if tool.idempotent else f"; {MAY_HAVE_EFFECT}"
-                end = f"is {STILL_RUNNING}" if running else f"was stopped{effect}"
-                return "timed_out", ToolResult(f"{tool.name} took longer than {tool.timeout_s:g} s and {end}.")
-        if attempt.cancelled():
-            raise ToolError("it cancelled itself")
-        return "done", attempt.result()
+        work.timer = asyncio.get_running_loop().call_later(tool.timeout_s, self._time_is_over, work)
+        return "done", await attempts
 
-    async def _stop(self, attempt: asyncio.Task[ToolResult], work: _Work) -> bool:
-        """Cancel an attempt. Returns whether something goes on nevertheless; `late` is called when that ends."""
-        attempt.cancel()
-        try:
-            await asyncio.wait([attempt], timeout=GRACE_S)
-        finally:
-            going_on: asyncio.Future[Any] | None = work.thread if work.in_thread else None
-            if not attempt.done():
-                log.warning("tool %s did not stop when cancelled", work.calls[0].name)
-                going_on = attempt
-            if going_on is not None:
-                self._report(work, going_on)
-        return going_on is not None
+    def _time_is_over(self, work: Work) -> None:
+        work.stop("time")
+        work.timer = asyncio.get_running_loop().call_later(GRACE_S, self._grace_is_over, work)
 
-    def _report(self, work: _Work, ending: asyncio.Future[Any]) -> None:
-        """Call `late` with the outcome of an execution that its calls no longer wait for."""
-        _continuing.add(ending)
+    def _grace_is_over(self, work: Work) -> None:
+        """Let the turn go on without a tool that ignores cancellation."""
+        work.leave()
+        seconds = time.perf_counter() - work.began_s
+        self._report(work, ToolRun(work.calls[0], "timed_out", ToolResult(work.timed_out()), seconds))
+
+    def _report_later(self, work: Work, ending: asyncio.Future[Any]) -> None:
+        """Call `late` with the outcome of something that the calls no longer wait for."""
+        keep_going(ending)
 
         def ended(ending: asyncio.Future[Any]) -> None:
-            _continuing.discard(ending)
             first = work.calls[0]
             status: Status = "failed"
             if ending.cancelled():
@@ -309,26 +287,27 @@ class TurnCalls:
             else:  # an awaitable that was never awaited
                 getattr(ending.result(), "close", lambda: None)()
                 status, result = "cancelled", ToolResult(f"{first.name} was stopped before it ended.")
-            self._late_run(work, ToolRun(first, status, result.shortened(), time.perf_counter() - work.began_s))
+            seconds = time.perf_counter() - work.began_s
+            for call in work.calls:
+                if self._late is not None:
+                    self._late(ToolRun(call, status, result.shortened(), seconds))
 
         ending.add_done_callback(ended)
-
-    def _late_run(self, work: _Work, run: ToolRun) -> None:
-        if self._late is not None:
-            for call in work.calls:
-                self._late(replace(run, call=call))
 
     def _context_of(self, call: ToolCall, context: RunContext) -> RunContext:
         """The context of one call: progress reported through it belongs to this call."""
         if self._progressed is None:
             return context
-        loop, progressed = asyncio.get_running_loop(), self._progressed
+        loop, progressed, thread = asyncio.get_running_loop(), self._progressed, threading.get_ident()
 
         def report(message: str, share: float | None) -> None:
             if call.id not in self._ended:
                 progressed(call, message, share)
 
         def progress(message: str, share: float | None) -> None:
+            if threading.get_ident() == thread:
+                report(message, share)  # at once, as the call may end before the loop runs again
+                return
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(report, message, share)
 
@@ -355,10 +334,6 @@ def not_run(call: ToolCall, limit: str) -> ToolOutput:
     return ToolOutput(call.id, call.name, text, is_error=True)
 
 
-async def _called(tool: Tool, call: ToolCall, context: RunContext, work: _Work) -> ToolResult:
-    return await _guarded(tool.call(context, call.arguments, started=work.run_in))
-
-
 async def _guarded(work: Awaitable[Value]) -> Value:
     """The result of foreign code, whose `exit()` or GeneratorExit must end neither the turn nor the program.
 
@@ -379,10 +354,6 @@ def _failure(name: str, error: BaseException, tool: Tool | None) -> ToolResult:
     if not isinstance(error, AgentAudioError):
         log.warning("tool %s raised", name, exc_info=error)
     return failure(name, error, untrusted=tool is not None and tool.untrusted)
-
-
-def _has_result(attempt: asyncio.Task[ToolResult]) -> bool:
-    return attempt.done() and not attempt.cancelled() and attempt.exception() is None
 
 
 def _identity(call: ToolCall) -> str:

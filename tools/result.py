@@ -49,7 +49,8 @@ class ToolResult:
         if not isinstance(self.text, str):
             raise ToolError(f"the text of a ToolResult is {type(self.text).__name__}; give a str")
         # Lone surrogates, which JSON may contain, can be neither printed nor sent.
-        object.__setattr__(self, "text", self.text.encode("utf-8", "replace").decode())
+        if not self.text.isascii():
+            object.__setattr__(self, "text", self.text.encode("utf-8", "replace").decode())
         if not (self.audio is None or isinstance(self.audio, Audio)):
             raise ToolError(f"the audio of a ToolResult is {type(self.audio).__name__}; give an Audio")
         if not all(isinstance(passage, Passage) for passage in self.passages):

@@ -160,7 +160,7 @@ class Tool(Uncopied, instead="make it again there, from its function, file or se
             values[self.context] = context
         call = functools.partial(function, *((context,) if self.context == FIRST else ()), **values)
         wrap = functools.partial(self._result, context=context)
-        if not inspect.iscoroutinefunction(function):
+        if not self._is_async:
             returned = await in_thread(lambda: _wrapped(call(), wrap), started)
             if not inspect.isawaitable(returned):
                 return returned  # type: ignore[no-any-return]
@@ -177,6 +177,10 @@ class Tool(Uncopied, instead="make it again there, from its function, file or se
         if not self.untrusted or result.passages or result.voice is not None:
             return result  # passages are quoted already, each with its source
         return replace(result, untrusted=True)
+
+    @functools.cached_property
+    def _is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
 
     def _local_function(self) -> Function:
         if self.function is None:
