@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agentaudio.cli.agent_options import AgentOptions
 from agentaudio.cli.console import mark, out
+from agentaudio.cli.event_loop import in_fast_loop
 from agentaudio.cli.generation import Generation
 from agentaudio.cli.provenance import SignWith, provenance_of
 from agentaudio.cli.telemetry import traced
@@ -27,6 +28,7 @@ ICE_VARIABLE = "AGENTAUDIO_ICE_SERVERS"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+@in_fast_loop
 async def serve(
     *,
     agent_options: AgentOptions = AgentOptions(),

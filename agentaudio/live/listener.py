@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from agentaudio.live.hearing_ahead import HearingAhead
 from agentaudio.live.loudspeaker import Loudspeaker
 from agentaudio.live.microphone import Microphone
 from agentaudio.live.settings import LiveSettings, TurnTaking
+from agentaudio.live.together import Together
 from agentaudio.live.turn_taking import (
     ENDING_S,
     PRE_ROLL_S,
@@ -28,9 +30,10 @@ from agentaudio.live.turn_taking import (
     UserBegan,
     UserEnded,
 )
-from agentaudio.live.voice_frames import NOTHING_DBFS, VoiceFrames
+from agentaudio.live.voice_frames import NOTHING_DBFS, Seen, VoiceFrames
 from agentaudio.setup import Setup
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.silero import Look
 from agentaudio.sound.stream import Chunk
 
 log = logging.getLogger(__name__)
@@ -60,6 +63,7 @@ class Listener:
         self.microphone = Microphone(settings.get("sample_rate", SAMPLE_RATE_HZ))
         self._ahead = HearingAhead(setup.model, SAMPLE_RATE_HZ, start)
         self._listening: asyncio.Task[None] | None = None
+        self._together: Together | None = None  # while the session is open
         self.change(settings.get("turn_taking", TurnTaking()))
 
     @property
@@ -87,15 +91,28 @@ class Listener:
         self._taker = TurnTaker(settings, hears=self._ears is not None and by_words)
         self._taker.now_s = self.microphone.now_s
         self._voice_frames = VoiceFrames()
+        self._waits = False  # for what the voice detector was asked
 
     def forget(self) -> None:
         """Forget the open turn."""
         self._ahead.drop()
         self.change(self._settings if self._is_on else None, by_words=self._by_words)
 
+    def open(self) -> None:
+        """The session begins, in the running event loop."""
+        self._together = Together.of_loop()
+        self._together.join()
+
     async def warm_up(self) -> None:
         if self._ears is not None and self._is_on and self._by_words:
             await self._ears.warm_up()
+
+    def close(self) -> None:
+        """Decide on nothing more."""
+        self._voice_frames = VoiceFrames()
+        if self._together is not None:
+            self._together.leave()
+            self._together = None
 
     async def aclose(self) -> None:
         if self._ears is not None:
@@ -132,22 +149,66 @@ class Listener:
             self.microphone.forget(needed_s())
 
     def _take_turns(self, sound: NDArray[np.float32], speaker: Loudspeaker, agent_left_s: Callable[[], float]) -> None:
-        above = self._settings.voice_above
+        self._settle()
         nobody_below_dbfs = max(NOTHING_DBFS, self._taker.nobody_below_dbfs)
-        for probability, level_dbfs in self._voice_frames.push(sound, nobody_below_dbfs=nobody_below_dbfs):
-            users = 0.0 if speaker.is_protected else _as_if_above_half(probability, above)
-            self._do(self._taker.push(users, level_dbfs, agent_left_s=agent_left_s()))
-        if agent_left_s() > ENDING_S and not speaker.is_protected and not self._taker.user_speaks:
-            if seen := self._voice_frames.glimpse(nobody_below_dbfs=nobody_below_dbfs):
-                users = _as_if_above_half(seen.probability, above)
-                self._do(self._taker.glimpse(users, seen.level_dbfs, seen.new_s, agent_left_s=agent_left_s()))
+        now = _Now(self._taker, self._voice_frames, nobody_below_dbfs, speaker, agent_left_s)
+        frames = now.frames.take(sound)
+        for frame in frames:
+            self._settle()
+            seen = now.frames.seen(frame, nobody_below_dbfs=nobody_below_dbfs)
+            if seen.look is None:
+                self._heard_frame(now, seen.level_dbfs, frame is frames[-1], 0.0)
+            else:
+                self._ask(seen.look, partial(self._heard_frame, now, seen.level_dbfs, frame is frames[-1]))
+        if not frames:
+            self._look_again(now)
+
+    def _ask(self, look: Look, take: Callable[[float], None]) -> None:
+        if self._together is None:
+            take(look.alone())
+            return
+        self._waits = True
+        self._together.ask(look, take)
+
+    def _settle(self) -> None:
+        """Let nothing wait for the voice detector."""
+        if self._waits and self._together is not None:
+            self._together.settle()
+
+    def _heard_frame(self, now: _Now, level_dbfs: float, is_latest: bool, probability: float) -> None:
+        """Take the voice detector's answer about a frame. is_latest: no other one has come since"""
+        if now.frames is not self._voice_frames:
+            return
+        self._waits = False
+        users = 0.0 if now.speaker.is_protected else _as_if_above_half(probability, self._settings.voice_above)
+        self._do(now.taker.push(users, level_dbfs, agent_left_s=now.agent_left_s()))
+        if is_latest and now.frames is self._voice_frames:
+            self._look_again(now)
+
+    def _look_again(self, now: _Now) -> None:
+        """While the agent speaks, look at what is not a whole frame yet, too."""
+        if now.agent_left_s() <= ENDING_S or now.speaker.is_protected or now.taker.user_speaks:
+            return
+        seen = now.frames.seen_again(nobody_below_dbfs=now.nobody_below_dbfs)
+        if seen is not None and seen.look is not None:
+            self._ask(seen.look, partial(self._glimpsed, now, seen))
+
+    def _glimpsed(self, now: _Now, seen: Seen, probability: float) -> None:
+        if now.frames is not self._voice_frames:
+            return
+        self._waits = False
+        if not now.speaker.is_protected:
+            users = _as_if_above_half(probability, self._settings.voice_above)
+            self._do(now.taker.glimpse(users, seen.level_dbfs, seen.new_s, agent_left_s=now.agent_left_s()))
 
     def lost(self) -> None:
         """The microphone has stopped sending: end what is open."""
+        self._settle()
         self._do(self._taker.lost())
 
     def commit(self) -> bool:
         """End the open turn now. Returns False when there is none."""
+        self._settle()
         if not self._taker.user_speaks:
             return False
         actions = self._taker.lost()
@@ -191,6 +252,16 @@ class Listener:
         text = await self.words(self.microphone.cut(asked.start_s, asked.end_s))
         if text is not None and taker is self._taker:
             self._do(taker.heard(asked.number, text))
+
+
+class _Now(NamedTuple):
+    """What was in force when sound came about which the voice detector is asked."""
+
+    taker: TurnTaker
+    frames: VoiceFrames
+    nobody_below_dbfs: float
+    speaker: Loudspeaker
+    agent_left_s: Callable[[], float]
 
 
 def _as_if_above_half(probability: float, above: float) -> float:

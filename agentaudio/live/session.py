@@ -72,6 +72,7 @@ class LiveSession(Uncopied):
         self,
         session: Session,
         settings: LiveSettings,
+        stopped: Callable[[], None] = lambda: None,
     ) -> None:
         if unknown := sorted(settings.keys() - LiveSettings.__annotations__.keys()):
             raise OptionError(
@@ -84,7 +85,7 @@ class LiveSession(Uncopied):
         self._listener = Listener(setup, settings, self._do, self._start)
         self._lost_s = (settings.get("turn_taking") or TurnTaking()).lost_s
         self._begins = settings.get("answers", True)
-        self._stops = True
+        self._stops, self._stopped = True, stopped
         self._out = Outbox(watch=None if session.watch is None else session.watch.live())
         said = self._listener.agent_said
         self._answers = Answers(session, settings, self._out, self._emit, self._start, said, self._check_played)
@@ -110,6 +111,7 @@ class LiveSession(Uncopied):
         require_asyncio()
         await asyncio.to_thread(self._setup.specs)
         await self._listener.warm_up()
+        self._listener.open()
         self._loop = asyncio.get_running_loop()
         self._start(self._conduct(), "agentaudio-live")
         self._start(self._watch(), "agentaudio-live-watch")
@@ -123,6 +125,7 @@ class LiveSession(Uncopied):
         if self._closed:
             return
         self._closed = True
+        self._listener.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -292,6 +295,7 @@ class LiveSession(Uncopied):
         if not self._stops:
             return
         self._answers.stop()
+        self._stopped()
         if self._begins:
             self._goes_on_from_s = self._unanswered_s
             self._work.put_nowait(self._take_back())

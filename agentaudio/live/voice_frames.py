@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.sound.silero import CONTEXT, FRAME
+from agentaudio.sound.silero import CONTEXT, FRAME, Look
 from agentaudio.sound.vad import SAMPLE_RATE_HZ, VoiceActivityStream
 
 Samples = NDArray[np.float32]
@@ -40,6 +41,14 @@ class Glimpse(NamedTuple):
     new_s: float
 
 
+class Seen(NamedTuple):
+    """look: what the network is asked for; None where nobody can be heard; new_s: as in Glimpse"""
+
+    look: Look | None
+    level_dbfs: float
+    new_s: float = 0.0
+
+
 class VoiceFrames:
     """Finds voice and level in sound that arrives in chunks. Not thread-safe: one instance serves one stream."""
 
@@ -55,35 +64,51 @@ class VoiceFrames:
         samples: (n,) float32 at 16 kHz
         nobody_below_dbfs: level below which nobody is listened for; after LOOKS_ON such frames the network is not asked
         """
-        self._waiting.append(samples)
-        self._count += len(samples)
-        if self._count < FRAME:
-            return []
-        sound = np.concatenate(self._waiting)
-        whole = len(sound) - len(sound) % FRAME
-        self._latest = np.concatenate([self._latest, sound[:whole]])[-CONTEXT - FRAME :]
-        self._waiting, self._count = [sound[whole:]], len(sound) - whole
-        return [self._heard(frame, nobody_below_dbfs) for frame in sound[:whole].reshape(-1, FRAME)]
+        seen = [self.seen(frame, nobody_below_dbfs=nobody_below_dbfs) for frame in self.take(samples)]
+        return [VoiceFrame(0.0 if one.look is None else one.look.alone(), one.level_dbfs) for one in seen]
 
     def glimpse(self, *, nobody_below_dbfs: float = NOTHING_DBFS) -> Glimpse | None:
         """Look at the latest 32 ms when half of them or more are not part of a frame yet; None before, and where
         nobody is listened for. The frames that come are the same as without it.
         """
+        seen = self.seen_again(nobody_below_dbfs=nobody_below_dbfs)
+        if seen is None or seen.look is None:
+            return None
+        return Glimpse(seen.look.alone(), seen.level_dbfs, seen.new_s)
+
+    def take(self, samples: Samples) -> Sequence[Samples]:
+        """`push` in two steps, for those who ask the network for many streams at once: the whole frames, each of
+        which goes to `seen`.
+        """
+        self._waiting.append(samples)
+        self._count += len(samples)
+        if self._count < FRAME:
+            return ()
+        sound = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
+        whole = len(sound) - len(sound) % FRAME
+        self._latest = np.concatenate([self._latest, sound[:whole]])[-CONTEXT - FRAME :]
+        self._waiting, self._count = [sound[whole:]], len(sound) - whole
+        return list(sound[:whole].reshape(-1, FRAME))
+
+    def seen(self, frame: Samples, *, nobody_below_dbfs: float = NOTHING_DBFS) -> Seen:
+        """The next frame, and what the network is asked for. Its answer comes before the frame after it is seen."""
+        level_dbfs = _level_dbfs(frame)
+        self._silent = self._silent + 1 if level_dbfs < nobody_below_dbfs else 0
+        if self._silent > LOOKS_ON:
+            self._voice_activity.pass_over(frame)
+            return Seen(None, level_dbfs)
+        return Seen(Look(self._voice_activity.stream, self._voice_activity.window(frame)), level_dbfs)
+
+    def seen_again(self, *, nobody_below_dbfs: float = NOTHING_DBFS) -> Seen | None:
+        """`glimpse` in two steps, as `seen` is for `push`."""
         if self._count < FRAME // 2:
             return None
         latest = np.concatenate([self._latest, *self._waiting])[-CONTEXT - FRAME :]
         level_dbfs = _level_dbfs(latest[CONTEXT:])
         if level_dbfs < nobody_below_dbfs:
             return None
-        return Glimpse(self._voice_activity.glimpse(latest), level_dbfs, self._count / SAMPLE_RATE_HZ)
-
-    def _heard(self, frame: Samples, nobody_below_dbfs: float) -> VoiceFrame:
-        level_dbfs = _level_dbfs(frame)
-        self._silent = self._silent + 1 if level_dbfs < nobody_below_dbfs else 0
-        if self._silent > LOOKS_ON:
-            self._voice_activity.pass_over(frame)
-            return VoiceFrame(0.0, level_dbfs)
-        return VoiceFrame(float(self._voice_activity.push(frame)[0]), level_dbfs)
+        look = Look(self._voice_activity.stream, latest, comes_again=True)
+        return Seen(look, level_dbfs, self._count / SAMPLE_RATE_HZ)
 
 
 def _level_dbfs(frame: Samples) -> float:

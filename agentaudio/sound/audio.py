@@ -96,10 +96,7 @@ class Audio:
     @classmethod
     def _of(cls, decoded: Decoded) -> Audio:
         """Without another copy: the samples of an hour may take hundreds of MB, and are checked already."""
-        audio = object.__new__(cls)
-        audio._samples, audio._sample_rate, audio._sha256 = decoded.samples, decoded.sample_rate, None
-        audio._samples.flags.writeable = False
-        return audio
+        return cls.of_sound(decoded.samples, decoded.sample_rate)
 
     @classmethod
     def silence(cls, duration_s: float, sample_rate: int) -> Self:
@@ -115,9 +112,16 @@ class Audio:
         if len(pcm) % 2:
             raise AudioError(f"16-bit PCM of {len(pcm)} bytes ends in half a sample; send whole samples")
         check_rate(sample_rate)
-        samples = np.frombuffer(pcm, "<i2") * np.float32(2**-15)
+        return cls.of_sound(np.frombuffer(pcm, "<i2") * np.float32(2**-15), sample_rate)
+
+    @classmethod
+    def of_sound(cls, samples: Samples, sample_rate: int) -> Self:
+        """Without checks and without a copy, which small frames could not afford: for what other sound was made into.
+
+        samples: (n,) float32, finite, at most `levels.LOUDEST_PEAK`; read-only from now on
+        """
         samples.flags.writeable = False
-        audio = object.__new__(cls)  # nothing is left to check: small frames must cost little
+        audio = object.__new__(cls)
         audio._samples, audio._sample_rate, audio._sha256 = samples, int(sample_rate), None
         return audio
 

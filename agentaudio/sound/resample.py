@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.errors import AudioError
-from agentaudio.sound.levels import LOUDEST_PEAK
+from agentaudio.sound.levels import LOUDEST_PEAK, peak
 
 Samples = NDArray[np.float32]
 
@@ -68,4 +68,6 @@ class Resampler:
 
 
 def _limited(samples: Samples) -> Samples:
+    if peak(samples) <= LOUDEST_PEAK:
+        return samples
     return np.asarray(np.clip(samples, -LOUDEST_PEAK, LOUDEST_PEAK), np.float32)

@@ -36,6 +36,7 @@ class PcmStream:
         if from_hz is not None:
             check_rate(from_hz)
         self.sample_rate = int(sample_rate)
+        self._nothing = Audio(_NOTHING, self.sample_rate)
         self._from_hz = from_hz
         self.reset()
 
@@ -61,7 +62,7 @@ class PcmStream:
         sound, half = self._whole_samples(chunk)
         self._half = half
         if not len(sound):
-            return Audio(_NOTHING, self.sample_rate)
+            return self._nothing
         rest = _NOTHING
         if sound.sample_rate != self._rate:
             rest = self._flushed()
@@ -71,7 +72,9 @@ class PcmStream:
             return sound
         assert self._resampler is not None
         ready = self._resampler.push(sound.samples)
-        return Audio(np.concatenate([rest, ready]) if len(rest) else ready, self.sample_rate)
+        if len(rest) or ready.dtype != np.float32:
+            return Audio(np.concatenate([rest, ready]), self.sample_rate)
+        return Audio.of_sound(ready, self.sample_rate)
 
     def finish(self) -> Audio:
         """End the stream and return the rest of the sound. Only `reset` may be called afterwards.

@@ -118,15 +118,26 @@ class VoiceActivityStream:
         starts = range(0, frames * FRAME, FRAME)
         return np.array([self._network.probability(waiting[at : at + CONTEXT + FRAME]) for at in starts], np.float32)
 
-    def glimpse(self, samples: Samples) -> float:
-        """Probability of speech in samples that come again in `push`, which gives the same as without this.
+    @property
+    def stream(self) -> SileroStream:
+        """The network's, for those who ask it for many streams at once."""
+        return self._network
 
-        samples: (576,) float32, 16 kHz: a frame, and the 64 samples before it
+    def window(self, frame: Samples) -> Samples:
+        """Take a frame, (512,), for which the network is asked elsewhere: what it looks at, (576,).
+
+        Raises ValueError within a frame.
         """
-        return self._network.glimpse(samples)
+        before = self._between(frame)
+        return np.concatenate([before, frame])
 
     def pass_over(self, frame: Samples) -> None:
         """Take a frame of silence, (512,), that the network need not look at. Raises ValueError within a frame."""
-        if len(self._waiting) != CONTEXT:
-            raise ValueError(f"{len(self._waiting) - CONTEXT} samples of another frame came before")
+        self._between(frame)
+
+    def _between(self, frame: Samples) -> Samples:
+        before = self._waiting
+        if len(before) != CONTEXT:
+            raise ValueError(f"{len(before) - CONTEXT} samples of another frame came before")
         self._waiting = frame[-CONTEXT:]
+        return before

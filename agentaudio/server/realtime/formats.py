@@ -91,11 +91,11 @@ class SoundIn:
         self._step = round(DETECTOR_STEP_S * form.rate_hz) * form.sample_bytes
         self._waiting, self._taken = b"", 0
 
-    def push(self, content: bytes) -> Audio:
-        """The sound that is whole now; it may be empty."""
+    def push(self, content: bytes) -> Audio | None:
+        """The sound that is whole now; None until there is enough."""
         self._waiting += content
         if (self._taken + len(self._waiting)) // self._step == self._taken // self._step:
-            return self.form.decode(b"")
+            return None
         return self.rest()
 
     def rest(self) -> Audio:

@@ -96,7 +96,8 @@ class RealtimeSession:
             ears=ears_for(agent), turn_taking=None, plays=False, answers=False, echo_guard=False,
             first_word_s=self._state.settings.first_word_s,
         )  # fmt: skip
-        self.live = LiveSession(session, live_settings)
+        # An answer may wait for the client to read when the user interrupts it.
+        self.live = LiveSession(session, live_settings, stopped=self._out.wake)
         self._context = context = Context(
             state=self._state, caller=self._caller, setup=session.setup, live=self.live, settings=self._settings,
             history=self.history, out=self._out,

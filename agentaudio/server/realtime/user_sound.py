@@ -36,6 +36,7 @@ class UserSound:
         self._settings, self._history = context.settings, context.history
         self._sound_in = SoundIn(context.settings.input_format)
         self._buffer = InputBuffer(context.longest_s)
+        self._counted_s = self._state.metrics.sound_s.labels("in")
         self._refused: dict[str, float] = {}
         self._unheard = False  # the user has interrupted before anything of the answer was heard
         self.item_id: str | None = None  # of the turn that is open
@@ -56,10 +57,18 @@ class UserSound:
 
     def append(self, content: Any) -> None:
         """Take sound as base64. Raises Refusal."""
-        self.push(self._sound_in.push(decode_base64(content, "audio")))
+        sound = decode_base64(content, "audio")
+        form = self._sound_in.form
+        self._counted_s.inc(len(sound) / (form.sample_bytes * form.rate_hz))
+        if (whole := self._sound_in.push(sound)) is not None:
+            self._take(whole)
 
     def push(self, audio: Audio) -> None:
         """Take sound of the user. Raises Refusal, the same one once in QUIET_REFUSALS_S."""
+        self._counted_s.inc(audio.duration)
+        self._take(audio)
+
+    def _take(self, audio: Audio) -> None:
         if not len(audio):
             return
         try:
@@ -73,13 +82,13 @@ class UserSound:
     def commit(self) -> None:
         """End the user's turn. Raises Refusal when there is none."""
         if self._detection is not None:
-            self.push(self._sound_in.rest())
+            self._take(self._sound_in.rest())
             if not self._live.commit():
                 raise empty(0.0)
             return
         if not self._context.setup.model.capabilities.hears:
             raise Refusal("The model of this server cannot hear; send text.", code="unsupported_content")
-        self.push(self._sound_in.rest())
+        self._take(self._sound_in.rest())
         self._committed(self._buffer.take(), None)
 
     def clear(self) -> None:
@@ -132,7 +141,6 @@ class UserSound:
             self._state.limits.take_sound(self._context.caller, audio.duration)
         except ApiError as error:
             raise Refusal(error.message, code=error.code) from None
-        self._state.metrics.sound_s.labels("in").inc(audio.duration)
         if self._detection is None:
             self._buffer.push(audio)
             return
@@ -143,7 +151,6 @@ class UserSound:
             raise Refusal("The model of this server cannot hear; send text.", code="unsupported_content") from None
         except AudioError:
             raise Refusal("This sound cannot be taken.", code="invalid_audio", param="audio") from None
-        self._context.out.wake()  # it may have interrupted an answer that waits for the client to read
 
     def _committed(self, sound: Audio, words: str | None) -> None:
         """The user's sound is an item now. words: when the ears know them already"""
