@@ -9,18 +9,23 @@ On a GPU the flow is float16 and times are wall times. On a CPU it is float32 on
 CPU times, which do not depend on other work on the machine.
 
 RTF: seconds of computation per second of sound. Offline: the whole utterance at once. Streaming: token by
-token, as a language model emits them, in chunks of 10, 15, 20 and then 25. Time to first audio: from
-feeding the last token that the first chunk needs (the 13th) to its samples on the host, with the start
+token, as a language model emits them, in chunks of 8, 10, 15, 20 and then 25. Time to first audio: from
+feeding the last token that the first chunk needs (the 11th) to its samples on the host, with the start
 state of the voice ready. The voice prompt is 5 s long.
 
 Mel difference: mean absolute difference in dB, over all bands and frames, from the mel of 10 steps. The
 mean absolute deviation of that mel is given for scale: an unrelated mel would differ by about that much.
-Random weights give a smoother flow than trained ones, so these two figures hold only for a checkpoint.
+Random weights give a smoother flow than trained ones, so these figures hold only for a checkpoint. The same for a
+flow in half precision, from float32.
+
+Operators of a chunk: what the host enqueues for 1 s of sound at full size, counted on tensors without contents; and
+what is left of it where the ODE and the vocoder are CUDA graphs, each of which is one more.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import resource
 import statistics
 import time
@@ -31,11 +36,18 @@ from typing import Any
 import numpy as np
 import torch
 from report import publish
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from agentaudio.model.step_audio_2.token2wav.chunks import CHUNK, OVERLAP_FRAMES
 from agentaudio.model.step_audio_2.token2wav.config import FlowConfig
+from agentaudio.model.step_audio_2.token2wav.fixed import PASTS, FixedDecode, FixedSolve, Past
+from agentaudio.model.step_audio_2.token2wav.flow import Flow
+from agentaudio.model.step_audio_2.token2wav.hift import HiFT
 from agentaudio.model.step_audio_2.token2wav.noise import SeededNoise
+from agentaudio.model.step_audio_2.token2wav.source import NOISE_WIDTH
 from agentaudio.model.step_audio_2.token2wav.synthesis import Token2Wav
 from agentaudio.model.step_audio_2.token2wav.tiny_weights import TINY, TINY_CHANNELS, random_flow, random_hift
+from agentaudio.model.step_audio_2.token2wav.wave_stream import WaveStream
 
 TOKENS_PER_S = 25
 DB = 20 / np.log(10)  # a mel is the natural logarithm of a magnitude
@@ -143,8 +155,51 @@ def fewer_steps(decoder: Token2Wav, tokens: list[int], prompt: Voice, clock: Clo
     for steps in (6, 4):
         off = DB * float((mel(decoder, tokens, prompt, steps) - best).abs().mean())
         figures[f"mel difference, {steps} steps (dB)"] = round(off, 2)
+    for dtype in (torch.float16, torch.bfloat16) if decoder.device.type == "cpu" else ():
+        half = Token2Wav(copy.deepcopy(decoder.flow).to(dtype), decoder.vocoder)
+        off = DB * float((mel(half, tokens, prompt, 10) - best).abs().mean())
+        figures[f"mel difference, {str(dtype).removeprefix('torch.')} (dB)"] = round(off, 3)
     figures["mel's own deviation (dB)"] = round(DB * float((best - best.mean()).abs().mean()), 2)
     return figures
+
+
+class Operators(TorchDispatchMode):
+    """Counts operators that launch work."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not function.is_view and "empty" not in function.name()
+        return function(*args, **(kwargs or {}))
+
+
+@torch.inference_mode()
+def operators_of_a_chunk() -> dict[str, int]:
+    """Operators of a chunk of 25 tokens in a stream at full size: alone, and outside of the graphs."""
+    with torch.device("meta"):
+        flow, vocoder = Flow(FlowConfig()).eval(), HiFT().eval()
+        prompt, frames = 125, PASTS[0]
+        state = flow.prepare(
+            torch.zeros(1, prompt, dtype=torch.int64), torch.zeros(1, 2 * prompt, 80), torch.zeros(1, 192),
+            torch.zeros(1, 80, 2 * prompt), 10,
+        )  # fmt: skip
+        ids, noise = torch.zeros(1, CHUNK + flow.encoder.ahead, dtype=torch.int64), torch.zeros(1, 80, 2 * CHUNK)
+        solve = FixedSolve(flow, Past.of(flow, frames, 10), CHUNK, frames)
+        decode = FixedDecode(vocoder, 2 * CHUNK + OVERLAP_FRAMES)
+    waves = [WaveStream(vocoder, SeededNoise(NOISE_WIDTH, 0)) for _ in range(2)]
+    for wave in waves:
+        wave.push(torch.zeros(1, 80, 16, device="meta"))
+    with Operators() as alone:
+        mel, _ = flow.chunk(ids, state, noise, last=False)
+        waves[0].push(mel)
+    with Operators() as outside:
+        mu, _ = flow.encoded(ids, state.encoder, last=False)
+        solve.load(mu, state, noise)
+        mel, _ = solve.result(state)
+        window, source = waves[1].begin(mel)
+        decode.load(window, source)
+        waves[1].end(window, source, decode.result())
+    return {"operators of a chunk": alone.count, "operators of a chunk, outside of two CUDA graphs": outside.count}
 
 
 def peak_memory(device: str) -> float:
@@ -160,7 +215,9 @@ def made(size: str, device: str) -> Token2Wav:
     if size not in ("tiny", "full"):
         return Token2Wav.load(size, device=device, dtype=dtype)
     config, channels = (FlowConfig(), (512, 512)) if size == "full" else (FlowConfig.from_dict(TINY), TINY_CHANNELS)
-    return Token2Wav(random_flow(config).to(device, dtype), random_hift(*channels).to(device))
+    decoder = Token2Wav(random_flow(config).to(device, dtype), random_hift(*channels).to(device))
+    decoder.prepare()
+    return decoder
 
 
 def measure(size: str, device: str, seconds: float, compiled: bool) -> dict[str, Any]:
@@ -184,6 +241,7 @@ def measure(size: str, device: str, seconds: float, compiled: bool) -> dict[str,
     figures["time to first audio (ms)"] = round(1000 * soonest, 1)
     figures["remembered by a stream (MB)"] = round(remembered(decoder, tokens, prompt) / 1e6, 1)
     figures["peak memory (MB)"] = round(peak_memory(device))
+    figures |= operators_of_a_chunk()
     return figures | {f"share of {name}, offline": share for name, share in shares.items()}
 
 

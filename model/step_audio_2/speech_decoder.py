@@ -104,9 +104,10 @@ class SpeechDecoder:
         return self._maker.make(voice)
 
     def warm_up(self) -> None:
-        """Load the weights and prepare the own voice; on a GPU, run a chunk of each length once."""
+        """Load the weights and prepare the own voice; on a GPU, record CUDA graphs, and run a chunk of each length."""
         stream = self.stream()
         if self.token2wav.device.type == "cuda":
+            self.token2wav.prepare()
             stream.feed([1] * WARM_UP_TOKENS)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -158,3 +159,20 @@ def test_streams(vectors: Vectors) -> None:
                 state = state.bounded(RECENT_FRAMES, None)
             check_caches(vectors, tensors, f"{case}/after_chunk_{k}", state)
         assert done == said.shape[1], case
+
+
+@pytest.mark.parametrize(("dtype", "most_db"), [(torch.float16, 0.02), (torch.bfloat16, 0.15)])
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+def test_half_precision_comes_near(vectors: Vectors, dtype: Any, most_db: float) -> None:
+    """The root of the mean squared difference of the mels, in dB; float16 is what a GPU computes with by default."""
+    tensors = vectors.tensors(NAME)
+    flow, cases = built(vectors, tensors).to(dtype), offline_cases(tensors)
+    assert cases
+    for case in cases:
+        named = re.search(r"(\d+)_steps", case)
+        tokens, mel, embedding = parts(tensors, case)
+        said = torch.tensor(tensors[f"{case}/token"])
+        noise = torch.tensor(tensors["noise"])[..., : 2 * (tokens.shape[1] + said.shape[1])]
+        made = flow(said, tokens, mel, embedding, noise, int(named[1]) if named else STEPS)
+        off = (made - torch.tensor(tensors[f"{case}/mel"])).square().mean().sqrt()
+        assert 20 / math.log(10) * off < most_db, case

@@ -104,7 +104,7 @@ class Flow(nn.Module):
         mu = self.encoder_proj(hidden)
         known = functional.pad(prompt_mel.to(mu.dtype), (0, 0, 0, mu.shape[1] - prompt_mel.shape[1]))
         _, memory = self.estimator.start(_GUIDED)
-        mel, _, _ = self._solve(mu, self.speaker(embedding), known, noise, (None,) * steps, (memory,) * steps)
+        mel, _, _ = self.solve(mu, self.speaker(embedding), known, noise, (None,) * steps, (memory,) * steps)
         return mel[..., prompt_mel.shape[1] :]
 
     def prepare(
@@ -149,8 +149,8 @@ class Flow(nn.Module):
         mus, encoders = [], []
         for ids, state in zip(tokens, states, strict=True):
             # Relative positions depend on the length of each stream's past, and the estimator takes most of the time.
-            hidden, encoder = self.encoder(self.input_embedding(ids), state.encoder, last)
-            mus.append(self.encoder_proj(hidden))
+            mu, encoder = self.encoded(ids, state.encoder, last)
+            mus.append(mu)
             encoders.append(encoder)
         mu = torch.cat(mus)
         frames, longest = [state.frames for state in states], max(state.frames for state in states)
@@ -163,7 +163,7 @@ class Flow(nn.Module):
         memory = tuple(_rows([state.memory[k] for state in states]) for k in range(steps))
         speaker = torch.cat([state.speaker for state in states])
         noise = torch.cat(list(noises))
-        mel, pasts, memories = self._solve(mu, speaker, torch.zeros_like(mu), noise, past, memory, mask)
+        mel, pasts, memories = self.solve(mu, speaker, torch.zeros_like(mu), noise, past, memory, mask)
         after = []
         for row, (state, encoder) in enumerate(zip(states, encoders, strict=True)):
             own = slice(row, None, len(states))
@@ -172,13 +172,20 @@ class Flow(nn.Module):
             after.append(replace(state, encoder=encoder, past=kept, memory=behind))
         return mel, after
 
+    def encoded(self, tokens: Tensor, state: EncoderState, last: bool) -> tuple[Tensor, EncoderState]:
+        """The condition of the ODE for the next tokens of a stream, (1, 2 n, 80), and the encoder's state after them.
+
+        tokens, last: as for `chunk`
+        """
+        hidden, after = self.encoder(self.input_embedding(tokens), state, last)
+        return self.encoder_proj(hidden), after
+
     def _chunk(
         self, tokens: Tensor, state: FlowState, noise: Tensor, known: Tensor | None, last: bool
     ) -> tuple[Tensor, FlowState]:
-        hidden, encoder = self.encoder(self.input_embedding(tokens), state.encoder, last)
-        mu = self.encoder_proj(hidden)
+        mu, encoder = self.encoded(tokens, state.encoder, last)
         known = torch.zeros_like(mu) if known is None else known.to(mu.dtype)
-        mel, past, memory = self._solve(mu, state.speaker, known, noise, state.past, state.memory)
+        mel, past, memory = self.solve(mu, state.speaker, known, noise, state.past, state.memory)
         return mel, replace(state, encoder=encoder, past=past, memory=memory)
 
     def speaker(self, embedding: Tensor) -> Tensor:
@@ -187,7 +194,13 @@ class Flow(nn.Module):
         projected: Tensor = self.spk_embed_affine_layer(direction.to(self.spk_embed_affine_layer.weight.dtype))
         return projected
 
-    def _solve(
+    def modulations(self, steps: int) -> Tensor:
+        """What the estimator derives from the times of the steps; see `Estimator.modulations`."""
+        times = torch.tensor(_grid(steps)[:-1], device=self.input_embedding.weight.device)
+        modulations: Tensor = self.decoder["estimator"].modulations(times)
+        return modulations
+
+    def solve(
         self,
         mu: Tensor,
         speaker: Tensor,
@@ -196,15 +209,17 @@ class Flow(nn.Module):
         past: tuple[Tensor | None, ...],
         memory: tuple[Tensor, ...],
         mask: Tensor | None = None,
+        modulations: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Solve the ODE by Euler's method on a cosine grid.
+        """Solve the ODE by Euler's method on a cosine grid. Returns the mel, and `past` and `memory` after it.
 
         mu, known: (rows, T, 80); noise and result: (rows, 80, T); speaker: (rows, 80)
         past, memory, mask: of the rows with guidance, then of those without
+        modulations: of so many steps, if they are at hand
         """
         steps, rate = len(past), self.config.inference_cfg_rate
-        grid = [1 - math.cos(0.5 * math.pi * k / steps) for k in range(steps + 1)]
-        modulations = self.estimator.modulations(torch.tensor(grid[:-1], device=mu.device))
+        grid = _grid(steps)
+        modulations = self.modulations(steps) if modulations is None else modulations
         condition = torch.cat((mu, speaker[:, None].expand_as(mu), known), -1)
         condition = torch.cat((condition, torch.zeros_like(condition)))
         x = noise.to(mu.device, torch.float32).transpose(1, 2)
@@ -217,6 +232,11 @@ class Flow(nn.Module):
             pasts.append(after)
             memories.append(behind)
         return x.transpose(1, 2), tuple(pasts), tuple(memories)
+
+
+def _grid(steps: int) -> list[float]:
+    """The times between which the steps go, from 0 to 1."""
+    return [1 - math.cos(0.5 * math.pi * k / steps) for k in range(steps + 1)]
 
 
 def _padded(past: Tensor, frames: int) -> Tensor:

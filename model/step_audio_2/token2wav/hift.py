@@ -13,6 +13,7 @@ try:
 except ImportError as error:
     raise MissingExtra("Step-Audio 2's vocoder", "local") from error
 
+from agentaudio.model.step_audio_2.token2wav.fourier import BINS, istft, stft
 from agentaudio.model.step_audio_2.token2wav.source import HarmonicSource
 
 MEL_BANDS = 80
@@ -22,8 +23,6 @@ _KERNELS = (16, 11, 7)
 _BLOCK_KERNELS = (3, 7, 11)
 _SOURCE_KERNELS = (7, 7, 11)
 _DILATIONS = (1, 3, 5)
-_N_FFT, _HOP = 16, 4
-_BINS = _N_FFT // 2 + 1
 _SLOPE = 0.1
 _LAST_SLOPE = 0.01
 """PyTorch's default, which the reference uses for its last activation."""
@@ -103,14 +102,14 @@ class HiFT(nn.Module):
             # The source's STFT has the rate of the last stage; earlier stages downsample it to theirs.
             stride = math.prod(_RATES[k + 1 :])
             kernel = 2 * stride if stride > 1 else 1
-            self.source_downs.append(nn.Conv1d(2 * _BINS, width, kernel, stride, padding=stride // 2))
+            self.source_downs.append(nn.Conv1d(2 * BINS, width, kernel, stride, padding=stride // 2))
         self.source_resblocks = nn.ModuleList(
             _ResidualBlock(width, kernel) for width, kernel in zip(widths[1:], _SOURCE_KERNELS, strict=True)
         )
         self.resblocks = nn.ModuleList(
             _ResidualBlock(width, kernel) for width in widths[1:] for kernel in _BLOCK_KERNELS
         )
-        self.conv_post = nn.Conv1d(widths[-1], 2 * _BINS, 7, padding=3)
+        self.conv_post = nn.Conv1d(widths[-1], 2 * BINS, 7, padding=3)
 
     def forward(self, mel: Tensor, noise: Tensor) -> Tensor:
         """The sound of a whole utterance.
@@ -123,9 +122,7 @@ class HiFT(nn.Module):
 
     def decode(self, mel: Tensor, source: Tensor) -> Tensor:
         """mel: (1, 80, T) float32; source: (1, 1, 480 T) float32. Returns (1, 480 T) in [-0.99, 0.99]."""
-        window = torch.hann_window(_N_FFT, device=mel.device)
-        spectrum = torch.stft(source[:, 0], _N_FFT, _HOP, window=window, return_complex=True)
-        spectrum = torch.cat((spectrum.real, spectrum.imag), 1)
+        spectrum = stft(source[:, 0])
         x = self.conv_pre(mel)
         for k, (up, down) in enumerate(zip(self.ups, self.source_downs, strict=True)):
             x = up(functional.leaky_relu(x, _SLOPE))
@@ -135,6 +132,6 @@ class HiFT(nn.Module):
             blocks = self.resblocks[len(_BLOCK_KERNELS) * k : len(_BLOCK_KERNELS) * (k + 1)]
             x = torch.stack([block(x) for block in blocks]).mean(0)
         x = self.conv_post(functional.leaky_relu(x, _LAST_SLOPE))
-        magnitude = torch.exp(x[:, :_BINS]).clamp(max=_LOUDEST_BIN)
-        wave = torch.istft(torch.polar(magnitude, torch.sin(x[:, _BINS:])), _N_FFT, _HOP, window=window)
+        magnitude, phase = torch.exp(x[:, :BINS]).clamp(max=_LOUDEST_BIN), torch.sin(x[:, BINS:])
+        wave = istft(magnitude * phase.cos(), magnitude * phase.sin())
         return wave.clamp(-_LIMIT, _LIMIT)

@@ -25,11 +25,12 @@ from agentaudio.model.step_audio_2.lane import Lane
 from agentaudio.model.step_audio_2.token2wav.batching import ChunkBatch
 from agentaudio.model.step_audio_2.token2wav.chunks import FIRST_CHUNK, speech_tokens
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE, TOKEN_FRAMES, FlowConfig
+from agentaudio.model.step_audio_2.token2wav.fixed import FixedChunks
 from agentaudio.model.step_audio_2.token2wav.flow import Flow, FlowState
 from agentaudio.model.step_audio_2.token2wav.hift import HiFT
 from agentaudio.model.step_audio_2.token2wav.noise import SeededNoise
 from agentaudio.model.step_audio_2.token2wav.source import HARMONICS, NOISE_WIDTH
-from agentaudio.model.step_audio_2.token2wav.stream import Prompt, SpeechStream
+from agentaudio.model.step_audio_2.token2wav.stream import MakeChunk, Prompt, SpeechStream
 from agentaudio.model.step_audio_2.token2wav.weights import load_flow, load_hift
 
 LONGEST_WHOLE = 1500
@@ -59,7 +60,7 @@ class Token2Wav:
         self.flow = flow
         self.vocoder = vocoder
         self.steps = _checked_steps(steps)
-        self._make = ChunkBatch(flow, vocoder, rows) if rows > 1 else None
+        self._make: MakeChunk | None = ChunkBatch(flow, vocoder, rows) if rows > 1 else None
         self._lock = threading.Lock()
         self._starts: OrderedDict[tuple[str, int], FlowState] = OrderedDict()
 
@@ -97,6 +98,16 @@ class Token2Wav:
             # Lengths differ from chunk to chunk.
             flow.estimator.compile(dynamic=True)
         return cls(flow.to(place, kind), vocoder.to(place), steps=steps, rows=rows)
+
+    def prepare(self) -> None:
+        """On a GPU, record CUDA graphs of the chunks of streams, which takes seconds; see `FixedChunks`.
+
+        Decoders that compute chunks in batches have none.
+        """
+        if self.device.type == "cuda" and self._make is None:
+            fixed = FixedChunks(self.flow, self.vocoder, steps=self.steps)
+            if fixed.prepare():
+                self._make = fixed
 
     @property
     def device(self) -> torch.device:
