@@ -10,9 +10,9 @@ from typing import Any
 
 from inspect_ai.model import ChatMessageAssistant, GenerateConfig, Model
 
-from agentaudio.errors import AgentAudioError, AudioError, EvaluationError, ModelError, NetworkError
+from agentaudio.errors import AgentAudioError, EvaluationError, ModelError, NetworkError
 from agentaudio.evaluation.benchmark import Benchmark
-from agentaudio.evaluation.item import Answer, Item
+from agentaudio.evaluation.item import Answer, BrokenClip, Item, SoundNotKept
 from agentaudio.evaluation.ledger import Ledger
 from agentaudio.evaluation.measures import ItemScore
 from agentaudio.evaluation.messages import (
@@ -48,7 +48,7 @@ class Asking:
     scores: of all answers that were scored, or that have no score for a known reason
     failures: why the model or the scorer failed, by the key of the answer
 
-    After EvaluationError of a ledger, or FAILURES_IN_A_ROW failures, every further item fails with `fatal`.
+    When an answer cannot be written, or after FAILURES_IN_A_ROW failures, every further item fails with `fatal`.
     """
 
     benchmark: Benchmark
@@ -81,9 +81,11 @@ class Asking:
             raise self.fatal
         try:
             answer = await self._ask(item, seed)
-        except AudioError as error:
+        except BrokenClip as error:
             answer = Answer(broken=str(error))
         except Exception as error:
+            if isinstance(error, SoundNotKept):
+                self.fatal = error
             self._failed(key, error)
             raise
         self._failures = 0

@@ -8,6 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from agentaudio.conversation import Role, ToolCall
+from agentaudio.errors import AudioError, EvaluationError
+
+
+class BrokenClip(AudioError):
+    """A sound of an item that cannot be decoded."""
+
+
+class SoundNotKept(EvaluationError):
+    """The sound of an answer that cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 from agentaudio.conversation import AudioPart, Conversation, Part, SpeechPart, TextPart, ToolCall, ToolOutput, ToolSpec
 from agentaudio.deltas import checked
 from agentaudio.errors import AudioError, EvaluationError
+from agentaudio.evaluation.item import BrokenClip, SoundNotKept
 from agentaudio.limits import Limits
 from agentaudio.model.clip_voice import ClipVoice
 from agentaudio.model.parts import Speaks
@@ -98,7 +99,11 @@ class SpokenModel(ModelAPI):
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
     ) -> ModelOutput:
-        """See ModelAPI. Raises AudioError for a sound that cannot be read, and what the model raises."""
+        """See ModelAPI.
+
+        Raises BrokenClip for a sound that cannot be read, SoundNotKept for a spoken answer that cannot be written, and
+        what the model raises.
+        """
         conversation = await _conversation(input, self._model.capabilities.max_audio_s)
         if self._transcribes:
             return ModelOutput.from_content(self.model_name, await self._transcript(conversation))
@@ -201,7 +206,12 @@ async def _saved(sound: Sequence[Audio], folder: Path) -> Path:
     audio = Audio.concat(sound)
     path = folder / f"{audio.sha256[:24]}.wav"
     if not path.exists():
-        await asyncio.to_thread(audio.save, path)
+        try:
+            await asyncio.to_thread(audio.save, path)
+        except AudioError as error:
+            raise SoundNotKept(
+                f"{error}; what was finished before is kept: free some space and run the same command again"
+            ) from None
     return path
 
 
@@ -244,8 +254,11 @@ async def _read(source: str, longest_s: float) -> Audio:
         try:
             place = base64.b64decode(source.partition(",")[2], validate=True)
         except binascii.Error:
-            raise AudioError("the sound of a message is not base64; send a data URL of a sound file") from None
-    return await Audio.aload(place, max_duration_s=min(longest_s, LONGEST_S), setting="of the model")
+            raise BrokenClip("the sound of a message is not base64; send a data URL of a sound file") from None
+    try:
+        return await Audio.aload(place, max_duration_s=min(longest_s, LONGEST_S), setting="of the model")
+    except AudioError as error:
+        raise BrokenClip(str(error)) from None
 
 
 def _specs(tools: Sequence[ToolInfo]) -> list[ToolSpec]:

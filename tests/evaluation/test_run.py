@@ -10,12 +10,14 @@ import pytest
 from inspect_ai.log import read_eval_log_async, read_eval_log_sample_summaries_async
 from support.benchmarks import Answering, librispeech, measured, sound, value
 
-from agentaudio.errors import BackendError, EvaluationError
+from agentaudio.errors import AudioError, BackendError, EvaluationError
 from agentaudio.evaluation import logs
+from agentaudio.evaluation.benchmarks.big_bench_audio import BENCHMARK as BIG_BENCH_AUDIO
 from agentaudio.evaluation.benchmarks.librispeech import BENCHMARK as LIBRISPEECH
 from agentaudio.evaluation.benchmarks.seed_tts_eval import ENGLISH as CLONING
 from agentaudio.evaluation.result import load_result
 from agentaudio.model.parts import Recognition
+from agentaudio.model.scripted import Scripted
 from agentaudio.sound.audio import Audio
 
 WORDS = {"1-2-0000": "HE SAT DOWN", "1-2-0001": "AND THEN HE SANG A SONG", "1-3-0000": "GOOD NIGHT"}
@@ -76,6 +78,33 @@ async def test_a_broken_clip_is_listed_and_not_scored(tmp_path: Path) -> None:
     result = await measured(LIBRISPEECH, data, tmp_path / "run", Answering(said))
     assert result.listed == {"broken clip": ["1-3-0000"]}
     assert value(result, "WER (kits)") == round(100 * 2 / 9, 2)
+
+
+async def test_a_spoken_answer_that_cannot_be_written_is_asked_again(tmp_path: Path) -> None:
+    data, run, judge = tmp_path / "data", tmp_path / "run", Scripted(["CORRECT"])
+    rows = [{"id": n, "category": "navigate", "official_answer": "Yes", "file_name": f"{n}.wav"} for n in range(3)]
+    for n in range(3):
+        sound(data / f"{n}.wav")
+    (data / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    run.mkdir()
+    (run / "sounds").write_text("a file where the folder must be", encoding="utf-8")
+    with pytest.raises(EvaluationError, match=r"cannot write \S*/sounds/.*; what was finished before is kept"):
+        await measured(BIG_BENCH_AUDIO, data, run, Scripted(["Yes."]), judge=judge, parallel=1)
+    assert (run / "answers.jsonl").read_text(encoding="utf-8") == ""
+    (run / "sounds").unlink()
+    assert (await measured(BIG_BENCH_AUDIO, data, run, Scripted(["Yes."]), judge=judge)).scored == 3
+
+
+async def test_a_sound_that_a_model_cannot_use_is_a_failure_of_the_model(tmp_path: Path) -> None:
+    def fails(seconds: float) -> str:
+        if seconds > 0.1:
+            raise AudioError("the answer has no samples")
+        return "one two three"
+
+    data = librispeech(tmp_path / "data", {"1-2-0000": "ONE TWO THREE", "1-2-0001": "TWO"})
+    result = await measured(LIBRISPEECH, data, tmp_path / "run", Answering(fails))
+    assert result.listed == {"failed": ["1-2-0001"]}
+    assert len((tmp_path / "run" / "answers.jsonl").read_text(encoding="utf-8").splitlines()) == 1
 
 
 async def test_where_nothing_could_be_scored_there_is_an_error_and_no_rate(tmp_path: Path) -> None:
