@@ -209,9 +209,7 @@ async def _saved(sound: Sequence[Audio], folder: Path) -> Path:
         try:
             await asyncio.to_thread(audio.save, path)
         except AudioError as error:
-            raise SoundNotKept(
-                f"{error}; what was finished before is kept: free some space and run the same command again"
-            ) from None
+            raise SoundNotKept(f"{error}; what was finished before is kept: run the same command again") from None
     return path
 
 
