@@ -64,7 +64,7 @@ def compare_runs(
 
 
 def _add(table: Table, row: Row, labels: Sequence[str]) -> None:
-    title = f"{row.place} {row.name}"
+    title = f"{row.place.replace('/', '/ ')} {row.name}"  # so that a narrow terminal breaks it there
     for label in labels:
         if (figure := row.figures.get(label)) is not None:
             verdict = row.verdicts.get(label, "")

@@ -54,13 +54,13 @@ def save_page(result: Result, asking: Asking, folder: Path) -> Path:
 
 
 def save_comparison(comparison: Comparison, path: Path) -> Path:
-    """Write a comparison as a page (.html) or a picture (.png).
+    """Write a comparison as a page (.html), or as a picture (.png) of the figures that there are several values of.
 
     Raises EvaluationError for another suffix or a file that cannot be written, MissingExtra for a picture without
     matplotlib.
     """
     if path.suffix == ".html":
-        content = page("Comparison", " ".join(comparison.warnings), _bars(comparison))
+        content = page("Comparison", " ".join(f"{one}." for one in comparison.warnings), _bars(comparison))
     elif path.suffix == ".png":
         content = _picture(comparison)
     else:
@@ -130,17 +130,19 @@ def _picture(comparison: Comparison) -> bytes:
         from matplotlib.figure import Figure as Canvas
     except ImportError:
         raise MissingExtra("a picture of a comparison", "eval") from None
-    count = max(1, len(comparison.rows))
-    heights = [max(1, len(_entries(row, comparison.labels))) for row in comparison.rows] or [1]
+    shown = [row for row in comparison.rows if len(_entries(row, comparison.labels)) > 1] or comparison.rows
+    count = max(1, len(shown))
+    heights = [max(1, len(_entries(row, comparison.labels))) for row in shown] or [1]
     canvas = Canvas(figsize=(8, 0.9 * count + 0.3 * sum(heights)), layout="constrained")
     axes: Any = canvas.subplots(count, squeeze=False, gridspec_kw={"height_ratios": heights})
-    for row, axis in zip(comparison.rows, axes[:, 0], strict=False):
+    for row, axis in zip(shown, axes[:, 0], strict=False):
         entries = _entries(row, comparison.labels)[::-1]
         for at, (_, value, low, high, own) in enumerate(entries):
             axis.barh(at, value, color=ACCENT if own else DIM)
             if low is not None and high is not None:
                 axis.plot([low, high], [at, at], color="black", linewidth=1)
             axis.annotate(f" {value:.2f}", (max(value, high or value), at), va="center", fontsize=8)
+        axis.set_xlim(0, 1.15 * max([1e-9, *(max(value, high or value) for _, value, _, high, _ in entries)]))
         axis.set_yticks(range(len(entries)), [label for label, *_ in entries], fontsize=8)
         axis.set_title(f"{row.place} · {row.name}", fontsize=9, loc="left")
         axis.spines[["top", "right"]].set_visible(False)

@@ -42,6 +42,7 @@ class Scores:
     """
 
     def __init__(self, items: Sequence[Item] = ()) -> None:
+        self._items = items
         self._places = {item.id: place for place, item in enumerate(items)}
         self._tally = Tally()
         self._unscored: list[tuple[int, int, str, str]] = []
@@ -56,7 +57,8 @@ class Scores:
             self._unscored.append((seed, place, item.id, score.problem or "unscored"))
         else:
             self.scored += 1
-        self._worst.append(Record(item, seed, replace(score, counts={})))
+        own = self._items[place] if place < len(self._items) else item  # and not the copy that a log was read into
+        self._worst.append(Record(own, seed, replace(score, counts={})))
         if len(self._worst) >= MOST + SPARE:
             self._worst = self.worst()
 
