@@ -123,6 +123,8 @@ class StepAudio2(Tasks):
         max_rows below 1.
         """
         folder, how = Path(path), Placing.of(placing)
+        if speech is None:  # a file of it that is missing should be told before gigabytes are read
+            speech = load_speech(folder, how)
         runtime = load_runtime(folder, how)
         if think is None:
             think = any("mini-think" in part.lower() for part in folder.absolute().parts)
@@ -132,7 +134,7 @@ class StepAudio2(Tasks):
             think=think,
             kept_tokens=kept_tokens,
             max_tokens=max_tokens,
-            speech=load_speech(folder, how) if speech is None else speech,
+            speech=speech,
         )
 
     async def generate(

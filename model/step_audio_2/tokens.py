@@ -195,7 +195,14 @@ class BpeVocabulary:
         except ImportError:
             raise MissingExtra("reading a tokenizer", "local") from None
         try:
+            with open(path, "rb") as file:
+                if file.read(8) == b"version ":
+                    raise ModelError(f"{path} is a Git LFS pointer; run `git lfs pull` in its folder")
             tokenizer = Tokenizer.from_file(path)
+        except FileNotFoundError:
+            raise ModelError(f"{path} is missing; download it again") from None
+        except ModelError:
+            raise
         except Exception as error:  # the library raises bare Exception
             raise ModelError(f"cannot read the tokenizer {path}: {error}; download the file again") from None
         return cls(tokenizer)

@@ -31,7 +31,7 @@ class StepAudio2TextConfig(Qwen2Config):
     `num_attention_groups`, if given, must equal `num_key_value_heads`. Attention is always full;
     sliding windows that a file declares were not used in training.
 
-    Raises OptionError when `num_attention_groups` differs from `num_key_value_heads`.
+    Raises OptionError when `num_attention_groups` differs from `num_key_value_heads`, and for sizes that no model has.
     """
 
     model_type = "step_audio_2_text"
@@ -60,6 +60,9 @@ class StepAudio2TextConfig(Qwen2Config):
         self.use_sliding_window = False
         self.layer_types = None
         super().__post_init__(**{name: value for name, value in kwargs.items() if name in _LEGACY})
+        _check_counts(self, "vocab_size", "hidden_size", "intermediate_size", "max_position_embeddings")
+        _check_counts(self, "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
+        _check_share(self, "num_attention_heads", "num_key_value_heads")
 
     def to_dict(self) -> dict[str, Any]:
         """As transformers writes it, and also under the names that the reference code reads."""
@@ -67,6 +70,21 @@ class StepAudio2TextConfig(Qwen2Config):
         names["num_attention_groups"] = self.num_key_value_heads
         names["rope_theta"] = self.rope_parameters["rope_theta"]
         return names
+
+
+def _check_counts(config: PreTrainedConfig, *names: str) -> None:
+    for name in names:
+        count = getattr(config, name)
+        if count is not None and count < 1:
+            raise OptionError(f"{name} is {count}, which must be at least 1; correct config.json")
+
+
+def _check_share(config: PreTrainedConfig, whole: str, part: str) -> None:
+    parts = getattr(config, part)
+    if parts is not None and getattr(config, whole) % parts:
+        raise OptionError(
+            f"{whole} is {getattr(config, whole)}, which must be a multiple of {part}, {parts}; correct config.json"
+        )
 
 
 class StepAudio2AudioConfig(PreTrainedConfig):
@@ -94,6 +112,10 @@ class StepAudio2AudioConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**{name: value for name, value in kwargs.items() if name in _LEGACY})
+        _check_counts(self, "n_mels", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer", "llm_dim")
+        _check_share(self, "n_audio_state", "n_audio_head")
+        if self.adapter_stride != -1:
+            _check_counts(self, "kernel_size", "adapter_stride")
 
 
 class StepAudio2Config(PreTrainedConfig):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TypeVar
 
 from agentaudio.errors import BackendError, MissingExtra
@@ -88,8 +89,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=start.startswith(b"PK"))
     except Exception as error:
-        # torch raises RuntimeError, UnpicklingError, EOFError, KeyError and others, with long messages.
-        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        # torch raises RuntimeError, UnpicklingError, EOFError, KeyError and others, with long messages; some say how to
+        # load what is not a tensor, which would run the code of whoever wrote the file.
+        reason = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0][:200]
+        if isinstance(error, UnpicklingError):
+            reason = "or it holds other things than tensors, which are not loaded"
         raise BackendError(f"{path} is cut short or corrupt ({reason}); {_AGAIN}") from error
     if not isinstance(content, dict):
         raise BackendError(f"{path} holds a {type(content).__name__}, not tensors by name; {_AGAIN}")

@@ -81,6 +81,11 @@ def test_unreadable_tokenizer_names_the_file(tmp_path: Any) -> None:
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(ModelError, match="tokenizer.json"):
         BpeVocabulary.load(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer.json").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n")
+    with pytest.raises(ModelError, match="tokenizer.json is a Git LFS pointer; run `git lfs pull`"):
+        BpeVocabulary.load(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ModelError, match="none.json is missing"):
+        BpeVocabulary.load(str(tmp_path / "none.json"))
 
 
 @given(hostile)

@@ -126,6 +126,13 @@ def test_attention_is_full_whatever_the_file_says() -> None:
     [
         ({"text_config": {"num_attention_groups": 2, "num_key_value_heads": 4}}, "num_attention_groups is 2"),
         ({"audio_encoder_config": {"llm_dim": 100}}, "llm_dim is 100"),
+        ({"text_config": {"num_hidden_layers": 0}}, "num_hidden_layers is 0, which must be at least 1"),
+        ({"text_config": {"num_hidden_layers": -1}}, "num_hidden_layers is -1"),
+        ({"text_config": {"vocab_size": 0}}, "vocab_size is 0"),
+        ({"text_config": {"num_attention_heads": 6, "num_key_value_heads": 4}}, "num_attention_heads is 6.* multiple"),
+        ({"audio_encoder_config": {"n_audio_layer": -1}}, "n_audio_layer is -1"),
+        ({"audio_encoder_config": {"n_audio_state": 65, "n_audio_head": 8}}, "n_audio_state is 65.* multiple"),
+        ({"audio_encoder_config": {"adapter_stride": 0}}, "adapter_stride is 0"),
     ],
 )
 def test_sizes_that_contradict_each_other_are_refused(fields: dict[str, Any], message: str) -> None:
