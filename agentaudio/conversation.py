@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from agentaudio.errors import ConversationError
+from agentaudio.sound.aside import SoundsAside
 from agentaudio.sound.audio import Audio
 from agentaudio.text.template import Phrase
 
@@ -133,6 +134,14 @@ class ToolOutput:
 
 
 Part = TextPart | AudioPart | SpeechPart | ToolCall | ToolOutput
+
+
+def with_sound_aside(part: Part, aside: SoundsAside) -> Part:
+    """The part with its sound in a file; the same object where there is nothing to move."""
+    if not isinstance(part, AudioPart | SpeechPart) or part.audio is None:
+        return part
+    audio = aside.put(part.audio)
+    return part if audio is part.audio else replace(part, audio=audio)
 
 
 @dataclass(frozen=True, slots=True)

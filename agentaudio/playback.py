@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from agentaudio.conversation import Conversation, SpeechPart, SpeechTokens
 from agentaudio.errors import OptionError
+from agentaudio.sound.aside import SoundsAside
 from agentaudio.sound.audio import Audio
 from agentaudio.text.cutting import whole_words
 from agentaudio.voice_library.voice import Voice
@@ -53,6 +54,10 @@ class SpokenStep:
         if isinstance(piece, Audio):
             self.duration -= piece.duration
         self.complete = False
+
+    def set_aside(self, aside: SoundsAside) -> None:
+        """Put its sound into a file."""
+        self._pieces = [aside.put(piece) if isinstance(piece, Audio) else piece for piece in self._pieces]
 
     def __len__(self) -> int:
         return len(self._pieces)

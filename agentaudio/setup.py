@@ -9,19 +9,22 @@ from typing import Any
 
 from agentaudio.checks import Check, Judgement
 from agentaudio.compactor import Compactor
-from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
+from agentaudio.conversation import AudioPart, Conversation, SpeechPart, ToolOutput, ToolSpec, with_sound_aside
 from agentaudio.errors import OptionError
 from agentaudio.keeper import Keeper, TurnEnd
 from agentaudio.limits import Limits
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.provenance.provenance import Origin, Provenance
 from agentaudio.resources import Resources
+from agentaudio.sound.aside import SoundsAside
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.execution import Approve, ToolRun
 from agentaudio.tools.tool import Tool
 from agentaudio.voice_library.voice import Voice
 from agentaudio.watching import Watch
 
+RECENT_TURNS = 3
+"""Turns whose sound is in memory; that of earlier ones is in a temporary file."""
 SOUND_TURNS = 20
 """Number of turns whose sound the conversation of a stored session holds at least, and at most twice."""
 
@@ -152,6 +155,7 @@ class SessionState:
     turns_before: number of the last turn before the session began
     arrived: results of background tools that the model has not read yet
     compactor: what the model sees of the conversation
+    aside: takes the sound of earlier turns
     """
 
     conversation: Conversation
@@ -163,6 +167,7 @@ class SessionState:
     turns_before: int = field(init=False)
     arrived: list[ToolRun] = field(init=False, default_factory=list)
     compactor: Compactor = field(init=False, default_factory=Compactor)
+    aside: SoundsAside = field(init=False, default_factory=SoundsAside)
 
     def __post_init__(self) -> None:
         stored = 0 if self.keeper is None else self.keeper.ended
@@ -177,10 +182,12 @@ class SessionState:
             self.keeper.keep(number, self.conversation.of_turn(number), end)
 
     def make_room(self, number: int) -> None:
-        """Leave to the keeper what the conversation no longer needs to hold, before turn `number` begins.
+        """Leave to a file and to the keeper what the conversation no longer needs to hold, before turn `number` begins.
 
-        That is rarely done, and then for many turns, because models read a conversation faster that they know.
+        To the keeper that is rarely done, and then for many turns, because models read a conversation faster that they
+        know, and words take the place of sound.
         """
+        self._set_aside(number - RECENT_TURNS)
         if self.keeper is None:
             return
         messages, recent = self.conversation.messages, self.keeper.recent
@@ -193,6 +200,17 @@ class SessionState:
                 (at for at, one in enumerate(messages) if one.turn >= number - recent and one.role == "user"), 0
             )
             messages[:start] = [message for message in messages[:start] if message.turn == 0]
+
+    def _set_aside(self, number: int) -> None:
+        """Put the sound of a turn into the file."""
+        messages = self.conversation.messages
+        for position in range(len(messages) - 1, -1, -1):
+            message = messages[position]
+            if message.turn < number:
+                break
+            if message.turn == number and any(isinstance(part, AudioPart | SpeechPart) for part in message.parts):
+                parts = tuple(with_sound_aside(part, self.aside) for part in message.parts)
+                messages[position] = replace(message, parts=parts)
 
     def take_late(self, run: ToolRun, *, is_news: bool) -> ToolRun:
         """Take the result of a call that came late: as its output, or as news that the next turn begins with.

@@ -7,12 +7,23 @@ from dataclasses import replace
 from itertools import count, takewhile
 from typing import Any
 
-from agentaudio.conversation import AudioPart, Conversation, Part, SpeechPart, TextPart, ToolCall, ToolOutput
+from agentaudio.conversation import (
+    AudioPart,
+    Conversation,
+    Part,
+    SpeechPart,
+    TextPart,
+    ToolCall,
+    ToolOutput,
+    with_sound_aside,
+)
 from agentaudio.conversation import Message as ConversationMessage
 from agentaudio.model.call_arguments import read_arguments
 from agentaudio.server.realtime.items import FunctionCall, FunctionOutput, Item, Message, text_length
 from agentaudio.server.realtime.refusal import Refusal
 from agentaudio.server.realtime.share import Share
+from agentaudio.setup import RECENT_TURNS
+from agentaudio.sound.aside import SoundsAside
 from agentaudio.sound.audio import Audio
 from agentaudio.tools.execution import without_result
 
@@ -34,6 +45,7 @@ class History:
         self._most, self._text_chars, self._sound_s = most, text_chars, sound_s
         self._lengths: dict[str, int] = {}
         self._entries: list[Item | Share] = []
+        self._aside = SoundsAside()
         self._items: dict[str, Item] = {}
 
     def __len__(self) -> int:
@@ -195,6 +207,8 @@ class History:
 
     def _age(self) -> None:
         shares = self._shares()
+        if len(shares) > RECENT_TURNS:
+            shares[-RECENT_TURNS - 1].set_aside(self._aside)
         if len(shares) > SOUND_KEPT:
             shares[-SOUND_KEPT - 1].age()
 
@@ -208,9 +222,16 @@ class History:
             if not seconds:
                 continue
             users, sound_s = users + 1, sound_s + seconds
+            if users > RECENT_TURNS:
+                entry.parts = [_own(with_sound_aside(part, self._aside)) for part in entry.parts]
             if sound_s > self._sound_s or users > SOUND_KEPT:
                 must = sound_s > self._sound_s and users > 1
                 entry.parts = [_without_sound(part, must=must) for part in entry.parts]
+
+
+def _own(part: Part) -> TextPart | AudioPart:
+    assert isinstance(part, TextPart | AudioPart)
+    return part
 
 
 def _without_sound(part: TextPart | AudioPart, *, must: bool) -> TextPart | AudioPart:

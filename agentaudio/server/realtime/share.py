@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from agentaudio.conversation import Message, Part, SpeechPart, ToolCall
+from agentaudio.conversation import Message, Part, SpeechPart, ToolCall, with_sound_aside
 from agentaudio.playback import SpokenStep
 from agentaudio.server.realtime import items
+from agentaudio.sound.aside import SoundsAside
 from agentaudio.sound.audio import Audio
 from agentaudio.text.cutting import whole_words
 
@@ -92,6 +93,14 @@ class Spoken:
             tokens = tokens.until(found.cut_s * self.speed)
         return replace(found, tokens=tokens)
 
+    def set_aside(self, aside: SoundsAside, moved: Callable[[Part], Part]) -> None:
+        """Put its sound into a file. moved: takes a part of the response to that with its sound there"""
+        if self.pieces is not None:
+            self.pieces.set_aside(aside)
+        if self.cut is not None:
+            whole, heard_s, part = self.cut
+            self.cut = _speech(moved(whole)), heard_s, None if part is None else _speech(moved(part))
+
     def age(self, kept: SpeechPart) -> None:
         """Let go of its sound. kept: what is left of it"""
         self.pieces, self.heard_s, self.cut = None, None, None
@@ -170,6 +179,19 @@ class Share:
         if (found := self.calls.pop(item_id, None)) is not None:
             self._deleted_calls.add(found[1].id)
 
+    def set_aside(self, aside: SoundsAside) -> None:
+        """Put the sound of a response that is not among the latest into a file."""
+        if self._kept is None:
+            return
+        known: dict[int, Part] = {}
+
+        def moved(part: Part) -> Part:
+            return known.setdefault(id(part), with_sound_aside(part, aside))
+
+        for one in self.spoken:
+            one.set_aside(aside, moved)
+        self._kept = [(step, tuple(moved(part) for part in parts)) for step, parts in self._kept]
+
     def age(self) -> None:
         """Let go of the sound of an old response."""
         if self._kept is None:
@@ -212,3 +234,8 @@ class Share:
 
     def _of_step(self, step: int) -> list[Spoken]:
         return [one for one in self.spoken if one.step == step > 0]
+
+
+def _speech(part: Part) -> SpeechPart:
+    assert isinstance(part, SpeechPart)
+    return part
