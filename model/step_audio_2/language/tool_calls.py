@@ -31,6 +31,7 @@ OPEN, CLOSE = "<tool_call>", "</tool_call>"
 _TAG = re.compile("</?tool_call>")
 _EVENT = re.compile(r'[<"\\{}\[\]\x00-\x1f]')
 _NAME = re.compile(r'[^\s{}\[\]"<>]{1,128}')
+_PREFIX = re.compile(r"^(functions?|tools?|default_api)[.:]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,16 @@ class ToolCallParser:
         found = tagged_calls(body, known, whole=True) or json_calls(body, known)
         return [self._checked(one, body) for one in found]
 
+    def _meant(self, name: str) -> str:
+        """The tool in the prompt that a name means: itself, an alias, or the only one that is spelled alike."""
+        if name in self._aliases or not self._repair or self._tools is None or name in self._tools:
+            return self._aliases.get(name, name)
+        plain = _plain(name)
+        alike = {self._aliases.get(one, one) for one in (*self._tools, *self._aliases) if _plain(one) == plain}
+        return alike.pop() if len(alike) == 1 else name
+
     def _checked(self, call: LooseCall, body: str) -> ReadCall:
-        name = self._aliases.get(call.name, call.name)
+        name = self._meant(call.name)
         problem: Problem | None = None
         message = call.problem or ""
         if message:
@@ -191,8 +200,8 @@ class ToolCallParser:
             return wrong(
                 "not_a_function", f"a call is written {OPEN}function, the tool's name, and its arguments, line by line"
             )
-        is_native = name not in self._aliases
-        name = self._aliases.get(name, name)
+        meant = self._meant(name)
+        is_native, name = meant == name, meant
         if self._tools is not None and name not in self._tools:
             return wrong("unknown_function", _unknown(name, self._tools))
         if error and not repaired:
@@ -204,6 +213,11 @@ class ToolCallParser:
         if self._tools is not None and (why := misfit(self._tools[name], arguments)) is not None:
             return wrong("misfit", why)
         return ReadCall(name, arguments, closed, repaired, source=body, is_native=is_native)
+
+
+def _plain(name: str) -> str:
+    """A name without the prefix that models know from other formats, in lower case, with underscores."""
+    return _PREFIX.sub("", name).casefold().replace("-", "_")
 
 
 def _unknown(name: str, tools: Mapping[str, ToolSpec]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -204,6 +205,23 @@ def test_other_forms_of_a_call_are_read_and_counted(written: str) -> None:
     assert isinstance(found, ReadCall) and found.problem is None
     assert (found.name, found.arguments) == ("search", {"query": "tea", "limit": 2})
     assert not found.is_native and not found.delta().is_native
+
+
+@pytest.mark.parametrize("name", ["Search", "functions.search", "tools:Web-Search", "WEB_SEARCH", "default_api.search"])
+def test_a_name_that_is_spelled_alike_means_the_tool(name: str) -> None:
+    parser = ToolCallParser([SEARCH], aliases={"web_search": "search"})
+    (found,) = parser.feed(call('{"query": "tea"}', name)) + parser.finish()
+    assert isinstance(found, ReadCall) and found.problem is None
+    assert (found.name, found.is_native) == ("search", False)
+
+
+def test_a_name_that_could_mean_two_tools_means_none() -> None:
+    tools = [replace(SEARCH, name=name) for name in ("Search", "SEARCH")]
+    for name in ("search", "calendar.search"):
+        (found,) = ToolCallParser(tools).feed(call('{"query": "tea"}', name))
+        assert isinstance(found, ReadCall) and found.problem == "unknown_function"
+    (exact,) = ToolCallParser(tools).feed(call('{"query": "tea"}', "SEARCH"))
+    assert isinstance(exact, ReadCall) and (exact.name, exact.is_native) == ("SEARCH", True)
 
 
 def test_several_calls_between_one_pair_of_tags_are_all_read() -> None:
