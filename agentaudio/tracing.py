@@ -88,7 +88,8 @@ class SessionTrace:
             now = time.time_ns()
             at, late_s = self._committed or (now, 0.0)
             self._committed = None
-            outer = self._spans.start("turn", at - round(late_s * 1e9), {"agentaudio.turn": begun.number})
+            attributes = {**self._spans.own, "agentaudio.turn": begun.number}
+            outer = self._spans.start("turn", at - round(late_s * 1e9), attributes)
             self._outer = begun.number, outer
             parent = self._spans.inside(outer)
         return TurnTrace(self._spans, begun, self._name, parent, content=self._content, instructions=self._instructions)
@@ -145,51 +146,28 @@ class TurnTrace:
         self._step_s = 0.0
         self._waits = False  # for the first word or sound of the generation
         self._tools: dict[str, Span] = {}
+        self._requested = _requested(begun.options)
+        self._shared: dict[str, Any] = {
+            **spans.own,
+            "gen_ai.provider.name": "agentaudio",
+            "gen_ai.request.model": begun.model,
+            "gen_ai.output.type": "speech" if begun.options.speak else "text",
+        }
         self.context = contextvars.copy_context()
 
     def take(self, event: BaseEvent) -> None:
         self._ledger.take(event)
-        match event:
-            case events.TurnStarted():
-                self._begin()
-            case events.StepStarted(step=step):
-                self._begin_step(step, event.at_s)
-            case events.TextSpoken() | events.AudioSpoken() if self._waits and self._chat is not None:
-                self._waits = False
-                self._chat.set_attribute("gen_ai.response.time_to_first_chunk", event.at_s - self._step_s)
-            case events.StepFinished():
-                self._end_step(event)
-            case events.ToolStarted(call=call):
-                attributes = self._tool_attributes(call.name, call.id)
-                if self._content:
-                    attributes["gen_ai.tool.call.arguments"] = as_json(call.arguments)
-                span = self._spans.start(f"execute_tool {call.name}", self._at(event), attributes, self._inside)
-                self._tools[call.id] = span
-                self._spans.enter(span)
-            case events.ToolFinished():
-                self._end_tool(event)
-            case events.ToolRequested(call=call):
-                self._root.add_event("tool.requested", self._tool_attributes(call.name, call.id), self._at(event))
-            case events.VoiceChanged(voice=voice):
-                chosen = "" if voice is None else voice.id
-                self._root.add_event("voice.changed", {"agentaudio.voice.id": chosen}, self._at(event))
-            case events.TurnStopped(by=by):
-                for one in (self._root, self._chat):
-                    if one is not None:
-                        one.set_attribute("agentaudio.stopped_by", by)
-            case events.TurnFinished(reply=reply):
-                self._end(event, reply, None)
-            case events.TurnFailed(reply=reply, error=error):
-                self._end(event, reply, error)
+        if (note := _NOTES.get(type(event))) is not None:
+            note(self, event)
 
     def _at(self, event: BaseEvent) -> int:
         """When an event happened, in ns since 1970."""
         return self._began_ns + round(event.at_s * 1e9)
 
-    def _begin(self) -> None:
+    def _begin(self, event: events.TurnStarted) -> None:
         self._began_ns = time.time_ns()
-        attributes = self._own("invoke_agent")
-        attributes |= {"gen_ai.agent.name": self._name, "agentaudio.turn": self._begun.number}
+        attributes = {**self._shared, "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": self._name}
+        attributes["agentaudio.turn"] = self._begun.number
         if self._content and self._instructions:
             parts = [{"type": "text", "content": self._instructions}]
             attributes["gen_ai.system_instructions"] = as_json(parts)
@@ -198,16 +176,42 @@ class TurnTrace:
         self._inside = self._spans.inside(self._root, self._parent)
         self.context.run(self._spans.enter, self._root)
 
-    def _begin_step(self, step: int, at_s: float) -> None:
-        attributes = self._own("chat") | _requested(self._begun.options) | {"agentaudio.step": step}
+    def _begin_step(self, event: events.StepStarted) -> None:
+        attributes = {**self._shared, **self._requested, "gen_ai.operation.name": "chat", "agentaudio.step": event.step}
         if self._content:
             attributes["gen_ai.input.messages"] = messages_json(self._begun.conversation)
             if self._begun.tools:
                 attributes["gen_ai.tool.definitions"] = definitions(self._begun.tools)
-        at = self._began_ns + round(at_s * 1e9)
-        self._chat = self._spans.start(f"chat {self._begun.model}", at, attributes, self._inside)
-        self._step_s, self._waits = at_s, True
+        self._chat = self._spans.start(f"chat {self._begun.model}", self._at(event), attributes, self._inside)
+        self._step_s, self._waits = event.at_s, True
         self._spans.enter(self._chat)
+
+    def _begin_answer(self, event: events.TextSpoken | events.AudioSpoken) -> None:
+        if self._waits and self._chat is not None:
+            self._waits = False
+            self._chat.set_attribute("gen_ai.response.time_to_first_chunk", event.at_s - self._step_s)
+
+    def _begin_tool(self, event: events.ToolStarted) -> None:
+        call = event.call
+        attributes = self._tool_attributes(call.name, call.id)
+        if self._content:
+            attributes["gen_ai.tool.call.arguments"] = as_json(call.arguments)
+        span = self._spans.start(f"execute_tool {call.name}", self._at(event), attributes, self._inside)
+        self._tools[call.id] = span
+        self._spans.enter(span)
+
+    def _requested_tool(self, event: events.ToolRequested) -> None:
+        attributes = self._tool_attributes(event.call.name, event.call.id)
+        self._root.add_event("tool.requested", attributes, self._at(event))
+
+    def _voice_changed(self, event: events.VoiceChanged) -> None:
+        chosen = "" if event.voice is None else event.voice.id
+        self._root.add_event("voice.changed", {"agentaudio.voice.id": chosen}, self._at(event))
+
+    def _stopped(self, event: events.TurnStopped) -> None:
+        for one in (self._root, self._chat):
+            if one is not None:
+                one.set_attribute("agentaudio.stopped_by", event.by)
 
     def _end_step(self, event: events.StepFinished) -> None:
         chat, self._chat = self._chat, None
@@ -239,6 +243,7 @@ class TurnTrace:
         """The search of a tool, which takes all of its time."""
         run, source = event.run, " ".join(sources) or event.run.call.name
         attributes: dict[str, Any] = {
+            **self._spans.own,
             "gen_ai.operation.name": "retrieval",
             "gen_ai.data_source.id": source,
             "agentaudio.retrieval.passages": len(run.result.passages),
@@ -251,6 +256,12 @@ class TurnTrace:
         span = self._spans.start(f"retrieval {source}", begun, attributes, self._spans.inside(within, self._parent))
         span.end(self._at(event))
 
+    def _finish(self, event: events.TurnFinished) -> None:
+        self._end(event, event.reply, None)
+
+    def _fail(self, event: events.TurnFailed) -> None:
+        self._end(event, event.reply, event.error)
+
     def _end(self, event: BaseEvent, reply: Reply, error: BaseException | None) -> None:
         for span in [*self._tools.values(), *([self._chat] if self._chat is not None else [])]:
             span.set_attribute("agentaudio.stop", reply.stop)
@@ -259,25 +270,17 @@ class TurnTrace:
             span.end(self._at(event))
         self._tools.clear()
         self._chat = None
-        self._root.set_attributes(_used(reply.usage) | _latency(self._ledger, event.turn))
-        self._root.set_attributes({"agentaudio.stop": reply.stop, "agentaudio.sound_s": _sound_s(reply)})
+        ended = {"agentaudio.stop": reply.stop, "agentaudio.sound_s": _sound_s(reply)}
+        self._root.set_attributes(ended | _used(reply.usage) | _latency(self._ledger, event.turn))
         if reply.voice is not None:
             self._root.set_attribute("agentaudio.voice.id", reply.voice.id)
         if error is not None:
             self._spans.fail(self._root, type(error).__qualname__, str(error) if self._content else "")
         self._root.end(self._at(event))
 
-    def _own(self, operation: str) -> dict[str, Any]:
-        speaks = self._begun.options.speak
-        return {
-            "gen_ai.operation.name": operation,
-            "gen_ai.provider.name": "agentaudio",
-            "gen_ai.request.model": self._begun.model,
-            "gen_ai.output.type": "speech" if speaks else "text",
-        }
-
     def _tool_attributes(self, name: str, call_id: str) -> dict[str, Any]:
         return {
+            **self._spans.own,
             "gen_ai.operation.name": "execute_tool",
             "gen_ai.tool.name": name,
             "gen_ai.tool.call.id": call_id,
@@ -285,19 +288,35 @@ class TurnTrace:
         }
 
 
+_NOTES: dict[type[BaseEvent], Callable[[TurnTrace, Any], None]] = {
+    events.TurnStarted: TurnTrace._begin,
+    events.StepStarted: TurnTrace._begin_step,
+    events.TextSpoken: TurnTrace._begin_answer,
+    events.AudioSpoken: TurnTrace._begin_answer,
+    events.StepFinished: TurnTrace._end_step,
+    events.ToolStarted: TurnTrace._begin_tool,
+    events.ToolFinished: TurnTrace._end_tool,
+    events.ToolRequested: TurnTrace._requested_tool,
+    events.VoiceChanged: TurnTrace._voice_changed,
+    events.TurnStopped: TurnTrace._stopped,
+    events.TurnFinished: TurnTrace._finish,
+    events.TurnFailed: TurnTrace._fail,
+}
+
+
 class Spans:
-    """Makes the spans of one session. own: attributes of each"""
+    """Makes the spans of one session. own: attributes that each of them has"""
 
     def __init__(self, tracer: Tracer, own: Attributes) -> None:
         from opentelemetry.context import attach
         from opentelemetry.trace import set_span_in_context
 
-        self._tracer, self._own = tracer, own
+        self._tracer, self.own = tracer, own
         self.inside = set_span_in_context
         self._attach = attach
 
     def start(self, name: str, at_ns: int, attributes: Attributes, context: Context | None = None) -> Span:
-        return self._tracer.start_span(name, context, attributes={**self._own, **attributes}, start_time=at_ns)
+        return self._tracer.start_span(name, context, attributes=attributes, start_time=at_ns)
 
     def enter(self, span: Span) -> None:
         """Make a span the current one of the running task, so that spans of others are made inside it."""

@@ -125,36 +125,36 @@ def _part_data(part: Part, sounds: dict[str, Audio]) -> dict[str, Any]:
             sounds[name] = audio
         return {"file": name, "sample_rate_hz": audio.sample_rate}
 
-    stored: _Stored
     match part:
         case TextPart(text=text):
-            stored = _Text.model_construct(text=text)
+            return {"type": "text", "text": text}
         case AudioPart(audio=audio, transcript=transcript):
-            stored = _Heard.model_construct(**kept(audio), transcript=transcript)
+            return {"type": "audio", **kept(audio), "transcript": transcript}
         case SpeechPart(tokens=spoken):
             tokens = None
             if spoken is not None:
-                tokens = _Tokens.model_construct(ids=list(spoken.ids), codec=spoken.codec, rate_hz=spoken.rate_hz)
-            stored = _Speech.model_construct(
-                text=part.text, tokens=tokens, interrupted=part.interrupted, cut_s=part.cut_s, **kept(part.audio)
-            )
+                tokens = {"ids": list(spoken.ids), "codec": spoken.codec, "rate_hz": spoken.rate_hz}
+            cut = {"interrupted": part.interrupted, "cut_s": part.cut_s}
+            return {"type": "speech", "text": part.text, **kept(part.audio), "tokens": tokens, **cut}
         case ToolCall(arguments=arguments):
             try:
                 plain = to_jsonable_python(dict(arguments), inf_nan_mode="null", fallback=repr)
             except (ValueError, RecursionError):
                 raise ConversationError(f"the arguments of the call {part.id!r} have no JSON form") from None
-            stored = _Call.model_construct(id=part.id, name=part.name, arguments=plain)
+            return {"type": "tool_call", "id": part.id, "name": part.name, "arguments": plain}
         case ToolOutput():
             passages = [
-                _Passage.model_construct(
-                    text=one.text, title=one.title, source=one.source, position=one.position, score=one.score
-                )
+                {
+                    "text": one.text,
+                    "title": one.title,
+                    "source": one.source,
+                    "position": one.position,
+                    "score": one.score,
+                }
                 for one in part.passages
             ]
-            stored = _Output.model_construct(
-                call_id=part.call_id, name=part.name, text=part.text, passages=passages, is_error=part.is_error
-            )
-    return stored.model_dump()
+            named = {"call_id": part.call_id, "name": part.name, "text": part.text}
+            return {"type": "tool_output", **named, "passages": passages, "is_error": part.is_error}
 
 
 def _part(stored: _Text | _Heard | _Speech | _Call | _Output, sound: FindSound) -> Part:

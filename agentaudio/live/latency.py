@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,37 +59,50 @@ class LatencyLedger:
 
     def take(self, event: BaseEvent) -> None:
         """Take an event of the session, in order."""
-        match event:
-            case TurnCommitted(end_s=end_s, at_s=at_s):
-                self._decided = end_s, at_s
-            case events.TurnStarted(turn=number):
-                self._begin(number)
-            case events.StepStarted(at_s=at_s):
-                self._reads_s = at_s
-            case events.StepFinished():
-                self._reads_s = None
-            case events.SpeechHeard(final=True, at_s=at_s):
-                self._note(event, "heard")
-                self._reads_s = None if self._reads_s is None else at_s
-            case events.TextSpoken(at_s=at_s):
-                self._note(event, "first_token")
-                if self._reads_s is not None and self.turns:
-                    self._of(event).parts.setdefault("prefill", at_s - self._reads_s)
-            case events.AudioSpoken() if self.turns and "first_token" in self._of(event).stages:
-                self._note(event, "first_sound")
-            case AgentStarted(turn=number, at_s=at_s) if number in self._ended_s:
-                self._of(event).stages.setdefault("first_played", at_s - self._ended_s[number])
-            case events.ToolFinished(run=run) if self.turns:
-                tools = self._of(event).tools
-                tools[run.call.name] = tools.get(run.call.name, 0.0) + run.duration_s
-                if run.result.passages or run.result.voice is not None:
-                    parts = self._of(event).parts
-                    parts["retrieval"] = parts.get("retrieval", 0.0) + run.duration_s
-            case events.TurnFinished(reply=reply) | events.TurnFailed(reply=reply):
-                self._note(event, "total")
-                self._of(event).stop = reply.stop
+        if (note := _NOTES.get(type(event))) is not None:
+            note(self, event)
 
-    def _begin(self, number: int) -> None:
+    def _committed(self, event: TurnCommitted) -> None:
+        self._decided = event.end_s, event.at_s
+
+    def _step_started(self, event: events.StepStarted) -> None:
+        self._reads_s = event.at_s
+
+    def _step_finished(self, event: events.StepFinished) -> None:
+        self._reads_s = None
+
+    def _heard(self, event: events.SpeechHeard) -> None:
+        if event.final:
+            self._note(event, "heard")
+            self._reads_s = None if self._reads_s is None else event.at_s
+
+    def _text(self, event: events.TextSpoken) -> None:
+        self._note(event, "first_token")
+        if self._reads_s is not None and self.turns:
+            self._of(event).parts.setdefault("prefill", event.at_s - self._reads_s)
+
+    def _audio(self, event: events.AudioSpoken) -> None:
+        if self.turns and "first_token" in self._of(event).stages:
+            self._note(event, "first_sound")
+
+    def _played(self, event: AgentStarted) -> None:
+        if event.turn in self._ended_s:
+            self._of(event).stages.setdefault("first_played", event.at_s - self._ended_s[event.turn])
+
+    def _tool(self, event: events.ToolFinished) -> None:
+        if not self.turns:
+            return
+        run, turn = event.run, self._of(event)
+        turn.tools[run.call.name] = turn.tools.get(run.call.name, 0.0) + run.duration_s
+        if run.result.passages or run.result.voice is not None:
+            turn.parts["retrieval"] = turn.parts.get("retrieval", 0.0) + run.duration_s
+
+    def _ended(self, event: events.TurnFinished | events.TurnFailed) -> None:
+        self._note(event, "total")
+        self._of(event).stop = event.reply.stop
+
+    def _begin(self, event: events.TurnStarted) -> None:
+        number = event.turn
         turn = TurnLatency(number, self._model)
         if self._decided is not None:
             ended_s, at_s = self._decided
@@ -99,7 +112,10 @@ class LatencyLedger:
         self.turns.append(turn)
 
     def _of(self, event: BaseEvent) -> TurnLatency:
-        return next((turn for turn in reversed(self.turns) if turn.turn == event.turn), self.turns[-1])
+        last = self.turns[-1]
+        if last.turn == event.turn:
+            return last
+        return next((turn for turn in reversed(self.turns) if turn.turn == event.turn), last)
 
     def _note(self, event: BaseEvent, stage: str) -> None:
         if self.turns:
@@ -114,6 +130,21 @@ class LatencyLedger:
         except OSError as error:
             raise OptionError(f"cannot write {path}: {error.strerror}; choose another file") from None
         self.turns = []
+
+
+_NOTES: dict[type[BaseEvent], Callable[[LatencyLedger, Any], None]] = {
+    TurnCommitted: LatencyLedger._committed,
+    events.TurnStarted: LatencyLedger._begin,
+    events.StepStarted: LatencyLedger._step_started,
+    events.StepFinished: LatencyLedger._step_finished,
+    events.SpeechHeard: LatencyLedger._heard,
+    events.TextSpoken: LatencyLedger._text,
+    events.AudioSpoken: LatencyLedger._audio,
+    AgentStarted: LatencyLedger._played,
+    events.ToolFinished: LatencyLedger._tool,
+    events.TurnFinished: LatencyLedger._ended,
+    events.TurnFailed: LatencyLedger._ended,
+}
 
 
 def read_ledger(path: str | os.PathLike[str]) -> list[TurnLatency]:

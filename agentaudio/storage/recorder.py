@@ -7,7 +7,8 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agentaudio.conversation import Message
@@ -86,7 +87,6 @@ class Recorder:
         return self._ended
 
     def keep(self, number: int, messages: Sequence[Message], end: TurnEnd | None) -> None:
-        taken = Taken(number, tuple(messages), end, datetime.now(UTC).isoformat(timespec="milliseconds"))
         with self._lock:
             if self._closed:
                 log.warning("%s is closed, so its turn %d is not stored", self._what, number)
@@ -96,7 +96,9 @@ class Recorder:
             self._ended = max(self._ended, number)
             before = self._latest.get(number)
             if before is not None:
-                taken = replace(taken, at=before.at, end=end or before.end)
+                taken = Taken(number, tuple(messages), end or before.end, before.at)
+            else:
+                taken = Taken(number, tuple(messages), end, datetime.now(UTC).isoformat(timespec="milliseconds"))
             if taken.says_what(before) or (before is None and not messages and number > self._written):
                 return
             self._latest[number] = self._waiting[number] = taken
@@ -113,7 +115,7 @@ class Recorder:
         with self._lock:
             job = self._job
         if job is not None and not job.done():
-            await asyncio.wait([asyncio.wrap_future(job)], timeout=0.0 if self._slow else wait_s)
+            await _until(job, 0.0 if self._slow else wait_s)
         with self._lock:
             self._slow = self._problem is None and bool(self._waiting)
             if not self._slow:
@@ -190,3 +192,24 @@ class Recorder:
                     self._begin()
                 except RuntimeError:  # the program ends
                     log.warning("%s: %d turns could not be stored", self._what, len(self._waiting))
+
+
+async def _until(job: Future[None], wait_s: float) -> None:
+    """Wait until a job of a thread has ended, `wait_s` seconds at most."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+
+    def end() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    def ended(job: Future[None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(end)
+
+    timer = loop.call_later(wait_s, end)
+    job.add_done_callback(ended)
+    try:
+        await over
+    finally:
+        timer.cancel()

@@ -39,7 +39,7 @@ def stored_messages(messages: Iterable[Message], *, keep_sound: bool) -> tuple[s
     """
     sounds: dict[str, Audio] = {}
     if not keep_sound:
-        messages = [replace(one, parts=tuple(_without_sound(part) for part in one.parts)) for one in messages]
+        messages = map(_in_words, messages)
     data = [message_data(one, sounds) for one in messages]
     return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode(), sounds
 
@@ -115,10 +115,17 @@ def _ended(output: ToolOutput) -> ToolOutput:
     return replace(output, text=UNKNOWN_END) if STILL_RUNNING in output.text else output
 
 
+def _in_words(message: Message) -> Message:
+    """The message without its sound."""
+    if not any(isinstance(part, AudioPart | SpeechPart) for part in message.parts):
+        return message
+    return replace(message, parts=tuple([_without_sound(part) for part in message.parts]))
+
+
 def _without_sound(part: Part) -> Part:
     if isinstance(part, AudioPart):
         return replace(part, audio=Audio.silence(0.0, part.audio.sample_rate))
-    if isinstance(part, SpeechPart):
+    if isinstance(part, SpeechPart) and (part.audio is not None or part.tokens is not None):
         return replace(part, audio=None, tokens=None)  # tokens are the sound in another form
     return part
 

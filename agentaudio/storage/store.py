@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,6 +38,10 @@ Found = TypeVar("Found")
 RECENT = 300
 """Turns of a longer session with which it goes on; all stay in the store."""
 LONGEST_ID = 200
+
+SETTLE_AFTER_S = 0.005
+"""Time after which what was written is flushed to the disk. Until then the end of the turn is reported, which the work
+of another thread would hold up, and the turns of other sessions that end meanwhile need no flush of their own."""
 
 
 class Store:
@@ -359,9 +364,13 @@ class Store:
         self._records.write(id, speaker, rows, files)
         if self._settled is None or self._settled.running() or self._settled.done():  # else it will settle this, too
             try:
-                self._settled = self._settling.submit(self._settle)
+                self._settled = self._settling.submit(self._settle_soon)
             except RuntimeError:  # the store or the program ends
                 self._settle()
+
+    def _settle_soon(self) -> None:
+        time.sleep(SETTLE_AFTER_S)
+        self._settle()
 
     def _settle(self) -> None:
         try:
