@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import BaseModel
 
@@ -16,7 +16,6 @@ from agentaudio.events import Event
 from agentaudio.hearing import UserInput
 from agentaudio.keeper import Keeper
 from agentaudio.limits import Limits
-from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
 from agentaudio.model.registry import find_model
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
@@ -33,6 +32,9 @@ from agentaudio.tools.tool import Tool
 from agentaudio.turn_output import output_tool
 from agentaudio.uncopied import Uncopied
 from agentaudio.voice_library.voice import Voice
+
+if TYPE_CHECKING:
+    from agentaudio.live.session import LiveSession
 
 MAX_STEPS = 6
 
@@ -81,8 +83,7 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
         resources = Resources(documents, voices, embed)
         resources.check_needs(found.values())
         own_voice = resources.find_voice(voice) if voice is not None else None
-        self.model = find_model(model)
-        self.instructions = instructions
+        self.model, self.instructions = find_model(model), instructions
         giving = None if output is None else output_tool(output, found)
         if giving is not None:
             found[giving.name] = giving
@@ -138,10 +139,9 @@ class Agent(Closing, Uncopied, instead="share it, as each session is separate, o
         keeper: Keeper | None = None,
         **settings: Unpack[LiveSettings],
     ) -> LiveSession:
-        """Converse in real time: `async with agent.live() as live`. See LiveSession, and LiveSettings.
+        """Converse in real time: `async with agent.live() as live`. As for `session`, with LiveSettings."""
+        from agentaudio.live.session import LiveSession
 
-        conversation, voice, deps, keeper: as for `session`, which says what is raised
-        """
         plays = settings.get("plays", True)
         return LiveSession(self.session(conversation, voice=voice, plays=plays, deps=deps, keeper=keeper), settings)
 

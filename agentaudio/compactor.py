@@ -37,8 +37,6 @@ QUESTION_ZH = (
     "以及还没有解决的事情。"
 )
 
-_HAN, _KANA = re.compile(f"[{HAN}]"), re.compile("[\u3040-\u30ff]")
-
 log = logging.getLogger(__name__)
 
 
@@ -276,7 +274,7 @@ class _Work:
 
 def _is_chinese(conversation: Conversation) -> bool:
     last = next((text for message in reversed(conversation.messages) if (text := message.text.strip())), "")
-    return _HAN.search(last) is not None and _KANA.search(last) is None
+    return re.search(f"[{HAN}]", last) is not None and re.search("[\u3040-\u30ff]", last) is None
 
 
 MOST_PER_SECOND = 32

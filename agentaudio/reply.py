@@ -14,7 +14,6 @@ from agentaudio.model.speech_lm import Imitation
 from agentaudio.plain import PlainForm, plain
 from agentaudio.provenance.provenance import Origin
 from agentaudio.sound.audio import Audio
-from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.tools.execution import ToolRun
 from agentaudio.voice_library.voice import Voice
 
@@ -92,6 +91,8 @@ class Reply(PlainForm):
         """
         if self.voice is None or self.audio is None or not len(self.audio):
             return None
+        from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
+
         encoder = EmbeddedSpeakerEncoder()
         return float(encoder.encode(self.audio) @ encoder.encode(self.voice.clip))
 

@@ -1,4 +1,4 @@
-"""The documents, voices and web of an agent, opened on first use."""
+"""The documents, voices and web of an agent, opened on first use, when the modules for them are imported, too."""
 
 from __future__ import annotations
 
@@ -8,29 +8,26 @@ import threading
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import OptionError, VoiceNotFound
 from agentaudio.model.speech_lm import SpeechLM
-from agentaudio.model.transcribe import transcribe
 from agentaudio.portal import portal
-from agentaudio.retrieval.documents.files import Transcribe
-from agentaudio.retrieval.documents.index import DocumentIndex
-from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.text.embedding import Embed, default_embedder, find_embedder
 from agentaudio.tools.context import RunContext
 from agentaudio.tools.tool import Need, Tool
-from agentaudio.voice_library.database import FILE as LIBRARY_FILE
-from agentaudio.voice_library.encoders import default_encoder, load_encoder
-from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.voice import Voice
 
 if TYPE_CHECKING:
+    from agentaudio.retrieval.documents.files import Transcribe
+    from agentaudio.retrieval.documents.index import DocumentIndex
+    from agentaudio.retrieval.voices.search import VoiceSearch
     from agentaudio.retrieval.web.web import Web
+    from agentaudio.voice_library.library import VoiceLibrary
 
-Documents = str | os.PathLike[str] | DocumentIndex
-Voices = str | os.PathLike[str] | VoiceLibrary | VoiceSearch
+Documents: TypeAlias = "str | os.PathLike[str] | DocumentIndex"
+Voices: TypeAlias = "str | os.PathLike[str] | VoiceLibrary | VoiceSearch"
 
 
 def open_documents(documents: Documents, *, embed: Embed | str | None = "default") -> DocumentIndex:
@@ -38,6 +35,8 @@ def open_documents(documents: Documents, *, embed: Embed | str | None = "default
 
     embed: text embedder, or its name for `load_embedder`
     """
+    from agentaudio.retrieval.documents.index import DocumentIndex
+
     if isinstance(documents, DocumentIndex):
         return documents
     if documents != "demo":
@@ -47,6 +46,8 @@ def open_documents(documents: Documents, *, embed: Embed | str | None = "default
 
 
 def _new_demo_documents(embed: Embed | None) -> DocumentIndex:
+    from agentaudio.retrieval.documents.index import DocumentIndex
+
     return DocumentIndex.from_folder(str(files("agentaudio.demo") / "documents"), embed=embed)
 
 
@@ -63,6 +64,10 @@ def open_voices(voices: Voices, *, encoder: str | None = None, embed: Embed | st
         own, if it has one
     embed: text embedder, or its name for `load_embedder`
     """
+    from agentaudio.retrieval.voices.search import VoiceSearch
+    from agentaudio.voice_library.encoders import default_encoder, load_encoder
+    from agentaudio.voice_library.library import VoiceLibrary, demo_voices
+
     if isinstance(voices, VoiceSearch):
         return voices
     if voices == "demo":
@@ -78,12 +83,17 @@ def transcriber(model: SpeechLM) -> Transcribe:
 
     It raises OptionError inside an event loop, and the errors of `transcribe`.
     """
+    from agentaudio.model.transcribe import transcribe
+
     return lambda audio: portal().run(transcribe(model, audio))
 
 
-def _check_place(what: Need, given: object, *kinds: type) -> None:
+def _check_place(what: Need, given: object) -> None:
     """Raises OptionError for documents or voices that cannot be opened later."""
-    if given is None or given == "demo" or isinstance(given, kinds):
+    if given is None or given == "demo":
+        return
+    kinds = _classes(what)
+    if isinstance(given, kinds):
         return
     names = " or ".join(kind.__name__ for kind in kinds)
     if not isinstance(given, str | os.PathLike):
@@ -92,8 +102,25 @@ def _check_place(what: Need, given: object, *kinds: type) -> None:
         raise OptionError(
             f'{what}: there is no folder {os.fspath(given)!r:.200}; give one that exists, "demo" or a {names}'
         )
-    if what == "voices" and not os.path.exists(os.path.join(given, LIBRARY_FILE)):
-        raise OptionError(f'voices: {os.fspath(given)!r:.200} is not a voice library; make one there, or give "demo"')
+    if what == "voices":
+        from agentaudio.voice_library.database import FILE
+
+        if not os.path.exists(os.path.join(given, FILE)):
+            raise OptionError(
+                f'voices: {os.fspath(given)!r:.200} is not a voice library; make one there, or give "demo"'
+            )
+
+
+def _classes(what: Need) -> tuple[type, ...]:
+    """Of documents or voices that are open already."""
+    if what == "documents":
+        from agentaudio.retrieval.documents.index import DocumentIndex
+
+        return (DocumentIndex,)
+    from agentaudio.retrieval.voices.search import VoiceSearch
+    from agentaudio.voice_library.library import VoiceLibrary
+
+    return VoiceLibrary, VoiceSearch
 
 
 class Resources:
@@ -108,8 +135,8 @@ class Resources:
     def __init__(
         self, documents: Documents | None, voices: Voices | None, embed: Embed | str | None = "default"
     ) -> None:
-        _check_place("documents", documents, DocumentIndex)
-        _check_place("voices", voices, VoiceLibrary, VoiceSearch)
+        _check_place("documents", documents)
+        _check_place("voices", voices)
         self._documents, self._voices, self._embed = documents, voices, find_embedder(embed)
         self._lock = threading.Lock()
         self._opened: tuple[DocumentIndex | None, VoiceSearch | None] | None = None

@@ -11,12 +11,12 @@ from typing_extensions import TypeVar
 
 from agentaudio.conversation import Conversation
 from agentaudio.errors import ToolError
-from agentaudio.retrieval.documents.index import DocumentIndex
-from agentaudio.retrieval.voices.search import VoiceSearch
 from agentaudio.text.embedding import Embed
 from agentaudio.voice_library.voice import Voice
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a session without documents and voices needs none of this
+    from agentaudio.retrieval.documents.index import DocumentIndex
+    from agentaudio.retrieval.voices.search import VoiceSearch
     from agentaudio.retrieval.web.web import Web
 
 log = logging.getLogger(__name__)

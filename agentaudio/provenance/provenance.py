@@ -8,19 +8,21 @@ import hashlib
 import os
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from agentaudio import __version__
 from agentaudio.errors import AudioError, OptionError
 from agentaudio.files import write_atomically
 from agentaudio.model.speech_lm import Imitation, ReferenceVoice, SpeechMade
-from agentaudio.provenance.claims import Claims, VoiceClaim, WatermarkClaim, now
 from agentaudio.provenance.credentials import Credentials
 from agentaudio.provenance.signing import SIGNABLE, Signer, check_signable
 from agentaudio.provenance.watermark import Watermark, checked_watermark, embedded, load_watermark
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.formats import check_writable
 from agentaudio.voice_library.voice import Voice
+
+if TYPE_CHECKING:
+    from agentaudio.provenance.claims import Claims
 
 SIGN_VARIABLE, WATERMARK_VARIABLE = "AGENTAUDIO_SIGN", "AGENTAUDIO_WATERMARK"
 
@@ -142,6 +144,8 @@ class Origin:
 
     def claims(self) -> Claims:
         """What a signed file says. Raises ConsentError when a voice may not be used any more."""
+        from agentaudio.provenance.claims import Claims, VoiceClaim, WatermarkClaim, now
+
         named, watermark = self.provenance.name_persons, self.provenance.mark
         voices = [voice for voice in self.voices if voice is not None]
         mark = None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from typing import TYPE_CHECKING
 
 from agentaudio.errors import AudioError, MissingExtra, OptionError
-from agentaudio.provenance.claims import LABEL, Claims, now
 from agentaudio.provenance.credentials import Credentials
 from agentaudio.sound.audio import Audio
+
+if TYPE_CHECKING:
+    from agentaudio.provenance.claims import Claims
 
 SIGNABLE = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac"}
 """Formats that hold a manifest, with their media types. Ogg, Opus, ADTS and samples without a header have no place."""
@@ -35,6 +38,8 @@ class Signer:
             import c2pa
         except ImportError as error:
             raise MissingExtra("signing", "provenance") from error
+        from agentaudio.provenance.claims import Claims, now
+
         self._c2pa, self._credentials = c2pa, credentials
         self._context = c2pa.Context.from_dict(OFFLINE)
         probe = Claims(agentaudio="", model="", spoken=now())
@@ -65,6 +70,8 @@ class Signer:
 
 
 def _manifest(claims: Claims) -> dict[str, object]:
+    from agentaudio.provenance.claims import LABEL
+
     agent = {"name": "agentaudio", "version": claims.agentaudio or "0"}
     created = {
         "action": "c2pa.created",

@@ -12,12 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from agentaudio.agent import Agent
 from agentaudio.conversation import Conversation, Message
 from agentaudio.errors import AudioError, OptionError, SessionNotFound, StorageError, VoiceError, VoiceNotFound
-from agentaudio.live.session import LiveSession
 from agentaudio.live.settings import LiveSettings
 from agentaudio.session import Session
 from agentaudio.sound.audio import Audio
@@ -30,6 +29,9 @@ from agentaudio.storage.replay import Replayed, replay
 from agentaudio.storage.resuming import conversation_of, lightened, stored_messages
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Voice
+
+if TYPE_CHECKING:
+    from agentaudio.live.session import LiveSession
 
 log = logging.getLogger(__name__)
 

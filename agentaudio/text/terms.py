@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 from agentaudio.text.languages import CJK
 from agentaudio.text.stems import singular
@@ -28,10 +29,13 @@ def _marks() -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(starts, ends, strict=True))
 
 
-_MARKS = _marks()
-_WORD = re.compile(rf"(?:[{_JOINED}][{_MARKS}]*)+|(?:(?![{_JOINED}_])\w[{_MARKS}]*)+(?:'[a-z]+)?")
-_JOINED_WORD = re.compile(f"[{_JOINED}]")
-_LETTER = re.compile(rf".[{_MARKS}]*")
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """A word, the beginning of a joined word, and a letter with its signs. Made on first use, as that takes long."""
+    marks = _marks()
+    word = rf"(?:[{_JOINED}][{marks}]*)+|(?:(?![{_JOINED}_])\w[{marks}]*)+(?:'[a-z]+)?"
+    return re.compile(word), re.compile(f"[{_JOINED}]"), re.compile(rf".[{marks}]*")
+
 
 # Shorter than STOP_WORDS of agentaudio.text.words: here a rare verb may be what sets a passage apart.
 _STOP_WORDS = frozenset(
@@ -65,9 +69,10 @@ def search_terms(text: str) -> list[str]:
     """
     plain = unicodedata.normalize("NFC", _DROPPED.sub("", unicodedata.normalize("NFKD", text.casefold())))
     found: list[str] = []
-    for word in _WORD.findall(plain):
-        if _JOINED_WORD.match(word):
-            letters = _LETTER.findall(word)
+    a_word, joined_word, letter = _patterns()
+    for word in a_word.findall(plain):
+        if joined_word.match(word):
+            letters = letter.findall(word)
             found += ["".join(letters[at : at + 2]) for at in range(max(1, len(letters) - 1))]
             if len(letters) == 2 and "\uac00" <= word < "\ud7b0":
                 found.append(letters[0])  # a Korean word of one syllable and its particle

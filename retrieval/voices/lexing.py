@@ -48,49 +48,46 @@ _VERBS = (
     r"(?:want|wants|need|needs|like|use|give|pick|choose|take|make|let|have|get|play|speak|talk|sound|answer|read|"
     r"care for|be|go for|go with)"
 )
-_STRUCTURE = tuple(
-    (re.compile(pattern), meaning)
-    for pattern, meaning in (
-        (r"\b(is|are|was|does|do|did|has|have|would|should|could|must|need)n['’]?t\b", r"\1 not"),
-        (r"\b(?:can['’]?t|cannot)\b", "can not"),
-        (r"\bwon['’]t\b", "will not"),
-        (r"\bain['’]?t\b", "is not"),
-        (r"\bnon-?(binary|sense)\b", r"non\1"),
-        (r"\bnon[- ]([a-z]+)", r" not \1 de "),
-        (r"\bnothing but\b|\bnone but\b", " "),
-        (r"\bnot (?:only|just|merely|simply|necessarily)\b|\bwhy not\b|\bwhether or not\b", " "),
-        (r"\bnot un(?=[a-z])", " "),
-        (
-            r"\b(?:do|does|did|would) not (?:really |much |at all )?(?:care|mind|matter)\b(?: (?:if|whether|which))?",
-            " ",
-        ),
-        (r"\bno (?:matter|preference|problem|worries|idea)\b|\bnot (?:fussy|picky|bothered|sure)\b", " "),
-        (r"(?:^|[.!?] *)(?:no|nope)(?: thanks?(?: you)?)? *[,.!;]", " "),
-        (r"\band\s*/\s*or\b|(?<=[a-z])/(?=[a-z])", " or "),
-        (r"\b(?:prefer|rather|more) ([^,.;]{1,60}?) (?:over|than)\b", r"\1 xnot"),
-        (r"\bprefer ([^,.;]{1,60}?) to (?!be|sound|speak|talk|have|hear|use|get)", r"\1 xnot "),
-        (r"\bbetween ([^,.;]{1,60}?) and\b", r"\1 or"),
-        (r"\bif not\b|\b(?:or,? )?failing that,?|\bor else\b|\botherwise\b|\balternatively\b", " or "),
-        (r"\b(?:any|every)(?:thing|one|body)?(?: [a-z]+)?(?: else)? (?:but|bar)\b|\ball (?:but|bar)\b", " xnot "),
-        (
-            r"\bother than\b|\bapart from\b|\baside from\b|\brather than\b|\binstead of\b|\bas opposed to\b|"
-            r"\bin (?:place|lieu) of\b|\bsave for\b|\bexcept(?:ing)?(?: for)?\b|\bexclud(?:e|ing)\b|\bbesides\b|"
-            r"\bavoid(?:ing)?\b|\bminus\b|\bsans\b|\bbarring\b|\bnobody\b|\bno[- ]one\b|\bnone of\b|\bunlike\b",
-            " xnot ",
-        ),
-        (r"\b(?:can|could) not (?:stand|bear|take)\b|\b(?:hates?|dislikes?|detests?|loathes?)\b", " xnot "),
-        (r"\b(?:sick|tired|fed up) (?:of|with)\b|\b(?:stop|quit)\b", " xnot "),
-        (rf"\b(?:do|does|did|would|will|should|can|could) not (?:ever |really )?{_VERBS}\b(?: me\b)?", " xnot "),
-        (rf"\bnot {_VERBS} (?:me |like )?(?=(?:an?|the|any|one)\b)", " xnot "),
-        (r"\b(?:neither|nor|without|no|nothing|none)\b(?!-)", " xnot "),
-        (r"\b(?:never|less|hardly|far from)\b", " not "),
-        (r"\bnot (?=(?:an?|the|any|one|my|her|his)\b)", " xnot "),
-        (r"\bbut\b|\bthough\b|\bhowever\b|\byet\b", " | "),
-        (r"\b(?:more|pick|give|choose|preferably|prefer|please|instead)\b(?! of)", " | "),
-        (r"[.;:!?。；：！？…—]| - ", " | | "),  # no list of what is not wanted goes on after these
-        (r"[,，]", " | "),
-        (r"、", " or "),
-    )
+_STRUCTURE = (
+    (r"\b(is|are|was|does|do|did|has|have|would|should|could|must|need)n['’]?t\b", r"\1 not"),
+    (r"\b(?:can['’]?t|cannot)\b", "can not"),
+    (r"\bwon['’]t\b", "will not"),
+    (r"\bain['’]?t\b", "is not"),
+    (r"\bnon-?(binary|sense)\b", r"non\1"),
+    (r"\bnon[- ]([a-z]+)", r" not \1 de "),
+    (r"\bnothing but\b|\bnone but\b", " "),
+    (r"\bnot (?:only|just|merely|simply|necessarily)\b|\bwhy not\b|\bwhether or not\b", " "),
+    (r"\bnot un(?=[a-z])", " "),
+    (
+        r"\b(?:do|does|did|would) not (?:really |much |at all )?(?:care|mind|matter)\b(?: (?:if|whether|which))?",
+        " ",
+    ),
+    (r"\bno (?:matter|preference|problem|worries|idea)\b|\bnot (?:fussy|picky|bothered|sure)\b", " "),
+    (r"(?:^|[.!?] *)(?:no|nope)(?: thanks?(?: you)?)? *[,.!;]", " "),
+    (r"\band\s*/\s*or\b|(?<=[a-z])/(?=[a-z])", " or "),
+    (r"\b(?:prefer|rather|more) ([^,.;]{1,60}?) (?:over|than)\b", r"\1 xnot"),
+    (r"\bprefer ([^,.;]{1,60}?) to (?!be|sound|speak|talk|have|hear|use|get)", r"\1 xnot "),
+    (r"\bbetween ([^,.;]{1,60}?) and\b", r"\1 or"),
+    (r"\bif not\b|\b(?:or,? )?failing that,?|\bor else\b|\botherwise\b|\balternatively\b", " or "),
+    (r"\b(?:any|every)(?:thing|one|body)?(?: [a-z]+)?(?: else)? (?:but|bar)\b|\ball (?:but|bar)\b", " xnot "),
+    (
+        r"\bother than\b|\bapart from\b|\baside from\b|\brather than\b|\binstead of\b|\bas opposed to\b|"
+        r"\bin (?:place|lieu) of\b|\bsave for\b|\bexcept(?:ing)?(?: for)?\b|\bexclud(?:e|ing)\b|\bbesides\b|"
+        r"\bavoid(?:ing)?\b|\bminus\b|\bsans\b|\bbarring\b|\bnobody\b|\bno[- ]one\b|\bnone of\b|\bunlike\b",
+        " xnot ",
+    ),
+    (r"\b(?:can|could) not (?:stand|bear|take)\b|\b(?:hates?|dislikes?|detests?|loathes?)\b", " xnot "),
+    (r"\b(?:sick|tired|fed up) (?:of|with)\b|\b(?:stop|quit)\b", " xnot "),
+    (rf"\b(?:do|does|did|would|will|should|can|could) not (?:ever |really )?{_VERBS}\b(?: me\b)?", " xnot "),
+    (rf"\bnot {_VERBS} (?:me |like )?(?=(?:an?|the|any|one)\b)", " xnot "),
+    (r"\b(?:neither|nor|without|no|nothing|none)\b(?!-)", " xnot "),
+    (r"\b(?:never|less|hardly|far from)\b", " not "),
+    (r"\bnot (?=(?:an?|the|any|one|my|her|his)\b)", " xnot "),
+    (r"\bbut\b|\bthough\b|\bhowever\b|\byet\b", " | "),
+    (r"\b(?:more|pick|give|choose|preferably|prefer|please|instead)\b(?! of)", " | "),
+    (r"[.;:!?。；：！？…—]| - ", " | | "),  # no list of what is not wanted goes on after these
+    (r"[,，]", " | "),
+    (r"、", " or "),
 )
 _YEARS = re.compile(r"\b(\d{1,3}|[a-z]+)[ -]years?[ -]old\b")
 _NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
@@ -130,10 +127,16 @@ _KNOWN_CHINESE = {**dict.fromkeys(CHINESE_ASKING, " "), **CHINESE, **_CHINESE_ST
 _LONGEST_CHINESE = max(map(len, _KNOWN_CHINESE))
 
 
+@cache
+def _structure() -> list[tuple[re.Pattern[str], str]]:
+    """_STRUCTURE, compiled on first use, as that takes long."""
+    return [(re.compile(pattern), meaning) for pattern, meaning in _STRUCTURE]
+
+
 def tokens_of(text: str) -> list[Token]:
     """The tokens of a request or a description, in English, Chinese or both."""
     english = _YEARS.sub(_age_word, _CHINESE_RUN.sub(_translated, text.lower()))
-    for pattern, meaning in _STRUCTURE:
+    for pattern, meaning in _structure():
         english = pattern.sub(meaning, english)
     words = _WORD.findall(english.replace("’", "'"))
     return list(_tokens(words))
