@@ -3,29 +3,35 @@
     python benchmarks/eval_overhead.py [--items 10000] [--json docs/figures/eval_overhead.json]
 
 The baseline is a task of inspect-ai alone, with the same number of samples, a provider that answers at once, and
-inspect-ai's own exact match. Both runs are made in processes of their own. What memory grows by is the peak of the
-whole run, with its log, result and page, over the peak when the first tenth of the items was answered.
+inspect-ai's own exact match: in one run, and in parts as `agentaudio eval` makes them. Each run is made in a process of
+its own. What memory grows by is the peak of the whole run, with its log, result and page, over the peak when the first
+tenth of the items was answered. The records are what `agentaudio eval` itself keeps of each item, without inspect-ai.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 from report import machine, publish
 
 from agentaudio.evaluation.benchmark import Benchmark
-from agentaudio.evaluation.item import Item
+from agentaudio.evaluation.item import Answer, Item
+from agentaudio.evaluation.ledger import Ledger
+from agentaudio.evaluation.logs import PART
 from agentaudio.evaluation.run import run_benchmark, settings_of
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
+from agentaudio.evaluation.scores import Scores, answer_key
 from agentaudio.model.scripted import Scripted
 from agentaudio.sound.audio import Audio
 
@@ -47,6 +53,9 @@ class Tenth:
             self.mb = peak_mb()
 
 
+SCORER = ErrorRate("en", ("letters",))
+
+
 async def ours(items: int, folder: Path, tenth: Tenth) -> None:
     sound = Audio.silence(0.1, 16_000).save(folder / "a.wav")
 
@@ -60,11 +69,17 @@ async def ours(items: int, folder: Path, tenth: Tenth) -> None:
         name="instant",
         title="Instant",
         read=lambda folder: asked,
-        scorer=ErrorRate("en", ("letters",)),
+        scorer=SCORER,
         transcribes=True,
     )
     settings = settings_of("instant", folder, asked, model="instant", seeds=1, limit=None)
     await run_benchmark(benchmark, settings, asked, folder / "run", model=Instant(["x"]), parallel=4)
+
+
+async def parts(items: int, folder: Path, tenth: Tenth) -> None:
+    for start in range(0, items, PART):
+        await alone(min(PART, items - start), folder, tenth)
+        gc.collect()
 
 
 async def alone(items: int, folder: Path, tenth: Tenth) -> None:
@@ -95,9 +110,26 @@ async def alone(items: int, folder: Path, tenth: Tenth) -> None:
     )  # fmt: skip
 
 
+async def records(items: int, folder: Path) -> float:
+    """Bytes that are kept of each item beyond the first tenth: its place in the ledger and its score."""
+    asked = [Item(str(number), folder / "a.wav", "the same words") for number in range(items)]
+    answers, scores = Ledger(folder / "answers.jsonl"), Scores(asked)
+    answer, before = Answer("the same words", "the same words"), 0
+    tracemalloc.start()
+    for number, item in enumerate(asked):
+        answers.keep(answer_key(item, 1), answer.to_dict())
+        scores.add(item, 1, await SCORER.score(item, answer, None))
+        if number == items // 10:
+            before = tracemalloc.get_traced_memory()[0]
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    answers.close()
+    return (after - before) / (items - items // 10)
+
+
 def child(kind: str, items: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        work = {"ours": ours, "alone": alone}[kind]
+        work = {"ours": ours, "alone": alone, "parts": parts}[kind]
         asyncio.run(work(20, Path(folder) / "warm", Tenth(20)))
         tenth = Tenth(items)
         start, cpu = time.perf_counter(), time.process_time()
@@ -117,6 +149,7 @@ def memory(name: str, found: dict[str, float]) -> dict[str, float]:
     return {
         f"{name}, peak of memory in MB": round(found["peak_mb"]),
         f"{name}, growth after a tenth of the items, %": round(100 * (found["peak_mb"] / found["tenth_mb"] - 1), 1),
+        f"{name}, growth after a tenth of the items in MB": round(found["peak_mb"] - found["tenth_mb"], 1),
     }
 
 
@@ -130,7 +163,9 @@ def main() -> None:
         child(arguments.child, arguments.items)
         return
     items = arguments.items
-    base, own = measured("alone", items), measured("ours", items)
+    base, own, divided = (measured(kind, items) for kind in ("alone", "ours", "parts"))
+    with tempfile.TemporaryDirectory() as folder:
+        kept = asyncio.run(records(items, Path(folder)))
     publish(
         "overhead of `agentaudio eval` over inspect-ai alone",
         {
@@ -140,7 +175,9 @@ def main() -> None:
             "overhead, ms per item (CPU)": round(1000 * (own["cpu_s"] - base["cpu_s"]) / items, 2),
             "overhead, ms per item (wall)": round(1000 * (own["wall_s"] - base["wall_s"]) / items, 2),
             **memory("inspect-ai alone", base),
+            **memory("inspect-ai alone, in parts", divided),
             **memory("agentaudio eval", own),
+            "agentaudio eval, bytes kept of an item after a tenth": round(kept),
             "machine": machine(),
         },
         arguments.json,

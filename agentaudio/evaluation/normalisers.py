@@ -20,6 +20,9 @@ Normaliser = Callable[[str], str]
 _MARK = re.compile(r"<\|[^|<>]*\|>")
 _BEFORE_MARK = re.compile(r" ?([!,.?;:])")
 _BLANKS = re.compile(r"\s+")
+_BELOW_ZERO = re.compile(r"零下(?=[零一二两三四五六七八九十百])")
+_SAME = str.maketrans("幺两", "一二")
+"""Digits that are read in two ways."""
 _HALF_DAY = re.compile(r"\b([ap]) m\b")
 _HAN = re.compile(r"([㐀-䶿一-鿿豈-﫿𠀀-𱍊])")
 
@@ -33,8 +36,8 @@ def profile(name: str, language: str) -> Normaliser:
     kits: the recipe that Kimi-Audio-Evalkit, lmms-eval and evalscope share, derived from Qwen-Audio's: marks in
         `<|...|>` dropped, English by Whisper's English normaliser, Chinese by the rules of `chinese_kit`, Cantonese in
         simplified characters (by zhconv), it and others by Whisper's basic normaliser; then lower case
-    spoken: numbers, dates, times and signs as they are read aloud (Chinese by wetext), then as Whisper's normaliser for
-        English; so 9:30 PM equals "nine thirty p.m."
+    spoken: numbers, dates, times and signs as they are read aloud (Chinese by wetext, in simplified characters), then
+        as Whisper's normaliser for English; so 9:30 PM equals "nine thirty p.m."
     uro: of URO-Bench: Whisper's English normaliser; for Chinese no punctuation, numbers as words, lower case
     seed-tts: of seed-tts-eval: lower case, punctuation removed but for apostrophes; numbers stay as they are
 
@@ -93,20 +96,30 @@ def _chinese_kit() -> Normaliser:
 
 
 def _cantonese_kit() -> Normaliser:
+    basic, simplified = _whisper("yue"), _simplified()
+    return lambda text: basic(simplified(text))
+
+
+@cache
+def _simplified() -> Normaliser:
     try:
         import zhconv
     except ImportError:
-        raise MissingExtra("the normaliser of Cantonese", "eval") from None
+        raise MissingExtra("the normaliser of traditional characters", "eval") from None
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         zhconv.convert("", "zh-cn")  # reads its dictionary, and leaves the file open
-    basic = _whisper("yue")
-    return lambda text: basic(zhconv.convert(text, "zh-cn"))
+    return lambda text: str(zhconv.convert(text, "zh-cn"))
 
 
 def _spoken(language: str) -> Normaliser:
     if language in ("zh", "cmn"):
-        words = _chinese_numbers()
-        return lambda text: _without_punctuation(words(_MARK.sub(" ", text))).lower()
+        words, simplified = _chinese_numbers(), _simplified()
+
+        def spoken(text: str) -> str:
+            said = words(simplified(_MARK.sub(" ", text))).replace("点半", "点三十分")
+            return _without_punctuation(_BELOW_ZERO.sub("负", said).translate(_SAME)).lower()
+
+        return spoken
     after = _kits(language)
     if language == "en":
         # "p.m.", "PM" and "p m" are one word to listeners.

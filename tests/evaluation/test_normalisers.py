@@ -70,6 +70,10 @@ def bleu(language: str) -> Bleu:
         ("zh", "三千二百亿", "3200亿"),
         ("zh", "九点三十分", "9:30"),
         ("zh", "你好，世界！", "你好世界"),
+        ("zh", "下午3:30", "下午三点半"),
+        ("zh", "零下3度", "-3度"),
+        ("zh", "價格翻了2倍", "价格翻了两倍"),
+        ("zh", "電話是１３８００１３８０００", "电话是一三八零零一三八零零零"),
     ],
 )
 def test_written_forms_cost_no_error_in_the_default_profile_and_real_errors_do(
@@ -79,7 +83,7 @@ def test_written_forms_cost_no_error_in_the_default_profile_and_real_errors_do(
     assert rate(language, default, one, other)[0] == 0 and rate(language, default, other, one)[0] == 0
     changes = (
         "22nd/23rd 9:30/9:40 45/46 five/six 0147/0148 19/18 30/40 thirty/forty 百分之三十/百分之四十 二零一九/二零一八 "
-        "三千二百/三千三百 九点/八点 世界/时间"
+        "三千二百/三千三百 九点/八点 世界/时间 下午/上午 零下/零上 2倍/3倍 １３８/１３９"
     )
     wrong = dict(change.split("/") for change in changes.split())
     changed = next(one.replace(right, bad) for right, bad in wrong.items() if right in one)
