@@ -123,6 +123,7 @@ class SpeechStream:
         self._reference = reference
         self._device = vocoder.conv_pre.weight.device
         self._make = make or Alone(flow, self._device)
+        self._lane = Lane(self._device)
         self._closed = threading.Event()
         self._first_chunk = self._chunk = first_chunk
         self._waiting: list[int] = []
@@ -209,8 +210,10 @@ class SpeechStream:
         start = state.frames if self._reference else TOKEN_FRAMES * state.prompt_tokens + self._frames
         noise = self._noise.rows(start, frames).T[None]
         wave, state = self._make(Chunk(tokens, last, state, noise, self._wave, self._closed))
-        # Only now, as the voice's first state may belong to another lane, where its memory would be used again.
-        self._state = state.bounded(RECENT_FRAMES, None if self._reference else RECENT_TOKENS)
+        # Only now, as the voice's first state may belong to another lane, where its memory would be used again; and in
+        # a lane, which is waited for, as the next chunk is computed in another.
+        with self._lane:
+            self._state = state.bounded(RECENT_FRAMES, None if self._reference else RECENT_TOKENS)
         self._frames += frames
         return wave
 
