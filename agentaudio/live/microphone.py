@@ -26,7 +26,7 @@ class Microphone:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        self._stream = PcmStream(SAMPLE_RATE_HZ, from_hz=sample_rate)
+        self._stream = PcmStream(SAMPLE_RATE_HZ, from_hz=sample_rate, prompt=True)
         self._kept: deque[Samples] = deque()
         self._start = self._end = 0  # in samples, of what is kept
 

@@ -223,6 +223,8 @@ class TurnTaker:
             return []
         self._begin(voice_s)
         self._overlaps = self._undecided = True
+        if not self._hears and voice_s >= self.settings.interrupts_after_s - 1e-9:
+            return self._confirmed()
         return self._hold()
 
     def _begin(self, voice_s: float) -> None:

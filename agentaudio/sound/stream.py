@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from agentaudio.errors import AudioError
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.prompt_resampler import PromptResampler, is_simple
 from agentaudio.sound.resample import Resampler, check_rate
 
 Chunk = Audio | bytes | bytearray | memoryview | NDArray[np.floating] | NDArray[np.integer]
@@ -19,6 +20,8 @@ class PcmStream:
 
     sample_rate: of the sound that comes out
     from_hz: of raw chunks (bytes and arrays); None accepts only `Audio`, which knows its rate
+    prompt: let sound of rates with a simple ratio, such as 24 and 16 kHz, leave within 4 ms, by `PromptResampler`; it
+        differs then from that of `Audio.resample` by what the filters differ, which nobody hears
 
     However the input is cut into chunks, empty ones and half samples included, the samples that
     come out are the same, bit by bit, as those of `Audio.resample` on the whole: n samples in give
@@ -31,20 +34,20 @@ class PcmStream:
     Raises AudioError for a rate out of range.
     """
 
-    def __init__(self, sample_rate: int, *, from_hz: int | None = None) -> None:
+    def __init__(self, sample_rate: int, *, from_hz: int | None = None, prompt: bool = False) -> None:
         check_rate(sample_rate)
         if from_hz is not None:
             check_rate(from_hz)
         self.sample_rate = int(sample_rate)
         self._nothing = Audio(_NOTHING, self.sample_rate)
-        self._from_hz = from_hz
+        self._from_hz, self._prompt = from_hz, prompt
         self.reset()
 
     def reset(self) -> None:
         """Drop what has not come out yet and begin a new stream."""
         self._half = b""  # the first byte of a 16-bit sample whose second has not arrived
         self._rate: int | None = None  # of the sound in the resampler
-        self._resampler: Resampler | None = None
+        self._resampler: Resampler | PromptResampler | None = None
         self._finished = False
 
     def push(self, chunk: Chunk) -> Audio:
@@ -67,7 +70,7 @@ class PcmStream:
         if sound.sample_rate != self._rate:
             rest = self._flushed()
             self._rate = sound.sample_rate
-            self._resampler = Resampler(sound.sample_rate, self.sample_rate)
+            self._resampler = self._converter(sound.sample_rate)
         if self._rate == self.sample_rate and not len(rest):
             return sound
         assert self._resampler is not None
@@ -102,6 +105,11 @@ class PcmStream:
         if self._half and len(sound):
             raise AudioError("half a 16-bit sample came before this chunk; push its second byte first")
         return sound, self._half
+
+    def _converter(self, rate: int) -> Resampler | PromptResampler:
+        if self._prompt and rate != self.sample_rate and is_simple(rate, self.sample_rate):
+            return PromptResampler(rate, self.sample_rate)
+        return Resampler(rate, self.sample_rate)
 
     def _raw_rate(self) -> int:
         if self._from_hz is None:

@@ -84,17 +84,17 @@ def read_format(value: Any, param: str) -> SoundFormat:
 
 
 class SoundIn:
-    """Bytes of a client, cut anywhere, as sound. Small frames are gathered until the voice detector can go on."""
+    """Bytes of a client, cut anywhere, as sound. Small frames may be gathered until the voice detector can go on."""
 
     def __init__(self, form: SoundFormat) -> None:
         self.form = form
         self._step = round(DETECTOR_STEP_S * form.rate_hz) * form.sample_bytes
         self._waiting, self._taken = b"", 0
 
-    def push(self, content: bytes) -> Audio | None:
-        """The sound that is whole now; None until there is enough."""
+    def push(self, content: bytes, *, at_once: bool = False) -> Audio | None:
+        """The sound that is whole now; None until there is enough. at_once: any will do"""
         self._waiting += content
-        if (self._taken + len(self._waiting)) // self._step == self._taken // self._step:
+        if not at_once and (self._taken + len(self._waiting)) // self._step == self._taken // self._step:
             return None
         return self.rest()
 

@@ -60,7 +60,8 @@ class UserSound:
         sound = decode_base64(content, "audio")
         form = self._sound_in.form
         self._counted_s.inc(len(sound) / (form.sample_bytes * form.rate_hz))
-        if (whole := self._sound_in.push(sound)) is not None:
+        # While the agent speaks, the detector looks between its frames, too.
+        if (whole := self._sound_in.push(sound, at_once=self._live.is_busy)) is not None:
             self._take(whole)
 
     def push(self, audio: Audio) -> None:
