@@ -316,18 +316,18 @@ class HearsAhead(SpeechLM, Protocol):
 
 def with_context(model: SpeechLM) -> HasContext | None:
     """The model that knows its context: this one, or the one that it wraps as its attribute `wrapped`."""
-    # The name is looked for first because asking for a protocol is slow, and each generation asks.
     found = _with_method(model, "count_tokens")
-    return found if isinstance(found, HasContext) else None
+    return found if found is not None and isinstance(found, HasContext) else None
 
 
 def that_hears_ahead(model: SpeechLM) -> HearsAhead | None:
     """The model that works on sound while it arrives: this one, or the one that it wraps as its attribute `wrapped`."""
     found = _with_method(model, "hear_ahead")
-    return found if isinstance(found, HearsAhead) else None
+    return found if found is not None and isinstance(found, HearsAhead) else None
 
 
 def _with_method(model: SpeechLM, name: str) -> SpeechLM | None:
+    # The name is looked for first because asking for a protocol is slow, also of None, and each generation asks.
     inner: SpeechLM | None = model
     while inner is not None and not hasattr(inner, name):
         inner = getattr(inner, "wrapped", None)
