@@ -55,7 +55,7 @@ async def run(
     profile: tuple[str, ...] = (),
     seeds: int = 1,
     limit: int | None = None,
-    parallel: int = 4,
+    parallel: int | None = None,
     answers_of: Path | None = None,
     out_folder: Annotated[Path | None, Parameter(name="--out")] = None,
     json: bool = False,
@@ -94,7 +94,7 @@ async def run(
     limit
         Ask only so many of the items, from the first.
     parallel
-        Items that are asked at the same time.
+        Items that are asked at the same time; by default as many as the model answers at once, or 4.
     answers_of
         Folder of a finished run of the same model and items: its answers are scored anew, such as by another judge, and
         nothing is asked.
@@ -156,6 +156,8 @@ def show(result: Result, folder: Path, json: bool) -> None:
     for reason, number in result.problems.items():
         ids = result.listed[reason]
         out.print(mark(f"{number} {reason}", "yellow"), f"{', '.join(ids[:SHOWN])}{' …' if len(ids) > SHOWN else ''}")
+    if result.failure:
+        out.print(f"the first failure: {result.failure}")
     if result.ignored:
         out.print(mark("not taken by the model", "yellow"), ", ".join(result.ignored))
     out.print(in_home(folder / PAGE))

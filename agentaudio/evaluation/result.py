@@ -27,6 +27,7 @@ class Result:
     scored: how many of them have a score
     problems: how many have none, by reason, such as "broken clip", "unparsed" and "failed"
     listed: ids of the items without a score, by reason
+    failure: why the first of the failed items failed; "" when none did
     measure: name of the figure that the benchmark is known by
     figures: averages over parts first, then each measure for each part and for all
     per_seed: the headline of each seed
@@ -49,6 +50,7 @@ class Result:
     differences: tuple[str, ...] = ()
     note: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    failure: str = ""
 
     @property
     def benchmark(self) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agentaudio.evaluation.asking import Asking
 
 RUN, ANSWERS, VOTES, SOUNDS = "run.json", "answers.jsonl", "votes.jsonl", "sounds"
+PARALLEL = 4
 LIBRARIES = ("inspect-ai", "jiwer", "sacrebleu", "whisper-normalizer", "wetext", "zhconv")
 
 Finished = Callable[[Item, ItemScore], None]
@@ -78,7 +79,7 @@ async def run_benchmark(
     model: SpeechLM | None,
     judge: SpeechLM | None = None,
     recogniser: Recogniser | None = None,
-    parallel: int = 4,
+    parallel: int | None = None,
     started: Callable[[Progress], None] = lambda progress: None,
     finished: Finished = lambda item, score: None,
 ) -> Result:
@@ -86,7 +87,8 @@ async def run_benchmark(
 
     items: see `load_items`; the settings' limit is applied here
     model: None scores the answers that are there
-    parallel: items that are asked at the same time
+    parallel: items that are asked at the same time; None for as many as the model answers at once, or PARALLEL where it
+        does not say
     started, finished: told how much there is to do, and each item that was scored
 
     Raises EvaluationError when the scorer needs a judge, or cloned speech a recogniser, and there is none, when the
@@ -98,6 +100,7 @@ async def run_benchmark(
     if benchmark.clones and recogniser is None:
         raise EvaluationError(f"what {benchmark.title} has spoken must be heard; name a recogniser with --recogniser")
     asked = items[: settings.limit]
+    parallel = parallel or (model.capabilities.at_once if model is not None else None) or PARALLEL
     _claim(folder, settings)
     with _ledgers(folder) as (answers, votes):
         asking = _asking(benchmark, asked, folder, answers, votes, model, judge, recogniser, parallel, finished)
@@ -218,9 +221,10 @@ def _result(benchmark: Benchmark, settings: Settings, asking: Asking, items: Seq
     listed = dict(scores.unscored())
     if asking.failures:
         listed["failed"] = sorted((key.rpartition("#")[0] for key in asking.failures), key=scores.place)
+    failure = next(iter(asking.failures.values()), "")
     if not scores.scored:
         reasons = ", ".join(f"{len(ids)} {reason}" for reason, ids in listed.items()) or "there were no items"
-        example = next((f"; one failed with: {error}" for error in asking.failures.values()), "")
+        example = f"; one failed with: {failure}" if failure else ""
         raise EvaluationError(f"nothing could be scored: {reasons}{example}")
     measures, counts = benchmark.scorer.measures, scores.counts()
     averages = [mean_of_groups(counts, measures[0], *average) for average in benchmark.averages.items()]
@@ -231,6 +235,7 @@ def _result(benchmark: Benchmark, settings: Settings, asking: Asking, items: Seq
         asdict(settings), benchmark.title, benchmark.scorer.name, len(items) * settings.seeds, scores.scored,
         {reason: len(ids) for reason, ids in listed.items()}, listed, measures[0].name, tuple(found),
         headline, tuple(sorted(asking.ignored)), tuple(differences(benchmark, items)), benchmark.note, _versions(),
+        failure,
     )  # fmt: skip
 
 

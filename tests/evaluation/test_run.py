@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,7 +105,7 @@ async def test_a_sound_that_a_model_cannot_use_is_a_failure_of_the_model(tmp_pat
 
     data = librispeech(tmp_path / "data", {"1-2-0000": "ONE TWO THREE", "1-2-0001": "TWO"})
     result = await measured(LIBRISPEECH, data, tmp_path / "run", Answering(fails))
-    assert result.listed == {"failed": ["1-2-0001"]}
+    assert result.listed == {"failed": ["1-2-0001"]} and result.failure == "the answer has no samples"
     assert len((tmp_path / "run" / "answers.jsonl").read_text(encoding="utf-8").splitlines()) == 1
 
 
@@ -147,6 +149,27 @@ async def test_each_seed_asks_again_and_has_its_own_headline(tmp_path: Path) -> 
     result = await measured(LIBRISPEECH, data, tmp_path / "run", model, seeds=3)
     assert (model.asked, result.items, len(result.per_seed)) == (9, 9, 3)
     assert value(result, "WER (kits)") == round(100 * 2 / 11, 2)
+
+
+@pytest.mark.parametrize(("at_once", "expected"), [(None, 4), (2, 2), (6, 6)])
+async def test_as_many_items_are_asked_together_as_the_model_answers_at_once(
+    at_once: int | None, expected: int, tmp_path: Path
+) -> None:
+    class Counting(Answering):
+        now, most = 0, 0
+
+        async def transcribe(self, audio: Audio) -> str:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0.2)
+            self.now -= 1
+            return "ONE"
+
+    model = Counting(str)
+    model.capabilities = replace(model.capabilities, at_once=at_once)
+    data = librispeech(tmp_path / "data", {f"1-2-{number:04}": "ONE" for number in range(12)})
+    await measured(LIBRISPEECH, data, tmp_path / "run", model)
+    assert model.most == expected
 
 
 async def test_the_log_of_inspect_holds_every_item_and_no_sound(tmp_path: Path) -> None:
