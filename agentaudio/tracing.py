@@ -10,6 +10,7 @@ Source: OpenTelemetry, "Semantic conventions for generative AI systems": agent s
 from __future__ import annotations
 
 import contextvars
+import functools
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -329,7 +330,8 @@ class Spans:
         span.set_status(Status(StatusCode.ERROR, message or kind))
 
 
-def _requested(options: GenerateOptions) -> dict[str, Any]:
+@functools.lru_cache(64)
+def _requested(options: GenerateOptions) -> Attributes:
     given = {f"gen_ai.request.{name}": getattr(options, option) for option, name in REQUEST.items()}
     return {name: value for name, value in given.items() if value not in (None, ())}
 

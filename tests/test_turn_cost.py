@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from asyncio.events import Handle
 from types import FrameType
@@ -12,11 +13,14 @@ import pytest
 
 from agentaudio import Agent, Session, tool
 from agentaudio.conversation import ToolCall
-from agentaudio.model.scripted import Scripted
+from agentaudio.model.scripted import Scripted, ScriptStep
 from agentaudio.model.speech_lm import CallDelta, TextDelta
 from agentaudio.tracing import trace
 
-STEPS = [[CallDelta(ToolCall(f"c{n}", "instant", {"x": n})) for n in range(2)], [TextDelta("Done.")]]
+STEPS: list[ScriptStep] = [
+    [CallDelta(ToolCall(f"c{n}", "instant", {"x": n})) for n in range(2)],
+    [TextDelta("Done.")],
+]
 
 
 @tool
@@ -55,6 +59,20 @@ async def test_a_turn_with_two_calls_does_no_needless_work(traced: bool, most: i
         trace(made, provider=sdk.TracerProvider())
     await made.run("warm up")
     assert 500 < await calls_of(made.session(plays=False)) <= most
+
+
+async def test_a_turn_leaves_nothing_to_the_garbage_collector() -> None:
+    made = agent()
+    await made.run("warm up")
+    await asyncio.sleep(0)
+    gc.collect()
+    gc.disable()
+    try:
+        await made.run("go")
+        await asyncio.sleep(0)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 async def test_a_turn_with_two_calls_needs_few_callbacks_of_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:

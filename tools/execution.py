@@ -109,6 +109,8 @@ class TurnCalls:
         except BaseException:
             await self._stop_all(list(step.works.values()), time.perf_counter() - begun)
             raise
+        finally:
+            step.works.clear()  # each refers to the step; this frees them without the garbage collector
         return [self._ended[call.id] for call in calls]
 
     def _begin(self, call: ToolCall, context: RunContext, step: Step, problem: str | None) -> None:

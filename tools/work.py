@@ -117,6 +117,7 @@ class Work:
         """Need no time and no place any more."""
         if self.timer is not None:
             self.timer.cancel()
+            self.timer = None
         if self.slot is not None:
             self.slot.release()
             self.slot = None
