@@ -4,6 +4,7 @@ Writes model/embedded/assets/router.json, and beside it the vectors of the inten
 
     PYTHONPATH=. python benchmarks/embedded_routing.py --set dev --heard /tmp/heard.json
     PYTHONPATH=. python scripts/fit_router.py --heard /tmp/heard.json
+    PYTHONPATH=. python scripts/fit_router.py --vectors  # after a change of examples
 
 Data: benchmarks/requests/dev.jsonl, as written and as PocketSphinx recognised it; the intent examples in
 model/embedded/assets/router_examples.jsonl (an example is never compared with itself); the invented tools
@@ -29,7 +30,7 @@ import numpy as np
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.features import DOCUMENTS, FEATURES, WEB, Candidate, candidates
 from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
-from agentaudio.model.embedded.routing.router import EXAMPLE_VECTORS, WEIGHTS, VectorCache
+from agentaudio.model.embedded.routing.router import EXAMPLE_VECTORS, WEIGHTS, VectorCache, example_texts
 from agentaudio.text.sentence_embedder import SentenceEmbedder
 from agentaudio.text.template import read_phrase
 
@@ -177,13 +178,22 @@ def fit(rows: Sequence[tuple[list[Candidate], int, float]]) -> np.ndarray:
     return weights
 
 
+def save_vectors(embed: VectorCache) -> None:
+    """Write the vectors of all examples."""
+    np.save(EXAMPLE_VECTORS, embed(example_texts()).astype(np.float16))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=WEIGHTS)
     parser.add_argument("--heard", type=Path, help="what embedded_routing.py --set dev --heard PATH wrote")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--vectors", action="store_true", help="only compute the vectors of the examples anew")
     options = parser.parse_args()
     embed = VectorCache(SentenceEmbedder())
+    if options.vectors:
+        save_vectors(embed)
+        return
     rows: list[tuple[list[Candidate], int, float]] = []
     names: list[str] = []
     heard = json.loads(options.heard.read_text(encoding="utf-8")) if options.heard else {}
@@ -201,8 +211,7 @@ def main() -> None:
             print(f"  {name} -> {found[best].name}")
     print(f"{right} of {len(rows)} of the training samples right")
     held = {name: round(float(weight), 4) for name, weight in zip(FEATURES, weights, strict=True)}
-    texts = [text for texts in examples().values() for text in texts]
-    np.save(EXAMPLE_VECTORS, embed(texts).astype(np.float16))
+    save_vectors(embed)
     options.output.write_text(json.dumps({"weights": held}, indent=1) + "\n", encoding="utf-8")
 
 

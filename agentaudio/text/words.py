@@ -43,7 +43,7 @@ STOP_WORDS = frozenset(
 LIGHT_WORDS = STOP_WORDS | frozenset(
     "now today tonight tomorrow currently right already something anything someone anyone thing things bit "
     "little lot really maybe perhaps kindly quickly would'nt look show find put take go come see hear listen "
-    "help start begin try use going long much many far often kind sort quick".split()
+    "help start begin try use going long much many far often kind sort quick instead".split()
 )
 """Words that are rarely part of the value of a tool's argument."""
 

@@ -46,8 +46,10 @@ _VOICE_LEADS = (
     r"\bvoice (?:of|like|to|to that of|that sounds like|into) (.+)",
     r"\b(?:sound|sounding|speak|talk|talking|speaking|be|act|answer|reply|voice) (?:more )?(?:like|as) (.+)",
     r"\b(?:imitate|impersonate|mimic|become|pretend to be|hear from|play the part of) (.+)",
+    r"\b(?:prefer|like|love|rather|better)(?: it)? if (.+?) (?:talked|spoke|answered|read|said|told|did|was)\b.*",
     r"\b(?:switch|change|go|turn|move) (?:over )?(?:your voice )?(?:in)?to (.+)",
-    r"\b(?:hear|prefer|want|like|use|using|choose|pick|select|find|get|take|try|give me|need) (?:me )?(.+)",
+    r"\b(?:hear|prefer|want|like|use|using|choose|pick|select|find|get|take|try|give me|need|show|fancy|do|make|let) "
+    r"(?:me )?(.+)",
     r"\b(?:in|with) (.+)",
 )
 _VOICE_TRAIL = re.compile(

@@ -14,9 +14,10 @@ from agentaudio.model.embedded.answering.small_talk import not_understood, small
 from agentaudio.model.embedded.dialogue.languages import SURE, declined, load_identifier, other_language
 from agentaudio.model.embedded.dialogue.manners import granted, manner_of, without_manner
 from agentaudio.model.embedded.dialogue.plain import plain
+from agentaudio.model.embedded.dialogue.several import RequestReader
 from agentaudio.model.embedded.dialogue.topics import with_added_topic
 from agentaudio.model.embedded.dialogue.turns import PastTurn, past_turns
-from agentaudio.model.embedded.dialogue.understanding import MISSING, Understanding
+from agentaudio.model.embedded.dialogue.understanding import MISSING
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters
@@ -51,7 +52,7 @@ class RouterChat:
     def __init__(self, router: Router | None = None, *, max_request_chars: int = MAX_REQUEST_CHARS) -> None:
         self._embed = load_embedder("default")
         self._router = router or Router(self._embed)
-        self._understand = Understanding(self._router)
+        self._understand = RequestReader(self._router)
         self._max_request_chars = max_request_chars
 
     async def chat(

@@ -19,7 +19,7 @@ def moved(time: str, minutes: int) -> str | None:
     """
     said = time.lower().strip()
     match = re.fullmatch(r"(?P<clock>.+?)(?P<ending>(?: o'clock| a m| p m| ?am| ?pm| in the \w+| at night)*)", said)
-    at = _minutes(match["clock"]) if match else None
+    at = minutes_of(match["clock"]) if match else None
     if match is None or at is None:
         return None
     digits = bool(re.search(r"\d", match["clock"]))
@@ -36,14 +36,14 @@ def moved(time: str, minutes: int) -> str | None:
 def with_minutes(part: str, time: str) -> str | None:
     """The hour of `time` with other minutes: "half past" and "three" give "half past three"."""
     match = re.fullmatch(r"(?P<part>half|a quarter|quarter|five|ten|twenty|twenty five) (?P<side>past|to)", part)
-    at = _minutes(re.sub(r"(?: o'clock| a m| p m| ?am| ?pm)+$", "", time.lower().strip()))
+    at = minutes_of(re.sub(r"(?: o'clock| a m| p m| ?am| ?pm)+$", "", time.lower().strip()))
     if match is None or at is None:
         return None
     hour = (at // 60) % 12 or 12
     return f"{match['part']} {match['side']} {number_words(hour)}"
 
 
-def _minutes(said: str) -> int | None:
+def minutes_of(said: str) -> int | None:
     """Minutes since midnight."""
     if said in _NAMED:
         return _NAMED[said]

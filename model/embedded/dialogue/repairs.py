@@ -31,6 +31,25 @@ _ASIDES = re.compile(
     r"know|how do you say)(?=,)[,\s]+",
     re.IGNORECASE,
 )
+_CLEFT = (
+    # "no, the Atlantic is what I was after", "it is Oasis I was thinking of"
+    re.compile(
+        r"^\W*(?:(?:no|oh|sorry|wait|well|actually|ah)\b[\s,.!]*)*(?:it(?:['’]s| is| "
+        r"was)\s+)?(?P<meant>(?:[\w'’-]+\s+){1,5}?)"
+        r"(?:(?:is|was)\s+)?(?:what|the one|that|which|who)?\s*(?:i|we)(?:['’]m|['’]d| am| was| had)?\s+(?:been\s+)?"
+        r"(?:after|meant|mean|wanted|thinking of|looking for|asking about|talking about|asked for|asked about)\W*$",
+        re.IGNORECASE,
+    ),
+    # "that is not the one I was after, it was the Amazon"
+    re.compile(
+        r"^\W*(?:(?:no|oh|sorry|wait|well|actually)\b[\s,.!]*)*(?:that|this|it)(?:['’]s| is| was)? ?(?:not|wasn['’]t|"
+        r"isn['’]t) "
+        r"(?:the (?:one|right one)|what|who|right|it)\b[^,.;]*[,.;]\s*(?:but )?(?:it(?:['’]s| is| was)|i (?:meant|"
+        r"mean|want|"
+        r"wanted))\s+(?P<meant>[\w'’ -]{2,40})\W*$",
+        re.IGNORECASE,
+    ),
+)
 _REPEATED = re.compile(r"\b(the|a|an|in|to|of|for|and|is|i|my|what|how)[\s,]+\1\b", re.IGNORECASE)
 _OPENS = (
     QUESTION_WORDS | COMMAND_VERBS | frozenset("is are was were do does did can could will would has have tell".split())
@@ -51,6 +70,14 @@ def repaired(request: str) -> str:
     replaces that from there on, and a number replaces the last number.
     """
     request = _REPEATED.sub(r"\1", _ASIDES.sub(" ", request))
+    for pattern in _CLEFT:
+        match = pattern.match(request)
+        if (
+            match
+            and not QUESTION_WORDS.intersection(said := split_words(match["meant"]))
+            and said[-1] not in STOP_WORDS
+        ):
+            return f"no, i meant {match['meant'].strip()}"
     for _ in range(3):
         after = _once(request)
         if after == request:
@@ -93,6 +120,14 @@ def _joined(before: str, after: str, *, strong: bool) -> str | None:
         return " ".join(meant)
     if meant[0] == "not" or not (opened or find_numbers(said) or len(said) > 2):
         return None
+    if (
+        strong
+        and len(meant) > 1
+        and meant[0] == said[0]
+        and len(said) <= len(meant) + 1
+        and meant[0] not in _SAYS_NOTHING
+    ):
+        return " ".join(meant)
     place = _anchor(said, meant)
     if place is not None and (strong or broken_off or place >= len(said) - 4):
         return " ".join([*said[:place], *meant])

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.dialogue.clock import minutes_of
 from agentaudio.model.embedded.routing.choices import choose
-from agentaudio.model.embedded.routing.parameters import Parameter, parameters, vocabulary
+from agentaudio.model.embedded.routing.parameters import NEVER_PLACES, Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.slots import CLOCK, fill
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
-from agentaudio.text.numbers import FoundNumber, find_numbers
+from agentaudio.text.numbers import FoundNumber, find_numbers, parse_number
 from agentaudio.text.stems import stem
 from agentaudio.text.words import LIGHT_WORDS, command_place, split_words
 
@@ -24,7 +25,8 @@ FRAME_WORDS = LIGHT_WORDS | frozenset(
     "would nice fine good "
     "great suits suit works work sounds perhaps way else enough skip check hear over till around about there will "
     "time times hello hey right thing one ones two's may let us mistake wrong misspoke moment bit whoops pardon "
-    "up still already even anyway cool great lovely awesome perfect afterwards please kind though course no nah".split()
+    "up whole entire still already even anyway cool great lovely awesome perfect afterwards please kind though course "
+    "no nah".split()
 )
 """Words around the new values, which say nothing about what they are."""
 _CORRECTING = re.compile(
@@ -51,6 +53,12 @@ _HERE = re.compile(r"\b(?:here|at home|where (?:i am|we are)|my place)\b")
 _STRONG_CLOCK = re.compile(
     r"past|to |o'clock|clock|thirty|fifteen|forty|noon|midnight| (?:am|pm|a m|p m|in the|at night)"
 )
+_PREDICATES = re.compile(
+    r"(?:(?:and|but|so|okay|now|then) )*(?:is|are|was|were|do|does|did|has|have|can|could|will) (?:it|that|this|they|"
+    r"he|she|"
+    r"i|we|you)\b"
+)
+"""A question with a predicate of its own, of which the value is no more than an object."""
 _MOVES = frozenset("push move shift bring postpone delay put".split())
 _LONGEST_VALUE = 5
 
@@ -82,6 +90,8 @@ def changed_call(
     ends = set(itertools.accumulate(map(len, parts)))
     found = _Values(words, arguments, tool, missing, ends)
     if not found.new and not found.dropped:
+        return None
+    if not found.typed and _PREDICATES.match(" ".join(words)) and not found.prepositional:
         return None
     merged = {name: value for name, value in arguments.items() if name not in found.dropped} | found.new
     if merged == dict(arguments):
@@ -130,7 +140,9 @@ def _is_pronoun(words: Sequence[str], place: int) -> bool:
     """Whether the word is "one" after a word that singles something out: "another one"."""
     if words[place] != "one":
         return False
-    return words[place + 1 : place + 2] == ["more"] or words[max(0, place - 1)] in ("another", "second", "extra")
+    return words[place + 1 : place + 2] == ["more"] or words[max(0, place - 1)] in (
+        "another", "second", "extra", "has", "have", "got", "already",
+    )  # fmt: skip
 
 
 class _Values:
@@ -140,6 +152,10 @@ class _Values:
         self, words: Sequence[str], arguments: Mapping[str, Any], tool: ToolSpec, missing: Sequence[str],
         ends: set[int],
     ) -> None:  # fmt: skip
+        if "one" in words and (place := list(words).index("one")) + 1 < len(words) and words[place + 1] == "of":
+            # "the one of natural history"
+            noun = next((p.noun for p in parameters(tool) if p.kind == "string" and p.meaning == "text"), "one")
+            words = [*words[:place], noun, *words[place + 1 :]]
         # "another one for fifteen" counts nothing.
         kept = [place for place in range(len(words)) if not _is_pronoun(words, place)]
         words = [words[place] for place in kept]
@@ -148,7 +164,7 @@ class _Values:
         self._taken = [False] * len(words)
         self.new: dict[str, Any] = {}
         self.dropped: set[str] = set()
-        self.typed = False
+        self.typed = self.prepositional = False
         held = parameters(tool)
         self._wanted = [p for p in held if p.name in missing] + [p for p in held if p.name not in missing]
         self._missing = missing
@@ -210,6 +226,8 @@ class _Values:
             only_time = (
                 not counts or asked in times or people or (_TIME_SAID.search(said) and not _COUNT_SAID.search(said))
             )
+            if counts and asked is None and not only_time and not _COUNT_SAID.search(said):
+                only_time = self._nearer_time(span[2], times[0], counts[0])
             (clocks if only_time else people).append(span)
         if counts and people:
             start, end, _ = people[-1]
@@ -225,6 +243,15 @@ class _Values:
             self.new[times[0].name] = text
             self._take(start, end)
             self.typed = True
+
+    def _nearer_time(self, said: str, time: Parameter, count: Parameter) -> bool:
+        """Whether a bare number is nearer to the clock time held than to the count: "nine" for five people at eight."""
+        number = parse_number(said)
+        at, held = minutes_of(str(self._held.get(time.name, ""))), self._held.get(count.name)
+        if number is None or at is None or not isinstance(held, int) or not 1 <= number <= 12:
+            return False
+        hours = abs((number * 60 - at + 360) % 720 - 360) / 60
+        return hours < abs(number - held)
 
     def _is_count(self, span: tuple[int, int, str]) -> bool:
         start, end, _ = span
@@ -292,6 +319,7 @@ class _Values:
             value = [*value[:-1], *filter(None, [noun])]
         if value:
             self.new[parameter.name] = " ".join(value)
+            self.prepositional = start > 0 and self._words[start - 1] in _PREPOSITIONS
             self._take(start, end)
 
     def _worth(self, span: tuple[int, int], parameter: Parameter) -> float:
@@ -310,6 +338,8 @@ class _Values:
 
         def free(place: int) -> bool:
             word = self._words[place]
+            if parameter.names_place and word in NEVER_PLACES:
+                return False
             if self._taken[place] or word in FRAME_WORDS or place == verb or place in counted:
                 return False
             return stem(word) not in known or word in examples or stem(word) == noun

@@ -6,6 +6,7 @@ import re
 
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.arithmetic import expression
+from agentaudio.model.embedded.routing.word_problems import carried_on
 from agentaudio.text.numbers import find_numbers, parse_number
 from agentaudio.text.words import split_words
 
@@ -13,10 +14,15 @@ SUM_TOOL = "calculate"
 
 _OPENING = (
     r"(?:(?:and|then|now|okay|please|so|but|also|what is|what about|what if|if|i|we|you|can you|could you|let us|"
-    r"no|sorry|wait|actually|i said|i meant|i mean|not that) )*"
+    r"no|sorry|wait|actually|i said|i meant|i mean|not that|for (?:a|the|one|a whole|the whole) (?:year|month|week|"
+    r"day)) )*"
 )
 _CORRECTING = re.compile(r"^(?:no|sorry|wait|actually|i said|i meant|i mean|not that)\b")
-_RESULT = r"(?:that|it|this|the (?:result|answer|sum|total|whole thing|lot|whole)|all of (?:it|that))"
+_RESULT = (
+    r"(?:(?:that|it|this)(?: (?:result|number|sum|amount))?|the (?:last |previous |first )?(?:result|answer|sum|total|"
+    r"number|"
+    r"amount|whole thing|lot|whole)(?: (?:from )?before| you (?:just )?(?:said|gave me))?|all of (?:it|that))"
+)
 _OPERATOR = re.compile(
     rf"^{_OPENING}"
     r"(?P<operator>plus|minus|less|times|divided by|multiplied by|over|add(?: on)?|subtract|deduct|"
@@ -57,7 +63,8 @@ _VERBS = (
 )
 _AROUND = frozenset(
     "of between among by for with at only just there are were we is it people persons ways if percent % from in into "
-    "and the a that would be what about how then please instead rather meant mean said no not sorry i".split()
+    "and the a them if now they that would be what about how then please instead rather meant mean said no not sorry "
+    "i".split()
 )
 _LAST_STEP = re.compile(r"^(?P<head>.*[\d.)])\s*(?:\*\*|[-+*/])\s*[\d.]+$")
 
@@ -79,11 +86,20 @@ def next_sum(said: str, before: PastTurn) -> str | None:
         number = parse_number(counted["more"] or counted["less"] or counted["gained"] or counted["spent"])
         if number is not None:
             return f"what is {last} {'plus' if counted['more'] or counted['gained'] else 'minus'} {number}"
-    return (
-        _from_operator(said, step["head"] if step else last)
-        or _from_pronoun(said, last)
-        or _with_other_number(said, sum_before, before.request)
+    read = (
+        _told(said, last) if re.search(r"percent|%", said) else None,
+        _from_operator(said, step["head"] if step else last),
+        _from_pronoun(said, last),
+        _with_other_number(said, sum_before, before.request),
+        _told(said, last),
     )
+    return next((whole for whole in read if whole and expression(split_words(whole)) is not None), None)
+
+
+def _told(said: str, last: str) -> str | None:
+    """The sum before with a number that a story adds: "and the parking is 15, so with that on top"."""
+    whole = carried_on(said, last)
+    return f"what is {whole}" if whole is not None else None
 
 
 def _with_other_number(said: str, before: str, asked: str) -> str | None:

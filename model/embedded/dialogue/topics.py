@@ -209,6 +209,11 @@ def with_topic(said: str, before: PastTurn) -> str | None:
     return f"{said[: found.start()]}{where}{' s' if owner else ''}{said[found.end() :]}"
 
 
+def is_short_question(said: str) -> bool:
+    """Whether a question leaves out what it is about: "by whom?"."""
+    return _SHORT.fullmatch(said) is not None
+
+
 def _topic(before: PastTurn) -> str | None:
     """What the previous request was about: its noun phrase, else the title of the passage that answered it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from agentaudio.conversation import Conversation, ToolCall, ToolOutput
@@ -36,3 +37,8 @@ def past_turns(conversation: Conversation) -> list[PastTurn]:
         elif turns and message.role == "tool":
             turns[-1].outputs += message.tool_outputs
     return turns[:-1]
+
+
+def clock_question(turn: PastTurn) -> str:
+    """A question for what the last answer of the clock gave: the date, or the time."""
+    return "what day is it" if re.search(r", \d{4}\b", turn.answer) else "what time is it"

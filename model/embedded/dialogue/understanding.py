@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
@@ -19,6 +19,8 @@ from agentaudio.model.embedded.dialogue.carrying import carried_place, is_asked_
 from agentaudio.model.embedded.dialogue.manners import without_manner
 from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
+from agentaudio.model.embedded.dialogue.parts import only_told
+from agentaudio.model.embedded.dialogue.reading import Reading
 from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
 from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
@@ -26,16 +28,18 @@ from agentaudio.model.embedded.dialogue.slot_changes import changed_call
 from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, next_sum
 from agentaudio.model.embedded.dialogue.topics import (
     SEARCHES,
+    is_short_question,
     with_added_topic,
     with_other_topic,
     with_place,
     with_topic,
 )
-from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.model.embedded.dialogue.turns import PastTurn, clock_question
 from agentaudio.model.embedded.dialogue.undoing import undone
 from agentaudio.model.embedded.dialogue.voices import changed_voice
 from agentaudio.model.embedded.dialogue.wished_voices import wished_voice
 from agentaudio.model.embedded.routing.parameters import parameters
+from agentaudio.model.embedded.routing.possible import tells
 from agentaudio.model.embedded.routing.router import LEAST_CONFIDENCE, Route, Router
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.text.sentences import sentences
@@ -62,6 +66,8 @@ _WITH_PRONOUN = 0.3
 _CERTAIN, _CARRIED, _WISHED, _ADDED, _FIGURED = 1.2, 0.9, 0.9, 0.35, 0.7
 """Scores of readings whose words leave no doubt, that take a place from an earlier turn, that wish for a voice in so
 many words, that only fit because no tool answers them by themselves, and that reckon on with a number of an answer."""
+_PLAIN = 0.85
+"""Confidence of a tool from which a request that is probably new is taken for it."""
 _CLEAR = 0.5
 """Probability at which the last part of a request decides what it does, after parts that only react."""
 _MODIFYING, _COMPARED_VOICE = 0.6, 0.75
@@ -78,6 +84,10 @@ _MORE_VOICES = re.compile(
     r"people|others|other ones|more|"
     r"(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
 )
+_EARLIER_RESULT = re.compile(
+    r"\b(?:earlier|previous|last|first) (?:result|number|sum|total)\b|"
+    r"\b(?:result|number|sum|total) (?:from )?(?:before|earlier|just now)\b"
+)
 _JOINING = re.compile(r"^(?:(?:and|but|so|or|okay|ok|now|then|well) )+")
 _MEANT = re.compile(
     r"^(?:(?:no|sorry|wait|oh|but|well|hm|actually|that is not what i meant|that is wrong) )*i (?:asked|meant|"
@@ -85,29 +95,9 @@ _MEANT = re.compile(
     r"was talking|am asking|want)(?: to know| for| about| you)? "
 )
 _THIRD = re.compile(r"\b(?:he|she|they)\b", re.IGNORECASE)
-_REACTIONS = ("remark", "okay", "praise", "thanks", "greeting", "wait", "cancel", "presence")
+REACTIONS = ("remark", "okay", "praise", "thanks", "greeting", "wait", "cancel", "presence")
 _PARTS = re.compile(r"(?<=;)\s+")
 _COMMAS = re.compile(r"\s*[.,;:!?]+(?:\s+|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A way to understand a request.
-
-    act: what it does, one of those of scripts/dialogue_acts.txt
-    text: the request written out as far as it is needed for quoting an answer
-    score: the higher, the more likely
-    routes: the calls to make, or one that lacks arguments; empty for a reply
-    reply: what to say without a call
-    sure: whether a word of the request refers to an earlier turn
-    """
-
-    act: str
-    text: str
-    score: float
-    routes: tuple[Route, ...] = ()
-    reply: str | None = None
-    sure: bool = False
 
 
 class Understanding:
@@ -121,7 +111,7 @@ class Understanding:
         self._acts = Acts(router.embed)
 
     def __call__(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading:
-        """The best reading.
+        """The best reading of a request as a whole.
 
         past: the turns before, in order
         """
@@ -139,7 +129,10 @@ class Understanding:
         chances = self._chances(request)
         if (returned := topic_returned_to(request, past)) is not None:
             turn, request = returned
-            yield self._on_topic(request, [turn], {**chances, "about": 1.0}, tools) or self._alone(request, 1.0, tools)
+            if (topic := self._on_topic(request, [turn], {**chances, "about": 1.0}, tools)) is not None:
+                yield topic
+            else:
+                yield from self._readings(request, [turn], tools)
             return
         yield from self._certain(request, past, tools)
         topic = self._on_topic(request, past, chances, tools)
@@ -147,11 +140,13 @@ class Understanding:
         if (carried := carried_place(request, alone.routes, past, tools)) is not None:
             yield replace(alone, score=max(alone.score, _CARRIED), routes=carried)
         # A pronoun that stands for an earlier topic hardly leaves a request that stands alone.
-        yield replace(alone, score=alone.score * _WITH_PRONOUN) if topic is not None and topic.sure else alone
+        refers = topic is not None and topic.sure and not (holds_value(request) and _plainly(alone))
+        yield replace(alone, score=alone.score * _WITH_PRONOUN) if refers else alone
         # A value or a name is not explained by an act that has none.
         explained = 1 - _UNKNOWN * self._acts.unknown_share(request) if any(turn.calls for turn in past) else 1.0
         # "What did he say?" is not "what did you say?".
-        explained *= _WITH_PRONOUN if topic is not None and topic.sure and _THIRD.search(request) else 1.0
+        short = is_short_question(" ".join(split_words(request)))
+        explained *= _WITH_PRONOUN if topic is not None and topic.sure and (short or _THIRD.search(request)) else 1.0
         for act in ACTS:
             if (reply := reply_to(act, request, tools, past)) is not None:
                 yield Reading(act, request, chances[act] * explained, reply=reply)
@@ -191,6 +186,8 @@ class Understanding:
             meant = self._on_topic(rest, past, {**self._chances(rest), "about": 1.0}, tools)
             alone = self._alone(f"tell me {rest}" if rest.startswith(("the ", "a ")) else rest, 1.0, tools)
             carried = carried_place(f"and {rest}", alone.routes, past, tools)
+            if "what" not in rest and all(route.tool is not None and not route.missing for route in alone.routes):
+                yield replace(alone, score=_CARRIED * alone.score)
             if carried is not None:
                 yield replace(alone, score=_CARRIED, routes=carried)
             elif meant is not None and meant.sure:
@@ -231,7 +228,7 @@ class Understanding:
         if len(parts) < 2:
             return whole
         best = [max(part, key=lambda act: part[act]) for part in parts]
-        if all(act in (*_REACTIONS, "repeat") for act in best[:-1]) and parts[-1][best[-1]] > _CLEAR:
+        if all(act in (*REACTIONS, "repeat") for act in best[:-1]) and parts[-1][best[-1]] > _CLEAR:
             return parts[-1]  # the others only lead up to it
         if len(set(best)) > 1:
             return whole
@@ -243,7 +240,7 @@ class Understanding:
         while len(parts) > 1 and split_words(parts[0]):
             chances = self._acts(parts[0])
             # "My mum lives in Munich" gives a value for what follows.
-            if max(chances, key=lambda act: chances[act]) not in _REACTIONS or holds_value(parts[0]):
+            if max(chances, key=lambda act: chances[act]) not in REACTIONS or holds_value(parts[0]):
                 break
             parts.pop(0)
         return " ".join(parts)
@@ -251,11 +248,16 @@ class Understanding:
     def _alone(self, request: str, chance: float, tools: Sequence[ToolSpec]) -> Reading:
         """The request as one that stands alone."""
         routes = tuple(self._router.route(request, tools))
+        if only_told(request) and all(route.tool not in SEARCHES for route in routes):
+            told = {tool.name for tool in tools if tells(tool)}  # "I like London" does not ask for its weather
+            routes = tuple(Route(None, {}, 0.5, "chat") if route.tool in told else route for route in routes)
         called = all(route.tool is not None for route in routes)
         # A call that lacks arguments is as likely as one that has them; the agent asks for them.
         sure = min(route.confidence * (2 if route.missing else 1) for route in routes)
         if called:
-            return Reading("new", request, (_FLOOR + (1 - _FLOOR) * chance) * sure, routes)
+            weight = _FLOOR + (1 - _FLOOR) * chance
+            # "And what time is it in Chicago" after the weather: both the act and the tool are clear.
+            return Reading("new", request, sure * (1.0 if chance > _CLEAR and sure > _PLAIN else weight), routes)
         return Reading("new", request, _NO_TOOL * chance + 0.02, routes)
 
     def _asked(self, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Route | None:
@@ -292,9 +294,9 @@ class Understanding:
     ) -> Iterator[Reading]:  # fmt: skip
         said = " ".join(split_words(request))
         if tool.name == VOICE_TOOL:
-            yield from _voice(request, _query_of(call), chances, weight, tools)
+            yield from _voice(request, str(call.arguments.get("query") or ""), chances, weight, tools)
         elif tool.name == SUM_TOOL:
-            if weight == 1.0 and (whole := next_sum(said, turn)) is not None:
+            if (weight == 1.0 or _EARLIER_RESULT.search(said)) and (whole := next_sum(said, turn)) is not None:
                 slots = fill(whole, tool)
                 if not slots.missing:
                     chance = chances["sum"] + 0.5 * chances["edit"] + 0.5 * chances["about"]
@@ -313,7 +315,7 @@ class Understanding:
                 chance += _WHOLE * (1 - chance)
             if _MODIFIES.match(said):
                 chance += _MODIFYING * (1 - chance)
-            text = _clock_question(turn) if tool.name == CLOCK_TOOL else request
+            text = clock_question(turn) if tool.name == CLOCK_TOOL else request
             yield Reading(
                 "edit",
                 text,
@@ -345,6 +347,11 @@ class Understanding:
         return Reading("about", whole, (0.2 + 0.8 * chance) * max(found.score, 0.6), found.routes, sure=refers)
 
 
+def _plainly(reading: Reading) -> bool:
+    """Whether a call is complete and hardly to be mistaken for another one."""
+    return all(r.tool is not None and not r.missing and r.confidence > _PLAIN for r in reading.routes)
+
+
 def _answered(request: str, asked: Route, chance: float, tools: Sequence[ToolSpec]) -> Reading | None:
     """The request as the answer to what the agent asked for."""
     tool = next((tool for tool in tools if tool.name == asked.tool), None)
@@ -373,15 +380,6 @@ def _to_voice(request: str, query: str, score: float, tools: Sequence[ToolSpec])
         yield Reading("voice", request, score, (_route(tool, {name: query}),))
 
 
-def _query_of(call: ToolCall) -> str:
-    return str(call.arguments.get("query") or "")
-
-
 def _route(tool: ToolSpec, arguments: Mapping[str, object]) -> Route:
     missing = tuple(p.name for p in parameters(tool) if p.required and p.name not in arguments)
     return Route(tool.name, dict(arguments), LEAST_CONFIDENCE, "tool", missing)
-
-
-def _clock_question(turn: PastTurn) -> str:
-    """A question for what the last answer of the clock gave: the date, or the time."""
-    return "what day is it" if re.search(r", \d{4}\b", turn.answer) else "what time is it"

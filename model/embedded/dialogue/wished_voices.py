@@ -24,7 +24,8 @@ _BE = re.compile(
 )
 _PERSON_ONLY = re.compile(
     r"(?:(?:and|but|okay|ok|now|then|so|please|no|maybe|perhaps|rather) )*"
-    r"(?:give me|try|use|take|let me have|let me hear|i want|i would like|i prefer|i would prefer|switch to|"
+    r"(?:give me|show me|do|how about|what about|let us have|try|use|take|let me have|let me hear|i want|i would like|"
+    r"i prefer|i would prefer|switch to|"
     r"change to|make it) "
     rf"(?P<who>(?:an?|another|the) (?:[\w'-]+ ){{0,4}}?{PERSON})(?: (?:then|now|please|instead|this time|too|for me))*"
 )
@@ -32,7 +33,10 @@ _REACTS = re.compile(
     r"^(?:that|this|it|i|you|too|not|very|how|what a|oh|no|nice|good|great|enough)\b(?!.*\b(?:what|how|tell|who|"
     r"when)\b)"
 )
-_WHISPER = re.compile(r"\b(?:in|with) a whisper(?:ing voice)?\b|^(?:please )?whisper\b|\b(?:start|keep) whispering\b")
+_WHISPER = re.compile(
+    r"\b(?:do|try|use|hear) (?:a |some )?whisper(?:ing|s)?\b|"
+    r"\b(?:in|with) a whisper(?:ing voice)?\b|^(?:please )?whisper\b|\b(?:start|keep) whispering\b"
+)
 _STOP = re.compile(
     r"(?:(?:and|okay|ok|now|please|you can|you may|no|but) )*(?:stop|no more|enough|quit|do not)(?: of)?(?: that| "
     r"this| the)? (?P<what>\w+)"
@@ -59,4 +63,4 @@ def wished_voice(request: str, past: Sequence[PastTurn], names: Sequence[str]) -
         return like["who"]
     if (being := _BE.fullmatch(said) or _PERSON_ONLY.fullmatch(said)) is not None:
         return being["who"]
-    return "a whisper" if _WHISPER.search(said) and not is_question(said) else None
+    return "a whisper" if _WHISPER.search(said) and not is_question(said.removeprefix("can you ")) else None

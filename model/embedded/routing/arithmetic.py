@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from agentaudio.model.embedded.routing.word_problems import told_sum
 from agentaudio.text.numbers import find_numbers
 
 _SIGNS = {"+": "+", "-": "-", "*": "*", "/": "/", "x": "*", "×": "*", "÷": "/", "^": "**", "(": "(", ")": ")"}
@@ -64,10 +65,11 @@ def expression(words: Sequence[str]) -> str | None:
     """The arithmetic in lower-case words as a Python expression; None when there is none.
 
     ["seventeen", "times", "twenty", "three"] is "17*23", "the square root of two" is "sqrt(2)",
-    "subtract five from nine" is "9-5". A single number is not arithmetic.
+    "subtract five from nine" is "
+    ""9-5", and so is a sum that is told as a story (`told_sum`). A single number is not arithmetic.
     """
     tokens = _tokens(words)
-    return _of_verb(words) or _longest_sum(tokens)
+    return _of_verb(words) or _longest_sum(tokens) or told_sum(words)
 
 
 def _tokens(words: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.arithmetic import expression
-from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples
+from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples, examples_like
 from agentaudio.model.embedded.routing.parameters import MANY_PHRASES, Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
@@ -41,6 +41,11 @@ PHRASES_COMPARED = 12
 HANDLED = 0.5
 """Cosine of a command and a description at which the tool is assumed to handle the command."""
 
+LIKE = 0.55
+"""Cosine at which an example of a tool's domain counts as a phrase of the tool."""
+LESS = 0.85
+"""Weight of such an example beside a phrase of the tool itself."""
+
 _LEAD = re.compile(
     r"\b(?:tell (?:me|us) (?:something |more |a bit |a little )?about|introduction|explain|describe|"
     r"know about|learn|interested in|history of|curious|overview|summary|what happened)\b"
@@ -50,6 +55,7 @@ _VOICE_SAID = re.compile(
     r"^(?:(?:please|now|and|just|can you|could you) )*whisper\b|"
     r"\b(?:voice|accent|imitate|impersonate|pretend to be|sound(?:ing)? (?:like|more|as)|"
     r"(?:speak|talk|answer|reply)(?:ing)? (?:to me |to us |\w+ )?(?:like|as|with|normally)|"
+    r"(?:hear|listen to|talk to|have) (?:someone|somebody|a person) (?:from|with|who|old|young|else)\b|"
     r"(?:hear|listen to) (?:an?|the) \w+(?: \w+)? (?:man|woman|girl|boy|lady|person|child|voice))\b"
 )
 _FRESH = re.compile(
@@ -161,6 +167,9 @@ def _of_tool(
     description = float((rows @ request).max())
     bank = (*_comparable(said, tool), *examples().get(tool.name, ()))
     phrase, _ = _nearest(request, bank, embed, hide)
+    like, _ = _nearest(request, examples_like(tool.name, tool.description), embed, hide)
+    if like >= LIKE:
+        phrase = max(phrase, LESS * like)
     known = vocabulary(tool)
     words = content_words(said)
     weights = {word: rarity.get(stem(word), _UNSEEN) for word in words}
@@ -179,7 +188,7 @@ def _of_tool(
     return {
         "description": description,
         "phrase": phrase,
-        "no_phrases": float(not bank),
+        "no_phrases": float(not bank and like < LIKE),
         "explained": explained / total if total else 0.0,
         "rarest": rarest / _UNSEEN,
         "name_said": len(names & {stem(word) for word in words}) / max(1, len(names)),

@@ -10,12 +10,32 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.routing.intents import words_like
 from agentaudio.text.stems import stem
 from agentaudio.text.template import Phrase, Template
 from agentaudio.text.words import content_words, stems
 
 Meaning = Literal["query", "voice", "expression", "timezone", "time", "text"]
 MANY_PHRASES = 64
+NEVER_PLACES = frozenset(
+    "late early accent anywhere somewhere everywhere nowhere night day morning evening afternoon noon middle way "
+    "number "
+    "weekend week month year hour minute time world country city town village place places quiet loud calm voice sound "
+    "one two three old young new big small daughter son mother father brother sister husband wife friend "
+    "mum dad aunt uncle cousin colleague boss neighbour neighbor granddaughter grandson kids children baby dog cat "
+    "phone "
+    "ringing call question answer result wonder idea guess course sure fun party holiday holidays vacation trip flight "
+    "plane train bus car bike walk home house garden kitchen outside inside beach seaside mountains sea side there "
+    "usual normal same different other next last first previous plain simple short long high low fast slow bad good "
+    "better "
+    "best worse worst awful terrible lovely pretty beautiful ugly odd strange funny sad happy glad tired hungry "
+    "thirsty busy free ready able possible please thank sorry hello summer winter spring autumn meeting work office "
+    "school "
+    "game match dinner lunch breakfast tea coffee umbrella coat jacket clothes shoes news story music song "
+    "water milk food black white green red blue yellow brown grey joke everything nothing something anything someone "
+    "anyone everyone people person man woman child".split()
+)
+"""Words that are never the name of a place by themselves, whatever stands before them."""
 _QUOTED = re.compile(r"[\"“'‘]([^\"”“]{2,60}?)[\"”'’](?=[\s,.;)]|$)")
 
 
@@ -154,6 +174,7 @@ def _vocabulary(
     name: str, description: str, wanted: tuple[Parameter, ...], phrases: tuple[Phrase, ...]
 ) -> frozenset[str]:
     found = set(stems(" ".join(_name_words(name)) + " " + description))
+    found |= {stem(word) for word in words_like(name, description)}
     for parameter in wanted:
         found |= parameter.stems
         found |= {stem(word) for choice in parameter.choices for word in content_words(str(choice))}

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.features import FEATURES, Candidate, candidates
-from agentaudio.model.embedded.routing.intents import CHAT, examples
+from agentaudio.model.embedded.routing.intents import CHAT, domain_examples, examples
+from agentaudio.model.embedded.routing.possible import may_serve
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.text.embedding import Embed
 
@@ -97,7 +98,8 @@ class Router:
 
     def probabilities(self, text: str, tools: Sequence[ToolSpec]) -> list[tuple[Candidate, float]]:
         """All candidates with their probabilities, which add up to 1."""
-        found = candidates(text, tools, self.embed)
+        kept = [tool for tool in tools if may_serve(text, tool, tools)]
+        found = candidates(text, kept, self.embed)
         scores = [sum(w * f for w, f in zip(self._weights, c.features, strict=True)) for c in found]
         highest = max(scores)
         powers = [math.exp(score - highest) for score in scores]
@@ -112,7 +114,7 @@ def read_weights(path: Path = WEIGHTS) -> dict[str, float]:
 
 
 def shipped_vectors(embed: Embed) -> dict[str, NDArray[np.float32]]:
-    """Vectors of the intent examples, which scripts/fit_router.py computed with the shipped embedder; none for another
+    """Vectors of the examples, which scripts/fit_router.py computed with the shipped embedder; none for another
     embedder."""
     from agentaudio.text.sentence_embedder import SentenceEmbedder
 
@@ -120,9 +122,14 @@ def shipped_vectors(embed: Embed) -> dict[str, NDArray[np.float32]]:
         return {}
     import numpy as np
 
-    texts = [text for held in examples().values() for text in held]
+    texts = example_texts()
     rows = np.load(EXAMPLE_VECTORS).astype(np.float32)
     return dict(zip(texts, rows, strict=True)) if len(rows) == len(texts) else {}
+
+
+def example_texts() -> list[str]:
+    """The examples of all intents and domains, in the order of EXAMPLE_VECTORS."""
+    return [text for held in (examples(), domain_examples()) for texts in held.values() for text in texts]
 
 
 class VectorCache:

@@ -11,7 +11,7 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.asked.queries import search_query, voice_query
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.choices import choose
-from agentaudio.model.embedded.routing.parameters import Parameter, parameters, vocabulary
+from agentaudio.model.embedded.routing.parameters import NEVER_PLACES, Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.quantities import take_numbers
 from agentaudio.model.embedded.routing.spans import Span, are_a_pair, divide
 from agentaudio.model.embedded.routing.time_zones import find_zone, find_zones, zones_by_place
@@ -28,6 +28,13 @@ CLOCK = re.compile(
     r"(?: (?:a m|p m|am|pm|in the (?:morning|afternoon|evening)|at night))?"
 )
 _AT_TIME = re.compile(rf"\b(?:at|by|around|from|until|before|after) ({CLOCK.pattern})(?= |$)")
+_TIMELY = re.compile(
+    r"\d|\b(?:noon|midnight|morning|afternoon|evening|night|tonight|today|tomorrow|lunch\w*|dinner\w*|breakfast|supper|"
+    r"\w+day|later|now|hour|hours|o'clock|am|pm|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|week|"
+    r"month|"
+    r"january|february|march|april|may|june|july|august|september|october|november|december|next|soon|minutes?)\b"
+)
+"""Words of which a time has one."""
 _NOT = frozenset("not no without never off disable stop".split())
 
 
@@ -213,6 +220,9 @@ def _remaining(
     parts = are_a_pair(texts)
     known = vocabulary(tool)
     spans = [(parameter, _runs(words, parameter, known, taken, parts=parts)) for parameter in texts]
+    spans = [
+        (p, [run for run in runs if p.meaning != "time" or _TIMELY.search(str(run.value))]) for p, runs in spans
+    ]  # fmt: skip
     return values | {name: span.value for name, span in divide(words, spans, taken).items()}
 
 
@@ -229,7 +239,8 @@ def _runs(
         not taken[place]
         and place != verb
         and word not in LIGHT_WORDS
-        and word not in ("called", "named")
+        and word not in ("called", "named", "whole", "entire")
+        and not (parameter.names_place and word in NEVER_PLACES)
         and (stem(word) not in known or _is_example(word, parameter))
         for place, word in enumerate(words)
     ]

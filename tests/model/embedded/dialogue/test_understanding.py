@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from agentaudio.conversation import Conversation, ToolCall, ToolOutput, ToolSpec
+from agentaudio.model.embedded.dialogue.reading import Reading
 from agentaudio.model.embedded.dialogue.turns import PastTurn, past_turns
-from agentaudio.model.embedded.dialogue.understanding import Reading, Understanding
+from agentaudio.model.embedded.dialogue.understanding import Understanding
 from agentaudio.model.embedded.routing.router import Router
 from agentaudio.text.sentence_embedder import SentenceEmbedder
 

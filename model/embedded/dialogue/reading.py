@@ -1,0 +1,27 @@
+"""`Reading`: a way to understand a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentaudio.model.embedded.routing.router import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A way to understand a request.
+
+    act: what it does, one of those of scripts/dialogue_acts.txt
+    text: the request written out as far as it is needed for quoting an answer
+    score: the higher, the more likely
+    routes: the calls to make, or one that lacks arguments; empty for a reply
+    reply: what to say without a call
+    sure: whether a word of the request refers to an earlier turn
+    """
+
+    act: str
+    text: str
+    score: float
+    routes: tuple[Route, ...] = ()
+    reply: str | None = None
+    sure: bool = False

@@ -1,0 +1,78 @@
+"""`may_serve`: which tools a request cannot be for, by its verb and its tense."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+
+from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.routing.intents import examples, examples_like
+from agentaudio.text.template import Template
+from agentaudio.text.words import command_place, split_words
+
+SEARCHES = frozenset(("search_documents", "web_search"))
+_TELLS = frozenset(
+    "tell get find search look show list read give say check report return fetch describe explain query retrieve "
+    "provide display compute calculate convert translate measure count compare work solve evaluate".split()
+)
+"""First words of the descriptions of tools that give an answer."""
+_DOES = frozenset(
+    "set start play book reserve switch turn send call open close order create add make cancel delete change move stop "
+    "lock unlock write put buy schedule remind control dim record".split()
+)
+"""First words of the descriptions of tools that do something."""
+_ASKED_FOR = _TELLS | frozenset("let help repeat speak talk answer google do use teach write come go want".split())
+"""Verbs of commands that any tool with an answer may serve."""
+_FACT = re.compile(
+    r"(?:(?:and|but|so|okay|now|then|well) )*(?:who|whose|whom|why|when (?:did|was|were)|where (?:did|was|were|do|"
+    r"does)|"
+    r"how (?:old|tall|big|heavy|deep|many people|did|does|do (?:they|the))|what (?:did|was|were|does)|"
+    r"(?:is|are|was|were|did|does|has|have) (?!there|that possible|it possible|you|we|i)\w+)\b"
+)
+_PAST = re.compile(r"\b(?:did|was|were|had)\b(?!.*\b(?:i|you|we) (?:say|said|ask|asked|mean|meant)\b)")
+_NOW = re.compile(r"\b(?:today|now|current|currently|tonight|weather|forecast)\b")
+
+
+def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
+    """Whether the form of a request allows that it is for this tool.
+
+    A tool that does something does not answer "who built it", a tool that tells something does not serve "open it"
+    unless its examples begin with that verb, and one that tells what is so today does not answer "when did it open"
+    where another one searches.
+    """
+    words = split_words(text)
+    said = " ".join(words)
+    if opens_with(tool.description, _DOES):
+        return _FACT.match(said) is None
+    if not tells(tool):
+        return True
+    if tool.name not in SEARCHES and _PAST.search(said) and _NOW.search(tool.description.lower()):
+        return not any(other.name in SEARCHES for other in tools)
+    verb = command_place(words)
+    if verb is None or words[verb] in _ASKED_FOR:
+        return True
+    phrases = tuple(p.filled({}) if isinstance(p, Template) else p for p in tool.phrases[:64])
+    return words[verb] in _verbs(tool.name, tool.description, phrases)
+
+
+def tells(tool: ToolSpec) -> bool:
+    """Whether a tool gives an answer, rather than doing something."""
+    return opens_with(tool.description, _TELLS)
+
+
+def opens_with(description: str, verbs: frozenset[str]) -> bool:
+    """Whether the first word of a description is one of the verbs: "get" or "gets"."""
+    first = (split_words(description) or [""])[0]
+    return first in verbs or first.removesuffix("s") in verbs
+
+
+@functools.lru_cache(maxsize=512)
+def _verbs(name: str, description: str, phrases: tuple[str, ...]) -> frozenset[str]:
+    """The verbs of the commands among what people say to a tool."""
+    found = set(split_words(name.replace("_", " "))[:1] + split_words(description)[:1])
+    for text in (*phrases, *examples().get(name, ()), *examples_like(name, description)):
+        words = split_words(text)
+        if (place := command_place(words)) is not None:
+            found.add(words[place])
+    return frozenset(found)
