@@ -79,7 +79,7 @@ async def _part(
     from agentaudio.evaluation.task import benchmark_task
 
     with kept_logging():
-        (log,) = await eval_async(
+        logs = await eval_async(
             benchmark_task(benchmark, items, asking, seeds),
             model=asking.model,
             model_roles={"judge": asking.judge} if asking.judge is not None else None,
@@ -97,6 +97,9 @@ async def _part(
         )
     if asking.fatal is not None:
         raise asking.fatal
+    if not logs:  # inspect-ai ends so when it is cancelled, and keeps the exception to itself
+        raise asyncio.CancelledError
+    (log,) = logs
     if log.status != "success":
         raise EvaluationError(
             f"the run ended as {log.status!r}: {log.error.message if log.error else 'it was stopped'}; finished items "

@@ -151,6 +151,25 @@ async def test_each_seed_asks_again_and_has_its_own_headline(tmp_path: Path) -> 
     assert value(result, "WER (kits)") == round(100 * 2 / 11, 2)
 
 
+async def test_a_run_that_is_cancelled_ends_as_cancelled_and_goes_on(tmp_path: Path) -> None:
+    class Slow(Answering):
+        async def transcribe(self, audio: Audio) -> str:
+            if self.asked == 2:
+                await asyncio.sleep(60)
+            return self._say(audio.duration)
+
+    data, model = librispeech(tmp_path / "data", WORDS), Slow(said)
+    run = asyncio.create_task(measured(LIBRISPEECH, data, tmp_path / "run", model, parallel=1))
+    while model.asked < 2:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(run, 30)
+    again = Answering(said)
+    assert (await measured(LIBRISPEECH, data, tmp_path / "run", again)).scored == 3 and again.asked == 1
+
+
 @pytest.mark.parametrize(("at_once", "expected"), [(None, 4), (2, 2), (6, 6)])
 async def test_as_many_items_are_asked_together_as_the_model_answers_at_once(
     at_once: int | None, expected: int, tmp_path: Path
