@@ -1,16 +1,18 @@
 """What the server costs: time to the first sound, many live sessions, and how soon an interruption is heard.
 
-    PYTHONPATH=tests:. python benchmarks/server.py [--sessions 50] [--seconds 20] [--frames] [--json FILE]
+    PYTHONPATH=tests:. python benchmarks/server.py [--sessions 50] [--seconds 20] [--frames] [--among] [--json FILE]
 
 A real `agentaudio serve` process with a scripted model that answers at once; the clients are in this process, so both
-have a core. All times are those of a client at the socket.
+have a core. They cost as little as can be, and their CPU time is counted apart. All times are those of a client at the
+socket.
 
 - added to the first sound: a written turn over the Realtime WebSocket, less the same turn of the bare agent, medians
 - age of a frame: from the moment it is due until the server has taken it and all before it. Each tenth frame is
   followed by an event that the server answers, and the way back is counted too.
 - lost: seconds of sound that clients sent and the server did not count, and answers with less sound than was made
 - interruption: from the first voiced frame until the server says `speech_started`, and until the last sound that
-  arrives of the answer; the model's answer goes on for minutes
+  arrives of the answer; the model's answer goes on for minutes. `--among` measures it once more while the others talk,
+  each of whom gets an answer of minutes for each question
 - memory of the server: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
 
 `--frames` compares frames of 10, 20, 40 and 100 ms and a mixture of them instead, a crowd of `--sessions` for each.
@@ -34,8 +36,10 @@ from typing import Any
 import httpx2
 import numpy as np
 from report import machine, publish
+from sockets import Socket, connect, message, run
 from support.server import KEY, Process, server_process
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_whole
 
 from agentaudio import Agent, Audio
 from agentaudio.demo.run import questions_folder
@@ -48,6 +52,7 @@ FRAME_SIZES: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 SEED = 7
 TURNS, INTERRUPTIONS = 100, 20
+LONGEST_S, SETTLING_S = 300.0, 10.0
 ASKED_EVERY = 10
 QUESTIONS = ("great-wall", "time-in-tokyo", "call-my-mother")
 ANSWER = "It is nine o'clock in Tokyo."
@@ -100,7 +105,8 @@ class Client:
 @asynccontextmanager
 async def client_of(server: Process) -> AsyncGenerator[Client, None]:
     url = f"ws://127.0.0.1:{server.port}/v1/realtime"
-    async with connect(url, additional_headers={"authorization": f"Bearer {KEY}"}, max_size=None) as socket:
+    headers = {"authorization": f"Bearer {KEY}"}
+    async with connect_whole(url, additional_headers=headers, max_size=None, compression=None) as socket:
         client = Client(socket)
         reading = asyncio.create_task(client.read())
         await client.until("session.created")
@@ -127,6 +133,18 @@ async def added_to_first_sound(server: Process) -> dict[str, Any]:
         "first_sound_served_ms_p50": milliseconds(served, 50),
         "first_sound_added_ms_p50": round(milliseconds(served, 50) - milliseconds(bare, 50), 2),
     }
+
+
+async def interruptions_among(server: Process, others: int) -> dict[str, Any]:
+    """The same while others talk, too. Their model makes minutes of sound for each of their questions."""
+    talks = [Talk(number) for number in range(others)]
+    users = [asyncio.create_task(talk.run(server, time.perf_counter() + LONGEST_S)) for talk in talks]
+    await asyncio.sleep(SETTLING_S)
+    found = await interruptions(server)
+    for user in users:
+        user.cancel()
+    await asyncio.gather(*users, return_exceptions=True)
+    return {f"{name}_among_{others + 1}": value for name, value in found.items()}
 
 
 async def interruptions(server: Process) -> dict[str, Any]:
@@ -170,49 +188,64 @@ async def interruptions(server: Process) -> dict[str, Any]:
 
 
 class Talk:
-    """One user of many, who asks again and again."""
+    """One user of many, who asks again and again. All its messages but one in ten are made before it begins."""
 
     def __init__(self, number: int, frame_ms: int = FRAME_MS) -> None:
         self._rng, self._frame_ms = random.Random(SEED + number), frame_ms
+        self._socket: Socket | None = None
+        self._started = asyncio.Event()
         self.ages: list[float] = []
         self.sent_s = self.sound_s = 0.0
-        self.answers = self.short_answers = 0
+        self.answers = self.short_answers = self.interrupted = 0
+        self._answer_s = 0.0
 
     async def run(self, server: Process, until_s: float) -> None:
-        async with client_of(server) as client:
-            reading = asyncio.create_task(self._follow(client))
-            due, place, question = time.perf_counter() + self._rng.uniform(0, 1), 0, 0
-            frames = frames_of(self._rng.choice(QUESTIONS), self._frame_ms)
-            number, asked_every = 0, max(1, ASKED_EVERY * FRAME_MS // self._frame_ms)
-            while due < until_s:
-                due += self._frame_ms / 1000
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
-                await client.send("input_audio_buffer.append", audio=frames[place])
-                self.sent_s += self._frame_ms / 1000
-                number += 1
-                if number % asked_every == 0:  # an answer shows that all before it was taken
-                    await client.send("conversation.item.retrieve", event_id=f"{due}", item_id="none")
-                place += 1
-                if place == len(frames):
-                    question, place = question + 1, 0
-                    frames = frames_of(QUESTIONS[question % len(QUESTIONS)], self._frame_ms)
-            await asyncio.sleep(1)
-            reading.cancel()
+        self._socket = await connect(server.port, "/v1/realtime", self._take, key=KEY)
+        await self._started.wait()
+        due, place, question = time.perf_counter() + self._rng.uniform(0, 1), 0, 0
+        frames = messages_of(self._rng.choice(QUESTIONS), self._frame_ms)
+        number, asked_every = 0, max(1, ASKED_EVERY * FRAME_MS // self._frame_ms)
+        while due < until_s:
+            due += self._frame_ms / 1000
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            self._socket.send(frames[place])
+            self.sent_s += self._frame_ms / 1000
+            number += 1
+            if number % asked_every == 0:  # an answer shows that all before it was taken
+                asked = f'{{"type":"conversation.item.retrieve","event_id":"{due}","item_id":"none"}}'
+                self._socket.send(message(asked))
+            place += 1
+            if place == len(frames):
+                question, place = question + 1, 0
+                frames = messages_of(QUESTIONS[question % len(QUESTIONS)], self._frame_ms)
+        await asyncio.sleep(1)
+        self._socket.close()
 
-    async def _follow(self, client: Client) -> None:
-        sound_s = 0.0
-        while True:
-            at_s, event = await client.came.get()
-            if event["type"] == "error" and event["error"]["event_id"]:
-                self.ages.append(at_s - float(event["error"]["event_id"]))
-            elif event["type"] == "response.output_audio.delta":
-                sound_s += len(event["delta"]) * 3 / 4 / (2 * RATE)
-            elif event["type"] == "response.done":
-                whole = event["response"]["status"] == "completed"
-                self.answers += whole
-                self.short_answers += whole and sound_s < 0.3 * len(ANSWER.split()) - 0.05
-                self.sound_s += sound_s
-                sound_s = 0.0
+    def _take(self, at_s: float, _: int, content: bytes) -> None:
+        if content.startswith(b'{"type":"response.output_audio.delta"'):
+            start = content.index(b'"delta":"') + 9
+            self._answer_s += (content.index(b'"', start) - start) * 3 / 4 / (2 * RATE)
+        elif content.startswith(b'{"type":"error"'):
+            error = json.loads(content)["error"]
+            if error["event_id"]:
+                self.ages.append(at_s - float(error["event_id"]))
+        elif content.startswith(b'{"type":"response.done"'):
+            whole = json.loads(content)["response"]["status"] == "completed"
+            self.answers += whole
+            self.interrupted += not whole
+            self.short_answers += whole and self._answer_s < 0.3 * len(ANSWER.split()) - 0.05
+            self.sound_s += self._answer_s
+            self._answer_s = 0.0
+        elif content.startswith(b'{"type":"session.created"'):
+            self._started.set()
+
+
+@cache
+def messages_of(name: str, frame_ms: int) -> tuple[bytes, ...]:
+    """The frames of a question as they go over the wire."""
+    return tuple(
+        message(f'{{"type":"input_audio_buffer.append","audio":"{frame}"}}') for frame in frames_of(name, frame_ms)
+    )
 
 
 async def crowd(
@@ -221,17 +254,17 @@ async def crowd(
     """Many sessions for a while. frames_ms: sizes of the users' frames, in turn"""
     for name in QUESTIONS:
         for frame_ms in frames_ms:
-            frames_of(name, frame_ms)
+            messages_of(name, frame_ms)
     talks = [Talk(number, frames_ms[number % len(frames_ms)]) for number in range(sessions)]
     heard_before_s = sound_in_s(server)
-    began_s, cpu_s = time.perf_counter(), cpu_of(server)
+    began_s, cpu_s, own_s = time.perf_counter(), cpu_of(server), time.process_time()
     users = [asyncio.create_task(talk.run(server, began_s + seconds)) for talk in talks]
     memory = list[float]()
     while time.perf_counter() < began_s + seconds:
         await asyncio.sleep(min(1.0, seconds / 20))
         memory.append(resident_mb(server))
     spent_s = time.perf_counter() - began_s
-    cpu_s = cpu_of(server) - cpu_s
+    cpu_s, own_s = cpu_of(server) - cpu_s, time.process_time() - own_s
     await asyncio.gather(*users)
     ages = [age for talk in talks for age in talk.ages]
     sent_s = sum(talk.sent_s for talk in talks)
@@ -241,10 +274,13 @@ async def crowd(
         "frame_age_ms_p50": milliseconds(ages, 50),
         "frame_age_ms_p99": milliseconds(ages, 99),
         "frame_age_ms_max": milliseconds(ages, 100),
+        "frames_over_40_ms_percent": round(100 * float(np.mean(np.array(ages) > 0.04)), 3) if ages else None,
         "sound_lost_s": round(sent_s - (sound_in_s(server) - heard_before_s), 2),
         "answers": sum(talk.answers for talk in talks),
+        "answers_interrupted": sum(talk.interrupted for talk in talks),
         "answers_with_lost_sound": sum(talk.short_answers for talk in talks),
         "server_cpu_ms_per_session_second": round(1000 * cpu_s / (sessions * spent_s), 1),
+        "clients_cpu_ms_per_session_second": round(1000 * own_s / (sessions * spent_s), 1),
         "server_memory_mb_after_a_fifth": memory[len(memory) // 5],
         "server_memory_mb_at_the_end": memory[-1],
     }
@@ -289,6 +325,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--frames", action="store_true")
+    parser.add_argument("--among", action="store_true")
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
     figures: dict[str, Any] = {}
@@ -299,13 +336,16 @@ def main() -> None:
         endless.write_text(json.dumps([ENDLESS]), encoding="utf-8")
         with server_process("--model", f"scripted:{short}", *limits) as server:
             if arguments.frames:
-                figures |= asyncio.run(frame_sizes(server, arguments.sessions, arguments.seconds))
+                figures |= run(frame_sizes(server, arguments.sessions, arguments.seconds))
                 publish("frame_sizes", figures | machine(), arguments.json)
                 return
-            figures |= asyncio.run(added_to_first_sound(server))
-            figures |= asyncio.run(crowd(server, arguments.sessions, arguments.seconds))
+            figures |= run(added_to_first_sound(server))
+            figures |= run(crowd(server, arguments.sessions, arguments.seconds))
         with server_process("--model", f"scripted:{endless}", *limits) as server:
-            figures |= asyncio.run(interruptions(server))
+            figures |= run(interruptions(server))
+        if arguments.among:
+            with server_process("--model", f"scripted:{endless}", *limits) as server:
+                figures |= run(interruptions_among(server, arguments.sessions - 1))
     publish("server", figures | machine(), arguments.json)
 
 
