@@ -7,7 +7,8 @@ every third one, and asks again; there are no ears, which would be most of the w
 the microphone's are pushed when they are due, the loudspeaker's are taken from a `Player` and reported as played. The
 sessions begin at different moments of a frame.
 
-- age of a frame: from the moment it is due until the voice detector has seen it
+- age of a frame: from the moment it is due until the session has taken it. The voice detector has seen it by then, or
+  up to 5 ms later where it looks at the frames of more than 8 sessions together
 - late frames: those that were older than 40 ms
 - lateness of the loudspeaker's frames is the same, as both are handled in one go
 - CPU: of the whole process, the users and players included, for each second of each session
@@ -25,12 +26,12 @@ import functools
 import math
 import random
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from report import machine, publish
+from sockets import run
 
 from agentaudio import Agent, Audio
 from agentaudio.conversation import ToolCall
@@ -58,15 +59,25 @@ def block() -> str:
     return "done"
 
 
-@dataclass(slots=True)
 class Frames:
-    """What happened to the frames of all sessions.
+    """What happened to the frames of all sessions. Its memory is taken at the beginning, as it is to be told whether
+    that of the sessions grows.
 
-    ages: (when it was due, age) of each, in seconds
+    most: number of frames for which there is room
     """
 
-    ages: list[tuple[float, float]] = field(default_factory=list)
-    played: int = 0
+    def __init__(self, most: int) -> None:
+        self._ages = np.full((most, 2), np.nan)
+        self._count = self.played = 0
+
+    def add(self, due_s: float, age_s: float) -> None:
+        self._ages[self._count] = due_s, age_s
+        self._count += 1
+
+    @property
+    def ages(self) -> list[tuple[float, float]]:
+        """(when it was due, age) of each, in seconds."""
+        return [(due, age) for due, age in self._ages[: self._count].tolist()]
 
 
 @functools.cache
@@ -111,7 +122,7 @@ async def talk(live: LiveSession, frames: Frames, until_s: float, ms: int, rng: 
             if turn % 3 == 0:
                 microphone = microphone[: -8 * RATE]  # the next question comes while the answer is played
         live.push(frame)
-        frames.ages.append((due, time.perf_counter() - due))
+        frames.add(due, time.perf_counter() - due)
         _, played = player.fill(size)
         for number, seconds in played.items():
             live.played(seconds, turn=number)
@@ -134,7 +145,8 @@ async def measure(sessions: int, seconds: float, ms: int) -> dict[str, Any]:
     """The figures of so many sessions that talk for so long."""
     for name in QUESTIONS:
         question(name)
-    frames, memory = Frames(), [resident_mb()]
+    frames = Frames(round(sessions * (seconds + 1) * 1000 / (ms or min(MIXED_MS))))
+    memory = [resident_mb()]
     agent = Agent(answering_model())
     async with contextlib.AsyncExitStack() as stack:
         lives = [await stack.enter_async_context(agent.live(ears=None)) for _ in range(sessions)]
@@ -152,6 +164,7 @@ async def measure(sessions: int, seconds: float, ms: int) -> dict[str, Any]:
                 tools = asyncio.create_task(block_threads())
             await asyncio.sleep(SAMPLED_EVERY_S)
         await asyncio.gather(*users)
+        last_mb = resident_mb()
         cpu_s = time.process_time() - began_cpu_s
         if tools is not None:
             await tools
@@ -168,7 +181,7 @@ async def measure(sessions: int, seconds: float, ms: int) -> dict[str, Any]:
         "age_ms": percentiles(others),
         "age_ms_while_64_tools_block": percentiles(during),
         "cpu_ms_per_second_and_session": round(1000 * cpu_s / seconds / sessions, 1),
-        "memory_mb": {"first": memory[0], "fifth": memory[len(memory) // 5], "last": memory[-1]},
+        "memory_mb": {"first": memory[0], "fifth": memory[len(memory) // 5], "last": last_mb},
     }
 
 
@@ -185,7 +198,7 @@ def main() -> None:
     parser.add_argument("--frame-ms", type=int, default=20, choices=(0, *MIXED_MS))
     parser.add_argument("--json", metavar="FILE")
     given = parser.parse_args()
-    figures = asyncio.run(measure(given.sessions, given.seconds, given.frame_ms))
+    figures = run(measure(given.sessions, given.seconds, given.frame_ms))
     publish("Live sessions", figures | {"machine": machine()}, given.json)
 
 

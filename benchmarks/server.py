@@ -1,6 +1,6 @@
 """What the server costs: time to the first sound, many live sessions, and how soon an interruption is heard.
 
-    PYTHONPATH=tests:. python benchmarks/server.py [--sessions 50] [--seconds 20] [--frames] [--among] [--json FILE]
+    PYTHONPATH=tests:. python benchmarks/server.py [--sessions 50] [--seconds 20] [--json FILE]
 
 A real `agentaudio serve` process with a scripted model that answers at once; the clients are in this process, so both
 have a core. They cost as little as can be, and their CPU time is counted apart. All times are those of a client at the
@@ -15,6 +15,7 @@ socket.
   each of whom gets an answer of minutes for each question
 - memory of the server: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
 
+`--pipecat PYTHON` gives the same figures of Pipecat's loop, for at most a minute (see benchmarks/pipecat_loop.py).
 `--frames` compares frames of 10, 20, 40 and 100 ms and a mixture of them instead, a crowd of `--sessions` for each.
 """
 
@@ -35,6 +36,7 @@ from typing import Any
 
 import httpx2
 import numpy as np
+import server_baseline
 from report import machine, publish
 from sockets import Socket, connect, message, run
 from support.server import KEY, Process, server_process
@@ -53,6 +55,7 @@ FRAME_SIZES: dict[str, tuple[int, ...]] = {
 SEED = 7
 TURNS, INTERRUPTIONS = 100, 20
 LONGEST_S, SETTLING_S = 300.0, 10.0
+BASELINE_TURNS = 10
 ASKED_EVERY = 10
 QUESTIONS = ("great-wall", "time-in-tokyo", "call-my-mother")
 ANSWER = "It is nine o'clock in Tokyo."
@@ -326,6 +329,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--frames", action="store_true")
     parser.add_argument("--among", action="store_true")
+    parser.add_argument("--pipecat", metavar="PYTHON")
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
     figures: dict[str, Any] = {}
@@ -346,6 +350,12 @@ def main() -> None:
         if arguments.among:
             with server_process("--model", f"scripted:{endless}", *limits) as server:
                 figures |= run(interruptions_among(server, arguments.sessions - 1))
+    if arguments.pipecat:
+        measured = server_baseline.measure(
+            arguments.pipecat, sessions=arguments.sessions, seconds=min(60.0, arguments.seconds), turns=BASELINE_TURNS,
+            count=INTERRUPTIONS, questions=QUESTIONS, figure=milliseconds, cpu_of=cpu_of, resident_mb=resident_mb,
+        )  # fmt: skip
+        figures["pipecat"] = run(measured)
     publish("server", figures | machine(), arguments.json)
 
 
