@@ -173,6 +173,8 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
             if not begun.task.done():
                 begun.task.cancel()
                 await asyncio.wait([begun.task])
+            if not begun.task.cancelled():
+                begun.task.exception()  # asyncio reports one that nobody has asked for, as when the reader leaves
             self._take_back_unread(begun)
             self._keep(begun)
 

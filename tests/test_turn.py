@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.models import calls, scripted
@@ -95,3 +99,18 @@ async def test_one_message_of_the_user_may_hold_sounds_and_written_words() -> No
         await session.run([])
     with pytest.raises(AudioError, match="sounds last 4000 s"):
         await session.run([tone(300, 2_000, 1_000), tone(300, 2_000, 1_000)])
+
+
+@pytest.mark.parametrize("leaves_at", ["turn.started", "turn.failed"])
+async def test_a_reader_that_leaves_a_failing_turn_gets_no_report_from_asyncio(leaves_at: str) -> None:
+    reports: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, report: reports.append(report))
+    session = Agent(scripted("Never said.")).session(plays=False)
+    async with aclosing(session.stream({"c0": "a result that nobody has asked for"})) as happening:
+        async for event in happening:
+            await asyncio.sleep(0.01)
+            if event.type == leaves_at:
+                break
+    del session, happening, event
+    gc.collect()
+    assert reports == []
