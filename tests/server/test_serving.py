@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import socket
@@ -16,6 +15,7 @@ from support.rehearsed import Rehearsed
 from support.server import KEY, OTHER_KEY, Running, running_server, server_process
 
 from agentaudio.agent import Agent
+from agentaudio.cli.agent_options import AgentOptions
 from agentaudio.cli.serve import serve
 from agentaudio.errors import OptionError
 from agentaudio.model.scripted import Scripted
@@ -169,7 +169,7 @@ def test_sigterm_lets_an_answer_that_has_begun_come_to_its_end(tmp_path: Path) -
 )
 def test_the_command_refuses_what_cannot_be_served(options: tuple[str, ...], problem: str) -> None:
     with pytest.raises(OptionError, match=problem):
-        asyncio.run(serve(model="scripted", **_arguments(options)))
+        serve(agent_options=AgentOptions(model="scripted"), **_arguments(options))
 
 
 def _arguments(options: tuple[str, ...]) -> dict[str, Any]:
