@@ -127,7 +127,8 @@ class GenerateOptions:
         for name, least, most in _RANGES:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool | str) or not least <= value <= most):
-                raise OptionError(f"{name} is {value!r}; give a number from {least:g} to {most:g}, or None")
+                first, last = (f"{one:,}" if isinstance(one, int) else f"{one:g}" for one in (least, most))
+                raise OptionError(f"{name} is {value!r}; give a number from {first} to {last}, or None")
         if isinstance(self.stop, str):
             raise OptionError(f"stop is {self.stop!r}; give several strings, such as ({self.stop!r},)")
         named = isinstance(self.must_call, str) and self.must_call

@@ -107,7 +107,7 @@ class _Writer:
         return Turn("assistant", tuple(items), joined=isinstance(content, str) and self._native, closed=False)
 
     def _assistant(self, message: Mapping[str, Any]) -> Turn:
-        calls = [call["function"] | {"id": str(call.get("id"))} for call in message.get("tool_calls") or ()]
+        calls = [{**call["function"], "id": str(call.get("id"))} for call in message.get("tool_calls") or ()]
         self._called |= {call["id"]: call["name"] for call in calls}
         if (ids := message.get("token_ids")) is not None:
             return Turn("assistant", (_checked(ids, self._vocabulary),))
