@@ -20,7 +20,7 @@ class PcmStream:
 
     sample_rate: of the sound that comes out
     from_hz: of raw chunks (bytes and arrays); None accepts only `Audio`, which knows its rate
-    prompt: let sound of rates with a simple ratio, such as 24 and 16 kHz, leave within 4 ms, by `PromptResampler`; it
+    prompt: let sound of rates with a simple ratio, such as 24 and 16 kHz, leave within 6 ms, by `PromptResampler`; it
         differs then from that of `Audio.resample` by what the filters differ, which nobody hears
 
     However the input is cut into chunks, empty ones and half samples included, the samples that

@@ -134,6 +134,7 @@ class _Connection:
                 text = message.get("text")
                 await session.receive(text if text is not None else message.get("bytes") or b"")
                 await self._out.patience()
+                await asyncio.sleep(0)  # where messages have piled up, the other sessions get on as well
 
     async def _write(self) -> None:
         with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
