@@ -2,7 +2,7 @@
 
     python benchmarks/decode_counts.py [--json FILE]
 
-Three parts:
+Two parts:
 
 1. The full size in bfloat16 on meta tensors, which have shapes and no contents. The same code runs as on a
    GPU, and each operator is noted with the bytes that it reads. An operator that would make the host wait for
@@ -11,19 +11,13 @@ Three parts:
    element-wise operators with their neighbours, so those read nothing in the figure for compiled passes.
 2. The kernels that remain after the compiler has joined operators, counted in the code that it generates for
    the CPU from the same graph, with the attention of a GPU: they are what a CUDA graph replays.
-3. A small model, really compiled: the ids of 200 random prompts are those of the model that recomputes
-   everything, eager, in batches, and compiled; while they are decoded nothing is compiled again
-   (torch raises if it were), and no tensor that a pass reads or writes has moved.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import math
 import re
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
@@ -33,29 +27,16 @@ from report import publish
 from torch._inductor.utils import run_and_get_code
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from transformers import DynamicCache
 
 from agentaudio.model.step_audio_2.decoding import passes as decoding
-from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch
-from agentaudio.model.step_audio_2.decoding.buckets import LENGTHS, ROWS, Buckets
+from agentaudio.model.step_audio_2.decoding.buckets import LENGTHS, ROWS
 from agentaudio.model.step_audio_2.decoding.passes import Passes
-from agentaudio.model.step_audio_2.decoding.prefix_cache import States
-from agentaudio.model.step_audio_2.decoding.sampling import Samplers
 from agentaudio.model.step_audio_2.init_tiny import random_model
 from agentaudio.model.step_audio_2.network import one_token
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
-from agentaudio.model.step_audio_2.settings import Sampling
 
 CONTEXTS = (200, 1000, 4000, 8000, 16_000)
-SMALL = {
-    "text_config": {"vocab_size": 4096, "pad_token_id": 0, "max_position_embeddings": 512, "hidden_size": 16,
-                    "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-                    "initializer_range": 0.5},
-    "audio_encoder_config": {"n_audio_ctx": 200, "n_audio_state": 16, "n_audio_head": 2, "n_audio_layer": 2,
-                             "llm_dim": 16},
-}  # fmt: skip
-PROMPTS, TOKENS = 200, 8
 _KERNEL = r"^\s+(?:\w+ = )?(?:extern_kernels|torch\.ops\.\w+)\.\w+|^\s+cpp_fused\w*\("
 
 _PICKS_ROWS = ("embedding", "index_put", "gather", "scatter", "copy_", "fill_", "zero_")
@@ -137,74 +118,13 @@ def compiled_kernels() -> dict[str, int]:
         ):  # fmt: skip
             torch.compiler.reset()
             _, code = run_and_get_code(torch.compile(function, fullgraph=True, dynamic=False), *inputs)
-            calls = re.findall(
-                r"^\s+(?:\w+ = )?(?:extern_kernels|torch\.ops\.\w+)\.\w+|^\s+cpp_fused\w*\(", code[0], re.M
-            )
-            counts[name] = len(calls)
+            counts[name] = len(re.findall(_KERNEL, code[0], re.M))
     return counts | {"of a token": counts["before the layers"] + 28 * counts["a layer"] + counts["after the layers"]}
 
 
 def split(query: Any, keys: Any, values: Any, mask: Any) -> Any:
     """`one_query_attention` as on a GPU."""
     return one_token.split_attention(query.unflatten(1, (keys.shape[1], -1)), keys, values, mask).flatten(1, 2)
-
-
-def same_ids() -> dict[str, Any]:
-    """Whether all ways to decode agree, and what compiled passes do after they were prepared."""
-    model: Any = random_model(StepAudio2Config(**SMALL))
-    random = torch.Generator().manual_seed(0)
-    lengths = torch.randint(1, 240, (PROMPTS,), generator=random).tolist()
-    prompts = [torch.randint(0, 4096, (length,), generator=random).tolist() for length in lengths]
-    expected = [recomputed(model, prompt) for prompt in prompts]
-    figures: dict[str, Any] = {"prompts": PROMPTS, "tokens of each": TOKENS}
-    for name, rows, compiled in (("eager", 1, False), ("eager, 8 at once", 8, False), ("compiled, 8 at once", 8, True)):
-        passes = Passes(model, rows)
-        batch = DecodeBatch(passes, contextlib.nullcontext())
-        if compiled:
-            # Only the largest size, as compiling takes long.
-            with mock.patch.object(Buckets, "up_to", lambda rows, length: Buckets((rows,), (length,))):
-                batch.prepare(rows, 512)
-        before = list(addresses(passes))
-        refused = torch.compiler.set_stance("fail_on_recompile") if compiled else contextlib.nullcontext()
-        with refused, ThreadPoolExecutor(rows) as threads:
-            said = list(threads.map(lambda prompt, batch=batch: ours(model, batch, prompt), prompts))  # type: ignore[misc]
-        figures[f"{name}: equal answers"] = sum(a == b for a, b in zip(said, expected, strict=True))
-        if compiled:
-            figures["recompilations after warm-up"] = 0
-            figures["tensors of a pass that moved"] = sum(
-                a != b for a, b in zip(before, addresses(passes), strict=True)
-            )
-        batch.close()
-        batch.wait_closed()
-    return figures
-
-
-def addresses(passes: Passes) -> Iterator[int]:
-    """Where everything that a pass reads and writes begins."""
-    samplers = passes.samplers
-    own = (passes.ids, passes.positions, passes.active, samplers.numbers, samplers.seeds, samplers.seen)
-    cache = [one for pair in passes.rows.layers(1, 1) for one in pair]
-    return (one.data_ptr() for one in (*own, *cache, *passes._model.parameters()))
-
-
-@torch.no_grad()
-def recomputed(model: Any, prompt: Sequence[int]) -> list[int]:
-    ids = list(prompt)
-    while len(ids) < len(prompt) + TOKENS:
-        ids.append(int(model(torch.tensor([ids]), use_cache=False, logits_to_keep=1).logits[0, -1].argmax()))
-    return ids[len(prompt) :]
-
-
-@torch.no_grad()
-def ours(model: Any, batch: DecodeBatch, prompt: Sequence[int]) -> list[int]:
-    states = States(prompt, DynamicCache())
-    logits = model(torch.tensor([prompt]), past_key_values=states.cache, use_cache=True, logits_to_keep=1).logits[0, -1]
-    said = [int(logits.argmax())]
-    samplers = Samplers(1, len(logits), model.device)
-    samplers.set(0, Sampling(0.0, 1.0, 1.0))
-    # `append` returns None, which does not end the answer.
-    batch.run(Answer(states, said[0], samplers, TOKENS - 1, said.append))  # type: ignore[arg-type]
-    return said
 
 
 def counted() -> dict[str, Any]:
@@ -215,7 +135,6 @@ def counted() -> dict[str, Any]:
         **full,
         "most bytes over the bound, compiled": max(figures["over the bound, compiled"] for figures in full.values()),
         **{f"compiled, kernels {name}": count for name, count in compiled_kernels().items()},
-        **same_ids(),
     }
 
 

@@ -3,11 +3,12 @@
     python benchmarks/long_conversation.py [--json FILE] [--hours H] [--scale N]
 
 Every 45 s the user speaks for 6 s, and the agent answers in 18 s of speech (450 speech tokens). Every fourth turn calls
-a tool, and every tenth finds another voice. Weights and words are random; prompts, caches, speech tokens, sound,
-compaction and storage are the real ones. Time is simulated: nothing is played, and the time between two turns lasts as
-long as the compaction in it needs. The answers are prescribed by the logits. `--scale 6`, the default, divides the
-speech of each turn by six and the context of 16,384 tokens by two, as the system message and the tools stay as long; 1
-is the true size. Ctrl-C ends the conversation and publishes what was reached.
+a tool, and every sixth finds another of four voices, all of which are known after 20 minutes. Weights and words are
+random; prompts, caches, speech tokens, sound, compaction and storage are the real ones. Time is simulated: nothing is
+played, and the time between two turns lasts as long as the compaction in it needs. The answers are prescribed by the
+logits. `--scale 12`, the default, divides the speech of each turn by twelve and the context of 16,384 tokens by two, as
+the system message and the tools stay as long; 1 is the true size. Ctrl-C ends the conversation and publishes what was
+reached.
 
 Targets: no turn fails; the first token takes at most 1.5 times as long as in the first turn (CPU time; median of ten
 turns without tools, because of the noise of a shared machine); memory grows by less than 5 % after 20 minutes.
@@ -154,7 +155,7 @@ async def talk(hours: float, folder: Path, *, scale: int) -> dict[str, Any]:
             if stop.is_set():
                 break
             answer = spoken(vocabulary, f"This is answer {number}, and there is more to say.", ANSWER_CODES // scale)
-            if number % 10 == 9:
+            if number % 6 == 5:
                 query = f'{{"query": "{next(names)}"}}'
                 dictation.begin(called(vocabulary, "timbre_rag", query), answer)
             elif number % 4 == 3:
@@ -163,7 +164,7 @@ async def talk(hours: float, folder: Path, *, scale: int) -> dict[str, Any]:
                 dictation.begin(answer)
             user = Audio(rng.normal(0, 0.1, int(16_000 * USER_S / scale)).astype(np.float32), 16_000)
             try:
-                await made.turn(session, user, calls=number % 10 == 9 or number % 4 == 3)
+                await made.turn(session, user, calls=number % 6 == 5 or number % 4 == 3)
             except Exception as error:
                 print(f"turn {number}: {error}")
                 made.failed += 1
@@ -207,7 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json")
     parser.add_argument("--hours", type=float, default=3.0)
-    parser.add_argument("--scale", type=int, default=6)
+    parser.add_argument("--scale", type=int, default=12)
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from typing import Any
 
 from agentaudio.conversation import Conversation, TextPart, ToolSpec
 from agentaudio.errors import BackendError, MissingExtra, OptionError
+from agentaudio.model.generation.free_memory import FreeMemory
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, ReferenceVoice
 
 try:
@@ -84,6 +85,7 @@ class StepAudio2(Tasks):
         self._think = think
         self._max_tokens = max_tokens
         self._prompts_lock = threading.Lock()
+        self._memory = FreeMemory()
         self._running: weakref.WeakSet[Delivery | Reading] = weakref.WeakSet()
         self.capabilities = Capabilities(
             words_lead=True,
@@ -182,6 +184,7 @@ class StepAudio2(Tasks):
                     yield delta
         finally:
             self._running.discard(delivery)
+            self._memory.give_back_soon()
 
     async def warm_up(self, tools: Sequence[ToolSpec] = ()) -> None:
         """Prepare decoding, see `compiled`, and read the system message and the tools into the prefix cache."""
