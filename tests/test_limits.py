@@ -227,7 +227,10 @@ async def test_the_loop_runs_while_long_sound_is_resampled() -> None:
     async def sound(duration_s: float) -> AsyncGenerator[Delta, None]:
         yield AudioDelta(tone(duration_s=duration_s, sample_rate=44_100))
 
-    assert await rounds_of_the_loop_during(sound(20.0)) > await rounds_of_the_loop_during(sound(1.0)) + 3
+    for _ in range(10):  # on a busy machine the loop may get no processor for as long as the sound takes
+        if await rounds_of_the_loop_during(sound(20.0)) > await rounds_of_the_loop_during(sound(1.0)) + 3:
+            return
+    pytest.fail("the loop stood still")
 
 
 @pytest.mark.parametrize(

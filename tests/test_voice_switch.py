@@ -37,6 +37,7 @@ def test_an_engine_on_this_machine_changes_its_voice_and_changes_it_back(model: 
     assert any("wall" in line.lower() for line in lines if line.startswith("agent:"))
 
 
+@pytest.mark.system
 def test_a_script_changes_its_voice(tmp_path: Path) -> None:
     steps = [
         {"calls": [{"name": "audio_search", "arguments": json.loads(LITTLE_GIRL)}]}, "Like this.",

@@ -157,6 +157,7 @@ def test_wrong_usage_exits_with_2(run: Run) -> None:
     assert run("ask", "hi", "--nonsense").returncode == 2
 
 
+@pytest.mark.system
 def test_ctrl_c_prints_one_line_and_leaves_no_partial_file(tmp_path: Path) -> None:
     script, waiting = tmp_path / "script.json", tmp_path / "wait.yaml"
     script.write_text(json.dumps([{"say": "word " * 50, "calls": [{"name": "wait"}]}, "done"]))
@@ -290,6 +291,7 @@ def test_help_describes_each_command(run: Run, command: list[str]) -> None:
     assert done.returncode == 0 and "Usage: agentaudio" in done.stdout
 
 
+@pytest.mark.system
 def test_a_closed_pipe_prints_no_traceback() -> None:
     done = subprocess.run(
         f"{' '.join(COMMAND)} voices list --json | head -c 10", shell=True, capture_output=True, text=True, check=False

@@ -103,6 +103,7 @@ def test_the_schema_is_printed_whole(capfd: pytest.CaptureFixture[str]) -> None:
     assert code == 0 and "HttpTool" in json.loads(out)["$defs"]
 
 
+@pytest.mark.system
 def test_approval_is_asked_on_the_terminal(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "clock.yaml").write_text(CLOCK + "approval: true\n")
     arguments = ["tools", "run", "clock", "--tools", str(tmp_path / "clock.yaml")]

@@ -134,6 +134,7 @@ def test_a_terminal_shows_the_progress(
     assert f"127.0.0.1:{server.port}" in shown and "kB" in shown
 
 
+@pytest.mark.system
 def test_weights_are_listed_without_heavy_imports() -> None:
     code = (
         "import sys; from agentaudio.cli import main\n"

@@ -105,7 +105,7 @@ async def each(way: str, server: Running, folder: Path, tmp_path: Path) -> Async
             yield client
 
 
-WAYS = ("stdio-auto", "http-auto", "http-legacy")
+WAYS = (pytest.param("stdio-auto", marks=pytest.mark.system), "http-auto", "http-legacy")
 
 
 def in_base64(audio: Audio, format: str = "wav") -> str:

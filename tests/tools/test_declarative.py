@@ -458,6 +458,7 @@ def test_all_errors_are_reported_together_and_valid_tools_are_still_loaded(tmp_p
         load_tools(path)
 
 
+@pytest.mark.system
 def test_the_tools_of_a_server_come_through_a_file(tmp_path: Path) -> None:
     pytest.importorskip("mcp")
     program = Path(__file__).parents[1] / "support" / "museum_server.py"

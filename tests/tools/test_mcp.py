@@ -162,6 +162,7 @@ def test_cancelling_a_call_reaches_the_server(tools: dict[str, Tool], folder: Pa
     assert call(tools["hours"], museum="It").text == "It is open on day 1."
 
 
+@pytest.mark.system
 def test_a_server_that_hangs_is_restarted(tools: dict[str, Tool], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp_connection, "IDLE_S", 0.0)
     monkeypatch.setattr(mcp_connection, "CHECK_TIMEOUT_S", 0.5)
@@ -180,6 +181,7 @@ def children() -> list[Path]:
     return [file for pid in pids if (file := Path(f"/proc/{pid}/cmdline")).exists()]
 
 
+@pytest.mark.system
 def test_a_server_that_exits_is_restarted(tools: dict[str, Tool], folder: Path) -> None:
     with pytest.raises(ToolError, match="was lost; it is unknown whether fire.alarm was carried out"):
         call(tools["fire_alarm"])

@@ -63,6 +63,7 @@ def test_an_encoder_of_another_package_works_from_the_shell(tmp_path: Path) -> N
     assert not added.value.code and VoiceLibrary(library).encoder_name == "loudness-1"
 
 
+@pytest.mark.system
 def test_the_example_package_works_in_every_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,6 +18,8 @@ from support.file_server import Fault, FileServer, add_to_index, entry, release
 from agentaudio.weights.ledger import Entry
 from agentaudio.weights.store import Store
 
+pytestmark = pytest.mark.system
+
 BODY = random.Random(2).randbytes(2_000_000)
 FETCH = """
 import asyncio, json, resource, sys
@@ -84,7 +86,6 @@ def test_a_killed_fetch_is_continued(server: FileServer, tmp_path: Path) -> None
     assert continued is not None and int(continued[6:-1]) > 400_000
 
 
-@pytest.mark.system
 def test_a_fetch_that_was_killed_while_pip_ran_is_continued(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

