@@ -17,8 +17,10 @@ SCHEMA := .venvs/schema
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 # One process more than cores, for tests that wait for other processes, for servers and for sound a third of their time.
 WAITING := -n $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4))) --dist worksteal
-# Threads of torch and ONNX Runtime wait for each other busily: several in each of several processes take longer.
+# Threads of torch wait for each other busily: several in each of several processes take longer. Those of Whisper, two in
+# each process, sleep while they wait.
 ONE_THREAD := OMP_NUM_THREADS=1
+test test-hostile test-neural test-system: export OMP_WAIT_POLICY := passive
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .PHONY: demo test test-hostile test-neural test-system test-local test-oldest test-speechbrain test-scale show-scale-out test-native test-stores test-vllm test-emotions test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
