@@ -17,6 +17,7 @@ from agentaudio.conversation import AudioPart, Conversation, SpeechPart, TextPar
 from agentaudio.errors import BackendError, OptionError, SessionInUse
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import Delta, TextDelta
+from agentaudio.sound.aside import AsideAudio
 from agentaudio.storage.sqlite_store import SqliteStore
 
 DOOR = external_tool("door", "Open the door.", {"type": "object", "properties": {}})
@@ -247,8 +248,15 @@ async def test_a_session_is_free_when_it_is_no_longer_used(path: Path) -> None:
         session = await store.session(agent, "ana")
         await session.run("hello")
         del session
-        gc.collect()
-        assert len((await store.session(agent, "ana")).conversation) == 2
+        async with asyncio.timeout(10):
+            while True:
+                gc.collect()
+                try:
+                    session = await store.session(agent, "ana")
+                    break
+                except SessionInUse:  # the thread that stored the turn has not let go of it yet
+                    await asyncio.sleep(0.01)
+        assert len(session.conversation) == 2
 
 
 async def test_a_long_session_goes_on_with_its_latest_turns_and_keeps_all(path: Path) -> None:
@@ -294,13 +302,14 @@ async def test_a_long_session_holds_the_sound_of_its_latest_turns_only_and_twice
             turns.append(sum(message.role == "user" for message in session.conversation))
         assert max(turns) <= 121 and turns[-1] > 60 and session.conversation.messages[0].text == "Be brief."
         assert session.conversation.messages[1].role == "user"
-        held = [
-            message.turn
+        kinds = [
+            (message.turn, type(getattr(part, "audio", None)))
             for message in session.conversation
             for part in message.parts
-            if type(getattr(part, "audio", None)) is Audio
         ]
-        assert 110 <= min(held) and 20 <= len(set(held)) <= 41
+        held = {turn for turn, kind in kinds if kind in (Audio, AsideAudio)}  # others are read from the store
+        assert 110 <= min(held) and 20 <= len(held) <= 41
+        assert {turn for turn, kind in kinds if kind is Audio} == {148, 149, 150}  # in memory
         if keep_sound:
             conversation, _ = await store.load("ana")
             assert conversation.messages[0].parts[0] == AudioPart(tone(100, 0.1), "hi")
