@@ -115,8 +115,10 @@ class VoiceActivityStream:
         self._waiting = waiting[frames * FRAME :]
         if not frames:
             return np.zeros(0, np.float32)
-        starts = range(0, frames * FRAME, FRAME)
-        return np.array([self._network.probability(waiting[at : at + CONTEXT + FRAME]) for at in starts], np.float32)
+        if frames == 1:
+            return np.array([self._network.probability(waiting[: CONTEXT + FRAME])], np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(waiting, CONTEXT + FRAME)[: frames * FRAME : FRAME]
+        return self._network.probabilities(windows)
 
     @property
     def stream(self) -> SileroStream:

@@ -92,6 +92,18 @@ def test_the_stream_decides_the_same_for_any_chunks(clip: Audio) -> None:
     assert whole.max() > 0.9
 
 
+@pytest.mark.parametrize("frames", [1, 2, 7, 8, 9, 17])
+def test_frames_that_come_together_have_the_probabilities_and_leave_the_state_of_frames_one_by_one(frames: int) -> None:
+    random = np.random.default_rng(frames)
+    together, apart = VoiceActivityStream(), VoiceActivityStream()
+    for _ in range(3):
+        samples = random.normal(0, 0.1, frames * FRAME).astype(np.float32)
+        one_by_one = [apart.push(samples[at : at + FRAME]) for at in range(0, len(samples), FRAME)]
+        assert np.allclose(together.push(samples), np.concatenate(one_by_one), atol=1e-5)
+    assert np.allclose(together.stream.output, apart.stream.output, atol=1e-5)
+    assert np.allclose(together.stream.cell, apart.stream.cell, atol=1e-5)
+
+
 @pytest.mark.parametrize("level", (1.0, 0.01))
 def test_the_network_gives_what_onnx_runtime_gives(clip: Audio, level: float) -> None:
     pytest.importorskip("onnxruntime", reason="the extra embedded is not installed")
