@@ -12,7 +12,7 @@ socket.
 - lost: seconds of sound that clients sent and the server did not count, and answers with less sound than was made
 - interruption: from the first voiced frame until the server says `speech_started`, and until the last sound that
   arrives of the answer; the model's answer goes on for minutes. `--among` measures it once more while the others talk,
-  each of whom gets an answer of minutes for each question
+  where all answers last nine seconds
 - memory of the server: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
 
 `--pipecat PYTHON` gives the same figures of Pipecat's loop, for at most a minute (see benchmarks/pipecat_loop.py).
@@ -60,6 +60,7 @@ ASKED_EVERY = 10
 QUESTIONS = ("great-wall", "time-in-tokyo", "call-my-mother")
 ANSWER = "It is nine o'clock in Tokyo."
 ENDLESS = "word " * 2_000
+LONG = "word " * 30
 Event = dict[str, Any]
 
 
@@ -139,7 +140,7 @@ async def added_to_first_sound(server: Process) -> dict[str, Any]:
 
 
 async def interruptions_among(server: Process, others: int) -> dict[str, Any]:
-    """The same while others talk, too. Their model makes minutes of sound for each of their questions."""
+    """The same while others talk, too."""
     talks = [Talk(number) for number in range(others)]
     users = [asyncio.create_task(talk.run(server, time.perf_counter() + LONGEST_S)) for talk in talks]
     await asyncio.sleep(SETTLING_S)
@@ -348,7 +349,9 @@ def main() -> None:
         with server_process("--model", f"scripted:{endless}", *limits) as server:
             figures |= run(interruptions(server))
         if arguments.among:
-            with server_process("--model", f"scripted:{endless}", *limits) as server:
+            long = Path(folder) / "long.json"
+            long.write_text(json.dumps([LONG] * 300), encoding="utf-8")
+            with server_process("--model", f"scripted:{long}", *limits) as server:
                 figures |= run(interruptions_among(server, arguments.sessions - 1))
     if arguments.pipecat:
         measured = server_baseline.measure(
