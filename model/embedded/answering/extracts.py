@@ -25,6 +25,8 @@ DEFINITION = 0.06
 """Added to the first sentence of a document, which says what and where its topic is."""
 SECOND_SENTENCE_MARGIN = 0.04
 MOST_SENTENCES = 60
+SHORTEST_PART = 3
+"""Letters of the shorter part of a compound."""
 _REFERS_BACK = re.compile(
     r"^(?:It|They|He|She|This|These|That|Those|Its|Their|His|Her|But|However|So|Then|Also|Such|Both)\b"
 )
@@ -113,6 +115,7 @@ def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Ex
     A sentence that refers to the one before it ("It ...") is returned with that one.
     """
     sentences = _sentences(passages)[:MOST_SENTENCES]
+    question = _as_written(question, passages)
     query = search_query(question) or question
     if not sentences or not query.strip():
         return []
@@ -145,6 +148,22 @@ def extract(question: str, passages: Sequence[Passage], embed: Embed) -> list[Ex
     else:
         chosen = _with_support(best, sentences, scores)
     return [_cited(sentences[number], passages) for number in sorted(chosen)]
+
+
+def _as_written(question: str, passages: Sequence[Passage]) -> str:
+    """The question with compounds that no passage has as the passages write them: "honey bees" for "honeybees"."""
+    text = " ".join(f"{passage.title} {passage.text}" for passage in passages).lower()
+    held = set(split_words(text))
+
+    def written(found: re.Match[str]) -> str:
+        word = found[0].lower()
+        if word in held:
+            return found[0]
+        parts = ((word[:at], word[at:]) for at in range(SHORTEST_PART, len(word) - SHORTEST_PART + 1))
+        apart = (f"{one} {other}" for one, other in parts if re.search(rf"\b{one}[ -]{other}\b", text))
+        return next(apart, found[0])
+
+    return re.sub(r"[A-Za-z]{6,}", written, question)
 
 
 def _sentences(passages: Sequence[Passage]) -> list[_Sentence]:

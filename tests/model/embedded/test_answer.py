@@ -44,6 +44,18 @@ def test_an_introduction_is_the_opening_of_the_document() -> None:
     assert [citation.quote for citation in said.citations] == [said.text]  # neighbours share a citation
 
 
+@pytest.mark.parametrize(
+    "question", ["Tell me about honeybees.", "how do honeybees dance", "how many eyes does a honeybee have"]
+)
+def test_compounds_are_answered_however_they_are_written(question: str) -> None:
+    bees = Passage(
+        "Honey bees dance to tell other bees where flowers are. A honey bee has five eyes.", "Honey Bees", "bees.md"
+    )
+    said = answer(question, [found(TEA, bees)], EMBED)
+    assert [citation.source for citation in said.citations] == ["bees.md"]
+    assert answer("tell me about seahorses", [found(TEA, bees)], EMBED).citations == ()
+
+
 def test_passages_that_do_not_fit_are_not_passed_off_as_an_answer() -> None:
     said = answer("who won the chess championship", [found(TOWER, TEA)], EMBED)
     assert said.text == "I found nothing about that in my documents."
