@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -160,6 +162,7 @@ def server_keys(given: tuple[str, ...], host: str) -> tuple[tuple[str, ...], tup
 
 async def run_server(server: Server, host: str, scheme: str, path: str = "") -> None:
     """Serve until the process is told to stop, and print the address. Raises OptionError when the port is taken."""
+    _check_port(host, server.config.port)
     serving = asyncio.create_task(server.serve())
     listening = asyncio.create_task(server.listening.wait())
     await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
@@ -174,6 +177,17 @@ async def run_server(server: Server, host: str, scheme: str, path: str = "") -> 
         await serving
     except SystemExit:
         raise OptionError(f"cannot listen on {host}; is the port taken?") from None
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raises OptionError for a port that is taken or not permitted: uvicorn would log that, and end the process."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            why = os.strerror(error.errno).lower()
+            raise OptionError(f"cannot listen on {host}, port {port}: {why}; give another --host or --port") from None
 
 
 def limits_of(given: tuple[str, ...]) -> dict[str, Any]:

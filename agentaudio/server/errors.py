@@ -132,7 +132,10 @@ def log_failure(error: BaseException) -> None:
         places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in frames[-4:][::-1])
         lines.append(f"{type(seen).__name__} at {places or 'unknown'}")
         seen = seen.__cause__ or seen.__context__
-    log.error("request failed: %s", "; caused by ".join(lines))
+    message = f"request failed: {'; caused by '.join(lines)}"
+    log.error(
+        "%s", message, extra={"facts": {"message": message}}
+    )  # `ServerLog` writes what is filled in only as facts
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -40,7 +40,8 @@ class SpeechDecoder:
     device, dtype, steps, rows: see Token2Wav.load; compiled: its `compile`
     own_voice: the default voice; None is `shipped_voice`
 
-    Raises BackendError when one of the folder's files is missing.
+    Raises BackendError when one of the folder's files is missing, and OptionError for a device, dtype or number of
+    steps that cannot be used.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SpeechDecoder:
         rows: int = 1,
         own_voice: ReferenceVoice | None = None,
     ) -> None:
+        Token2Wav.check(device, dtype, steps)
         self._folder = Path(folder)
         missing = [name for name in FILES if not (self._folder / name).is_file()]
         if missing:

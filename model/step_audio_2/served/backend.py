@@ -25,11 +25,12 @@ from agentaudio.model.speech_lm import (
 from agentaudio.model.step_audio_2.language.dialect import Language
 from agentaudio.model.step_audio_2.language.framing import Framed, framed
 from agentaudio.model.step_audio_2.language.interleave import Mode
+from agentaudio.model.step_audio_2.language.messages import START
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, check_sounds
 from agentaudio.model.step_audio_2.language.segments import Prompt
 from agentaudio.model.step_audio_2.served.answer import ServedAnswer
 from agentaudio.model.step_audio_2.served.counting import RoughVocabulary
-from agentaudio.model.step_audio_2.served.messages import SERVER_DIALECTS, TTS_START, Messages
+from agentaudio.model.step_audio_2.served.messages import SERVER_DIALECTS, Messages
 from agentaudio.model.step_audio_2.served.server import CONTEXT, SERVE_IT, ModelServer, ServedModel
 from agentaudio.model.step_audio_2.served.voicing import Voicing
 from agentaudio.model.step_audio_2.settings import OPTIONS, longest_sound_s, sampling_and_limit
@@ -221,7 +222,7 @@ class ServedStepAudio2(Tasks):
                     break
         rest = answer.finish()
         known = self._server.known
-        speaks = body["messages"][-1]["content"] == TTS_START
+        speaks = body["messages"][-1]["content"] == START
         if answer.has_only_words and speaks and (known is None or not known.has_vocabulary):
             raise BackendError(f"{self.name} wrote an answer without speech tokens; {SERVE_IT}")
         if answer.generated and not answer.stopped:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from agentaudio.conversation import AudioPart, Conversation, Message, SpeechPart, TextPart
 from agentaudio.model.step_audio_2.language.dialect import Translation
+from agentaudio.model.step_audio_2.language.messages import START
 from agentaudio.model.step_audio_2.language.prompt import PromptBuilder, own_codes
 from agentaudio.model.step_audio_2.network.features import PIECE_SAMPLES, SAMPLE_RATE
 from agentaudio.model.step_audio_2.network.resample import resample
@@ -18,7 +19,6 @@ from agentaudio.sound.audio import Audio
 from agentaudio.sound.encode import encode, encode_exactly
 
 ServerKind = Literal["vllm", "stepfun", "vllm-omni"]
-TTS_START = "<tts_start>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Messages:
         """The messages of a conversation; where `speak`, the last one begins a spoken answer."""
         sent = [one for message in conversation for one in self._sent(message, translation)]
         if speak:
-            sent.append({"role": "assistant", "content": TTS_START})
+            sent.append({"role": "assistant", "content": START})
         return sent
 
     def _sent(self, message: Message, translation: Translation) -> Iterator[dict[str, Any]]:

@@ -88,8 +88,8 @@ class Token2Wav:
         OptionError for an unavailable device or dtype and for steps out of range.
         """
         folder = Path(folder)
+        cls.check(device, dtype, steps)
         place, kind = _device(device), _dtype(dtype)
-        steps = _checked_steps(steps)
         if not folder.is_dir():
             raise BackendError(f"no folder {folder}; give the token2wav folder of a Step-Audio 2 checkpoint")
         flow = load_flow(folder / "flow.pt", FlowConfig.read(folder / "flow.yaml"))
@@ -98,6 +98,13 @@ class Token2Wav:
             # Lengths differ from chunk to chunk.
             flow.estimator.compile(dynamic=True)
         return cls(flow.to(place, kind), vocoder.to(place), steps=steps, rows=rows)
+
+    @staticmethod
+    def check(device: str | torch.device | None, dtype: str | torch.dtype | None, steps: int) -> None:
+        """Raises OptionError for what `load` would refuse, before anything is read."""
+        _device(device)
+        _dtype(dtype)
+        _checked_steps(steps)
 
     def prepare(self) -> None:
         """On a GPU, record CUDA graphs of the chunks of streams, which takes seconds; see `FixedChunks`.

@@ -25,7 +25,7 @@ from support.server import KEY, OTHER_KEY, Running, server_process, serving, unt
 from websockets.exceptions import ConnectionClosed  # noqa: E402
 from websockets.sync.client import connect  # noqa: E402
 
-from agentaudio.errors import BackendError, ConsentError, VoiceError  # noqa: E402
+from agentaudio.errors import BackendError, ConsentError, OptionError, VoiceError  # noqa: E402
 from agentaudio.model.clip_voice import ClipVoice, Unrestricted  # noqa: E402
 from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder  # noqa: E402
 from agentaudio.model.step_audio_2.token2wav.batching import TOLERANCE  # noqa: E402
@@ -39,6 +39,8 @@ from agentaudio.voice_library.library import demo_voices  # noqa: E402
 
 STEPS = 2
 """Of the flow: this is about transport and batches."""
+PATIENCE_S = 120.0
+"""With a machine that does much else."""
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,12 @@ def clips(count: int) -> list[ClipVoice]:
 
 def tokens(count: int, seed: int = 0) -> np.ndarray[Any, Any]:
     return np.random.default_rng(seed).integers(0, 6561, count)
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"dtype": "int3"}, {"device": "nonsense"}])
+def test_what_no_decoder_can_do_is_refused_before_anything_is_served(weights: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        SpeechDecoder(weights, **({"device": "cpu"} | options))
 
 
 def test_sixteen_voices_at_once_come_back_each_as_made_here(
@@ -136,7 +144,7 @@ def test_a_clip_is_sent_once_and_again_where_the_voice_made_room(there: RemoteDe
         return make(one)
 
     decoder.make_prompt = counted
-    with httpx2.Client(headers={"authorization": f"Bearer {KEY}"}) as client:
+    with httpx2.Client(headers={"authorization": f"Bearer {KEY}"}, timeout=PATIENCE_S) as client:
         client.delete(address)
         there.synthesize(tokens(9), voice)
         there.prepare(voice)
@@ -151,7 +159,7 @@ def test_a_clip_is_sent_once_and_again_where_the_voice_made_room(there: RemoteDe
 def test_another_key_cannot_speak_in_a_voice_by_its_digest(there: RemoteDecoder, service: Running) -> None:
     voice = clips(1)[0]
     digest = there.prepare(voice)
-    with httpx2.Client(headers={"authorization": f"Bearer {OTHER_KEY}"}) as client:
+    with httpx2.Client(headers={"authorization": f"Bearer {OTHER_KEY}"}, timeout=PATIENCE_S) as client:
         answer = client.post(f"{service.url}/v1/token2wav/speech", json={"tokens": [1, 2, 3], "voice": digest})
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "voice_not_found")
 
@@ -175,21 +183,21 @@ def test_a_voice_that_was_revoked_is_refused_here_and_dropped_there(there: Remot
     permit.reason = "its consent was withdrawn"
     with pytest.raises(ConsentError, match="withdrawn"):
         there.stream(voice)
-    with httpx2.Client(headers={"authorization": f"Bearer {KEY}"}) as client:
+    with httpx2.Client(headers={"authorization": f"Bearer {KEY}"}, timeout=PATIENCE_S) as client:
         assert client.get(f"{service.url}/v1/token2wav/voices/{digest}").status_code == 404
 
 
 def test_clips_without_speech_and_with_another_digest_are_refused(there: RemoteDecoder, service: Running) -> None:
     with pytest.raises(VoiceError, match="'silent'"):
         there.prepare(ClipVoice(Audio(np.zeros(48_000, np.float32), 16_000), id="silent"))
-    with httpx2.Client(headers={"authorization": f"Bearer {KEY}"}) as client:
+    with httpx2.Client(headers={"authorization": f"Bearer {KEY}"}, timeout=PATIENCE_S) as client:
         clip = clips(1)[0].clip.to_bytes("wav")
         answer = client.put(f"{service.url}/v1/token2wav/voices/{'0' * 64}", content=clip)
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "wrong_digest")
 
 
 def test_whole_utterances_over_http(there: RemoteDecoder, service: Running) -> None:
-    with httpx2.Client(headers={"authorization": f"Bearer {KEY}"}) as client:
+    with httpx2.Client(headers={"authorization": f"Bearer {KEY}"}, timeout=PATIENCE_S) as client:
         answer = client.post(f"{service.url}/v1/token2wav/speech", json={"tokens": tokens(20).tolist(), "seed": 2})
         assert answer.status_code == 200 and answer.headers["content-type"] == "audio/wav"
         sound = Audio.load(answer.content)
@@ -200,7 +208,7 @@ def test_whole_utterances_over_http(there: RemoteDecoder, service: Running) -> N
 
 
 def test_it_has_the_health_the_metrics_and_the_keys_of_the_server(service: Running) -> None:
-    with httpx2.Client() as client:
+    with httpx2.Client(timeout=PATIENCE_S) as client:
         until(lambda: client.get(f"{service.url}/readyz").status_code == 200, 60)
         assert client.get(f"{service.url}/healthz").json() == {"status": "ok"}
         assert client.get(f"{service.url}/metrics").status_code == 401
