@@ -49,7 +49,8 @@ CANNOT = "I cannot do that."
 NOTHING_SPECIAL = "I see."
 _ASKS = re.compile(
     r"^(?:(?:please|can you|could you|would you|will you|i want you to|i need you to|let us|now|and|then|so|hey) )*"
-    r"(?:do|does|did|is|are|was|were|can|could|what|which|who|whom|whose|when|where|why|how|tell|give|show|make|order|buy|"
+    r"(?:do|does|did|is|are|was|were|can|could|what|which|who|whom|whose|when|where|why|how|tell|give|show|make|order|"
+    r"buy|"
     r"call|send|write|play|sing|draw|open|close|start|stop|turn|set|book|find|read|dance|cook|bring|get|take|drive|"
     r"translate|remind|schedule|cancel|pay|clean|wash|fix|help|teach|count|guess|pick|choose|go|come|look|put)\b|\?$"
 )
@@ -105,7 +106,7 @@ def not_understood(text: str, tools: Sequence[ToolSpec]) -> str:
 
 def abilities(tools: Sequence[ToolSpec], most: int = 4) -> str:
     """One sentence about what the tools do; empty without tools."""
-    found = [ability for tool in tools if (ability := _ability(tool))]
+    found = [deed for tool in tools if (deed := ability(tool))]
     if not found:
         return ""
     shown = found[:most]
@@ -117,7 +118,7 @@ def abilities(tools: Sequence[ToolSpec], most: int = 4) -> str:
     return f"I can {', '.join(shown[:-1])} and {shown[-1]}."
 
 
-def _ability(tool: ToolSpec) -> str:
+def ability(tool: ToolSpec) -> str:
     """The first clause of a description, worded to follow "I can"."""
     clause = re.split(r"[.:;,(]", tool.description.strip(), maxsplit=1)[0].strip()
     if not clause:

@@ -80,6 +80,11 @@ def holds_value(text: str) -> bool:
     return bool({_NUMBER, _PLACE}.intersection(frame(text).split()))
 
 
+def names_place(text: str) -> bool:
+    """Whether the text names a place."""
+    return _PLACE in frame(text).split()
+
+
 def word_features(said: str) -> list[str]:
     """The words of a frame, its pairs of words, and how many there are."""
     words = said.split()

@@ -55,6 +55,42 @@ def is_asked_again(said: str, last: PastTurn) -> bool:
     return bool(last.answer) and 2 <= len(now) < len(before) and now[0] == "how" and before[: len(now)] == now
 
 
+def carried_rest(
+    request: str, routes: Sequence[Route], past: Sequence[PastTurn], tools: Sequence[ToolSpec]
+) -> tuple[Route, ...] | None:
+    """The call of a request that goes on, with what it lacks from the call of the same tool just before.
+
+    "And if the wall is fifteen feet?" takes its other unit from "how many meters are twelve feet".
+    """
+    if len(routes) != 1 or routes[0].tool is None or not routes[0].missing or not routes[0].arguments or not past:
+        return None
+    route = routes[0]
+    before = next((call for call in reversed(past[-1].calls) if call.name == route.tool), None)
+    words = " ".join(split_words(request))
+    if before is None or not (_GOES_ON.match(words) or re.search(r"\bif\b", words)):
+        return None
+    tool = next(tool for tool in tools if tool.name == route.tool)
+    held = {name: before.arguments[name] for name in route.missing if name in before.arguments}
+    if len(held) < len(route.missing) or set(map(str, held.values())) & set(map(str, route.arguments.values())):
+        return None
+    return (replace(route, arguments=_ordered(tool, {**route.arguments, **held}), missing=()),)
+
+
+_ASKED_BACK = re.compile(
+    r"(?:(?:and|but|so|sorry|wait|again|okay|pardon|huh) )*(?:(?:from when )?(?:till|until|to) when|from when(?: to "
+    r"when)?|"
+    r"from what time|what time|when|how much|how many|how long|which one|where|what number|which number)(?: (?:again|"
+    r"was it|"
+    r"was that|exactly|please|did you say))*"
+)
+
+
+def is_asked_back(said: str, last: PastTurn) -> bool:
+    """Whether a short question only asks for a part of the answer of a tool once more: "from when till when?"."""
+    tools = [call.name for call in last.calls if call.name not in ("search_documents", "web_search", "audio_search")]
+    return bool(tools) and _ASKED_BACK.fullmatch(said) is not None
+
+
 def _place(turns: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> str | None:
     """The newest place that calls were made for, as it was said."""
     by_name = {tool.name: tool for tool in tools}

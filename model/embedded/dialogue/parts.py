@@ -16,7 +16,7 @@ _PAUSED = (
     r"excellent|super|thanks|thank you|cheers|morning|good morning|good evening|evening|hello|hi|hey|hey there|"
     r"hello there|now|then|seriously|really|you know what|you know|let me see|let me think|tell you what|tell me|say|"
     r"listen|look|quick one|quick question|one more thing|another thing|one thing|bad news|good news|no offence|funny|"
-    r"lucky \w+|hang on|hold on|actually|honestly|dear|my dear|darling|mate|buddy|yo|please|yes|yeah|yep|at last|"
+    r"lucky \w+|wait|hang on|hold on|actually|honestly|dear|my dear|darling|mate|buddy|yo|please|yes|yeah|yep|at last|"
     r"finally|"
     r"nah|meh|hooray|yay|i see|got it|no worries|no problem|too bad|never mind that|in that case|on another note)"
 )
@@ -33,12 +33,12 @@ _ASKS = re.compile(
     r"^(?:(?:and|but|so|then|now|please)\s+)*(?:(?:what|who|when|where|why|which|how)(?:['’](?:s|re|d|ll))?\b|"
     r"(?:is|are|was|were|do|does|did|can|could|will|would|has|have|should|may)\s+(?:it|that|this|there|they|he|she|you|"
     r"we|i|the|my)\b|(?:play|put|set|turn|switch|book|tell|give|make|find|look|search|convert|add|use|start|show|wake|"
-    r"reserve|change|say|speak|repeat|read)\b)",
+    r"reserve|change|say|speak|repeat|read|go back|talk|sound|answer)\b)",
     re.IGNORECASE,
 )
 _SUBJECT = (
     r"(?:(?:my|our|his|her|their|the|this|that|these|those|a|an|some|one|two|most|everybody|everyone|somebody|someone|"
-    r"nobody)(?: (?!and\b)\w+){0,3}?|it|i|we|he|she|they|there|you|that|this|[a-z]+)"
+    r"nobody)(?: (?!and\b)\w+){0,3}?|it|i|we|he|she|they|there|you|that|this)"
 )
 _FINITE = (
     r"(?:is|are|was|were|am|has|have|had|does|did|do|can|could|will|would|must|should|went|said|says|got|gets|get|came|"
@@ -46,7 +46,11 @@ _FINITE = (
     r"live|moved|made|makes|left|fell|broke|rang|rings|bought|lost|found|forgot|cried|started|keeps|kept|crossed|read|"
     r"visited|called|cooked|ate|slept|just|never|always|already|finally|\w{3,}ed)"
 )
-_STATES = re.compile(rf"^(?:(?:and|but|so|because|since|as|oh|no|well|actually|sorry) )*{_SUBJECT} {_FINITE}\b")
+_STATES = re.compile(
+    rf"^(?:(?:and|but|so|because|since|as|oh|no|well|actually|sorry) )*(?:{_SUBJECT} {_FINITE}|"
+    r"(?!then\b|now\b|just\b|what\b|something\b|anything\b)[a-z]+ (?:is|was|has|had|went|said|says|knows|loves|likes|"
+    r"lives))\b"
+)
 _RAW_STATES = re.compile(
     r"^\W*(?:(?:and|but|so|because|oh|no|well)\W+)*(?:(?:the|my|our|his|her|their|a)\s+)?\w+['’](?:s|re|m)\s+"
     r"(?!(?:voice|accent|museum|house|place|turn|room|name)\b)\w+", re.IGNORECASE
@@ -73,6 +77,7 @@ _LIGHT = STOP_WORDS | frozenset(
     "boy girl son daughter kids love loved loves like liked likes saw seen see visited visit crossed went going been "
     "really quite especially day time thing things back home people one ones everything something".split()
 )
+_STOPS = re.compile(r"^\W*(?:no\W+)?(?:stop|enough|never mind|forget|leave|skip|not)(?: \w+){0,2}\W*$", re.IGNORECASE)
 LONGEST_TOPIC = 4
 
 
@@ -95,7 +100,7 @@ def _at_comma(sentence: str) -> list[str]:
     """ "The piano, who came up with that?" in two, "for four, at seven" in one."""
     for match in _COMMA.finditer(sentence):
         before, rest = sentence[: match.start()], sentence[match.end() :]
-        if _ASKS.match(rest) and (is_statement(before) or is_topic(before)):
+        if _ASKS.match(rest) and (is_statement(before) or is_topic(before) or _STOPS.match(before)):
             return [before, *_at_comma(rest)]
         if is_statement(rest) and not is_statement(before):
             return [before, rest]
@@ -112,7 +117,8 @@ def is_statement(text: str) -> bool:
 
 def only_told(text: str) -> bool:
     """Whether the text is a statement without a question in it."""
-    return is_statement(text) and "?" not in text and not QUESTION_WORDS.intersection(split_words(text))
+    words = split_words(text)
+    return is_statement(text) and "?" not in text and not QUESTION_WORDS.intersection(words) and not find_numbers(words)
 
 
 def is_topic(text: str) -> bool:
@@ -123,17 +129,23 @@ def is_topic(text: str) -> bool:
     return words[0] in ("the", "that", "this", "my", "a", "an") and bool(content_words(text)) and not is_statement(text)
 
 
+def title_said(told: str, titles: Sequence[str]) -> str | None:
+    """The longest of the titles that the text names."""
+    words = split_words(told)
+    held = f" {' '.join(words)} "
+    known = [title for title in titles if title and f" {title} " in held]
+    known = known or [title for title in titles if " " not in title and stem(title) in map(stem, words)]
+    return str(max(known, key=len)) if known else None
+
+
 def topic_said(told: str, titles: Sequence[str] = ()) -> str | None:
     """The thing that a statement is about: a title, a name, or its last words that carry a topic.
 
     titles: what documents are about, in lower case
     """
+    if (title := title_said(told, titles)) is not None:
+        return title
     words = split_words(told)
-    held = f" {' '.join(words)} "
-    known = [title for title in titles if title and f" {title} " in held]
-    known = known or [title for title in titles if " " not in title and stem(title) in map(stem, words)]
-    if known:
-        return str(max(known, key=len))
     names = [name for name in _NAMES.findall(told) if split_words(name)[0] not in _NOT_NAMES]
     names = [name for name in names if not told.startswith(name) or " " in name or len(names) == 1]
     if names:
@@ -141,7 +153,7 @@ def topic_said(told: str, titles: Sequence[str] = ()) -> str | None:
     runs: list[list[str]] = [[]]
     behind: list[str] = []  # what stands before each run
     for place, word in enumerate(words):
-        if word in _LIGHT:
+        if word in _LIGHT or word.endswith("ing"):
             runs.append([])
             continue
         if not runs[-1]:

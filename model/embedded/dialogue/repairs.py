@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from agentaudio.text.numbers import find_numbers
-from agentaudio.text.words import COMMAND_VERBS, QUESTION_WORDS, STOP_WORDS, split_words
+from agentaudio.text.words import COMMAND_VERBS, QUESTION_WORDS, STOP_WORDS, command_place, split_words
 
 _FILLER = r"(?:u+h+m*|u+m+|e+rm*|h+m+|eh|ah)"
 _TERM = (
@@ -38,6 +38,14 @@ _CLEFT = (
         r"was)\s+)?(?P<meant>(?:[\w'’-]+\s+){1,5}?)"
         r"(?:(?:is|was)\s+)?(?:what|the one|that|which|who)?\s*(?:i|we)(?:['’]m|['’]d| am| was| had)?\s+(?:been\s+)?"
         r"(?:after|meant|mean|wanted|thinking of|looking for|asking about|talking about|asked for|asked about)\W*$",
+        re.IGNORECASE,
+    ),
+    # "no, not Brooklyn, the Golden Gate"
+    re.compile(
+        r"^\W*(?:(?:no|oh|sorry|wait|well|actually)\b[\s,.!]*)*not (?!bad|now|today|so|too|really|quite|that|sure|yet|"
+        r"much|at all|"
+        r"any|the (?:one|same))(?:[\w'’-]+ ?){1,4}[,;.]\s*(?:but |rather |i (?:meant|said|wanted|want) )?"
+        r"(?P<meant>(?!in\b|at\b|for\b|i\b|it\b|you\b)[\w'’ -]{2,40})\W*$",
         re.IGNORECASE,
     ),
     # "that is not the one I was after, it was the Amazon"
@@ -76,6 +84,7 @@ def repaired(request: str) -> str:
             match
             and not QUESTION_WORDS.intersection(said := split_words(match["meant"]))
             and said[-1] not in STOP_WORDS
+            and command_place(said) is None
         ):
             return f"no, i meant {match['meant'].strip()}"
     for _ in range(3):

@@ -146,7 +146,7 @@ def _voices(tools: Sequence[ToolSpec], said: str) -> str | None:
     more = len(names) - len(shown)
     listed = ", ".join(shown[:-1]) + f" and {shown[-1]}" if len(shown) > 1 else shown[0]
     others = f", and {more} more" if more else ""
-    count = f"{len(names)} such voices" if fitting else f"{len(names)} voices"
+    count = f"{len(names)} such voice{'s' * (len(names) > 1)}" if fitting else f"{len(names)} voices"
     return f"I can speak in {count}, such as {listed}{others}. Ask for one by name, or describe it."
 
 

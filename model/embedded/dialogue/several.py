@@ -14,6 +14,7 @@ from agentaudio.model.embedded.dialogue.parts import (
     is_topic,
     place_said,
     request_parts,
+    title_said,
     topic_said,
     unmarked,
 )
@@ -21,7 +22,7 @@ from agentaudio.model.embedded.dialogue.reading import Reading
 from agentaudio.model.embedded.dialogue.replies import DROPPED
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.sums import SUM_TOOL
-from agentaudio.model.embedded.dialogue.topics import SEARCHES, with_topic
+from agentaudio.model.embedded.dialogue.topics import SEARCHES, is_short_question, with_topic
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.dialogue.understanding import REACTIONS, Understanding
 from agentaudio.model.embedded.routing.parameters import parameters
@@ -41,6 +42,7 @@ _WHAT_ABOUT = re.compile(
     r"^\W*(?:and |so |but )?(?:what|how) about (?:her|him|them|it|that|that one|us|me)\W*$", re.IGNORECASE
 )
 _SUBJECT = re.compile(r"^\W*(?:it|that|this|you|i|we|there|my|our|the|he|she|they)\b", re.IGNORECASE)
+_MANNERS = ("repeat", "manner", "shorter", "bye", "thanks", "cancel")
 _ARTICLE = re.compile(r"^(?:the|a|an) ")
 
 
@@ -92,9 +94,12 @@ class RequestReader:
         part = _with_told_place(parts[place], " ".join(told))
         said = " ".join(split_words(part))
         reading: Reading | None = None
+        own = self._understand(part, past, tools)
+        if own.reply is not None and own.act in _MANNERS and own.score >= _SURE:
+            return own
         if told and (named := self._named(said, told, past, tools)) is not None:
             reading = self._about(named, past, tools)
-        reading = reading or self._understand(part, past, tools)
+        reading = reading or own
         if is_statement(part) and reading.act == "edit" and not _typed(reading):
             return Reading("remark", part, 0.0)
         return _placed(reading, " ".join(told), tools)
@@ -107,7 +112,9 @@ class RequestReader:
         for before in reversed(told):
             if (is_topic(before) or len(split_words(before)) <= 3) and (turn := _turn_about(before, past)) is not None:
                 return with_topic(said, turn)
-            topic = topic_said(before, _titles(tools)) if is_topic(before) or is_statement(before) else None
+            names = is_topic(before) or is_statement(before) or (_is_name(before) and is_short_question(said))
+            titles = _titles(tools)
+            topic = topic_said(before, titles) if names else title_said(before, titles)
             if topic is None or place_said(before) == topic:
                 continue
             spoken = PastTurn(f"tell me about {topic}", [ToolCall("", search, {"query": topic})])
@@ -140,7 +147,19 @@ def _asks(reading: Reading) -> bool:
     """Whether a part asks for something by itself."""
     if reading.reply is not None:
         return reading.act not in REACTIONS and reading.score >= _LEAST_REPLY
+    if (
+        reading.act == "new"
+        and reading.routes
+        and all(route.tool is not None and not route.missing and route.confidence >= _SURE for route in reading.routes)
+    ):
+        return True
     return any(route.tool is not None for route in reading.routes) and reading.score >= _LEAST_ASKED
+
+
+def _is_name(part: str) -> bool:
+    """Whether a part is a word or two that carry a topic: "Bees."."""
+    words = split_words(part)
+    return len(words) <= 2 and "?" not in part and set(content_words(part)) == set(words)
 
 
 def _with_told_place(part: str, told: str) -> str:

@@ -54,7 +54,8 @@ _STRONG_CLOCK = re.compile(
     r"past|to |o'clock|clock|thirty|fifteen|forty|noon|midnight| (?:am|pm|a m|p m|in the|at night)"
 )
 _PREDICATES = re.compile(
-    r"(?:(?:and|but|so|okay|now|then) )*(?:is|are|was|were|do|does|did|has|have|can|could|will) (?:it|that|this|they|"
+    r"(?!.*\b(?:you have|you got)\b)(?:(?:and|but|so|okay|now|then) )*(?:is|are|was|were|do|does|did|has|have|can|"
+    r"could|will) (?:it|that|this|they|"
     r"he|she|"
     r"i|we|you)\b"
 )

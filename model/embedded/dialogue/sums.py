@@ -7,14 +7,15 @@ import re
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.word_problems import carried_on
-from agentaudio.text.numbers import find_numbers, parse_number
+from agentaudio.text.numbers import FoundNumber, find_numbers, parse_number
 from agentaudio.text.words import split_words
 
 SUM_TOOL = "calculate"
 
 _OPENING = (
     r"(?:(?:and|then|now|okay|please|so|but|also|what is|what about|what if|if|i|we|you|can you|could you|let us|"
-    r"no|sorry|wait|actually|i said|i meant|i mean|not that|for (?:a|the|one|a whole|the whole) (?:year|month|week|"
+    r"with|for|no|sorry|wait|actually|i said|i meant|i mean|not that|for (?:a|the|one|a whole|the whole) (?:year|"
+    r"month|week|"
     r"day)) )*"
 )
 _CORRECTING = re.compile(r"^(?:no|sorry|wait|actually|i said|i meant|i mean|not that)\b")
@@ -112,9 +113,21 @@ def _with_other_number(said: str, before: str, asked: str) -> str | None:
     value = str(numbers[0].value)
     if "percent" in rest or "%" in rest:
         whole, count = re.subn(r"[\d.]+(?=/100\b)", value, before, count=1)
+    elif (old := _counted_alike(words, numbers[0], split_words(asked))) is not None:
+        whole, count = re.subn(rf"(?<![\d.]){re.escape(old)}(?![\d.])", value, before, count=1)
     else:
         whole, count = re.subn(r"[\d.]+(?=\D*$)", value, before, count=1)
     return f"what is {whole.replace('sqrt(', 'the square root of ').replace(')', '')}" if count else None
+
+
+def _counted_alike(words: list[str], number: FoundNumber, asked: list[str]) -> str | None:
+    """The number before that the same words follow: "45 a week" for "50 a week"."""
+    following = [word for word in words[number.end : number.end + 2] if word not in ("instead", "then", "please")]
+    if not following:
+        return None
+    return next(
+        (str(old.value) for old in find_numbers(asked) if asked[old.end : old.end + len(following)] == following), None
+    )
 
 
 def _from_operator(said: str, last: str) -> str | None:

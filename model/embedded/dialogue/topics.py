@@ -197,9 +197,17 @@ def with_topic(said: str, before: PastTurn) -> str | None:
     if found is None or (found.group() in _PERSONS and _PERSON_BEFORE.search(said[: found.start()])):
         return None
     pronoun = found.group().split()[0]
+    thing = re.search(r"\bit\b", said[found.end() :])
+    if pronoun in ("they", "them") and thing is not None:  # "why did they build it": it is the topic
+        start = found.end() + thing.start()
+        topic = _topic(before)
+        return f"{said[:start]}{topic}{said[start + 2 :]}" if topic else None
     topic = _place(before) if pronoun == "there" else None
     if pronoun in ("he", "him", "his", "she", "her"):
         topic = _person(before)
+        if topic and thing is not None and (what := _topic(before)):  # "when did he do it"
+            start = found.end() + thing.start()
+            said = f"{said[:start]}{what}{said[start + 2 :]}"
     topic = topic or (_counted(before) if _NAMED.search(said) else None) or _topic(before)
     if topic is None:
         return None

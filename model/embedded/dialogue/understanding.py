@@ -14,8 +14,9 @@ from dataclasses import replace
 
 from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
-from agentaudio.model.embedded.dialogue.acts import Acts, holds_value
-from agentaudio.model.embedded.dialogue.carrying import carried_place, is_asked_again
+from agentaudio.model.embedded.dialogue.abilities import able_to
+from agentaudio.model.embedded.dialogue.acts import Acts, holds_value, names_place
+from agentaudio.model.embedded.dialogue.carrying import carried_place, carried_rest, is_asked_again, is_asked_back
 from agentaudio.model.embedded.dialogue.manners import without_manner
 from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
@@ -139,8 +140,10 @@ class Understanding:
         alone = self._alone(with_place(request), chances["new"], tools)
         if (carried := carried_place(request, alone.routes, past, tools)) is not None:
             yield replace(alone, score=max(alone.score, _CARRIED), routes=carried)
+        elif (filled := carried_rest(request, alone.routes, past, tools)) is not None:
+            yield replace(alone, score=max(alone.score, _CARRIED), routes=filled)
         # A pronoun that stands for an earlier topic hardly leaves a request that stands alone.
-        refers = topic is not None and topic.sure and not (holds_value(request) and _plainly(alone))
+        refers = topic is not None and topic.sure and not (names_place(request) and _plainly(alone))
         yield replace(alone, score=alone.score * _WITH_PRONOUN) if refers else alone
         # A value or a name is not explained by an act that has none.
         explained = 1 - _UNKNOWN * self._acts.unknown_share(request) if any(turn.calls for turn in past) else 1.0
@@ -172,12 +175,14 @@ class Understanding:
             else:
                 route = _route(by_name[taken_back.tool], taken_back.arguments)
                 yield Reading("undo", request, _CERTAIN, (route,))
+        if (able := able_to(said, self._router, tools)) is not None:
+            yield Reading("ability", request, _CERTAIN, reply=able)
         if not past:
             return
         last = past[-1]
         if (found := converted(said, last.answer, tools)) is not None and not last.called(found[0].name):
             yield Reading("measure", request, _CERTAIN, (_route(*found),))
-        if is_asked_again(said, last):
+        if is_asked_again(said, last) or (last.answer and is_asked_back(said, last)):
             yield Reading("repeat", request, _CERTAIN, reply=reply_to("repeat", request, tools, past))
         if _MORE_VOICES.fullmatch(said) and any("voice" in turn.answer for turn in past[-2:]):
             yield Reading("voices", request, _CERTAIN, reply=reply_to("voices", request, tools, past))
@@ -327,7 +332,8 @@ class Understanding:
         self, request: str, past: Sequence[PastTurn], chances: Mapping[str, float], tools: Sequence[ToolSpec]
     ) -> Reading | None:
         """The request as a question about what the newest call was about."""
-        turn = next((turn for turn in reversed(past) if turn.calls), None)
+        # A voice that was asked for in between is not what one talks about.
+        turn = next((t for t in reversed(past) if any(call.name != VOICE_TOOL for call in t.calls)), None)
         if turn is None:
             return None
         said = " ".join(split_words(request))

@@ -39,7 +39,8 @@ _PREVIOUS_VOICE = re.compile(
     rf"i would like|can i have|could i have|i (?:liked|preferred|prefer|like|loved)|with)?(?: back)? ?"
     rf"(?:(?:the|that|your) {_BEFORE} (?:voice|one|speaker|person|man|woman)|(?:the )?(?:one|voice) (?:before|"
     rf"from before|you had before|"
-    rf"you used before)(?: that)?|(?:the|that|your) (?:voice|one) (?:i had|we had|you had) before)"
+    rf"you used before)(?: that)?|(?:the|that|your) (?:voice|one) (?:i had|we had|you had) before|"
+    r"(?:(?<=back to )|(?<=return to ))(?:him|her|them|that one|that voice))"
     rf"(?: (?:was|sounded) (?:much |far |a lot )?(?:better|nicer|good|fine))?(?: (?:better|more|back))?{_ENDING}"
 )
 _NAMED_VOICE = re.compile(

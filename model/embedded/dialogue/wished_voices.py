@@ -37,6 +37,19 @@ _WHISPER = re.compile(
     r"\b(?:do|try|use|hear) (?:a |some )?whisper(?:ing|s)?\b|"
     r"\b(?:in|with) a whisper(?:ing voice)?\b|^(?:please )?whisper\b|\b(?:start|keep) whispering\b"
 )
+_QUALITY = (
+    r"(?:(?:very |more |a bit |a little )?(?:deep|deeper|low|lower|high|higher|calm|calmer|soft|softer|gentle|gentler|"
+    r"soothing|"
+    r"relaxed|hoarse|raspy|husky|warm|warmer|young|younger|old|older|male|female|cheerful|energetic|serious|friendly|"
+    r"whispering|british|american|scottish|irish|french|german|italian|indian|australian))"
+)
+_SOMETHING = re.compile(
+    r"(?:(?:and|but|okay|ok|now|then|so|please|maybe|perhaps) )*(?:something|someone|somebody|a voice)(?: that is| "
+    r"who is| "
+    rf"that sounds)? (?P<who>{_QUALITY}(?:(?: and| but)? {_QUALITY})*)(?: (?:would be|is|sounds|for|please|now|"
+    rf"instead|then|this"
+    r" time)\b.*)?"
+)
 _STOP = re.compile(
     r"(?:(?:and|okay|ok|now|please|you can|you may|no|but) )*(?:stop|no more|enough|quit|do not)(?: of)?(?: that| "
     r"this| the)? (?P<what>\w+)"
@@ -61,6 +74,8 @@ def wished_voice(request: str, past: Sequence[PastTurn], names: Sequence[str]) -
     spoken_of = bool(held) or any("voices, such as" in turn.answer for turn in past)
     if spoken_of and (like := _LIKE.fullmatch(said)) is not None:
         return like["who"]
+    if (quality := _SOMETHING.fullmatch(said)) is not None:
+        return f"a {quality['who']} voice"
     if (being := _BE.fullmatch(said) or _PERSON_ONLY.fullmatch(said)) is not None:
         return being["who"]
     return "a whisper" if _WHISPER.search(said) and not is_question(said.removeprefix("can you ")) else None

@@ -11,6 +11,8 @@ from enum import Enum, auto
 from agentaudio.model.embedded.routing.word_problems import told_sum
 from agentaudio.text.numbers import find_numbers
 
+_PASSED_OVER = frozenset("the is euro euros dollar dollars pound pounds bucks cents".split())
+"""Words between a number and an operator that change nothing."""
 _SIGNS = {"+": "+", "-": "-", "*": "*", "/": "/", "x": "*", "×": "*", "÷": "/", "^": "**", "(": "(", ")": ")"}
 _OPERATORS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("divided", "by"), "/"),
@@ -94,7 +96,7 @@ def _tokens(words: Sequence[str]) -> list[str]:
                 place += len(phrase)
                 break
         else:
-            tokens.append(_SIGNS.get(words[place], "" if words[place] in ("the", "is") else "?"))
+            tokens.append(_SIGNS.get(words[place], "" if words[place] in _PASSED_OVER else "?"))
             place += 1
     return [token for token in tokens if token]
 

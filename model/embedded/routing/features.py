@@ -14,7 +14,7 @@ from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples, examples_like
 from agentaudio.model.embedded.routing.parameters import MANY_PHRASES, Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.slots import fill
-from agentaudio.model.embedded.routing.time_zones import zones_by_place
+from agentaudio.model.embedded.routing.time_zones import find_zones, zones_by_place
 from agentaudio.text.embedding import Embed
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.stems import stem
@@ -167,9 +167,6 @@ def _of_tool(
     description = float((rows @ request).max())
     bank = (*_comparable(said, tool), *examples().get(tool.name, ()))
     phrase, _ = _nearest(request, bank, embed, hide)
-    like, _ = _nearest(request, examples_like(tool.name, tool.description), embed, hide)
-    if like >= LIKE:
-        phrase = max(phrase, LESS * like)
     known = vocabulary(tool)
     words = content_words(said)
     weights = {word: rarity.get(stem(word), _UNSEEN) for word in words}
@@ -181,6 +178,11 @@ def _of_tool(
     bare = _without_values(said, slots.arguments, wanted)
     if bare != said:
         description = max(description, float((rows @ embed([bare])[0]).max()))
+    like = 0.0
+    if near := examples_like(tool.name, tool.description):
+        like, _ = _nearest(embed([_pointing(said, slots.arguments, wanted)])[0], near, embed, hide)
+    if like >= LIKE:
+        phrase = max(phrase, LESS * like)
     required = [parameter for parameter in wanted if parameter.required]
     takes_number = any(parameter.kind in ("integer", "number") for parameter in wanted)
     got_number = any(isinstance(value, int | float) for value in slots.arguments.values())
@@ -220,6 +222,19 @@ def _without_values(said: str, arguments: Mapping[str, Any], wanted: Sequence[Pa
         if parameter.meaning == "text" and isinstance(value, str) and not parameter.choices:
             said = f" {said} ".replace(f" {value} ", f" {parameter.noun} ", 1).strip()
     return said
+
+
+def _pointing(said: str, arguments: Mapping[str, Any], wanted: Sequence[Parameter]) -> str:
+    """The request with "there" for its places, as in the examples of domains."""
+    for parameter in wanted:
+        value = arguments.get(parameter.name)
+        if parameter.names_place and isinstance(value, str):
+            said = re.sub(rf"\b(?:(?:over )?(?:in|for|at|to) )?{re.escape(value)}\b", "there", said, count=1)
+    words = split_words(said)
+    for start, end, _ in reversed(find_zones(words)):
+        start -= start > 0 and words[start - 1] in ("in", "for", "at", "to")
+        words[start:end] = ["there"]
+    return " ".join(words)
 
 
 _UNSEEN = 3.0

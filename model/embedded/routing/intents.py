@@ -58,7 +58,7 @@ _WORDS = {
     "timer": "timer alarm ring wake nap beep buzz countdown minutes minute seconds hour",
     "light": "light lights lamp lamps dark bright bulb",
     "table": "table dinner lunch restaurant guests people reservation eat seats",
-    "hours": "open opens opened closes close closed closing opening hours",
+    "hours": "visit open opens opened closes close closed closing opening hours",
     "length": "long far tall high convert distance length",
 }
 """Words of a domain, which are not the value of an argument."""

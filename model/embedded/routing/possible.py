@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.intents import examples, examples_like
+from agentaudio.model.embedded.routing.parameters import parameters
 from agentaudio.text.template import Template
 from agentaudio.text.words import command_place, split_words
 
@@ -30,7 +31,22 @@ _FACT = re.compile(
     r"how (?:old|tall|big|heavy|deep|many people|did|does|do (?:they|the))|what (?:did|was|were|does)|"
     r"(?:is|are|was|were|did|does|has|have) (?!there|that possible|it possible|you|we|i)\w+)\b"
 )
+_ABOUT = re.compile(
+    r"(?:(?:and|but|so|okay|now|then|well|please|can you|could you) )*(?:(?:tell|teach) me (?:something |more |a bit "
+    r")?about|"
+    r"explain|describe|who|whose|why|how (?:big|old|tall|large|deep|heavy|many people))\b"
+)
+"""Questions for facts that hold for long."""
 _PAST = re.compile(r"\b(?:did|was|were|had)\b(?!.*\b(?:i|you|we) (?:say|said|ask|asked|mean|meant)\b)")
+_AT_CLOCK = re.compile(
+    r"\b(?:at|until|by) (?:about |around )?(?:(?:half|a quarter|quarter|ten|five|twenty) (?:past|to) )?(?:one|two|"
+    r"three|four|"
+    r"five|six|seven|eight|nine|ten|eleven|twelve|noon|midnight|\d{1,2})\b(?! (?:minutes?|hours?|seconds?)\b)"
+)
+_DURATION = re.compile(r"\b(?:minutes?|hours?|seconds?)\b")
+_FIXED = re.compile(
+    r"(?:(?:and|but|so|okay|now|then|well) )*(?:who|whose|why|how (?:big|old|tall|large|deep|heavy|many people))\b"
+)
 _NOW = re.compile(r"\b(?:today|now|current|currently|tonight|weather|forecast)\b")
 
 
@@ -43,17 +59,29 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     """
     words = split_words(text)
     said = " ".join(words)
+    if _AT_CLOCK.search(said) and not _DURATION.search(said) and _counts_only(tool):
+        return False  # "wake me at six" is nothing for a tool that takes minutes
     if opens_with(tool.description, _DOES):
-        return _FACT.match(said) is None
+        return _FACT.match(said) is None and _ABOUT.match(said) is None
     if not tells(tool):
         return True
-    if tool.name not in SEARCHES and _PAST.search(said) and _NOW.search(tool.description.lower()):
+    if (
+        tool.name not in SEARCHES
+        and (_PAST.search(said) or _FIXED.match(said))
+        and _NOW.search(tool.description.lower())
+    ):
         return not any(other.name in SEARCHES for other in tools)
     verb = command_place(words)
     if verb is None or words[verb] in _ASKED_FOR:
         return True
     phrases = tuple(p.filled({}) if isinstance(p, Template) else p for p in tool.phrases[:64])
     return words[verb] in _verbs(tool.name, tool.description, phrases)
+
+
+def _counts_only(tool: ToolSpec) -> bool:
+    """Whether all that a tool takes are numbers."""
+    held = parameters(tool)
+    return bool(held) and all(parameter.kind in ("integer", "number") for parameter in held)
 
 
 def tells(tool: ToolSpec) -> bool:

@@ -109,6 +109,38 @@ async def test_no_words_of_the_reference_are_spoken_and_none_of_the_text_are_los
         assert sound.duration <= 1.6 * len(words(text)) * voice.clip.duration / len(reference), voice.id
 
 
+@pytest.mark.parametrize("language", ["fr-FR", "es-ES", "zh-CN", "ja-JP"])
+async def test_a_reference_in_another_language_leaves_the_text_in_its_own(
+    kokoro: KokoroSynthesiser, ear: WhisperRecogniser, language: str
+) -> None:
+    library = demo_voices()
+    voice = next(voice for voice in library.at(library.select()) if voice.card.language == language)
+    text = TEXTS["like"]
+    sound = Audio.concat(await spoken(kokoro, text, voice))
+    found = await ear.recognise(sound)
+    heard = words(found.text)
+    assert found.language in ("en", None), (voice.id, found.text)  # None: not sure
+    assert word_errors(text, found.text) <= 4, (voice.id, found.text)
+    assert not set(words(voice.card.transcript or "")[-5:]) & set(heard) - set(words(text)), voice.id
+    assert sound.duration <= 0.6 * len(words(text)), voice.id
+
+
+async def test_chinese_text_in_an_english_voice_stays_chinese(
+    kokoro: KokoroSynthesiser, ear: WhisperRecogniser
+) -> None:
+    text = "我们明天早上在河边的老桥见面，然后一起去吃早饭。"
+    for voice in some_voices(2):
+        reference = words(voice.card.transcript or "")
+        sound = Audio.concat(await spoken(kokoro, text, voice))
+        found = await ear.recognise(sound)
+        assert found.language == "zh", (voice.id, found.text)
+        assert not set(reference[-5:]) & set(words(found.text)), voice.id
+        wanted, heard = re.findall(r"[\u4e00-\u9fff]", text), re.findall(r"[\u4e00-\u9fff]", found.text)
+        assert len(set(wanted) & set(heard)) >= 0.5 * len(set(wanted)), (voice.id, found.text)  # also traditional ones
+        assert 0.7 * len(wanted) <= len(heard) <= 1.3 * len(wanted), (voice.id, found.text)
+        assert sound.duration <= 0.45 * len(wanted), voice.id
+
+
 async def test_odd_words_and_a_long_sentence_are_heard_whole(kokoro: KokoroSynthesiser, ear: WhisperRecogniser) -> None:
     text = (
         f"Our new robot, Bolandro, has three CI/CD jobs, e.g. job #3 at 10:30, which costs $2.50 a month. {LONG[:-1]} "

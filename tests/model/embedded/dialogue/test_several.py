@@ -24,6 +24,7 @@ def tool(name: str, description: str, *optional: str, phrases: tuple[str, ...] =
 
 
 TEXT = {"type": "string"}
+UNIT = {"enum": ["miles", "kilometers", "feet", "meters"]}
 VOICES = tuple(f"answer in the voice of {name}" for name in ("Albert", "Grace", "Marcus", "Emma"))
 TOOLS = [
     tool("play_music", "Play music, songs or an album by an artist.", artist=TEXT),
@@ -33,6 +34,7 @@ TOOLS = [
     tool("calculate", "Work out an arithmetic expression exactly.", expression=TEXT),
     tool("opening_hours", "Tell when a museum is open today.", museum=TEXT),
     tool("get_weather", "Tell the weather in a city.", city={"type": "string", "description": "name of the city"}),
+    tool("convert_length", "Convert a length from one unit to another.", value={"type": "number"}, unit=UNIT, to=UNIT),
     tool("set_timer", "Start a timer.", minutes={"type": "integer"}, phrases=("set a timer for ten minutes",)),
     tool("book_table", "Book a table in the restaurant.", people={"type": "integer"}, hour=TEXT),
     tool("lamp", "Switch the lamp in a room on or off.", room=TEXT, state={"enum": ["on", "off"]}),
@@ -170,11 +172,45 @@ def test_numbers_alone_make_no_story(asked: str) -> None:
         ("who built the bridge", "set_timer", False),
         ("who is in the beatles", "play_music", False),
         ("what is a hundred divided by eight", "calculate", True),
+        ("wake me tomorrow at six", "set_timer", False),
+        ("wake me in six minutes", "set_timer", True),
+        ("who lives in london", "get_weather", False),
     ],
 )
 def test_a_request_is_for_no_tool_that_its_verb_excludes(text: str, tool: str, served: bool) -> None:
     found = next(one for one in TOOLS if one.name == tool)
     assert may_serve(text, found, TOOLS) is served
+
+
+def test_what_a_request_lacks_is_taken_from_the_call_before() -> None:
+    wall = turn("how many meters are twelve feet", "convert_length", "3.66.", value=12, unit="feet", to="meters")
+    call = ("convert_length", {"value": 15, "unit": "feet", "to": "meters"})
+    assert called("And if the wall is fifteen feet?", wall) == call
+
+
+def test_the_last_of_two_requests_counts_after_wait() -> None:
+    assert called("How much is 18 times 12? Wait, 19 times 12.") == ("calculate", {"expression": "19*12"})
+
+
+def test_asking_back_for_a_part_of_an_answer_repeats_it() -> None:
+    assert called("Sorry, from when till when?", HOURS) == "repeat"
+
+
+def test_being_able_to_do_something_is_told_by_its_tool() -> None:
+    reading = READ("Are you able to do sums?", [], TOOLS)
+    assert reading.reply is not None and "arithmetic" in reading.reply
+
+
+def test_a_negated_topic_is_not_searched_for() -> None:
+    bridge = turn(
+        "when did the brooklyn bridge open", "search_documents", "1883.", query="when did the brooklyn bridge open"
+    )
+    found = called("No, not Brooklyn, the Golden Gate.", bridge)
+    assert isinstance(found, tuple) and "golden gate" in found[1]["query"] and "brooklyn" not in found[1]["query"]
+
+
+def test_a_liking_for_a_place_asks_for_nothing_there() -> None:
+    assert called("I like London.") in ("new", "remark")
 
 
 def test_a_correction_that_is_turned_around_is_one() -> None:
