@@ -59,7 +59,6 @@ class StepAudio2Renderer(BaseRenderer[Any]):
                 tools=options.get("tools") or (),
                 add_generation_prompt=bool(options.get("add_generation_prompt")),
                 continue_final_message=bool(options.get("continue_final_message")),
-                layout=options.get("layout", "native"),
             )
             prompt = assemble(turns, self._vocabulary)
         except AgentAudioError as error:

@@ -8,14 +8,10 @@ from typing import Any
 from support.chat_wire import wire_messages, wire_tools
 from support.step_audio_2_on_vllm import TOKENS, TOOLS, Native, Server, requested, sound, talk
 
-from agentaudio.conversation import Conversation, Message, TextPart
-from agentaudio.model.step_audio_2.language.chat_request import request_turns
-from agentaudio.model.step_audio_2.language.dialect import Translation
-from agentaudio.model.step_audio_2.language.segments import assemble
+from agentaudio.conversation import Conversation
 from agentaudio.model.step_audio_2.tokens import TokenIds
 
 IDS = TokenIds()
-NOTHING = Translation((), {})
 LENGTHS_S = (0.04, 0.3, 0.77, 1.5, 2.6, 4.1, 6.66, 9.9, 14.2, 19.0, 24.97, 25.0, 26.3, 51.2)
 
 
@@ -65,30 +61,6 @@ def test_written_answers_and_thoughts_begin_as_in_the_native_model(native: Nativ
     flags = {"continue_final_message": True, "add_generation_prompt": False, "max_tokens": 1, "min_tokens": 1}
     thought = server.ask([*messages, opening], **flags)
     assert thought["prompt_token_ids"] == list(native.prompts.build(conversation, reply="think").ids)
-
-
-def test_a_client_of_stepfun_s_build_gets_its_prompts(native: Native, server: Server) -> None:
-    clip = sound(0.8, 7)
-    (asked,) = wire_messages(Conversation([Message("user", (TextPart("What is it?"), clip))]), NOTHING)
-    call = {"id": "c", "type": "function", "function": {"name": "search", "arguments": '{"query": "tea"}'}}
-    rest: list[dict[str, Any]] = [
-        {
-            "role": "assistant",
-            "content": None,
-            "tts_content": {"tts_text": "OK", "tts_audio": "<audio_1><audio_2><audio_3><audio_4><audio_5>"},
-            "tool_calls": [call],
-        },
-        {"role": "tool", "tool_call_id": "c", "content": "Tea is green."},
-    ]
-    answered = server.ask([asked, *rest], chat_template_kwargs={"layout": "stepfun"}, max_tokens=1, min_tokens=1)
-    here = {
-        "role": "user",
-        "content": [{"type": "text", "text": "What is it?"}, {"type": "audio", "audio": clip.audio}],
-    }
-    turns = request_turns([here, *rest], native.vocabulary, layout="stepfun", add_generation_prompt=True)
-    assert answered.get("prompt_token_ids") == list(assemble(turns, native.vocabulary).ids), answered
-    refused = server.ask([asked], chat_template_kwargs={"layout": "fork"})
-    assert refused.get("status") == 400 and "native, stepfun" in refused["error"], refused
 
 
 def test_sixteen_at_once_get_what_each_gets_alone(native: Native, server: Server, figures: dict[str, Any]) -> None:
