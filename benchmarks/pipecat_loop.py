@@ -52,7 +52,7 @@ class Raw(FrameSerializer):
 
     async def serialize(self, frame: Frame) -> str | bytes | None:
         if isinstance(frame, OutputAudioRawFrame):
-            return frame.audio
+            return bytes(frame.audio)
         return json.dumps(frame.message) if isinstance(frame, OutputTransportMessageUrgentFrame) else None
 
     async def deserialize(self, data: str | bytes) -> Frame | None:

@@ -20,7 +20,7 @@ def progress(call_id: str, message: str) -> ToolProgress:
 
 
 async def read(outbox: Outbox) -> list[BaseEvent]:
-    events = []
+    events: list[BaseEvent] = []
     while (event := await outbox.get()) is not None:
         events.append(event)
     return events

@@ -66,7 +66,7 @@ async def gaps(
 
 def _gaps(native: StepAudio2, conversation: Conversation, tools: Sequence[ToolSpec], ids: list[int]) -> list[float]:
     weights = native._open()
-    prompt, _ = native._prompt(conversation, tools, GenerateOptions())
+    prompt = native._prompt(native._framed(conversation, tools, GenerateOptions()), tools, speak=True)
     states = native._kept.take(prompt)
     with torch.inference_mode():
         rows = [weights.read(prompt, states, lambda: True)]
