@@ -1,0 +1,159 @@
+"""From the end of a question to the first sound of the answer, by stage, against another checkout in the same run.
+
+    python benchmarks/first_sound.py [--against FOLDER] [--rounds 3] [--json FILE]
+
+A warm process of each checkout asks the eight recorded questions of the demo, and the processes take turns question by
+question, so that both see the same machine. Each round is a new session. Reported for each checkout, as median and 95th
+percentile:
+
+- the time until the first sample above -40 dBFS could be played, on the clock, and the CPU seconds until then
+- the CPU seconds by stage: `hear` ends with the words of the question, `think` (routing, tools, retrieval) with the
+  first word of the answer, and `speak` (with the preparation of a retrieved voice) with the first sound
+
+and the peak memory of the process. With --against, also the medians of the ratios. The clock says something only on a
+machine that does nothing else. FOLDER is a checkout of agentaudio, such as a git worktree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import machine, publish
+
+HERE = Path(__file__).resolve().parent.parent
+AUDIBLE = 0.01
+STAGES = ("hear", "think", "speak")
+
+
+async def serve() -> None:
+    """Ask the question of each line of the standard input, and answer with its figures."""
+    from agentaudio import Audio
+    from agentaudio.demo.run import demo_agent, questions_folder
+
+    async with demo_agent("embedded") as agent:
+        await agent.warm_up()
+        session = agent.session()
+        print(json.dumps({}), flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            file = line.strip()
+            if not file:
+                session = agent.session()
+                continue
+            row = await ask(session, Audio.load(questions_folder() / file))
+            row["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            print(json.dumps(row), flush=True)
+
+
+async def ask(session: Any, sound: Any) -> dict[str, Any]:
+    from agentaudio.events import AudioSpoken, SpeechHeard, TextSpoken
+
+    began, used = time.perf_counter(), time.process_time()
+    marks: dict[str, float] = {}
+    row: dict[str, Any] = {}
+    async for event in session.stream(sound):
+        cpu = time.process_time() - used
+        if isinstance(event, SpeechHeard) and event.final:
+            marks.setdefault("hear", cpu)
+        elif isinstance(event, TextSpoken):
+            marks.setdefault("think", cpu)
+        elif isinstance(event, AudioSpoken) and not row:
+            loud = np.flatnonzero(np.abs(event.audio.samples) > AUDIBLE)
+            if loud.size:
+                row["first_sound_s"] = time.perf_counter() - began + loud[0] / event.audio.sample_rate
+                row["first_phrase_s"] = event.audio.duration
+                marks["speak"] = row["cpu_s"] = cpu
+    before = 0.0
+    for stage in STAGES:
+        row[f"{stage}_cpu_s"], before = marks[stage] - before, marks[stage]
+    return row
+
+
+def child(checkout: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(checkout), str(HERE / "benchmarks")])}
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).resolve()), "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, env=environment, cwd=checkout,
+    )  # fmt: skip
+
+
+def asked(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+
+
+def answered(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit("a process ended early; see its messages above")
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("first_sound_s", "cpu_s", *(f"{stage}_cpu_s" for stage in STAGES), "first_phrase_s"):
+        values = [row[name] for row in rows]
+        found[f"{name}_p50"] = round(float(np.percentile(values, 50)), 2)
+        found[f"{name}_p95"] = round(float(np.percentile(values, 95)), 2)
+    return found | {"peak_mb": max(row["peak_mb"] for row in rows)}
+
+
+def measure(checkouts: dict[str, Path], rounds: int) -> dict[str, Any]:
+    questions = json.loads((HERE / "agentaudio" / "demo" / "questions" / "questions.json").read_text(encoding="utf-8"))
+    processes = {name: child(checkout) for name, checkout in checkouts.items()}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in checkouts}
+    try:
+        for process in processes.values():
+            answered(process)  # warm
+        for turn in range(rounds):
+            for process in processes.values():
+                asked(process, "")
+            for place, question in enumerate(questions):
+                names = list(processes)
+                for name in names if (turn + place) % 2 == 0 else names[::-1]:
+                    asked(processes[name], question["file"])
+                    rows[name].append({"question": question["file"], **answered(processes[name])})
+                    print(name, rows[name][-1], flush=True)
+    finally:
+        for process in processes.values():
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
+    found: dict[str, Any] = {"questions": len(questions), "rounds": rounds}
+    for name in checkouts:
+        found |= {f"{name}_{key}" if name == "before" else key: value for key, value in figures(rows[name]).items()}
+    if "before" in checkouts:
+        for key in ("first_sound_s", "cpu_s", *(f"{stage}_cpu_s" for stage in STAGES)):
+            ratios = [now[key] / then[key] for now, then in zip(rows["now"], rows["before"], strict=True)]
+            found[f"{key.removesuffix('_s')}_ratio_p50"] = round(float(np.median(ratios)), 2)
+    return found | machine() | {"rows": rows["now"]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--against", metavar="FOLDER", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(serve())
+        return
+    checkouts = {"now": HERE} | ({"before": options.against.resolve()} if options.against else {})
+    publish("first sound of embedded", measure(checkouts, options.rounds), options.json)
+
+
+if __name__ == "__main__":
+    main()
