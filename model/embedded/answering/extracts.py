@@ -25,8 +25,8 @@ DEFINITION = 0.06
 """Added to the first sentence of a document, which says what and where its topic is."""
 SECOND_SENTENCE_MARGIN = 0.04
 MOST_SENTENCES = 60
-SHORTEST_PART = 3
-"""Letters of the shorter part of a compound."""
+_PAIR = re.compile(r"(?=\b([a-z]{3,})[ -]([a-z]{3,})\b)")
+"""Two words that may be written as one."""
 _REFERS_BACK = re.compile(
     r"^(?:It|They|He|She|This|These|That|Those|Its|Their|His|Her|But|However|So|Then|Also|Such|Both)\b"
 )
@@ -154,14 +154,11 @@ def _as_written(question: str, passages: Sequence[Passage]) -> str:
     """The question with compounds that no passage has as the passages write them: "honey bees" for "honeybees"."""
     text = " ".join(f"{passage.title} {passage.text}" for passage in passages).lower()
     held = set(split_words(text))
+    apart = {one + other: f"{one} {other}" for one, other in _PAIR.findall(text)}
 
     def written(found: re.Match[str]) -> str:
         word = found[0].lower()
-        if word in held:
-            return found[0]
-        parts = ((word[:at], word[at:]) for at in range(SHORTEST_PART, len(word) - SHORTEST_PART + 1))
-        apart = (f"{one} {other}" for one, other in parts if re.search(rf"\b{one}[ -]{other}\b", text))
-        return next(apart, found[0])
+        return found[0] if word in held else apart.get(word, found[0])
 
     return re.sub(r"[A-Za-z]{6,}", written, question)
 
