@@ -10,9 +10,9 @@ socket.
 - age of a frame: from the moment it is due until the server has taken it and all before it. Each tenth frame is
   followed by an event that the server answers, and the way back is counted too.
 - lost: seconds of sound that clients sent and the server did not count, and answers with less sound than was made
-- interruption: from the first voiced frame until the server says `speech_started`, and until the last sound that
-  arrives of the answer; the model's answer goes on for minutes. `--among` measures it once more while the others talk,
-  where all answers last nine seconds
+- interruption: from the frame of the first vowel or voiced consonant until the server says `speech_started`, and
+  until the last sound that arrives of the answer; the model's answer goes on for minutes. `--among` measures it once
+  more while the others talk, where all answers last nine seconds
 - memory of the server: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
 
 `--pipecat PYTHON` gives the same figures of Pipecat's loop, for at most a minute (see benchmarks/pipecat_loop.py).
@@ -38,13 +38,13 @@ import httpx2
 import numpy as np
 import server_baseline
 from report import machine, publish
+from server_questions import QUESTIONS, question, voiced_frame
 from sockets import Socket, connect, message, run
 from support.server import KEY, Process, server_process
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_whole
 
-from agentaudio import Agent, Audio
-from agentaudio.demo.run import questions_folder
+from agentaudio import Agent
 from agentaudio.model.scripted import Scripted
 
 RATE = 24_000
@@ -57,7 +57,6 @@ TURNS, INTERRUPTIONS = 100, 20
 LONGEST_S, SETTLING_S = 300.0, 10.0
 BASELINE_TURNS = 10
 ASKED_EVERY = 10
-QUESTIONS = ("great-wall", "time-in-tokyo", "call-my-mother")
 ANSWER = "It is nine o'clock in Tokyo."
 ENDLESS = "word " * 2_000
 LONG = "word " * 30
@@ -66,12 +65,8 @@ Event = dict[str, Any]
 
 @cache
 def frames_of(name: str, frame_ms: int = FRAME_MS) -> tuple[str, ...]:
-    """A question with a pause before and after it, in base64, by frames."""
-    sound = Audio.load(questions_folder() / f"{name}.flac").resample(RATE).samples
-    whole = np.concatenate([np.zeros(RATE // 2, np.float32), sound, np.zeros(4 * RATE, np.float32)])
-    whole += 3e-4 * np.random.default_rng(len(sound)).standard_normal(len(whole)).astype(np.float32)
-    frames = Audio(np.clip(whole, -1, 1), RATE).chunks(frame_ms)
-    return tuple(base64.b64encode(frame.to_pcm16()).decode() for frame in frames)
+    """A question in base64, by frames."""
+    return tuple(base64.b64encode(frame.to_pcm16()).decode() for frame in question(name, RATE).chunks(frame_ms))
 
 
 class Client:
@@ -155,10 +150,8 @@ async def interruptions(server: Process) -> dict[str, Any]:
     """Interrupt a long answer with a question."""
     noticed, silent = list[float](), list[float]()
     for number in range(INTERRUPTIONS):
-        frames = frames_of(QUESTIONS[number % len(QUESTIONS)])
-        # The first frame that is louder than the room by much.
-        levels = [np.abs(np.frombuffer(base64.b64decode(frame), "<i2").astype(float)).mean() for frame in frames]
-        voiced = next(place for place, level in enumerate(levels) if level > 300)
+        name = QUESTIONS[number % len(QUESTIONS)]
+        frames, voiced = frames_of(name), voiced_frame(name, FRAME_MS)
         async with client_of(server) as client:
             await client.send("conversation.item.create", item=_text("Go on."))
             await client.send("response.create")

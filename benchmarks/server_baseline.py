@@ -14,34 +14,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from server_questions import question, voiced_frame
 from sockets import TEXT, Socket, connect, message
 from support.server import Process
-
-from agentaudio import Audio
-from agentaudio.demo.run import questions_folder
 
 RATE = 16_000
 FRAME_MS = 20
 ASKED_EVERY = 10
 SEED = 7
-LOUD = 300 / 32768
 PROGRAM = Path(__file__).with_name("pipecat_loop.py")
 Figure = Callable[[list[float], float], float]
 
 
 @cache
-def frames_of(name: str) -> tuple[Audio, ...]:
-    """A question with a pause before and after it, in a quiet room, as in benchmarks/server.py."""
-    sound = Audio.load(questions_folder() / f"{name}.flac").resample(RATE).samples
-    whole = np.concatenate([np.zeros(RATE // 2, np.float32), sound, np.zeros(4 * RATE, np.float32)])
-    whole += 3e-4 * np.random.default_rng(len(sound)).standard_normal(len(whole)).astype(np.float32)
-    return tuple(Audio(np.clip(whole, -1, 1), RATE).chunks(FRAME_MS))
-
-
-@cache
 def messages_of(name: str) -> tuple[bytes, ...]:
-    return tuple(message(frame.to_pcm16()) for frame in frames_of(name))
+    return tuple(message(frame.to_pcm16()) for frame in question(name, RATE).chunks(FRAME_MS))
 
 
 @contextlib.contextmanager
@@ -136,8 +123,7 @@ async def interruptions(server: Process, count: int, questions: tuple[str, ...])
     noticed, silent = list[float](), list[float]()
     for number in range(count):
         name = questions[number % len(questions)]
-        frames = frames_of(name)
-        voiced = next(place for place, frame in enumerate(frames) if np.abs(frame.samples).mean() > LOUD)
+        voiced = voiced_frame(name, FRAME_MS)
         user = User()
         await user.connect(server)
         assert user.socket is not None
