@@ -18,6 +18,8 @@ BETTER_FOR = 3
 microphone holds, for so many blocks. Fewer blocks, and it replaces it by chance while only the user speaks."""
 WORSE = 4.0
 """An adapted filter that leaves this many times more than the microphone holds is thrown away."""
+ADDS = 2.0
+"""A filter that leaves this many times more than the microphone holds is not used: the echo has another path now."""
 LEAK = 0.25
 """Where no more than this share of the estimated echo is left, what is left counts as echo, not as the user."""
 SETTLED = 0.2
@@ -71,7 +73,8 @@ class EchoGuard:
         """Take sound of the microphone and what the loudspeaker played in the same time; returns the user's sound.
 
         mic, speaker: (n,) float32 at 16 kHz
-        returns: (m,) float32, in whole blocks: as many samples have come out as went in, but for less than BLOCK
+        returns: (m,) float32 in [-1, 1], in whole blocks: as many samples have come out as went in, but for less than
+            BLOCK
         """
         if len(self._mic):
             mic, speaker = np.concatenate([self._mic, mic]), np.concatenate([self._speaker, speaker])
@@ -98,13 +101,15 @@ class EchoGuard:
         heard, kept, tried = (_power(sound) + SILENT for sound in (mic, left, other))
         self._adapt(played, other)
         self._choose(heard, kept, tried)
+        if kept > ADDS * heard:
+            return mic
         expected = _power(echo)
         if expected > SILENT and kept < expected:  # otherwise it is the user's sound that is left
             self._echo_power += SMOOTHING * (expected - self._echo_power)
             self._left_power += SMOOTHING * (kept - self._left_power)
         if kept < LEAK * expected or (kept > INAUDIBLE and not self.is_settled and self._match.correlates()):
             left *= SILENCED
-        return left
+        return np.clip(left, -1.0, 1.0, out=left)
 
     def _adapt(self, played: Spectra, left: Samples) -> None:
         error = np.fft.rfft(left, 2 * BLOCK)
@@ -124,7 +129,7 @@ class EchoGuard:
 
     def _choose(self, heard: float, kept: float, tried: float) -> None:
         if tried > WORSE * heard:
-            self._adapted[:] = self._used
+            self._adapted[:] = self._used if kept <= WORSE * heard else 0
             self._better = 0
             return
         self._better = self._better + 1 if tried < BETTER * kept and tried < BETTER_THAN_NONE * heard else 0

@@ -111,3 +111,33 @@ def test_any_cut_of_the_sound_gives_the_same() -> None:
     cut = np.concatenate(parts)
     size = min(len(cut), len(whole))
     assert size > RATE and np.allclose(cut[:size], whole[:size], atol=1e-6)
+
+
+@pytest.mark.parametrize("change", ("muted", "turned over", "louder", "elsewhere"))
+def test_an_echo_that_changes_its_path_is_never_made_louder_than_the_microphone(change: str) -> None:
+    """A filter that has learnt the old path would add its estimate instead of taking the echo out."""
+    played = speech("great-wall", 8)
+    echo, half = echo_of(played, 35), len(played) // 2
+    now = {"muted": 0 * echo, "turned over": -echo, "louder": 8 * echo, "elsewhere": echo_of(played, 180, seed=3)}[
+        change
+    ]
+    mic = np.concatenate([echo[:half], now[half:]]) + floor(len(echo))
+    left = guarded(EchoGuard(), mic.astype(np.float32), played)
+    for at in range(0, len(left) - BLOCK, BLOCK):
+        assert np.sum(left[at : at + BLOCK] ** 2) <= 2.01 * np.sum(mic[at : at + BLOCK] ** 2) + 1e-6
+    if change != "muted":
+        end = slice(len(left) - RATE, len(left))
+        assert level_db(left[end]) < level_db(mic[end]) - 8  # the new path is learnt
+
+
+def test_frames_that_come_in_fits_and_starts_never_make_the_sound_louder_than_full_scale() -> None:
+    rng = np.random.default_rng(5)
+    played = np.clip(4 * speech("time-in-tokyo", 12), -1, 1)
+    mic = np.clip(3 * echo_of(played, 20, level_db=-3), -1, 1)
+    guard, place = EchoGuard(), 0
+    while place < len(mic) - 2 * RATE:
+        count = int(rng.choice((BLOCK, 3 * BLOCK, 40 * BLOCK)))
+        late = int(rng.choice((0, 0, RATE // 3, RATE)))  # the player and the microphone do not agree on the time
+        left = guard.push(mic[place : place + count], played[place + late : place + late + count][:count])
+        assert np.all(np.isfinite(left)) and np.max(np.abs(left), initial=0) <= 1.0
+        place += count
