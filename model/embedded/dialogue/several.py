@@ -66,13 +66,13 @@ class RequestReader:
         parts = [request] if topic_returned_to(request, past) is not None else request_parts(request)
         if not 2 <= len(parts) <= MOST_PARTS:
             return self._understand(unmarked(request), past, tools)
-        if (figured := _told_sum(request, tools)) is not None:
+        if (figured := _sum_over_sentences(request, tools)) is not None:
             return figured
         whole = self._understand(request, past, tools)
         read = [self._part(parts, place, past, tools) for place in range(len(parts))]
         asked = [(place, reading) for place, reading in enumerate(read) if _asks(reading)]
         if not asked:
-            return self._told(read, whole)
+            return self._without_question(read, whole)
         while len(asked) > 1 and _SUBJECT.match(parts[asked[-1][0]]) and asked[-1][1].reply is not None:
             asked.pop()  # "could you play something? It is so quiet in here"
         place, reading = asked[-1]
@@ -91,7 +91,7 @@ class RequestReader:
     def _part(self, parts: Sequence[str], place: int, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading:
         """One part, with what the parts before it name in the place of what it leaves out."""
         told = parts[:place]
-        part = _with_told_place(parts[place], " ".join(told))
+        part = _with_place(parts[place], " ".join(told))
         said = " ".join(split_words(part))
         reading: Reading | None = None
         own = self._understand(part, past, tools)
@@ -132,7 +132,7 @@ class RequestReader:
         return replace(reading, sure=True)
 
     @staticmethod
-    def _told(read: Sequence[Reading], whole: Reading) -> Reading:
+    def _without_question(read: Sequence[Reading], whole: Reading) -> Reading:
         """The reading of a request none of whose parts asks for anything."""
         reacting = [reading for reading in read if reading.act in ("cancel", "wait") and reading.score >= _SURE]
         if reacting:
@@ -162,7 +162,7 @@ def _is_name(part: str) -> bool:
     return len(words) <= 2 and "?" not in part and set(content_words(part)) == set(words)
 
 
-def _with_told_place(part: str, told: str) -> str:
+def _with_place(part: str, told: str) -> str:
     """The part with the place that was told before in the place of "there", or of "her" in "what about her"."""
     place = place_said(told) if told else None
     if place is None:
@@ -172,7 +172,7 @@ def _with_told_place(part: str, told: str) -> str:
     return _THERE.sub(f"in {place}", part, count=1)
 
 
-def _told_sum(request: str, tools: Sequence[ToolSpec]) -> Reading | None:
+def _sum_over_sentences(request: str, tools: Sequence[ToolSpec]) -> Reading | None:
     """A sum of which each sentence has one number: "we were seven and the bill was 154. What is that each?"."""
     tool = next((tool for tool in tools if tool.name == SUM_TOOL), None)
     whole = told_sum(split_words(request)) if tool is not None else None

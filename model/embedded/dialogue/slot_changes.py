@@ -59,7 +59,7 @@ _PREDICATES = re.compile(
     r"he|she|"
     r"i|we|you)\b"
 )
-"""A question with a predicate of its own, of which the value is no more than an object."""
+"""A question with a verb of its own: the value is only the object of that verb."""
 _MOVES = frozenset("push move shift bring postpone delay put".split())
 _LONGEST_VALUE = 5
 

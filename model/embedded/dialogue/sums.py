@@ -88,16 +88,16 @@ def next_sum(said: str, before: PastTurn) -> str | None:
         if number is not None:
             return f"what is {last} {'plus' if counted['more'] or counted['gained'] else 'minus'} {number}"
     read = (
-        _told(said, last) if re.search(r"percent|%", said) else None,
+        _with_added_number(said, last) if re.search(r"percent|%", said) else None,
         _from_operator(said, step["head"] if step else last),
         _from_pronoun(said, last),
         _with_other_number(said, sum_before, before.request),
-        _told(said, last),
+        _with_added_number(said, last),
     )
     return next((whole for whole in read if whole and expression(split_words(whole)) is not None), None)
 
 
-def _told(said: str, last: str) -> str | None:
+def _with_added_number(said: str, last: str) -> str | None:
     """The sum before with a number that a story adds: "and the parking is 15, so with that on top"."""
     whole = carried_on(said, last)
     return f"what is {whole}" if whole is not None else None

@@ -54,7 +54,7 @@ def request_turns(
     if add_generation_prompt and continue_final_message:
         raise ConversationError("a prompt continues the final message or opens a new one, not both; choose one")
     if layout not in get_args(Layout):
-        raise ConversationError(f"there is no layout {layout!r:.60}; choose one of: {', '.join(get_args(Layout))}")
+        raise ConversationError(f"unknown layout {layout!r:.60}; choose one of: {', '.join(get_args(Layout))}")
     native = layout == "native"
     if continue_final_message and (not messages or native and messages[-1]["role"] != "assistant"):
         raise ConversationError("there is no answer to continue; the last message must be the assistant's")

@@ -298,10 +298,10 @@ class RemoteStream:
             message: str | bytes = self._connection.recv(timeout=self._timeout_s)
         fact = _parsed(message) if isinstance(message, str) else None
         if fact is not None and fact.get("type") == "error":
-            raise self._told(fact)
+            raise self._error_of(fact)
         return message
 
-    def _told(self, fact: dict[str, Any]) -> Exception:
+    def _error_of(self, fact: dict[str, Any]) -> Exception:
         error = fact.get("error")
         error = error if isinstance(error, dict) else {}
         if error.get("code") == "invalid_voice":
@@ -329,7 +329,7 @@ class RemoteStream:
             while True:
                 fact = _parsed(self._connection.recv(timeout=0))
                 if fact is not None and fact.get("type") == "error":
-                    return self._told(fact)
+                    return self._error_of(fact)
         text = f"{self._name} broke off ({failure or type(failure).__name__}); check the service"
         # Before it is ready, nothing was said, and another replica may take the utterance.
         return BackendError(text) if self._ready else _Unavailable(text)
