@@ -118,10 +118,13 @@ class Cascade:
         """Load all parts."""
         works = [self._chat.warm_up(tools)]
         if self._recogniser is not None:
-            works.append(self._recogniser.warm_up(await asyncio.to_thread(self._chat.expected, tools)))
+            works.append(self._warm_up_ears(self._recogniser, tools))
         if self._synthesiser is not None:
             works.append(self._synthesiser.warm_up())
-        await asyncio.gather(*works)
+        await asyncio.gather(*works)  # nothing waits between their making and this, or a cancelled one never begins
+
+    async def _warm_up_ears(self, recogniser: Recogniser, tools: Sequence[ToolSpec]) -> None:
+        await recogniser.warm_up(await asyncio.to_thread(self._chat.expected, tools))
 
     async def aclose(self) -> None:
         """Close all parts; each is closed although another one fails."""

@@ -4,7 +4,8 @@
     python eval_child.py                        imports everything once, then forks a process for each line of ARGUMENTS
                                                 as JSON; answers with its id, and with its status when it has ended
 
-`plugin` makes the folder by which the command finds the model `slow`, as it finds those of other packages.
+`plugin` makes the folder by which the command finds the models `slow` and `halting`, as it finds those of other
+packages.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agentaudio.conversation import AudioPart, Conversation
+from agentaudio.conversation import AudioPart, Conversation, ToolSpec
+from agentaudio.model.cascade.cascade import Cascade
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import Delta, TextDelta
+from support.parts import Beeps, Ears, Mind
 
 SECONDS = 0.1
 """An answer and a verdict take."""
@@ -48,12 +52,26 @@ def load(argument: str | None) -> Scripted:
     return Scripted([answer], loop=True, delay_s=SECONDS)
 
 
+class Halting(Mind):
+    """Takes a while to say which sentences are to be expected, and leaves a file when it begins."""
+
+    def expected(self, tools: Sequence[ToolSpec]) -> Sequence[str]:
+        Path(os.environ[GENERATED]).write_text("expected")
+        time.sleep(1)
+        return []
+
+
+def load_halting(argument: str | None) -> Cascade:
+    return Cascade(Ears(), Halting(), Beeps(), name="halting")
+
+
 def plugin(folder: Path) -> Path:
     """An installed package, as far as entry points go."""
     info = folder / "slow-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[agentaudio.models]\nslow = support.eval_child:load\n")
+    models = "slow = support.eval_child:load\nhalting = support.eval_child:load_halting\n"
+    (info / "entry_points.txt").write_text(f"[agentaudio.models]\n{models}")
     return folder
 
 
