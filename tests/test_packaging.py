@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -66,3 +68,9 @@ def test_files_have_at_most_400_lines() -> None:
 @pytest.mark.parametrize(("name", "lines"), [("agent.py", 200), ("turn.py", 300)])
 def test_the_agent_and_the_loop_fit_in_a_few_screens(name: str, lines: int) -> None:
     assert len((ROOT / "agentaudio" / name).read_text(encoding="utf-8").splitlines()) < lines
+
+
+def test_the_readme_names_every_extra_once() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| extra | adds |")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == sorted(set(extras) - {"dev"})
