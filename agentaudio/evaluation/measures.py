@@ -52,7 +52,8 @@ class Measure:
 
     of: from the sums of the counts, one for each resample; NaN where there is nothing to divide by
     per: name of the count without which an item does not take part
-    binary: whether each item counts as 0 or 1 of `per`, so that Wilson's interval holds
+    binary: whether it is a share: `of` is in percent, and each unit of `per` counts as 0 or 1. Wilson's interval
+        holds then, where no cluster has more than one unit
     lower_is_better: as with error rates
     """
 
@@ -65,7 +66,9 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured figure with its 95 % interval, which is None for a single item.
+    """A measured figure with its 95 % interval.
+
+    low, high: None where the items say nothing of it: there is one only, or all have the same rate and it is not a share
 
     group: part of the benchmark; "" for all of it
     items: how many were scored
@@ -182,14 +185,23 @@ def _figure(
     if not number:
         return None
     value = _value(measure, clusters)
-    size = len(clusters[measure.per])
-    if size < 2:
-        low, high = None, None
-    elif measure.binary and bool((clusters[measure.per] == 1).all()):
-        low, high = wilson(value / 100 * size, size)
-    else:
-        low, high = _quantiles(_resampled(measure, clusters, generator, resamples))
+    low, high = _interval(measure, clusters, value, generator, resamples)
     return Figure(measure.name, group or "", value, low, high, number, measure.lower_is_better)
+
+
+def _interval(
+    measure: Measure, clusters: Sums, value: float, generator: np.random.Generator, resamples: int
+) -> Interval:
+    units = clusters[measure.per]
+    size = len(units)
+    if size < 2:
+        return None, None
+    if measure.binary and bool((units <= 1).all()):
+        return wilson(value / 100 * float(units.sum()), float(units.sum()))
+    found = _quantiles(_resampled(measure, clusters, generator, resamples))
+    if measure.binary and resamples and found == (None, None):
+        return wilson(value / 100 * size, size)
+    return found
 
 
 def _value(measure: Measure, clusters: Sums) -> float:
@@ -211,7 +223,7 @@ def _resampled(measure: Measure, clusters: Sums, generator: np.random.Generator,
 
 def _quantiles(values: NDArray[np.float64]) -> Interval:
     known = values[~np.isnan(values)]
-    if not len(known):
+    if not len(known) or known.min() == known.max():  # clusters that are all alike are no certainty
         return None, None
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(known, (tail, 1 - tail))

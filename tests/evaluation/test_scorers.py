@@ -15,7 +15,7 @@ from support.benchmarks import Answering, measured, sound, value
 from agentaudio.evaluation.benchmarks.big_bench_audio import BENCHMARK as BIG_BENCH_AUDIO
 from agentaudio.evaluation.benchmarks.uro_bench import BENCHMARK as URO
 from agentaudio.evaluation.item import Answer, Item
-from agentaudio.evaluation.measures import Scored, figures, mean_of_groups, wilson
+from agentaudio.evaluation.measures import ItemScore, Scored, figures, mean_of_groups, ratio, wilson
 from agentaudio.evaluation.scorer import Vote
 from agentaudio.evaluation.scorers.bleu import Bleu
 from agentaudio.evaluation.scorers.choice import WordChoice, is_right
@@ -84,6 +84,32 @@ def test_the_intervals_of_shares_are_wilsons() -> None:
         found = wilson(right, number)
         assert found[0] == pytest.approx(low, abs=0.51 if low == 67 else 0.06)
         assert found[1] == pytest.approx(high, abs=0.51 if high == 89 else 0.06)
+
+
+def scored_shares(rows: Sequence[tuple[float, float]], cluster: str = "") -> list[Scored]:
+    return [
+        Scored(ItemScore(1.0, {"right": right, "asked": asked}), cluster=cluster and f"{cluster}{number // 2}")
+        for number, (right, asked) in enumerate(rows)
+    ]
+
+
+def test_no_share_is_certain_however_its_items_are_counted() -> None:
+    share = ratio("share", "right", "asked", binary=True)
+    # Items that are not asked say nothing: 10 of 10, and not of 30.
+    (figure,) = figures(scored_shares([(1, 1)] * 10 + [(0, 0)] * 20), [share])
+    assert (figure.low, figure.high) == pytest.approx(wilson(10, 10)) and figure.low is not None and figure.low < 73
+    # Several votes of an item, and items of one cluster, are not independent: 10 clusters.
+    for rows, cluster in (([(3, 3)] * 10, ""), ([(1, 1)] * 20, "dialogue ")):
+        (figure,) = figures(scored_shares(rows, cluster), [share])
+        assert (figure.low, figure.high) == pytest.approx(wilson(10, 10))
+    (figure,) = figures(scored_shares([(3, 3)] * 9 + [(0, 3)]), [share])
+    assert figure.low is not None and figure.high is not None and figure.low < 90 < figure.high <= 100
+
+
+def test_items_that_are_all_alike_give_a_rate_no_interval() -> None:
+    rate = ratio("rate", "right", "asked")
+    (figure,) = figures(scored_shares([(0, 4), (0, 7)]), [rate])
+    assert (figure.value, figure.low, figure.high) == (0.0, None, None) and not figure.holds(0.0)
 
 
 def judge_of(replies: list[str | None]) -> Callable[..., object]:

@@ -74,13 +74,13 @@ class Calls:
     @property
     def measures(self) -> Sequence[Measure]:
         return [
-            ratio("trigger precision", "right triggers", "triggers"),
-            ratio("trigger recall", "triggered positives", "positives"),
-            ratio("type accuracy", "right type", "typed"),
-            ratio("parameter accuracy", "reasonable", "judged"),
-            ratio("equal parameters", "equal", "compared"),
-            ratio("malformed calls", "malformed", "items", lower_is_better=True),
-            ratio("unparsed votes", "unparsed", "asked votes", lower_is_better=True),
+            ratio("trigger precision", "right triggers", "triggers", binary=True),
+            ratio("trigger recall", "triggered positives", "positives", binary=True),
+            ratio("type accuracy", "right type", "typed", binary=True),
+            ratio("parameter accuracy", "reasonable", "judged", binary=True),
+            ratio("equal parameters", "equal", "compared", binary=True),
+            ratio("malformed calls", "malformed", "items", lower_is_better=True, binary=True),
+            ratio("unparsed votes", "unparsed", "asked votes", lower_is_better=True, binary=True),
         ]
 
     async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:

@@ -37,7 +37,7 @@ class Instructions:
     def measures(self) -> Sequence[Measure]:
         return [
             Measure("IFEval", _mean, "items"),
-            *(ratio(f"IFEval {above}", above, below, binary=below == "items") for above, below in _PARTS),
+            *(ratio(f"IFEval {above}", above, below, binary=True) for above, below in _PARTS),
         ]
 
     async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:

@@ -57,8 +57,8 @@ class Judged:
     def measures(self) -> Sequence[Measure]:
         return [
             ratio(self.measure, "points", "items", binary=(self.votes == 1 or self.majority) and self.highest == 1),
-            ratio("unparsed votes", "unparsed", "asked votes", lower_is_better=True),
-            ratio("failed votes", "failed", "asked votes", lower_is_better=True),
+            ratio("unparsed votes", "unparsed", "asked votes", lower_is_better=True, binary=True),
+            ratio("failed votes", "failed", "asked votes", lower_is_better=True, binary=True),
         ]
 
     async def score(self, item: Item, answer: Answer, ask: Ask | None) -> ItemScore:

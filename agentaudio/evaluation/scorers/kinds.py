@@ -46,8 +46,8 @@ class ByKind:
         return [
             Measure("points", self._points, "items"),
             *further,
-            ratio("unparsed votes", "unparsed", "asked votes", lower_is_better=True),
-            ratio("failed votes", "failed", "asked votes", lower_is_better=True),
+            ratio("unparsed votes", "unparsed", "asked votes", lower_is_better=True, binary=True),
+            ratio("failed votes", "failed", "asked votes", lower_is_better=True, binary=True),
         ]
 
     def _points(self, sums: Sums) -> NDArray[np.float64]:
