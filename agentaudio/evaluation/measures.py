@@ -19,6 +19,8 @@ RESAMPLES = 1_000
 AT_ONCE = 30_000
 """Items that are drawn at a time, so that memory stays flat."""
 LEVEL = 0.95
+ROUNDING = 1e-9
+"""Relative difference of resamples that are one value but for rounding."""
 WILSON_Z = 1.959964
 """The 97.5 % quantile of the normal distribution."""
 
@@ -68,7 +70,7 @@ class Measure:
 class Figure:
     """A measured figure with its 95 % interval.
 
-    low, high: None where the items say nothing of it: there is one only, or all have the same rate and it is not a share
+    low, high: None where the items say nothing of it: there is one only, or all have one rate and it is no share
 
     group: part of the benchmark; "" for all of it
     items: how many were scored
@@ -223,7 +225,9 @@ def _resampled(measure: Measure, clusters: Sums, generator: np.random.Generator,
 
 def _quantiles(values: NDArray[np.float64]) -> Interval:
     known = values[~np.isnan(values)]
-    if not len(known) or known.min() == known.max():  # clusters that are all alike are no certainty
+    if (
+        not len(known) or np.ptp(known) <= ROUNDING * np.abs(known).max()
+    ):  # clusters that are all alike are no certainty
         return None, None
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(known, (tail, 1 - tail))
