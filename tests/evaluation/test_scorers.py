@@ -108,10 +108,10 @@ def test_no_share_is_certain_however_its_items_are_counted() -> None:
 
 def test_items_that_are_all_alike_give_a_rate_no_interval() -> None:
     rate = ratio("rate", "right", "asked")
-    for rows, value in (([(0, 4), (0, 7)], 0.0), ([(0.1, 1), (0.7, 7), (1.3, 13)], 10.0)):
+    for rows, wanted in (([(0, 4), (0, 7)], 0.0), ([(0.1, 1), (0.7, 7), (1.3, 13)], 10.0)):
         (figure,) = figures(scored_shares(rows), [rate])
-        assert figure.value == pytest.approx(value) and (figure.low, figure.high) == (None, None)
-        assert not figure.holds(value)
+        assert figure.value == pytest.approx(wanted) and (figure.low, figure.high) == (None, None)
+        assert not figure.holds(wanted)
 
 
 def judge_of(replies: list[str | None]) -> Callable[..., object]:
