@@ -69,36 +69,42 @@ class EchoGuard:
         """Whether the filter has learnt the path of the echo."""
         return self._left_power < SETTLED * self._echo_power
 
-    def push(self, mic: Samples, speaker: Samples) -> Samples:
+    def push(self, mic: Samples, speaker: Samples | None, *, inaudible: float = 0.0) -> Samples:
         """Take sound of the microphone and what the loudspeaker played in the same time; returns the user's sound.
 
-        mic, speaker: (n,) float32 at 16 kHz
+        mic, speaker: (n,) float32 at 16 kHz; None where nothing was played
+        inaudible: power of sound in which nobody is listened for; there echo is left, and nothing is learnt of it
         returns: (m,) float32 in [-1, 1], in whole blocks: as many samples have come out as went in, but for less than
             BLOCK
         """
+        if speaker is None:
+            if self._quiet_blocks >= DELAYS and len(mic) == BLOCK and not len(self._mic):
+                self._match.push_silence(mic)
+                return mic
+            speaker = np.zeros(len(mic), np.float32)
         if len(self._mic):
             mic, speaker = np.concatenate([self._mic, mic]), np.concatenate([self._speaker, speaker])
         count = len(mic) // BLOCK
         self._mic, self._speaker = mic[count * BLOCK :], speaker[count * BLOCK :]
-        if count == 1:
-            return self._block(mic[:BLOCK], speaker[:BLOCK])
-        out = [self._block(mic[at : at + BLOCK], speaker[at : at + BLOCK]) for at in range(0, count * BLOCK, BLOCK)]
-        return np.concatenate(out) if out else _NOTHING
+        blocks = [slice(at, at + BLOCK) for at in range(0, count * BLOCK, BLOCK)]
+        out = [self._block(mic[block], speaker[block], inaudible) for block in blocks]
+        return out[0] if count == 1 else np.concatenate(out) if out else _NOTHING
 
-    def _block(self, mic: Samples, speaker: Samples) -> Samples:
+    def _block(self, mic: Samples, speaker: Samples, inaudible: float) -> Samples:
         self._quiet_blocks = 0 if _power(speaker) > SILENT else self._quiet_blocks + 1
         if self._quiet_blocks >= DELAYS:  # no echo can be left: nothing to do, and nothing to learn
             self._match.push_silence(mic)
             return mic
         self._match.push(mic, speaker)
-        if not self._has_learnt and _power(mic) < INAUDIBLE:
+        heard = _power(mic) + SILENT
+        if heard < inaudible or (not self._has_learnt and heard < INAUDIBLE):
             return mic
         played = self._match.played
         np.multiply(self._filters, played, out=self._work)
         echo, tried_echo = np.fft.irfft(self._work.sum(axis=1))[:, BLOCK:]
         left: Samples = mic - echo
         other: Samples = mic - tried_echo
-        heard, kept, tried = (_power(sound) + SILENT for sound in (mic, left, other))
+        kept, tried = _power(left) + SILENT, _power(other) + SILENT
         self._adapt(played, other)
         self._choose(heard, kept, tried)
         if kept > ADDS * heard:

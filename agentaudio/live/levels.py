@@ -38,9 +38,14 @@ class Levels:
         """The level below which nobody need be listened for; minus infinity before the first turn."""
         return -math.inf if self._usual is None else self._usual - NOBODY_DB
 
+    @property
+    def begins_above_dbfs(self) -> float:
+        """The level from which on voice may begin a turn; minus infinity before the first turn."""
+        return -math.inf if self._usual is None else self._usual - BELOW_USUAL_DB
+
     def may_begin(self, level_dbfs: float) -> bool:
         """Whether voice of this level may be the user's, while no turn is open."""
-        return self._usual is None or level_dbfs >= self._usual - BELOW_USUAL_DB
+        return level_dbfs >= self.begins_above_dbfs
 
     def goes_on(self, level_dbfs: float) -> bool:
         """Whether voice of this level belongs to the open turn."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
@@ -140,7 +141,7 @@ class Listener:
         sound = self.microphone.convert(chunk)
         played = speaker.take(len(sound))
         if self._guard is not None:
-            sound = self._guard.push(sound, played)
+            sound = self._guard.push(sound, played, inaudible=self._inaudible())
         self.microphone.keep(sound)
         if self._is_on:
             self._take_turns(sound, speaker, agent_left_s)
@@ -148,19 +149,23 @@ class Listener:
         if not self._taker.user_speaks:
             self.microphone.forget(needed_s())
 
+    def _inaudible(self) -> float:
+        """Power of sound in which nobody is listened for."""
+        below_dbfs = self._taker.nobody_below_dbfs
+        return 0.0 if below_dbfs == -math.inf else 10 ** (below_dbfs / 10)
+
     def _take_turns(self, sound: NDArray[np.float32], speaker: Loudspeaker, agent_left_s: Callable[[], float]) -> None:
         self._settle()
-        nobody_below_dbfs = max(NOTHING_DBFS, self._taker.nobody_below_dbfs)
-        now = _Now(self._taker, self._voice_frames, nobody_below_dbfs, speaker, agent_left_s)
-        frames = now.frames.take(sound)
-        for frame in frames:
+        now = _Now(self._taker, self._voice_frames, speaker, agent_left_s)
+        windows = now.frames.take(sound)
+        for place, window in enumerate(windows, 1):
             self._settle()
-            seen = now.frames.seen(frame, nobody_below_dbfs=nobody_below_dbfs)
+            seen = now.frames.seen(window, nobody_below_dbfs=max(NOTHING_DBFS, now.taker.nobody_below_dbfs))
             if seen.look is None:
-                self._heard_frame(now, seen.level_dbfs, frame is frames[-1], 0.0)
+                self._heard_frame(now, seen.level_dbfs, place == len(windows), 0.0)
             else:
-                self._ask(seen.look, partial(self._heard_frame, now, seen.level_dbfs, frame is frames[-1]))
-        if not frames:
+                self._ask(seen.look, partial(self._heard_frame, now, seen.level_dbfs, place == len(windows)))
+        if not windows:
             self._look_again(now)
 
     def _ask(self, look: Look, take: Callable[[float], None]) -> None:
@@ -186,11 +191,15 @@ class Listener:
             self._look_again(now)
 
     def _look_again(self, now: _Now) -> None:
-        """While the agent speaks, look at what is not a whole frame yet, too."""
-        if now.agent_left_s() <= ENDING_S or now.speaker.is_protected or now.taker.user_speaks:
+        """While the agent speaks, look at what is not a whole frame yet, too, if it is loud enough to be the user's."""
+        if now.taker.user_speaks or now.agent_left_s() <= ENDING_S or now.speaker.is_protected:
             return
-        seen = now.frames.seen_again(nobody_below_dbfs=now.nobody_below_dbfs)
-        if seen is not None and seen.look is not None:
+        seen = now.frames.seen_again(nobody_below_dbfs=max(NOTHING_DBFS, now.taker.begins_above_dbfs))
+        if seen is None:
+            return
+        if seen.look is None:
+            self._glimpsed(now, seen, 0.0)
+        else:
             self._ask(seen.look, partial(self._glimpsed, now, seen))
 
     def _glimpsed(self, now: _Now, seen: Seen, probability: float) -> None:
@@ -259,7 +268,6 @@ class _Now(NamedTuple):
 
     taker: TurnTaker
     frames: VoiceFrames
-    nobody_below_dbfs: float
     speaker: Loudspeaker
     agent_left_s: Callable[[], float]
 

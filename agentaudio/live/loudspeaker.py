@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +36,7 @@ class Loudspeaker:
         self.held = False
         self._stream = PcmStream(SAMPLE_RATE_HZ)
         self._parts: list[Samples] = []
-        self._samples: Samples = np.zeros(0, np.float32)
+        self._starts: list[int] = []  # of each part, in samples
         self.length = 0  # samples of the turn's sound so far
         self._audible_end = 0
         self._made_s = self._protected_s = self._reported_s = 0.0
@@ -57,19 +59,22 @@ class Loudspeaker:
         ready = self._stream.push(audio).samples
         if not len(ready):
             return
-        start = self.length
-        self._parts.append(ready)
-        self.length += len(ready)
         audible = np.flatnonzero(np.abs(ready) > AUDIBLE)
         if len(audible):
-            self._audible_end = start + int(audible[-1]) + 1
+            self._audible_end = self.length + int(audible[-1]) + 1
+        self._starts.append(self.length)
+        self._parts.append(ready)
+        self.length += len(ready)
 
     def drop(self) -> None:
         """What has not been played will not be."""
-        self._whole()
-        self._samples = self._samples[: round(self._position)]
-        self.length = len(self._samples)
-        self._audible_end = min(self._audible_end, len(self._samples))
+        self.length = min(self.length, round(self._position))
+        while self._starts and self._starts[-1] >= self.length:
+            self._starts.pop()
+            self._parts.pop()
+        if self._parts:
+            self._parts[-1] = self._parts[-1][: self.length - self._starts[-1]]
+        self._audible_end = min(self._audible_end, self.length)
 
     def report(self, seconds: float) -> None:
         """The player has played so much of the turn's sound. A report that says less than one before is late."""
@@ -103,21 +108,28 @@ class Loudspeaker:
         """Whether all sound so far was played, but for what a player rounds off."""
         return self._position >= self.length - STEP
 
-    def take(self, count: int) -> Samples:
-        """What was played while the microphone sent `count` samples: (count,) float32; zeros where nothing was."""
+    def take(self, count: int) -> Samples | None:
+        """What was played while the microphone sent `count` samples: (count,) float32; None where nothing was."""
         if self.held or not self.length or not (self._started or not self.reports):
-            return np.zeros(count, np.float32)
+            return None
+        start = round(self._position)
+        if abs(self._taken - start) < APART:
+            start = self._taken
         self._position = min(self._position + count, float(self.length))
-        end = round(self._position)
-        if abs(self._taken + count - end) < APART:
-            end = min(self._taken + count, self.length)
-        start = max(0, end - count)
-        self._taken = end
-        found = self._whole()[start:end]
-        return np.concatenate([found, np.zeros(count - len(found), np.float32)])
+        self._taken = end = min(start + count, self.length)
+        return self._between(start, end, count) if end > start else None
 
-    def _whole(self) -> Samples:
-        if self._parts:
-            self._samples = np.concatenate([self._samples, *self._parts])
-            self._parts.clear()
-        return self._samples
+    def _between(self, start: int, end: int, count: int) -> Samples:
+        """The sound from start to end, and zeros after it: (count,) float32."""
+        place = bisect.bisect_right(self._starts, start) - 1
+        found = self._parts[place][start - self._starts[place] : end - self._starts[place]]
+        if len(found) == count:
+            return found
+        sound, have = np.zeros(count, np.float32), len(found)
+        sound[:have] = found
+        while start + have < end:
+            place += 1
+            found = self._parts[place][: end - self._starts[place]]
+            sound[have : have + len(found)] = found
+            have += len(found)
+        return sound

@@ -52,9 +52,13 @@ class Microphone:
 
     def cut(self, start_s: float, end_s: float) -> Audio:
         """The sound between two times, as far as it is kept."""
-        whole = np.concatenate(self._kept) if self._kept else np.zeros(0, np.float32)
         start, end = (max(0, round(s * SAMPLE_RATE_HZ) - self._start) for s in (start_s, end_s))
-        return Audio(whole[start:end], SAMPLE_RATE_HZ)
+        parts, place = [np.zeros(0, np.float32)], 0
+        for part in self._kept:
+            if place < end and place + len(part) > start:
+                parts.append(part[max(0, start - place) : end - place])
+            place += len(part)
+        return Audio.of_sound(np.concatenate(parts), SAMPLE_RATE_HZ)
 
     def forget(self, needed_s: float | None) -> None:
         """Drop sound that is older than KEPT_S, and not needed. needed_s: where the sound begins that is."""

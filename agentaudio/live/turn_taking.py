@@ -124,6 +124,11 @@ class TurnTaker:
         """The level below which nobody need be listened for; minus infinity while nothing is known of the user."""
         return self._levels.nobody_below_dbfs
 
+    @property
+    def begins_above_dbfs(self) -> float:
+        """The level from which on voice may begin a turn; minus infinity while nothing is known of the user."""
+        return self._levels.begins_above_dbfs
+
     def agent_said(self, text: str) -> None:
         """Take the words of the agent's latest answer: after a question for a number, digits may come slowly."""
         self._dictating = asks_to_dictate(text)

@@ -25,6 +25,7 @@ from agentaudio.sound.resample import check_rate, resample
 
 Samples = NDArray[np.float32]
 
+_PCM16, _PCM16_SCALE = np.dtype("<i2"), np.float32(2**-15)
 _INTEGER_SCALE = {"i1": 2**7, "i2": 2**15, "i4": 2**31, "u1": 2**7}
 
 
@@ -112,7 +113,7 @@ class Audio:
         if len(pcm) % 2:
             raise AudioError(f"16-bit PCM of {len(pcm)} bytes ends in half a sample; send whole samples")
         check_rate(sample_rate)
-        return cls.of_sound(np.frombuffer(pcm, "<i2") * np.float32(2**-15), sample_rate)
+        return cls.of_sound(np.frombuffer(pcm, _PCM16) * _PCM16_SCALE, sample_rate)
 
     @classmethod
     def of_sound(cls, samples: Samples, sample_rate: int) -> Self:
@@ -139,9 +140,13 @@ class Audio:
             raise AudioError("nothing to join; give at least one Audio")
         sounding = [part for part in parts if len(part)] or parts
         rate = max(part.sample_rate for part in sounding)
+        if len(sounding) == 1:
+            return sounding[0]
         joined = []
         for own_rate, run in itertools.groupby(sounding, key=lambda part: part.sample_rate):
             joined.append(resample(np.concatenate([part.samples for part in run]), own_rate, rate))
+        if len(joined) == 1:
+            return cls.of_sound(joined[0], rate)
         return cls(np.concatenate(joined), rate)
 
     @property
@@ -191,7 +196,7 @@ class Audio:
         """
         start = self._position(start_s)
         end = None if end_s is None else self._position(end_s)
-        return Audio(self._samples[start:end], self._sample_rate)
+        return Audio.of_sound(self._samples[start:end].copy(), self._sample_rate)
 
     def _position(self, seconds: float) -> int:
         if math.isnan(seconds):
@@ -203,7 +208,7 @@ class Audio:
         """Consecutive pieces of `duration_ms` each; the last may be shorter."""
         step = max(1, round(duration_ms * self._sample_rate / 1000))
         for start in range(0, len(self._samples), step):
-            yield Audio(self._samples[start : start + step], self._sample_rate)
+            yield Audio.of_sound(self._samples[start : start + step].copy(), self._sample_rate)
 
     def to_pcm16(self) -> bytes:
         """Little-endian signed 16-bit samples, clipped at full scale."""

@@ -119,27 +119,3 @@ class VoiceActivityStream:
             return np.array([self._network.probability(waiting[: CONTEXT + FRAME])], np.float32)
         windows = np.lib.stride_tricks.sliding_window_view(waiting, CONTEXT + FRAME)[: frames * FRAME : FRAME]
         return self._network.probabilities(windows)
-
-    @property
-    def stream(self) -> SileroStream:
-        """The network's, for those who ask it for many streams at once."""
-        return self._network
-
-    def window(self, frame: Samples) -> Samples:
-        """Take a frame, (512,), for which the network is asked elsewhere: what it looks at, (576,).
-
-        Raises ValueError within a frame.
-        """
-        before = self._between(frame)
-        return np.concatenate([before, frame])
-
-    def pass_over(self, frame: Samples) -> None:
-        """Take a frame of silence, (512,), that the network need not look at. Raises ValueError within a frame."""
-        self._between(frame)
-
-    def _between(self, frame: Samples) -> Samples:
-        before = self._waiting
-        if len(before) != CONTEXT:
-            raise ValueError(f"{len(before) - CONTEXT} samples of another frame came before")
-        self._waiting = frame[-CONTEXT:]
-        return before

@@ -141,3 +141,25 @@ def test_frames_that_come_in_fits_and_starts_never_make_the_sound_louder_than_fu
         left = guard.push(mic[place : place + count], played[place + late : place + late + count][:count])
         assert np.all(np.isfinite(left)) and np.max(np.abs(left), initial=0) <= 1.0
         place += count
+
+
+def test_sound_in_which_nobody_is_listened_for_is_left_and_spoils_nothing_that_was_learnt() -> None:
+    played = speech("great-wall", 6)
+    echo = echo_of(played, 60)
+    mic = echo + floor(len(echo))
+    guard = EchoGuard()
+    guarded(guard, mic, played)
+    quiet = 1e-3 * mic[:BLOCK]
+    for _ in range(100):
+        np.testing.assert_array_equal(guard.push(quiet, played[:BLOCK], inaudible=1e-4), quiet)
+    left = guarded(guard, mic[:RATE], played[:RATE])
+    assert level_db(echo[: len(left)]) - level_db(left) >= 20
+
+
+def test_the_microphone_is_left_as_it_is_while_nothing_is_played() -> None:
+    mic = speech("great-wall", 1)
+    mic = mic[: len(mic) - len(mic) % BLOCK]
+    silent, quiet = EchoGuard(), EchoGuard()
+    out = [silent.push(mic[at : at + BLOCK], None) for at in range(0, len(mic), BLOCK)]
+    np.testing.assert_array_equal(np.concatenate(out), mic)
+    np.testing.assert_array_equal(guarded(quiet, mic, np.zeros_like(mic)), mic)

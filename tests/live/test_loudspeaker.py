@@ -29,3 +29,27 @@ def test_a_report_corrects_what_the_clock_of_the_microphone_had_assumed() -> Non
     speaker.take(round(0.4 * SAMPLE_RATE_HZ))
     speaker.report(0.6)
     assert speaker.played_s == pytest.approx(0.6)
+
+
+def test_what_was_played_is_given_whatever_the_pieces_in_which_it_was_made() -> None:
+    sound = (0.2 * np.random.default_rng(1).standard_normal(4_000)).clip(-1, 1).astype(np.float32)
+    speaker, at = Loudspeaker(1, reports=True), 0
+    for size in (7, 900, 1, 320, 1_500, 1_272):
+        speaker.add(Audio(sound[at : at + size], SAMPLE_RATE_HZ))
+        at += size
+    assert speaker.take(320) is None
+    speaker.report(1e-9)
+    found = [speaker.take(320) for _ in range(13)]
+    assert all(part is not None and len(part) == 320 for part in found)
+    np.testing.assert_array_equal(np.concatenate([part for part in found if part is not None])[:4_000], sound)
+    assert not found[-1][160:].any()  # type: ignore[index]
+    assert speaker.take(320) is None
+
+
+def test_nothing_is_played_of_what_was_dropped() -> None:
+    speaker = speaking(1.0)
+    speaker.add(Audio(np.full(SAMPLE_RATE_HZ, 0.1, np.float32), SAMPLE_RATE_HZ))
+    speaker.report(0.25)
+    speaker.drop()
+    assert (speaker.length, speaker.left_s, speaker.has_ended) == (SAMPLE_RATE_HZ // 4, 0.0, True)
+    assert speaker.take(320) is None
