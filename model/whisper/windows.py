@@ -39,6 +39,10 @@ much more probable per token its text must be there than in the expected one. No
 second reaches the first. Without this, a question of a second in Chinese is heard as its English translation."""
 
 
+SURE_SCORE = -0.12
+"""Mean log probability of a text from which a second pass with hints is left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """What was decoded from a stretch of speech.
@@ -69,7 +73,8 @@ def hear(
     language: None detects it
     expected: language of a sound that is too short or unclear to tell
     speech_s: seconds of speech in the sound
-    hints: a second pass is given the sentences that are near to the first; the more probable text counts
+    hints: unless the first pass is sure, a second one is given the sentences that are near to what it heard; the more
+        probable text counts
     check_stop: called before each step; what it raises ends the work
     """
     duration_s = len(samples) / SAMPLE_RATE_HZ
@@ -105,7 +110,7 @@ def hear(
         # A text that repeats itself and ended by itself in both windows was most likely said so.
         if not decoded.complete and repeats(decoded.text):
             decoded = replace(decoded, text=without_repeats(decoded.text))
-    if hints is not None and (near := hints.nearest(decoded.text)):
+    if hints is not None and decoded.score < SURE_SCORE and (near := hints.nearest(decoded.text)):
         check_stop()
         hinted = checkpoint.decode(
             encoded, language=language, most_tokens=limit, beam=beam, hint=checkpoint.hint_tokens(" ".join(near))
