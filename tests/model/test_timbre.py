@@ -10,7 +10,7 @@ import pytest
 
 from agentaudio.errors import VoiceError
 from agentaudio.model.embedded.speaking.espeak import Espeak
-from agentaudio.model.timbre import LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre
+from agentaudio.model.timbre import FFT_SIZE, LOUDEST_PEAK, SAMPLE_RATE_HZ, WorldTimbre, _Sampled
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.voice_library.library import demo_voices
@@ -53,6 +53,19 @@ def test_takes_over_the_pitch(speech: Audio) -> None:
     spoken = WorldTimbre(timbre.apply(speech)).pitch_hz
     assert timbre.pitch_hz is not None and spoken is not None
     assert spoken == pytest.approx(timbre.pitch_hz, rel=0.15)
+
+
+def test_the_breath_in_a_voice_is_that_of_a_measurement_in_every_frame(speech: Audio) -> None:
+    """It is measured in every second one."""
+    import pyworld
+
+    sampled = _Sampled.of(speech)
+    found, voiced = sampled.aperiodicity(), sampled.f0 > 0
+    every = pyworld.d4c(sampled.wave, sampled.f0, sampled.times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)
+    assert found.shape == every.shape
+    np.testing.assert_allclose(found[~voiced], every[~voiced], atol=1e-6)
+    apart_db = 20 * np.abs(np.log10((found[voiced] + 1e-3) / (every[voiced] + 1e-3)))
+    assert apart_db.mean() < 1.0
 
 
 def test_whispers_like_a_whisper(speech: Audio) -> None:
