@@ -13,11 +13,13 @@ SHORTEST_WORDS = 5
 """Kokoro adds sounds to phrases of one to three words, and is safe from about five on."""
 LONGEST_WORDS = 20
 """A longer phrase is cut at a clause mark, so that its sound is ready before the phrase before it has been heard."""
-LONGEST_OPENING_WORDS = 8
+LONGEST_OPENING_WORDS = 7
 """A longer first phrase is cut before a word of _JOINTS, so that the first sound is ready earlier."""
 _JOINTS = re.compile(
-    r"\s+(?=(?:in|on|at|by|for|from|with|until|over|during|through|across|after|before|into|between"
-    r"|because|when|while|where|which)\s)"
+    r"\s+(?=(?:in|on|at|by|for|from|with|until|over|during|through|across|after|before|into|between|under|near"
+    r"|because|when|while|where|which|that|than|and|or|but)\s)"
+    r"|(?<!\bthat)(?<!\bwho)(?<!\bwhich)(?<!\bthere)(?<!\bit)(?<!\bthis)(?<!\bthey)(?<!\band)(?<!\bnot)"
+    r"\s+(?=(?:is|are|was|were|has|have|had|can|could|will|would|may|might|must)\s)"
 )
 _CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[，；：、])|\s+(?=[—–-]\s)")
 
@@ -74,7 +76,8 @@ def _opening(phrase: str) -> list[str]:
     if word_count(phrase) > LONGEST_OPENING_WORDS:
         for match in _JOINTS.finditer(phrase):
             parts = [phrase[: match.start()], phrase[match.end() :]]
-            if min(map(word_count, parts)) >= SHORTEST_WORDS:
+            goes_on = parts[1].split()[1:2] == parts[0].split()[-1:]  # "side by side"
+            if min(map(word_count, parts)) >= SHORTEST_WORDS and not goes_on:
                 return parts
     return [phrase]
 

@@ -52,6 +52,19 @@ def test_a_long_sentence_is_cut_at_its_clause_marks(text: str) -> None:
         ("The national museum is open from nine until six.", None),  # a part would be too short
         ("The museum is open from nine on Sundays.", None),  # short enough
         (
+            "The main span of the old bridge is four hundred meters long.",
+            ["The main span of the old bridge", "is four hundred meters long."],
+        ),
+        (
+            "The blue whale is the largest animal that has ever lived on Earth.",
+            ["The blue whale is the largest animal", "that has ever lived on Earth."],
+        ),
+        (
+            "It rained on the day that is remembered by all of us.",
+            ["It rained on the day", "that is remembered by all of us."],
+        ),
+        ("Five horses could ride side by side along the wall.", None),
+        (
             "Come in because the door of our old house stands open",
             ["Come in because the door of our old house stands open"],
         ),
