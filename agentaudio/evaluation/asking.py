@@ -30,7 +30,7 @@ from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.sound.audio import Audio
 
 FAILURES_IN_A_ROW = 10
-"""Failures after which the run stops: the model, not the item, is at fault."""
+"""Failures after which the run stops: the model or the judge, not the item, is at fault."""
 
 Finished = Callable[[Item, ItemScore], None]
 
@@ -48,7 +48,8 @@ class Asking:
     scores: of all answers that were scored, or that have no score for a known reason
     failures: why the model or the scorer failed, by the key of the answer
 
-    When an answer cannot be written, or after FAILURES_IN_A_ROW failures, every further item fails with `fatal`.
+    When an answer cannot be written, or after FAILURES_IN_A_ROW failures of the model or of the judge, every further
+    item fails with `fatal`.
     """
 
     benchmark: Benchmark
@@ -65,6 +66,7 @@ class Asking:
     scores: Scores = field(default_factory=Scores)
     failures: dict[str, str] = field(default_factory=dict)
     _failures: int = 0
+    _failed_votes: int = 0
 
     def __repr__(self) -> str:
         return f"Asking({self.benchmark.name})"
@@ -126,7 +128,11 @@ class Asking:
             try:
                 output = await judge.generate([await judge_message(prompt, sounds)], config=config)
             except (ModelError, NetworkError) as error:
+                self._failed_votes += 1
+                if self._failed_votes >= FAILURES_IN_A_ROW:
+                    self._stop("judge", self._failed_votes, error)
                 return Vote(None, str(error), failed=True)
+            self._failed_votes = 0
             vote = Vote(parse(output.completion), output.completion)
             if vote.value is not None:  # what could not be read is asked again by the next run
                 self._keep(self.votes, key, {"reply": vote.reply})
@@ -144,11 +150,14 @@ class Asking:
     def _failed(self, key: str, error: Exception) -> None:
         self.failures[key] = str(error)
         self._failures += 1
-        if self._failures >= FAILURES_IN_A_ROW and self.fatal is None:
-            self.fatal = EvaluationError(
-                f"the model failed {self._failures} times in a row, at last with: {error}; finished items are kept: "
-                "mend the cause and run the same command again"
-            )
+        if self._failures >= FAILURES_IN_A_ROW:
+            self._stop("model", self._failures, error)
+
+    def _stop(self, who: str, times: int, error: Exception) -> None:
+        self.fatal = self.fatal or EvaluationError(
+            f"the {who} failed {times} times in a row, at last with: {error}; finished items are kept: "
+            "mend the cause and run the same command again"
+        )
 
     async def _ask(self, item: Item, seed: int) -> Answer:
         if self.model is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
@@ -78,32 +80,39 @@ async def _part(
 
     from agentaudio.evaluation.task import benchmark_task
 
-    with kept_logging():
-        logs = await eval_async(
-            benchmark_task(benchmark, items, asking, seeds),
-            model=asking.model,
-            model_roles={"judge": asking.judge} if asking.judge is not None else None,
-            log_dir=str(folder),
-            log_level="error",
-            metadata=dict(settings),
-            max_samples=parallel,
-            log_realtime=False,
-            log_images=False,
-            log_model_api=False,
-            log_header_only=True,
-            log_buffer=len(items) * seeds,  # the ledgers keep what is finished; each flush copies the whole log
-            score_display=False,
-            ctl_server=False,
-        )
+    try:
+        with kept_logging():
+            logs = await eval_async(
+                benchmark_task(benchmark, items, asking, seeds),
+                model=asking.model,
+                model_roles={"judge": asking.judge} if asking.judge is not None else None,
+                log_dir=str(folder),
+                log_level="error",
+                metadata=dict(settings),
+                max_samples=parallel,
+                log_realtime=False,
+                log_images=False,
+                log_model_api=False,
+                log_header_only=True,
+                log_buffer=len(items) * seeds,  # the ledgers keep what is finished; each flush copies the whole log
+                score_display=False,
+                ctl_server=False,
+            )
+    except OSError as error:  # such as the folder of its traces below the home directory
+        raise EvaluationError(
+            f"inspect-ai cannot work with its own files: {error}; free some space, or set XDG_DATA_HOME to a folder "
+            "that can be written; finished items are kept: run the same command again"
+        ) from None
     if asking.fatal is not None:
         raise asking.fatal
     if not logs:  # inspect-ai ends so when it is cancelled, and keeps the exception to itself
         raise asyncio.CancelledError
     (log,) = logs
     if log.status != "success":
+        message = log.error.message if log.error else "it was stopped"
+        help = "free some space and " if os.strerror(errno.ENOSPC) in message else ""
         raise EvaluationError(
-            f"the run ended as {log.status!r}: {log.error.message if log.error else 'it was stopped'}; finished items "
-            "are kept: run the same command again"
+            f"the run ended as {log.status!r}: {message}; finished items are kept: {help}run the same command again"
         )
     return log
 

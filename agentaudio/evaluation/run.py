@@ -224,7 +224,8 @@ def _result(benchmark: Benchmark, settings: Settings, asking: Asking, items: Seq
     failure = next(iter(asking.failures.values()), "")
     if not scores.scored:
         reasons = ", ".join(f"{len(ids)} {reason}" for reason, ids in listed.items()) or "there were no items"
-        example = f"; one failed with: {failure}" if failure else ""
+        failure = failure or next((record.score.why for record in scores.worst() if record.score.why), "")
+        example = f"; one of them: {failure}" if failure else ""
         raise EvaluationError(f"nothing could be scored: {reasons}{example}")
     measures, counts = benchmark.scorer.measures, scores.counts()
     averages = [mean_of_groups(counts, measures[0], *average) for average in benchmark.averages.items()]

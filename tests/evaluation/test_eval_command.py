@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +115,20 @@ def test_bad_input_is_one_clear_line(arguments: list[str], message: str, run: An
     done = run("run", *arguments)
     assert done.code == 1 and message in " ".join(done.err.split())
     assert done.err.count("error:") == 1 and "Traceback" not in done.err
+
+
+@pytest.mark.system
+def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    librispeech(tmp_path / "data", {"1-2-0000": "I AM A SCRIPT"})
+    (tmp_path / "file").write_text("where a folder must be")
+    done = subprocess.run(
+        [sys.executable, "-m", "agentaudio", "eval", "run", "librispeech", "--model", "scripted", "--data",
+         str(tmp_path / "data"), "--out", str(tmp_path / "run")],
+        env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "file")}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    message = " ".join(done.stderr.split())
+    assert done.returncode == 1 and "inspect-ai cannot work with its own files" in message
+    assert "set XDG_DATA_HOME" in message and "Traceback" not in message
 
 
 def test_answers_are_scored_anew_by_another_judge_without_being_asked_again(run: Any, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from inspect_ai.log import read_eval_log_async, read_eval_log_sample_summaries_async
 from support.benchmarks import Answering, librispeech, measured, sound, value
 
+from agentaudio.conversation import Conversation
 from agentaudio.errors import AudioError, BackendError, EvaluationError
 from agentaudio.evaluation import logs
 from agentaudio.evaluation.benchmarks.big_bench_audio import BENCHMARK as BIG_BENCH_AUDIO
@@ -20,6 +21,7 @@ from agentaudio.evaluation.benchmarks.seed_tts_eval import ENGLISH as CLONING
 from agentaudio.evaluation.result import load_result
 from agentaudio.model.parts import Recognition
 from agentaudio.model.scripted import Scripted
+from agentaudio.model.speech_lm import Delta
 from agentaudio.sound.audio import Audio
 
 WORDS = {"1-2-0000": "HE SAT DOWN", "1-2-0001": "AND THEN HE SANG A SONG", "1-3-0000": "GOOD NIGHT"}
@@ -72,6 +74,27 @@ async def test_a_model_that_keeps_failing_ends_the_run_and_keeps_what_was_finish
         await measured(LIBRISPEECH, data, tmp_path / "run", model, parallel=1)
     assert model.asked == 11
     assert len((tmp_path / "run" / "answers.jsonl").read_text().splitlines()) == 1
+
+
+async def test_a_judge_that_keeps_failing_ends_the_run_and_keeps_the_answers(tmp_path: Path) -> None:
+    def judged(conversation: Conversation, *_: object) -> Iterator[Delta]:
+        raise BackendError("no judge at this address")
+        yield
+
+    data = tmp_path / "data"
+    rows = [{"id": n, "category": "navigate", "official_answer": "Yes", "file_name": f"{n}.wav"} for n in range(30)]
+    for n in range(30):
+        sound(data / f"{n}.wav")
+    (data / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    model, judge = Scripted(["Yes."]), Scripted([judged])
+    with pytest.raises(
+        EvaluationError, match="the judge failed 10 times in a row, at last with: no judge at this addr"
+    ):
+        await measured(BIG_BENCH_AUDIO, data, tmp_path / "run", model, judge=judge, parallel=1)
+    kept = (tmp_path / "run" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(kept) == 10, "the answers are kept, and no more are asked for"
+    found = await measured(BIG_BENCH_AUDIO, data, tmp_path / "run", model, judge=Scripted(["CORRECT"]))
+    assert (found.scored, found.figures[0].value) == (30, 100.0)
 
 
 async def test_a_broken_clip_is_listed_and_not_scored(tmp_path: Path) -> None:
