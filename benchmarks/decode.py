@@ -14,7 +14,15 @@ and the keys and values of the answers. Passes are eager, and compiled, as `warm
 on a GPU). On a CPU, batches are measured at the two shortest contexts, and compiled passes for one answer at the
 shortest and the longest. How much longer a token takes at a long context depends on how large keys and values are
 beside the weights, so that share is given too: 7 % at 16,000 tokens for the full size, 20 % for the smallest Qwen2.5.
-The last eager rows are of a narrow model of 120 million parameters, whose keys and values are 153 % of its weights.
+Two more models follow: a narrow one of 120 million parameters, whose keys and values are 153 % of its
+weights, so that a token at 16,000 tokens must read 2.5 times what it reads at 200; and the checkpoint of
+`agentaudio model init-tiny`.
+
+How much of an eager pass is attention, is measured in the same run on a CPU: passes alternate with bare calls
+of torch's attention kernel on the same keys and values, one for each layer, and with sums over them, which
+read them once. "beside attention" is the pass without the kernel; it grows with the context only as far as
+the layers find less of their weights in the processor's cache. The least ratio is that of a pass to which a
+longer context adds the kernel alone.
 
 The reference's loop has no cache: for each token it runs the encoder and the whole prefix again. Both decode
 the answer to 10 s of sound by the narrow model on a CPU, with the same ids; the last row is the time of the
@@ -33,12 +41,14 @@ from typing import Any
 import numpy as np
 import torch
 from report import publish
+from torch.nn import functional
 
 from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch
 from agentaudio.model.step_audio_2.decoding.buckets import LENGTHS, ROWS, Buckets
 from agentaudio.model.step_audio_2.decoding.passes import Passes
 from agentaudio.model.step_audio_2.decoding.prefix_cache import States
 from agentaudio.model.step_audio_2.decoding.sampling import Samplers
+from agentaudio.model.step_audio_2.init_tiny import TINY_AUDIO, TINY_TEXT
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.features import SAMPLE_RATE, FeatureStream, token_count
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
@@ -108,8 +118,11 @@ def prepared(model: Any, rows: int, compiled: bool, lengths: Sequence[int] = LEN
 
 
 @torch.no_grad()
-def pass_ms(model: Any, passes: Passes, rows: int, context: int, runs: int) -> float:
-    """Median milliseconds of a pass in which each row has read `context` tokens."""
+def pass_ms(model: Any, passes: Passes, rows: int, context: int, runs: int, bare: bool = False) -> dict[str, float]:
+    """Median milliseconds of a pass in which each row has read `context` tokens.
+
+    bare: alternate with bare calls of torch's attention kernel, and with reads, of the same keys and values
+    """
     like = passes._example()
     length = context + 1
     if passes.buckets is not None:
@@ -117,14 +130,30 @@ def pass_ms(model: Any, passes: Passes, rows: int, context: int, runs: int) -> f
     passes.rows.reserve(rows, length, like)
     if passes.device.type == "cuda":
         length = passes.rows.length
-    passes.positions.fill_(context)
-    took = []
-    for _ in range(runs + 2):
+    layers = passes.rows.layers(rows, length)
+    heads = model.config.text_config.num_attention_heads // layers[0][0].shape[1]
+    query = torch.randn(rows, layers[0][0].shape[1], heads, layers[0][0].shape[3], dtype=model.dtype)
+
+    def one_pass() -> None:
         passes.positions.fill_(context)
-        begin = clock(passes.device)
         passes.run(rows, length)
-        took.append(clock(passes.device) - begin)
-    return 1000 * statistics.median(took[2:])
+
+    def attend() -> None:
+        for keys, values in layers:
+            functional.scaled_dot_product_attention(query, keys, values)
+
+    def read() -> None:
+        for keys, values in layers:
+            keys.sum(), values.sum()
+
+    works: dict[str, Callable[[], None]] = {"pass": one_pass}
+    if bare:
+        works |= {"attention": attend, "reads": read}
+    took: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(runs + 2):
+        for name, work in works.items():
+            took[name].append(timed(work, passes.device))
+    return {name: 1000 * statistics.median(times[2:]) for name, times in took.items()}
 
 
 def clock(device: torch.device) -> float:
@@ -156,7 +185,9 @@ def grid(model: Any, compiled: bool, rows: Sequence[int], contexts: Sequence[int
     for count in rows:
         lengths = sorted({next(length for length in LENGTHS if length > context) for context in contexts})
         passes = prepared(model, count, compiled, lengths)
-        took = {context: pass_ms(model, passes, count, context, 5) for context in contexts}
+        bare = count == 1 and not compiled and passes.device.type == "cpu"
+        parts = {context: pass_ms(model, passes, count, context, 5 + 10 * bare, bare) for context in contexts}
+        took = {context: part["pass"] for context, part in parts.items()}
         for context, ms in took.items():
             bound = bandwidth / unavoidable_bytes(model, count, context)
             figures[f"{name}, {count} answers, context {context}"] = {
@@ -167,7 +198,26 @@ def grid(model: Any, compiled: bool, rows: Sequence[int], contexts: Sequence[int
         figures[f"{name}, {count} answers, longest context over shortest"] = round(
             took[contexts[-1]] / took[contexts[0]], 2
         )
+        if bare:
+            figures |= bare_figures(parts[contexts[0]], parts[contexts[-1]], contexts)
     return figures
+
+
+def bare_figures(shortest: dict[str, float], longest: dict[str, float], contexts: Sequence[int]) -> dict[str, Any]:
+    """How much of a pass at the longest context is the attention kernel, and what is left beside it."""
+    beside = {
+        context: part["pass"] - part["attention"]
+        for context, part in zip((contexts[0], contexts[-1]), (shortest, longest), strict=True)
+    }
+    return {
+        f"bare attention kernel, context {contexts[-1]} (ms)": round(longest["attention"], 2),
+        f"bare reads of the keys and values, context {contexts[-1]} (ms)": round(longest["reads"], 2),
+        **{f"pass beside attention, context {context} (ms)": round(ms, 2) for context, ms in beside.items()},
+        "longest context over shortest, beside attention": round(beside[contexts[-1]] / beside[contexts[0]], 2),
+        "least for longest context over shortest, with this kernel": round(
+            1 + (longest["attention"] - shortest["attention"]) / shortest["pass"], 2
+        ),
+    }
 
 
 def against_reference(model: Any, tokens: int) -> dict[str, Any]:
@@ -223,9 +273,13 @@ def measure(device: str, compiled: bool) -> dict[str, Any]:
     if compiled:
         figures |= grid(model, True, ROWS if on_gpu else (1,), CONTEXTS if on_gpu else CONTEXTS[::4], bandwidth)
     if not on_gpu:
-        model = random_weights(MIDDLE, device)
-        narrow = of_model(model) | grid(model, False, (1,), CONTEXTS[::4], bandwidth)
-        figures |= {f"narrow: {name}": figure for name, figure in narrow.items()}
+        tiny = {"text_config": TINY_TEXT, "audio_encoder_config": TINY_AUDIO}
+        for name, shape in (("tiny", tiny), ("narrow", MIDDLE)):
+            model = random_weights(shape, device)
+            found = of_model(model) | grid(model, False, (1,), CONTEXTS[::4], bandwidth)
+            if compiled:
+                found |= grid(model, True, (1,), CONTEXTS[::4], bandwidth)
+            figures |= {f"{name}: {what}": figure for what, figure in found.items()}
     return figures | against_reference(model, 256 if on_gpu else 24)
 
 

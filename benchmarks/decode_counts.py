@@ -2,20 +2,25 @@
 
     python benchmarks/decode_counts.py [--json FILE]
 
-Two parts:
+Three parts:
 
 1. The full size in bfloat16 on meta tensors, which have shapes and no contents. The same code runs as on a
-   GPU, and each operator is noted with the bytes that it reads. An operator that would make the host wait for
-   a value fails there, so a pass that ends has none; the tokens are then read once, by an event. The bound is
-   what cannot be avoided: each weight once, and the keys and values of the context. The compiler joins
-   element-wise operators with their neighbours, so those read nothing in the figure for compiled passes.
+   GPU, and each operator is noted with the bytes that it reads. The bound is what cannot be avoided: each
+   weight once, and the keys and values of the context. The compiler joins element-wise operators with their
+   neighbours, so those read nothing in the figure for compiled passes.
 2. The kernels that remain after the compiler has joined operators, counted in the code that it generates for
    the CPU from the same graph, with the attention of a GPU: they are what a CUDA graph replays.
+3. The times that the host asks a tensor for a value while a small model answers, by intercepting all ways to
+   do so (`item`, `tolist`, `bool`, `cpu`, ...) in the thread of the batch: inside a pass, where on a GPU each
+   would make the host wait for the device, and for all of an answer.
+
+That nothing is compiled again and that no tensor of a pass moves is counted by `decode_ids.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import re
 from typing import Any
@@ -23,22 +28,30 @@ from unittest import mock
 
 import torch
 from decode import FULL, unavoidable_bytes
+from decode_ids import SMALL
 from report import publish
 from torch._inductor.utils import run_and_get_code
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from transformers import DynamicCache
 
 from agentaudio.model.step_audio_2.decoding import passes as decoding
+from agentaudio.model.step_audio_2.decoding.batching import Answer, DecodeBatch
 from agentaudio.model.step_audio_2.decoding.buckets import LENGTHS, ROWS
 from agentaudio.model.step_audio_2.decoding.passes import Passes
+from agentaudio.model.step_audio_2.decoding.prefix_cache import States
+from agentaudio.model.step_audio_2.decoding.sampling import Samplers
 from agentaudio.model.step_audio_2.init_tiny import random_model
 from agentaudio.model.step_audio_2.network import one_token
 from agentaudio.model.step_audio_2.network.config import StepAudio2Config
 from agentaudio.model.step_audio_2.network.modeling import StepAudio2ForCausalLM
+from agentaudio.model.step_audio_2.settings import Sampling
 
 CONTEXTS = (200, 1000, 4000, 8000, 16_000)
 _KERNEL = r"^\s+(?:\w+ = )?(?:extern_kernels|torch\.ops\.\w+)\.\w+|^\s+cpp_fused\w*\("
 
+_READS = ("item", "tolist", "__bool__", "__int__", "__float__", "__index__", "cpu", "numpy", "nonzero", "is_nonzero")
 _PICKS_ROWS = ("embedding", "index_put", "gather", "scatter", "copy_", "fill_", "zero_")
 """Operators that read less than their first argument: some of its rows, or nothing."""
 
@@ -68,6 +81,54 @@ class Operators(TorchDispatchMode):
 def extent(tensor: Any) -> int:
     """Bytes of memory behind a tensor, each counted once."""
     return int(tensor.itemsize * math.prod(n for n, s in zip(tensor.shape, tensor.stride(), strict=True) if s))
+
+
+class HostReads(TorchFunctionMode):
+    """Counts the times that a value leaves a tensor for the host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += getattr(function, "__name__", "") in _READS
+        return function(*args, **(kwargs or {}))
+
+
+def host_reads() -> dict[str, Any]:
+    """Values that the host reads in each pass and for each of its tokens, while two answers decode together."""
+    passes = Passes(random_model(StepAudio2Config(**SMALL)), 2, never=(1,))
+    batch = DecodeBatch(passes, contextlib.nullcontext(), reads_late=True)
+    inside, all_reads, steps = HostReads(), HostReads(), 0
+    run = passes.run
+
+    def counted_run(rows: int, length: int) -> None:
+        nonlocal steps
+        steps += 1
+        with inside:
+            run(rows, length)
+
+    answers = [answer(passes, seed) for seed in (1, 2)]
+    with torch.no_grad(), mock.patch.object(passes, "run", counted_run):
+        for one in answers:
+            batch._schedule.join(one)
+        batch._admit()
+        with all_reads:  # in this thread instead of the batch's
+            while not all(one._done.done() for one in answers):
+                batch._decode()
+    return {
+        "passes counted": steps,
+        "host waits inside a pass": inside.count / steps,
+        "host waits for tokens, for each pass": round(all_reads.count / steps, 3),
+    }
+
+
+def answer(passes: Passes, seed: int) -> Answer:
+    """An answer of 64 drawn tokens after one token."""
+    samplers = Samplers(1, passes.samplers.seen.shape[1], passes.device)
+    samplers.set(0, Sampling(seed=seed))
+    cache = DynamicCache([(keys.clone(), values.clone()) for keys, values in passes._example()])
+    return Answer(States([0], cache), 3, samplers, 64, lambda token: False)
 
 
 def on_meta() -> dict[str, Any]:
@@ -130,8 +191,7 @@ def split(query: Any, keys: Any, values: Any, mask: Any) -> Any:
 def counted() -> dict[str, Any]:
     full = on_meta()
     return {
-        "host waits inside a pass": 0,
-        "host waits for tokens, for each pass": 1,
+        **host_reads(),
         **full,
         "most bytes over the bound, compiled": max(figures["over the bound, compiled"] for figures in full.values()),
         **{f"compiled, kernels {name}": count for name, count in compiled_kernels().items()},

@@ -81,7 +81,7 @@ async def _checked(checkpoint: str | None, options: dict[str, Any]) -> AsyncGene
         from agentaudio.model.step_audio_2.generate import StepAudio2
         from agentaudio.model.step_audio_2.hub import cached
         from agentaudio.model.step_audio_2.loading import Placing
-        from agentaudio.model.step_audio_2.network.checkpoint import check_shapes, read_config
+        from agentaudio.model.step_audio_2.network.checkpoint import check_contents, check_shapes, read_config
         from agentaudio.model.step_audio_2.tokens import BpeVocabulary
     with _Step("files"):
         folder = cached(checkpoint)
@@ -99,6 +99,7 @@ async def _checked(checkpoint: str | None, options: dict[str, Any]) -> AsyncGene
         yield Finding("files", True, f"{folder}: not the published Step-Audio-2-mini, so its file sizes are not known")
     with _Step("headers"):
         tensors = check_shapes(folder, config)
+        check_contents(folder)
         BpeVocabulary.load(str(folder / "tokenizer.json"))
     yield Finding("headers", True, f"{tensors} tensors with the names and shapes of config.json; tokenizer fits")
     with _Step("memory"):

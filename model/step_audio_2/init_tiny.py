@@ -33,13 +33,13 @@ from agentaudio.model.step_audio_2.tokens import (
 VOCABULARY = 158_720
 """Rows of the embedding, as in the official checkpoints: a multiple of 512 above the 158,352 tokens."""
 
-_TEXT = {
+TINY_TEXT = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_attention_groups": 2, "num_key_value_heads": 2, "vocab_size": VOCABULARY, "rms_norm_eps": 1e-6,
     "rope_theta": 1_000_000.0, "rope_scaling": None, "max_position_embeddings": 16_384, "max_seq_len": 16_384,
     "eos_token_id": TokenIds().endoftext, "pad_token_id": TokenIds().endoftext,
 }  # fmt: skip
-_AUDIO = {
+TINY_AUDIO = {
     "n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 32, "n_audio_head": 4, "n_audio_layer": 2,
     "n_codebook_size": 4096, "llm_dim": 32, "kernel_size": 3, "adapter_stride": 2,
 }  # fmt: skip
@@ -75,14 +75,14 @@ def init_tiny(
         raise OptionError(f"weights cannot be {dtype!r}; give float32, bfloat16 or float16")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = {**_TEXT, **text, "torch_dtype": dtype}
+    sizes = {**TINY_TEXT, **text, "torch_dtype": dtype}
     sizes["num_attention_groups"] = sizes["num_key_value_heads"]
     written = {
         "architectures": ["StepAudio2ForCausalLM"],
         "model_type": "step_audio_2",
         "torch_dtype": dtype,
         "text_config": sizes,
-        "audio_encoder_config": {**_AUDIO, "llm_dim": sizes["hidden_size"], **audio},
+        "audio_encoder_config": {**TINY_AUDIO, "llm_dim": sizes["hidden_size"], **audio},
     }
     _write_json(folder / "config.json", written)
     _write_weights(folder, random_model(StepAudio2Config.from_pretrained(folder), seed), shards, dtype)
@@ -140,7 +140,7 @@ def _write_tokenizer(folder: Path) -> None:
     _write_json(folder / "special_tokens_map.json", {"additional_special_tokens": STEP_TOKENS, "pad_token": end})
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": _TEXT["max_position_embeddings"],
+        "model_max_length": TINY_TEXT["max_position_embeddings"],
         "eos_token": end,
         "pad_token": end,
         "clean_up_tokenization_spaces": False,

@@ -200,6 +200,10 @@ def _header(path: Path) -> Shapes:
         size = path.stat().st_size
         if size < end:
             raise BackendError(f"{path} is cut short: it has {size} of {end} bytes; {DOWNLOAD_AGAIN}")
+        if size > end:
+            raise BackendError(
+                f"{path} is too long: it has {size} bytes instead of {end}; delete it, and {DOWNLOAD_AGAIN}"
+            )
         return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
         raise BackendError(f"{path} is corrupt: its header cannot be read; {DOWNLOAD_AGAIN}") from None
@@ -213,6 +217,24 @@ def check_shapes(folder: Path, config: StepAudio2Config) -> int:
     shapes = weight_shapes(folder)
     _compare(folder, config, shapes)
     return len(shapes)
+
+
+def check_contents(folder: Path) -> None:
+    """Read three rows of each matrix, the first, the middle and the last one.
+
+    Raises BackendError for a matrix of which they hold nothing but zeros, as a download leaves them that allocates the
+    whole file first, and for values that are not finite.
+    """
+    with Tensors(folder) as tensors:
+        for name, shape in weight_shapes(folder).items():
+            if len(shape) < 2:
+                continue
+            rows = [tensors.rows(name, k, k + 1).float() for k in (0, shape[0] // 2, shape[0] - 1)]
+            problem = "nothing but zeros" if not any(row.any() for row in rows) else ""
+            problem = problem if all(row.isfinite().all() for row in rows) else "values that are not finite"
+            if problem:
+                file = folder / weight_files(folder)[name]
+                raise BackendError(f"{name} in {file} holds {problem}; delete the file, and {DOWNLOAD_AGAIN}")
 
 
 def _compare(folder: Path, config: StepAudio2Config, found: Shapes) -> None:

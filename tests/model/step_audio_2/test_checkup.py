@@ -56,10 +56,31 @@ def damaged(name: str, content: bytes | None = None) -> Any:
     return damage
 
 
+def overwritten(value: bytes) -> Any:
+    """The second half of the weights, which stay as long as they were."""
+
+    def damage(folder: Path) -> None:
+        path = folder / "model.safetensors"
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            file.seek(size // 2)
+            file.write(value * ((size - size // 2) // len(value)))
+
+    return damage
+
+
+def longer(folder: Path) -> None:
+    with (folder / "model.safetensors").open("ab") as file:
+        file.write(b"more")
+
+
 DAMAGES = {
     "no config": (damaged("config.json"), "files", "config.json is missing"),
     "another model": (damaged("config.json", b'{"model_type": "llama"}'), "files", "is of a 'llama' model"),
     "half a file": (damaged("model.safetensors", b"\x10\x00\x00\x00\x00\x00\x00\x00{}"), "headers", "is cut short"),
+    "too long a file": (longer, "headers", "is too long"),
+    "a file that was allocated and not written": (overwritten(b"\0"), "headers", "holds nothing but zeros"),
+    "another precision": (overwritten(b"\xff"), "headers", "holds values that are not finite"),
     "no tokenizer": (damaged("tokenizer.json"), "headers", "tokenizer.json"),
     "half a decoder": (damaged("token2wav/flow.pt", b"PK\x03\x04"), "sound", "flow.pt is cut short or corrupt"),
     "no vocoder": (damaged("token2wav/hift.pt"), "one token", "hift.pt is missing"),
