@@ -152,3 +152,6 @@ AnyLiveEvent = (
     | AgentFinished
 )
 """Any event that only live sessions have. `event.type == "notice"` tells type checkers which."""
+
+OF_USER = (UserStarted, UserStopped, TurnCommitted, AgentPaused, AgentResumed)
+"""What the user's voice causes at once."""

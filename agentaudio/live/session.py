@@ -14,6 +14,7 @@ from agentaudio.events import BaseEvent, Event
 from agentaudio.hearing import UserInput
 from agentaudio.live.answers import Answers
 from agentaudio.live.events import (
+    OF_USER,
     AgentPaused,
     AgentResumed,
     AnyLiveEvent,
@@ -65,14 +66,11 @@ class LiveSession(Uncopied):
     `agent.stopped`; and report with `played` how much was played, at least every 100 ms.
 
     All methods belong to the event loop in which the session was entered; from another thread, such as that of a
-    sound card, use `loop.call_soon_threadsafe`.
+    sound card, use `loop.call_soon_threadsafe`. `of_user` takes the events OF_USER ahead of those that wait.
     """
 
     def __init__(
-        self,
-        session: Session,
-        settings: LiveSettings,
-        stopped: Callable[[], None] = lambda: None,
+        self, session: Session, settings: LiveSettings, of_user: Callable[[AnyLiveEvent], None] | None = None
     ) -> None:
         if unknown := sorted(settings.keys() - LiveSettings.__annotations__.keys()):
             raise OptionError(
@@ -85,8 +83,9 @@ class LiveSession(Uncopied):
         self._listener = Listener(setup, settings, self._do, self._start)
         self._lost_s = (settings.get("turn_taking") or TurnTaking()).lost_s
         self._begins = settings.get("answers", True)
-        self._stops, self._stopped = True, stopped
-        self._out = Outbox(watch=None if session.watch is None else session.watch.live())
+        self._stops, self._of_user = True, of_user
+        self._seen = None if session.watch is None else session.watch.live()
+        self._out = Outbox(watch=self._seen)
         said = self._listener.agent_said
         self._answers = Answers(session, settings, self._out, self._emit, self._start, said, self._check_played)
         self._work: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
@@ -282,20 +281,17 @@ class LiveSession(Uncopied):
                 case Hold():
                     self._answers.speaker.held = True
                     self._emit(AgentPaused)
-                case Resume():
+                case Stop() if self._stops:
+                    self._interrupted()
+                case Resume() | Stop() if self._answers.speaker.held:
                     self._answers.speaker.held = False
                     self._emit(AgentResumed)
-                case Stop():
-                    self._interrupted()
                 case UserEnded():
                     self._user_ended(action)
 
     def _interrupted(self) -> None:
         """The user has interrupted. If nothing was heard of the answer yet, the user's turn goes on instead."""
-        if not self._stops:
-            return
         self._answers.stop()
-        self._stopped()
         if self._begins:
             self._goes_on_from_s = self._unanswered_s
             self._work.put_nowait(self._take_back())
@@ -394,4 +390,9 @@ class LiveSession(Uncopied):
         return task
 
     def _emit(self, kind: type[BaseEvent], **fields: Any) -> None:
-        self._out.post(kind(turn=self._answers.number, at_s=self._listener.microphone.now_s, **fields))
+        event = kind(turn=self._answers.number, at_s=self._listener.microphone.now_s, **fields)
+        if self._of_user is None or not isinstance(event, OF_USER):
+            return self._out.post(event)
+        if self._seen is not None:
+            self._seen(event)
+        self._loop.call_soon(self._of_user, event)  # when all is done that the same sound has caused

@@ -11,6 +11,7 @@ from typing import Any
 
 from agentaudio.server.realtime.formats import SoundFormat
 from agentaudio.server.realtime.items import Item, new_id
+from agentaudio.server.realtime.pace import Pace
 
 SOUND_EVENTS = 24
 """Unsent deltas of sound at which a response waits for the client: some seconds."""
@@ -48,13 +49,14 @@ class Outgoing:
     """A queue of events for one event loop and one reader.
 
     beta: the client knows the names of 2024
+    pace: of the sound; None sends it as fast as it is taken
     form: of all sound; None lets the client choose
     """
 
     form: SoundFormat | None = None
 
-    def __init__(self, *, beta: bool = False) -> None:
-        self.beta = beta
+    def __init__(self, *, beta: bool = False, pace: Pace | None = None) -> None:
+        self.beta, self._pace = beta, pace
         self._waiting: deque[Waiting] = deque()
         self._sounds = self._bytes = 0
         self._changed = asyncio.Event()
@@ -67,11 +69,16 @@ class Outgoing:
             await self.woken()
 
     def post(
-        self, event: dict[str, Any], *, sound_of: str | None = None, sent: Callable[[], None] | None = None
+        self,
+        event: dict[str, Any],
+        *,
+        sound_of: str | None = None,
+        seconds: float = 0.0,
+        sent: Callable[[], None] | None = None,
     ) -> None:
         """Append an event at once.
 
-        sound_of: the response whose sound it is, which may be withdrawn
+        sound_of: the response whose sound it is, which may be withdrawn; seconds: of it
         sent: called when it was sent
         """
         if self._closed:
@@ -86,6 +93,8 @@ class Outgoing:
         self._waiting.append(Waiting(text, sound_of, sent))
         self._bytes += len(text)
         self._sounds += sound_of is not None
+        if self._pace is not None:
+            self._pace.add(seconds)
         self._changed.set()
 
     def announce(self, item: Item, previous_id: str | None) -> None:
@@ -95,12 +104,26 @@ class Outgoing:
             self.post({"type": kind, "previous_item_id": previous_id, "item": wire})
 
     async def room(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Wait until there is room for more of an answer.
+        """Wait until there is room for more of an answer, and its pace lets it be sent.
 
         unless: whether it is not wanted any more; asked again after `wake`
         """
-        while (self._sounds >= SOUND_EVENTS or self._bytes > MOST_BYTES) and not self._closed and not unless():
-            await self.woken()
+        while not self._closed and not unless():
+            if self._sounds >= SOUND_EVENTS or self._bytes > MOST_BYTES:
+                await self.woken()
+            elif self._pace is not None and (wait_s := self._pace.wait_s()):
+                timer = asyncio.get_running_loop().call_later(wait_s, self.wake)
+                try:
+                    await self.woken()
+                finally:
+                    timer.cancel()
+            else:
+                return
+
+    def hurry(self) -> None:
+        """From now on, send sound as fast as it is taken."""
+        self._pace = None
+        self.wake()
 
     async def woken(self) -> None:
         """Wait until something was sent, or until `wake`."""
@@ -117,6 +140,8 @@ class Outgoing:
         self._sounds -= len(self._waiting) - len(kept)
         self._waiting = deque(kept)
         self._bytes = sum(len(one.text) for one in kept)
+        if self._pace is not None:
+            self._pace.restart()
         self._room.set()
 
     @property

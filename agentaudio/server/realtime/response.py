@@ -230,7 +230,7 @@ class Response:
             self.playout.add(seconds)
             delta = base64.b64encode(piece).decode("ascii")
             event = {"type": "response.output_audio.delta", **self._place(message), "delta": delta}
-            self._out.post(event, sound_of=self.id, sent=partial(self._sent, message, seconds))
+            self._out.post(event, sound_of=self.id, seconds=seconds, sent=partial(self._sent, message, seconds))
 
     def _is_unwanted(self) -> bool:
         return self.is_over or not self.wanted()

@@ -15,6 +15,7 @@ from agentaudio.server.auth import Caller, check_place, key_of
 from agentaudio.server.errors import ApiError, log_failure
 from agentaudio.server.realtime.items import new_id
 from agentaudio.server.realtime.outgoing import Outgoing
+from agentaudio.server.realtime.pace import Pace
 from agentaudio.server.realtime.refusal import Refusal
 from agentaudio.server.realtime.session import RealtimeSession
 from agentaudio.server.realtime.session_object import SessionObject
@@ -76,11 +77,12 @@ async def client_secrets(state: State, caller: RequestCaller, body: dict[str, An
 
 
 class _Connection:
-    """One WebSocket: reads client events, and writes server events as fast as the client takes them."""
+    """One WebSocket: reads client events, and writes server events as fast as the client takes them, or at a pace."""
 
     def __init__(self, state: ServerState, caller: Caller, socket: WebSocket) -> None:
         self._state, self._caller, self._socket = state, caller, socket
-        self._out = Outgoing(beta="realtime=v1" in socket.headers.get("openai-beta", ""))
+        beta = "realtime=v1" in socket.headers.get("openai-beta", "")
+        self._out = Outgoing(beta=beta, pace=Pace(state.settings.sound_pace))
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator[Session | None, None]:
@@ -146,6 +148,7 @@ class _Connection:
     async def _drained(self, session: RealtimeSession) -> None:
         """Wait until the server stops, and the response that has begun was made."""
         await self._state.drain.wait_begun()
+        self._out.hurry()
         await session.responses.settled()
 
 

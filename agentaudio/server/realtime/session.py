@@ -96,8 +96,7 @@ class RealtimeSession:
             ears=ears_for(agent), turn_taking=None, plays=False, answers=False, echo_guard=False,
             first_word_s=self._state.settings.first_word_s,
         )  # fmt: skip
-        # An answer may wait for the client to read when the user interrupts it.
-        self.live = LiveSession(session, live_settings, stopped=self._out.wake)
+        self.live = LiveSession(session, live_settings, self._tell_of_user)
         self._context = context = Context(
             state=self._state, caller=self._caller, setup=session.setup, live=self.live, settings=self._settings,
             history=self.history, out=self._out,
@@ -201,19 +200,26 @@ class RealtimeSession:
             except Exception as error:
                 log_failure(error)
 
+    def _tell_of_user(self, event: AnyLiveEvent) -> None:
+        """Tell the client at once what the user does: an answer may wait for its pace, or for the client to read."""
+        try:
+            self._show(event)
+            match event:
+                case UserStarted():
+                    self.user.started(event)
+                case UserStopped():
+                    self.user.stopped(event)
+                case TurnCommitted():
+                    self.user.turn(event)
+                case AgentPaused() | AgentResumed():
+                    if self._settings.wants_events:
+                        self.responses.hold(isinstance(event, AgentPaused))
+        except Exception as error:
+            log_failure(error)
+
     async def _tell(self, event: Event | AnyLiveEvent) -> None:
-        if self._settings.wants_events and event.type in OWN_EVENTS:
-            response_id = self.responses.id_of(event)
-            self._context.post(
-                "agentaudio.event", response_id=response_id, item_id=self.user.item_id, event=event.to_dict()
-            )
+        self._show(event)
         match event:
-            case UserStarted():
-                self.user.started(event)
-            case UserStopped():
-                self.user.stopped(event)
-            case TurnCommitted():
-                self.user.turn(event)
             case NoticeSpoken(reason="idle"):
                 now_ms = round(1000 * event.at_s)
                 self._context.post(
@@ -221,11 +227,16 @@ class RealtimeSession:
                     audio_end_ms=now_ms, item_id=new_id("item"),
                 )  # fmt: skip
                 await self.responses.take(event)
-            case AgentPaused() | AgentResumed():
-                if self._settings.wants_events:
-                    self.responses.hold(isinstance(event, AgentPaused))
             case _:
                 await self.responses.take(event)
+
+    def _show(self, event: Event | AnyLiveEvent) -> None:
+        """Send an event of our own to a client that has asked for them."""
+        if self._settings.wants_events and event.type in OWN_EVENTS:
+            response_id = self.responses.id_of(event)
+            self._context.post(
+                "agentaudio.event", response_id=response_id, item_id=self.user.item_id, event=event.to_dict()
+            )
 
     async def _watch_news(self) -> None:
         while True:

@@ -72,14 +72,14 @@ def detection(whole: Mapping[str, Any]) -> Detection:
         factor = _EAGERNESS[whole["eagerness"]]
         turn_taking = TurnTaking(
             complete_s=usual.complete_s * factor, pause_s=usual.pause_s * factor, open_s=usual.open_s * factor,
-            dictation_s=usual.dictation_s * factor, interruptible=interrupts, longest_hold_s=_LONGEST_DOUBT_S,
+            dictation_s=usual.dictation_s * factor, longest_hold_s=_LONGEST_DOUBT_S,
         )  # fmt: skip
         idle_s = None
     else:
         pause_s = max(0.05, whole["silence_duration_ms"] / 1000)
         turn_taking = TurnTaking(
             complete_s=pause_s, pause_s=pause_s, open_s=pause_s, late_s=pause_s, dictation_s=pause_s,
-            interruptible=interrupts, interrupts_after_s=_INTERRUPTS_AFTER_S, voice_above=whole["threshold"],
+            interrupts_after_s=_INTERRUPTS_AFTER_S, voice_above=whole["threshold"],
             pre_roll_s=max(0.01, whole["prefix_padding_ms"] / 1000),
         )  # fmt: skip
         idle_s = None if whole["idle_timeout_ms"] is None else whole["idle_timeout_ms"] / 1000

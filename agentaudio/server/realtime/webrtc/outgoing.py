@@ -28,7 +28,12 @@ class CallOutgoing(Outgoing):
         )
 
     def post(
-        self, event: dict[str, Any], *, sound_of: str | None = None, sent: Callable[[], None] | None = None
+        self,
+        event: dict[str, Any],
+        *,
+        sound_of: str | None = None,
+        seconds: float = 0.0,
+        sent: Callable[[], None] | None = None,
     ) -> None:
         if sound_of is not None:
             self.track.add(sound_of, np.frombuffer(base64.b64decode(event["delta"]), "<i2"), sent)
