@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agentaudio.live.echo_match import BLOCK, DELAYS, SILENT, EchoMatch
+from agentaudio.live.echo_match import BLOCK, DELAYS, SCRATCH, SILENT, EchoMatch
 
 Samples = NDArray[np.float32]
 Spectra = NDArray[np.complex64]
@@ -33,6 +33,7 @@ SILENCED = np.float32(0.05)
 _BINS = BLOCK + 1
 _LATER = STEP * (-1.0) ** np.arange(_BINS, dtype=np.float32)
 """Moves a spectrum by BLOCK samples, from the first half of its window to the second; times STEP."""
+_SILENCE = np.zeros(BLOCK, np.float32)
 _NOTHING = np.zeros(0, np.float32)
 
 
@@ -57,7 +58,6 @@ class EchoGuard:
         self._match = EchoMatch()
         self._filters = np.zeros((2, DELAYS, _BINS), np.complex64)
         self._used, self._adapted = self._filters
-        self._work = np.empty((2, DELAYS, _BINS), np.complex64)
         self._constrained = 0  # the partition whose gradient is constrained next
         self._echo_power = self._left_power = 0.0  # smoothed: of the estimated echo, and of what is left there
         self._better = 0
@@ -100,8 +100,12 @@ class EchoGuard:
         if heard < inaudible or (not self._has_learnt and heard < INAUDIBLE):
             return mic
         played = self._match.played
-        np.multiply(self._filters, played, out=self._work)
-        echo, tried_echo = np.fft.irfft(self._work.sum(axis=1))[:, BLOCK:]
+        if self._has_learnt:
+            products = np.multiply(self._filters, played, out=SCRATCH.products)
+            echo, tried_echo = np.fft.irfft(products.sum(axis=1))[:, BLOCK:]
+        else:  # the filter in use is zero
+            product = np.multiply(self._adapted, played, out=SCRATCH.product)
+            echo, tried_echo = _SILENCE, np.fft.irfft(product.sum(axis=0))[BLOCK:]
         left: Samples = mic - echo
         other: Samples = mic - tried_echo
         kept, tried = _power(left) + SILENT, _power(other) + SILENT
@@ -121,9 +125,9 @@ class EchoGuard:
         error = np.fft.rfft(left, 2 * BLOCK)
         error *= _LATER
         power = self._match.power
-        power += 1e-3 * float(power.mean()) + 1e-6
+        power += 1e-3 / _BINS * float(power.sum()) + 1e-6
         error /= power
-        gradient = np.conj(played, out=self._work[0])
+        gradient = np.conj(played, out=SCRATCH.product)
         gradient *= error
         self._adapted += gradient
         # A partition's filter is BLOCK samples long. Two of them at a time are cut to that, which is enough.
