@@ -20,6 +20,14 @@ def test_the_page_gives_the_figures_that_were_measured() -> None:
     assert [row for row in benchmark("agent_suite").rows(MODELS) if row not in table] == []
 
 
+def test_the_table_is_written_in_place_of_the_one_before(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text(re.sub(r"^\| pass@1 .*$", "| pass@1 | older |", text, flags=re.M), encoding="utf-8")
+    benchmark("agent_suite").write_table(MODELS, page)
+    assert page.read_text(encoding="utf-8") == text
+
+
 def test_every_model_that_runs_here_was_measured_on_the_whole_suite() -> None:
     ids = {dialogue.id for dialogue in load_suite("demo").suite.dialogues}
     assert set(MODELS) == set(benchmark("agent_suite").MODELS)
