@@ -13,7 +13,8 @@ _KEYS = ("score", "rating", "verdict", "answer", "result", "correct")
 _NUMBER = re.compile(r"(?<![\w.,-])-?\d+(?:\.\d+)?(?![\w%])")
 _WORD = re.compile(r"[a-z']+")
 _FENCE = re.compile(r"\A\s*```\w*\s*(.*?)\s*```\s*\Z", re.DOTALL)
-_DENIALS = {"not", "isn't", "never", "no", "cannot", "neither"}
+_SENTENCE = re.compile(r"[^.!?;:\n]*[.!?;:\n]?")
+_DENIALS = {"not", "never", "no", "cannot", "neither", "nor", "hardly", "without"}
 
 
 def level(low: int, high: int) -> Parse:
@@ -39,36 +40,45 @@ def level(low: int, high: int) -> Parse:
 def word(values: Mapping[str, float]) -> Parse:
     """The one of some words that a reply has, as a whole word in any case: "incorrect" is not "correct".
 
-    A word that is denied, as in "not correct", is no verdict.
+    A word that is denied before in its sentence, as in "I would not call it correct", and one that is asked, as in
+    "Correct?", is no verdict.
     """
 
     def parse(reply: str) -> float | None:
-        text = _field(reply)
-        said = _WORD.findall((text or "").lower())
-        found = {one for one in said if one in values}
+        text = (_field(reply) or "").lower().replace("’", "'")
+        found = {one for one in _WORD.findall(text) if one in values}
         if len(found) != 1:
             return None
         (verdict,) = found
-        denied = any(
-            before in _DENIALS and one == verdict and before not in values
-            for before, one in zip(said, said[1:], strict=False)
-        )
-        return None if denied else values[verdict]
+        sentences = [one for one in _SENTENCE.findall(text) if verdict in _WORD.findall(one)]
+        return None if any(_is_doubted(one, verdict, values) for one in sentences) else values[verdict]
 
     return parse
 
 
+def _is_doubted(sentence: str, verdict: str, values: Mapping[str, float]) -> bool:
+    said = _WORD.findall(sentence)
+    before = said[: len(said) - 1 - said[::-1].index(verdict)]
+    return sentence.endswith("?") or any(
+        (one in _DENIALS or one.endswith("n't")) and one not in values for one in before
+    )
+
+
+class _Pairs(list[tuple[str, object]]):
+    """The fields of a JSON object, of which two may have one name."""
+
+
 def _field(reply: str) -> str | None:
-    """The text that holds the verdict; None for a JSON object without one."""
+    """The text that holds the verdict; None for a JSON object without one, and for one with two of them."""
     fenced = _FENCE.match(reply)
     text = fenced[1] if fenced else reply
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_Pairs)
     except ValueError:
         return text
-    if isinstance(value, dict):
-        fields = [value[key] for key in value if str(key).lower() in _KEYS]
-        if len(fields) != 1 or isinstance(fields[0], dict | list | None):
+    if isinstance(value, _Pairs):
+        fields = [field for key, field in value if key.lower() in _KEYS]
+        if len(fields) != 1 or isinstance(fields[0], list | None):
             return None
         return {True: "yes", False: "no"}[fields[0]] if isinstance(fields[0], bool) else str(fields[0])
     return None if isinstance(value, list) else text
