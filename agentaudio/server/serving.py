@@ -10,11 +10,22 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from types import FrameType
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from agentaudio.server.serving_state import Serving
+
+if TYPE_CHECKING:
+    WebSocketProtocol = asyncio.Protocol
+else:
+    WebSocketProtocol = AutoWebSocketsProtocol
+
+UNSENT_BYTES = 16_384
+"""Bytes that this process and the system each hold at most for a client that has no room for them: a quarter of a second
+of sound. What waits before them can still be withdrawn when the user interrupts."""
 
 
 class Unread:
@@ -50,6 +61,17 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
+class PromptSocket(WebSocketProtocol):
+    """A WebSocket that holds little back of what its client has no room for."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        cast(asyncio.WriteTransport, transport).set_write_buffer_limits(UNSENT_BYTES)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT") and (found := transport.get_extra_info("socket")) is not None:
+            with suppress(OSError):
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+
+
 class Server(uvicorn.Server):
     """A uvicorn server that drains: on SIGTERM or SIGINT it takes no new connection, and waits for answers to end.
 
@@ -71,6 +93,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            ws=PromptSocket,
             ws_max_size=settings.event_bytes,
             ws_per_message_deflate=False,  # sound does not shrink, and each connection would pay for trying
             timeout_graceful_shutdown=max(1, round(settings.drain_s)),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import socket
 from collections.abc import Iterator
 
 import pytest
-from support.realtime_agent import WORD_S, talker
+from support.realtime_agent import WORD_S, Talker, talker
 from support.realtime_client import RATE, Client, question, realtime_client
 from support.server import KEY, Running, running_server
+from websockets.asyncio.client import connect
 
 from agentaudio import Audio
 from agentaudio.server.realtime.formats import LONGEST_S
 from agentaudio.server.realtime.outgoing import Outgoing
 from agentaudio.server.realtime.pace import AT_ONCE_S, Pace
+from agentaudio.server.serving import UNSENT_BYTES
 from agentaudio.server.settings import ServerSettings
 
 STILL = 0.001
@@ -108,3 +113,29 @@ async def test_without_a_pace_sound_goes_out_as_fast_as_it_is_taken() -> None:
     out = Outgoing()
     out.post({"type": "response.output_audio.delta"}, sound_of="r", seconds=600)
     await out.room()
+
+
+async def test_little_sound_is_on_its_way_to_a_client_that_reads_slowly() -> None:
+    model = Talker()
+    with running_server(talker(model, voices=None), ServerSettings(keys=(KEY,), sound_pace=1e6)) as server:
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        narrow.connect(("127.0.0.1", server.port))
+        async with connect(
+            f"ws://127.0.0.1:{server.port}/v1/realtime", sock=narrow, max_queue=1, compression=None,
+            additional_headers={"Authorization": f"Bearer {KEY}"},
+        ) as connection:  # fmt: skip
+            item = {"type": "message", "role": "user", "content": "count 99999"}
+            await connection.send(json.dumps({"type": "conversation.item.create", "item": item}))
+            await connection.send(json.dumps({"type": "response.create"}))
+            before = 0
+            while model.made != before or not before:
+                before = model.made
+                await asyncio.sleep(0.5)
+            await connection.send(json.dumps({"type": "response.cancel"}))
+            came = 0
+            async for text in connection:
+                came += len(text)
+                if json.loads(text)["type"] == "response.done":
+                    break
+    assert came < 8 * UNSENT_BYTES  # 2.9 MB with the buffers of the system
