@@ -24,8 +24,8 @@ else:
     WebSocketProtocol = AutoWebSocketsProtocol
 
 UNSENT_BYTES = 16_384
-"""Bytes that this process and the system each hold at most for a client that has no room for them: a quarter of a second
-of sound. What waits before them can still be withdrawn when the user interrupts."""
+"""Bytes that this process and the system each hold at most for a client that has no room for them: a quarter of a
+second of sound. What waits before them can still be withdrawn when the user interrupts."""
 
 
 class Unread:
