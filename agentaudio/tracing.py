@@ -1,8 +1,8 @@
 """`trace`: the turns of an agent as spans of OpenTelemetry.
 
 Names and attributes are those of the semantic conventions for generative AI (gen_ai.*); what they have no name for
-begins with agentaudio. Spans are made from the events of turns and carry their times. They hold no words unless that is
-asked for.
+begins with agentaudio. Spans are made from the events of turns and carry their times; those that nobody needs before are
+made when the turn has ended, in a thread. They hold no words unless that is asked for.
 
 Source: OpenTelemetry, "Semantic conventions for generative AI systems": agent spans, model spans, tool spans.
 """
@@ -29,8 +29,9 @@ from agentaudio.trace_content import as_json, definitions, messages_json
 from agentaudio.watching import TurnBegun
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.trace import Tracer, TracerProvider
+
+    from agentaudio.lazy_span import LazySpan
 
 Attributes = Mapping[str, Any]
 
@@ -68,6 +69,19 @@ def trace(
     agent.setup = replace(agent.setup, watch=lambda: SessionTrace(tracer, name, content, instructions))
 
 
+def flush_spans(wait_s: float = 5.0) -> bool:
+    """Wait until the spans of all turns that have ended are made, which takes about a millisecond.
+
+    For programs that flush or shut down their provider by hand. Returns False when it takes longer than `wait_s`.
+    Raises MissingExtra without the extra `tracing`.
+    """
+    try:
+        from agentaudio.span_writer import SpanWriter
+    except ImportError as error:
+        raise MissingExtra("tracing", "tracing") from error
+    return SpanWriter.of_process().flush(wait_s)
+
+
 class SessionTrace:
     """Implements SessionWatch.
 
@@ -80,7 +94,7 @@ class SessionTrace:
         self._is_live = False
         self._ledger = LatencyLedger()
         self._committed: tuple[int, float] | None = None  # when, and how long after the end of speech
-        self._outer: tuple[int, Span] | None = None  # around the latest turn of a live session
+        self._outer: tuple[int, LazySpan] | None = None  # around the latest turn of a live session
 
     def turn(self, begun: TurnBegun) -> TurnTrace:
         parent = None
@@ -90,9 +104,8 @@ class SessionTrace:
             at, late_s = self._committed or (now, 0.0)
             self._committed = None
             attributes = {**self._spans.own, "agentaudio.turn": begun.number}
-            outer = self._spans.start("turn", at - round(late_s * 1e9), attributes)
-            self._outer = begun.number, outer
-            parent = self._spans.inside(outer)
+            parent = self._spans.start("turn", at - round(late_s * 1e9), attributes)
+            self._outer = begun.number, parent
         return TurnTrace(self._spans, begun, self._name, parent, content=self._content, instructions=self._instructions)
 
     def live(self) -> Callable[[BaseEvent], None]:
@@ -115,15 +128,15 @@ class SessionTrace:
         if self._outer is None:
             return
         (number, span), self._outer = self._outer, None
-        span.set_attributes({**attributes, **_latency(self._ledger, number)})
-        span.end()
+        span.note({**attributes, **_latency(self._ledger, number)})
+        self._spans.finish([(span, time.time_ns())])
         self._ledger.turns = [turn for turn in self._ledger.turns if turn.turn > number]
 
 
 class TurnTrace:
     """Implements TurnWatch: a span for the turn, and in it one for each generation, tool call and retrieval.
 
-    parent: the context of the span around the turn; None is the current one
+    parent: the span around the turn; None is the current one
     instructions: the agent's, when they may be shown
     """
 
@@ -132,7 +145,7 @@ class TurnTrace:
         spans: Spans,
         begun: TurnBegun,
         name: str,
-        parent: Context | None,
+        parent: LazySpan | None,
         *,
         content: bool,
         instructions: str | None,
@@ -141,12 +154,12 @@ class TurnTrace:
         self._content, self._instructions = content, instructions
         self._ledger = LatencyLedger(begun.model)
         self._began_ns = 0
-        self._root: Span
-        self._inside: Context  # of the root
-        self._chat: Span | None = None
+        self._root: LazySpan
+        self._chat: LazySpan | None = None
+        self._ended: list[tuple[LazySpan, int]] = []  # spans inside the root, and when they ended
         self._step_s = 0.0
         self._waits = False  # for the first word or sound of the generation
-        self._tools: dict[str, Span] = {}
+        self._tools: dict[str, LazySpan] = {}
         self._requested = _requested(begun.options)
         self._shared: dict[str, Any] = {
             **spans.own,
@@ -174,7 +187,6 @@ class TurnTrace:
             attributes["gen_ai.system_instructions"] = as_json(parts)
         self._root = self._spans.start(f"invoke_agent {self._name}", self._began_ns, attributes, self._parent)
         self._content = self._content and self._root.is_recording()
-        self._inside = self._spans.inside(self._root, self._parent)
         self.context.run(self._spans.enter, self._root)
 
     def _begin_step(self, event: events.StepStarted) -> None:
@@ -183,46 +195,46 @@ class TurnTrace:
             attributes["gen_ai.input.messages"] = messages_json(self._begun.conversation)
             if self._begun.tools:
                 attributes["gen_ai.tool.definitions"] = definitions(self._begun.tools)
-        self._chat = self._spans.start(f"chat {self._begun.model}", self._at(event), attributes, self._inside)
+        self._chat = self._spans.start(f"chat {self._begun.model}", self._at(event), attributes, self._root)
         self._step_s, self._waits = event.at_s, True
         self._spans.enter(self._chat)
 
     def _begin_answer(self, event: events.TextSpoken | events.AudioSpoken) -> None:
         if self._waits and self._chat is not None:
             self._waits = False
-            self._chat.set_attribute("gen_ai.response.time_to_first_chunk", event.at_s - self._step_s)
+            self._chat.note({"gen_ai.response.time_to_first_chunk": event.at_s - self._step_s})
 
     def _begin_tool(self, event: events.ToolStarted) -> None:
         call = event.call
         attributes = self._tool_attributes(call.name, call.id)
         if self._content:
             attributes["gen_ai.tool.call.arguments"] = as_json(call.arguments)
-        span = self._spans.start(f"execute_tool {call.name}", self._at(event), attributes, self._inside)
+        span = self._spans.start(f"execute_tool {call.name}", self._at(event), attributes, self._root)
         self._tools[call.id] = span
         self._spans.enter(span)
 
     def _requested_tool(self, event: events.ToolRequested) -> None:
         attributes = self._tool_attributes(event.call.name, event.call.id)
-        self._root.add_event("tool.requested", attributes, self._at(event))
+        self._root.note_event("tool.requested", attributes, self._at(event))
 
     def _voice_changed(self, event: events.VoiceChanged) -> None:
         chosen = "" if event.voice is None else event.voice.id
-        self._root.add_event("voice.changed", {"agentaudio.voice.id": chosen}, self._at(event))
+        self._root.note_event("voice.changed", {"agentaudio.voice.id": chosen}, self._at(event))
 
     def _stopped(self, event: events.TurnStopped) -> None:
         for one in (self._root, self._chat):
             if one is not None:
-                one.set_attribute("agentaudio.stopped_by", event.by)
+                one.note({"agentaudio.stopped_by": event.by})
 
     def _end_step(self, event: events.StepFinished) -> None:
         chat, self._chat = self._chat, None
         if chat is None:
             return
-        chat.set_attributes(_used(event.usage) | {"gen_ai.response.finish_reasons": (event.reason,)})
+        chat.note(_used(event.usage) | {"gen_ai.response.finish_reasons": (event.reason,)})
         answer = self._begun.conversation.messages[-1:]
         if self._content and answer and answer[0].role == "assistant":
-            chat.set_attribute("gen_ai.output.messages", messages_json(answer, finish_reason=event.reason))
-        chat.end(self._at(event))
+            chat.note({"gen_ai.output.messages": messages_json(answer, finish_reason=event.reason)})
+        self._ended.append((chat, self._at(event)))
         self._spans.enter(self._root)
 
     def _end_tool(self, event: events.ToolFinished) -> None:
@@ -230,17 +242,17 @@ class TurnTrace:
         span = self._tools.pop(run.call.id, None)
         if span is None:
             return  # run by the caller
-        span.set_attribute("agentaudio.tool.status", run.status)
+        span.note({"agentaudio.tool.status": run.status})
         if self._content:
-            span.set_attribute("gen_ai.tool.call.result", run.result.shown)
+            span.note({"gen_ai.tool.call.result": run.result.shown})
         if run.status in FAILED:
-            self._spans.fail(span, run.status, run.result.text if self._content else "")
+            span.fail(run.status, run.result.text if self._content else "")
         tool = self._begun.tools.get(run.call.name)
         if run.result.passages or (tool is not None and tool.needs):
             self._retrieval(event, span, sorted(tool.needs) if tool is not None else [])
-        span.end(self._at(event))
+        self._ended.append((span, self._at(event)))
 
-    def _retrieval(self, event: events.ToolFinished, within: Span, sources: Sequence[str]) -> None:
+    def _retrieval(self, event: events.ToolFinished, within: LazySpan, sources: Sequence[str]) -> None:
         """The search of a tool, which takes all of its time."""
         run, source = event.run, " ".join(sources) or event.run.call.name
         attributes: dict[str, Any] = {
@@ -254,8 +266,7 @@ class TurnTrace:
             found = [{"id": one.source, "score": one.score} for one in run.result.passages]
             attributes["gen_ai.retrieval.documents"] = as_json(found)
         begun = self._at(event) - round(run.duration_s * 1e9)
-        span = self._spans.start(f"retrieval {source}", begun, attributes, self._spans.inside(within, self._parent))
-        span.end(self._at(event))
+        self._ended.append((self._spans.start(f"retrieval {source}", begun, attributes, within), self._at(event)))
 
     def _finish(self, event: events.TurnFinished) -> None:
         self._end(event, event.reply, None)
@@ -264,20 +275,22 @@ class TurnTrace:
         self._end(event, event.reply, event.error)
 
     def _end(self, event: BaseEvent, reply: Reply, error: BaseException | None) -> None:
+        at_ns = self._at(event)
         for span in [*self._tools.values(), *([self._chat] if self._chat is not None else [])]:
-            span.set_attribute("agentaudio.stop", reply.stop)
+            span.note({"agentaudio.stop": reply.stop})
             if error is not None:
-                self._spans.fail(span, type(error).__qualname__, str(error) if self._content else "")
-            span.end(self._at(event))
+                span.fail(type(error).__qualname__, str(error) if self._content else "")
+            self._ended.append((span, at_ns))
         self._tools.clear()
         self._chat = None
         ended = {"agentaudio.stop": reply.stop, "agentaudio.sound_s": _sound_s(reply)}
-        self._root.set_attributes(ended | _used(reply.usage) | _latency(self._ledger, event.turn))
+        self._root.note(ended | _used(reply.usage) | _latency(self._ledger, event.turn))
         if reply.voice is not None:
-            self._root.set_attribute("agentaudio.voice.id", reply.voice.id)
+            self._root.note({"agentaudio.voice.id": reply.voice.id})
         if error is not None:
-            self._spans.fail(self._root, type(error).__qualname__, str(error) if self._content else "")
-        self._root.end(self._at(event))
+            self._root.fail(type(error).__qualname__, str(error) if self._content else "")
+        self._spans.finish([*self._ended, (self._root, at_ns)])
+        self._ended = []
 
     def _tool_attributes(self, name: str, call_id: str) -> dict[str, Any]:
         return {
@@ -312,22 +325,23 @@ class Spans:
         from opentelemetry.context import attach
         from opentelemetry.trace import set_span_in_context
 
+        from agentaudio.lazy_span import LazySpan
+        from agentaudio.span_writer import SpanWriter
+
         self._tracer, self.own = tracer, own
-        self.inside = set_span_in_context
-        self._attach = attach
+        self._writer = SpanWriter.of_process
+        self._make, self._inside, self._attach = LazySpan, set_span_in_context, attach
 
-    def start(self, name: str, at_ns: int, attributes: Attributes, context: Context | None = None) -> Span:
-        return self._tracer.start_span(name, context, attributes=attributes, start_time=at_ns)
+    def start(self, name: str, at_ns: int, attributes: Attributes, parent: LazySpan | None = None) -> LazySpan:
+        return self._make(self._tracer, name, at_ns, attributes, parent)
 
-    def enter(self, span: Span) -> None:
+    def finish(self, ended: Sequence[tuple[LazySpan, int]]) -> None:
+        """Make these spans soon, in this order. ended: with the time when each ended, in ns since 1970"""
+        self._writer().write(ended)
+
+    def enter(self, span: LazySpan) -> None:
         """Make a span the current one of the running task, so that spans of others are made inside it."""
-        self._attach(self.inside(span))
-
-    def fail(self, span: Span, kind: str, message: str) -> None:
-        from opentelemetry.trace import Status, StatusCode
-
-        span.set_attribute("error.type", kind)
-        span.set_status(Status(StatusCode.ERROR, message or kind))
+        self._attach(self._inside(span))
 
 
 @functools.lru_cache(64)

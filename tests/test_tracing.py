@@ -17,7 +17,7 @@ from agentaudio.errors import BackendError
 from agentaudio.live.latency import LatencyLedger
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import End, TextDelta
-from agentaudio.tracing import trace
+from agentaudio.tracing import flush_spans, trace
 
 pytest.importorskip("opentelemetry.sdk", reason="needs the extra 'tracing'")
 
@@ -42,6 +42,7 @@ class Traced:
     @property
     def spans(self) -> list[ReadableSpan]:
         """In the order of their beginning."""
+        assert flush_spans()
         return sorted(self._kept.get_finished_spans(), key=lambda span: span.start_time or 0)
 
     def one(self, name: str) -> ReadableSpan:

@@ -61,7 +61,7 @@ async def traced(agent: Agent, app: Starlette | None = None) -> AsyncGenerator[N
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        from agentaudio.tracing import trace
+        from agentaudio.tracing import flush_spans, trace
     except ImportError as error:
         raise MissingExtra(f"tracing, which {', '.join(SWITCHES)} switch on,", "tracing") from error
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
@@ -73,4 +73,5 @@ async def traced(agent: Agent, app: Starlette | None = None) -> AsyncGenerator[N
     try:
         yield
     finally:
+        await asyncio.to_thread(flush_spans)
         await asyncio.to_thread(provider.shutdown)

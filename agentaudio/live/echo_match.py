@@ -119,7 +119,7 @@ class EchoMatch:
         # The newest first; each row is a block and the one before it.
         size = sound.itemsize
         pairs = np.ndarray((count, 2 * BLOCK), np.float32, sound, size * (count - 1) * BLOCK, (-size * BLOCK, size))
-        spectra: Spectra = np.fft.rfft(pairs)
+        spectra: Spectra = np.asarray(np.fft.rfft(pairs), np.complex64)
         self._spectra[new] = spectra
         if count <= COMPARED:
             older = slice(self._top + DELAYS, self._top + DELAYS + count)

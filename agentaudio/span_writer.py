@@ -1,0 +1,68 @@
+"""`SpanWriter`: makes the spans of turns that have ended, in a thread, so that no event loop waits for that."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from queue import SimpleQueue
+
+from agentaudio.lazy_span import LazySpan
+
+log = logging.getLogger(__name__)
+
+FLUSH_S = 5.0
+
+Ended = Sequence[tuple[LazySpan, int]]
+"""Spans, and when they ended, in ns since 1970."""
+
+
+class SpanWriter:
+    """One thread, which begins with the first turn. What is waiting at the end of the program is made then."""
+
+    _latest: SpanWriter | None = None
+    _lock = threading.Lock()
+
+    @classmethod
+    def of_process(cls) -> SpanWriter:
+        """The one of this process; a fork has its own."""
+        found = cls._latest
+        if found is None or found._process != os.getpid():
+            with cls._lock:
+                found = cls._latest
+                if found is None or found._process != os.getpid():
+                    found = cls._latest = cls()
+        return found
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._waiting: SimpleQueue[Ended | threading.Event] = SimpleQueue()
+        threading.Thread(target=self._run, name="agentaudio-spans", daemon=True).start()
+        # Registered after the exporters, which are there before the first turn ends, and so called before they close.
+        atexit.register(self.flush)
+
+    def write(self, ended: Ended) -> None:
+        """Make these spans soon, in this order, and end them."""
+        self._waiting.put(ended)
+
+    def flush(self, wait_s: float = FLUSH_S) -> bool:
+        """Wait until all spans so far are made. Returns False when that takes longer."""
+        if self._process != os.getpid():
+            return True
+        reached = threading.Event()
+        self._waiting.put(reached)
+        return reached.wait(wait_s)
+
+    def _run(self) -> None:
+        while True:
+            ended = self._waiting.get()
+            if isinstance(ended, threading.Event):
+                ended.set()
+                continue
+            for span, at_ns in ended:
+                try:
+                    span.finish(at_ns)
+                except Exception:
+                    log.exception("a span is lost")
