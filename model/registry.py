@@ -6,9 +6,10 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
+from agentaudio.entry_points import installed
 from agentaudio.errors import AgentAudioError, BackendError, ModelNotFound, OptionError, did_you_mean
 from agentaudio.escaping import one_line
 from agentaudio.model.options import Signature, secrets_in
@@ -154,4 +155,4 @@ def find_loader(name: str, kind: Kind = MODELS) -> Callable[..., Any]:
 
 def installed_backends(kind: Kind = MODELS) -> dict[str, EntryPoint]:
     """The entry points of installed backends, by name. Does not import the backends."""
-    return {point.name: point for point in entry_points(group=kind.group)}
+    return {point.name: point for point in installed(kind.group)}

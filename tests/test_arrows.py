@@ -24,6 +24,7 @@ GROUND = (
     "cache",
     "cancellation",
     "conversation",
+    "entry_points",
     "errors",
     "escaping",
     "files",

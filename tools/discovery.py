@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+from agentaudio.entry_points import installed
 from agentaudio.errors import AgentAudioError, OptionError, ToolNotFound, did_you_mean
 from agentaudio.tools.declarative.grants import Grants
 from agentaudio.tools.tool import Tool, tool
@@ -151,9 +152,9 @@ def _load(name: str) -> Tool:
 
 def _offered() -> dict[str, list[EntryPoint]]:
     offered: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
+    for point in installed(GROUP):
         offered.setdefault(point.name, []).append(point)
-    for points in offered.values():
+    for points in (points for points in offered.values() if len(points) > 1):
         points.sort(key=lambda point: (_package(point) != "agentaudio", _package(point)))
     return offered
 

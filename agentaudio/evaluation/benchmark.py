@@ -6,10 +6,11 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.entry_points import installed
 from agentaudio.errors import AgentAudioError, EvaluationError, did_you_mean
 from agentaudio.evaluation.hub.copy import HubCopy
 from agentaudio.evaluation.item import Item
@@ -68,7 +69,7 @@ class Benchmark:
 
 def installed_benchmarks() -> dict[str, EntryPoint]:
     """The entry points of installed benchmarks, by name."""
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+    return {point.name: point for point in sorted(installed(GROUP), key=lambda point: point.name)}
 
 
 def find_benchmark(name: str) -> Benchmark:

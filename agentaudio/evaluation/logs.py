@@ -51,11 +51,12 @@ async def evaluate(
     header: EvalLog | None = None
     paths = []
     for part in _parts(items, max(PART, ROUNDS * parallel) // seeds):
+        if header is not None:
+            gc.collect()  # what inspect-ai left of the part before refers to itself, and would lie about
         log = await _part(benchmark, part, asking, settings, seeds, parts, parallel)
         paths.append(Path(log.location))
         header = log if header is None else _together(header, log)
         del log
-        gc.collect()  # what inspect-ai leaves of a part refers to itself, and would lie about until the next ones
     if header is None:
         return
     older = list((folder / LOGS).glob("*.eval"))

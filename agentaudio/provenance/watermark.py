@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Protocol, runtime_checkable
 
+from agentaudio.entry_points import installed
 from agentaudio.errors import AgentAudioError, BackendError, OptionError, did_you_mean
 from agentaudio.sound.audio import Audio
 
@@ -36,7 +37,7 @@ class Watermark(Protocol):
 
 def installed_watermarks() -> dict[str, EntryPoint]:
     """The methods that packages offer, by name."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return {point.name: point for point in installed(GROUP)}
 
 
 def load_watermark(spec: str) -> Watermark:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from agentaudio.entry_points import installed
 from agentaudio.errors import AgentAudioError, OptionError, did_you_mean
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder, SpeakerEncoder
 
@@ -30,7 +30,7 @@ def load_encoder(name: str) -> SpeakerEncoder:
     kind, _, place = name.partition(":")
     if kind in _KINDS:
         return _KINDS[kind](place)
-    plugins = {point.name: point for point in entry_points(group=GROUP)}
+    plugins = {point.name: point for point in installed(GROUP)}
     if kind not in plugins:
         raise OptionError(f"no speaker encoder {kind!r}; {did_you_mean(kind, (*_KINDS, *plugins))}")
     try:
