@@ -1,8 +1,8 @@
 """`trace`: the turns of an agent as spans of OpenTelemetry.
 
 Names and attributes are those of the semantic conventions for generative AI (gen_ai.*); what they have no name for
-begins with agentaudio. Spans are made from the events of turns and carry their times; those that nobody needs before are
-made when the turn has ended, in a thread. They hold no words unless that is asked for.
+begins with agentaudio. Spans are made from the events of turns and carry their times; a thread makes those that nobody
+needs before, when the turn has ended. They hold no words unless that is asked for.
 
 Source: OpenTelemetry, "Semantic conventions for generative AI systems": agent spans, model spans, tool spans.
 """
