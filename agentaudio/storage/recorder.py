@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from agentaudio.conversation import Message
 from agentaudio.errors import AgentAudioError, StorageError
 from agentaudio.keeper import TurnEnd
 from agentaudio.storage.hold import Hold
+from agentaudio.storage.writing import Writing
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Recorder:
     save: writes turns, all or none; it blocks, and raises StorageError. Its second argument is the number of the last
         turn that it has written: what it gets of older ones are corrections
     lighten: gives a stored message without its sound in memory
-    writing: runs one job after the other
+    writing: the thread that writes
     hold: of the session; released by `close`, or when the session is no longer used
     ended: number of the last turn that is stored
     used: as in Keeper
@@ -62,7 +62,7 @@ class Recorder:
         self,
         save: Callable[[Sequence[Taken], int], None],
         lighten: Callable[[Message], Message],
-        writing: Executor,
+        writing: Writing,
         hold: Hold,
         *,
         ended: int,
@@ -76,7 +76,8 @@ class Recorder:
         self._ended = self._written = ended
         self._latest: dict[int, Taken] = {}
         self._waiting: dict[int, Taken] = {}
-        self._job: Future[None] | None = None
+        self._writes = False
+        self._waiters: list[Callable[[], None]] = []  # called when nothing is written any more
         self._retry: threading.Timer | None = None
         self._problem: AgentAudioError | None = None
         self._slow = False
@@ -112,10 +113,7 @@ class Recorder:
         return self._lighten(message) if is_stored else message
 
     async def kept(self, wait_s: float) -> AgentAudioError | None:
-        with self._lock:
-            job = self._job
-        if job is not None and not job.done():
-            await _until(job, 0.0 if self._slow else wait_s)
+        await self._until_written(0.0 if self._slow else wait_s)
         with self._lock:
             self._slow = self._problem is None and bool(self._waiting)
             if not self._slow:
@@ -127,9 +125,14 @@ class Recorder:
         with self._lock:
             if self._closed:
                 return None
-            job = self._begin() if self._waiting else self._job
-        if job is not None:
-            job.result()
+            if self._waiting:
+                self._begin()
+            written = threading.Event()
+            if self._writes:
+                self._waiters.append(written.set)
+            else:
+                written.set()
+        written.wait()
         with self._lock:
             self._closed = True
             if self._retry is not None:
@@ -144,11 +147,41 @@ class Recorder:
             self._waiting.clear()
         self._hold.release()
 
-    def _begin(self) -> Future[None]:
+    def _begin(self) -> None:
         """Start writing, unless that goes on already. The lock is held."""
-        if self._job is None or self._job.done():
-            self._job = self._writing.submit(self._write)
-        return self._job
+        if not self._writes:
+            self._writing.start(self._write)
+            self._writes = True
+
+    def _end(self) -> None:
+        """Writing has ended. The lock is held."""
+        self._writes = False
+        for waiter in self._waiters:
+            waiter()
+        self._waiters.clear()
+
+    async def _until_written(self, wait_s: float) -> None:
+        """Wait until nothing is written any more, `wait_s` seconds at most."""
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+
+        def end() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        def ended() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(end)
+
+        with self._lock:
+            if not self._writes:
+                return
+            self._waiters.append(ended)
+        timer = loop.call_later(wait_s, end)
+        try:
+            await over
+        finally:
+            timer.cancel()
 
     def _write(self) -> None:
         while True:
@@ -156,8 +189,7 @@ class Recorder:
                 batch = [self._waiting[number] for number in sorted(self._waiting)]
                 known = self._written
                 if not batch:
-                    # The next `keep` must start a new job, and this one is not done before it has returned.
-                    self._job = None
+                    self._end()
                     return
             problem: AgentAudioError | None = None
             try:
@@ -170,8 +202,8 @@ class Recorder:
             with self._lock:
                 self._problem = problem
                 if problem is not None:
-                    self._job = None
                     self._retry_later()
+                    self._end()
                     return
                 self._written = max(known, *(one.number for one in batch))
                 for one in batch:
@@ -192,24 +224,3 @@ class Recorder:
                     self._begin()
                 except RuntimeError:  # the program ends
                     log.warning("%s: %d turns could not be stored", self._what, len(self._waiting))
-
-
-async def _until(job: Future[None], wait_s: float) -> None:
-    """Wait until a job of a thread has ended, `wait_s` seconds at most."""
-    loop = asyncio.get_running_loop()
-    over: asyncio.Future[None] = loop.create_future()
-
-    def end() -> None:
-        if not over.done():
-            over.set_result(None)
-
-    def ended(job: Future[None]) -> None:
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(end)
-
-    timer = loop.call_later(wait_s, end)
-    job.add_done_callback(ended)
-    try:
-        await over
-    finally:
-        timer.cancel()

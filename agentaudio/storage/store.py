@@ -27,6 +27,7 @@ from agentaudio.storage.recorder import Recorder, Taken
 from agentaudio.storage.records import Correction, Records, SessionRow, TurnRow
 from agentaudio.storage.replay import Replayed, replay
 from agentaudio.storage.resuming import conversation_of, lightened, stored_messages
+from agentaudio.storage.writing import Writing
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.voice import Voice
 
@@ -71,7 +72,7 @@ class Store:
         if days is not None and not days > 0:
             raise OptionError(f"days is {days!r}; give a number above 0, or None to keep turns until they are erased")
         self._records, self._keep_sound, self._days, self._voices = records, keep_sound, days, voices
-        self._writing = ThreadPoolExecutor(1, "agentaudio-store-write")
+        self._writing = Writing("agentaudio-store-write")
         self._reading = ThreadPoolExecutor(1, "agentaudio-store-read")
         self._settling = ThreadPoolExecutor(1, "agentaudio-store-settle")
         self._settled: Future[None] | None = None
@@ -282,7 +283,7 @@ class Store:
     async def _write(self, work: Callable[[], Found]) -> Found:
         return await self._run(self._writing, work)
 
-    async def _run(self, where: ThreadPoolExecutor, work: Callable[[], Found]) -> Found:
+    async def _run(self, where: ThreadPoolExecutor | Writing, work: Callable[[], Found]) -> Found:
         try:
             job = where.submit(work)
         except RuntimeError:
