@@ -20,6 +20,7 @@ from agentaudio.server.gate import Gate
 from agentaudio.server.openapi import describe
 from agentaudio.server.realtime import calls
 from agentaudio.server.realtime import routes as realtime
+from agentaudio.server.realtime.ears import warm_up
 from agentaudio.server.realtime.stored import StoredSessions
 from agentaudio.server.settings import ServerSettings
 from agentaudio.server.state import ServerState
@@ -63,7 +64,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
-        loading = asyncio.create_task(_load(state))
+        loading = asyncio.create_task(_load(state, mcp_only=mcp_only))
         try:
             async with nullcontext() if tools is None else tools.running():
                 yield
@@ -101,8 +102,10 @@ def _mcp_endpoint(state: ServerState) -> McpEndpoint:
     return McpEndpoint(state)
 
 
-async def _load(state: ServerState) -> None:
+async def _load(state: ServerState, *, mcp_only: bool) -> None:
     try:
+        if not mcp_only:
+            await warm_up(state.agent)
         await state.agent.warm_up()
         state.ready = True
     except Exception as error:

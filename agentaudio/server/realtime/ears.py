@@ -12,6 +12,7 @@ from agentaudio.live.settings import EarsLike
 from agentaudio.model.parts import Recogniser, Recognises, Recognition
 from agentaudio.model.registry import load_recogniser
 from agentaudio.sound.audio import Audio
+from agentaudio.sound.silero import SileroStream
 from agentaudio.weights.store import missing
 
 _shared: WeakKeyDictionary[Agent, SharedEars] = WeakKeyDictionary()
@@ -52,10 +53,17 @@ class SharedEars:
             return self._recogniser
 
 
-def ears_for(agent: Agent) -> EarsLike:
+async def ears_for(agent: Agent) -> EarsLike:
     """The ears of a session: the model's own, else Whisper if its weights are on this machine, else None."""
     if isinstance(agent.model, Recognises):
         return "auto"
-    if missing(DEFAULT_WEIGHTS):
-        return None
-    return _shared.setdefault(agent, SharedEars())
+    if agent in _shared:
+        return _shared[agent]
+    absent = await asyncio.to_thread(missing, DEFAULT_WEIGHTS)
+    return None if absent else _shared.setdefault(agent, SharedEars())
+
+
+async def warm_up(agent: Agent) -> None:
+    """Load what the first session would load while others wait: the voice detector, and the list of weights."""
+    await ears_for(agent)
+    await asyncio.to_thread(SileroStream)

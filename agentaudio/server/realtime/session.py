@@ -93,7 +93,7 @@ class RealtimeSession:
         resumed = resume(self.history, session.conversation)
         session.setup = await self._state.setup(self._caller)
         live_settings = LiveSettings(
-            ears=ears_for(agent), turn_taking=None, plays=False, answers=False, echo_guard=False,
+            ears=await ears_for(agent), turn_taking=None, plays=False, answers=False, echo_guard=False,
             first_word_s=self._state.settings.first_word_s,
         )  # fmt: skip
         self.live = LiveSession(session, live_settings, self._tell_of_user)
