@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-VARIANTS = {"embedded_lite_turn": ("embedded_turn", "--model", "embedded-lite")}
+VARIANTS = {
+    "embedded_lite_turn": ("embedded_turn", "--model", "embedded-lite"),
+    "first_sound_live": ("first_sound", "--live"),
+}
 """Figures of a script that is run with options."""
 FIGURES = HERE.parent / "docs" / "figures"
 BENCHMARKS = (
     "agent_loop", "cloning", "recognition", "embedded_routing", "embedded_exchanges", "embedded_timbre",
-    "embedded_turn", "embedded_lite_turn", "first_sound", "kokoro_speed", "short_answers",
+    "embedded_turn", "embedded_lite_turn", "first_sound", "first_sound_live", "kokoro_speed", "short_answers",
     "voice_gallery", "voice_requests", "voice_choices", "voice_channels", "voice_ingest", "voice_faults",
     "agent_suite", "retrieval_quality", "voice_search", "routed_calls", "read_aloud", "hostile", "storage",
     "eval_overhead",

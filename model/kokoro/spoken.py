@@ -27,6 +27,9 @@ PAUSE_AT_SENTENCE_S, PAUSE_AT_CLAUSE_S, PAUSE_IN_CLAUSE_S = 0.32, 0.14, 0.1
 """Most silence inside a phrase: at marks that end a sentence, at other marks, and elsewhere."""
 SENTENCE_MARKS, CLAUSE_MARKS = frozenset(".!?…"), frozenset(",;:—")
 
+QUIET_STEPS = 6
+"""Steps of the stretch in whose middle sound is cut off."""
+
 TONES = frozenset("→↗↓↘")
 STOPS = frozenset("ptkbdɡʔɾ")
 LONGEST_STOP_S = 0.075
@@ -47,6 +50,22 @@ class Spoken:
     phonemes: str
     samples: Floats
     frames: NDArray[np.float64]
+
+    def without(self, tail: str) -> Spoken:
+        """What was spoken before the last symbols, cut in the quietest place before them.
+
+        tail: the last symbols, which begin with a letter, after a mark and a blank
+        """
+        edges = np.cumsum(self.frames) * FRAME / STEP
+        first = len(self.phonemes) - len(tail)
+        last = max(place for place, symbol in enumerate(self.phonemes[:first]) if symbol.isalpha())
+        start, end = int(edges[last + 1]), int(edges[first])
+        powers = frame_powers(self.samples, STEP)[start:end]
+        size = min(QUIET_STEPS, len(powers))
+        quietest = int(np.argmin(np.convolve(powers, np.ones(size), "valid"))) if size else 0
+        phonemes = self.phonemes[:first].rstrip()
+        frames = self.frames[: len(phonemes) + 2].copy()
+        return Spoken(phonemes, self.samples[: (start + quietest + size // 2) * STEP], frames)
 
     def trimmed(self) -> Floats:
         """The samples without silence at both ends, and with pauses of at most the PAUSE_ lengths inside."""

@@ -13,6 +13,7 @@ from agentaudio.errors import BackendError, MissingExtra, OptionError, VoiceErro
 from agentaudio.model.kokoro.network import KokoroNetwork
 from agentaudio.model.kokoro.phrases import SafePhrases
 from agentaudio.model.kokoro.pronunciation import Pronunciation, Said
+from agentaudio.model.kokoro.short_phrases import TAIL, followed, pace
 from agentaudio.model.kokoro.spoken import CLAUSE_MARKS, SAMPLE_RATE_HZ, Spoken
 from agentaudio.model.kokoro.voice import KokoroVoice
 from agentaudio.model.kokoro.voices import KokoroVoices
@@ -110,9 +111,15 @@ class KokoroSynthesiser:
     def _whole(self, said: Said, state: KokoroVoice) -> Spoken:
         """What the network makes of symbols: a broken sound is made again, and then in the synthesiser's own style."""
         style, own = state.speaker(said.language).style, self._voices.get(None).speaker(said.language).style
+        text, speed = said.phonemes, self._speed
+        if said.language == "en":
+            text = followed(text)
+            speed = min(FASTEST, speed * pace(len(text))) if text == said.phonemes else speed
         for attempt, more in ((style, 0), (style, OTHER_ROW), (own, 0)):
-            spoken = self._network.run(said.phonemes, attempt.row(len(said.phonemes) + more), self._speed)
-            if not spoken.is_broken(self._speed):
+            spoken = self._network.run(text, attempt.row(len(text) + more), speed)
+            if text != said.phonemes:
+                spoken = spoken.without(TAIL)
+            if not spoken.is_broken(speed):
                 return spoken
             seconds = len(spoken.samples) / SAMPLE_RATE_HZ
             log.warning("Kokoro spoke %r in %.2f s, which cannot be right; it is spoken again", said.phonemes, seconds)

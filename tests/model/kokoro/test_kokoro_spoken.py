@@ -72,3 +72,12 @@ def test_silent_short_long_and_stuck_sounds_are_broken(phonemes: str, parts: lis
 
 def test_silence_has_nothing_to_keep() -> None:
     assert len(spoken("wən", [("", 60)]).trimmed()) == 0
+
+
+def test_what_is_spoken_behind_a_phrase_is_cut_off_in_the_silence_before_it() -> None:
+    parts = [("", 14), ("wən", 20), (". ", 12), ("tu", 20), (".", 4), ("", 10)]
+    cut = spoken("wən. tu.", parts).without("tu.")
+    assert cut.phonemes == "wən."
+    assert 34 * FRAME <= len(cut.samples) < 46 * FRAME
+    assert seconds(cut.trimmed()) == pytest.approx(0.53, abs=0.02)
+    assert not cut.is_broken()
