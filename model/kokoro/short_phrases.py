@@ -12,7 +12,7 @@ SOUNDS_ALONE = 12
 USUAL_SYMBOLS = 50
 """Symbols of a phrase from which the speaking rate no longer grows with the length."""
 EVENED = 0.2
-"""The rate of ten voices grows with the power 0.3 of the number of symbols: of 22, each takes 1.3 times as long as of 50.
+"""The rate of ten voices grows with the power 0.3 of the number of symbols: of 22, each takes 1.3 times the time of 50.
 Two thirds of that are evened out; people, too, speak short phrases more slowly."""
 
 
