@@ -6,14 +6,18 @@ import atexit
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from agentaudio.lazy_span import LazySpan
 
 log = logging.getLogger(__name__)
 
 FLUSH_S = 5.0
+LATER_S = 0.005
+"""Time after which spans are made. Until then the end of the turn is stored and read, which the work of another thread
+would hold up; the spans of turns that end meanwhile are made together."""
 
 Ended = Sequence[tuple[LazySpan, int]]
 """Spans, and when they ended, in ns since 1970."""
@@ -57,12 +61,22 @@ class SpanWriter:
 
     def _run(self) -> None:
         while True:
-            ended = self._waiting.get()
-            if isinstance(ended, threading.Event):
-                ended.set()
-                continue
-            for span, at_ns in ended:
+            ended: Ended | threading.Event | None = self._waiting.get()
+            time.sleep(LATER_S)
+            while ended is not None:
+                if isinstance(ended, threading.Event):
+                    ended.set()
+                else:
+                    _finish(ended)
                 try:
-                    span.finish(at_ns)
-                except Exception:
-                    log.exception("a span is lost")
+                    ended = self._waiting.get_nowait()
+                except Empty:
+                    ended = None
+
+
+def _finish(ended: Ended) -> None:
+    for span, at_ns in ended:
+        try:
+            span.finish(at_ns)
+        except Exception:
+            log.exception("a span is lost")
