@@ -1,6 +1,8 @@
 """The loop of Pipecat with parts that take no time, as a server for `benchmarks/server.py --pipecat PYTHON`.
 
-    PYTHON benchmarks/pipecat_loop.py     # in an environment with pipecat-ai, fastapi, uvicorn and onnxruntime
+    python -m venv .venvs/pipecat-loop
+    .venvs/pipecat-loop/bin/pip install "pipecat-ai[silero,websocket]==1.14.0" uvicorn uvloop
+    .venvs/pipecat-loop/bin/python benchmarks/pipecat_loop.py
 
 Its WebSocket transport, its Silero voice detector with the settings that it comes with, and a processor in the place of
 recogniser, model and speech: it answers when the user has stopped speaking, and is interrupted when the user speaks.
@@ -9,12 +11,10 @@ Frames are raw 16-bit samples: 16 kHz in, 24 kHz out. Text messages: "ask" is an
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import socket
 import struct
-import sys
 from typing import Any
 
 import uvicorn
@@ -38,6 +38,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.serializers.base_serializer import FrameSerializer
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
 from pipecat.workers.runner import WorkerRunner
+from sockets import run
 
 IN_HZ, OUT_HZ = 16_000, 24_000
 ANSWER_S, LONG_S = 1.8, 60.0
@@ -123,4 +124,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    run(main())

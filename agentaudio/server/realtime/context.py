@@ -80,7 +80,10 @@ class Context:
 
     def request(self, given: Any) -> Request:
         """Read a `response.create`. given: its `response`; None for one that the server begins. Raises Refusal."""
-        return Request.of(self.settings, given, self.history, self.limits)
+        request = Request.of(self.settings, given, self.history, self.limits)
+        if isinstance(given, dict) and given.get("tool_choice") is not None:
+            request.check_choice(self.setup)
+        return request
 
     async def find_voice(self, wanted: str, param: str) -> Voice | None:
         """A voice that the caller may use; None is the agent's own. Raises Refusal."""

@@ -83,6 +83,13 @@ class Request:
         asked = changes.keys() & {"instructions", "tools", "tool_choice", "items"} or changes["is_apart"]
         return replace(own, **changes, is_plain=not asked)
 
+    def check_choice(self, base: Setup) -> None:
+        """Raises Refusal when the tool that is to be called is not among the tools."""
+        if isinstance(self.tool_choice, dict) and not self.setup(base).tools:
+            raise Refusal(
+                f"Tool choice '{self.tool_choice['name'][:80]}' not found in 'tools'.", param="response.tool_choice"
+            )
+
     def setup(self, base: Setup) -> Setup:
         """The agent's, with the tools of the client; a client's tool comes before one of the same name."""
         mine = {tool["name"]: client_tool(tool) for tool in self.tools}
