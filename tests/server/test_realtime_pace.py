@@ -56,6 +56,14 @@ async def test_an_answer_waits_for_its_pace_and_other_events_pass_it(server: Run
         assert AT_ONCE_S <= seconds(client) <= AT_ONCE_S + LONGEST_S
 
 
+async def test_the_first_sound_of_each_answer_goes_out_at_once(server: Running) -> None:
+    async with realtime_client(server.port) as client:
+        for _ in range(3):
+            await client.write("count 19")
+            assert (await client.responded())["status"] == "completed"
+        assert seconds(client) == pytest.approx(3 * 19 * WORD_S)
+
+
 async def test_a_voice_ends_an_answer_that_waits_for_its_pace(server: Running) -> None:
     async with realtime_client(server.port) as client:
         await asks(client, "count 200")

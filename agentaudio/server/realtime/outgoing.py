@@ -120,6 +120,11 @@ class Outgoing:
             else:
                 return
 
+    def begin_answer(self) -> None:
+        """Let the first sound of an answer go out at once, whatever was sent before."""
+        if self._pace is not None:
+            self._pace.restart()
+
     def hurry(self) -> None:
         """From now on, send sound as fast as it is taken."""
         self._pace = None
@@ -140,8 +145,6 @@ class Outgoing:
         self._sounds -= len(self._waiting) - len(kept)
         self._waiting = deque(kept)
         self._bytes = sum(len(one.text) for one in kept)
-        if self._pace is not None:
-            self._pace.restart()
         self._room.set()
 
     @property

@@ -9,7 +9,7 @@ AT_ONCE_S = 2.0
 
 
 class Pace:
-    """Sound goes out at once up to AT_ONCE_S; beyond that, `times` as fast as it is played.
+    """Sound of an answer goes out at once up to AT_ONCE_S; beyond that, `times` as fast as it is played.
 
     A client reads it far sooner than it plays it. Without a pace, an answer that is made faster than it can be sent
     would fill the buffers of the system with minutes of sound, and all that is said meanwhile would come after them.
@@ -30,7 +30,7 @@ class Pace:
         self._ahead_s += seconds
 
     def restart(self) -> None:
-        """The client has dropped what it has not played."""
+        """Let AT_ONCE_S go out at once again."""
         self._ahead_s = 0.0
 
     def _advance(self) -> None:

@@ -67,6 +67,7 @@ class Response:
         """The response begins."""
         if self._history is not None:
             self._history.begin(self.share)
+        self._out.begin_answer()
         self._post("response.created", response=self._wire("in_progress", None, None))
 
     async def words(self, text: str) -> None:
