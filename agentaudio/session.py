@@ -175,8 +175,8 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
                 await asyncio.wait([begun.task])
             if not begun.task.cancelled():
                 begun.task.exception()  # asyncio reports one that nobody has asked for, as when the reader leaves
-            self._take_back_unread(begun)
-            self._keep(begun)
+            if self._take_back_unread(begun) or begun.end is None:
+                self._keep(begun)
 
     async def run(
         self, user: UserInput | None, *, options: GenerateOptions | None = None, voice: str | Voice | None = None
@@ -322,13 +322,15 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
         tools = self.setup.specs() if self.setup.ready else ()
         state.compactor.begin_idle(model, self.conversation, Seen(tools, options), state.keep)
 
-    def _take_back_unread(self, begun: _Begun) -> None:
-        """Remove unread words and sound, which were not heard."""
-        if unread := begun.outbox.withdraw(TextSpoken, AudioSpoken):
+    def _take_back_unread(self, begun: _Begun) -> bool:
+        """Remove unread words and sound, which were not heard. Returns whether there were any."""
+        unread = begun.outbox.withdraw(TextSpoken, AudioSpoken)
+        if unread:
             begun.playback.take_back(unread)
             begun.playback.settle(self.conversation)
             begun.turn.rewrite_end()
             begun.end = replace(begun.end or self._end_of(begun, None), stop="interrupted")
+        return bool(unread)
 
     def _keep(self, begun: _Begun, reply: Reply | None = None) -> None:
         """Give a turn that has ended to the keeper. reply: None when nobody has read it"""

@@ -29,6 +29,7 @@ from agentaudio.trace_content import as_json, definitions, messages_json
 from agentaudio.watching import TurnBegun
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Tracer, TracerProvider
 
     from agentaudio.lazy_span import LazySpan
@@ -155,6 +156,7 @@ class TurnTrace:
         self._ledger = LatencyLedger(begun.model)
         self._began_ns = 0
         self._root: LazySpan
+        self._inside: Context  # of the root
         self._chat: LazySpan | None = None
         self._ended: list[tuple[LazySpan, int]] = []  # spans inside the root, and when they ended
         self._step_s = 0.0
@@ -187,7 +189,8 @@ class TurnTrace:
             attributes["gen_ai.system_instructions"] = as_json(parts)
         self._root = self._spans.start(f"invoke_agent {self._name}", self._began_ns, attributes, self._parent)
         self._content = self._content and self._root.is_recording()
-        self.context.run(self._spans.enter, self._root)
+        self._inside = self._spans.inside(self._root)
+        self.context.run(self._spans.enter, self._inside)
 
     def _begin_step(self, event: events.StepStarted) -> None:
         attributes = {**self._shared, **self._requested, "gen_ai.operation.name": "chat", "agentaudio.step": event.step}
@@ -197,7 +200,7 @@ class TurnTrace:
                 attributes["gen_ai.tool.definitions"] = definitions(self._begun.tools)
         self._chat = self._spans.start(f"chat {self._begun.model}", self._at(event), attributes, self._root)
         self._step_s, self._waits = event.at_s, True
-        self._spans.enter(self._chat)
+        self._spans.enter(self._spans.inside(self._chat))
 
     def _begin_answer(self, event: events.TextSpoken | events.AudioSpoken) -> None:
         if self._waits and self._chat is not None:
@@ -211,7 +214,7 @@ class TurnTrace:
             attributes["gen_ai.tool.call.arguments"] = as_json(call.arguments)
         span = self._spans.start(f"execute_tool {call.name}", self._at(event), attributes, self._root)
         self._tools[call.id] = span
-        self._spans.enter(span)
+        self._spans.enter(self._spans.inside(span))
 
     def _requested_tool(self, event: events.ToolRequested) -> None:
         attributes = self._tool_attributes(event.call.name, event.call.id)
@@ -235,7 +238,7 @@ class TurnTrace:
         if self._content and answer and answer[0].role == "assistant":
             chat.note({"gen_ai.output.messages": messages_json(answer, finish_reason=event.reason)})
         self._ended.append((chat, self._at(event)))
-        self._spans.enter(self._root)
+        self._spans.enter(self._inside)
 
     def _end_tool(self, event: events.ToolFinished) -> None:
         run = event.run
@@ -330,7 +333,7 @@ class Spans:
 
         self._tracer, self.own = tracer, own
         self._writer = SpanWriter.of_process
-        self._make, self._inside, self._attach = LazySpan, set_span_in_context, attach
+        self._make, self.inside, self._attach = LazySpan, set_span_in_context, attach
 
     def start(self, name: str, at_ns: int, attributes: Attributes, parent: LazySpan | None = None) -> LazySpan:
         return self._make(self._tracer, name, at_ns, attributes, parent)
@@ -339,9 +342,12 @@ class Spans:
         """Make these spans soon, in this order. ended: with the time when each ended, in ns since 1970"""
         self._writer().write(ended)
 
-    def enter(self, span: LazySpan) -> None:
-        """Make a span the current one of the running task, so that spans of others are made inside it."""
-        self._attach(self._inside(span))
+    def enter(self, inside: Context) -> None:
+        """Make a span the current one of the running task, so that spans of others are made inside it.
+
+        inside: a context in which it is the current one
+        """
+        self._attach(inside)
 
 
 @functools.lru_cache(64)
