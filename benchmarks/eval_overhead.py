@@ -5,7 +5,12 @@
 The baseline is a task of inspect-ai alone, with the same number of samples, a provider that answers at once, and
 inspect-ai's own exact match: in one run, and in parts as `agentaudio eval` makes them. Each run is made in a process of
 its own. What memory grows by is the peak of the whole run, with its log, result and page, over the peak when the first
-tenth of the items was answered. The records are what `agentaudio eval` itself keeps of each item, without inspect-ai.
+tenth of the items was answered.
+
+The command has all threads share one heap. "With heaps of threads" is the same run without that: inspect-ai compresses
+each sample with twelve threads, and the GNU C library gives threads up to eight heaps a core, each of which keeps what
+was large in it. The records are what `agentaudio eval` itself keeps of each item, without inspect-ai. What outlives a
+part is counted where the next one begins, after the garbage was collected.
 """
 
 from __future__ import annotations
@@ -31,7 +36,8 @@ from agentaudio.evaluation.ledger import Ledger
 from agentaudio.evaluation.logs import PART
 from agentaudio.evaluation.run import run_benchmark, settings_of
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
-from agentaudio.evaluation.scores import Scores, answer_key
+from agentaudio.evaluation.scores import MOST, SPARE, Scores, answer_key
+from agentaudio.model.generation.free_memory import share_one_heap
 from agentaudio.model.scripted import Scripted
 from agentaudio.sound.audio import Audio
 
@@ -41,18 +47,28 @@ def peak_mb() -> float:
 
 
 class Tenth:
-    """Notes the peak of memory when a tenth of the items was answered."""
+    """Notes the peak of memory when a tenth of the items was answered.
 
-    def __init__(self, items: int) -> None:
-        self._left = items // 10
+    counts: whether to count what there is when the first item of each part is asked
+    """
+
+    def __init__(self, items: int, counts: bool = False) -> None:
+        self._tenth, self._counts = items // 10, counts
+        self._answered = 0
         self.mb = 0.0
+        self.kept: list[tuple[int, int]] = []  # objects of the garbage collector, and blocks of memory
 
     def count(self) -> None:
-        self._left -= 1
-        if self._left == 0:
+        if self._counts and self._answered % PART == 0:
+            gc.collect()
+            self.kept.append((len(gc.get_objects()), sys.getallocatedblocks()))
+        self._answered += 1
+        if self._answered == self._tenth:
             self.mb = peak_mb()
 
 
+COUNTED = 5_000
+"""Items of the run in which is counted what outlives a part."""
 SCORER = ErrorRate("en", ("letters",))
 
 
@@ -128,24 +144,38 @@ async def records(items: int, folder: Path) -> float:
 
 
 def child(kind: str, items: int) -> None:
+    if kind in ("ours", "kept"):
+        share_one_heap()
     with tempfile.TemporaryDirectory() as folder:
-        work = {"ours": ours, "alone": alone, "parts": parts}[kind]
+        work = {"ours": ours, "heaps": ours, "kept": ours, "alone": alone, "parts": parts}[kind]
         asyncio.run(work(20, Path(folder) / "warm", Tenth(20)))
-        tenth = Tenth(items)
+        tenth = Tenth(items, counts=kind == "kept")
         start, cpu = time.perf_counter(), time.process_time()
         asyncio.run(work(items, Path(folder) / "run", tenth))
         took, cpu = time.perf_counter() - start, time.process_time() - cpu
-    print(json.dumps({"wall_s": took, "cpu_s": cpu, "tenth_mb": tenth.mb, "peak_mb": peak_mb()}))
+    found = {"wall_s": took, "cpu_s": cpu, "tenth_mb": tenth.mb, "peak_mb": peak_mb(), "kept": tenth.kept}
+    print(json.dumps(found))
 
 
-def measured(kind: str, items: int) -> dict[str, float]:
+def measured(kind: str, items: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--child", kind, "--items", str(items)]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    found: dict[str, float] = json.loads(lines[-1])
+    found: dict[str, Any] = json.loads(lines[-1])
     return found
 
 
-def memory(name: str, found: dict[str, float]) -> dict[str, float]:
+def outliving(kept: list[tuple[int, int]]) -> dict[str, float]:
+    """What the parts after the MOST worst answers are known leave behind, of each of their answers."""
+    first, last = -(-(MOST + SPARE) // PART) + 1, len(kept) - 1
+    answers = PART * (last - first)
+    objects, blocks = ((end - start) / answers for start, end in zip(kept[first], kept[last], strict=True))
+    return {
+        "agentaudio eval, objects that outlive a part, of each answer": round(objects, 3),
+        "agentaudio eval, blocks of memory that outlive a part, of each answer": round(blocks, 2),
+    }
+
+
+def memory(name: str, found: dict[str, Any]) -> dict[str, float]:
     return {
         f"{name}, peak of memory in MB": round(found["peak_mb"]),
         f"{name}, growth after a tenth of the items, %": round(100 * (found["peak_mb"] / found["tenth_mb"] - 1), 1),
@@ -163,7 +193,8 @@ def main() -> None:
         child(arguments.child, arguments.items)
         return
     items = arguments.items
-    base, own, divided = (measured(kind, items) for kind in ("alone", "ours", "parts"))
+    base, own, heaps, divided = (measured(kind, items) for kind in ("alone", "ours", "heaps", "parts"))
+    kept_of_parts = measured("kept", COUNTED)["kept"]
     with tempfile.TemporaryDirectory() as folder:
         kept = asyncio.run(records(items, Path(folder)))
     publish(
@@ -177,6 +208,8 @@ def main() -> None:
             **memory("inspect-ai alone", base),
             **memory("inspect-ai alone, in parts", divided),
             **memory("agentaudio eval", own),
+            **memory("agentaudio eval, with heaps of threads", heaps),
+            **outliving(kept_of_parts),
             "agentaudio eval, bytes kept of an item after a tenth": round(kept),
             "machine": machine(),
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.measures import ItemScore
@@ -12,6 +13,7 @@ from agentaudio.evaluation.tally import Counts, Tally
 
 MOST = 2_000
 """Scores that are kept with their words, the worst of all."""
+_NO_COUNTS: Mapping[str, float] = MappingProxyType({})
 SPARE = 200
 """Scores beyond MOST that are collected before the best of them are dropped."""
 
@@ -58,7 +60,7 @@ class Scores:
         else:
             self.scored += 1
         own = self._items[place] if place < len(self._items) else item  # and not the copy that a log was read into
-        self._worst.append(Record(own, seed, replace(score, counts={})))
+        self._worst.append(Record(own, seed, replace(score, counts=_NO_COUNTS)))
         if len(self._worst) >= MOST + SPARE:
             self._worst = self.worst()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -36,6 +37,34 @@ def test_freed_blocks_between_used_ones_are_given_back() -> None:
     assert before - resident_mb() > 80
 
 
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs the GNU C library"
+)
+def test_threads_share_one_heap_when_a_program_wants_it() -> None:
+    program = """
+import sys, threading
+from agentaudio.model.generation.free_memory import share_one_heap
+if sys.argv[1:]:
+    share_one_heap()
+kept = []
+def work():
+    kept.append(bytearray(100_000))  # from the heap of this thread
+    meet.wait()
+meet = threading.Barrier(8)
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+# Each further heap is a mapping of 64 MB at its own place, of which the first part can be written.
+starts = [int(line.split("-")[0], 16) for line in open("/proc/self/maps") if "rw-p 00000000 00:00 0" in line]
+print(sum(start % (64 << 20) == 0 for start in starts))
+"""
+    heaps = [
+        int(subprocess.run([sys.executable, "-c", program, *given], check=True, capture_output=True).stdout)
+        for given in ([], ["share"])
+    ]
+    assert heaps[0] > 1 and heaps[1] == 0
+
+
 def test_it_is_given_back_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = FreeMemory()
     calls: list[int] = []
@@ -55,3 +84,4 @@ def test_a_system_without_it_does_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     memory = FreeMemory()
     memory.give_back_soon()
     memory.give_back()
+    free_memory.share_one_heap()
