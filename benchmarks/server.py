@@ -11,11 +11,14 @@ socket.
   followed by an event that the server answers, and the way back is counted too.
 - lost: seconds of sound that clients sent and the server did not count, and answers with less sound than was made
 - interruption: from the frame of the first vowel or voiced consonant until the server says `speech_started`, and
-  until the last sound that arrives of the answer; the model's answer goes on for minutes. `--among` measures it once
-  more while the others talk, where all answers last nine seconds
+  until the last sound that arrives of the answer; the model's answer goes on for minutes. `sound_to_decision` is the
+  part of it that no machine could spare: the sound that comes until the detector finds a voice. `--among` measures it
+  once more while the others talk, where all answers last nine seconds
 - memory of the server: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
 
 `--pipecat PYTHON` gives the same figures of Pipecat's loop, for at most a minute (see benchmarks/pipecat_loop.py).
+huggingface/speech-to-speech 1.1.0 is not here: it does not install where this was written, since the package index has
+no `qwentts-cpp-python`, which its default synthesiser (`faster-qwen3-tts[ggml]`) requires on Linux.
 `--frames` compares frames of 10, 20, 40 and 100 ms and a mixture of them instead, a crowd of `--sessions` for each.
 """
 
@@ -38,7 +41,7 @@ import httpx2
 import numpy as np
 import server_baseline
 from report import machine, publish
-from server_questions import QUESTIONS, question, voiced_frame
+from server_questions import QUESTIONS, needed_s, question, voiced_frame
 from sockets import Socket, connect, message, run
 from support.server import KEY, Process, server_process
 from websockets.asyncio.client import ClientConnection
@@ -148,10 +151,11 @@ async def interruptions_among(server: Process, others: int) -> dict[str, Any]:
 
 async def interruptions(server: Process) -> dict[str, Any]:
     """Interrupt a long answer with a question."""
-    noticed, silent = list[float](), list[float]()
+    noticed, silent, needed = list[float](), list[float](), list[float]()
     for number in range(INTERRUPTIONS):
         name = QUESTIONS[number % len(QUESTIONS)]
         frames, voiced = frames_of(name), voiced_frame(name, FRAME_MS)
+        needed.append(needed_s(name, RATE, FRAME_MS))
         async with client_of(server) as client:
             await client.send("conversation.item.create", item=_text("Go on."))
             await client.send("response.create")
@@ -176,6 +180,8 @@ async def interruptions(server: Process) -> dict[str, Any]:
             silent.append(max(0.0, max(last_s, started_s) - voiced_s))
     return {
         "interruptions_noticed": f"{len(noticed)} of {INTERRUPTIONS}",
+        "sound_to_decision_ms_p50": milliseconds(needed, 50),
+        "sound_to_decision_ms_p95": milliseconds(needed, 95),
         "voice_to_speech_started_ms_p50": milliseconds(noticed, 50),
         "voice_to_speech_started_ms_p95": milliseconds(noticed, 95),
         "voice_to_silence_ms_p50": milliseconds(silent, 50),

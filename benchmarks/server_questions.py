@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from turns.sounds import RATE as SPEECH_RATE
 from turns.speech import voiced_from_s
 
 from agentaudio import Audio
 from agentaudio.demo.run import questions_folder
+from agentaudio.live.turn_taking import Stop, TurnTaker
+from agentaudio.live.voice_frames import VoiceFrames
+from agentaudio.server.realtime.turn_detection import SERVER_VAD, detection
+from agentaudio.sound.stream import PcmStream
 
 QUESTIONS = ("great-wall", "time-in-tokyo", "call-my-mother")
 BEFORE_S, AFTER_S = 0.5, 4.0
@@ -30,6 +36,21 @@ def voiced_frame(name: str, frame_ms: int) -> int:
     """The frame of a question in which its first vowel or voiced consonant begins."""
     from_s = voiced_from_s(_recorded(name).resample(SPEECH_RATE).samples)
     return int((BEFORE_S + from_s) * 1000 / frame_ms)
+
+
+def needed_s(name: str, sample_rate: int, frame_ms: int) -> float:
+    """Seconds from the first voiced frame of a question until server_vad interrupts, on a machine without delay."""
+    taker, looks = TurnTaker(detection(SERVER_VAD).turn_taking, hears=False), VoiceFrames()
+    stream, voiced = PcmStream(SPEECH_RATE, from_hz=sample_rate, prompt=True), voiced_frame(name, frame_ms)
+    for place, frame in enumerate(question(name, sample_rate).chunks(frame_ms)):
+        actions = []
+        for probability, level_dbfs in looks.push(stream.push(frame).samples):
+            actions += taker.push(probability, level_dbfs, agent_left_s=math.inf)
+        if not taker.user_speaks and (seen := looks.glimpse()):
+            actions += taker.glimpse(*seen, agent_left_s=math.inf)
+        if any(isinstance(action, Stop) for action in actions):
+            return (place - voiced) * frame_ms / 1000
+    return math.inf
 
 
 def _recorded(name: str) -> Audio:
