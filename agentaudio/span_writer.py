@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 
 from agentaudio.lazy_span import LazySpan
@@ -19,8 +19,8 @@ LATER_S = 0.005
 """Time after which spans are made. Until then the end of the turn is stored and read, which the work of another thread
 would hold up; the spans of turns that end meanwhile are made together."""
 
-Ended = Sequence[tuple[LazySpan, int]]
-"""Spans, and when they ended, in ns since 1970."""
+Ended = Iterable[tuple[LazySpan, int]]
+"""Spans, and when they ended, in ns since 1970; it is iterated in the thread."""
 
 
 class SpanWriter:
@@ -75,8 +75,11 @@ class SpanWriter:
 
 
 def _finish(ended: Ended) -> None:
-    for span, at_ns in ended:
-        try:
-            span.finish(at_ns)
-        except Exception:
-            log.exception("a span is lost")
+    try:
+        for span, at_ns in ended:
+            try:
+                span.finish(at_ns)
+            except Exception:
+                log.exception("a span is lost")
+    except Exception:
+        log.exception("the spans of a turn are lost")

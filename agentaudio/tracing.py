@@ -13,7 +13,7 @@ import contextvars
 import functools
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -278,22 +278,34 @@ class TurnTrace:
         self._end(event, event.reply, event.error)
 
     def _end(self, event: BaseEvent, reply: Reply, error: BaseException | None) -> None:
-        at_ns = self._at(event)
-        for span in [*self._tools.values(), *([self._chat] if self._chat is not None else [])]:
+        cut_off = [*self._tools.values(), *([self._chat] if self._chat is not None else [])]
+        ended, self._ended = self._ended, []
+        self._tools, self._chat = {}, None
+        self._spans.finish(self._all(ended, cut_off, self._at(event), event.turn, reply, error))
+
+    def _all(
+        self,
+        ended: Sequence[tuple[LazySpan, int]],
+        cut_off: Sequence[LazySpan],
+        at_ns: int,
+        number: int,
+        reply: Reply,
+        error: BaseException | None,
+    ) -> Iterator[tuple[LazySpan, int]]:
+        """The spans of the turn and their ends, in a thread. cut_off: those that end with the turn"""
+        yield from ended
+        for span in cut_off:
             span.note({"agentaudio.stop": reply.stop})
             if error is not None:
                 span.fail(type(error).__qualname__, str(error) if self._content else "")
-            self._ended.append((span, at_ns))
-        self._tools.clear()
-        self._chat = None
-        ended = {"agentaudio.stop": reply.stop, "agentaudio.sound_s": _sound_s(reply)}
-        self._root.note(ended | _used(reply.usage) | _latency(self._ledger, event.turn))
+            yield span, at_ns
+        noted: dict[str, Any] = {"agentaudio.stop": reply.stop, "agentaudio.sound_s": _sound_s(reply)}
         if reply.voice is not None:
-            self._root.note({"agentaudio.voice.id": reply.voice.id})
+            noted["agentaudio.voice.id"] = reply.voice.id
+        self._root.note(noted | _used(reply.usage) | _latency(self._ledger, number))
         if error is not None:
             self._root.fail(type(error).__qualname__, str(error) if self._content else "")
-        self._spans.finish([*self._ended, (self._root, at_ns)])
-        self._ended = []
+        yield self._root, at_ns
 
     def _tool_attributes(self, name: str, call_id: str) -> dict[str, Any]:
         return {
@@ -338,7 +350,7 @@ class Spans:
     def start(self, name: str, at_ns: int, attributes: Attributes, parent: LazySpan | None = None) -> LazySpan:
         return self._make(self._tracer, name, at_ns, attributes, parent)
 
-    def finish(self, ended: Sequence[tuple[LazySpan, int]]) -> None:
+    def finish(self, ended: Iterable[tuple[LazySpan, int]]) -> None:
         """Make these spans soon, in this order. ended: with the time when each ended, in ns since 1970"""
         self._writer().write(ended)
 
