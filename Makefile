@@ -19,8 +19,10 @@ PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 WAITING := -n $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4))) --dist worksteal
 # Threads of torch wait for each other busily: several in each of several processes take longer. Those of Whisper, two in
 # each process, sleep while they wait.
-ONE_THREAD := OMP_NUM_THREADS=1
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 test test-hostile test-neural test-system: export OMP_WAIT_POLICY := passive
+# Those of NumPy wait busily, and a core that other processes use keeps them waiting.
+test test-hostile test-neural test-system: export OPENBLAS_NUM_THREADS := 1
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .PHONY: demo test test-hostile test-neural test-system test-local test-oldest test-speechbrain test-scale show-scale-out test-native test-stores test-vllm test-emotions test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean

@@ -13,7 +13,7 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples, examples_like
 from agentaudio.model.embedded.routing.parameters import MANY_PHRASES, Parameter, parameters, vocabulary
-from agentaudio.model.embedded.routing.slots import fill
+from agentaudio.model.embedded.routing.slots import Slots, fill
 from agentaudio.model.embedded.routing.time_zones import find_zones, zones_by_place
 from agentaudio.text.embedding import Embed
 from agentaudio.text.numbers import find_numbers
@@ -89,6 +89,8 @@ def candidates(text: str, tools: Sequence[ToolSpec], embed: Embed, hide: str | N
     hide: an example to leave out of comparisons, for fitting on that example
     """
     said = " ".join(split_words(text)) or text
+    asking = [_read_for(said, tool) for tool in tools]
+    embed(list(dict.fromkeys([said, *(words for one in asking for words in (one.bare, one.pointing))])))  # in one run
     request = embed([said])[0]
     asked = is_question(said)
     lead = bool(_LEAD.search(said))
@@ -97,8 +99,8 @@ def candidates(text: str, tools: Sequence[ToolSpec], embed: Embed, hide: str | N
     command = not asked and not lead and not statement
     rarity = _rarity(tools)
     found: list[Candidate] = []
-    for tool in tools:
-        shared = _of_tool(said, request, tool, embed, rarity, hide, command)
+    for tool, one in zip(tools, asking, strict=True):
+        shared = _of_tool(said, request, tool, one, embed, rarity, hide, command)
         if tool.name == DOCUMENTS:
             shared |= {
                 "documents": 1.0,
@@ -153,10 +155,34 @@ def _candidate(name: str, tool: ToolSpec | None, values: dict[str, float]) -> Ca
     return Candidate(name, tool, tuple(values.get(feature, 0.0) for feature in FEATURES))
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request as one tool reads it.
+
+    bare: with the names of parameters for free values
+    pointing: with "there" for places; the request itself where no examples are like the tool
+    """
+
+    slots: Slots
+    bare: str
+    pointing: str
+
+
+def _read_for(said: str, tool: ToolSpec) -> _Asked:
+    slots, wanted = fill(said, tool), parameters(tool)
+    like = examples_like(tool.name, tool.description)
+    return _Asked(
+        slots,
+        _without_values(said, slots.arguments, wanted),
+        _pointing(said, slots.arguments, wanted) if like else said,
+    )
+
+
 def _of_tool(
     said: str,
     request: NDArray[np.float32],
     tool: ToolSpec,
+    asked: _Asked,
     embed: Embed,
     rarity: dict[str, float],
     hide: str | None,
@@ -173,14 +199,13 @@ def _of_tool(
     total = sum(weights.values())
     explained = sum(weight for word, weight in weights.items() if stem(word) in known)
     rarest = max((weight for word, weight in weights.items() if stem(word) in known), default=0.0)
-    slots = fill(said, tool)
+    slots = asked.slots
     wanted = parameters(tool)
-    bare = _without_values(said, slots.arguments, wanted)
-    if bare != said:
-        description = max(description, float((rows @ embed([bare])[0]).max()))
+    if asked.bare != said:
+        description = max(description, float((rows @ embed([asked.bare])[0]).max()))
     like = 0.0
     if near := examples_like(tool.name, tool.description):
-        like, _ = _nearest(embed([_pointing(said, slots.arguments, wanted)])[0], near, embed, hide)
+        like, _ = _nearest(embed([asked.pointing])[0], near, embed, hide)
     if like >= LIKE:
         phrase = max(phrase, LESS * like)
     required = [parameter for parameter in wanted if parameter.required]
@@ -252,7 +277,10 @@ def _unhandled(tools: Sequence[ToolSpec], embed: Embed) -> list[str]:
     shown = [text for tool in tools for text in _described(tool)]
     if not shown:
         return list(bank)
-    nearest = (embed(bank) @ embed(shown).T).max(axis=1)
+    import numpy as np
+
+    # Not `@`: BLAS divides a product of this size among threads, and a busy core keeps it waiting for milliseconds.
+    nearest = np.vecdot(embed(bank)[:, None], embed(shown)).max(axis=1)
     return [sentence for sentence, near in zip(bank, nearest, strict=True) if near < HANDLED]
 
 
