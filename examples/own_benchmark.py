@@ -45,15 +45,22 @@ BENCHMARK = Benchmark(
 )
 
 
+def write_data(folder: Path) -> None:
+    folder.mkdir()
+    words = {
+        "great-wall.flac": "Give me a brief introduction to the Great Wall of China.",
+        "time-in-tokyo.flac": "What is the time in Tokyo right now?",
+    }
+    lines = [f"{name}\t{said}" for name, said in words.items()]
+    (folder / "spoken.tsv").write_text("\n".join(lines), encoding="utf-8")
+    for name in words:
+        shutil.copy(questions_folder() / name, folder)
+
+
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, run = Path(folder) / "data", Path(folder) / "run"
-        data.mkdir()
-        lines = ["great-wall.flac\thow long is the great wall", "time-in-tokyo.flac\twhat time is it in tokyo"]
-        (data / "spoken.tsv").write_text("\n".join(lines), encoding="utf-8")
-        for line in lines:
-            shutil.copy(questions_folder() / line.partition("\t")[0], data)
-
+        write_data(data)
         model = load_model("scripted")  # it says the same of each recording
         items = load_items(BENCHMARK, data)
         settings = settings_of(BENCHMARK.name, data, items, model="scripted", seeds=1, limit=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -191,6 +192,14 @@ def test_the_embedded_engine_hears_real_recordings_of_librispeech(run: Any, tmp_
     real_librispeech(tmp_path / "ls")
     result = json.loads(run("run", "librispeech", "--model", "embedded", "--data", "ls", "--json").out)
     assert next(one["value"] for one in result["figures"] if one["name"] == "WER (kits)" and not one["group"]) < 10
+
+
+@pytest.mark.neural
+def test_the_benchmark_of_the_example_has_the_words_of_its_recordings(run: Any, tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples/own_benchmark.py"
+    runpy.run_path(str(example))["write_data"](tmp_path / "data")
+    result = json.loads(run("run", str(example), "--model", "embedded", "--data", "data", "--json").out)
+    assert (result["scored"], result["figures"][0]["value"]) == (2, 0.0)
 
 
 @pytest.mark.neural
