@@ -15,9 +15,13 @@ LONGEST_WORDS = 20
 """A longer phrase is cut at a clause mark, so that its sound is ready before the phrase before it has been heard."""
 LONGEST_OPENING_WORDS = 7
 """A longer first phrase is cut before a word of _JOINTS, so that the first sound is ready earlier."""
+SHORTEST_LETTERS = 20
+"""Letters of four English words that may be the first phrase, too. What follows them needs four words."""
+_SAME_AGAIN = frozenset(("by", "and", "after", "for", "or", "in"))
+"""Joints between two of the same word, which belong together: "side by side"."""
 _JOINTS = re.compile(
     r"\s+(?=(?:in|on|at|by|for|from|with|until|over|during|through|across|after|before|into|between|under|near"
-    r"|because|when|while|where|which|that|than|and|or|but)\s)"
+    r"|because|when|while|where|which|that|than|and|or|but|away|equals)\s)"
     r"|(?<!\bthat)(?<!\bwho)(?<!\bwhich)(?<!\bthere)(?<!\bit)(?<!\bthis)(?<!\bthey)(?<!\band)(?<!\bnot)"
     r"\s+(?=(?:is|are|was|were|has|have|had|can|could|will|would|may|might|must)\s)"
 )
@@ -27,8 +31,8 @@ _CLAUSE = re.compile(r"(?<=[,;:])\s+|(?<=[，；：、])|\s+(?=[—–-]\s)")
 class SafePhrases:
     """Cuts text that arrives in pieces into phrases of SHORTEST_WORDS or more; see SpokenPhrases.
 
-    A shorter phrase is joined with the next one. Only the last phrase of a text may be shorter. The first one is kept
-    short. However the text is divided, the phrases are the same.
+    A shorter phrase is joined with the next one. Only the last phrase of a text may be shorter, and what the first
+    sentence is cut into, which has four words or more. However the text is divided, the phrases are the same.
 
     language: of the text; None reads sentences with Chinese characters in Chinese and others in English
     """
@@ -72,14 +76,20 @@ def _read(sentence: str) -> str:
 
 
 def _opening(phrase: str) -> list[str]:
-    """A phrase in two parts of SHORTEST_WORDS or more, if it is long and has a word that a part can begin with."""
+    """A phrase in two parts that are long enough, if it is long and has a word that a part can begin with."""
     if word_count(phrase) > LONGEST_OPENING_WORDS:
         for match in _JOINTS.finditer(phrase):
-            parts = [phrase[: match.start()], phrase[match.end() :]]
-            goes_on = parts[1].split()[1:2] == parts[0].split()[-1:]  # "side by side"
-            if min(map(word_count, parts)) >= SHORTEST_WORDS and not goes_on:
-                return parts
+            first, second = phrase[: match.start()], phrase[match.end() :]
+            joint, *after = second.split()[:2]
+            is_pair = joint in _SAME_AGAIN and first.split()[-1:] == after
+            if _may_open(first) and word_count(second) >= SHORTEST_WORDS - 1 and not is_pair:
+                return [first, second]
     return [phrase]
+
+
+def _may_open(part: str) -> bool:
+    words = word_count(part)
+    return words >= SHORTEST_WORDS or (words >= SHORTEST_WORDS - 1 and sum(map(str.isalpha, part)) >= SHORTEST_LETTERS)
 
 
 def _cut(phrase: str) -> list[str]:
