@@ -1,6 +1,7 @@
 """Many live sessions in one process: how late frames are, what a session costs, and whether memory grows.
 
-    PYTHONPATH=. python benchmarks/live_sessions.py [--sessions 50] [--seconds 20] [--frame-ms 20] [--json FILE]
+    PYTHONPATH=. python benchmarks/live_sessions.py [--sessions 50] [--seconds 20] [--frame-ms 20] [--echo-db -20]
+        [--json FILE]
 
 Each session has a user who asks a question of about three seconds, hears the answer of a scripted model, interrupts
 every third one, and asks again; there are no ears, which would be most of the work. Frames go both ways on the clock:
@@ -15,7 +16,8 @@ sessions begin at different moments of a frame.
 - memory: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
 
 Before the sessions begin, what is in memory is taken out of the garbage collector's sight, as `agentaudio serve` does.
-In the middle, 64 tools block a thread for five seconds each. `--frame-ms 0` mixes 10, 20, 40 and 100 ms.
+In the middle, 64 tools block a thread for five seconds each. `--frame-ms 0` mixes 10, 20, 40 and 100 ms. The users wear
+headsets; with `--echo-db` the microphone hears the loudspeaker two frames later, so much quieter.
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ import gc
 import math
 import random
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from report import machine, publish
 from sockets import run
 
@@ -52,6 +56,7 @@ LATE_S = 0.04
 BLOCKING_TOOLS, BLOCKED_S = 64, 5.0
 SAMPLED_EVERY_S = 1.0
 WARM_UP_S = 2.0
+ECHO_FRAMES = 2
 
 
 @tool
@@ -103,8 +108,18 @@ async def follow(live: LiveSession, player: Player) -> None:
         player.take(event)
 
 
-async def talk(live: LiveSession, frames: Frames, until_s: float, ms: int, rng: random.Random) -> None:
+def mixed(frame: bytes, echo: NDArray[np.float32]) -> bytes:
+    """A frame with an echo in it."""
+    samples = np.frombuffer(frame, "<i2") + (32_767 * echo[: len(frame) // 2]).astype("<i2")
+    return bytes(samples.tobytes())
+
+
+async def talk(
+    live: LiveSession, frames: Frames, until_s: float, ms: int, echo_db: float | None, rng: random.Random
+) -> None:
     """One user, until the clock says so."""
+    echo = 0.0 if echo_db is None else 10 ** (echo_db / 20)
+    late: deque[NDArray[np.float32]] = deque()
     player = Player(RATE)
     reader = asyncio.create_task(follow(live, player))
     sounds = [question(name) for name in QUESTIONS]
@@ -123,9 +138,13 @@ async def talk(live: LiveSession, frames: Frames, until_s: float, ms: int, rng: 
             microphone, place = sounds[turn % len(sounds)], 0
             if turn % 3 == 0:
                 microphone = microphone[: -8 * RATE]  # the next question comes while the answer is played
+        if len(late) == ECHO_FRAMES:
+            frame = mixed(frame, late.popleft())
         live.push(frame)
         frames.add(due, time.perf_counter() - due)
-        _, played = player.fill(size)
+        block, played = player.fill(size)
+        if echo:
+            late.append(echo * block)
         for number, seconds in played.items():
             live.played(seconds, turn=number)
             frames.played += 1
@@ -143,8 +162,8 @@ def resident_mb() -> float:
     return round(int(line.split()[1]) / 1024, 1)
 
 
-async def measure(sessions: int, seconds: float, ms: int) -> dict[str, Any]:
-    """The figures of so many sessions that talk for so long."""
+async def measure(sessions: int, seconds: float, ms: int, echo_db: float | None) -> dict[str, Any]:
+    """The figures of so many sessions that talk for so long. echo_db: of the loudspeaker in the microphone"""
     for name in QUESTIONS:
         question(name)
     frames = Frames(round(sessions * (seconds + 1) * 1000 / (ms or min(MIXED_MS))))
@@ -157,7 +176,7 @@ async def measure(sessions: int, seconds: float, ms: int) -> dict[str, Any]:
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
         until_s = began_s + seconds
         users = [
-            asyncio.create_task(talk(live, frames, until_s, ms, random.Random(SEED + number)))
+            asyncio.create_task(talk(live, frames, until_s, ms, echo_db, random.Random(SEED + number)))
             for number, live in enumerate(lives)
         ]
         tools, blocked = None, (began_s, began_s)
@@ -179,6 +198,7 @@ async def measure(sessions: int, seconds: float, ms: int) -> dict[str, Any]:
         "sessions": sessions,
         "seconds": seconds,
         "frame_ms": ms or list(MIXED_MS),
+        "echo_db": echo_db,
         "frames": len(ages),
         "frames_with_answers": frames.played,
         "late_frames": sum(age > LATE_S for _, age in ages),
@@ -200,9 +220,12 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--frame-ms", type=int, default=20, choices=(0, *MIXED_MS))
+    parser.add_argument("--echo-db", type=float, metavar="DB", help="with frames of one length")
     parser.add_argument("--json", metavar="FILE")
     given = parser.parse_args()
-    figures = run(measure(given.sessions, given.seconds, given.frame_ms))
+    if given.echo_db is not None and not given.frame_ms:
+        parser.error("--echo-db needs frames of one length")
+    figures = run(measure(given.sessions, given.seconds, given.frame_ms, given.echo_db))
     publish("Live sessions", figures | {"machine": machine()}, given.json)
 
 
