@@ -21,9 +21,23 @@ _MARK = re.compile(r"<\|[^|<>]*\|>")
 _BEFORE_MARK = re.compile(r" ?([!,.?;:])")
 _BLANKS = re.compile(r"\s+")
 _BELOW_ZERO = re.compile(r"零下(?=[零一二两三四五六七八九十百])")
-_SAME = str.maketrans("幺两", "一二")
-"""Digits that are read in two ways."""
+_SAME = str.maketrans("幺两〇", "一二零")
+"""Digits that are read or written in two ways."""
+_MINUTES = re.compile(r"(点[零一二三四五六七八九十]+)分(?!之)")
+_PERCENT = re.compile(r"([零一二两三四五六七八九十百千万亿点]+)[%％]")
+_ALL = re.compile(r"百分之一百(?![零一二三四五六七八九])")
 _HALF_DAY = re.compile(r"\b([ap]) m\b")
+_MONTHS = "january|february|march|april|june|july|august|september|october|november|december"
+_ENGLISH = (
+    (_HALF_DAY, r"\1m"),  # "p.m.", "PM" and "p m" are one word to listeners
+    (re.compile(r"\bhalf past (\d{1,2})\b"), r"\g<1>30"),
+    (re.compile(r"\b(?:a )?quarter past (\d{1,2})\b"), r"\g<1>15"),
+    (re.compile(r"\b(\d{1,2})\.(\d\d) ([ap]m)\b"), r"\1\2 \3"),
+    # "The 19th of July", "19 July" and "July the 19th" are "July 19th". May is a month where it stands behind "of".
+    (re.compile(rf"\b(?:the )?(\d{{1,2}}(?:st|nd|rd|th)) (?:of (may)|(?:of )?({_MONTHS}))\b"), r"\2\3 \1"),
+    (re.compile(rf"\b((?:{_MONTHS}|may)) the (\d{{1,2}}(?:st|nd|rd|th))\b"), r"\1 \2"),
+)
+"""Readings of times and dates in English, of text that was normalised, and the one that stands for them."""
 _HAN = re.compile(r"([㐀-䶿一-鿿豈-﫿𠀀-𱍊])")
 
 
@@ -116,15 +130,22 @@ def _spoken(language: str) -> Normaliser:
         words, simplified = _chinese_numbers(), _simplified()
 
         def spoken(text: str) -> str:
-            said = words(simplified(_MARK.sub(" ", text))).replace("点半", "点三十分")
-            return _without_punctuation(_BELOW_ZERO.sub("负", said).translate(_SAME)).lower()
+            said = words(_PERCENT.sub(r"百分之\1", simplified(_MARK.sub(" ", text)))).replace("点半", "点三十")
+            said = _BELOW_ZERO.sub("负", said).translate(_SAME)
+            return _without_punctuation(_ALL.sub("百分之百", _MINUTES.sub(r"\1", said))).lower()
 
         return spoken
     after = _kits(language)
-    if language == "en":
-        # "p.m.", "PM" and "p m" are one word to listeners.
-        return lambda text: _HALF_DAY.sub(r"\1m", after(spoken_form(text, "en")))
-    return after
+    if language != "en":
+        return after
+
+    def spoken_english(text: str) -> str:
+        said = after(spoken_form(text, "en"))
+        for reading, one in _ENGLISH:
+            said = reading.sub(one, said)
+        return said
+
+    return spoken_english
 
 
 def _uro(language: str) -> Normaliser:

@@ -64,11 +64,21 @@ def bleu(language: str) -> Bleu:
         ("en", "forty-five people", "45 people"),
         ("en", "call 212-555-0147", "call two one two five five five oh one four seven"),
         ("en", "2003-07-19", "July nineteenth, two thousand three"),
+        ("en", "2003-07-19", "the nineteenth of July, two thousand and three"),
+        ("en", "2003-07-19", "19 July 2003"),
+        ("en", "2003-07-19", "July the nineteenth, 2003"),
+        ("en", "on 19 May", "on May nineteenth"),
+        ("en", "at 9:30 PM", "at half past nine p.m."),
+        ("en", "at 9:30 PM", "at 9.30 p.m."),
         ("en", "30%", "thirty percent"),
         ("zh", "百分之三十", "30%"),
         ("zh", "二零一九年", "2019年"),
         ("zh", "三千二百亿", "3200亿"),
+        ("zh", "三十％", "百分之30"),
+        ("zh", "百分之三十", "三十%"),
+        ("zh", "二零一九年", "二〇一九年"),
         ("zh", "九点三十分", "9:30"),
+        ("zh", "九点三十", "9:30"),
         ("zh", "你好，世界！", "你好世界"),
         ("zh", "下午3:30", "下午三点半"),
         ("zh", "零下3度", "-3度"),
@@ -83,11 +93,21 @@ def test_written_forms_cost_no_error_in_the_default_profile_and_real_errors_do(
     assert rate(language, default, one, other)[0] == 0 and rate(language, default, other, one)[0] == 0
     changes = (
         "22nd/23rd 9:30/9:40 45/46 five/six 0147/0148 19/18 30/40 thirty/forty 百分之三十/百分之四十 二零一九/二零一八 "
-        "三千二百/三千三百 九点/八点 世界/时间 下午/上午 零下/零上 2倍/3倍 １３８/１３９"
+        "三千二百/三千三百 九点/八点 世界/时间 下午/上午 零下/零上 2倍/3倍 １３８/１３９ 三十/四十"
     )
     wrong = dict(change.split("/") for change in changes.split())
     changed = next(one.replace(right, bad) for right, bad in wrong.items() if right in one)
     assert rate(language, default, changed, other)[0] > 0
+
+
+def test_other_dates_and_times_are_errors() -> None:
+    for one, other in (
+        ("19 July 2003", "July the eighteenth, 2003"), ("19 July 2003", "19 June 2003"), ("half past nine", "9:15"),
+        ("the fifth may be late", "may fifth be late"), ("quarter past ten", "10:30"),
+    ):  # fmt: skip
+        assert rate("en", "spoken", one, other)[0] > 0
+    for one, other in (("百分之百", "百分之十"), ("九点三十", "九点四十分"), ("百分之一百二十", "百分之百")):
+        assert rate("zh", "spoken", one, other)[0] > 0
 
 
 def test_a_profile_that_repeats_a_kit_reads_numbers_as_it_does() -> None:
