@@ -113,8 +113,10 @@ class OnnxNetwork:
         self._names: list[str] = []
         self._loading = threading.Lock()
 
-    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any], keeps: bool = False) -> list[NDArray[Any]]:
         """All outputs, in the order of the file, then the inner tensors, for inputs in the order of the file.
+
+        keeps: keep the memory of this run for the next one, although the network frees it otherwise
 
         Raises BackendError naming the file when it is missing, truncated or another network, or
         when the run fails or the program is ending, and MissingExtra without ONNX Runtime.
@@ -123,8 +125,8 @@ class OnnxNetwork:
         try:
             named = dict(zip(self._names, inputs, strict=True))
             with _RUNS:
-                outputs: list[NDArray[Any]] = session.run(None, named, self._run_options)
-            if self._frees and (trim := _malloc_trim()) is not None:
+                outputs: list[NDArray[Any]] = session.run(None, named, None if keeps else self._run_options)
+            if self._frees and not keeps and (trim := _malloc_trim()) is not None:
                 trim(0)  # glibc keeps what is free between blocks that are in use
         except Exception as error:
             raise BackendError(

@@ -21,7 +21,7 @@ from agentaudio.model.embedded.dialogue.understanding import MISSING
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters
-from agentaudio.model.embedded.routing.router import Route, Router
+from agentaudio.model.embedded.routing.router import Route, Router, VectorCache
 from agentaudio.model.manner import Manner
 from agentaudio.model.parts import ChatDelta
 from agentaudio.model.speech_lm import CallDelta, CitationDelta, End, GenerateOptions, TextDelta
@@ -30,6 +30,8 @@ from agentaudio.text.words import split_words
 
 MAX_REQUEST_CHARS = 4000
 """Characters of a request, by default; a minute of speech has about 1,000."""
+SENTENCES_KEPT = 2_000
+"""Sentences of passages whose vectors are kept, 3 MB: the next question is often about the same ones."""
 
 
 class RouterChat:
@@ -50,8 +52,9 @@ class RouterChat:
     options = frozenset({"language"})
 
     def __init__(self, router: Router | None = None, *, max_request_chars: int = MAX_REQUEST_CHARS) -> None:
-        self._embed = load_embedder("default")
-        self._router = router or Router(self._embed)
+        embed = load_embedder("default")
+        self._router = router or Router(embed)
+        self._embed = VectorCache(embed, kept=SENTENCES_KEPT)
         self._understand = RequestReader(self._router)
         self._max_request_chars = max_request_chars
 

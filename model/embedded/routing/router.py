@@ -133,10 +133,10 @@ def example_texts() -> list[str]:
 
 
 class VectorCache:
-    """An `Embed` callable that caches the newest VECTORS_KEPT texts, since descriptions recur in every turn."""
+    """An `Embed` callable that caches the newest `kept` texts, since descriptions recur in every turn."""
 
-    def __init__(self, embed: Embed) -> None:
-        self._embed = embed
+    def __init__(self, embed: Embed, *, kept: int = VECTORS_KEPT) -> None:
+        self._embed, self._most = embed, kept
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
@@ -156,6 +156,6 @@ class VectorCache:
             with self._lock:
                 for text, row in zip(new, rows, strict=True):
                     known[text] = self._kept[text] = row
-                while len(self._kept) > VECTORS_KEPT:
+                while len(self._kept) > self._most:
                     self._kept.popitem(last=False)
         return np.stack([known[text] for text in texts]) if texts else np.zeros((0, 1), np.float32)

@@ -1,13 +1,16 @@
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from support.examples import share
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.clauses import clauses
-from agentaudio.model.embedded.routing.router import Router
+from agentaudio.model.embedded.routing.router import Router, VectorCache
 from agentaudio.text.sentence_embedder import SentenceEmbedder
 from agentaudio.text.template import read_phrase
 
@@ -109,3 +112,19 @@ def test_one_clause_stays_whole() -> None:
 def test_any_text_gives_a_route(text: str) -> None:
     routes = ROUTER.route(text, EVERY)
     assert routes and all(0 <= route.confidence <= 1 for route in routes)
+
+
+def test_texts_that_recur_are_embedded_once_and_only_the_newest_are_kept() -> None:
+    asked: list[str] = []
+
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        asked.extend(texts)
+        return np.array([[len(text), 1.0] for text in texts], np.float32)
+
+    cache = VectorCache(embed, kept=2)
+    np.testing.assert_array_equal(cache(["a", "bb", "a"]), [[1, 1], [2, 1], [1, 1]])
+    cache(["bb", "ccc"])
+    assert asked == ["a", "bb", "ccc"]
+    cache(["bb"])
+    cache(["a"])
+    assert asked == ["a", "bb", "ccc", "a"]
