@@ -20,6 +20,7 @@ variants f3 and m3), and voices that may not be redistributed (MBROLA, festvox r
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 import sys
 from collections import defaultdict
@@ -32,9 +33,11 @@ from demo_natural_voices import NATURAL_VOICES, Natural
 from demo_recipes import ENGINE_VOICES, Recipe
 from demo_synthesisers import NotInstalled, speak, tidy
 
+from agentaudio.retrieval.voices.indexes import VoiceIndexes
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 from agentaudio.sound.vad import VoiceActivity
+from agentaudio.text.sentence_embedder import SentenceEmbedder
 from agentaudio.voice_library.excerpt import Excerpt
 from agentaudio.voice_library.library import VoiceLibrary
 from agentaudio.voice_library.quality import measure_quality
@@ -115,6 +118,8 @@ def main() -> int:
             licence=recipe.permission.licence, consent=recipe.permission.consent(),
             quality=measure_quality(Excerpt(clips[recipe.id], tuple(activity.speech(clips[recipe.id])))),
         )  # fmt: skip
+    shutil.rmtree(DEMO / "index", ignore_errors=True)
+    VoiceIndexes(library, SentenceEmbedder(), None).save_texts()  # to embed the cards takes half a second
     library.close()
     seal()
     size = sum(file.stat().st_size for file in DEMO.rglob("*") if file.is_file())

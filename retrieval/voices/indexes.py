@@ -111,10 +111,18 @@ class VoiceIndexes:
             return
         meanings.remove(meanings.ids() - usable)
         if len(new) >= SAVED_FROM or (len(meanings) >= SAVED_FROM and not self._path(DESCRIPTIONS).is_file()):
-            about = {"embedder": self._embedder}
-            meanings.compact(
-                background=len(meanings) > EXACT_UP_TO, then=lambda: self._keep(meanings, DESCRIPTIONS, about)
-            )
+            self._save_meanings(meanings, background=len(meanings) > EXACT_UP_TO)
+
+    def save_texts(self) -> None:
+        """Save the index of meaning in the library's folder, also when it is quick to build."""
+        with self._lock:
+            _, meanings = self.texts()
+            if meanings is not None and self._embedder is not None:
+                self._save_meanings(meanings, background=False)
+
+    def _save_meanings(self, meanings: FaissIndex, *, background: bool) -> None:
+        about = {"embedder": self._embedder or ""}
+        meanings.compact(background=background, then=lambda: self._keep(meanings, DESCRIPTIONS, about))
 
     def speakers(self) -> VectorIndex:
         """The index of speaker embeddings. Raises RetrievalError when the library has none."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agentaudio.retrieval.voices.indexes import VoiceIndexes
+from agentaudio.retrieval.voices.query import card_prose
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
+from agentaudio.text.sentence_embedder import SentenceEmbedder
 from agentaudio.voice_library.library import VoiceLibrary, demo_voices
 from agentaudio.voice_library.voice import Voice
 
@@ -56,9 +60,32 @@ def test_every_clip_has_a_card_and_ids_and_names_are_unique() -> None:
     assert len({voice.id for voice in VOICES}) == len({voice.name for voice in VOICES}) == len(VOICES)
 
 
+def test_the_meaning_of_the_cards_comes_with_the_gallery_so_that_no_program_embeds_them() -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra 'embedded'")
+    embed = SentenceEmbedder()
+    asked: list[str] = []
+
+    class Watched:
+        name = embed.name
+
+        def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            asked.extend(texts)
+            return embed(texts)
+
+    indexes = VoiceIndexes(demo_voices(), Watched(), None)
+    rows = indexes.refresh().ids()
+    _, meanings = indexes.texts()
+    assert len(asked) <= 1  # to learn the width
+    assert meanings is not None and list(meanings.ids().ids()) == list(rows)
+    for (row, _), vector in zip(
+        indexes.voices(rows), embed([card_prose(v.card) for _, v in indexes.voices(rows)]), strict=True
+    ):
+        assert dict(meanings.search(vector, len(rows)))[row] > 0.999
+
+
 def test_reading_leaves_no_file_beside_the_library() -> None:
     assert len(VoiceLibrary(DEMO).select(purpose="synthesis")) == len(VOICES)
-    assert {file.name for file in DEMO.iterdir()} == {"NOTICE", "clips", "library.sqlite3"}
+    assert {file.name for file in DEMO.iterdir()} == {"NOTICE", "clips", "index", "library.sqlite3"}
 
 
 @each_voice
