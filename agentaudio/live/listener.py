@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
@@ -141,18 +140,13 @@ class Listener:
         sound = self.microphone.convert(chunk)
         played = speaker.take(len(sound))
         if self._guard is not None:
-            sound = self._guard.push(sound, played, inaudible=self._inaudible())
+            sound = self._guard.push(sound, played, inaudible=self._taker.inaudible)
         self.microphone.keep(sound)
         if self._is_on:
             self._take_turns(sound, speaker, agent_left_s)
             self._ahead.push(sound, self.microphone.end)
         if not self._taker.user_speaks:
             self.microphone.forget(needed_s())
-
-    def _inaudible(self) -> float:
-        """Power of sound in which nobody is listened for."""
-        below_dbfs = self._taker.nobody_below_dbfs
-        return 0.0 if below_dbfs == -math.inf else 10 ** (below_dbfs / 10)
 
     def _take_turns(self, sound: NDArray[np.float32], speaker: Loudspeaker, agent_left_s: Callable[[], float]) -> None:
         self._settle()

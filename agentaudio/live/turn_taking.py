@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from agentaudio.live.levels import Levels
@@ -123,6 +124,12 @@ class TurnTaker:
     def nobody_below_dbfs(self) -> float:
         """The level below which nobody need be listened for; minus infinity while nothing is known of the user."""
         return self._levels.nobody_below_dbfs
+
+    @property
+    def inaudible(self) -> float:
+        """`nobody_below_dbfs` as a mean power."""
+        below_dbfs = self._levels.nobody_below_dbfs
+        return 0.0 if below_dbfs == -math.inf else 10 ** (below_dbfs / 10)
 
     @property
     def begins_above_dbfs(self) -> float:

@@ -76,7 +76,7 @@ class Ours:
         self.happened: list[tuple[float, Action | str]] = []
 
     def hear(self, frame: Samples, played: Samples) -> None:
-        sound = self._guard.push(frame, played)
+        sound = self._guard.push(frame, played, inaudible=self._taker.inaudible)
         self._sound = np.concatenate([self._sound, sound])
         now_s = self._agent.now_s
         for due in [due for due in self._coming if due[0] <= now_s]:
@@ -88,8 +88,11 @@ class Ours:
             self._taker.agent_said(self._agent.latest_text)
             self._do(self._taker.push(heard.probability, heard.level_dbfs, agent_left_s=self._agent.left_s))
         if self._agent.left_s > ENDING_S and not self._taker.user_speaks:
-            if seen := self._voice_frames.glimpse(nobody_below_dbfs=nobody_below_dbfs):
-                self._do(self._taker.glimpse(*seen, agent_left_s=self._agent.left_s))
+            least_dbfs = max(NOTHING_DBFS, self._taker.begins_above_dbfs)
+            if seen := self._voice_frames.seen_again(nobody_below_dbfs=least_dbfs):
+                probability = 0.0 if seen.look is None else seen.look.alone()
+                left_s = self._agent.left_s
+                self._do(self._taker.glimpse(probability, seen.level_dbfs, seen.new_s, agent_left_s=left_s))
 
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
