@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from agentaudio.text.languages import has_cjk
 from agentaudio.text.phrases import SpokenPhrases
@@ -15,6 +16,8 @@ LONGEST_WORDS = 20
 """A longer phrase is cut at a clause mark, so that its sound is ready before the phrase before it has been heard."""
 LONGEST_OPENING_WORDS = 7
 """A longer first phrase is cut before a word of _JOINTS, so that the first sound is ready earlier."""
+LONGEST_SECOND_WORDS = 12
+"""A longer second phrase is cut there, too: it is made while the first one is heard, which may last only a second."""
 SHORTEST_LETTERS = 20
 """Letters of four English words that may be the first phrase, too. What follows them needs four words."""
 _SAME_AGAIN = frozenset(("by", "and", "after", "for", "or", "in"))
@@ -40,7 +43,7 @@ class SafePhrases:
     def __init__(self, language: str | None = None) -> None:
         self._phrases = SpokenPhrases(language, read=None if language else _read)
         self._held = ""
-        self._is_opening = True
+        self._count = 0  # phrases that were found
 
     def push(self, text: str) -> list[str]:
         """Add a piece of text; returns the phrases that it completes."""
@@ -59,16 +62,19 @@ class SafePhrases:
         for phrase in phrases:
             self._held = f"{self._held} {phrase}".strip()
             if word_count(self._held) >= SHORTEST_WORDS:
-                found += self._opened(_cut(self._held))
+                for part in _cut(self._held):
+                    parts = self._short(part)
+                    self._count += len(parts)
+                    found += parts
                 self._held = ""
         return found
 
-    def _opened(self, phrases: list[str]) -> list[str]:
-        """The phrases, with the first one of the text cut in two where it is long."""
-        if not self._is_opening:
-            return phrases
-        self._is_opening = False
-        return [*_opening(phrases[0]), *phrases[1:]]
+    def _short(self, phrase: str) -> list[str]:
+        """A phrase, cut where it is too long for the first or the second one of the text."""
+        if self._count == 0:
+            first, *rest = _opening(phrase)
+            return [first, *(part for one in rest for part in _second(one))]
+        return _second(phrase) if self._count == 1 else [phrase]
 
 
 def _read(sentence: str) -> str:
@@ -78,13 +84,28 @@ def _read(sentence: str) -> str:
 def _opening(phrase: str) -> list[str]:
     """A phrase in two parts that are long enough, if it is long and has a word that a part can begin with."""
     if word_count(phrase) > LONGEST_OPENING_WORDS:
-        for match in _JOINTS.finditer(phrase):
-            first, second = phrase[: match.start()], phrase[match.end() :]
-            joint, *after = second.split()[:2]
-            is_pair = joint in _SAME_AGAIN and first.split()[-1:] == after
-            if _may_open(first) and word_count(second) >= SHORTEST_WORDS - 1 and not is_pair:
+        for first, second in _joints(phrase):
+            if _may_open(first) and word_count(second) >= SHORTEST_WORDS - 1:
                 return [first, second]
     return [phrase]
+
+
+def _second(phrase: str) -> list[str]:
+    """A phrase in two parts, the first of up to LONGEST_SECOND_WORDS words, if it is longer and has such a joint."""
+    if word_count(phrase) > LONGEST_SECOND_WORDS:
+        for first, second in reversed(list(_joints(phrase))):
+            if SHORTEST_WORDS <= word_count(first) <= LONGEST_SECOND_WORDS and word_count(second) >= SHORTEST_WORDS:
+                return [first, second]
+    return [phrase]
+
+
+def _joints(phrase: str) -> Iterator[tuple[str, str]]:
+    """The two parts of a phrase at each word that the second one can begin with."""
+    for match in _JOINTS.finditer(phrase):
+        first, second = phrase[: match.start()], phrase[match.end() :]
+        joint, *after = second.split()[:2]
+        if joint not in _SAME_AGAIN or first.split()[-1:] != after:
+            yield first, second
 
 
 def _may_open(part: str) -> bool:

@@ -81,6 +81,15 @@ def test_a_long_opening_is_cut_before_a_word_that_begins_a_part(text: str, wante
     assert " ".join(found) == text
 
 
+@pytest.mark.parametrize("first", ["General Meng Tian led the work ", "The walls were all made of stone. "])
+def test_a_long_second_phrase_is_cut_so_that_it_is_ready_when_the_first_was_heard(first: str) -> None:
+    text = f"{first}on the Great Wall for the first emperor with about three hundred thousand men."
+    assert phrases([text])[1:] == [
+        "on the Great Wall for the first emperor",
+        "with about three hundred thousand men.",
+    ]
+
+
 def test_a_short_opening_is_joined_with_what_follows() -> None:
     assert phrases(["Sure. It is six miles long. I see."])[0] == "Sure. It is six miles long."
 
