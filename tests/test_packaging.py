@@ -35,6 +35,7 @@ def test_wheel_holds_every_tracked_file_under_agentaudio_and_nothing_else(tmp_pa
         ("import agentaudio", "numpy torch faiss pydantic soundfile onnxruntime rich cyclopts asyncio"),
         ("from agentaudio import Agent, Audio, tool", "torch faiss onnxruntime pocketsphinx rich tokenizers"),
         ("import agentaudio.cli", "torch faiss onnxruntime pocketsphinx numpy"),
+        ("import agentaudio.cli.ask", "torch faiss onnxruntime agentaudio.model.embedded.engine"),
         ("import agentaudio.cli.eval", "inspect_ai numpy jiwer"),
         ("import agentaudio.evaluation.run", "inspect_ai jiwer sacrebleu matplotlib wetext"),
         ("import agentaudio.weights.store", "torch numpy httpx2 huggingface_hub rich"),

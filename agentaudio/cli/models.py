@@ -11,7 +11,6 @@ from rich.table import Table
 from agentaudio.cli.console import err, mark, out, print_json, progress
 from agentaudio.cli.weights import fetch_all, weights_rows, weights_table
 from agentaudio.errors import AgentAudioError, OptionError, WeightsError, WeightsMissing
-from agentaudio.model.embedded.engine import WEIGHTS
 from agentaudio.model.options import Option, Signature
 from agentaudio.model.registry import find_loader, installed_backends, load_model
 from agentaudio.model.speech_lm import SpeechLM
@@ -73,6 +72,8 @@ async def load_or_fetch(spec: str, options: Sequence[str]) -> SpeechLM:
     except WeightsMissing:
         if spec != "embedded":
             raise
+    from agentaudio.model.embedded.engine import WEIGHTS  # its patterns take longer to compile than all else to start
+
     try:
         await fetch_all([name for name in WEIGHTS if missing(name)], err)
     except WeightsError as error:
