@@ -9,6 +9,7 @@ percentile:
 - the time until the first sample above -40 dBFS could be played, on the clock, and the CPU seconds until then
 - the CPU seconds by stage: `hear` ends with the words of the question, `think` (routing, tools, retrieval) with the
   first word of the answer, and `speak` (with the preparation of a retrieved voice) with the first sound
+- `waited_s`: how long the answer is silent between its phrases because the next one is not ready (not with --live)
 
 and the peak memory of the process. With --against, also the medians of the ratios.
 
@@ -73,8 +74,13 @@ async def ask(session: Any, sound: Any) -> dict[str, Any]:
     began, used = time.perf_counter(), time.process_time()
     marks: dict[str, float] = {}
     row: dict[str, Any] = {}
+    waited_s, played_until = 0.0, float("inf")
     async for event in session.stream(sound):
         cpu = time.process_time() - used
+        if isinstance(event, AudioSpoken):
+            now = time.perf_counter()
+            waited_s += max(0.0, now - played_until)
+            played_until = (now if played_until == float("inf") else max(now, played_until)) + event.audio.duration
         if isinstance(event, SpeechHeard) and event.final:
             marks.setdefault("hear", cpu)
         elif isinstance(event, TextSpoken):
@@ -85,7 +91,7 @@ async def ask(session: Any, sound: Any) -> dict[str, Any]:
                 row["first_sound_s"] = time.perf_counter() - began + loud[0] / event.audio.sample_rate
                 row["first_phrase_s"] = event.audio.duration
                 marks["speak"] = row["cpu_s"] = cpu
-    return staged(row, marks)
+    return staged(row, marks) | {"waited_s": waited_s}
 
 
 def staged(row: dict[str, Any], marks: dict[str, float]) -> dict[str, Any]:
@@ -210,8 +216,8 @@ def answered(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    measured = ("decided_s", "first_sound_s", "cpu_s", *(f"{stage}_cpu_s" for stage in STAGES), "first_phrase_s")
-    for name in measured:
+    stages = (f"{stage}_cpu_s" for stage in STAGES)
+    for name in ("decided_s", "first_sound_s", "cpu_s", *stages, "first_phrase_s", "waited_s"):
         if not (values := [row[name] for row in rows if name in row]):
             continue
         found[f"{name}_p50"] = round(float(np.percentile(values, 50)), 2)
