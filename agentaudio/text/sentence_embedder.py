@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ ASSET = Path(__file__).parents[1] / "assets" / "sentence_embedder.onnx.gz"
 
 MOST_PIECES = 128
 SENTENCES_AT_ONCE = 16
+BATCHES_AT_ONCE, FEW_BATCHES = 2, 4
+"""So few batches are embedded in threads: an answer waits for 30 to 40 sentences of the passages that were found. The
+many of a collection take one core."""
 
 
 class SentenceEmbedder:
@@ -33,7 +37,7 @@ class SentenceEmbedder:
 
     def __init__(self, path: Path = ASSET) -> None:
         # One thread: a second one gains nothing on short sentences, and next to a recogniser and a synthesiser on
-        # two cores it makes a call ten times slower. Callers may use threads of their own.
+        # two cores it makes a call ten times slower. Batches have threads of their own.
         self._network = OnnxNetwork(
             path, "the sentence embedder", inputs=((None, None), (None, None)), extra="embedded",
             remedy=INSTALL_AGAIN, threads=1,
@@ -56,14 +60,22 @@ class SentenceEmbedder:
         ids = [pieces(text, MOST_PIECES) for text in texts]
         # Sorted by length, a batch needs the least padding.
         order = sorted((row for row in range(len(ids)) if ids[row]), key=lambda row: len(ids[row]))
-        for start in range(0, len(order), SENTENCES_AT_ONCE):
-            rows = order[start : start + SENTENCES_AT_ONCE]
+        batches = [order[start : start + SENTENCES_AT_ONCE] for start in range(0, len(order), SENTENCES_AT_ONCE)]
+
+        def embed(rows: list[int]) -> None:
             padded = np.zeros((len(rows), len(ids[rows[-1]])), np.int64)
             seen = np.zeros(padded.shape, np.float32)
             for place, row in enumerate(rows):
                 padded[place, : len(ids[row])] = ids[row]
                 seen[place, : len(ids[row])] = 1
             vectors[rows] = self._network.run(padded, seen)[0]
+
+        if 1 < len(batches) <= FEW_BATCHES:
+            with ThreadPoolExecutor(BATCHES_AT_ONCE, "agentaudio-embedding") as threads:
+                list(threads.map(embed, batches))
+        else:
+            for batch in batches:
+                embed(batch)
         return vectors
 
     def _word_pieces(self) -> WordPieces:

@@ -37,6 +37,14 @@ def test_padding_beside_longer_texts_changes_nothing() -> None:
     np.testing.assert_allclose(together[0], EMBED(texts[:1])[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("count", [15, 40, 100])
+def test_many_texts_have_the_rows_that_they_have_alone(count: int) -> None:
+    texts = [f"River number {number} flows through {'many ' * (number % 7)}lands." for number in range(count)]
+    rows = EMBED(texts)
+    for number in (0, count // 2, count - 1):
+        np.testing.assert_allclose(rows[number], EMBED([texts[number]])[0], atol=2e-3)
+
+
 def test_threads_share_one_embedder() -> None:
     embed, found = SentenceEmbedder(), []
     threads = [threading.Thread(target=lambda: found.append(embed(["good morning"])[0])) for _ in range(4)]
