@@ -20,6 +20,7 @@ socket.
 huggingface/speech-to-speech 1.1.0 is not here: it does not install where this was written, since the package index has
 no `qwentts-cpp-python`, which its default synthesiser (`faster-qwen3-tts[ggml]`) requires on Linux.
 `--frames` compares frames of 10, 20, 40 and 100 ms and a mixture of them instead, a crowd of `--sessions` for each.
+`--busy` has a thread of the server compute in Python all the while, as a tool may, and measures a crowd alone.
 """
 
 from __future__ import annotations
@@ -43,13 +44,14 @@ import server_baseline
 from report import machine, publish
 from server_questions import QUESTIONS, needed_s, question, voiced_frame
 from sockets import Socket, connect, message, run
-from support.server import KEY, Process, server_process
+from support.server import KEY, Process, server_process, until
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_whole
 
 from agentaudio import Agent
 from agentaudio.model.scripted import Scripted
 
+BUSY = Path(__file__).with_name("busy_server.py")
 RATE = 24_000
 FRAME_MS = 20
 FRAME_SIZES: dict[str, tuple[int, ...]] = {
@@ -313,6 +315,11 @@ def sound_in_s(server: Process) -> float:
     return sum(float(line.split()[-1]) for line in lines if "_created" not in line)
 
 
+def wait_until_ready(server: Process) -> None:
+    """The server loads its model and tools after it has begun to listen."""
+    until(lambda: httpx2.get(f"{server.url}/readyz").status_code == 200, 120)
+
+
 def resident_mb(server: Process) -> float:
     lines = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8").splitlines()
     return round(int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024, 1)
@@ -328,6 +335,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--frames", action="store_true")
+    parser.add_argument("--busy", action="store_true")
     parser.add_argument("--among", action="store_true")
     parser.add_argument("--pipecat", metavar="PYTHON")
     parser.add_argument("--json", metavar="FILE")
@@ -338,19 +346,27 @@ def main() -> None:
         short, endless = Path(folder) / "short.json", Path(folder) / "endless.json"
         short.write_text(json.dumps([ANSWER] * 300), encoding="utf-8")
         endless.write_text(json.dumps([ENDLESS]), encoding="utf-8")
-        with server_process("--model", f"scripted:{short}", *limits) as server:
+        program = (str(BUSY),) if arguments.busy else ("-m", "agentaudio")
+        with server_process("--model", f"scripted:{short}", *limits, program=program) as server:
+            wait_until_ready(server)
             if arguments.frames:
                 figures |= run(frame_sizes(server, arguments.sessions, arguments.seconds))
                 publish("frame_sizes", figures | machine(), arguments.json)
                 return
+            if arguments.busy:
+                figures |= run(crowd(server, arguments.sessions, arguments.seconds))
+                publish("server_busy", figures | machine(), arguments.json)
+                return
             figures |= run(added_to_first_sound(server))
             figures |= run(crowd(server, arguments.sessions, arguments.seconds))
         with server_process("--model", f"scripted:{endless}", *limits) as server:
+            wait_until_ready(server)
             figures |= run(interruptions(server))
         if arguments.among:
             long = Path(folder) / "long.json"
             long.write_text(json.dumps([LONG] * 300), encoding="utf-8")
             with server_process("--model", f"scripted:{long}", *limits) as server:
+                wait_until_ready(server)
                 figures |= run(interruptions_among(server, arguments.sessions - 1))
     if arguments.pipecat:
         measured = server_baseline.measure(

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agentaudio.cli.event_loop import in_fast_loop
+from agentaudio.cli.event_loop import SWITCH_S, in_fast_loop
 from agentaudio.errors import OptionError
 
 
@@ -42,3 +42,16 @@ def test_it_runs_in_the_loop_that_is_there_and_its_errors_come_out(
     with pytest.raises(OptionError, match="no such thing"):
         command(words=("no", "such", "thing"))
     assert len(made) == 2 * is_there and all(loop.is_closed() for loop in made)
+
+
+def test_other_threads_do_not_hold_the_loop_up_for_long_while_a_command_runs() -> None:
+    seen = []
+
+    @in_fast_loop
+    async def looks() -> None:
+        seen.append(sys.getswitchinterval())
+
+    before_s = sys.getswitchinterval()
+    looks()
+    assert seen == [pytest.approx(SWITCH_S)] and sys.getswitchinterval() == before_s
+    assert 20 * 50 * SWITCH_S < 0.5  # what the messages of 20 conversations wait for a thread that computes

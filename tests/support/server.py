@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,15 +90,20 @@ class Process:
 
 @contextlib.contextmanager
 def server_process(
-    *options: str, keys: str = f"{KEY},{OTHER_KEY}", log: Path | None = None, command: str = "serve"
+    *options: str,
+    keys: str = f"{KEY},{OTHER_KEY}",
+    log: Path | None = None,
+    command: str = "serve",
+    program: Sequence[str] = ("-m", "agentaudio"),
 ) -> Iterator[Process]:
     """`agentaudio serve --port 0 OPTIONS`, or another command, until the block ends.
 
     log: file for its log; without one, a server that logs more than a pipe holds would stop
+    program: arguments of Python that run the command line
     """
     file = subprocess.PIPE if log is None else os.open(log, os.O_WRONLY | os.O_CREAT)
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "agentaudio", command, "--port", "0", *options],
+        [sys.executable, "-u", *program, command, "--port", "0", *options],
         stdout=subprocess.PIPE, stderr=file, text=True,
         env=os.environ | {"AGENTAUDIO_SERVER_KEYS": keys},
     )  # fmt: skip
