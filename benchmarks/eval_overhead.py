@@ -30,13 +30,14 @@ from typing import Any
 
 from report import machine, publish
 
+from agentaudio.evaluation import scores
 from agentaudio.evaluation.benchmark import Benchmark
 from agentaudio.evaluation.item import Answer, Item
 from agentaudio.evaluation.ledger import Ledger
 from agentaudio.evaluation.logs import PART
 from agentaudio.evaluation.run import run_benchmark, settings_of
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
-from agentaudio.evaluation.scores import MOST, SPARE, Scores, answer_key
+from agentaudio.evaluation.scores import Scores, answer_key
 from agentaudio.model.generation.free_memory import share_one_heap
 from agentaudio.model.scripted import Scripted
 from agentaudio.sound.audio import Audio
@@ -67,8 +68,8 @@ class Tenth:
             self.mb = peak_mb()
 
 
-COUNTED = 5_000
-"""Items of the run in which is counted what outlives a part."""
+COUNTED, WORST = 2_000, 100
+"""Items of the run in which is counted what outlives a part, and how many worst answers are kept in it."""
 SCORER = ErrorRate("en", ("letters",))
 
 
@@ -129,12 +130,12 @@ async def alone(items: int, folder: Path, tenth: Tenth) -> None:
 async def records(items: int, folder: Path) -> float:
     """Bytes that are kept of each item beyond the first tenth: its place in the ledger and its score."""
     asked = [Item(str(number), folder / "a.wav", "the same words") for number in range(items)]
-    answers, scores = Ledger(folder / "answers.jsonl"), Scores(asked)
+    answers, kept = Ledger(folder / "answers.jsonl"), Scores(asked)
     answer, before = Answer("the same words", "the same words"), 0
     tracemalloc.start()
     for number, item in enumerate(asked):
         answers.keep(answer_key(item, 1), answer.to_dict())
-        scores.add(item, 1, await SCORER.score(item, answer, None))
+        kept.add(item, 1, await SCORER.score(item, answer, None))
         if number == items // 10:
             before = tracemalloc.get_traced_memory()[0]
     after = tracemalloc.get_traced_memory()[0]
@@ -146,6 +147,8 @@ async def records(items: int, folder: Path) -> float:
 def child(kind: str, items: int) -> None:
     if kind in ("ours", "kept"):
         share_one_heap()
+    if kind == "kept":
+        scores.MOST = scores.SPARE = WORST  # so that their number stands after the first part
     with tempfile.TemporaryDirectory() as folder:
         work = {"ours": ours, "heaps": ours, "kept": ours, "alone": alone, "parts": parts}[kind]
         asyncio.run(work(20, Path(folder) / "warm", Tenth(20)))
@@ -165,8 +168,8 @@ def measured(kind: str, items: int) -> dict[str, Any]:
 
 
 def outliving(kept: list[tuple[int, int]]) -> dict[str, float]:
-    """What the parts after the MOST worst answers are known leave behind, of each of their answers."""
-    first, last = -(-(MOST + SPARE) // PART) + 1, len(kept) - 1
+    """What the parts but for the first leave behind, of each of their answers."""
+    first, last = 2, len(kept) - 1
     answers = PART * (last - first)
     objects, blocks = ((end - start) / answers for start, end in zip(kept[first], kept[last], strict=True))
     return {
