@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from support.parts import Beeps, Ears
@@ -49,7 +50,7 @@ class Directed:
     def next(self, *answers: Answer) -> None:
         self._answers = list(answers)
 
-    def wanted(self) -> tuple[str, int | None, bool]:
+    def wanted(self, request: dict[str, Any]) -> tuple[str, int | None, bool]:
         answer = self._answers.pop(0)
         text = written(answer)
         if answer.cut:

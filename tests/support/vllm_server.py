@@ -121,18 +121,21 @@ def running_requests(address: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(counts) and "_by_" not in line)
 
 
+Wanted = Callable[[dict[str, Any]], tuple[str, int | None, bool]]
+
+
 @dataclass
 class Door:
     """A forwarder on 127.0.0.1.
 
-    wanted: the words of the next answer, with their limit in tokens (None for none), and whether the connection is cut
-        in the middle of the answer
+    wanted: for the body of a request, the words of the answer, with their limit in tokens (None for none), and whether
+        the connection is cut in the middle of the answer
     special: ids of tokens that are written as such where the words spell them; otherwise the model chooses between the
         token and its letters
     """
 
     target: tuple[str, int]
-    wanted: Callable[[], tuple[str, int | None, bool]]
+    wanted: Wanted
     special: Mapping[str, int] = field(default_factory=dict)
     port: int = 0
 
@@ -147,8 +150,9 @@ class Door:
             lines = [line for line in head.split(b"\r\n") if line]
             length = next((int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), 0)
             body = await reader.readexactly(length)
-            words, limit, cut = self.wanted()
-            request = json.loads(body) | said(words, self.special)
+            request = json.loads(body)
+            words, limit, cut = self.wanted(request)
+            request |= said(words, self.special)
             if limit is not None:
                 request["max_tokens"] = limit
             body = json.dumps(request).encode()
@@ -193,9 +197,7 @@ def said(words: str, special: Mapping[str, int]) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def door(
-    address: str, wanted: Callable[[], tuple[str, int | None, bool]], special: Mapping[str, int] | None = None
-) -> AsyncIterator[Door]:
+async def door(address: str, wanted: Wanted, special: Mapping[str, int] | None = None) -> AsyncIterator[Door]:
     """A running Door in front of a server."""
     host, _, port = address.removeprefix("http://").partition(":")
     made = Door((host, int(port)), wanted, special or {})

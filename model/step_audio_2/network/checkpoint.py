@@ -220,7 +220,7 @@ def check_shapes(folder: Path, config: StepAudio2Config) -> int:
 
 
 def check_contents(folder: Path) -> None:
-    """Read three rows of each matrix, the first, the middle and the last one.
+    """Read the first and the last row of each matrix.
 
     Raises BackendError for a matrix of which they hold nothing but zeros, as a download leaves them that allocates the
     whole file first, and for values that are not finite.
@@ -229,7 +229,7 @@ def check_contents(folder: Path) -> None:
         for name, shape in weight_shapes(folder).items():
             if len(shape) < 2:
                 continue
-            rows = [tensors.rows(name, k, k + 1).float() for k in (0, shape[0] // 2, shape[0] - 1)]
+            rows = [tensors.rows(name, k, k + 1).float() for k in (0, shape[0] - 1)]
             problem = "nothing but zeros" if not any(row.any() for row in rows) else ""
             problem = problem if all(row.isfinite().all() for row in rows) else "values that are not finite"
             if problem:

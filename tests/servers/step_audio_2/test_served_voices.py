@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import aclosing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from support.step_audio_2_on_vllm import Server
 from support.step_audio_2_server import IDS, spoken_ids
 from support.vllm_server import door, running_requests
 
-from agentaudio import Agent, GenerateOptions, tool
+from agentaudio import Agent, GenerateOptions, Reply, tool
 from agentaudio.conversation import AudioPart, Conversation, SpeechPart, TextPart
 from agentaudio.errors import BackendError
 from agentaudio.model.clip_voice import ClipVoice
@@ -108,7 +110,7 @@ async def test_sixteen_at_once_answer_in_sixteen_voices(vllm: str, folder: Path,
     ]
     voices = [ClipVoice(card.clip.slice(0, 3.0), id=card.id) for card in [*demo_voices()][:16]]
     here = SpeechDecoder(folder / "token2wav", device="cpu", steps=2)
-    async with door(vllm, lambda: (waiting.pop(), None, False), PUBLISHED_IDS) as before:
+    async with door(vllm, lambda _: (waiting.pop(), None, False), PUBLISHED_IDS) as before:
         model = load(
             None,
             base_url=before.url,
@@ -134,6 +136,86 @@ async def test_sixteen_at_once_answer_in_sixteen_voices(vllm: str, folder: Path,
         assert len(found) == 24 * 960 and np.abs(found - expected).max() <= TOLERANCE
 
 
+async def test_conversations_at_once_keep_apart_while_one_is_cancelled_and_one_calls_a_tool(
+    vllm: str, folder: Path, sound_service: str
+) -> None:
+    """Five spoken answers, each in its own voice, one that is closed after its first codes, and a turn with a tool."""
+    from agentaudio.model.step_audio_2.speech_decoder import SpeechDecoder
+    from agentaudio.model.step_audio_2.token2wav.batching import TOLERANCE
+
+    vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
+    codes = {str(k): [(37 * k + 11 * n) % 6561 for n in range(40 + 4 * k)] for k in range(5)}
+    codes |= {"closed": [n % 40 for n in range(700)], "tool": list(range(100, 140))}
+    words = {
+        name: spelled(spoken_ids(vocabulary, f"Hi {name}.", codes[name], ends=False), vocabulary) for name in codes
+    }
+    call = '<tts_end><tool_call>function\nring\n{"times": 2}</tool_call>'
+
+    def wanted(request: dict[str, Any]) -> tuple[str, int | None, bool]:
+        users = [message["content"] for message in request["messages"] if message["role"] == "user"]
+        name = str(users[-1]).partition("I am ")[2].partition("!")[0]
+        results = any(message["role"] in ("tool", "input") for message in request["messages"])
+        return (call if name == "tool" and not results else words[name]), None, False
+
+    rung: list[int] = []
+
+    @tool
+    def ring(times: int) -> str:
+        """Ring the bell."""
+        rung.append(times)
+        return "It rang."
+
+    cards = [*demo_voices()][:7]
+    voices = {name: ClipVoice(card.clip.slice(0, 3.0), id=card.id) for name, card in zip(codes, cards, strict=True)}
+    arrivals: list[str] = []
+    async with door(vllm, wanted, PUBLISHED_IDS) as before:
+        model = load(
+            None,
+            base_url=before.url,
+            tokenizer=folder,
+            token2wav=sound_service,
+            dialect="vllm",
+            progress_timeout_s=300.0,
+        )
+        model._server._known = await looked_up(vllm, folder)
+
+        async def answer(name: str) -> list[Delta]:
+            conversation = Conversation()
+            conversation.add("user", f"I am {name}!")
+            found: list[Delta] = []
+            async with aclosing(model.generate(conversation, voice=voices[name])) as deltas:
+                async for delta in deltas:
+                    found.append(delta)
+                    arrivals.append(name)
+                    if name == "closed" and isinstance(delta, TokensDelta):
+                        return found
+            return found
+
+        async def turn() -> Reply:
+            agent = Agent(model, tools=[ring], options=GenerateOptions(speak=True))
+            return await agent.session(voice=cards[-1]).run("I am tool!")
+
+        turned, answers = await asyncio.gather(turn(), asyncio.gather(*map(answer, list(codes)[:6])))
+        async with asyncio.timeout(120):  # on a busy machine
+            while await asyncio.to_thread(running_requests, vllm):
+                await asyncio.sleep(0.2)
+        await model.aclose()
+    here = SpeechDecoder(folder / "token2wav", device="cpu", steps=2)
+    for name, deltas in zip(codes, answers, strict=False):
+        text, spoken = said(deltas)
+        assert list(spoken) == codes[name][: len(spoken)], name
+        if name == "closed":
+            assert 0 < len(spoken) < 700
+            continue
+        assert text == f"Hi {name}." and len(spoken) == len(codes[name])
+        stream = here.stream(voices[name])
+        expected = np.concatenate([stream.feed(spoken), stream.finish()])
+        found = Audio.concat([delta.audio for delta in deltas if isinstance(delta, AudioDelta)]).samples
+        assert len(found) == len(expected) and np.abs(found - expected).max() <= TOLERANCE, name
+    assert rung == [2] and turned.text.endswith("Hi tool.") and turned.audio is not None
+    assert sum(one != other for one, other in pairwise(arrivals)) > len(codes), "the streams were interleaved"
+
+
 async def test_a_spoken_turn_with_a_tool_and_a_cut_connection(vllm: str, folder: Path) -> None:
     vocabulary = BpeVocabulary.load(str(folder / "tokenizer.json"))
     call = 'One.<tts_end><tool_call>function\nring\n{"times": 2}</tool_call>'
@@ -147,7 +229,7 @@ async def test_a_spoken_turn_with_a_tool_and_a_cut_connection(vllm: str, folder:
         rung.append(times)
         return "It rang."
 
-    async with door(vllm, lambda: wanted.pop(0), PUBLISHED_IDS) as before:
+    async with door(vllm, lambda _: wanted.pop(0), PUBLISHED_IDS) as before:
         model = load(None, base_url=before.url, tokenizer=folder, dialect="vllm", progress_timeout_s=300.0)
         model._server._known = await looked_up(vllm, folder)
         session = Agent(model, tools=[ring], options=GenerateOptions(speak=True)).session()
