@@ -165,18 +165,26 @@ async def run_server(server: Server, host: str, scheme: str, path: str = "") -> 
     _check_port(host, server.config.port)
     serving = asyncio.create_task(server.serve())
     listening = asyncio.create_task(server.listening.wait())
+    freezing = asyncio.create_task(_freeze_what_is_loaded(server))
     await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
     listening.cancel()
     if server.listening.is_set():
-        # What is there now stays to the end. Looking through it for garbage would hold up all conversations for 80 ms.
-        gc.collect()
-        gc.freeze()
         shown = f"[{host}]" if ":" in host else host
         out.print(mark("serving", "green"), f"{scheme}://{shown}:{server.port}{path}", mark("(Ctrl-C stops)", "dim"))
     try:
         await serving
     except SystemExit:
         raise OptionError(f"cannot listen on {host}; is the port taken?") from None
+    finally:
+        freezing.cancel()
+
+
+async def _freeze_what_is_loaded(server: Server) -> None:
+    """What is loaded stays to the end. Looking through it for garbage would hold up all conversations for 80 ms."""
+    while not server.is_loaded:
+        await asyncio.sleep(0.1)
+    gc.collect()
+    gc.freeze()
 
 
 def _check_port(host: str, port: int) -> None:

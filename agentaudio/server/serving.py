@@ -107,6 +107,11 @@ class Server(uvicorn.Server):
         """Where it listens, once `listening` is set."""
         return int(self.servers[0].sockets[0].getsockname()[1])
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether what it serves was loaded, or cannot be."""
+        return self._state.ready or self._state.failed
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
