@@ -31,7 +31,8 @@ from report import publish
 from agentaudio.conversation import Conversation, ToolOutput, ToolSpec
 from agentaudio.model.embedded.answering.answer import answer
 from agentaudio.model.embedded.routing.expectations import expected_sentences
-from agentaudio.model.embedded.routing.router import Route, Router
+from agentaudio.model.embedded.routing.route import Route
+from agentaudio.model.embedded.routing.router import Router
 from agentaudio.model.registry import load_recogniser
 from agentaudio.retrieval.documents.index import DocumentIndex
 from agentaudio.sound.audio import Audio

@@ -12,6 +12,8 @@ from agentaudio.text.stems import stem
 
 _WORD = re.compile(r"[a-z]+/[a-z_/]+|\d[\d,]*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[+*/^%×÷()-]")
 _UNIT = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
+LONGEST_KEPT = 200
+"""Characters of a text whose words are kept, since requests are split again and again."""
 CJK_PER_WORD = 1.5
 """Chinese or Japanese characters that take as long to say as a word."""
 
@@ -72,6 +74,15 @@ def word_count(text: str) -> float:
 
 def split_words(text: str) -> list[str]:
     """Lower-case words, numbers and arithmetic signs of a text, in NFC; contractions are written out."""
+    return list(_split_short(text) if len(text) <= LONGEST_KEPT else _split(text))
+
+
+@functools.lru_cache(maxsize=2048)
+def _split_short(text: str) -> tuple[str, ...]:
+    return tuple(_split(text))
+
+
+def _split(text: str) -> list[str]:
     found: list[str] = []
     for word in _WORD.findall(unicodedata.normalize("NFC", text.lower()).replace("’", "'")):
         found.extend(_written_out(word).split())

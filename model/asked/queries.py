@@ -13,8 +13,9 @@ _POLITE = (
 )
 _LEADS = (
     r"tell (?:me|us) (?:something |more |a bit |a little |everything |all )?(?:about|of)",
+    r"(?:anything|something|everything|a bit|a little|a lot|much|more|some (?:stuff|things|facts)) about",
     r"(?:give|get|read) (?:me|us) (?:a |an |some )?(?:short |brief |quick |little )?"
-    r"(?:introduction|overview|summary|information|facts|details|description) (?:to|of|about|on|for)",
+    r"(?:intro|introduction|overview|summary|information|facts|details|description) (?:to|of|about|on|for)",
     r"(?:what|anything) (?:do|can) you (?:know|tell me|say) about",
     r"what (?:is|are) (?:there )?(?:to know )?about",
     r"what about",
@@ -32,7 +33,9 @@ _TRAILS = (
     r"(?:please|for me|thanks|thank you|if you can|right now|now)",
     r"(?:on|in|from) the (?:internet|web|net)",
     r"(?:online|in (?:the|my|your) documents)",
+    r"(?:then|these days|nowadays|in total|exactly|roughly|again|actually|anyway|though|by the way|altogether|though)",
 )
+_FILLERS = re.compile(r"\b(?:actually|exactly|basically|roughly|honestly|literally) (?=\w)")
 _AUXILIARY = frozenset("is are was were do does did can could will would has have had should be been there".split())
 
 _DEFAULT_VOICE = re.compile(
@@ -64,7 +67,7 @@ def search_query(text: str) -> str:
     "please tell me about the great wall" gives "the great wall"; "how far away is the moon" stays a question, which
     search engines and sentence embedders understand.
     """
-    said = " ".join(split_words(text))
+    said = _FILLERS.sub("", " ".join(split_words(text)))
     rest = said
     for _ in range(6):
         before = rest

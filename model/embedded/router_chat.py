@@ -21,7 +21,8 @@ from agentaudio.model.embedded.dialogue.understanding import MISSING
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters
-from agentaudio.model.embedded.routing.router import Route, Router, VectorCache
+from agentaudio.model.embedded.routing.route import Route
+from agentaudio.model.embedded.routing.router import Router, VectorCache
 from agentaudio.model.manner import Manner
 from agentaudio.model.parts import ChatDelta
 from agentaudio.model.speech_lm import CallDelta, CitationDelta, End, GenerateOptions, TextDelta

@@ -32,7 +32,8 @@ _REFERS_BACK = re.compile(
 )
 _LEAD = re.compile(
     r"\b(?:tell (?:me|us) (?:something |more |a bit |a little |all )?about|introduc|overview|summary|"
-    r"what do you know about|what can you tell|describe|learn about|know about|interested in)"
+    r"what do you know about|what can you tell|describe|learn about|know (?:anything |something |much |a lot |a bit "
+    r")?about|interested in|curious about|intro to)"
 )
 _SHORT_LEAD = re.compile(
     r"^(?:(?:please|can you|could you) )*(?:explain|what (?:is|are)|who (?:is|was)) \w+(?: \w+){0,3} ?$"
@@ -46,7 +47,8 @@ _SAME_MEANING = tuple(
         "colour color", "photograph picture photo", "ill sick", "film movie", "heavy weigh weight "
                                                                               "weighed", "tall high height",
         "phone telephone", "wide width", "deep depth", "long length", "hot heat temperature", "die died death",
-        "tire tyre", "person people man", "invent design create develop build built construct",
+        "tire tyre", "person people man somebody someone", "good best famous great",
+        "invent design create develop build built construct",
     )
 )  # fmt: skip
 _SUPERLATIVE = re.compile(r"\b(?:\w{2,}est|most|first|last|only)\b")
@@ -77,10 +79,14 @@ _UNITS = tuple(
 )
 """Units that the answer to a question for a measure has."""
 _DEED = re.compile(
-    r"\b(?:built|build|invented|made|make|designed|created|discovered|wrote|painted|founded|printed|developed|composed|named|"
+    r"\b(?:built|build|invented|made|make|designed|created|discovered|wrote|painted|founded|printed|developed|"
+    r"composed|named|"
     r"constructed|gave|received a patent)\b"
 )
-_BEGAN = re.compile(r"\b(?:began|begun|built|opened|finished|founded|formed|born|invented|made|completed|started)\b")
+_BEGAN = re.compile(
+    r"\b(?:began|begun|built|opened|finished|founded|formed|born|invented|made|completed|started|patent|discovered|"
+    r"received)\b"
+)
 _SOME_ONE = re.compile(r"\b(?:baby|young|female|male|mother)\b", re.IGNORECASE)
 _WHERE_IS = re.compile(r"^(?:(?:and|so|okay) )*where (?:is|are|was|were)\b")
 _MADE_BY = re.compile(r"^(?:\S+ ){0,3}[A-Z]\w+ (?:\S+ ){0,4}?(?:" + _DEED.pattern[5:-3] + r")\b|\bby (?:the )?[A-Z]")
@@ -223,7 +229,9 @@ def _kind(question: str, sentence: str, title: str) -> float:
             return 0.0
         words = split_words(sentence)
         counts = [number for number in find_numbers(words) if number.value != 1 or words[number.start].isdecimal()]
-        return 0.1 if counts else 0.0
+        asked_for = re.search(r"\bhow (long|tall|high|wide|deep|thick|far|heavy)\b", said)
+        exact = asked_for is not None and re.search(rf"{_LENGTHS} {asked_for[1]}\b", sentence) is not None
+        return (0.16 if exact else 0.1) if counts else 0.0
     if re.search(r"\bwhere\b|\b(?:which|what) (?:country|city|place|continent|sea|ocean)\b", said):
         named = {stem(word) for word in content_words(f"{question} {title}")}
         places = (

@@ -24,6 +24,8 @@ LEXICAL = 0.3
 """Scale of a feature of words beside the coordinates of a sentence vector."""
 _NUMBER, _PLACE = "ten", "london"
 _LONGEST_PLACE = 3
+_DEPENDENT = ("edit", "sum", "about", "more", "voice")
+"""Acts that go on from a call of an earlier turn."""
 
 
 class Acts:
@@ -53,6 +55,14 @@ class Acts:
         known = _model().lexicon
         new = [word for word in words if word in (_NUMBER, _PLACE) or (word not in known and word not in LIGHT_WORDS)]
         return len(new) / max(len(words), 1)
+
+
+def independent(chances: Mapping[str, float]) -> Mapping[str, float]:
+    """The chances where there is no earlier call to go on from: what acts on one says something new."""
+    freed = sum(chances[act] for act in _DEPENDENT)
+    return {act: 0.0 if act in _DEPENDENT else chance for act, chance in chances.items()} | {
+        "new": chances["new"] + freed
+    }
 
 
 def frame(text: str) -> str:

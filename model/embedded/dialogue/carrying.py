@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agentaudio.conversation import ToolCall, ToolSpec
+from agentaudio.model.embedded.dialogue.reading import Reading
+from agentaudio.model.embedded.dialogue.slot_changes import changed_call
 from agentaudio.model.embedded.dialogue.turns import PastTurn
+from agentaudio.model.embedded.dialogue.voice_readings import route_to
 from agentaudio.model.embedded.routing.parameters import parameters
-from agentaudio.model.embedded.routing.router import Route
+from agentaudio.model.embedded.routing.route import Route
 from agentaudio.model.embedded.routing.time_zones import find_zones, zones_by_place
 from agentaudio.text.words import split_words
 
@@ -117,3 +120,12 @@ def _place_of(call: ToolCall, tool: ToolSpec, turn: PastTurn) -> str | None:
 
 def _ordered(tool: ToolSpec, arguments: Mapping[str, object]) -> dict[str, object]:
     return {p.name: arguments[p.name] for p in parameters(tool) if p.name in arguments}
+
+
+def answered(request: str, asked: Route, chance: float, tools: Sequence[ToolSpec]) -> Reading | None:
+    """The request as the answer to what the agent asked for."""
+    tool = next((tool for tool in tools if tool.name == asked.tool), None)
+    change = changed_call(request, asked.arguments, tool, asked.missing) if tool is not None else None
+    if tool is None or change is None:
+        return None
+    return Reading("edit", request, (0.4 + 0.6 * chance) * change.fit, (route_to(tool, change.arguments),))

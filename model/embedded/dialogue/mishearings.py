@@ -7,7 +7,12 @@ import re
 _PREPOSITION_OR_QUESTION = r"(?:in|at|on|of|if|about|after|is|are|add|also|a|an|other|how|where|who|what|when|why)\b"
 _RIGHT = (
     # At the beginning "an" is "and" before a consonant, a digit, or a word that no article precedes.
-    (re.compile(rf"^(\W*)an(?= (?:[^\W\daeiou]|\d|{_PREPOSITION_OR_QUESTION}))", re.IGNORECASE), r"\1and"),
+    (
+        re.compile(
+            rf"^(\W*)an(?= (?!hour|honest|honou?r|heir)(?:[^\W\daeiou]|\d|{_PREPOSITION_OR_QUESTION}))", re.IGNORECASE
+        ),
+        r"\1and",
+    ),
     # A noun stands behind an article.
     (re.compile(r"\b(the) whether\b", re.IGNORECASE), r"\1 weather"),
 )

@@ -134,7 +134,11 @@ def title_said(told: str, titles: Sequence[str]) -> str | None:
     words = split_words(told)
     held = f" {' '.join(words)} "
     known = [title for title in titles if title and f" {title} " in held]
-    known = known or [title for title in titles if " " not in title and stem(title) in map(stem, words)]
+    known = known or [
+        title
+        for title in titles
+        if " " not in title and any(stem(title) in (stem(word), stem(stem(word))) for word in words)
+    ]
     return str(max(known, key=len)) if known else None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from agentaudio.text.words import is_question, split_words
+
 _AM = r"i(?:['’]m| am| was|['’]ve been| have been| just| only| also)*"
 _YOU_COULD = (
     r"(?:(?:if|whether) )?(?:you|we) ?(?:['’]d|could|can|would|might|may)?(?: be able to| happen to| "
@@ -47,6 +49,9 @@ _LEADS = (
     (r"(?:i(?:['’]d| would) (?:like|love) to|i want to|can i|could i|may i|let me) (?:hear|listen to) (?=some |"
      r"something by |music )", "play "),
     (r"(?:put on|throw on|let us hear|let['’]?s hear) (?=some |something by |a bit of |a little )", "play "),
+    (r"(?:i (?:need|want|have|would like|['’]d like)|can you do|could you do|there are) (?:two|three|a couple of|a "
+     r"few|several) "
+     r"things?(?: from you| please)?\s*[,:;.-]+ ?", ""),
     (r"(?:let me think|let me see|let['’]?s see|you know what|listen|look|quick question|one question|tell you "
      r"what|right then),? ", ""),
 )  # fmt: skip
@@ -56,6 +61,16 @@ _OPENING = (
 )
 _LEADING = tuple((re.compile(rf"^\W*{_OPENING}{lead}", re.IGNORECASE), to) for lead, to in _LEADS)
 _VERBS = {"giv": "give", "sett": "set", "us": "use", "chang": "change"}
+_TAGS = re.compile(
+    r"(?:,\s*|\s+)(?:(?:would|will|could|can|won['’]t) (?:you|ya)(?: please| now)?|if you would|right|okay|ok|eh|"
+    r"innit|yeah|"
+    r"i guess|i suppose|i think|or so|or something(?: like that)?|at least|for a change|ta|pls|plz|please and thank "
+    r"you|"
+    r"mate|love|dear|darling|will do|there['’]s a (?:love|dear|good \w+)|or what|or no|or not|real quick|quickly|"
+    r"when you can|as soon as possible|asap)(?:\s*[.?!,]+|\s*$)(?=\s*$)",
+    re.IGNORECASE,
+)
+"""What a request ends with that changes nothing in it: "turn it off, would you"."""
 _ASIDES = re.compile(
     r",?\s*\b(?:if you (?:don['’]?t mind|do not mind|can|could|would|will|please|like|wouldn['’]t mind|would not mind|"
     r"have (?:a|the) (?:moment|second|minute|time)|know (?:it|that)|happen to know)|if (?:it|that)(?:['’]s| is) "
@@ -71,6 +86,10 @@ def direct(request: str) -> str:
     it is"; "my son asks if it has bones" gives "tell me whether it has bones". A request that holds nothing else is
     left as it is."""
     bare = _ASIDES.sub(" ", request)
+    for _ in range(2):
+        shorter = _TAGS.sub("", bare)
+        if shorter != bare and len(split_words(shorter)) >= 2:
+            bare = f"{shorter}?" if bare.rstrip().endswith("?") and is_question(shorter) else shorter
     for _ in range(3):
         before = bare
         for pattern, to in _LEADING:

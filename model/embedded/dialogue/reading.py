@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentaudio.model.embedded.routing.router import Route
+from agentaudio.model.embedded.routing.route import Route
 
 
 @dataclass(frozen=True, slots=True)

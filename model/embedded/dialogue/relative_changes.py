@@ -13,9 +13,13 @@ from agentaudio.text.numbers import find_numbers
 
 _OPENING = (
     r"(?:(?:and|but|okay|ok|oh|no|sorry|hm+|actually|well|then|now|please|so|can you|could you|can we|could we|let us|"
-    r"make|make it|make that|give me|give it|better|i need|we need|i want|we want|maybe|perhaps|rather|say|do) )*"
+    r"it should be|it should ring|make|make it|make that|give me|give it|better|i need|we need|i want|we want|maybe|"
+    r"perhaps|rather|say|do) )*"
 )
-_ENDING = r"(?: (?:please|then|instead|after all|actually|now|too|though|from that|than that|to that|to it))*"
+_ENDING = (
+    r"(?: (?:would be (?:better|great|good|nice|ideal|perfect)|is better|if possible|please|then|instead|"
+    r"after all|actually|now|too|though|from that|than that|to that|to it))*"
+)
 _NO_UNIT = r"(?!it\b|that\b|make\b|minutes?\b|hours?\b|people\b|persons?\b|guests?\b|more\b|less\b)"
 _AMOUNT = rf"(?P<amount>an?|another|half an?|a quarter of an?|(?:{_NO_UNIT}[\w.]+ )?{_NO_UNIT}[\w.]+)"
 _UNIT = r"(?P<unit>minutes?|hours?|people|persons?|guests?|adults?|kids?|children|friends?|seats?|places?)"

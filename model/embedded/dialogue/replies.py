@@ -122,13 +122,12 @@ def _described_voices(tools: Sequence[ToolSpec]) -> list[tuple[str, str]]:
     return found
 
 
-def voice_kind(said: str) -> frozenset[str]:
-    """The words of which one must describe a voice of the kind that a question names; empty where it names none."""
-    words = [match["kind"] for match in _KINDS.finditer(said)]
-    found: set[str] = set()
-    for word in words:
-        found |= {word, word.removesuffix("s"), *(other for _, group in _GROUPS if word in group for other in group)}
-    return frozenset(found)
+def voice_kinds(said: str) -> list[frozenset[str]]:
+    """Sets of words, of each of which a voice of the kind that a question names has one: British, and male."""
+    return [
+        frozenset((word, word.removesuffix("s"), *(other for _, group in _GROUPS if word in group for other in group)))
+        for word in (match["kind"] for match in _KINDS.finditer(said))
+    ]
 
 
 def _voices(tools: Sequence[ToolSpec], said: str) -> str | None:
@@ -137,9 +136,11 @@ def _voices(tools: Sequence[ToolSpec], said: str) -> str | None:
     voices = _described_voices(tools)
     if not voices:
         return "I have only my own voice."
-    kind = voice_kind(said)
-    fitting = [name for name, description in voices if kind & set(split_words(description))] if kind else []
-    if kind and not fitting:
+    kinds = voice_kinds(said)
+    fitting = [
+        name for name, description in voices if kinds and all(kind & {*split_words(description)} for kind in kinds)
+    ]
+    if kinds and not fitting:
         return f"I have no such voice among my {len(voices)} voices. Describe another one."
     names = fitting or [name for name, _ in voices]
     shown = names[:: max(1, len(names) // _MOST_NAMES)][:_MOST_NAMES]

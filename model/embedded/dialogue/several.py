@@ -26,7 +26,8 @@ from agentaudio.model.embedded.dialogue.topics import SEARCHES, is_short_questio
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.dialogue.understanding import REACTIONS, Understanding
 from agentaudio.model.embedded.routing.parameters import parameters
-from agentaudio.model.embedded.routing.router import Route, Router
+from agentaudio.model.embedded.routing.route import Route
+from agentaudio.model.embedded.routing.router import Router
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
 from agentaudio.model.embedded.routing.word_problems import told_sum
@@ -99,7 +100,7 @@ class RequestReader:
             return own
         if told and (named := self._named(said, told, past, tools)) is not None:
             reading = self._about(named, past, tools)
-        reading = reading or own
+        reading = _with_told(reading or own, told, tools)
         if is_statement(part) and reading.act == "edit" and not _typed(reading):
             return Reading("remark", part, 0.0)
         return _placed(reading, " ".join(told), tools)
@@ -140,7 +141,12 @@ class RequestReader:
         if not whole.routes or _typed(whole) or whole.reply is not None:
             return whole
         replying = [reading for reading in read if reading.reply not in (None, DROPPED)]
-        return max(replying, key=lambda reading: reading.score) if replying else whole
+        best = max(replying, key=lambda reading: reading.score, default=whole)
+        unserved = [reading for reading in read if reading.act == "new" and reading.score >= _LEAST_REPLY]
+        unserved = [reading for reading in unserved if not is_statement(reading.text)]
+        if unserved and best.score < _LEAST_REPLY:
+            return unserved[-1]  # "would you open the window? It is stuffy in here"
+        return best
 
 
 def _asks(reading: Reading) -> bool:
@@ -179,6 +185,23 @@ def _sum_over_sentences(request: str, tools: Sequence[ToolSpec]) -> Reading | No
     if tool is None or whole is None or (slots := fill(f"what is {whole}", tool)).missing:
         return None
     return Reading("sum", f"what is {whole}", 1.0, (Route(SUM_TOOL, slots.arguments, 1.0, "tool"),))
+
+
+def _with_told(reading: Reading, told: Sequence[str], tools: Sequence[ToolSpec]) -> Reading:
+    """The reading with what its call lacks from the sentences before: "the cellar light is on. Turn it off"."""
+    if not told or len(reading.routes) != 1 or not reading.routes[0].missing:
+        return reading
+    route = reading.routes[0]
+    tool = next(tool for tool in tools if tool.name == route.tool)
+    found = fill(" ".join(told), tool).arguments
+    if not all(name in found for name in route.missing):
+        return reading
+    arguments = {
+        p.name: route.arguments.get(p.name, found.get(p.name))
+        for p in parameters(tool)
+        if p.name in route.arguments or p.name in route.missing
+    }
+    return replace(reading, routes=(replace(route, arguments=arguments, missing=()),))
 
 
 def _same_tools(one: Reading, other: Reading) -> bool:

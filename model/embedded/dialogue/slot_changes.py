@@ -12,7 +12,7 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.dialogue.clock import minutes_of
 from agentaudio.model.embedded.routing.choices import choose
 from agentaudio.model.embedded.routing.parameters import NEVER_PLACES, Parameter, parameters, vocabulary
-from agentaudio.model.embedded.routing.slots import CLOCK, fill
+from agentaudio.model.embedded.routing.slots import CLOCK, NEVER_VALUES, fill, named_words
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
 from agentaudio.text.numbers import FoundNumber, find_numbers, parse_number
 from agentaudio.text.stems import stem
@@ -39,6 +39,7 @@ _NEGATED_PART = re.compile(
 )
 _PREPOSITIONS = frozenset("in at for by on from about to of with near".split())
 _JOINTS = frozenset("of the and de la".split())
+_LEADING = _PREPOSITIONS | frozenset("and or about now then no sorry meant mean said try near also".split())
 _ARTICLES = frozenset("the a an my our some".split())
 _TO_TIME = frozenset("at by around until before after past o'clock pm am".split())
 _TIME_SAID = re.compile(
@@ -89,7 +90,7 @@ def changed_call(
     if not words or len(words) > 3 * len(FRAME_WORDS):
         return None
     ends = set(itertools.accumulate(map(len, parts)))
-    found = _Values(words, arguments, tool, missing, ends)
+    found = _Values(words, arguments, tool, missing, ends, named_words(request))
     if not found.new and not found.dropped:
         return None
     if not found.typed and _PREDICATES.match(" ".join(words)) and not found.prepositional:
@@ -151,7 +152,7 @@ class _Values:
 
     def __init__(
         self, words: Sequence[str], arguments: Mapping[str, Any], tool: ToolSpec, missing: Sequence[str],
-        ends: set[int],
+        ends: set[int], names: frozenset[str],
     ) -> None:  # fmt: skip
         if "one" in words and (place := list(words).index("one")) + 1 < len(words) and words[place + 1] == "of":
             # "the one of natural history"
@@ -161,7 +162,7 @@ class _Values:
         kept = [place for place in range(len(words)) if not _is_pronoun(words, place)]
         words = [words[place] for place in kept]
         self._ends = {n for n in range(1, len(words)) if any(kept[n - 1] < end <= kept[n] for end in ends)}
-        self._words, self._held, self._tool = words, arguments, tool
+        self._words, self._held, self._tool, self._names = words, arguments, tool, names
         self._taken = [False] * len(words)
         self.new: dict[str, Any] = {}
         self.dropped: set[str] = set()
@@ -314,6 +315,8 @@ class _Values:
         if end - start > _LONGEST_VALUE:
             return
         value = self._words[start:end]
+        if parameter.names_place and not self._missing and not self._led(start, end):
+            return
         if value and value[-1] in ("one", "ones"):
             old = split_words(str(self._held.get(parameter.name, "")))
             noun = parameter.noun if parameter.noun in old else old[-1] if len(old) > 1 else ""
@@ -323,11 +326,18 @@ class _Values:
             self.prepositional = start > 0 and self._words[start - 1] in _PREPOSITIONS
             self._take(start, end)
 
+    def _led(self, start: int, end: int) -> bool:
+        """Whether a word that no list of places has may be one by what leads to it: "and in Bree", "no, Bree"."""
+        return (
+            start == 0 or self._words[start - 1] in _LEADING or bool(self._names.intersection(self._words[start:end]))
+        )
+
     def _worth(self, span: tuple[int, int], parameter: Parameter) -> float:
         start, end = span
         before = [word for word in self._words[max(0, start - 2) : start] if word not in _ARTICLES]
         worth = float(bool(before) and before[-1] in _PREPOSITIONS)
         worth += any(stem(word) == stem(parameter.noun) for word in self._words[start:end])
+        worth += all(word in self._names or word in _JOINTS for word in self._words[start:end])
         return worth + 0.5 * (start > 0 and self._words[start - 1] in _ARTICLES)
 
     def _free_spans(self, parameter: Parameter) -> list[tuple[int, int]]:
@@ -343,7 +353,9 @@ class _Values:
                 return False
             if self._taken[place] or word in FRAME_WORDS or place == verb or place in counted:
                 return False
-            return stem(word) not in known or word in examples or stem(word) == noun
+            if word in NEVER_VALUES and word not in self._names:
+                return False
+            return word in self._names or stem(word) not in known or word in examples or stem(word) == noun
 
         spans: list[tuple[int, int]] = []
         place = 0

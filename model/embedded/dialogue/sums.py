@@ -88,6 +88,7 @@ def next_sum(said: str, before: PastTurn) -> str | None:
         if number is not None:
             return f"what is {last} {'plus' if counted['more'] or counted['gained'] else 'minus'} {number}"
     read = (
+        _shared_by_others(said, sum_before),
         _with_added_number(said, last) if re.search(r"percent|%", said) else None,
         _from_operator(said, step["head"] if step else last),
         _from_pronoun(said, last),
@@ -95,6 +96,22 @@ def next_sum(said: str, before: PastTurn) -> str | None:
         _with_added_number(said, last),
     )
     return next((whole for whole in read if whole and expression(split_words(whole)) is not None), None)
+
+
+_OTHERS = re.compile(
+    r"(?:(?:and|but|what|okay|so|now|then|how about|what about) )*(?:if )?(?:there (?:are|were|is|will be)|we "
+    r"(?:are|were)|it is|"
+    r"it were|for|with|by|between|among)(?: only| just)? (?P<number>[\w ]+?)(?: of (?:us|them|you)| people| persons|"
+    r" friends| "
+    r"ways| instead| then)+"
+)
+
+
+def _shared_by_others(said: str, before: str) -> str | None:
+    """The division before among other people: "and if there are eight of us?"."""
+    match, divided = _OTHERS.fullmatch(said), re.fullmatch(r"(.+)/\s*[\d.]+", before)
+    number = parse_number(match["number"]) if match is not None else None
+    return f"what is {divided[1]}/{number}" if divided is not None and number is not None else None
 
 
 def _with_added_number(said: str, last: str) -> str | None:

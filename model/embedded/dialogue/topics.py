@@ -19,6 +19,15 @@ _ASKING = re.compile(
     r"\b(?:what|how|when|where|who|whose|why|which|tell|explain|describe)\b|"
     r"^(?:(?:and|but|or|so|then|now|okay|well|please|hmm|oh) )*(?:is|are|was|were|do|does|did|can|could|has|have)\b"
 )
+_DONE_BY = re.compile(
+    r"(?:(?:and|so|okay|now) )*who (?P<deed>invented|built|made|designed|discovered|wrote|painted|founded|created|"
+    r"named|"
+    r"developed|constructed) (?P<what>(?:the |a |an )?[\w' -]+)"
+)
+_IN_WHICH_YEAR = re.compile(
+    r"^((?:(?:and|but|so|okay|do you know|around) )*)(?:in |from |since )?(?:which|what) year(?: was that)?$|"
+    r"^((?:and |but |so )*)when was (?:that|this)$"
+)
 _SHORT = re.compile(
     r"(?:(?:and|but|or|so|then|okay) )*(?:(?P<word>(?:since|until|till|from|by) when|when|where|why|who|how|by "
     r"whom|where exactly|when exactly)|"
@@ -62,6 +71,11 @@ FRAME = re.compile(rf"^(?P<head>.*?\b(?:{_HEADS}) )(?P<topic>(?:the |a |an )?[^?
 _COUNTED = re.compile(
     r"\bhow many (?P<things>.+?) (?:do|does|did|are there (?:on|in|around)) (?P<owner>.+?)(?: have)?$"
 )
+_OWNS = re.compile(
+    r"\b(?:does|do|did) (?P<owner>(?:the |a |an )?[\w' -]+?) (?:have|got) (?:any |some |a |an |many )?(?P<things>\w+)$"
+)
+_HOW_MANY = re.compile(r"\bhow many (?P<things>\w+(?: \w+){0,2}?)(?= (?:are|is|were|do|does|did|have)\b)")
+_BARE_COUNT = re.compile(r"((?:(?:and|but|so|okay) )*how many)(?= (?:are|is|were|have|has|do|does|did|of them)\b)")
 _NAMED = re.compile(r"\b(?:what are they|(?:they|them) called|their names|where are they|name them)\b")
 _PLACE = re.compile(r"\bin (?P<place>(?:the )?[^?]+?)(?= (?:today|tomorrow|tonight|now|right now|please)\b|$)")
 SEARCHES = ("search_documents", "web_search")
@@ -197,6 +211,8 @@ def with_topic(said: str, before: PastTurn) -> str | None:
     if found is None or (found.group() in _PERSONS and _PERSON_BEFORE.search(said[: found.start()])):
         return None
     pronoun = found.group().split()[0]
+    if pronoun in _PERSONS and before.calls and all(call.name not in SEARCHES for call in before.calls):
+        return None  # a city or a museum is not "they"
     thing = re.search(r"\bit\b", said[found.end() :])
     if pronoun in ("they", "them") and thing is not None:  # "why did they build it": it is the topic
         start = found.end() + thing.start()
@@ -208,6 +224,8 @@ def with_topic(said: str, before: PastTurn) -> str | None:
         if topic and thing is not None and (what := _topic(before)):  # "when did he do it"
             start = found.end() + thing.start()
             said = f"{said[:start]}{what}{said[start + 2 :]}"
+    if topic is None and (value := _value_said(before)) is not None and value.split()[-1] in said.split():
+        return None  # "the city museum, when does that one open" names another one
     topic = topic or (_counted(before) if _NAMED.search(said) else None) or _topic(before)
     if topic is None:
         return None
@@ -219,7 +237,7 @@ def with_topic(said: str, before: PastTurn) -> str | None:
 
 def is_short_question(said: str) -> bool:
     """Whether a question leaves out what it is about: "by whom?"."""
-    return _SHORT.fullmatch(said) is not None
+    return _SHORT.fullmatch(_IN_WHICH_YEAR.sub("when", said)) is not None
 
 
 def _topic(before: PastTurn) -> str | None:
@@ -242,7 +260,16 @@ def _topic(before: PastTurn) -> str | None:
         return _whole_topic(counted["owner"], answered_by, before)
     if (frame := FRAME.match(previous)) and not _PRONOUN.fullmatch(frame["topic"]):
         return _whole_topic(_COMPARED.sub("", frame["topic"].strip()), answered_by, before)
-    return titles[0] if titles else None
+    return titles[0] if titles else _value_said(before)
+
+
+def _value_said(before: PastTurn) -> str | None:
+    """The longest value of a call in the words of the request: "the railway museum"."""
+    said = f" {' '.join(split_words(before.request))} "
+    values = [str(value) for call in before.calls if call.name not in SEARCHES for value in call.arguments.values()]
+    held = [value for value in values if len(value) > 3 and f" {' '.join(split_words(value))} " in said]
+    value = max(held, key=len, default=None)
+    return f"the {value}" if value and f" the {value} " in said else value
 
 
 def _whole_topic(phrase: str, title: str | None, before: PastTurn) -> str:
@@ -253,10 +280,14 @@ def _whole_topic(phrase: str, title: str | None, before: PastTurn) -> str:
     if title is None:
         return phrase
     words, of_title = {stem(word) for word in content_words(phrase)}, {stem(word) for word in content_words(title)}
+    held = f" {' '.join(split_words(' '.join(p.text for o in before.outputs for p in o.passages)))} "
     if words & of_title:
-        return phrase if len(split_words(phrase)) <= _CLEAR_WORDS else title
+        clear = len(split_words(phrase)) <= _CLEAR_WORDS and not phrase.split()[0].endswith("ed")
+        quoted = len(words) < 2 or re.sub(r"^(?:the|a|an) ", "", f"{phrase} ") in held
+        return phrase if clear and (quoted or words <= of_title) else title
     texts = [passage.text for output in before.outputs for passage in output.passages]
-    is_name = any(re.search(rf"(?<!^)(?<![.!?] )\b{re.escape(phrase_word.title())}\b", text) for text in texts
+    is_name = len(words) <= 2 and any(re.search(rf"(?<!^)(?<![.!?] "
+                                                rf")\b{re.escape(phrase_word.title())}\b", text) for text in texts
                   for phrase_word in content_words(phrase)[-1:])  # fmt: skip
     bare = re.sub(r"^(?:the|a|an) ", "", phrase)
     is_said = len(words) > 1 and any(f" {bare} " in f" {' '.join(split_words(text))} " for text in texts)
@@ -264,10 +295,27 @@ def _whole_topic(phrase: str, title: str | None, before: PastTurn) -> str:
 
 
 def _person(before: PastTurn) -> str | None:
-    """The name of the person that the last answer names first, of two words if there is one."""
+    """The name of the person that the last answer names first, of two words if there is one.
+
+    A word that the passages also write without a capital, such as "Every", is no name.
+    """
+    texts = " ".join(passage.text for output in before.outputs for passage in output.passages)
+    common = set(re.findall(r"\b[a-z]+\b", texts)) | {
+        "every",
+        "most",
+        "many",
+        "some",
+        "each",
+        "workers",
+        "work",
+        "hunters",
+    }
     title = {stem(word) for word in content_words(_answering_title(before) or "")}
     names = [name for name in _CAPITALS.findall(before.answer) if not title & {stem(w) for w in content_words(name)}]
-    names = [name for name in names if name.split()[0].lower() not in STOP_WORDS and name not in _NO_PERSONS]
+    names = [
+        name for name in names
+        if name.split()[0].lower() not in STOP_WORDS and name not in _NO_PERSONS and name.lower() not in common
+    ]  # fmt: skip
     return next((name for name in names if " " in name), names[0] if names else None)
 
 
@@ -281,17 +329,27 @@ def _answering_title(before: PastTurn) -> str | None:
 
 def _counted(before: PastTurn) -> str | None:
     """ "the moons of mars" after "how many moons does mars have"."""
-    match = _COUNTED.search(_question(before))
+    match = _COUNTED.search(_question(before)) or _OWNS.search(_question(before))
     return f"the {match['things']} of {match['owner']}" if match and "people" not in match["things"] else None
 
 
 def _short_question(said: str, before: PastTurn) -> str | None:
-    """ "and when?", "how tall?" and "how many strings?" after a search, as whole questions."""
+    """ "and when?", "in what year?", "how tall?" and "how many strings?" after a search, as whole questions."""
+    said = _IN_WHICH_YEAR.sub("when", said)
+    counted = _HOW_MANY.search(_question(before))
+    if counted and any(call.name in SEARCHES for call in before.calls) and _BARE_COUNT.match(said):
+        topic = _topic(before)
+        things = counted["things"]
+        whole = _BARE_COUNT.sub(lambda bare: f"{bare[1]} {things}", said, count=1)
+        return f"{whole} of {topic}" if topic else whole
     match = _SHORT.fullmatch(said)
     if match is None or not any(call.name in SEARCHES for call in before.calls):
         return None
     previous = _question(before)
     if match["word"]:
+        deed = _DONE_BY.fullmatch(previous)
+        if deed is not None and match["word"] in ("when", "where", "why", "how"):
+            return f"{match['word']} was {deed['what']} {deed['deed']}"
         asked = re.match(r"(?:and )?(?:how \w+|what|who|when|where|why|which \w+) (?=\w)", previous)
         if asked:
             return f"{match['word']} {previous[asked.end() :]}"

@@ -15,8 +15,15 @@ from dataclasses import replace
 from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
 from agentaudio.model.embedded.dialogue.abilities import able_to
-from agentaudio.model.embedded.dialogue.acts import Acts, holds_value, names_place
-from agentaudio.model.embedded.dialogue.carrying import carried_place, carried_rest, is_asked_again, is_asked_back
+from agentaudio.model.embedded.dialogue.acts import Acts, holds_value, independent, names_place
+from agentaudio.model.embedded.dialogue.carrying import (
+    answered,
+    carried_place,
+    carried_rest,
+    is_asked_again,
+    is_asked_back,
+)
+from agentaudio.model.embedded.dialogue.comparing import compared
 from agentaudio.model.embedded.dialogue.manners import without_manner
 from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
@@ -37,11 +44,12 @@ from agentaudio.model.embedded.dialogue.topics import (
 )
 from agentaudio.model.embedded.dialogue.turns import PastTurn, clock_question
 from agentaudio.model.embedded.dialogue.undoing import undone
+from agentaudio.model.embedded.dialogue.voice_readings import route_to, to_voice, voice_readings
 from agentaudio.model.embedded.dialogue.voices import changed_voice
 from agentaudio.model.embedded.dialogue.wished_voices import wished_voice
-from agentaudio.model.embedded.routing.parameters import parameters
 from agentaudio.model.embedded.routing.possible import tells
-from agentaudio.model.embedded.routing.router import LEAST_CONFIDENCE, Route, Router
+from agentaudio.model.embedded.routing.route import Route
+from agentaudio.model.embedded.routing.router import Router
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.text.sentences import sentences
 from agentaudio.text.words import is_question, split_words
@@ -54,13 +62,15 @@ _TURNS_BACK = 4
 """Earlier turns whose calls may be changed, and that are read again for what the agent asked."""
 _OLDER = 0.8
 """Weight of a change for each turn that its call is older."""
-_TYPED, _WHOLE, _WHOLE_VOICE = 0.4, 0.1, 0.3
+_TYPED, _WHOLE = 0.4, 0.1
 """Probability of a change, whatever the words around it, when a value is of a kind that a call before had, and when
 the request holds nothing but the value."""
 _FLOOR = 0.15
 """Least probability of a request that stands alone where the router knows a tool for it."""
 _NO_TOOL = 0.7
 """Weight of a request that stands alone where the router knows no tool for it."""
+_LACKING = 0.5
+"""Weight of a request that stands alone but leaves out what an earlier call has."""
 _UNKNOWN = 0.8
 """How much words that an act does not explain count against it."""
 _WITH_PRONOUN = 0.3
@@ -71,13 +81,12 @@ _PLAIN = 0.85
 """Confidence of a tool from which a request that is probably new is taken for it."""
 _CLEAR = 0.5
 """Probability at which the last part of a request decides what it does, after parts that only react."""
-_MODIFYING, _COMPARED_VOICE = 0.6, 0.75
+_MODIFYING = 0.6
 _MODIFIES = re.compile(
     r"^(?:(?:and|but|okay|no|oh|sorry|please|actually|can you|could you|then|now) )*(?:make|change|move|push|"
     r"shift|put|bring|turn) "
     r"(?:the|my|our|that|it|this)\b(?! (?:light|lamp|radio|music|volume|heating))"
 )
-_COMPARES = re.compile(r"\b(?:too|more|less|bit|not so|even|still|\w{2,}er)\b")
 _MORE_VOICES = re.compile(
     r"(?:(?:and|or|so|okay|also|what about|how about|are there|do you have|have you got|can you do|which|show me|"
     r"is there) )*"
@@ -85,11 +94,18 @@ _MORE_VOICES = re.compile(
     r"people|others|other ones|more|"
     r"(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
 )
+_RECKONS = re.compile(
+    r"(?:(?:and|then|now|okay|so|but|what is|what about) )*(?:times \w|divided by|multiplied by|(?:half|twice|a "
+    r"third|a quarter|"
+    r"\w+ percent) (?:of )?(?:that|it|this)\b)"
+)
+_REMARKS_BETWEEN = 2
+"""Turns among which the last call is looked for whose number is reckoned with."""
 _EARLIER_RESULT = re.compile(
     r"\b(?:earlier|previous|last|first) (?:result|number|sum|total)\b|"
     r"\b(?:result|number|sum|total) (?:from )?(?:before|earlier|just now)\b"
 )
-_JOINING = re.compile(r"^(?:(?:and|but|so|or|okay|ok|now|then|well) )+")
+_JOINING = re.compile(r"^(?:(?:and|but|so|or|okay|ok|now|then|well),? )+", re.IGNORECASE)
 _MEANT = re.compile(
     r"^(?:(?:no|sorry|wait|oh|but|well|hm|actually|that is not what i meant|that is wrong) )*i (?:asked|meant|"
     r"wanted|said|was asking|"
@@ -128,6 +144,8 @@ class Understanding:
 
     def _readings(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Iterator[Reading]:
         chances = self._chances(request)
+        if not any(turn.calls or turn.answer.startswith(MISSING) for turn in past):
+            chances = independent(chances)
         if (returned := topic_returned_to(request, past)) is not None:
             turn, request = returned
             if (topic := self._on_topic(request, [turn], {**chances, "about": 1.0}, tools)) is not None:
@@ -137,7 +155,14 @@ class Understanding:
             return
         yield from self._certain(request, past, tools)
         topic = self._on_topic(request, past, chances, tools)
-        alone = self._alone(with_place(request), chances["new"], tools)
+        whole = with_place(request)
+        bare = _JOINING.sub("", whole)
+        alone = self._alone(bare if is_question(bare) else whole, chances["new"], tools)
+        lacking = [route.tool for route in alone.routes if route.missing]
+        if any(turn.called(str(name)) for name in lacking for turn in past[-_TURNS_BACK:]) or (
+            re.search(r"\bsame\b", request) and any(route.tool == VOICE_TOOL for route in alone.routes)
+        ):
+            alone = replace(alone, score=alone.score * _LACKING)  # it more likely changes the call before
         if (carried := carried_place(request, alone.routes, past, tools)) is not None:
             yield replace(alone, score=max(alone.score, _CARRIED), routes=carried)
         elif (filled := carried_rest(request, alone.routes, past, tools)) is not None:
@@ -154,11 +179,12 @@ class Understanding:
             if (reply := reply_to(act, request, tools, past)) is not None:
                 yield Reading(act, request, chances[act] * explained, reply=reply)
         depends = 1 - chances["new"] - sum(chances[act] for act in ACTS)
-        if (asked := self._asked(past, tools)) is not None and (found := _answered(request, asked, depends, tools)):
+        if (asked := self._asked(past, tools)) is not None and (found := answered(request, asked, depends, tools)):
             yield found
         yield from self._changes(request, past, chances, tools)
         if (query := wished_voice(request, past, voice_names(tools))) is not None:
-            yield from _to_voice(request, query, _WISHED, tools)
+            by_router = any(route.tool == VOICE_TOOL for route in alone.routes)
+            yield from to_voice(request, query, max(_WISHED, alone.score + 0.01 if by_router else 0.0), tools)
         yield from self._figured(request, past, tools)
         if topic is not None:
             yield topic
@@ -173,15 +199,17 @@ class Understanding:
             if taken_back.arguments is None:
                 yield Reading("undo", request, 1.0, reply=f"I cannot undo {taken_back.tool.replace('_', ' ')}.")
             else:
-                route = _route(by_name[taken_back.tool], taken_back.arguments)
+                route = route_to(by_name[taken_back.tool], taken_back.arguments)
                 yield Reading("undo", request, _CERTAIN, (route,))
         if (able := able_to(said, self._router, tools)) is not None:
             yield Reading("ability", request, _CERTAIN, reply=able)
         if not past:
             return
         last = past[-1]
+        if (told := compared(said, past)) is not None:
+            yield Reading("compare", request, _CERTAIN, reply=told)
         if (found := converted(said, last.answer, tools)) is not None and not last.called(found[0].name):
-            yield Reading("measure", request, _CERTAIN, (_route(*found),))
+            yield Reading("measure", request, _CERTAIN, (route_to(*found),))
         if is_asked_again(said, last) or (last.answer and is_asked_back(said, last)):
             yield Reading("repeat", request, _CERTAIN, reply=reply_to("repeat", request, tools, past))
         if _MORE_VOICES.fullmatch(said) and any("voice" in turn.answer for turn in past[-2:]):
@@ -201,19 +229,21 @@ class Understanding:
     def _figured(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Iterator[Reading]:
         """The request as a sum that goes on from the last number of an answer that no sum gave: "half of that"."""
         tool = next((tool for tool in tools if tool.name == SUM_TOOL), None)
-        if tool is None or not past or past[-1].called(SUM_TOOL) or not past[-1].calls:
+        before = next((turn for turn in reversed(past[-_REMARKS_BETWEEN:]) if turn.calls), None)
+        if tool is None or before is None or before.called(SUM_TOOL):
             return
         said = " ".join(split_words(request))
-        numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", past[-1].answer)
-        if not numbers or not re.search(r"\b(?:that|it|the result)\b", said):
+        numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", before.answer)
+        led = _RECKONS.match(said) is not None
+        if not numbers or not (led or re.search(r"\b(?:that|it|the result)\b", said)):
             return
         last = numbers[-1].replace(",", "")
         figured = PastTurn(
-            past[-1].request, [ToolCall("", SUM_TOOL, {"expression": last})],
-            [ToolOutput("", SUM_TOOL, f"{last} = {last}")], past[-1].answer,
+            before.request, [ToolCall("", SUM_TOOL, {"expression": last})],
+            [ToolOutput("", SUM_TOOL, f"{last} = {last}")], before.answer,
         )  # fmt: skip
         if (whole := next_sum(said, figured)) is not None and not (slots := fill(whole, tool)).missing:
-            yield Reading("sum", whole, _FIGURED, (_route(tool, slots.arguments),))
+            yield Reading("sum", whole, _CARRIED if led else _FIGURED, (route_to(tool, slots.arguments),))
 
     def _added(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading | None:
         """A question that no tool answers by itself, as one about the topic of the search just before."""
@@ -224,7 +254,7 @@ class Understanding:
         whole = with_added_topic(said, past[-1])
         if whole is None or re.search(r"\b(?:you|your|i|me|my)\b", said):
             return None
-        return Reading("about", whole, _ADDED, (_route(search, fill(whole, search).arguments),))
+        return Reading("about", whole, _ADDED, (route_to(search, fill(whole, search).arguments),))
 
     def _chances(self, request: str) -> Mapping[str, float]:
         """The probability of each act: of the whole request, or of its parts where those agree."""
@@ -256,6 +286,11 @@ class Understanding:
         if only_told(request) and all(route.tool not in SEARCHES for route in routes):
             told = {tool.name for tool in tools if tells(tool)}  # "I like London" does not ask for its weather
             routes = tuple(Route(None, {}, 0.5, "chat") if route.tool in told else route for route in routes)
+        if only_told(request) and not re.search(
+            r"\byour?\b|\b(?:want|need|prefer|would (?:like|be|suit)|please)\b", request, re.IGNORECASE
+        ):
+            # "My brother has a deep voice" does not ask for one.
+            routes = tuple(Route(None, {}, 0.5, "chat") if route.tool == VOICE_TOOL else route for route in routes)
         called = all(route.tool is not None for route in routes)
         # A call that lacks arguments is as likely as one that has them; the agent asks for them.
         sure = min(route.confidence * (2 if route.missing else 1) for route in routes)
@@ -291,7 +326,9 @@ class Understanding:
                 seen.add(call.name)
             weight *= _OLDER
         if VOICE_TOOL in by_name and VOICE_TOOL not in seen and any("voices, such as" in turn.answer for turn in past):
-            yield from _voice(request, "", chances, 1.0, tools)
+            asked = next(turn.request for turn in reversed(past) if "voices, such as" in turn.answer)
+            held = changed_voice(asked, "") if re.search(r"\bsame\b", request) else None
+            yield from voice_readings(request, held.query if held else "", chances, 1.0, tools, just_now=True)
 
     def _change(
         self, request: str, turn: PastTurn, call: ToolCall, tool: ToolSpec, chances: Mapping[str, float],
@@ -299,19 +336,20 @@ class Understanding:
     ) -> Iterator[Reading]:  # fmt: skip
         said = " ".join(split_words(request))
         if tool.name == VOICE_TOOL:
-            yield from _voice(request, str(call.arguments.get("query") or ""), chances, weight, tools)
+            query = str(call.arguments.get("query") or "")
+            yield from voice_readings(request, query, chances, weight, tools, just_now=weight == 1.0)
         elif tool.name == SUM_TOOL:
             if (weight == 1.0 or _EARLIER_RESULT.search(said)) and (whole := next_sum(said, turn)) is not None:
                 slots = fill(whole, tool)
                 if not slots.missing:
                     chance = chances["sum"] + 0.5 * chances["edit"] + 0.5 * chances["about"]
-                    yield Reading("sum", whole, 0.2 + 0.8 * chance, (_route(tool, slots.arguments),))
+                    yield Reading("sum", whole, 0.2 + 0.8 * chance, (route_to(tool, slots.arguments),))
         elif tool.name in SEARCHES:
             if (whole := with_other_topic(said, turn)) is not None:
                 score = weight * (chances["edit"] + 0.5 * chances["about"]) * 0.9
-                yield Reading("edit", whole, score, (_route(tool, fill(whole, tool).arguments),))
+                yield Reading("edit", whole, score, (route_to(tool, fill(whole, tool).arguments),))
         elif (moved := relatively_changed(said, call.arguments, tool)) is not None:
-            yield Reading("edit", request, weight * _CERTAIN, (_route(tool, moved),))
+            yield Reading("edit", request, weight * _CERTAIN, (route_to(tool, moved),))
         elif (change := changed_call(request, call.arguments, tool)) is not None:
             chance = chances["edit"] + 0.5 * (chances["sum"] + chances["voice"]) + 0.3 * chances["about"]
             if change.typed:
@@ -325,7 +363,7 @@ class Understanding:
                 "edit",
                 text,
                 weight * chance * (1 + change.fit if change.typed else 2 * change.fit) / 2,
-                (_route(tool, change.arguments),),
+                (route_to(tool, change.arguments),),
             )
 
     def _on_topic(
@@ -349,43 +387,10 @@ class Understanding:
             search = next((tool for tool in tools if turn.called(tool.name) and tool.name in SEARCHES), None)
             if search is None:
                 return None
-            found = Reading("about", whole, 0.5, (_route(search, fill(whole, search).arguments),))
+            found = Reading("about", whole, 0.5, (route_to(search, fill(whole, search).arguments),))
         return Reading("about", whole, (0.2 + 0.8 * chance) * max(found.score, 0.6), found.routes, sure=refers)
 
 
 def _plainly(reading: Reading) -> bool:
     """Whether a call is complete and hardly to be mistaken for another one."""
     return all(r.tool is not None and not r.missing and r.confidence > _PLAIN for r in reading.routes)
-
-
-def _answered(request: str, asked: Route, chance: float, tools: Sequence[ToolSpec]) -> Reading | None:
-    """The request as the answer to what the agent asked for."""
-    tool = next((tool for tool in tools if tool.name == asked.tool), None)
-    change = changed_call(request, asked.arguments, tool, asked.missing) if tool is not None else None
-    if tool is None or change is None:
-        return None
-    return Reading("edit", request, (0.4 + 0.6 * chance) * change.fit, (_route(tool, change.arguments),))
-
-
-def _voice(
-    request: str, held: str, chances: Mapping[str, float], weight: float, tools: Sequence[ToolSpec]
-) -> Iterator[Reading]:
-    change = changed_voice(request, held, voice_names(tools))
-    if change is not None:
-        chance = chances["voice"] + 0.7 * chances["edit"] + 0.3 * chances["new"]
-        if change.fit == 1.0:
-            chance += (_WHOLE_VOICE if not held or not _COMPARES.search(request) else _COMPARED_VOICE) * (1 - chance)
-        yield from _to_voice(request, change.query, weight * chance * change.fit, tools)
-
-
-def _to_voice(request: str, query: str, score: float, tools: Sequence[ToolSpec]) -> Iterator[Reading]:
-    """The request as a change to a voice; nothing without a tool for that."""
-    tool = next((tool for tool in tools if tool.name == VOICE_TOOL), None)
-    name = next((p.name for p in parameters(tool) if p.meaning == "voice"), None) if tool is not None else None
-    if tool is not None and name is not None:
-        yield Reading("voice", request, score, (_route(tool, {name: query}),))
-
-
-def _route(tool: ToolSpec, arguments: Mapping[str, object]) -> Route:
-    missing = tuple(p.name for p in parameters(tool) if p.required and p.name not in arguments)
-    return Route(tool.name, dict(arguments), LEAST_CONFIDENCE, "tool", missing)

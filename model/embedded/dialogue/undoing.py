@@ -25,6 +25,7 @@ _UNDO = re.compile(
     rf"(?:change|put|turn|switch|set|move) (?:it|that|them|everything) back(?: (?:on|off|to (?:how|what|the way) "
     rf"it was(?: before)?|as it was))?|"
     rf"(?:change|put|turn|switch) back|back(?: on| off)?|as it was(?: before)?|"
+    rf"(?:put|bring|give)(?: me)? back (?:the )?(?:one|voice|other one|old one)(?: (?:i|you|we) had(?: before)?)?|"
     rf"(?:put|leave|make) it (?:as|like|how) it was(?: before)?){_ENDING}"
 )
 _REVERSE = re.compile(

@@ -10,13 +10,20 @@ from agentaudio.model.asked.queries import voice_query
 from agentaudio.model.embedded.dialogue.slot_changes import FRAME_WORDS
 from agentaudio.text.words import split_words
 
-_PEOPLE = frozenset(
+CHARACTERS = frozenset(
+    "pirate sailor butler presenter newsreader storyteller commentator announcer professor teacher witch wizard king "
+    "queen prince princess monster alien ghost cowboy soldier santa captain vampire android computer navigation nanny "
+    "pensioner lad lass chap dude fellow whisper whisperer singer actor "
+    "female-sounding englishman frenchman scotsman irishman englishwoman".split()
+)
+"""Whom a voice can be like, beside people."""
+PEOPLE = CHARACTERS | frozenset(
     "man woman girl boy child kid lady gentleman guy bloke male female robot grandmother grandma granny grandfather "
     "grandpa grandad person teenager baby narrator men women".split()
 )
 _VERBS = frozenset("a an the sound sounds speak talk whisper like".split())
-_AGED = frozenset("old older young younger little elderly".split())
-_ACCENTS = frozenset(
+AGED = frozenset("old older young younger little elderly".split())
+ACCENTS = frozenset(
     "american british english scottish irish welsh australian indian german french italian spanish russian "
     "chinese japanese dutch swedish polish canadian african mexican brazilian portuguese turkish greek arabic "
     "southern northern london texan european asian norwegian danish finnish korean italy france germany spain "
@@ -35,7 +42,7 @@ _OPPOSED = tuple(
         ("friendlier friendly warmer warm kind kinder nice", "colder cold angrier angry creepy stern robotic"),
     )
 )  # fmt: skip
-_QUALITIES = frozenset(word for sides in _OPPOSED for side in sides for word in side)
+QUALITIES = frozenset(word for sides in _OPPOSED for side in sides for word in side)
 _LESS = re.compile(r"\b(?:not (?:quite |that |as |too )?(?:so |as )?|less |too )$")
 _AS_BEFORE = re.compile(r"\bnormal\b|\bback to how\b.*\b(?:at first|before|in the beginning|to start with|earlier)\b")
 _VOICE_WORDS = frozenset(
@@ -70,22 +77,22 @@ def changed_voice(request: str, held: str, names: Sequence[str] = ()) -> VoiceCh
     known = frozenset((*people, *accents, *qualities))
     if not known:
         return None
-    known |= {word for word in words if word in _QUALITIES}
+    known |= {word for word in words if word in QUALITIES}
     if re.search(r"\b(?:else|different|another)\b", said) and (people or qualities or accents):
         held = ""
     own = [word for word in split_words(held) if word not in _VERBS]
     fit = _share(words, known | {word for word in words if word in own})
-    if people and [word for word in qualities if word in _AGED or word not in own] and not re.search(r"\bsame\b", said):
+    if people and [word for word in qualities if word in AGED or word not in own] and not re.search(r"\bsame\b", said):
         return VoiceChange(_wish([*qualities, *accents, *people[-1:]]), fit)
     kept = list(own)
     if people:
-        places = [place for place, word in enumerate(kept) if word in _PEOPLE]
+        places = [place for place, word in enumerate(kept) if word in PEOPLE]
         for place in reversed(places):
             del kept[place]
         kept.insert(places[0] if places else len(kept), people[-1])
-        kept = [word for word in kept if word not in ("accent", "voice") or any(w in _ACCENTS for w in kept)]
+        kept = [word for word in kept if word not in ("accent", "voice") or any(w in ACCENTS for w in kept)]
     if accents:
-        kept = [word for word in kept if word not in _ACCENTS]
+        kept = [word for word in kept if word not in ACCENTS]
         if kept[-1:] == ["from"] or "from" in kept:
             kept = kept[: kept.index("from")]
         kept = [*accents, *kept]
@@ -93,7 +100,7 @@ def changed_voice(request: str, held: str, names: Sequence[str] = ()) -> VoiceCh
         base = set(own) & {quality}
         opposed = {word for sides in _OPPOSED for side in sides if quality in side for word in (*sides[0], *sides[1])}
         kept = [quality, *(word for word in kept if word not in opposed and word not in base)]
-    if not any(word in _PEOPLE or word in ("voice", "accent") for word in kept):
+    if not any(word in PEOPLE or word in ("voice", "accent") for word in kept):
         kept.append("accent" if accents and not people else "person")
     return VoiceChange(_wish(kept), fit)
 
@@ -105,9 +112,9 @@ def _described(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     for place, word in enumerate(words):
         before = " ".join(words[:place]) + " "
         negated = bool(_LESS.search(before)) or bool(re.search(r"\bnot (?:a |an |the )?$", before))
-        if word in _PEOPLE and not negated:
+        if word in PEOPLE and not negated:
             people.append(word)
-        elif word in _ACCENTS and not negated:
+        elif word in ACCENTS and not negated:
             accents.append(word)
         elif (found := next((one for one in groups if one[0] == word), None)) is not None:
             if words[place - 1 : place] == ["like"] and word in ("nice",):

@@ -22,6 +22,8 @@ _OPERATORS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("raised", "to", "the", "power", "of"), "**"),
     (("to", "the", "power"), "**"),
     (("raised", "to"), "**"),
+    *(((deed, word), "/") for deed in ("shared", "split", "divided") for word in ("by", "between", "among", "into")),
+    (("added", "to"), "+"),
     (("times",), "*"),
     (("plus",), "+"),
     (("minus",), "-"),
@@ -71,7 +73,10 @@ def expression(words: Sequence[str]) -> str | None:
     ""9-5", and so is a sum that is told as a story (`told_sum`). A single number is not arithmetic.
     """
     tokens = _tokens(words)
-    return _of_verb(words) or _longest_sum(tokens) or told_sum(words)
+    summed = _of_verb(words) or _longest_sum(tokens)
+    if summed is None or re.fullmatch(r"[\d.]+/100", summed):
+        return told_sum(words) or summed  # "a 15 percent tip on a bill of 90"
+    return summed
 
 
 def _tokens(words: Sequence[str]) -> list[str]:
@@ -173,7 +178,8 @@ def _of_verb(words: Sequence[str]) -> str | None:
         one, other = numbers[following], numbers[following + 1]
         # "split 90 euros between three"
         counted = word in ("split", "share", "divide") and other.start == one.end + 2
-        if one.end == other.start or words[one.end + counted] not in joints:
+        listed = word in ("add", "sum") and any(joint in words[one.end : numbers[-1].start] for joint in joints)
+        if not listed and (one.end == other.start or words[one.end + counted] not in joints):
             continue
         if word in ("add", "sum"):
             return sign.join(str(number.value) for number in numbers[following:])

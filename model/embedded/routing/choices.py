@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,33 @@ from agentaudio.text.words import split_words
 
 TARGETS = frozenset("to into target goal destination until end arrival finish receiver recipient".split())
 SOURCES = frozenset("from source origin start since departure begin sender".split())
-_IRREGULAR = {"foot": "feet", "feet": "feet", "inch": "inches", "metre": "meter", "metres": "meters"}
+_CUES = {
+    "off": re.compile(
+        r"\b(?:kill|douse|(?:shut|turn|put|cut)(?: \w+){0,4} out|shut(?: \w+){0,3} down|no more|no need for|"
+        r"(?:do not|don't) need|extinguish|cut|lights out|disable|deactivate|make \w+ dark|dark please)\b"
+    ),
+    "on": re.compile(
+        r"\b(?:light up|lit|brighten|(?:is|it's) (?:too |so |very |pitch )?dark|make \w+ bright|enable|activate|"
+        r"(?:can|could) not see|some light|bright)\b"
+    ),
+}
+"""What says a choice in other words, by the choice."""
+_IRREGULAR = {
+    "foot": "feet",
+    "feet": "feet",
+    "inch": "inches",
+    "metre": "meter",
+    "metres": "meters",
+    "km": "kilometers",
+    "kms": "kilometers",
+    "m": "meters",
+    "ft": "feet",
+    "mi": "miles",
+    "cm": "centimeters",
+    "kilometre": "kilometers",
+    "kilometres": "kilometers",
+    "klicks": "kilometers",
+}
 
 
 def choose(
@@ -55,6 +82,11 @@ def is_spelling(word: str, choice: str) -> bool:
 def _found(words: Sequence[str], parameter: Parameter, taken: Sequence[bool]) -> list[tuple[int, Any, float]]:
     """(position, choice, score) of the choices found in the words, the best eight."""
     found: list[tuple[int, Any, float]] = []
+    if set(parameter.choices) == set(_CUES):
+        text = " ".join(words)
+        for choice, cue in _CUES.items():
+            if match := cue.search(text):
+                found.append((text[: match.start()].count(" "), choice, 1.5))
     for choice in parameter.choices:
         said = split_words(str(choice).replace("_", " "))
         if not said:

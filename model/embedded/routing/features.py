@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.arithmetic import expression
-from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples, examples_like
+from agentaudio.model.embedded.routing.intents import CHAT, UNKNOWN, examples, examples_like, may_stand_for
 from agentaudio.model.embedded.routing.parameters import MANY_PHRASES, Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.slots import Slots, fill
 from agentaudio.model.embedded.routing.time_zones import find_zones, zones_by_place
@@ -46,11 +46,17 @@ LIKE = 0.55
 LESS = 0.85
 """Weight of such an example beside a phrase of the tool itself."""
 
+SAME = 0.93
+"""Cosine at which a request is what people say to a tool of the domain, whatever words it has."""
+
 _LEAD = re.compile(
     r"\b(?:tell (?:me|us) (?:something |more |a bit |a little )?about|introduction|explain|describe|"
     r"know about|learn|interested in|history of|curious|overview|summary|what happened)\b"
 )
-_WEB_SAID = re.compile(r"\b(?:web|internet|online|google|website|net|browse|news|headlines?|search engine)\b")
+_WEB_SAID = re.compile(
+    r"\b(?:web|internet|online|google|website|net|browse|news(?! (?:presenter|reader|anchor|announcer))|headlines?|"
+    r"search engine)\b"
+)
 _VOICE_SAID = re.compile(
     r"^(?:(?:please|now|and|just|can you|could you) )*whisper\b|"
     r"\b(?:voice|accent|imitate|impersonate|pretend to be|sound(?:ing)? (?:like|more|as)|"
@@ -61,6 +67,10 @@ _VOICE_SAID = re.compile(
 _FRESH = re.compile(
     r"\b(?:news|latest|headlines?|yesterday|last (?:night|week|weekend|month)|recent(?:ly)?|this (?:week|morning|year)|"
     r"right now|currently|at the moment|today|tonight|next (?:week|month|year)|newest|current)\b"
+)
+_DURATION = re.compile(
+    r"\b(?:half an hour|(?:a |three )?quarters? of an hour|(?:an|one) hour(?: and a (?:half|quarter))?|"
+    r"(?:a|one) minute(?: and a half)?|an hour and [\w ]+? minutes)\b"
 )
 _STATEMENT = re.compile(
     r"^(?:(?:i|we|he|she|they|it|my|our|his|her|the|a|that|there|this|you|your|most|some|yesterday|last|in|on) )"
@@ -89,9 +99,10 @@ def candidates(text: str, tools: Sequence[ToolSpec], embed: Embed, hide: str | N
     hide: an example to leave out of comparisons, for fitting on that example
     """
     said = " ".join(split_words(text)) or text
-    asking = [_read_for(said, tool) for tool in tools]
-    embed(list(dict.fromkeys([said, *(words for one in asking for words in (one.bare, one.pointing))])))  # in one run
-    request = embed([said])[0]
+    speakers = _speakers(tools)
+    heard = [_heard(text, said, tool, speakers) for tool in tools]
+    # One batch, which takes less time than one text after the other; the cache gives each of them back below.
+    request = embed(list(dict.fromkeys([said, *(way for one in heard for way in (one.bare, *one.frames))])))[0]
     asked = is_question(said)
     lead = bool(_LEAD.search(said))
     fresh = bool(_FRESH.search(said))
@@ -99,8 +110,8 @@ def candidates(text: str, tools: Sequence[ToolSpec], embed: Embed, hide: str | N
     command = not asked and not lead and not statement
     rarity = _rarity(tools)
     found: list[Candidate] = []
-    for tool, one in zip(tools, asking, strict=True):
-        shared = _of_tool(said, request, tool, one, embed, rarity, hide, command)
+    for tool, one in zip(tools, heard, strict=True):
+        shared = _of_tool(one, said, request, tool, embed, rarity, hide, command)
         if tool.name == DOCUMENTS:
             shared |= {
                 "documents": 1.0,
@@ -156,33 +167,32 @@ def _candidate(name: str, tool: ToolSpec | None, values: dict[str, float]) -> Ca
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request as one tool reads it.
+class _Heard:
+    """What a request holds for a tool.
 
-    bare: with the names of parameters for free values
-    pointing: with "there" for places; the request itself where no examples are like the tool
+    bare: the request without its values; frames: as the examples of domains are written
     """
 
     slots: Slots
     bare: str
-    pointing: str
+    frames: tuple[str, ...]
 
 
-def _read_for(said: str, tool: ToolSpec) -> _Asked:
-    slots, wanted = fill(said, tool), parameters(tool)
-    like = examples_like(tool.name, tool.description)
-    return _Asked(
-        slots,
-        _without_values(said, slots.arguments, wanted),
-        _pointing(said, slots.arguments, wanted) if like else said,
-    )
+def _heard(text: str, said: str, tool: ToolSpec, speakers: frozenset[str]) -> _Heard:
+    slots, wanted = fill(text, tool), parameters(tool)
+    frames: list[str] = []
+    if examples_like(tool.name, tool.description):
+        frames.append(_pointing(said, slots.arguments, wanted))
+        if not slots.missing:
+            frames.append(_framed(said, slots.arguments, wanted, speakers))
+    return _Heard(slots, _without_values(said, slots.arguments, wanted), tuple(dict.fromkeys(frames)))
 
 
 def _of_tool(
+    heard: _Heard,
     said: str,
     request: NDArray[np.float32],
     tool: ToolSpec,
-    asked: _Asked,
     embed: Embed,
     rarity: dict[str, float],
     hide: str | None,
@@ -199,15 +209,15 @@ def _of_tool(
     total = sum(weights.values())
     explained = sum(weight for word, weight in weights.items() if stem(word) in known)
     rarest = max((weight for word, weight in weights.items() if stem(word) in known), default=0.0)
-    slots = asked.slots
-    wanted = parameters(tool)
-    if asked.bare != said:
-        description = max(description, float((rows @ embed([asked.bare])[0]).max()))
-    like = 0.0
-    if near := examples_like(tool.name, tool.description):
-        like, _ = _nearest(embed([asked.pointing])[0], near, embed, hide)
+    slots, wanted = heard.slots, parameters(tool)
+    if heard.bare != said:
+        description = max(description, float((rows @ embed([heard.bare])[0]).max()))
+    near = examples_like(tool.name, tool.description)
+    like = max((_nearest(vector, near, embed, hide)[0] for vector in embed(heard.frames)), default=0.0)
     if like >= LIKE:
         phrase = max(phrase, LESS * like)
+    if like >= SAME:
+        rarest = _UNSEEN
     required = [parameter for parameter in wanted if parameter.required]
     takes_number = any(parameter.kind in ("integer", "number") for parameter in wanted)
     got_number = any(isinstance(value, int | float) for value in slots.arguments.values())
@@ -260,6 +270,33 @@ def _pointing(said: str, arguments: Mapping[str, Any], wanted: Sequence[Paramete
         start -= start > 0 and words[start - 1] in ("in", "for", "at", "to")
         words[start:end] = ["there"]
     return " ".join(words)
+
+
+def _framed(said: str, arguments: Mapping[str, Any], wanted: Sequence[Parameter], speakers: frozenset[str]) -> str:
+    """The request with a word for each value: "put some artist on there", "wake me in ten minutes"."""
+    free = [
+        parameter for parameter in wanted
+        if not parameter.names_place and _fits_noun(str(arguments.get(parameter.name, "")), parameter, speakers)
+    ]  # fmt: skip
+    said = _without_values(_DURATION.sub("ten minutes", said), arguments, free)
+    words = said.split()
+    for number in reversed(find_numbers(words)):
+        words[number.start : number.end] = ["ten"]
+    return _pointing(" ".join(words), arguments, wanted)
+
+
+def _fits_noun(value: str, parameter: Parameter, speakers: frozenset[str]) -> bool:
+    """Whether the noun of a parameter may stand for a value: "museum" only for one of those that end in "museum"."""
+    if value.lower() in speakers:
+        return False  # "I want to hear Frank", who is one of the voices
+    return may_stand_for(parameter.noun, value)
+
+
+def _speakers(tools: Sequence[ToolSpec]) -> frozenset[str]:
+    """The names of voices among the phrases of the tools, in lower case."""
+    opening = "answer in the voice of "
+    phrases = (phrase for tool in tools for phrase in tool.phrases if isinstance(phrase, str))
+    return frozenset(phrase.removeprefix(opening).lower() for phrase in phrases if phrase.startswith(opening))
 
 
 _UNSEEN = 3.0

@@ -7,6 +7,8 @@ import json
 import re
 from pathlib import Path
 
+from agentaudio.text.numbers import find_numbers
+
 EXAMPLES = Path(__file__).parents[1] / "assets" / "router_examples.jsonl"
 DOMAIN_EXAMPLES = Path(__file__).parents[1] / "assets" / "router_domains.jsonl"
 CHAT = "chat"
@@ -73,6 +75,53 @@ def _domains(name: str, description: str) -> list[str]:
 def examples_like(name: str, description: str) -> tuple[str, ...]:
     """Example sentences of the domains that a tool belongs to by its name and description."""
     return tuple(text for domain in _domains(name, description) for text in domain_examples()[domain])
+
+
+_ROOMS = frozenset(
+    "kitchen bedroom bathroom living room hall hallway corridor garage attic cellar basement study office den nursery "
+    "porch garden patio terrace balcony shed landing stairs staircase stairway upstairs downstairs dining lounge loft "
+    "conservatory utility laundry playroom workshop greenhouse toilet loo pantry larder guest spare guestroom "
+    "master front back "
+    "entrance library kids kid's son's daughter's children's bath sitting drawing family driveway yard backyard "
+    "closet wardrobe "
+    "cupboard desk bedside foyer lobby veranda barn stable studio gym sauna".split()
+)
+_NOT_ARTISTS = frozenset(
+    "heating heater radiator kettle oven stove hob telly tv television radio fan lights light lamp dishwasher washing "
+    "machine dryer coffee tea dinner lunch breakfast shoes coat jacket jumper hat clothes makeup weight show film "
+    "movie "
+    "volume alarm timer news podcast game hoover vacuum pirate sailor man woman lady gentleman girl boy child kid "
+    "robot "
+    "grandmother grandma grandpa grandfather granny butler presenter narrator voice voices accent person speaker "
+    "queen's "
+    "table reservation door window curtains blinds computer phone camera minutes minute hour hours "
+    "pizza taxi cab bus train flight hotel ticket tickets water milk food cake bread question questions thing things "
+    "help time date weather rain sum sums calculation joke story poem word words place name number feet meters miles "
+    "kilometers bill tip people guests kitchen bedroom bathroom hallway cellar garage attic study office one ones two "
+    "german french italian british english american scottish irish indian chinese japanese russian spanish male female "
+    "old young older younger deep deeper calm soft louder slower faster quieter whisper whispering answer answers "
+    "final result idea surprise euros dollars pounds calm else "
+    "match football tennis cricket chess cards golf violin piano guitar cello flute drums trumpet harp organ saxophone "
+    "video message note fun trick dead tag possum outside together money bet".split()
+)
+
+
+_PERFORMERS = frozenset("artist musician band singer composer group performer".split())
+
+
+def may_stand_for(noun: str, value: str) -> bool:
+    """Whether a value may be replaced by the noun of its parameter in a request: rooms by "room", names by "artist"."""
+    words = value.lower().split()
+    if noun == "room":
+        return is_room(value)
+    if noun not in _PERFORMERS:
+        return noun in words
+    return bool(words) and words[-1] not in _NOT_ARTISTS and not find_numbers(words)
+
+
+def is_room(value: str) -> bool:
+    """Whether a value names a room, or a part of a house that has a light."""
+    return bool(set(value.lower().split()) & _ROOMS)
 
 
 def words_like(name: str, description: str) -> frozenset[str]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.intents import examples, examples_like
-from agentaudio.model.embedded.routing.parameters import parameters
+from agentaudio.model.embedded.routing.parameters import parameters, vocabulary
+from agentaudio.text.stems import stem
 from agentaudio.text.template import Template
 from agentaudio.text.words import command_place, split_words
 
@@ -71,11 +72,33 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
         and _NOW.search(tool.description.lower())
     ):
         return not any(other.name in SEARCHES for other in tools)
+    if (
+        tool.name not in SEARCHES
+        and _OTHER_MATTERS.intersection(words)
+        and not _mentions(tool, _OTHER_MATTERS.intersection(words))
+    ):
+        return False
     verb = command_place(words)
     if verb is None or words[verb] in _ASKED_FOR:
         return True
     phrases = tuple(p.filled({}) if isinstance(p, Template) else p for p in tool.phrases[:64])
     return words[verb] in _verbs(tool.name, tool.description, phrases)
+
+
+_OTHER_MATTERS = frozenset(
+    "free cost costs price prices ticket tickets admission fee fees entrance expensive cheap parking cafe toilets "
+    "toilet "
+    "wheelchair exhibition exhibitions address directions phone email website".split()
+)
+"""What one may ask about a place or a thing, and what a tool answers only if it says so."""
+
+
+def _mentions(tool: ToolSpec, words: frozenset[str]) -> bool:
+    """Whether a tool speaks of one of the words, or reckons or converts, where anything may be counted."""
+    held = parameters(tool)
+    return bool({stem(word) for word in words} & vocabulary(tool)) or any(
+        parameter.meaning == "expression" or parameter.kind in ("number", "integer") for parameter in held
+    )
 
 
 def _counts_only(tool: ToolSpec) -> bool:

@@ -7,15 +7,16 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.clauses import clauses
+from agentaudio.model.embedded.routing.coordination import coordinated
 from agentaudio.model.embedded.routing.features import FEATURES, Candidate, candidates
 from agentaudio.model.embedded.routing.intents import CHAT, domain_examples, examples
 from agentaudio.model.embedded.routing.possible import may_serve
+from agentaudio.model.embedded.routing.route import Route
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.text.embedding import Embed
 
@@ -28,24 +29,6 @@ EXAMPLE_VECTORS = Path(__file__).parents[1] / "assets" / "router_examples.npy"
 VECTORS_KEPT = 20_000
 LEAST_CONFIDENCE = 0.3
 LEAST_OF_A_CLAUSE = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """What a request, or a part of it, asks for.
-
-    tool: name of the tool to call; None to call nothing
-    confidence: probability of this choice, 0 to 1; halved when arguments are missing
-    kind: "tool"; "chat" for greetings, thanks and small talk; "unknown" when the request was not understood or no
-        registered tool can do it
-    missing: required parameters that the request does not give; ask the user for them
-    """
-
-    tool: str | None
-    arguments: dict[str, Any]
-    confidence: float
-    kind: Literal["tool", "chat", "unknown"]
-    missing: tuple[str, ...] = ()
 
 
 class Router:
@@ -79,7 +62,8 @@ class Router:
             sure = all(route.confidence >= LEAST_OF_A_CLAUSE for route in found)
             if len(found) == len(parts) and sure and len({route.tool for route in found}) == len(found):
                 return sorted(found, key=lambda route: route.tool != "audio_search")
-        return [self._route_one(text, tools)]
+        several = coordinated(text, tools, lambda part: self._route_one(part, tools))
+        return sorted(several, key=lambda r: r.tool != "audio_search") if several else [self._route_one(text, tools)]
 
     def prepare(self, tools: Sequence[ToolSpec]) -> None:
         """Embed the descriptions and phrases of the tools now, so that the first request is fast."""

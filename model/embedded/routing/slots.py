@@ -36,6 +36,19 @@ _TIMELY = re.compile(
 )
 """Words of which a time has one."""
 _NOT = frozenset("not no without never off disable stop".split())
+NEVER_VALUES = frozenset(
+    "free moment least guess suppose maybe perhaps lovely nice great good fine okay pls plz please stay dunno "
+    "cheers ta mate "
+    "honestly basically literally actually probably definitely obviously anyway though yet still even else ever once "
+    "wonderful brilliant perfect excellent super awesome cool alright idea fancy feel mood love loved enjoy wish hope "
+    "afternoon sort kinda cos because since while until till whilst whether if unless although "
+    "would could should might may shall cannot let's gonna wanna gotta ah aw ooh hmm mm nah yeah yep nope oi yo "
+    "quickly quick real back myself yourself ourselves everyone anyone someone everybody anybody somebody us left "
+    "kill flip hit brighten illuminate stick pop throw flick chuck bung whack crank blast shove get got getting "
+    "going gone doing being been having had".split()
+)
+"""Words that are never a value by themselves, nor the edge of one."""
+_NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w'’-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +82,17 @@ def fill(text: str, tool: ToolSpec) -> Slots:
     open_ones = [parameter for parameter in open_ones if parameter.name not in values]
     numbers = take_numbers(words, taken, open_ones, values)
     values.update(choose(words, open_ones, numbers, taken))
-    values.update(_remaining(words, [p for p in open_ones if p.name not in values], taken, tool))
+    open_ones = [parameter for parameter in open_ones if parameter.name not in values]
+    values.update(_remaining(words, open_ones, taken, tool, named_words(text)))
     ordered = {p.name: values[p.name] for p in wanted if p.name in values}
     return Slots(ordered, tuple(p.name for p in wanted if p.required and p.name not in ordered), exact)
+
+
+def named_words(text: str) -> frozenset[str]:
+    """The words of a text that begin with a capital within a sentence; none of a text that is all in capitals."""
+    if text.isupper():
+        return frozenset()
+    return frozenset(word for name in _NAME.findall(text) for word in split_words(name) if word != "i")
 
 
 def _by_template(
@@ -205,9 +226,12 @@ def _example(words: Sequence[str], parameter: Parameter) -> str | None:
 
 
 def _remaining(
-    words: Sequence[str], wanted: Sequence[Parameter], taken: Sequence[bool], tool: ToolSpec
+    words: Sequence[str], wanted: Sequence[Parameter], taken: Sequence[bool], tool: ToolSpec, names: frozenset[str]
 ) -> dict[str, Any]:
-    """Values of the booleans, and of the strings: runs of words that are neither the tool's nor LIGHT_WORDS."""
+    """Values of the booleans, and of the strings: runs of words that are neither the tool's nor LIGHT_WORDS.
+
+    names: words that are written as names
+    """
     values: dict[str, Any] = {}
     texts: list[Parameter] = []
     for parameter in wanted:
@@ -219,7 +243,7 @@ def _remaining(
             texts.append(parameter)
     parts = are_a_pair(texts)
     known = vocabulary(tool)
-    spans = [(parameter, _runs(words, parameter, known, taken, parts=parts)) for parameter in texts]
+    spans = [(parameter, _runs(words, parameter, known, taken, names, parts=parts)) for parameter in texts]
     spans = [
         (p, [run for run in runs if p.meaning != "time" or _TIMELY.search(str(run.value))]) for p, runs in spans
     ]  # fmt: skip
@@ -227,8 +251,9 @@ def _remaining(
 
 
 def _runs(
-    words: Sequence[str], parameter: Parameter, known: frozenset[str], taken: Sequence[bool], *, parts: bool
-) -> list[Span]:
+    words: Sequence[str], parameter: Parameter, known: frozenset[str], taken: Sequence[bool], names: frozenset[str],
+    *, parts: bool,
+) -> list[Span]:  # fmt: skip
     """The runs of words that may be the parameter's value, preferably after a preposition.
 
     parts: also the parts of a run that holds "and"
@@ -238,10 +263,10 @@ def _runs(
     free = [
         not taken[place]
         and place != verb
-        and word not in LIGHT_WORDS
+        and (word in names or word not in LIGHT_WORDS | NEVER_VALUES)
         and word not in ("called", "named", "whole", "entire")
         and not (parameter.names_place and word in NEVER_PLACES)
-        and (stem(word) not in known or _is_example(word, parameter))
+        and (stem(word) not in known or _is_example(word, parameter) or word in names)
         for place, word in enumerate(words)
     ]
     runs: list[tuple[int, int]] = []
@@ -256,6 +281,7 @@ def _runs(
         ):
             end += 1
         runs.append((place, end))
+        runs += _within(words, place, end, names, places=parameter.names_place)
         if parts and "and" in words[place:end]:
             joint = words.index("and", place)
             runs += [(place, joint), (joint + 1, end)]
@@ -269,8 +295,29 @@ def _runs(
         score += 0.5 * (start > 0 and words[start - 1] == "the")
         score += 2.0 * (parameter.names_place and " ".join(words[start:stop]) in zones_by_place())
         score += 1.0 * (stop - start > end - place)
+        score += 1.5 * all(word in names or word in _JOINTS for word in words[start:stop])
         spans.append(Span(start, stop, " ".join(words[start:stop]), score))
     return spans
+
+
+def _within(
+    words: Sequence[str], start: int, end: int, names: frozenset[str], *, places: bool
+) -> list[tuple[int, int]]:
+    """The names, or the places that are known, which are only a part of `words[start:end]`."""
+    found: list[tuple[int, int]] = []
+    if places:
+        found += [(start + first, start + last) for first, last, _ in find_zones(words[start:end])]
+    place = start
+    while place < end:
+        stop = place
+        while stop < end and (words[stop] in names or (words[stop] in _JOINTS and stop > place)):
+            stop += 1
+        while stop > place and words[stop - 1] in _JOINTS:
+            stop -= 1
+        if stop > place:
+            found.append((place, stop))
+        place = max(stop, place + 1)
+    return [span for span in found if span != (start, end)]
 
 
 def _is_example(word: str, parameter: Parameter) -> bool:

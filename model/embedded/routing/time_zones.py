@@ -6,82 +6,15 @@ import difflib
 import functools
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from zoneinfo import available_timezones
 
+PLACES = Path(__file__).parents[1] / "assets" / "places.txt"
+"""Countries, regions and cities by time zone."""
 MOST_MISSPELT = 8
 """Phrases of a request that are compared with the names of places."""
 
 _REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
-
-# Countries, and large cities that do not have a zone named after them.
-_PLACES = {
-    "Africa/Cairo": "egypt alexandria",
-    "Africa/Casablanca": "morocco marrakesh",
-    "Africa/Johannesburg": "south_africa cape_town durban pretoria",
-    "Africa/Lagos": "nigeria",
-    "Africa/Nairobi": "kenya",
-    "America/Argentina/Buenos_Aires": "argentina buenos_aires",
-    "America/Bogota": "colombia",
-    "America/Chicago": "dallas houston austin new_orleans minneapolis texas saint_louis",
-    "America/Denver": "salt_lake_city colorado",
-    "America/Lima": "peru",
-    "America/Los_Angeles": (
-        "california san_francisco seattle las_vegas san_diego portland silicon_valley hollywood pacific_time"
-    ),
-    "America/Mexico_City": "mexico",
-    "America/New_York": (
-        "boston washington washington_d_c philadelphia miami atlanta brooklyn manhattan florida usa america "
-        "the_united_states united_states eastern_time new_york_city orlando"
-    ),
-    "America/Santiago": "chile",
-    "America/Sao_Paulo": "brazil rio rio_de_janeiro brasilia",
-    "America/Toronto": "canada ottawa montreal quebec",
-    "Asia/Bangkok": "thailand",
-    "Asia/Dubai": "emirates abu_dhabi the_emirates",
-    "Asia/Ho_Chi_Minh": "vietnam hanoi saigon",
-    "Asia/Hong_Kong": "hong_kong",
-    "Asia/Jakarta": "indonesia",
-    "Asia/Jerusalem": "israel tel_aviv",
-    "Asia/Kabul": "afghanistan",
-    "Asia/Karachi": "pakistan islamabad lahore",
-    "Asia/Kathmandu": "nepal",
-    "Asia/Kolkata": "india delhi new_delhi mumbai bombay bangalore calcutta chennai hyderabad",
-    "Asia/Kuala_Lumpur": "malaysia",
-    "Asia/Manila": "philippines the_philippines",
-    "Asia/Riyadh": "saudi_arabia mecca",
-    "Asia/Seoul": "korea south_korea",
-    "Asia/Shanghai": "china beijing shenzhen guangzhou peking",
-    "Asia/Taipei": "taiwan",
-    "Asia/Tehran": "iran",
-    "Asia/Tokyo": "japan osaka kyoto",
-    "Atlantic/Reykjavik": "iceland",
-    "Australia/Sydney": "australia canberra",
-    "Europe/Amsterdam": "the_netherlands netherlands holland rotterdam",
-    "Europe/Athens": "greece",
-    "Europe/Berlin": "germany munich hamburg frankfurt cologne",
-    "Europe/Brussels": "belgium",
-    "Europe/Budapest": "hungary",
-    "Europe/Copenhagen": "denmark",
-    "Europe/Dublin": "ireland",
-    "Europe/Helsinki": "finland",
-    "Europe/Istanbul": "turkey ankara",
-    "Europe/Kyiv": "ukraine kiev",
-    "Europe/Lisbon": "portugal",
-    "Europe/London": "england britain great_britain the_united_kingdom uk scotland edinburgh wales manchester",
-    "Europe/Madrid": "spain barcelona",
-    "Europe/Moscow": "russia saint_petersburg",
-    "Europe/Oslo": "norway",
-    "Europe/Paris": "france marseille lyon",
-    "Europe/Prague": "the_czech_republic",
-    "Europe/Rome": "italy milan venice florence naples",
-    "Europe/Stockholm": "sweden",
-    "Europe/Vienna": "austria salzburg",
-    "Europe/Warsaw": "poland",
-    "Europe/Zurich": "switzerland geneva",
-    "Pacific/Auckland": "new_zealand wellington",
-    "Pacific/Honolulu": "hawaii",
-    "UTC": "utc greenwich u_t_c universal_time",
-}
 
 
 @functools.cache
@@ -92,9 +25,10 @@ def zones_by_place() -> dict[str, str]:
         region, _, city = zone.rpartition("/")
         if region.split("/")[0] in _REGIONS:
             found.setdefault(city.lower().replace("_", " ").replace("-", " "), zone)
-    for zone, places in _PLACES.items():
-        for place in places.split():
-            found[place.replace("_", " ")] = zone
+    for line in PLACES.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            zone, _, places = line.partition(": ")
+            found |= dict.fromkeys(places.split(", "), zone)
     return found
 
 

@@ -50,6 +50,14 @@ _TIMES = re.compile(
     r"\b(?:times|days?|nights?|weeks?|months?|years?|of (?:them|those|these)|people want|everyone|a piece|apiece|"
     r"per \w+|each|a page|a person|a day|a week|a month|an hour|such|people)\b"
 )
+_SHARE_OF = re.compile(
+    r"\b(?:on|of|for)(?: (?:a|an|the|my|our|your))?(?: (?:bill|price|total|meal|dinner|cost)(?: of)?)?$"
+)
+_PACKED = re.compile(r"(?!of\b|percent\b)[a-z]+ of|(?!times\b|and\b)[a-z]+s (?:with|containing|holding)")
+_HOLDS = re.compile(
+    r"^(?P<what>[a-z]+?)s\b.*\b(?:a|an|one|each|every|per) (?P=what) (?:has|is|holds|contains|costs|takes|have)"
+    r"(?: about| only)?$"
+)
 _GOES_ON = re.compile(
     r"\b(?:and|then|now|so|but|if|plus|on top|with that|that|it|all together|altogether|in total|another|extra|also|"
     r"as well|"
@@ -68,6 +76,10 @@ def told_sum(words: Sequence[str]) -> str | None:
         return None
     one, two = numbers
     after = " ".join(words[two.end : two.end + 4])
+    if words[one.end : one.end + 1] in (["percent"], ["%"]) and _SHARE_OF.search(" ".join(words[one.end : two.start])):
+        return f"{one.value}/100*{two.value}"
+    if _PACKED.fullmatch(" ".join(words[one.end : two.start])) or _HOLDS.search(" ".join(words[one.end : two.start])):
+        return f"{one.value}*{two.value}"
     between = " ".join(words[one.end : two.start])
     if two.start - one.end >= 1 and _EACH.match(after) and _PRICED.search(between):
         return f"{one.value}*{two.value}"

@@ -1,0 +1,117 @@
+"""`coordinated`: the calls of a request that joins values or deeds by "and": "the weather in Paris and Rome"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.routing.intents import is_room
+from agentaudio.model.embedded.routing.parameters import Parameter, parameters
+from agentaudio.model.embedded.routing.route import Route
+from agentaudio.model.embedded.routing.time_zones import zones_by_place
+from agentaudio.text.words import split_words
+
+MOST_PARTS = 3
+MOST_WORDS = 4
+"""Words of a name such as "museum of modern art"."""
+LEAST_SURE = 0.5
+"""Probability of each call of a request that joins several."""
+_AND = re.compile(
+    r"\s*(?:,\s*(?:and|plus|then)|\band then|\band also|\band|\bplus|&|;)\s+(?:then |also |please )*", re.IGNORECASE
+)
+_COMMA = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s*&\s*|\s+plus\s+", re.IGNORECASE)
+_LEAD = re.compile(
+    r"^(?:(?:in|for|at|on|to|the|of|what about|how about|also|both|over in|about|one for|another for) )+|"
+    r"(?: (?:too|as well|please|open|close|today|tomorrow|now|right now|lights?|lamps?|on|off))+$"
+)
+_APART = ("search_documents", "web_search", "audio_search", "calculate")
+"""Tools for which "and" joins words of one request."""
+
+
+def coordinated(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:
+    """The routes in the order of the words; None for a request that asks for one thing.
+
+    route: the best route of a part of the request by itself
+    """
+    if _AND.search(text) is None:
+        return None
+    return _of_deeds(text, tools, route) or _of_values(text, tools, route)
+
+
+def _of_deeds(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:
+    """Parts that each ask for a call: "a table for two at six and the hours of the toy museum"."""
+    parts = [part.strip(" ,") for part in _AND.split(text)]
+    if not 2 <= len(parts) <= MOST_PARTS or any(len(split_words(part)) < 2 for part in parts):
+        return None
+    routes = [route(part) for part in parts]
+    called = [(found.tool, found.arguments) for found in routes]
+    if any(
+        found.tool is None or found.missing or found.confidence < LEAST_SURE or found.tool in _APART[:2]
+        for found in routes
+    ):
+        return None
+    apart = all(one not in called[:place] for place, one in enumerate(called))
+    alike = any(one.tool == other.tool and not _named(tools, one, other) for one, other in pairwise(routes))
+    return routes if apart and not alike else None
+
+
+def _named(tools: Sequence[ToolSpec], one: Route, other: Route) -> bool:
+    """Whether two calls of one tool are for things with names: two lights, not "an hour" and "fifteen minutes"."""
+    tool = next(tool for tool in tools if tool.name == one.tool)
+    named = [p for p in parameters(tool) if p.kind == "string" and not p.choices and p.meaning in ("text", "timezone")]
+    values = [(p, route.arguments.get(p.name)) for p in named for route in (one, other)]
+    return (
+        one.tool not in _APART
+        and bool(values)
+        and all(
+            isinstance(value, str) and (p.meaning == "timezone" or _value(value, p) is not None) for p, value in values
+        )
+    )
+
+
+def _of_values(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:
+    """Several values of one parameter: "the weather in Paris, Rome and Oslo", "the toy museum and the war museum"."""
+    parts = _COMMA.split(text)
+    if len(parts) < 2:
+        return None
+    for first in range(len(parts) - 1):
+        head = " and ".join(parts[: first + 1])
+        found = route(head)
+        if found.tool is None or found.tool in _APART or len(parts) - first > MOST_PARTS + 1:
+            continue
+        tool = next(tool for tool in tools if tool.name == found.tool)
+        for parameter in parameters(tool):
+            values = [_value(part, parameter) for part in parts[first + 1 :]]
+            own = found.arguments.get(parameter.name)
+            if isinstance(own, str) and parameter.meaning == "timezone":
+                values = [zones_by_place().get(value) if value else None for value in values]
+            elif not isinstance(own, str) or _value(own, parameter) is None:
+                continue
+            if all(value is not None and value != own for value in values):
+                whole = route(text) if found.missing else found
+                if whole.tool != found.tool or (whole.missing and set(whole.missing) != {parameter.name}):
+                    continue
+                rest = {**whole.arguments}
+                return [
+                    replace(whole, arguments={**rest, parameter.name: value}, missing=()) for value in (own, *values)
+                ]
+    return None
+
+
+def _value(part: str, parameter: Parameter) -> str | None:
+    """The value that a part of a list is, where its form leaves no doubt: a place, a room, or "toy museum"."""
+    said = " ".join(split_words(part))
+    for _ in range(3):
+        said = _LEAD.sub("", said).strip()
+    if not said:
+        return None
+    if parameter.names_place or parameter.meaning == "timezone":
+        return said if said in zones_by_place() else None
+    if parameter.kind != "string" or parameter.choices or parameter.meaning != "text":
+        return None
+    if parameter.noun == "room":
+        return said if is_room(said) else None
+    return said if said.split()[-1] == parameter.noun and 1 < len(said.split()) <= MOST_WORDS else None
