@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.context import Context, get_current
@@ -19,14 +19,16 @@ class LazySpan(Span):
     several threads.
 
     start_ns: in ns since 1970
+    attributes: gives those that it begins with
     parent: the span around it; None is the current one
     """
 
     def __init__(
-        self, tracer: Tracer, name: str, start_ns: int, attributes: Attributes, parent: LazySpan | None
+        self, tracer: Tracer, name: str, start_ns: int, attributes: Callable[[], Attributes], parent: LazySpan | None
     ) -> None:
         self._tracer, self._name, self._start_ns, self._parent = tracer, name, start_ns, parent
-        self._attributes: dict[str, Any] = dict(attributes)
+        self._attributes = attributes
+        self._noted: dict[str, Any] = {}
         self._outside: Context = get_current() if parent is None else parent._outside
         self._events: list[tuple[str, Attributes, int]] = []
         self._status: Status | None = None
@@ -40,16 +42,22 @@ class LazySpan(Span):
                 outside = self._outside
                 if self._parent is not None:
                     outside = set_span_in_context(self._parent.made(), outside)
+                attributes = {**self._attributes(), **self._noted}
                 self._made = self._tracer.start_span(
-                    self._name, outside, attributes=self._attributes, start_time=self._start_ns
+                    self._name, outside, attributes=attributes, start_time=self._start_ns
                 )
+                self._attributes = dict  # what gave them may hold this span
             return self._made
+
+    def child(self, name: str, start_ns: int, attributes: Callable[[], Attributes]) -> LazySpan:
+        """A span inside this one."""
+        return LazySpan(self._tracer, name, start_ns, attributes, self)
 
     def note(self, attributes: Attributes) -> None:
         """Add attributes."""
         with self._lock:
             if self._made is None:
-                self._attributes.update(attributes)
+                self._noted.update(attributes)
             else:
                 self._made.set_attributes(attributes)
 
