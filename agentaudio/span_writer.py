@@ -15,6 +15,8 @@ from agentaudio.lazy_span import LazySpan
 log = logging.getLogger(__name__)
 
 FLUSH_S = 5.0
+MOST_WAITING = 1_000
+"""Turns that wait for their spans, before those of others are dropped."""
 LATER_S = 0.005
 """Time after which spans are made. Until then the end of the turn is stored and read, which the work of another thread
 would hold up; the spans of turns that end meanwhile are made together."""
@@ -42,14 +44,19 @@ class SpanWriter:
 
     def __init__(self) -> None:
         self._process = os.getpid()
+        self._drops = False  # and the log says so, once
         self._waiting: SimpleQueue[Ended | threading.Event] = SimpleQueue()
         threading.Thread(target=self._run, name="agentaudio-spans", daemon=True).start()
         # Registered after the exporters, which are there before the first turn ends, and so called before they close.
         atexit.register(self.flush)
 
     def write(self, ended: Ended) -> None:
-        """Make these spans soon, in this order, and end them."""
-        self._waiting.put(ended)
+        """Make these spans soon, in this order, and end them; or drop them when MOST_WAITING turns wait already."""
+        if self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put(ended)
+        elif not self._drops:
+            self._drops = True
+            log.warning("spans are lost: the processors of spans are slower than the turns; export them in batches")
 
     def flush(self, wait_s: float = FLUSH_S) -> bool:
         """Wait until all spans so far are made. Returns False when that takes longer."""

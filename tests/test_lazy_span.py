@@ -20,6 +20,8 @@ from opentelemetry import trace as api
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 
+from agentaudio import span_writer
+
 AT_EXIT = """
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
@@ -122,6 +124,24 @@ async def test_a_processor_that_fails_costs_that_span_alone(caplog: pytest.LogCa
     assert flush_spans()
     assert [span.name for span in seen.ended] == ["invoke_agent doorman"]
     assert [record.message for record in caplog.records] == ["a span is lost"]
+
+
+async def test_spans_that_nobody_takes_in_time_are_dropped_with_one_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stuck(SpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            goes_on.wait(30)
+
+    goes_on, agent, provider = threading.Event(), Agent(Scripted(["Hello."], loop=True)), TracerProvider()
+    provider.add_span_processor(Stuck())
+    seen = seen_by(agent, provider)
+    monkeypatch.setattr(span_writer, "MOST_WAITING", 4)
+    for _ in range(12):
+        await agent.run("go")
+    goes_on.set()
+    assert flush_spans() and 4 <= len([span for span in seen.ended if span.name == "invoke_agent doorman"]) < 12
+    assert len([record for record in caplog.records if record.message.startswith("spans are lost")]) == 1
 
 
 def test_a_program_that_ends_right_after_a_turn_exports_its_spans() -> None:
