@@ -222,6 +222,18 @@ async def test_interruptions_can_be_switched_off() -> None:
     assert "agent.stopped" not in at.types() and "agent.paused" not in at.types()
 
 
+async def test_a_program_that_decides_on_interruptions_is_told_of_them_and_the_sound_goes_on() -> None:
+    async with room("Tell me about the great wall.", "Stop, what is the time in Tokyo?") as at:
+        at.live.change_turn_taking(TurnTaking(), stops=False)
+        await at.say(question("great-wall"))
+        await at.until_playing(0.5)
+        await at.say(question("time-in-tokyo")[: round(1.5 * RATE)])
+        kinds = at.types()
+        assert kinds.count("user.started") == 2
+        assert kinds.count("agent.paused") == kinds.count("agent.resumed") == 1
+        assert "agent.stopped" not in kinds and at.is_playing
+
+
 async def test_a_microphone_that_stops_in_the_middle_of_a_word_ends_the_turn() -> None:
     async with room("What is the time", lost_s=0.3) as at:
         await at.say(question("time-in-tokyo")[:RATE])
