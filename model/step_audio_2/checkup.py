@@ -99,7 +99,7 @@ async def _checked(checkpoint: str | None, options: dict[str, Any]) -> AsyncGene
         yield Finding("files", True, f"{folder}: not the published Step-Audio-2-mini, so its file sizes are not known")
     with _Step("headers"):
         tensors = check_shapes(folder, config)
-        check_contents(folder)
+        check_contents(folder, config)
         BpeVocabulary.load(str(folder / "tokenizer.json"))
     yield Finding("headers", True, f"{tensors} tensors with the names and shapes of config.json; tokenizer fits")
     with _Step("memory"):

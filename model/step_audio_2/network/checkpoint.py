@@ -219,14 +219,14 @@ def check_shapes(folder: Path, config: StepAudio2Config) -> int:
     return len(shapes)
 
 
-def check_contents(folder: Path) -> None:
-    """Read the first and the last row of each matrix.
+def check_contents(folder: Path, config: StepAudio2Config) -> None:
+    """Read the first and the last row of each matrix that the model needs.
 
     Raises BackendError for a matrix of which they hold nothing but zeros, as a download leaves them that allocates the
     whole file first, and for values that are not finite.
     """
     with Tensors(folder) as tensors:
-        for name, shape in weight_shapes(folder).items():
+        for name, shape in _needed(config).items():
             if len(shape) < 2:
                 continue
             rows = [tensors.rows(name, k, k + 1).float() for k in (0, shape[0] - 1)]
@@ -239,8 +239,7 @@ def check_contents(folder: Path) -> None:
 
 def _compare(folder: Path, config: StepAudio2Config, found: Shapes) -> None:
     """Raise BackendError when a tensor that the model needs is missing or has another shape."""
-    with torch.device("meta"):
-        needed = {name: tuple(value.shape) for name, value in StepAudio2ForCausalLM(config).state_dict().items()}
+    needed = _needed(config)
     missing = [name for name in needed if name not in found]
     if missing:
         raise BackendError(
@@ -253,6 +252,12 @@ def _compare(folder: Path, config: StepAudio2Config, found: Shapes) -> None:
                 f"{name} in {folder} is {_size(found[name])}, but {_size(shape)} by config.json; "
                 f"they are of different models, so {DOWNLOAD_AGAIN}"
             )
+
+
+def _needed(config: StepAudio2Config) -> Shapes:
+    """Name and shape of every tensor of the model."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in StepAudio2ForCausalLM(config).state_dict().items()}
 
 
 def _size(shape: tuple[int, ...]) -> str:
