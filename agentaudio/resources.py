@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentaudio.conversation import Conversation
@@ -53,8 +54,12 @@ def _new_demo_documents(embed: Embed | None) -> DocumentIndex:
 
 @cache
 def _demo_documents() -> DocumentIndex:
-    """The index that all agents of this process share: embedding its passages takes a second or two."""
-    return _new_demo_documents(default_embedder())
+    """The index that all agents of this process share. The vectors of its passages come with agentaudio, because to
+    embed them takes a second or two."""
+    from agentaudio.text.known_vectors import KnownVectors
+
+    embed = default_embedder()
+    return _new_demo_documents(embed and KnownVectors(embed, Path(str(files("agentaudio.demo") / "documents.npz"))))
 
 
 def open_voices(voices: Voices, *, encoder: str | None = None, embed: Embed | str | None = "default") -> VoiceSearch:
