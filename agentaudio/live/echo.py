@@ -27,6 +27,8 @@ SETTLED = 0.2
 SMOOTHING = 0.05
 INAUDIBLE = 1e-7
 """Power of a block that no voice detector hears: -70 dBFS."""
+WITHOUT_ECHO = 250
+"""Blocks of the loudspeaker's sound without an echo after which the user is taken to wear a headset: 5 s."""
 SILENCED = np.float32(0.05)
 """Gain of sound that counts as echo."""
 
@@ -63,6 +65,7 @@ class EchoGuard:
         self._better = 0
         self._has_learnt = False  # the filter in use is not zero
         self._quiet_blocks = DELAYS
+        self._without_echo = 0  # blocks of the loudspeaker's sound since an echo was found
 
     @property
     def is_settled(self) -> bool:
@@ -73,7 +76,8 @@ class EchoGuard:
         """Take sound of the microphone and what the loudspeaker played in the same time; returns the user's sound.
 
         mic, speaker: (n,) float32 at 16 kHz; None where nothing was played
-        inaudible: power of sound in which nobody is listened for; there echo is left, and nothing is learnt of it
+        inaudible: power of sound in which nobody is listened for; once no echo was found for long, none is searched for
+            there
         returns: (m,) float32 in [-1, 1], in whole blocks: as many samples have come out as went in, but for less than
             BLOCK
         """
@@ -97,7 +101,9 @@ class EchoGuard:
             return mic
         self._match.push(mic, speaker)
         heard = _power(mic) + SILENT
-        if heard < inaudible or (not self._has_learnt and heard < INAUDIBLE):
+        least = max(INAUDIBLE, inaudible) if self._without_echo >= WITHOUT_ECHO else INAUDIBLE
+        if not self._has_learnt and heard < least:
+            self._without_echo += 1
             return mic
         played = self._match.played
         if self._has_learnt:
@@ -117,9 +123,15 @@ class EchoGuard:
         if expected > SILENT and kept < expected:  # otherwise it is the user's sound that is left
             self._echo_power += SMOOTHING * (expected - self._echo_power)
             self._left_power += SMOOTHING * (kept - self._left_power)
-        if kept < LEAK * expected or (kept > INAUDIBLE and not self.is_settled and self._match.correlates()):
+        if kept < LEAK * expected or (kept > INAUDIBLE and not self.is_settled and self._is_echo()):
             left *= SILENCED
         return np.clip(left, -1.0, 1.0, out=left)
+
+    def _is_echo(self) -> bool:
+        """Whether what the microphone holds is mostly the loudspeaker's sound."""
+        is_echo = self._match.correlates()
+        self._without_echo = 0 if is_echo else self._without_echo + 1
+        return is_echo
 
     def _adapt(self, played: Spectra, left: Samples) -> None:
         error = np.fft.rfft(left, 2 * BLOCK)
