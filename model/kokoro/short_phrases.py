@@ -9,11 +9,10 @@ additional syllables, and are drawn out."""
 SOUNDS_ALONE = 12
 """Speech sounds of the shortest phrase that is spoken alone."""
 
-USUAL_SYMBOLS = 50
-"""Symbols of a phrase from which the speaking rate no longer grows with the length."""
-EVENED = 0.2
-"""The rate of ten voices grows with the power 0.3 of the number of symbols: of 22, each takes 1.3 times the time of 50.
-Two thirds of that are evened out; people, too, speak short phrases more slowly."""
+USUAL_SYMBOLS = 36
+"""Symbols of a phrase from which the speaking rate is left as it is."""
+EVENED = 0.3
+"""The rate of ten voices grows with about this power of the number of symbols, up to 50 of them."""
 
 
 def followed(phonemes: str) -> str:
