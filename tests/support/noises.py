@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ Wave = NDArray[Any]
 Random = np.random.Generator
 
 
-def noises(seed: int, duration_s: float = 3.0) -> dict[str, Audio]:
+@cache
+def noises(seed: int, duration_s: float = 3.0) -> Mapping[str, Audio]:
     """One sound of each kind; another seed gives other pitches, times and levels. Peaks lie at -40 to -3 dBFS."""
     made = {}
     for number, (name, make) in enumerate(KINDS.items()):
