@@ -162,6 +162,8 @@ async def compared(folder: Path, *, traces: bool, stores: bool) -> dict[str, flo
                 session = agent.session(plays=False)
                 with times[name].turn():
                     await session.run("go")
+            flush_spans()  # so that no other kind of turn meets the thread that makes them
+            await plain.session(plays=False).run("go")
             for name, agent in stored.items():
                 session = await store.session(agent, f"{name} {number}", plays=False)
                 with times[name].turn():
