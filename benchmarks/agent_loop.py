@@ -41,7 +41,7 @@ from agentaudio.tracing import flush_spans, trace
 
 TURNS = 500
 WARM_UP = 20
-PAUSE_S = 0.01
+PAUSE_S = 0.025
 CROWD = 200
 TOOLS = 100
 
