@@ -39,7 +39,9 @@ def carried_place(
     for parameter in parameters(tool):
         if parameter.name in route.arguments or not (parameter.names_place or parameter.meaning == "timezone"):
             continue
-        goes_on = len(words) <= _LONGEST and _GOES_ON.match(" ".join(words)) is not None
+        said = " ".join(words)
+        goes_on = len(words) <= _LONGEST and _GOES_ON.match(said) is not None
+        goes_on = goes_on or re.search(r"(?<!is )(?<!are )\bthere\b(?! (?:is|are)\b)", said) is not None
         if not parameter.required and not goes_on:
             continue
         place = _place(past[-TURNS_BACK if parameter.required else -1 :], tools)

@@ -20,7 +20,7 @@ _WAYS = dict.fromkeys(_MORE.split(), 1) | dict.fromkeys(_LESS.split(), -1)
 _WHICH = re.compile(
     rf"{_OPENING}(?:which|what|who|where)(?: one| city| place| river| tower| bridge| planet| animal| thing| of "
     rf"(?:the|those|these) two| "
-    rf"of (?:them|those|these|both))?(?: is| was| has| are)(?: it| the)? (?P<how>{'|'.join(_WAYS)})(?: one)?"
+    rf"of (?:them|those|these|both))?(?: is| was| has| are)?(?: it| the)? (?P<how>{'|'.join(_WAYS)})(?: one)?"
     r"(?: (?:then|now|of the two|of them|of those|out of the two|today|there))*"
 )
 _THAN = re.compile(

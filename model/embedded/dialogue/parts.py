@@ -77,6 +77,9 @@ _LIGHT = STOP_WORDS | frozenset(
     "boy girl son daughter kids love loved loves like liked likes saw seen see visited visit crossed went going been "
     "really quite especially day time thing things back home people one ones everything something".split()
 )
+_NAME_BEFORE = re.compile(r"\W*(?:(?:[Aa]nd|[Ss]o|[Bb]ut|[Oo]r)\s+)?[A-Z][\w'’-]+(?:\s+[A-Z][\w'’-]+){0,2}\W*")
+_POINTS = re.compile(r"\b(?:that one|this one|it|its|they|them|their|he|she|his|her)\b", re.IGNORECASE)
+"""A name before a comma, and what stands for it behind: "And Saturn, how long does that one take?"."""
 _STOPS = re.compile(r"^\W*(?:no\W+)?(?:stop|enough|never mind|forget|leave|skip|not)(?: \w+){0,2}\W*$", re.IGNORECASE)
 LONGEST_TOPIC = 4
 
@@ -100,7 +103,8 @@ def _at_comma(sentence: str) -> list[str]:
     """ "The piano, who came up with that?" in two, "for four, at seven" in one."""
     for match in _COMMA.finditer(sentence):
         before, rest = sentence[: match.start()], sentence[match.end() :]
-        if _ASKS.match(rest) and (is_statement(before) or is_topic(before) or _STOPS.match(before)):
+        named = _NAME_BEFORE.fullmatch(before) is not None and _POINTS.search(rest) is not None
+        if _ASKS.match(rest) and (is_statement(before) or is_topic(before) or _STOPS.match(before) or named):
             return [before, *_at_comma(rest)]
         if is_statement(rest) and not is_statement(before):
             return [before, rest]

@@ -88,6 +88,7 @@ def next_sum(said: str, before: PastTurn) -> str | None:
         if number is not None:
             return f"what is {last} {'plus' if counted['more'] or counted['gained'] else 'minus'} {number}"
     read = (
+        _by_another(said, sum_before, last),
         _shared_by_others(said, sum_before),
         _with_added_number(said, last) if re.search(r"percent|%", said) else None,
         _from_operator(said, step["head"] if step else last),
@@ -105,6 +106,16 @@ _OTHERS = re.compile(
     r" friends| "
     r"ways| instead| then)+"
 )
+
+
+_BY = re.compile(r"(?:and )?(?:then|now) by (?P<number>[\w. ]+?)(?: please)?")
+
+
+def _by_another(said: str, before: str, last: str) -> str | None:
+    """The same step once more, by another number: "then by five" after a division."""
+    match, sign = _BY.fullmatch(said), re.search(r"[*/](?=[^*/]*$)", before)
+    number = parse_number(match["number"]) if match is not None else None
+    return f"what is {last}{sign[0]}{number}" if sign is not None and number is not None else None
 
 
 def _shared_by_others(said: str, before: str) -> str | None:

@@ -28,6 +28,8 @@ _IN_WHICH_YEAR = re.compile(
     r"^((?:(?:and|but|so|okay|do you know|around) )*)(?:in |from |since )?(?:which|what) year(?: was that)?$|"
     r"^((?:and |but |so )*)when was (?:that|this)$"
 )
+_SUPERLATIVE = re.compile(r"\b(?:\w{2,}est|most|first|last|only)\b")
+_WHY_SO = re.compile(r"^(?:(?:and|but|so|oh|hm+) )*(?:why (?:is|was) (?:that|this|it so)|why so|how come|why that)$")
 _SHORT = re.compile(
     r"(?:(?:and|but|or|so|then|okay) )*(?:(?P<word>(?:since|until|till|from|by) when|when|where|why|who|how|by "
     r"whom|where exactly|when exactly)|"
@@ -84,7 +86,7 @@ _DESCRIBED = re.compile(r"^(?:what|which|who)\b.*\b(?:\w{2,}est|most|first|last|
 
 _OPENING = re.compile(
     r"^(?:(?:and|but|or|so|then|now|okay|ok|well|no|nope|sorry|wait|actually|oops|i meant?|i said|what about|how about|"
-    r"what if|the same (?:for|about)|same (?:for|about)|compared (?:to|with)|versus|and (?:to|with)|for|of|about|"
+    r"what if|the same (?:for|about)|same (?:for|about)|compared (?:to|with)|versus|and (?:to|with)|for|of|about|on|"
     r"in|try|is it the same (?:for|in)|"
     r"i was asking about|i wanted|do|tell me)\b ?)+"
 )
@@ -106,7 +108,7 @@ _POINTED = re.compile(
     r"begin|end|open)\b)"
 )
 """A thing that is pointed at, as in "how long is that river"."""
-_CLEAR_WORDS = 4
+_CLEAR_WORDS, _LONGEST_QUOTED = 4, 6
 """Words of a phrase that is taken for a topic as it is; a longer one may hold half a sentence."""
 _CAPITALS = re.compile(r"\b[A-Z][a-z]+(?: (?:von |van |de )?[A-Z][a-z]+)*")
 _NO_PERSONS = frozenset(
@@ -145,10 +147,13 @@ def with_other_topic(said: str, before: PastTurn) -> str | None:
     previous = _question(before)
     if (counted := _COUNTED.search(previous)) is not None:
         return f"{previous[: counted.start('owner')]}{what}{previous[counted.end('owner') :]}"
+    led = re.match(r"(?:(?:and|or|but|so|okay|what about|how about) )*(?P<preposition>in|on|at|to|for) ", said)
+    if led and (place := re.search(rf"\b{led['preposition']} (?:the )?[\w'-]+(?: [\w'-]+)?$", previous)):
+        return f"{previous[: place.start()]}{led['preposition']} {what}"
     frame = FRAME.match(previous)
     if frame and frame["topic"].split()[0] not in ("it", "the time", "time"):
         return f"{frame['head']}{_with_owner(what, frame['topic'])}{frame['tail']}"
-    if place := re.search(r"\b(in|of|to|for|at) (?:the )?[\w' -]+$", previous):
+    if place := re.search(r"\b(in|of|to|for|at|on) (?:the )?[\w' -]+$", previous):
         return f"{previous[: place.start()]}{place[1]} {what}"
     return what if len(previous.split()) <= _LONGEST_TOPIC else f"{previous} {what}"
 
@@ -237,7 +242,7 @@ def with_topic(said: str, before: PastTurn) -> str | None:
 
 def is_short_question(said: str) -> bool:
     """Whether a question leaves out what it is about: "by whom?"."""
-    return _SHORT.fullmatch(_IN_WHICH_YEAR.sub("when", said)) is not None
+    return _SHORT.fullmatch(_WHY_SO.sub("why", _IN_WHICH_YEAR.sub("when", said))) is not None
 
 
 def _topic(before: PastTurn) -> str | None:
@@ -282,8 +287,11 @@ def _whole_topic(phrase: str, title: str | None, before: PastTurn) -> str:
     words, of_title = {stem(word) for word in content_words(phrase)}, {stem(word) for word in content_words(title)}
     held = f" {' '.join(split_words(' '.join(p.text for o in before.outputs for p in o.passages)))} "
     if words & of_title:
-        clear = len(split_words(phrase)) <= _CLEAR_WORDS and not phrase.split()[0].endswith("ed")
-        quoted = len(words) < 2 or re.sub(r"^(?:the|a|an) ", "", f"{phrase} ") in held
+        bare = re.sub(r"^(?:the|a|an) ", "", f"{phrase} ")
+        named = _SUPERLATIVE.search(phrase) is not None and bare in held
+        short = len(split_words(phrase)) <= (_LONGEST_QUOTED if named else _CLEAR_WORDS)
+        clear = short and not phrase.split()[0].endswith("ed")
+        quoted = len(words) < 2 or bare in held
         return phrase if clear and (quoted or words <= of_title) else title
     texts = [passage.text for output in before.outputs for passage in output.passages]
     is_name = len(words) <= 2 and any(re.search(rf"(?<!^)(?<![.!?] "
@@ -335,7 +343,7 @@ def _counted(before: PastTurn) -> str | None:
 
 def _short_question(said: str, before: PastTurn) -> str | None:
     """ "and when?", "in what year?", "how tall?" and "how many strings?" after a search, as whole questions."""
-    said = _IN_WHICH_YEAR.sub("when", said)
+    said = _WHY_SO.sub("why", _IN_WHICH_YEAR.sub("when", said))
     counted = _HOW_MANY.search(_question(before))
     if counted and any(call.name in SEARCHES for call in before.calls) and _BARE_COUNT.match(said):
         topic = _topic(before)

@@ -27,7 +27,7 @@ from agentaudio.model.embedded.dialogue.comparing import compared
 from agentaudio.model.embedded.dialogue.manners import without_manner
 from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
-from agentaudio.model.embedded.dialogue.parts import only_told
+from agentaudio.model.embedded.dialogue.parts import is_topic, only_told
 from agentaudio.model.embedded.dialogue.reading import Reading
 from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
 from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
@@ -347,6 +347,8 @@ class Understanding:
         elif tool.name in SEARCHES:
             if (whole := with_other_topic(said, turn)) is not None:
                 score = weight * (chances["edit"] + 0.5 * chances["about"]) * 0.9
+                if weight == 1.0 and is_topic(request) and is_question(turn.request):
+                    score = max(score, _CARRIED)  # "a guitar?" after "how many strings has a violin?"
                 yield Reading("edit", whole, score, (route_to(tool, fill(whole, tool).arguments),))
         elif (moved := relatively_changed(said, call.arguments, tool)) is not None:
             yield Reading("edit", request, weight * _CERTAIN, (route_to(tool, moved),))

@@ -44,7 +44,10 @@ _OPPOSED = tuple(
 )  # fmt: skip
 QUALITIES = frozenset(word for sides in _OPPOSED for side in sides for word in side)
 _LESS = re.compile(r"\b(?:not (?:quite |that |as |too )?(?:so |as )?|less |too )$")
-_AS_BEFORE = re.compile(r"\bnormal\b|\bback to how\b.*\b(?:at first|before|in the beginning|to start with|earlier)\b")
+_AS_BEFORE = re.compile(
+    r"\bnormal\b|^(?:(?:ok|okay|no|right|and|now|so|go) )*back to (?:the )?(?:start|beginning)\b|"
+    r"\bback to how\b.*\b(?:at first|before|in the beginning|to start with|earlier)\b"
+)
 _VOICE_WORDS = frozenset(
     "voice voices accent accents speaker speak speaking sound sounds sounding talk talking like version use using "
     "switch kind tone more less much slightly again same quite him her them he she one back somebody character "

@@ -69,8 +69,13 @@ _OPEN = frozenset(
     "that "
     "there make the a an some your best again too instead someone somebody something anyone another different more bit "
     "little much very really your you for this time go change yourself ahead kind sort of pick choose put on find "
-    "lovely "
-    "nice proper good just also still will thanks thank love mind not-so one ones instead today here next quite".split()
+    "lovely nice proper good example just also still will thanks thank love mind not-so one ones instead today here "
+    "next quite".split()
+)
+_OWN = re.compile(
+    r"(?:(?:no|and|ok|okay|now|please|rather|i want|i would like|i prefer|give me|use|back to|go back to|with|in) )*"
+    r"your (?:old|own|usual|normal|first|original|default|real) (?:voice|self)"
+    r"(?: (?:again|back|please|now|then|thanks))*"
 )
 _PERSONAL = frozenset("someone somebody something anyone anybody person one".split())
 
@@ -133,6 +138,8 @@ def wished_voice(request: str, past: Sequence[PastTurn], names: Sequence[str]) -
     if (stopped := _STOP.fullmatch(said)) and stem(stopped["what"]) in {stem(word) for word in held.split()}:
         return "default"
     spoken_of = bool(held) or any("voices, such as" in turn.answer for turn in past)
+    if _OWN.fullmatch(said):
+        return "default"
     query, rest = voice_asked(request, names)
     if query is not None and re.search(r"\bsame\b", query) and spoken_of:
         return None  # `changed_voice` knows which

@@ -27,6 +27,8 @@ _LEAD = re.compile(
     r"^(?:(?:in|for|at|on|to|the|of|what about|how about|also|both|over in|about|one for|another for) )+|"
     r"(?: (?:too|as well|please|open|close|today|tomorrow|now|right now|lights?|lamps?|on|off))+$"
 )
+_WHOLE = ("time", "date", "weather")
+"""Single words that ask for something."""
 _APART = ("search_documents", "web_search", "audio_search", "calculate")
 """Tools for which "and" joins words of one request."""
 
@@ -38,13 +40,15 @@ def coordinated(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Rou
     """
     if _AND.search(text) is None:
         return None
-    return _of_deeds(text, tools, route) or _of_values(text, tools, route)
+    return _of_values(text, tools, route) or _of_noun(text, tools, route) or _of_deeds(text, tools, route)
 
 
 def _of_deeds(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:
     """Parts that each ask for a call: "a table for two at six and the hours of the toy museum"."""
     parts = [part.strip(" ,") for part in _AND.split(text)]
-    if not 2 <= len(parts) <= MOST_PARTS or any(len(split_words(part)) < 2 for part in parts):
+    if not 2 <= len(parts) <= MOST_PARTS or any(
+        len(split_words(part)) < 2 and part.lower() not in _WHOLE for part in parts
+    ):
         return None
     routes = [route(part) for part in parts]
     called = [(found.tool, found.arguments) for found in routes]
@@ -101,6 +105,28 @@ def _of_values(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Rout
     return None
 
 
+def _of_noun(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:
+    """Two values before what they are of: "hall and kitchen lights on"."""
+    found = route(text)
+    if found.tool is None or found.missing or found.tool in _APART:
+        return None
+    said = " ".join(split_words(text))
+    for parameter in parameters(next(tool for tool in tools if tool.name == found.tool)):
+        own = found.arguments.get(parameter.name)
+        if not isinstance(own, str):
+            continue
+        joined = [_value(part, parameter) for part in own.split(" and ")]
+        if len(joined) > 1 and all(joined):
+            return [replace(found, arguments={**found.arguments, parameter.name: one}) for one in joined]
+        if _value(own, parameter) is None:
+            continue
+        before = re.search(rf"(?P<long>(?:\w+ )?(?P<short>\w+)) and (?:the )?{re.escape(own)}\b", said)
+        for value in (_value(before[name], parameter) for name in ("long", "short")) if before else ():
+            if value is not None and value != own and not value.endswith(own):
+                return [replace(found, arguments={**found.arguments, parameter.name: one}) for one in (value, own)]
+    return None
+
+
 def _value(part: str, parameter: Parameter) -> str | None:
     """The value that a part of a list is, where its form leaves no doubt: a place, a room, or "toy museum"."""
     said = " ".join(split_words(part))
@@ -113,5 +139,5 @@ def _value(part: str, parameter: Parameter) -> str | None:
     if parameter.kind != "string" or parameter.choices or parameter.meaning != "text":
         return None
     if parameter.noun == "room":
-        return said if is_room(said) else None
+        return said if len(said.split()) <= 2 and is_room(said.split()[-1]) else None
     return said if said.split()[-1] == parameter.noun and 1 < len(said.split()) <= MOST_WORDS else None

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+from agentaudio.model.embedded.routing.time_zones import zones_by_place
 from agentaudio.text.numbers import find_numbers
 
 EXAMPLES = Path(__file__).parents[1] / "assets" / "router_examples.jsonl"
@@ -116,6 +117,8 @@ def may_stand_for(noun: str, value: str) -> bool:
         return is_room(value)
     if noun not in _PERFORMERS:
         return noun in words
+    if value.lower() in zones_by_place():
+        return False
     return bool(words) and words[-1] not in _NOT_ARTISTS and not find_numbers(words)
 
 

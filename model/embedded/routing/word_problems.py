@@ -72,7 +72,7 @@ def told_sum(words: Sequence[str]) -> str | None:
     """The expression of a question with two numbers that are told as a story; None for another request."""
     said = " ".join(words)
     numbers = _counted(words)
-    if len(numbers) != 2 or not _ASKS.search(said) or _OTHER.search(said):
+    if len(numbers) != 2 or _OTHER.search(said) or not (_ASKS.search(said) or said.endswith(("each", "apiece"))):
         return None
     one, two = numbers
     after = " ".join(words[two.end : two.end + 4])

@@ -128,6 +128,11 @@ def test_places_have_the_time_zone_of_their_country() -> None:
             "I need two things, a table for six at nine and the opening hours of the national museum",
             [("book_table", {"people": 6, "hour": "nine"}), ("opening_hours", {"museum": "national museum"})],
         ),
+        (
+            "hall and kitchen lights on please",
+            [("switch_light", {"room": "hall", "state": "on"}), ("switch_light", {"room": "kitchen", "state": "on"})],
+        ),
+        ("compare the weather in Berlin and Madrid", [("get_weather", {"city": c}) for c in ("berlin", "madrid")]),
     ],
 )
 def test_values_and_deeds_joined_by_and_are_a_call_each(request_: str, wanted: list[Any]) -> None:
@@ -170,6 +175,9 @@ MUSEUM = turn("is the railway museum open today", "opening_hours", "Until four."
 SPLIT = turn("split 240 euros between six people", "calculate", "240/6 = 40", expression="240/6")
 MILES = turn("five miles in kilometers", "convert_length", "5 miles are 8.05 kilometers.", value=5, unit="miles")
 WEATHER = turn("how is the weather in madrid", "get_weather", "Sunny and 24 degrees.", city="madrid")
+QUOTIENT = turn("1000 divided by 8", "calculate", "1000/8 = 125", expression="1000/8")
+STRINGS = turn("how many strings has a violin", "search_documents", "Four.", query="how many strings has a violin")
+BLOOD = turn("what colour is octopus blood", "search_documents", "Blue.", query="what colour is octopus blood")
 TABLE = turn("a table for six at nine", "book_table", "Booked.", people=6, hour="nine")
 
 
@@ -183,6 +191,11 @@ TABLE = turn("a table for six at nine", "book_table", "Booked.", people=6, hour=
         (MILES, "times two", ("calculate", {"expression": "8.05*2"})),
         (TABLE, "seven people actually, sorry", ("book_table", {"people": 7, "hour": "nine"})),
         (FRENCH, "or Italian", ("audio_search", {"query": "an italian accent"})),
+        (FRENCH, "your old voice please", ("audio_search", {"query": "default"})),
+        (QUOTIENT, "then by five", ("calculate", {"expression": "125/5"})),
+        (STRINGS, "a guitar?", ("search_documents", {"query": "how many strings has a guitar"})),
+        (BLOOD, "why is that", ("search_documents", {"query": "why colour is octopus blood"})),
+        (WEATHER, "and what time do they have over there?", ("get_date_time", {"timezone": "Europe/Madrid"})),
         (BRITISH, "And a woman with the same accent?", ("audio_search", {"query": "a british woman"})),
     ],
 )
