@@ -171,6 +171,9 @@ async def test_speech_of_the_user_stops_the_track_and_history_keeps_what_was_hea
         peer.send("conversation.item.create", item=_text("second"))
         peer.send("response.create")
         await peer.until("output_audio_buffer.started")
+        before_s = peer.heard_s
+        while peer.heard_s < before_s + 0.6:  # two words
+            await asyncio.sleep(0.02)
         peer.microphone.say(question())
         await peer.until("input_audio_buffer.speech_started")
         cleared = await peer.until("output_audio_buffer.cleared")
