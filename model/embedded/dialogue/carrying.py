@@ -36,6 +36,8 @@ def carried_place(
     route = routes[0]
     tool = next(tool for tool in tools if tool.name == route.tool)
     words = split_words(request)
+    if "here" in words:
+        return None  # "and the date here?"
     for parameter in parameters(tool):
         if parameter.name in route.arguments or not (parameter.names_place or parameter.meaning == "timezone"):
             continue

@@ -45,7 +45,8 @@ _OPPOSED = tuple(
 QUALITIES = frozenset(word for sides in _OPPOSED for side in sides for word in side)
 _LESS = re.compile(r"\b(?:not (?:quite |that |as |too )?(?:so |as )?|less |too )$")
 _AS_BEFORE = re.compile(
-    r"\bnormal\b|^(?:(?:ok|okay|no|right|and|now|so|go) )*back to (?:the )?(?:start|beginning)\b|"
+    r"\bnormal\b|^(?:(?:ok|okay|no|right|and|now|so|go) )*back to (?:(?:the )?(?:start|beginning)\b|"
+    r"(?:how|what|the way) you (?:were|sounded|spoke)$)|"
     r"\bback to how\b.*\b(?:at first|before|in the beginning|to start with|earlier)\b"
 )
 _VOICE_WORDS = frozenset(

@@ -39,7 +39,7 @@ _CHANGE = re.compile(r"\b(?:back|change|returned)\b")
 _LESS = re.compile(
     r"\b(?:left|remains?|remaining|off|minus|less|without|discount|already|take away|take off|knock off|spent|gave|"
     r"lost|"
-    r"paid|deduct|subtract|cheaper|reduced|reduction|down|ate|eaten|sold|refund)\b"
+    r"paid|deduct|subtract|cheaper|reduced|reduction|down|ate|eat|eaten|sold|refund)\b"
 )
 _MORE = re.compile(
     r"\b(?:all together|altogether|in total|in all|on top|as well|too|extra|another|plus|add|added|also|more|further|"

@@ -176,6 +176,8 @@ SPLIT = turn("split 240 euros between six people", "calculate", "240/6 = 40", ex
 MILES = turn("five miles in kilometers", "convert_length", "5 miles are 8.05 kilometers.", value=5, unit="miles")
 WEATHER = turn("how is the weather in madrid", "get_weather", "Sunny and 24 degrees.", city="madrid")
 QUOTIENT = turn("1000 divided by 8", "calculate", "1000/8 = 125", expression="1000/8")
+TOKYO = turn("what time is it in tokyo", "get_date_time", "It is 12:00 in Tokyo.", timezone="Asia/Tokyo")
+APPLES = turn("3 bags of 14 apples, how many", "calculate", "3*14 = 42", expression="3*14")
 STRINGS = turn("how many strings has a violin", "search_documents", "Four.", query="how many strings has a violin")
 BLOOD = turn("what colour is octopus blood", "search_documents", "Blue.", query="what colour is octopus blood")
 TABLE = turn("a table for six at nine", "book_table", "Booked.", people=6, hour="nine")
@@ -192,6 +194,9 @@ TABLE = turn("a table for six at nine", "book_table", "Booked.", people=6, hour=
         (TABLE, "seven people actually, sorry", ("book_table", {"people": 7, "hour": "nine"})),
         (FRENCH, "or Italian", ("audio_search", {"query": "an italian accent"})),
         (FRENCH, "your old voice please", ("audio_search", {"query": "default"})),
+        (FRENCH, "okay back to how you were", ("audio_search", {"query": "default"})),
+        (TOKYO, "and what's today's date here?", ("get_date_time", {})),
+        (APPLES, "And if I eat five of them?", ("calculate", {"expression": "42-5"})),
         (QUOTIENT, "then by five", ("calculate", {"expression": "125/5"})),
         (STRINGS, "a guitar?", ("search_documents", {"query": "how many strings has a guitar"})),
         (BLOOD, "why is that", ("search_documents", {"query": "why colour is octopus blood"})),
