@@ -105,6 +105,7 @@ def answer_without_cache(model: Any, inputs: dict[str, Any], tokens: int, logits
     return said
 
 
+@torch.no_grad()
 def prepared(model: Any, rows: int, compiled: bool, lengths: Sequence[int] = LENGTHS) -> Passes:
     """Passes of which each row has an answer, compiled for these lengths if asked for."""
     passes = Passes(model, rows, never=(IDS.audio_start,))
@@ -183,6 +184,8 @@ def grid(model: Any, compiled: bool, rows: Sequence[int], contexts: Sequence[int
     figures: dict[str, Any] = {}
     name = "compiled" if compiled else "eager"
     for count in rows:
+        if compiled:
+            torch.compiler.reset()  # each model and batch counts anew towards the compiler's limit of sizes
         lengths = sorted({next(length for length in LENGTHS if length > context) for context in contexts})
         passes = prepared(model, count, compiled, lengths)
         bare = count == 1 and not compiled and passes.device.type == "cpu"
