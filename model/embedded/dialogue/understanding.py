@@ -182,8 +182,9 @@ class Understanding:
         if (asked := self._asked(past, tools)) is not None and (found := answered(request, asked, depends, tools)):
             yield found
         yield from self._changes(request, past, chances, tools)
-        if (query := wished_voice(request, past, voice_names(tools))) is not None:
-            by_router = any(route.tool == VOICE_TOOL for route in alone.routes)
+        by_router = any(route.tool == VOICE_TOOL for route in alone.routes)
+        with_more = by_router and len(alone.routes) > 1  # "tell me about Saturn in the voice of a little girl"
+        if not with_more and (query := wished_voice(request, past, voice_names(tools))) is not None:
             yield from to_voice(request, query, max(_WISHED, alone.score + 0.01 if by_router else 0.0), tools)
         yield from self._figured(request, past, tools)
         if topic is not None:

@@ -161,6 +161,20 @@ def test_a_request_that_only_describes_a_voice_changes_it(request_: str, words: 
 
 
 @pytest.mark.parametrize(
+    ("request_", "topic"),
+    [
+        ("tell me about saturn in the voice of a little girl", "saturn"),
+        ("tell me about the moon in the voice of a robot", "moon"),
+        ("explain photosynthesis in a deep voice", "photosynthesis"),
+    ],
+)
+def test_a_question_that_also_describes_a_voice_is_searched_for_too(request_: str, topic: str) -> None:
+    voice, search = READ(plain(request_), [], TOOLS).routes
+    assert (voice.tool, search.tool) == ("audio_search", "search_documents")
+    assert topic in search.arguments["query"]
+
+
+@pytest.mark.parametrize(
     "request_", ["my brother has a deep voice", "what a nice voice you have", "I like her voice", "do you speak German"]
 )
 def test_talk_about_voices_changes_none(request_: str) -> None:
