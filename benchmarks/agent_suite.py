@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=1.0, help="of live dialogues, above 0 and at most 1")
     given = parser.parse_args()
     if given.only and (given.json or given.page):
-        parser.error("a part of the suite is no figure: leave out --only, or --json and --page")
+        parser.error("figures are published of the whole suite only: leave out --only, or --json and --page")
     before: dict[str, Any] = {}
     if given.json is not None and given.json.exists():
         before = json.loads(given.json.read_text("utf-8"))["models"]

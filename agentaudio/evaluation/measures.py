@@ -70,7 +70,7 @@ class Measure:
 class Figure:
     """A measured figure with its 95 % interval.
 
-    low, high: None where the items say nothing of it: there is one only, or all have one rate and it is no share
+    low, high: None where the items cannot tell: there is only one, or all have the same rate and it is not a share
 
     group: part of the benchmark; "" for all of it
     items: how many were scored

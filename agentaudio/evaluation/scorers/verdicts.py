@@ -40,8 +40,8 @@ def level(low: int, high: int) -> Parse:
 def word(values: Mapping[str, float]) -> Parse:
     """The one of some words that a reply has, as a whole word in any case: "incorrect" is not "correct".
 
-    A word that is denied before in its sentence, as in "I would not call it correct", and one that is asked, as in
-    "Correct?", is no verdict.
+    A word does not count as a verdict if it is denied earlier in its sentence ("I would not call it correct"), or asked
+    ("Correct?").
     """
 
     def parse(reply: str) -> float | None:

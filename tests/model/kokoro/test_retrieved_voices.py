@@ -118,6 +118,7 @@ async def test_a_reference_in_another_language_leaves_the_text_in_its_own(
     text = TEXTS["like"]
     sound = Audio.concat(await spoken(kokoro, text, voice))
     # On some processors the ear takes English in a Japanese style for Japanese; told the language, it hears the words.
+    assert language == "ja-JP" or (await ear.recognise(sound)).language in ("en", None), voice.id  # None: not sure
     found = await ear.recognise(sound, language="en")
     heard = words(found.text)
     assert word_errors(text, found.text) <= 4, (voice.id, found.text)
