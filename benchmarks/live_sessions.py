@@ -163,7 +163,7 @@ def resident_mb() -> float:
 
 
 async def measure(sessions: int, seconds: float, ms: int, echo_db: float | None) -> dict[str, Any]:
-    """The figures of `sessions` conversations that last `seconds`. echo_db: level of the loudspeaker in the microphone"""
+    """The figures of `sessions` conversations of `seconds`. echo_db: level of the loudspeaker in the microphone"""
     for name in QUESTIONS:
         question(name)
     frames = Frames(round(sessions * (seconds + 1) * 1000 / (ms or min(MIXED_MS))))
