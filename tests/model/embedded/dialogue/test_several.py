@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.dialogues import tool, turn
 
-from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.embedded.dialogue.parts import is_statement, request_parts, topic_said
 from agentaudio.model.embedded.dialogue.plain import plain
 from agentaudio.model.embedded.dialogue.several import RequestReader
@@ -16,11 +16,6 @@ from agentaudio.model.embedded.routing.router import Router
 from agentaudio.text.sentence_embedder import SentenceEmbedder
 
 pytest.importorskip("onnxruntime", reason="needs the extra 'embedded'")
-
-
-def tool(name: str, description: str, *optional: str, phrases: tuple[str, ...] = (), **properties: Any) -> ToolSpec:
-    schema = {"properties": properties, "required": [key for key in properties if key not in optional]}
-    return ToolSpec(name, description, schema, phrases)
 
 
 TEXT = {"type": "string"}
@@ -39,12 +34,6 @@ TOOLS = [
     tool("book_table", "Book a table in the restaurant.", people={"type": "integer"}, hour=TEXT),
     tool("lamp", "Switch the lamp in a room on or off.", room=TEXT, state={"enum": ["on", "off"]}),
 ]
-
-
-def turn(request: str, name: str = "", answer: str = "Fine.", **arguments: Any) -> PastTurn:
-    calls = [ToolCall("1", name, arguments)] if name else []
-    outputs = [ToolOutput("1", name, answer)] if name else []
-    return PastTurn(request, calls, outputs, answer)
 
 
 WEATHER = turn("what is the weather in paris", "get_weather", "Sunny.", city="paris")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.dialogues import tool, turn
 
-from agentaudio.conversation import Conversation, ToolCall, ToolOutput, ToolSpec
+from agentaudio.conversation import Conversation, ToolCall, ToolOutput
 from agentaudio.model.embedded.dialogue.reading import Reading
 from agentaudio.model.embedded.dialogue.turns import PastTurn, past_turns
 from agentaudio.model.embedded.dialogue.understanding import Understanding
@@ -14,11 +15,6 @@ from agentaudio.model.embedded.routing.router import Router
 from agentaudio.text.sentence_embedder import SentenceEmbedder
 
 pytest.importorskip("onnxruntime", reason="needs the extra 'embedded'")
-
-
-def tool(name: str, description: str, *optional: str, phrases: tuple[str, ...] = (), **properties: Any) -> ToolSpec:
-    schema = {"properties": properties, "required": [key for key in properties if key not in optional]}
-    return ToolSpec(name, description, schema, phrases)
 
 
 TEXT = {"type": "string"}
@@ -35,12 +31,6 @@ TOOLS = [
     tool("lamp", "Switch the lamp in a room on or off.", room=TEXT, state={"enum": ["on", "off"]}),
 ]
 UNDERSTAND = Understanding(Router(SentenceEmbedder()))
-
-
-def turn(request: str, name: str = "", answer: str = "Fine.", **arguments: Any) -> PastTurn:
-    calls = [ToolCall("1", name, arguments)] if name else []
-    outputs = [ToolOutput("1", name, answer)] if name else []
-    return PastTurn(request, calls, outputs, answer)
 
 
 def read(request: str, *past: PastTurn) -> Reading:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.dialogues import tool, turn
 
-from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.embedded.dialogue.comparing import compared
 from agentaudio.model.embedded.dialogue.plain import plain
 from agentaudio.model.embedded.dialogue.several import RequestReader
@@ -20,11 +20,6 @@ pytest.importorskip("onnxruntime", reason="needs the extra 'embedded'")
 TEXT = {"type": "string"}
 UNIT = {"enum": ["miles", "kilometers", "feet", "meters"]}
 VOICES = tuple(f"answer in the voice of {name}" for name in ("Albert", "Grace", "Nigel", "Frank"))
-
-
-def tool(name: str, description: str, *optional: str, phrases: tuple[str, ...] = (), **properties: Any) -> ToolSpec:
-    schema = {"properties": properties, "required": [key for key in properties if key not in optional]}
-    return ToolSpec(name, description, schema, phrases)
 
 
 TOOLS = [
@@ -41,12 +36,6 @@ TOOLS = [
     tool("switch_light", "Switch the light or the lamp in a room on or off.", room=TEXT, state={"enum": ["on", "off"]}),
 ]
 READ = RequestReader(Router(SentenceEmbedder()))
-
-
-def turn(request: str, name: str = "", answer: str = "Fine.", **arguments: Any) -> PastTurn:
-    calls = [ToolCall("1", name, arguments)] if name else []
-    outputs = [ToolOutput("1", name, answer)] if name else []
-    return PastTurn(request, calls, outputs, answer)
 
 
 def calls(request: str, *past: PastTurn) -> list[tuple[str, dict[str, Any]]]:
