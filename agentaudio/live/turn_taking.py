@@ -165,8 +165,9 @@ class TurnTaker:
             self._levels.voice(level_dbfs)
             self._run_s += FRAME_S
             self._voice_s, self._since_ask_s = self._voice_s + FRAME_S, self._since_ask_s + FRAME_S
-            if self._quiet_s >= LISTENS_AFTER_S:  # the words of the pause are not the whole turn
-                self._pending = self._state = self._words = None
+            if self._quiet_s >= LISTENS_AFTER_S:
+                self._pending = None
+            self._state = self._words = None  # the words so far are not the whole turn
             self._quiet_s = 0.0
         else:
             self._run_s = 0.0
@@ -193,8 +194,7 @@ class TurnTaker:
         self._pending = None
         if self._undecided:
             return self._judged(text)
-        self._words = text
-        self._state = completeness(text, dictating=self._dictating)
+        self._take_words(text)
         return self._speaking()
 
     def lost(self) -> list[Action]:
@@ -272,10 +272,15 @@ class TurnTaker:
     def _judged(self, text: str) -> list[Action]:
         answers = self._asked_user and self._left_s <= EARLY_S and not is_noise(text)
         if answers or not is_back_channel(text):
-            self._words, self._state = text, completeness(text, dictating=self._dictating)
+            self._take_words(text)
             return self._confirmed()
         ended = self._quiet_s >= LISTENS_AFTER_S
         return self._false_alarm() if ended and self._since_ask_s == 0 else []
+
+    def _take_words(self, text: str) -> None:
+        """Keep the words of the turn, unless the user has said more since they were asked for."""
+        if self._since_ask_s == 0:
+            self._words, self._state = text, completeness(text, dictating=self._dictating)
 
     def _confirmed(self) -> list[Action]:
         self._undecided = self._holding = self._overlaps = False

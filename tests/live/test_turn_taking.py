@@ -116,6 +116,40 @@ def test_late_words_do_not_hold_the_turn_up_for_long_and_give_no_second_turn() -
     assert len(talk.ended()) == 1
 
 
+def interruption(late_s: float) -> Talk:
+    """Words of which the ears know the beginning when they interrupt a long answer, and the end `late_s` after it."""
+    talk = Talk("What is the time?", "What is the time in Tokyo?", late_s=0.2)
+    talk.left_s = LONG_S
+    talk.voice(1.2)
+    assert talk.has(Stop)
+    talk.late_s = late_s
+    return talk
+
+
+@pytest.mark.parametrize(("late_s", "words"), ((0.2, "What is the time in Tokyo?"), (5.0, None)))
+def test_the_first_words_of_an_interruption_never_stand_for_the_whole_of_it(late_s: float, words: str | None) -> None:
+    talk = interruption(late_s)
+    talk.quiet(2)
+    (ended,) = talk.ended()
+    assert ended.words == words and ended.is_turn
+
+
+def test_an_interruption_that_is_cut_in_the_middle_has_no_words_yet() -> None:
+    talk = interruption(late_s=0.2)
+    (ended,) = talk.taker.lost()
+    assert isinstance(ended, UserEnded) and ended.words is None
+
+
+def test_an_interruption_of_a_single_burst_waits_for_the_words_of_its_end() -> None:
+    talk = Talk("What is the time?", late_s=0.5)
+    talk.left_s = LONG_S
+    talk.voice(0.7)
+    talk.late_s = 5.0
+    talk.quiet(2)
+    (ended,) = talk.ended()
+    assert ended.words is None
+
+
 @pytest.mark.parametrize("words", ("", "[Music]", "(coughs)"))
 def test_a_noise_while_the_agent_is_silent_is_no_turn(words: str) -> None:
     talk = Talk(words)
