@@ -115,6 +115,14 @@ async def test_a_client_secret_opens_a_session_with_its_settings_and_nothing_els
         openai.OpenAI(base_url=f"{server.url}/v1", api_key=made["value"], max_retries=0).models.list()
 
 
+def test_a_client_secret_makes_no_other_one(server: Running) -> None:
+    value = secret(server, {"instructions": "Be brief."}, seconds=60).json()["value"]
+    for headers in ({"authorization": f"Bearer {value}"}, {"api-key": value}):
+        url = f"{server.url}/v1/realtime/client_secrets"
+        refused = httpx2.post(url, json={"expires_after": {"seconds": 7_000}}, headers=headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+
+
 async def test_a_client_secret_expires(server: Running) -> None:
     value = secret(server, seconds=1).json()["value"]
     async with realtime_client(server.port, key=value):

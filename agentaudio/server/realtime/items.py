@@ -19,7 +19,7 @@ Status = Literal["completed", "incomplete", "in_progress"]
 LONGEST_ID = 128
 MOST_PARTS = 100
 MOST_SOUND_BYTES = 720_000
-"""Longer sound is left out of items: some clients close the connection at a frame of 1 MiB."""
+"""More sound is left out of an item: some clients close the connection at a frame of 1 MiB."""
 LONGEST_CALL_ID = 32
 """Characters. Clients replace longer ids of calls when they repeat a conversation."""
 
@@ -61,7 +61,7 @@ class Message:
     sound: bool = False
 
     def to_wire(self, form: SoundFormat | None = None) -> dict[str, Any]:
-        """The item. form: also the user's sound, in this format, if it is at most MOST_SOUND_BYTES long"""
+        """The item. form: also the user's sound, in this format, as far as MOST_SOUND_BYTES of it are enough"""
         return {
             "id": self.id, "object": "realtime.item", "type": "message", "status": self.status, "role": self.role,
             "content": self._content(form),
@@ -71,11 +71,13 @@ class Message:
         if self.said is not None:
             return [output_part(self.said, sound=self.sound)] if self.said or self.sound else []
         found: list[dict[str, Any]] = []
+        left_bytes = MOST_SOUND_BYTES - 4 * text_length(self)
         for part in self.parts:
             if isinstance(part, AudioPart):
                 one: dict[str, Any] = {"type": "input_audio", "transcript": self.transcript or part.transcript}
-                if form is not None and part.audio.duration * form.rate_hz * form.sample_bytes <= MOST_SOUND_BYTES:
+                if form is not None and part.audio.duration * form.rate_hz * form.sample_bytes <= left_bytes:
                     sound = form.encode(part.audio.resample(form.rate_hz))
+                    left_bytes -= len(sound)
                     one["audio"] = base64.b64encode(sound).decode("ascii")
                 found.append(one)
             else:

@@ -56,6 +56,8 @@ async def realtime(socket: WebSocket) -> None:
 @router.post("/v1/realtime/client_secrets")
 async def client_secrets(state: State, caller: RequestCaller, body: dict[str, Any] = Body(default_factory=dict)) -> Any:
     """Make a key for one browser, which holds the settings of its session."""
+    if caller.session is not None:  # it would never expire, and could have other settings
+        raise ApiError(403, "a client secret cannot make another one; ask with the API key", code="forbidden")
     wanted = body.get("expires_after") or {}
     seconds = wanted.get("seconds", SECRET_S) if isinstance(wanted, dict) else None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= state.settings.secret_s:

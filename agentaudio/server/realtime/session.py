@@ -31,6 +31,7 @@ from agentaudio.server.realtime.refusal import Refusal, wrong_type
 from agentaudio.server.realtime.responses import Responses
 from agentaudio.server.realtime.resuming import resume
 from agentaudio.server.realtime.session_object import SessionObject
+from agentaudio.server.realtime.shortening import MOST_FACTS_BYTES, shortened
 from agentaudio.server.realtime.user_sound import UserSound
 from agentaudio.server.realtime.voices import shown
 from agentaudio.server.state import ServerState
@@ -235,8 +236,9 @@ class RealtimeSession:
         if self._settings.wants_events and event.type in OWN_EVENTS:
             response_id = self.responses.id_of(event)
             self._context.post(
-                "agentaudio.event", response_id=response_id, item_id=self.user.item_id, event=event.to_dict()
-            )
+                "agentaudio.event", response_id=response_id, item_id=self.user.item_id,
+                event=shortened(event.to_dict(), MOST_FACTS_BYTES),
+            )  # fmt: skip
 
     async def _watch_news(self) -> None:
         while True:
@@ -282,6 +284,8 @@ class RealtimeSession:
         item_id, end_ms, index = _item_id(event), event.get("audio_end_ms"), event.get("content_index", 0)
         if isinstance(end_ms, bool) or not isinstance(end_ms, int | float) or not 0 <= end_ms < 1e9:
             raise wrong_type("audio_end_ms", "a number of 0 or more")
+        if type(index) is not int:  # a message has one content, so any other index does no harm
+            index = 0
         item = self.history.said(item_id)
         self.responses.let_go(item_id)
         self.responses.stop_sound_of(item_id)

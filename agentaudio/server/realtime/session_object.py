@@ -302,8 +302,8 @@ def _merge_audio(audio: dict[str, Any], change: Any, param: str) -> None:
             elif side == "input" and name in ("transcription", "noise_reduction"):
                 if not isinstance(value, dict | None):
                     raise wrong_type(place, "an object or null")
-                _as_sent(value, place)
-                audio[side][name] = None if value is None else (audio[side][name] or {}) | value
+                merged = None if value is None else (audio[side][name] or {}) | value
+                audio[side][name] = _as_sent(merged, place)
             elif side == "output" and name == "voice":
                 audio[side][name] = "default" if value is None else read_voice(value, place)
             elif side == "output" and name == "speed" and value is not None:

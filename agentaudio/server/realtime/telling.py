@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from agentaudio import events
 from agentaudio.events import BaseEvent
@@ -13,11 +14,15 @@ from agentaudio.plain import plain
 from agentaudio.server.errors import as_api_error
 from agentaudio.server.realtime.context import Context
 from agentaudio.server.realtime.response import Response
+from agentaudio.server.realtime.shortening import MOST_FACT_BYTES, MOST_FACTS_BYTES, shortened, size
 from agentaudio.server.realtime.voices import shown
+from agentaudio.tools.execution import ToolRun
 
 INCOMPLETE = {"length": "max_output_tokens", "usage_limit": "max_output_tokens", "refused": "content_filter"}
 """Why an answer is not whole, by the stop of its turn."""
 
+LONGEST_PROGRESS = 1_000
+"""Bytes of what a tool says of its progress."""
 AFTER_SPEECH_S = 0.03
 """Between the end of the user's speech and a call: some clients lose results that come before they are ready."""
 
@@ -63,15 +68,15 @@ class Telling:
                 await response.call(call)
             case events.ToolProgress(call=call, message=message, share=share):
                 tools = response.facts.setdefault("progress", {})
-                tools[call.name] = {"message": message, "share": share}
+                tools[call.name] = {"message": shortened(message, LONGEST_PROGRESS), "share": share}
             case events.ToolFinished(run=run):
-                response.facts.setdefault("tools", []).append(plain(run))
+                _add_run(response.facts.setdefault("tools", []), run)
             case events.VoiceChanged(voice=voice):
                 response.facts["voice"] = shown(voice)
                 if self._heard is not None:
                     self._context.settings.show_voice("default" if voice is None else voice.id)
             case events.TurnFinished(reply=reply):
-                response.facts["citations"] = [plain(one) for one in reply.citations]
+                response.facts["citations"] = shortened([plain(one) for one in reply.citations], MOST_FACT_BYTES)
                 response.facts["timings"] = plain(reply.timings)
                 metrics.turns.labels(reply.stop).inc()
                 if reply.stop == "interrupted":
@@ -88,3 +93,16 @@ def fail(response: Response, error: BaseException) -> None:
     """End a response with an error, in words that clients may read."""
     known = as_api_error(error)
     response.fail(known.code, known.message)
+
+
+def _add_run(runs: list[Any], run: ToolRun) -> None:
+    """Show a run of a tool, as far as there is room: how it ended, and at least the beginning of its result's text."""
+    left = MOST_FACTS_BYTES - size(runs, MOST_FACTS_BYTES)
+    if left <= 0:
+        return
+    shown = plain(run)
+    half = min(MOST_FACT_BYTES, left) // 2
+    shown["call"] = shortened(shown["call"], half)
+    if size(shown["result"], half) > half:
+        shown["result"] = {"text": shortened(run.result.text, half)}
+    runs.append(shown)
