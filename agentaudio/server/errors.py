@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -146,7 +146,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return invalid_request(error.errors()).response()
+        return invalid_request(error.errors(), error.body).response()
 
     async def status(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -160,11 +160,31 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, api_error)
 
 
-def invalid_request(problems: Any) -> ApiError:
-    """The error for a body that does not fit its description. problems: as pydantic lists them"""
-    for problem in problems:
-        place = [part for part in problem.get("loc", ()) if part not in ("body", "query", "path")]
-        param = ".".join(str(part)[:60] for part in place[:8]) or None
-        message = str(problem.get("msg", "invalid"))[:300]
-        return ApiError(400, f"{param}: {message}" if param else message, code="invalid_value", param=param)
-    return ApiError(400, "the request cannot be read")
+def invalid_request(problems: Sequence[Mapping[str, Any]], body: Any) -> ApiError:
+    """The error for a body that does not fit its description.
+
+    problems: as pydantic lists them, those of all forms that a value may have; the one that fits best is told of
+    """
+    if not problems:
+        return ApiError(400, "the request cannot be read")
+    problem = max(problems, key=lambda one: len(_path(one, body)))
+    if problem.get("type") == "json_invalid":
+        return ApiError(400, "the body is not valid JSON", code="invalid_json")
+    param = ".".join(str(part)[:60] for part in _path(problem, body)[:8]) or None
+    message = str(problem.get("msg", "invalid")).removeprefix("Value error, ")[:300]
+    return ApiError(400, f"{param}: {message}" if param else message, code="invalid_value", param=param)
+
+
+def _path(problem: Mapping[str, Any], body: Any) -> list[str | int]:
+    """Where in a request a problem is, without the names of the forms that pydantic has tried there."""
+    where, *place = problem.get("loc", ()) or ("body",)
+    if where != "body":
+        return place
+    found: list[str | int] = []
+    for number, part in enumerate(place, 1):
+        if isinstance(body, dict) and part in body or isinstance(body, list) and part in range(len(body)):
+            found.append(part)
+            body = body[part]
+        elif problem.get("type") == "missing" and number == len(place):
+            found.append(part)
+    return found

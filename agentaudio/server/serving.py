@@ -53,6 +53,35 @@ class Unread:
         self._waiting = waiting
 
 
+class Unasked:
+    """Cuts off connections on which no whole request comes: each takes one of the files that a process may open.
+
+    longest_s: how long a connection may be open without a request
+    """
+
+    def __init__(self, longest_s: float) -> None:
+        self._longest_s = longest_s
+        self._since: dict[object, float] = {}
+
+    def look(self, connections: Iterable[object], now_s: float) -> None:
+        """Call it from time to time, with all open connections, as uvicorn's protocols."""
+        since: dict[object, float] = {}
+        for one in connections:
+            if not _is_asked(one):
+                since[one] = since_s = self._since.get(one, now_s)
+                if now_s - since_s > self._longest_s and (transport := getattr(one, "transport", None)) is not None:
+                    transport.abort()
+        self._since = since
+
+
+def _is_asked(connection: object) -> bool:
+    """Whether a request is being answered on a connection: the head of an HTTP request has come, or of a WebSocket."""
+    if isinstance(connection, PromptSocket):
+        return True
+    cycle = getattr(connection, "cycle", None)
+    return cycle is not None and not cycle.response_complete
+
+
 def _reset(transport: asyncio.Transport) -> None:
     """End a connection, and drop what the system still holds for it, which could be megabytes for a long time."""
     if (found := transport.get_extra_info("socket")) is not None:
@@ -101,6 +130,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.listening = asyncio.Event()
         self._unread = Unread(settings.stalled_s)
+        self._unasked = Unasked(settings.stalled_s)
 
     @property
     def port(self) -> int:
@@ -125,6 +155,7 @@ class Server(uvicorn.Server):
         # Each is an asyncio protocol of uvicorn, which keeps its transport under this name.
         open_ones = [getattr(one, "transport", None) for one in self.server_state.connections]
         self._unread.look([one for one in open_ones if one is not None], time.monotonic())
+        self._unasked.look(list(self.server_state.connections), time.monotonic())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:

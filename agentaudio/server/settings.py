@@ -41,7 +41,7 @@ class ServerSettings:
     answer_s: of one request, from its first byte to its last
     first_word_s: within which the model must begin to answer in a Realtime session; then the response fails
     sound_pace: how many times as fast as it is played the sound of a Realtime answer is sent, after its first 2 s
-    stalled_s: how long a client may leave an answer unread before it is cut off
+    stalled_s: how long a client may leave an answer unread, or a connection without a request, before it is cut off
     drain_s: how long answers that have begun may run on after SIGTERM
     sounds_kept, sounds_kept_s: for each key: how many answers the next turn may refer to by `audio: {id}`, and for
         how long

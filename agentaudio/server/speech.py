@@ -21,7 +21,7 @@ from agentaudio.server.errors import ApiError
 from agentaudio.server.sound_formats import MEDIA_TYPES, Format, encoder, pieces, wav_header
 from agentaudio.server.sse import Fact, event_stream
 from agentaudio.server.state import Held, RequestCaller, ServerState, State
-from agentaudio.speaker import HeardVoices
+from agentaudio.speaker import LONGEST_WISH, HeardVoices
 from agentaudio.utterance import Trouble
 from agentaudio.voice_library.voice import Voice
 
@@ -46,7 +46,7 @@ class SpeechRequest(BaseModel):
 
     input: str
     model: str | None = None
-    voice: str | VoiceId | None = None
+    voice: Annotated[str, Field(max_length=LONGEST_WISH)] | VoiceId | None = None
     response_format: Format = "mp3"
     speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
     stream_format: Literal["audio", "sse"] = "audio"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
 from agentaudio.server.errors import ApiError
+from agentaudio.speaker import LONGEST_WISH
 
 AudioFormat = Literal["wav", "mp3", "flac", "opus", "aac", "pcm16", "pcm"]
 _NAME = Field(max_length=200)
@@ -120,7 +121,7 @@ class VoiceId(_Form):
 
 
 class AudioAnswer(_Form):
-    voice: str | VoiceId | None = None
+    voice: Annotated[str, Field(max_length=LONGEST_WISH)] | VoiceId | None = None
     format: AudioFormat | None = None
 
 

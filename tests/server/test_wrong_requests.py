@@ -1,0 +1,120 @@
+"""What a stranger gets to read who sends requests that no route can take, and connections that ask for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from support.realtime_agent import talker
+from support.realtime_client import realtime_client
+from support.server import KEY, Running, running_server
+
+from agentaudio.server.settings import ServerSettings
+
+CHAT, SPEECH = "/v1/chat/completions", "/v1/audio/speech"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    with running_server(talker()) as running:
+        yield running
+
+
+def said(content: Any, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}], **more}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        (CHAT, said([{"type": "image_url", "image_url": {"url": "x"}}]), "messages.1.content.0"),
+        (CHAT, said([{"type": "text", "text": "a"}, {"type": "input_audio", "input_audio": {"format": "wav"}}]),
+         "messages.1.content.1.input_audio.data"),
+        (CHAT, said([{"type": "input_audio", "input_audio": {"data": "", "format": {}}}]),
+         "messages.1.content.0.input_audio.format"),
+        (CHAT, said(None), "messages.1.content"),
+        (CHAT, {"messages": [{"role": "user"}]}, "messages.0.content"),
+        (CHAT, {"messages": [{"role": "king", "content": "a"}]}, "messages.0"),
+        (CHAT, said("a", audio={"voice": ["ruby"]}), "audio.voice"),
+        (CHAT, said("a", audio={"voice": "x" * 2_000}), "audio.voice"),
+        (CHAT, said("a", stop=5), "stop"),
+        (CHAT, said("a", tools=[{"type": "function", "function": {"name": "a b"}}]), "tools.0.function.name"),
+        (CHAT, said("a", n=2), None),
+        (SPEECH, {}, "input"),
+        (SPEECH, {"input": "a", "voice": {}}, "voice.id"),
+        (SPEECH, {"input": "a", "voice": "x" * 2_000}, "voice"),
+        (SPEECH, [], None),
+    ],
+)  # fmt: skip
+def test_an_error_names_the_field_as_the_client_has_sent_it(
+    server: Running, path: str, body: Any, param: str | None
+) -> None:
+    answer = httpx2.post(f"{server.url}{path}", json=body, headers={"authorization": f"Bearer {KEY}"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", param)
+    assert error["message"].startswith(f"{param}: " if param else "") and "list[" not in error["message"]
+
+
+@pytest.mark.parametrize("body", (b"", b"{", b"\xff\xfe", b"{}}", b'{"input": "a" "b"}'))
+def test_what_is_not_json_is_told_as_such(server: Running, body: bytes) -> None:
+    headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+    answer = httpx2.post(f"{server.url}{SPEECH}", content=body, headers=headers)
+    error = answer.json()["error"]
+    assert answer.status_code == 400 and error["param"] is None
+    assert body == b"" or error["code"] in ("invalid_json", "invalid_request")
+
+
+HEAD = f"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {KEY}\r\n".encode()
+
+
+def closed_after(connection: socket.socket, drip: bytes, at_most_s: float) -> float:
+    """Seconds until the server has closed a connection that gets a byte ten times a second."""
+    connection.settimeout(0.1)
+    began = time.monotonic()
+    while time.monotonic() - began < at_most_s:
+        try:
+            if drip:
+                connection.sendall(drip[:1])
+            if connection.recv(65_536) == b"":
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("first", "drip"),
+    [
+        (b"", b""),
+        (b"GET / HTTP/1.1\r\nX-Slow: ", b"y"),
+        (HEAD + b"\r\n" + HEAD, b""),
+        (HEAD + b"\r\n" + HEAD + b"X: ", b"y"),
+    ],
+    ids=["nothing", "a head without end", "half a second request", "a second head without end"],
+)
+def test_a_connection_without_a_whole_request_is_cut_off(first: bytes, drip: bytes) -> None:
+    with running_server(talker(voices=None), ServerSettings(keys=(KEY,), stalled_s=0.5)) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(first)
+            assert 0.4 < closed_after(connection, drip, 4.0) < 2.0
+        with httpx2.Client(base_url=server.url, headers={"authorization": f"Bearer {KEY}"}) as client:
+            assert client.get("/v1/models").status_code == 200
+
+
+async def test_slow_answers_and_quiet_sockets_are_not_cut_off_as_connections_without_a_request() -> None:
+    with running_server(talker(voices=None), ServerSettings(keys=(KEY,), stalled_s=0.3)) as server:
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with realtime_client(server.port) as client, httpx2.AsyncClient(base_url=server.url) as http:
+            asked = {"messages": [{"role": "user", "content": "wait 1.5"}]}
+            answering = asyncio.create_task(http.post(CHAT, json=asked, headers=headers, timeout=20))
+            await asyncio.sleep(1.5)
+            await client.write("hello")
+            assert (await client.responded(output_modalities=["text"]))["status"] == "completed"
+            assert (await answering).json()["choices"][0]["message"]["content"].strip() == "at last"
