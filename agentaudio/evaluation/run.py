@@ -46,7 +46,7 @@ class Settings:
     model, judge, recogniser: as they were given by name, with their options
     emotions: folder of the emotion2vec model that scores emotions; "" for none
     data: name of the folder, or of the copy on the hub with its commit
-    data_sha256: of the items, see `digest`
+    data_sha256: of the items that are asked, see `digest`
     seeds: how often each item is asked
     limit: how many of the items are asked, from the first; None for all
     """
@@ -118,7 +118,7 @@ def settings_of(
 ) -> Settings:  # fmt: skip
     """The settings of a run over the items of a folder. data: name of the data; None is that of the folder"""
     return Settings(
-        benchmark, model, data or folder.name, digest(items, folder), seeds, limit, judge, recogniser, emotions
+        benchmark, model, data or folder.name, digest(items[:limit], folder), seeds, limit, judge, recogniser, emotions
     )
 
 
