@@ -88,6 +88,13 @@ class ApiError(Exception):
     def response(self) -> Response:
         return JSONResponse(self.body(), self.status, headers=None if self.headers is None else dict(self.headers))
 
+    def raw(self) -> bytes:
+        """The answer as bytes of HTTP/1.1, where no framework sends it."""
+        made = self.response()
+        head = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}".encode()]
+        lines = [*head, *(name + b": " + value for name, value in made.raw_headers)]
+        return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(made.body)
+
 
 def as_api_error(error: BaseException) -> ApiError:
     """What a client may know of an error. Errors of the server itself are logged, without what they quote."""

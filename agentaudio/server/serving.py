@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
+from agentaudio.server.errors import ApiError
 from agentaudio.server.serving_state import Serving
 
 if TYPE_CHECKING:
@@ -90,8 +91,14 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
+HEAD_TOO_LARGE = ApiError(
+    431, "the address or a header of this WebSocket has more than 8 kB, or there are more than 128 headers",
+    code="headers_too_large", headers={"connection": "close"},
+)  # fmt: skip
+
+
 class PromptSocket(WebSocketProtocol):
-    """A WebSocket that holds little back of what its client has no room for."""
+    """A WebSocket that holds little back of what its client has no room for, and answers every handshake."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -99,6 +106,15 @@ class PromptSocket(WebSocketProtocol):
         if hasattr(socket, "TCP_NOTSENT_LOWAT") and (found := transport.get_extra_info("socket")) is not None:
             with suppress(OSError):
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # The library of WebSockets takes smaller heads than that of HTTP; uvicorn does not see that it has given up.
+        failed = getattr(getattr(self, "conn", None), "handshake_exc", None) is not None
+        if failed and not getattr(self, "handshake_initiated", True):
+            transport = cast(asyncio.WriteTransport, self.transport)
+            transport.write(HEAD_TOO_LARGE.raw())
+            transport.close()
 
 
 class Server(uvicorn.Server):

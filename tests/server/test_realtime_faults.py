@@ -71,6 +71,8 @@ WRONG: list[tuple[Event, str, str | None]] = [
     ({"type": "session.update"}, "invalid_type", "session"),
     ({"type": "session.update", "session": {"audio": {"input": {"transcription": {"model": "x" * 20_000}}}}},
      "string_above_max_length", "session.audio.input.transcription"),
+    ({"type": "session.update", "session": {"turn_detection": {"type": "semantic_vad", "eagerness": {"a": 1}}}},
+     "invalid_value", "session.audio.input.turn_detection.eagerness"),
     ({"type": "transcription_session.update"}, "invalid_value", "type"),
     ({"type": ""}, "invalid_value", "type"),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 from support.realtime_agent import talker
 from support.realtime_client import realtime_client
 from support.server import KEY, Running, running_server
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from agentaudio.server.settings import ServerSettings
 
@@ -118,3 +121,33 @@ async def test_slow_answers_and_quiet_sockets_are_not_cut_off_as_connections_wit
             await client.write("hello")
             assert (await client.responded(output_modalities=["text"]))["status"] == "completed"
             assert (await answering).json()["choices"][0]["message"]["content"].strip() == "at last"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v1/realtime?model=" + "x" * 20_000, {}),
+        ("/v1/realtime", {"cookie": "x" * 20_000}),
+        ("/v1/realtime", {f"x-{number}": "y" for number in range(200)}),
+    ],
+    ids=["address", "header", "headers"],
+)
+async def test_a_socket_with_too_large_a_head_is_refused_and_not_left_waiting(
+    server: Running, path: str, headers: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(
+            f"ws://127.0.0.1:{server.port}{path}", open_timeout=3,
+            additional_headers={"authorization": f"Bearer {KEY}", **headers},
+        )  # fmt: skip
+    answer = refused.value.response
+    assert answer.status_code == 431 and json.loads(answer.body or b"")["error"]["code"] == "headers_too_large"
+    async with realtime_client(server.port):
+        pass
+
+
+def test_who_asks_for_the_realtime_address_without_a_socket_learns_what_it_is(server: Running) -> None:
+    for path in ("/v1/realtime?model=m", "/realtime"):
+        answer = httpx2.get(f"{server.url}{path}", headers={"authorization": f"Bearer {KEY}"})
+        assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
+        assert answer.json()["error"]["code"] == "websocket_required"

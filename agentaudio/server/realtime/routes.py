@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import APIRouter, Body
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agentaudio.server.auth import Caller, check_place, key_of
@@ -51,6 +52,16 @@ async def realtime(socket: WebSocket) -> None:
                 await connection.run(session)
     except ApiError as error:
         await _refuse(socket, error)
+
+
+@router.get("/v1/realtime", include_in_schema=False)
+@router.get("/realtime", include_in_schema=False)
+async def not_a_socket() -> Response:
+    """A conversation takes a WebSocket: an answer for those who try the address by other means."""
+    raise ApiError(
+        426, "connect here by a WebSocket (ws:// or wss://), or POST an offer of WebRTC to /v1/realtime/calls",
+        code="websocket_required", headers={"upgrade": "websocket", "connection": "upgrade"},
+    )  # fmt: skip
 
 
 @router.post("/v1/realtime/client_secrets")

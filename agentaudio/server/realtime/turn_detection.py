@@ -104,9 +104,9 @@ def _flag(value: Any, param: str) -> bool:
 
 
 def _eagerness(value: Any, param: str) -> str:
-    if value not in _EAGERNESS:
+    if not isinstance(value, str) or value not in _EAGERNESS:
         raise Refusal(f"Invalid value for '{param}'. Supported values are: {', '.join(_EAGERNESS)}.", param=param)
-    return str(value)
+    return value
 
 
 _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
