@@ -102,7 +102,8 @@ class PromptSocket(WebSocketProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        cast(asyncio.WriteTransport, transport).set_write_buffer_limits(UNSENT_BYTES)
+        self._socket = cast(asyncio.WriteTransport, transport)
+        self._socket.set_write_buffer_limits(UNSENT_BYTES)
         if hasattr(socket, "TCP_NOTSENT_LOWAT") and (found := transport.get_extra_info("socket")) is not None:
             with suppress(OSError):
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
@@ -112,9 +113,8 @@ class PromptSocket(WebSocketProtocol):
         # The library of WebSockets takes smaller heads than that of HTTP; uvicorn does not see that it has given up.
         failed = getattr(getattr(self, "conn", None), "handshake_exc", None) is not None
         if failed and not getattr(self, "handshake_initiated", True):
-            transport = cast(asyncio.WriteTransport, self.transport)
-            transport.write(HEAD_TOO_LARGE.raw())
-            transport.close()
+            self._socket.write(HEAD_TOO_LARGE.raw())
+            self._socket.close()
 
 
 class Server(uvicorn.Server):
