@@ -37,7 +37,13 @@ def server() -> Iterator[Running]:
     def calls(*names: str) -> dict[str, Any]:
         return {"calls": [{"name": name, "arguments": {"city": "Tokyo"}} for name in names]}
 
-    script = [calls("time_in"), calls(*["archive"] * 30), *[calls(*["noise"] * 30)] * 2, "Much is known.", "Hello."]
+    script: list[Any] = [
+        calls("time_in"),
+        calls(*["archive"] * 30),
+        *[calls(*["noise"] * 30)] * 2,
+        "Much is known.",
+        "Hello.",
+    ]
     agent = Agent(Scripted(script), tools=[time_in, archive, noise], voices=None)
     with running_server(agent, ServerSettings(keys=(KEY,))) as running:
         yield running
