@@ -23,6 +23,8 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 test test-hostile test-neural test-system: export OMP_WAIT_POLICY := passive
 # Those of NumPy wait busily, and a core that other processes use keeps them waiting.
 test test-hostile test-neural test-system: export OPENBLAS_NUM_THREADS := 1
+# Containers often set this one, and then every process of the tests compiles every file anew.
+test test-hostile test-neural test-system: export PYTHONDONTWRITEBYTECODE :=
 INSTALL := -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
 .PHONY: demo test test-hostile test-neural test-system test-local test-oldest test-speechbrain test-scale show-scale-out test-native test-stores test-vllm test-emotions test-browser test-clients test-schema docs pictures mutate fuzz check bench format clean
