@@ -7,10 +7,10 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -115,6 +115,11 @@ class PromptSocket(WebSocketProtocol):
         if failed and not getattr(self, "handshake_initiated", True):
             self._socket.write(HEAD_TOO_LARGE.raw())
             self._socket.close()
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        await super().send(message)  # type: ignore[misc]
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # uvicorn would log a refusal as a failure of the application
 
 
 class Server(uvicorn.Server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -151,3 +152,10 @@ def test_who_asks_for_the_realtime_address_without_a_socket_learns_what_it_is(se
         answer = httpx2.get(f"{server.url}{path}", headers={"authorization": f"Bearer {KEY}"})
         assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
         assert answer.json()["error"]["code"] == "websocket_required"
+
+
+async def test_a_refused_socket_is_no_failure_in_the_log(server: Running, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(InvalidStatus):
+        await connect(f"ws://127.0.0.1:{server.port}/v1/realtime", additional_headers={"authorization": "Bearer wrong"})
+    await asyncio.sleep(0.1)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
