@@ -64,6 +64,32 @@ def test_an_error_names_the_field_as_the_client_has_sent_it(
     assert error["message"].startswith(f"{param}: " if param else "") and "list[" not in error["message"]
 
 
+def calling(*ids: str) -> dict[str, Any]:
+    calls = [{"id": one, "type": "function", "function": {"name": "door", "arguments": "{}"}} for one in ids]
+    return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def result(call_id: str, text: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": text}
+
+
+def test_calls_may_have_the_same_id_in_each_turn_as_many_models_give_them(server: Running) -> None:
+    turns: list[dict[str, Any]] = []
+    for number in range(3):
+        turns += [{"role": "user", "content": "Open."}, calling("call_0", "call_1")]
+        turns += [result("call_1", f"b{number}"), result("call_0", f"a{number}")]
+        answer = httpx2.post(
+            f"{server.url}{CHAT}", json={"messages": turns}, headers={"authorization": f"Bearer {KEY}"}
+        ).json()
+        assert answer["choices"][0]["message"]["content"].strip() == f"results: a{number}; b{number}"
+
+
+def test_calls_of_one_message_need_ids_of_their_own(server: Running) -> None:
+    messages = [{"role": "user", "content": "Open."}, calling("call_0", "call_0"), result("call_0", "a")]
+    answer = httpx2.post(f"{server.url}{CHAT}", json={"messages": messages}, headers={"authorization": f"Bearer {KEY}"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_conversation")
+
+
 @pytest.mark.parametrize("body", (b"", b"{", b"\xff\xfe", b"{}}", b'{"input": "a" "b"}'))
 def test_what_is_not_json_is_told_as_such(server: Running, body: bytes) -> None:
     headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from agentaudio.conversation import (
@@ -74,6 +75,7 @@ class _History:
         self._reader = SoundReader(state, caller)
         self._conversation = Conversation()
         self._results: dict[str, ToolOutput] = {}  # of the calls that are open
+        self._own_ids: dict[str, str] = {}  # of calls, by the ids that the client gives them, maybe in each turn anew
         self._last: PastTurn | None = None
         self._chars = 0
         self._sound_s = 0.0
@@ -131,8 +133,11 @@ class _History:
             self._last = past
             return
         parts: list[Part] = [SpeechPart(text)] if text else []
+        known = self._conversation.call_ids if message.tool_calls else set()
         for call in message.tool_calls or ():
-            parts.append(ToolCall(call.id, call.function.name, _arguments(call.function.arguments)))
+            own = next(name for n in count() if (name := f"{call.id}-{n}" if n else call.id) not in known)
+            self._own_ids[call.id] = own
+            parts.append(ToolCall(own, call.function.name, _arguments(call.function.arguments)))
         if parts:
             self._conversation.add("assistant", *parts)
 
@@ -155,13 +160,13 @@ class _History:
 
     def _take_result(self, message: ToolMessage, param: str) -> None:
         names = {call.id: call.name for call in self._conversation.open_calls}
-        if message.tool_call_id not in names:
+        call_id = self._own_ids.get(message.tool_call_id, message.tool_call_id)
+        if call_id not in names:
             raise ApiError(
                 400, "no assistant message before it has a call with this id that waits for a result",
                 code="invalid_conversation", param=f"{param}.tool_call_id",
             )  # fmt: skip
-        name, text = names[message.tool_call_id], self._text(message.content, param)
-        self._results[message.tool_call_id] = ToolOutput(message.tool_call_id, name, text)
+        self._results[call_id] = ToolOutput(call_id, names[call_id], self._text(message.content, param))
 
     def _settle(self) -> None:
         """Give every open call its result, or a note that none came."""
