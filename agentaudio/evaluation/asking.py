@@ -80,7 +80,7 @@ class Asking:
         if (kept := self.answers.get(key)) is not None:
             return Answer.from_dict(kept)
         if self.fatal is not None:
-            raise self.fatal
+            raise self.fatal.with_traceback(None)  # each raise adds its frames, which the log shows
         try:
             answer = await self._ask(item, seed)
         except BrokenClip as error:
@@ -124,7 +124,7 @@ class Asking:
             if (kept := self.votes.get(key)) is not None:
                 return Vote(parse(kept["reply"]), kept["reply"])
             if self.fatal is not None:
-                raise self.fatal
+                raise self.fatal.with_traceback(None)
             try:
                 output = await judge.generate([await judge_message(prompt, sounds)], config=config)
             except (ModelError, NetworkError) as error:

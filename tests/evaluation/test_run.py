@@ -93,6 +93,9 @@ async def test_a_judge_that_keeps_failing_ends_the_run_and_keeps_the_answers(tmp
         await measured(BIG_BENCH_AUDIO, data, tmp_path / "run", model, judge=judge, parallel=1)
     kept = (tmp_path / "run" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(kept) == 10, "the answers are kept, and no more are asked for"
+    (path,) = (tmp_path / "run").rglob("*.eval")
+    errors = [sample.error for sample in (await read_eval_log_async(str(path))).samples or ()]
+    assert len({error.traceback for error in errors[-19:] if error}) == 1, "no error shows where others were raised"
     found = await measured(BIG_BENCH_AUDIO, data, tmp_path / "run", model, judge=Scripted(["CORRECT"]))
     assert (found.scored, found.figures[0].value) == (30, 100.0)
 
