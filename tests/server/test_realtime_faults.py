@@ -91,6 +91,7 @@ async def test_what_is_wrong_with_an_event_is_told_in_the_protocols_shape(server
 @pytest.mark.parametrize(
     "raw",
     [
+        '{"type": "session.update", "session": {"prompt": {"id": 1e999}}}',
         "", "{", "null", "5", "[]", '{"type": 5}', '{"type": "session.update", "session": {"speed": NaN}}', "\ud800",
         '{"a":' * 3_000 + "1" + "}" * 3_000, '{"type": "session.update", "session": ' + "[" * 100 + "]" * 100 + "}",
         '{"type": "session.update", "session": {"tracing": ' + "9" * 5_000 + "}}", b"\xff\xfe\x00", b"",

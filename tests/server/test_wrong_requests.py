@@ -64,6 +64,51 @@ def test_an_error_names_the_field_as_the_client_has_sent_it(
     assert error["message"].startswith(f"{param}: " if param else "") and "list[" not in error["message"]
 
 
+SECRETS = "/v1/realtime/client_secrets"
+HALF = "\\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (SPEECH, f'{{"input": "{HALF}"}}'),
+        (SPEECH, f'{{"input": "hi", "voice": "{HALF}"}}'),
+        (CHAT, f'{{"messages": [{{"role": "user", "content": "{HALF}"}}]}}'),
+        (CHAT, f'{{"messages": [{{"role": "user", "content": "hi"}}], "stop": ["{HALF}"]}}'),
+        (CHAT, '{"messages": [{"role": "user", "content": "hi"}], "tools": [{"type": "function", "function": '
+         f'{{"name": "a", "description": "{HALF}"}}}}]}}'),
+        (CHAT, '{"messages": [{"role": "user", "content": "hi"}], "tools": [{"type": "function", "function": '
+         f'{{"name": "a", "parameters": {{"properties": {{"b": {{"enum": ["{HALF}"]}}}}}}}}}}]}}'),
+        (SECRETS, '{"session": {"prompt": {"id": 1e999}}}'),
+        (SECRETS, '{"session": {"prompt": ' + "[" * 100 + "]" * 100 + "}}"),
+        (SECRETS, f'{{"session": {{"audio": {{"output": {{"voice": "{HALF}"}}}}}}}}'),
+    ],
+)  # fmt: skip
+def test_what_no_model_can_read_is_refused(server: Running, path: str, body: str) -> None:
+    headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+    answer = httpx2.post(f"{server.url}{path}", content=body.encode(), headers=headers)
+    assert answer.status_code == 400 and answer.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    "session", ("[" * 100_000, "[" * 100 + "]" * 100, '{"prompt": NaN}', '{"tracing": 1e999}', "[1")
+)
+def test_settings_of_a_call_that_are_not_json_are_refused(server: Running, session: str) -> None:
+    files: Any = {"sdp": (None, "v=0"), "session": (None, session)}
+    answer = httpx2.post(f"{server.url}/v1/realtime/calls", files=files, headers={"authorization": f"Bearer {KEY}"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, "session") and error["code"].startswith("invalid_")
+
+
+async def test_half_a_character_in_the_settings_of_a_client_secret_is_replaced(server: Running) -> None:
+    body = f'{{"session": {{"instructions": "a {HALF}", "prompt": {{"id": "{HALF}"}}}}}}'
+    headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+    made = httpx2.post(f"{server.url}{SECRETS}", content=body.encode(), headers=headers).json()
+    assert made["session"]["instructions"] == "a \ufffd"
+    async with realtime_client(server.port, key=made["value"]) as client:
+        assert client.events[0]["session"]["prompt"] == {"id": "\ufffd"}
+
+
 def calling(*ids: str) -> dict[str, Any]:
     calls = [{"id": one, "type": "function", "function": {"name": "door", "arguments": "{}"}} for one in ids]
     return {"role": "assistant", "content": None, "tool_calls": calls}

@@ -238,6 +238,7 @@ def _arguments(text: str) -> Mapping[str, Any]:
     """The arguments of a call in the history; those that are not a JSON object stay readable."""
     try:
         value = json.loads(text or "{}")
+        is_whole = isinstance(value, dict) and not has_lone_surrogate(json.dumps(value, ensure_ascii=False))
     except (ValueError, RecursionError):
         return {"arguments": text}
-    return value if isinstance(value, dict) else {"arguments": text}
+    return value if is_whole else {"arguments": text}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agentaudio.model.speech_lm import GenerateOptions, SpeechLM
+from agentaudio.server.bodies import has_lone_surrogate
 from agentaudio.server.errors import ApiError
 from agentaudio.speaker import LONGEST_WISH
 
@@ -163,6 +164,8 @@ class ChatRequest(_Form):
             raise ValueError("n must be 1: a spoken turn has one answer")
         if self.logprobs:
             raise ValueError("logprobs are not available")
+        if has_lone_surrogate("".join([self.stop] if isinstance(self.stop, str) else self.stop or ())):
+            raise ValueError("stop holds half a character (a lone surrogate)")
         if self.response_format is not None and self.response_format.type != "text":
             raise ValueError("response_format must be text; describe the form in the messages instead")
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -16,6 +17,7 @@ from agentaudio.errors import OptionError
 from agentaudio.events import AudioSpoken, Event, TurnFailed, TurnFinished
 from agentaudio.reply import Reply
 from agentaudio.server.auth import Caller
+from agentaudio.server.bodies import has_lone_surrogate
 from agentaudio.server.chat_completions.history import Asked, read_history
 from agentaudio.server.chat_completions.request import ChatRequest, NamedTool, VoiceId
 from agentaudio.server.errors import ApiError
@@ -132,11 +134,24 @@ def _tools(request: ChatRequest) -> list[Tool]:
     for number, sent in enumerate(request.tools or ()):
         one = sent.function
         schema = {"type": "object", "properties": {}, **(one.parameters or {})}
+        if not _is_text([one.description, schema]):
+            raise ApiError(
+                400, "the tool holds half a character (a lone surrogate), or too many levels", code="invalid_value",
+                param=f"tools.{number}.function",
+            )  # fmt: skip
         try:
             tools.append(external_tool(one.name, one.description or one.name, schema))
         except OptionError as error:
             raise ApiError(400, str(error), code="invalid_value", param=f"tools.{number}.function") from None
     return tools
+
+
+def _is_text(value: Any) -> bool:
+    """Whether data of JSON has a UTF-8 form."""
+    try:
+        return not has_lone_surrogate(json.dumps(value, ensure_ascii=False))
+    except RecursionError:
+        return False
 
 
 def _offered(setup: Setup, request: ChatRequest, tools: Sequence[Tool]) -> Setup:

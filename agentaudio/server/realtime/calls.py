@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from agentaudio.server.errors import ApiError
 from agentaudio.server.forms import read_form
 from agentaudio.server.openapi import form_body
 from agentaudio.server.realtime.items import new_id
+from agentaudio.server.realtime.reading import read_settings
 from agentaudio.server.realtime.refusal import Refusal
 from agentaudio.server.realtime.session_object import SessionObject
 from agentaudio.server.state import OpenCall, RequestCaller, ServerState, State
@@ -79,9 +79,9 @@ async def _read(request: Request) -> tuple[str, Mapping[str, Any]]:
     if kind == "multipart/form-data":
         form = await read_form(request, texts=_TEXTS)
         try:
-            session = json.loads(form.text("session") or "{}")
-        except ValueError:
-            raise ApiError(400, "session is not JSON", param="session", code="invalid_value") from None
+            session = read_settings(form.text("session") or "{}")
+        except Refusal as refusal:
+            raise ApiError(400, f"session: {refusal.message}", param="session", code=refusal.code) from None
         return form.text("sdp", required=True) + "\r\n", session
     if kind != "application/sdp":
         raise ApiError(415, "send the offer as application/sdp, or as multipart/form-data with `sdp` and `session`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -33,6 +34,22 @@ def read_event(message: str | bytes) -> Mapping[str, Any]:
     return found
 
 
+def read_settings(text: str) -> Any:
+    """JSON of a client that is not an event, as `checked` gives it. Raises Refusal."""
+    try:
+        value = _JSON.decode(text)
+    except (ValueError, RecursionError):
+        raise Refusal("This is not valid JSON.", code="invalid_json") from None
+    return checked(value)
+
+
+def checked(value: Any) -> Any:
+    """Data of a client, as `read_event` gives events. Raises Refusal for too many levels, and for NaN and infinity."""
+    if _is_deeper(value, DEEPEST):
+        raise Refusal(f"There are more than {DEEPEST} levels of objects and lists.", code="invalid_value")
+    return _whole(value)
+
+
 def event_id(event: Any) -> str | None:
     """The id that a client gave its event."""
     found = event.get("event_id") if isinstance(event, Mapping) else None
@@ -43,7 +60,14 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-_JSON = json.JSONDecoder(parse_constant=_refuse)
+def _finite(number: str) -> float:
+    found = float(number)
+    if not math.isfinite(found):
+        raise ValueError(f"{number[:20]} is too large a number")
+    return found
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
@@ -57,6 +81,8 @@ def _is_deeper(value: Any, levels: int) -> bool:
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Refusal("A number is too large, or is not a number.", code="invalid_value")
     if isinstance(value, dict):
         return {_whole(name): _whole(one) for name, one in value.items()}
     return [_whole(one) for one in value] if isinstance(value, list) else value

@@ -17,6 +17,7 @@ from agentaudio.server.errors import ApiError, log_failure
 from agentaudio.server.realtime.items import new_id
 from agentaudio.server.realtime.outgoing import Outgoing
 from agentaudio.server.realtime.pace import Pace
+from agentaudio.server.realtime.reading import checked
 from agentaudio.server.realtime.refusal import Refusal
 from agentaudio.server.realtime.session import RealtimeSession
 from agentaudio.server.realtime.session_object import SessionObject
@@ -77,8 +78,8 @@ async def client_secrets(state: State, caller: RequestCaller, body: dict[str, An
             param="expires_after.seconds",
         )  # fmt: skip
     session = SessionObject(new_id("sess"), state.agent.setup.model.name, longest_text=state.settings.text_chars)
-    given = body.get("session") or {}
     try:
+        given = checked(body.get("session") or {})
         session.update(given)
         if session.voice != "default":
             setup = await state.setup(caller)
