@@ -42,6 +42,7 @@ BLEND = 0.4
 """Weight of the reference's nearest spectrum: more is nearer to the voice but less intelligible."""
 
 WARPS = np.linspace(0.8, 1.25, 19)
+WARPS_NOT = np.ones(1)
 SPEECH_RMS = 0.08
 LOUDEST_PEAK = 0.95
 _ACTIVE_WITHIN = 8.0  # natural log of power: 35 dB below the loudest frame
@@ -135,15 +136,17 @@ class WorldTimbre:
         """Median fundamental frequency of the reference; None for a whisper."""
         return None if self._log_f0 is None else float(np.exp(np.median(self._log_f0)))
 
-    def source_of(self, speech: Audio) -> SourceVoice:
+    def source_of(self, speech: Audio, *, warps: bool = True) -> SourceVoice:
         """Statistics of the voice that speaks in `speech`, to move other sound of that voice by them.
+
+        warps: whether its formants are moved; False for a voice whose vocal tract is about as long as the reference's
 
         Raises VoiceError when `speech` holds no voice.
         """
         analysis = _Sampled.of(speech).analysis()
         if speech.is_silent or not analysis.voiced.any():
             raise VoiceError(f"this speech of {speech.duration:.1f} s holds no voice; give a sentence")
-        return SourceVoice.of(analysis, self._mean)
+        return SourceVoice.of(analysis, self._mean, WARPS if warps else WARPS_NOT)
 
     def apply(self, speech: Audio, source: SourceVoice | None = None) -> Audio:
         """The words of `speech` in the reference's timbre, 16 kHz, about -22 dBFS.
@@ -215,10 +218,10 @@ class SourceVoice:
     log_f0_deviation: float
 
     @classmethod
-    def of(cls, analysis: _Analysis, target_mean: Doubles) -> SourceVoice:
+    def of(cls, analysis: _Analysis, target_mean: Doubles, warps: Doubles = WARPS) -> SourceVoice:
         typical = analysis.cepstrum[analysis.voiced & analysis.active]
-        distances = [np.square((typical @ _warp_matrix(float(warp))).mean(0) - target_mean)[1:].sum() for warp in WARPS]
-        warp = float(WARPS[int(np.argmin(distances))])
+        distances = [np.square((typical @ _warp_matrix(float(warp))).mean(0) - target_mean)[1:].sum() for warp in warps]
+        warp = float(warps[int(np.argmin(distances))])
         warped = typical @ _warp_matrix(warp)
         log_f0 = np.log(analysis.f0[analysis.voiced])
         return cls(warp, warped.mean(0), warped.std(0) + 1e-6, float(log_f0.mean()), float(log_f0.std() + 1e-2))

@@ -21,6 +21,12 @@ LANGUAGES = {
 }  # fmt: skip
 """The language of a stock style, by the first letter of its name; the second is f or m, for a woman or a man."""
 
+SOUND = 128
+"""Numbers of a style, the first ones, of which the decoder makes the sound of a voice. The others shape its prosody."""
+
+LARGEST_SCALE = 1.8
+"""Of a blend: beyond it, words are lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -65,15 +71,32 @@ class Styles:
         return Style(self.lengths, self.tables[self.names.index(name)])
 
     def blend(self, weights: Floats, scale: float) -> Style:
-        """The mean style, plus `scale` times what a weighted mean of the styles differs from it.
+        """The weighted mean of the styles, its sound `scale` times as far from that of the mean style.
 
         weights: (styles,), not negative, with the sum 1
         scale: 1 is the weighted mean itself; more makes it more distinctive
         """
-        middle = self.tables.mean(0)
-        return Style(
-            self.lengths, np.asarray(middle + scale * (np.tensordot(weights, self.tables, 1) - middle), np.float32)
-        )
+        blended = np.tensordot(weights, self.tables, 1)
+        # Durations and melody stay as they are: they tell less of who speaks than of how clearly.
+        blended[:, :SOUND] = self._middle + scale * (blended[:, :SOUND] - self._middle)
+        return Style(self.lengths, np.asarray(blended, np.float32))
+
+    def natural_scale(self, weights: Floats) -> float:
+        """The scale, 1 to LARGEST_SCALE, at which a blend is as distinctive as stock styles are.
+
+        The mean of many styles is near to the mean of all and sounds like nobody; one style, scaled, is a caricature.
+
+        weights: as in `blend`
+        """
+        blended = np.tensordot(weights, self.tables, 1)[:, :SOUND]
+        usual = np.median(np.linalg.norm(self.tables[:, :, :SOUND] - self._middle, axis=(1, 2)))
+        distance = float(np.linalg.norm(blended - self._middle))
+        return min(LARGEST_SCALE, max(1.0, float(usual) / max(distance, 1e-6)))
+
+    @property
+    def _middle(self) -> Floats:
+        """(rows, SOUND) float32: the sound of the mean style."""
+        return np.asarray(self.tables[:, :, :SOUND].mean(0), np.float32)
 
     def of(self, letters: str) -> NDArray[np.bool_]:
         """(styles,) bool: those whose name starts with one of `letters`, which stand for LANGUAGES."""

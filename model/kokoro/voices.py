@@ -22,9 +22,6 @@ from agentaudio.model.voice_states import VoiceStates
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import EmbeddedSpeakerEncoder
 
-SCALES = (1.8, 1.4, 1.0)
-"""Scales of a blend, the most distinctive first. One is used if what it speaks is whole."""
-
 SAMPLE = "ðə bˈOt lˈɛft ðə hˈɑɹbəɹ ˈɜɹli, ænd sˈun wi sˈɔ ðə lˈIts ʌv ɐ smˈɔl tˈWn."
 """A sentence that a blend speaks once, to learn the statistics of its own voice."""
 
@@ -36,7 +33,7 @@ class StyleFitter:
     """
 
     model = "kokoro"
-    version = "2"
+    version = "3"
     """Increase it whenever the same clip gives another FittedStyle."""
 
     def __init__(self, network: KokoroNetwork) -> None:
@@ -60,13 +57,16 @@ class StyleFitter:
         # English in a Chinese style is not understood: four in ten words are heard wrong.
         weights[~is_chinese] = fit_weights(speakers[~is_chinese], target)
         chinese[is_chinese] = fit_weights(speakers[is_chinese], target)
-        for scale in SCALES:
+        natural = styles.natural_scale(weights)
+        for scale in dict.fromkeys((natural, (natural + 1) / 2, 1.0)):
             sample = self._speak(SAMPLE, weights, scale)
             if sample is not None:
                 break
         else:
             raise VoiceError(f"no blend of Kokoro's styles speaks like voice {voice.id!r}; choose another clip")
-        return FittedStyle(voice.clip.sha256, weights, chinese, scale, timbre.source_of(sample))
+        # The styles were chosen by their formants, too: moved again, by averages, they go astray.
+        source = timbre.source_of(sample, warps=False)
+        return FittedStyle(voice.clip.sha256, weights, chinese, scale, source)
 
     def _speak(self, phonemes: str, weights: np.ndarray, scale: float) -> Audio | None:
         """What a blend makes of phonemes; None when that is broken."""

@@ -129,6 +129,13 @@ def test_the_statistics_of_the_whole_give_what_it_gives_by_itself(speech: Audio)
     )
 
 
+def test_the_formants_of_a_vocal_tract_of_the_same_length_are_left_to_the_averages(speech: Audio) -> None:
+    reference = _timbre("ruby")
+    assert reference.source_of(speech).warp > 1
+    alike = reference.source_of(speech, warps=False)
+    assert alike.warp == 1 and len(reference.apply(speech, alike)) == len(reference.apply(speech))
+
+
 def test_the_statistics_of_silence_are_refused() -> None:
     with pytest.raises(VoiceError, match="holds no voice"):
         _timbre("angus").source_of(Audio.silence(1.0, 16_000))

@@ -62,5 +62,5 @@ def test_a_shipped_fit_is_what_the_fitter_makes() -> None:
     voice = demo_voices().get(asked_for()[0])
     shipped, made = demo_fits()[voice.clip.sha256], StyleFitter(KokoroNetwork(folder)).fit(voice)
     np.testing.assert_allclose(made.weights, shipped.weights, atol=1e-3)
-    assert made.scale == shipped.scale
+    assert made.scale == pytest.approx(shipped.scale, abs=1e-3)
     np.testing.assert_allclose(made.source.mean, shipped.source.mean, atol=0.3)

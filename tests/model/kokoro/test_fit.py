@@ -13,7 +13,7 @@ from support.examples import share
 
 from agentaudio.errors import OptionError, VoiceError
 from agentaudio.model.kokoro.fit import fit_weights
-from agentaudio.model.kokoro.styles import stock_speakers, stock_styles
+from agentaudio.model.kokoro.styles import LARGEST_SCALE, SOUND, stock_speakers, stock_styles
 from agentaudio.model.kokoro.voice import FittedStyle, FittedStyleFormat, stock_voice
 from agentaudio.model.timbre import CEPSTRUM, SourceVoice
 
@@ -42,13 +42,30 @@ def test_a_mixture_of_two_speakers_is_found_again() -> None:
     assert unit(weights @ speakers) @ unit(speakers[3] + speakers[12]) > 0.99
 
 
-def test_a_blend_of_one_style_is_that_style_and_a_larger_scale_is_farther_from_the_mean() -> None:
+def test_a_blend_of_one_style_is_that_style_and_a_larger_scale_moves_its_sound_from_the_mean_but_not_its_prosody() -> (
+    None
+):
     styles = stock_styles()
     alone = np.eye(len(styles.names), dtype=np.float32)[5]
     np.testing.assert_allclose(styles.blend(alone, 1.0).rows, styles.style(styles.names[5]).rows, atol=1e-5)
     middle = styles.tables.mean(0)
-    near, far = (np.abs(styles.blend(alone, scale).rows - middle).sum() for scale in (1.0, 1.8))
-    assert far == pytest.approx(1.8 * near, rel=1e-4)
+    near, far = (styles.blend(alone, scale).rows - middle for scale in (1.0, 1.8))
+    np.testing.assert_allclose(far[:, :SOUND], 1.8 * near[:, :SOUND], atol=1e-5)
+    np.testing.assert_allclose(far[:, SOUND:], near[:, SOUND:], atol=1e-5)
+
+
+def test_a_blend_of_many_is_made_as_distinctive_as_a_style_and_a_style_is_not_made_a_caricature() -> None:
+    styles = stock_styles()
+    count = len(styles.names)
+    each = [styles.natural_scale(one) for one in np.eye(count, dtype=np.float32)]
+    assert min(each) == 1.0 and np.median(each) < 1.05 and max(each) < LARGEST_SCALE
+    assert styles.natural_scale(np.full(count, 1 / count, np.float32)) == LARGEST_SCALE
+    middle = styles.tables.mean(0)[:, :SOUND]
+    usual = np.median([np.linalg.norm(table[:, :SOUND] - middle) for table in styles.tables])
+    two = np.zeros(count, np.float32)
+    two[[0, 1]] = 0.5
+    assert 1.0 < (scale := styles.natural_scale(two)) < LARGEST_SCALE
+    assert np.linalg.norm(styles.blend(two, scale).rows[:, :SOUND] - middle) == pytest.approx(usual, rel=1e-3)
 
 
 def test_rows_are_interpolated_between_the_kept_lengths() -> None:
