@@ -29,6 +29,11 @@ UNSENT_BYTES = 16_384
 second of sound. What waits before them can still be withdrawn when the user interrupts."""
 
 
+MOST_UNREAD_BYTES = 2_000_000
+"""Bytes that wait for a client of a WebSocket, at which it is cut off. Events wait elsewhere, at most one of 1 MiB is
+here; so these are answers to pings, of which a client may send any number without reading."""
+
+
 class Unread:
     """Cuts off connections whose client has taken nothing of what waits for it: to close them would wait for it, too.
 
@@ -115,6 +120,8 @@ class PromptSocket(WebSocketProtocol):
         if failed and not getattr(self, "handshake_initiated", True):
             self._socket.write(HEAD_TOO_LARGE.raw())
             self._socket.close()
+        elif self._socket.get_write_buffer_size() > MOST_UNREAD_BYTES:
+            _reset(cast(asyncio.Transport, self._socket))
 
     async def send(self, message: Mapping[str, Any]) -> None:
         await super().send(message)  # type: ignore[misc]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import httpx2
 import pytest
 from support.realtime_agent import talker
 from support.realtime_client import realtime_client
-from support.server import KEY, Running, running_server
+from support.server import KEY, Running, running_server, until
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -230,3 +231,17 @@ async def test_a_refused_socket_is_no_failure_in_the_log(server: Running, caplog
         await connect(f"ws://127.0.0.1:{server.port}/v1/realtime", additional_headers={"authorization": "Bearer wrong"})
     await asyncio.sleep(0.1)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_client_that_pings_and_never_reads_is_cut_off(server: Running) -> None:
+    async with realtime_client(server.port) as client:
+        found = client.socket.transport.get_extra_info("socket")
+        with socket.socket(fileno=os.dup(found.fileno())) as raw:
+            client.socket.transport.pause_reading()
+            raw.setblocking(True)
+            raw.settimeout(5)
+            ping = b"\x89\xfd" + bytes(4) + b"p" * 125
+            with pytest.raises(ConnectionError):
+                for _ in range(1_000):
+                    await asyncio.to_thread(raw.sendall, ping * 500)
+    until(lambda: server.state.limits.sessions == 0, 2.0)
