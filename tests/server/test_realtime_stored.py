@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from support.realtime_agent import Talker, time_in
 from support.realtime_client import Client, realtime_client
@@ -122,6 +123,39 @@ async def test_a_session_belongs_to_its_key_and_to_one_connection(server: Runnin
             await first.socket.wait_closed()
             assert texts(second) == ["hello", "You wrote hello"]
             assert await said(second, "x") == "You wrote x"
+
+
+def secret(server: Running, session_id: Any = None) -> httpx2.Response:
+    own = {} if session_id is None else {"agentaudio": {"session_id": session_id}}
+    return httpx2.post(
+        f"{server.url}/v1/realtime/client_secrets", json={"session": own}, headers={"authorization": f"Bearer {KEY}"}
+    )
+
+
+async def test_a_client_secret_opens_only_the_session_that_it_was_made_for(server: Running) -> None:
+    async with named(server) as app:
+        await said(app, "hello")
+    anas, strangers = (secret(server, name).json()["value"] for name in ("ana", None))
+    async with named(server, key=anas) as client:
+        assert texts(client) == ["hello", "You wrote hello"]
+    async with realtime_client(server.port, key=anas) as client:
+        await client.update()
+        assert texts(client) == ["hello", "You wrote hello"]
+    for key, name in ((strangers, "ana"), (anas, "bob")):
+        with pytest.raises(InvalidStatus) as refused:
+            async with named(server, name, key=key):
+                pass
+        assert refused.value.response.status_code == 403
+    async with realtime_client(server.port, key=strangers) as client:
+        await client.update()
+        assert texts(client) == []
+
+
+@pytest.mark.parametrize(("session_id", "code"), [(5, "invalid_type"), ("ana", "sessions_not_stored")])
+def test_a_client_secret_is_not_made_for_what_is_no_stored_session(session_id: Any, code: str) -> None:
+    with running_server(Agent(Talker())) as without:
+        answer = secret(without, session_id)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
 
 
 async def test_a_name_is_refused_where_it_is_wrong_or_nothing_is_stored(server: Running) -> None:

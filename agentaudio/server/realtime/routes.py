@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -86,8 +86,26 @@ async def client_secrets(state: State, caller: RequestCaller, body: dict[str, An
             await find_voice(setup, state.settings.voice_names, session.voice, "session.audio.output.voice")
     except Refusal as refusal:
         raise ApiError(400, refusal.message, code=refusal.code, param=refusal.param) from None
+    if _session_id(given) is not None and state.sessions is None:
+        raise _not_stored()
     secret = state.keys.make_secret(caller, seconds, given)
     return {"value": secret.value, "expires_at": secret.expires_at, "session": session.to_wire()}
+
+
+def _session_id(settings: Mapping[str, Any]) -> str | None:
+    """The stored session for which a client secret is made. Raises ApiError for what is no name."""
+    own = settings.get("agentaudio")
+    found = own.get("session_id") if isinstance(own, dict) else None
+    if found is None or isinstance(found, str):
+        return found
+    raise ApiError(400, "session_id must be a string", code="invalid_type", param="session.agentaudio.session_id")
+
+
+def _not_stored() -> ApiError:
+    return ApiError(
+        400, "this server stores no sessions; leave out session_id, or start it with --store FILE",
+        code="sessions_not_stored", param="session_id",
+    )  # fmt: skip
 
 
 class _Connection:
@@ -100,15 +118,23 @@ class _Connection:
 
     @asynccontextmanager
     async def session(self) -> AsyncGenerator[Session | None, None]:
-        """The stored session that the client names; None for a new one. Raises ApiError."""
+        """The stored session that the client names; None for a new one. Raises ApiError.
+
+        A client secret opens the one that it was made for and no other: the key is that of many users.
+        """
         self._name = self._socket.query_params.get("session_id")
+        if self._caller.session is not None:
+            own = _session_id(self._caller.session)
+            if self._name not in (None, own):
+                raise ApiError(
+                    403, "a client secret opens only the session that it was made for", code="forbidden",
+                    param="session_id",
+                )  # fmt: skip
+            self._name = own
         if self._name is None:
             yield None
         elif self._state.sessions is None:
-            raise ApiError(
-                400, "this server stores no sessions; leave out session_id, or start it with --store FILE",
-                code="sessions_not_stored", param="session_id",
-            )  # fmt: skip
+            raise _not_stored()
         else:
             async with self._state.sessions.session(self._caller, self._name, self._out) as session:
                 yield session
