@@ -90,8 +90,8 @@ def create_app(
             CORSMiddleware,
             allow_origins=list(settings.origins),
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["authorization", "content-type"],
-            expose_headers=["x-request-id"],
+            allow_headers=["*"],  # SDKs in browsers send some of their own; no key comes by itself, as a cookie would
+            expose_headers=["x-request-id", "location", "retry-after"],
         )
     return app
 

@@ -57,6 +57,14 @@ def test_errors_of_the_framework_have_the_shape_of_the_protocol(client: httpx2.C
 ORIGIN = {"origin": "https://evil.example"}
 
 
+SENT_BY_SDKS = (
+    "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-os,x-stainless-retry-count",
+    "authorization,content-type,x-openai-agents-sdk",
+    "authorization,content-type,openai-beta,x-agentaudio",
+)
+"""Headers for which browsers ask before openai's client for JavaScript and @openai/agents may send a request."""
+
+
 def test_pages_of_other_origins_are_refused_unless_they_are_allowed(client: httpx2.Client) -> None:
     assert client.get("/v1/models", headers=ORIGIN).json()["error"]["code"] == "wrong_origin"
     preflight = {**ORIGIN, "access-control-request-method": "POST"}
@@ -71,6 +79,12 @@ def test_pages_of_other_origins_are_refused_unless_they_are_allowed(client: http
         key = {"authorization": f"Bearer {KEY}"}
         allowed = httpx2.get(f"{other.url}/v1/models", headers=ORIGIN | key)
         assert allowed.headers["access-control-allow-origin"] == "https://evil.example"
+        for sent in SENT_BY_SDKS:
+            asked = preflight | {"access-control-request-headers": sent}
+            answer = httpx2.options(f"{other.url}/v1/realtime/calls", headers=asked)
+            assert answer.status_code == 200
+            assert set(sent.split(",")) <= set(answer.headers["access-control-allow-headers"].split(","))
+        assert "location" in allowed.headers["access-control-expose-headers"].lower()
 
 
 def test_a_server_without_keys_answers_only_under_loopback_names() -> None:
