@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import errno
-import functools
 import gzip
 import hashlib
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentaudio.errors import BackendError, MissingExtra
+from agentaudio.free_memory import give_back
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,8 +125,8 @@ class OnnxNetwork:
             named = dict(zip(self._names, inputs, strict=True))
             with _RUNS:
                 outputs: list[NDArray[Any]] = session.run(None, named, None if keeps else self._run_options)
-            if self._frees and not keeps and (trim := _malloc_trim()) is not None:
-                trim(0)  # glibc keeps what is free between blocks that are in use
+            if self._frees and not keeps:
+                give_back()
         except Exception as error:
             raise BackendError(
                 f"{self.path} failed on inputs of {[i.shape for i in inputs]}: {_first_line(error)}"
@@ -225,16 +224,6 @@ class OnnxNetwork:
                 f"{self._remedy}"
             )
         return session
-
-
-@functools.cache
-def _malloc_trim() -> Callable[[int], int] | None:
-    """The function of glibc that gives free memory back to the system; None elsewhere."""
-    try:
-        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return None
-    return found
 
 
 def _outputs(names: tuple[str, ...]) -> bytes:

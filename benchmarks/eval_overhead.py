@@ -38,7 +38,7 @@ from agentaudio.evaluation.logs import PART
 from agentaudio.evaluation.run import run_benchmark, settings_of
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
 from agentaudio.evaluation.scores import Scores, answer_key
-from agentaudio.model.generation.free_memory import share_one_heap
+from agentaudio.free_memory import share_one_heap
 from agentaudio.model.scripted import Scripted
 from agentaudio.sound.audio import Audio
 

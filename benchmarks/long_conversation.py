@@ -36,6 +36,7 @@ from report import machine, publish
 from agentaudio import Agent, Audio, SqliteStore, tool
 from agentaudio.compaction import Compacted
 from agentaudio.events import ConversationCompacted, StepFinished, TextSpoken, TurnFinished, VoiceChanged
+from agentaudio.free_memory import share_one_heap
 from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.model.step_audio_2.decoding.weights import Weights
 from agentaudio.model.step_audio_2.generate import StepAudio2
@@ -211,6 +212,7 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=12)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    share_one_heap()  # as the command line does
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(talk(options.hours, Path(folder), scale=options.scale))
     title = f"a conversation of {found['hours']:g} h"

@@ -28,6 +28,7 @@ GROUND = (
     "errors",
     "escaping",
     "files",
+    "free_memory",
     "guarded_proxy",
     "http",
     "onnx",

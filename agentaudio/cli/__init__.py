@@ -14,6 +14,7 @@ from agentaudio import __version__
 from agentaudio.cli.console import LogOnTerminal, Terminal, err
 from agentaudio.errors import AgentAudioError
 from agentaudio.escaping import one_line
+from agentaudio.free_memory import share_one_heap
 
 app = App(
     name="agentaudio",
@@ -56,6 +57,7 @@ _ON_TERMINAL = LogOnTerminal(logging.WARNING)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    share_one_heap()  # servers, conversations and evaluations run for hours, with threads that come and go
     logging.lastResort = _ON_TERMINAL
     # `warnings` writes to standard error by itself, control characters included.
     logging.captureWarnings(True)

@@ -31,7 +31,6 @@ from agentaudio.evaluation.scorers.bleu import Bleu
 from agentaudio.evaluation.scorers.emotional import Emotional
 from agentaudio.evaluation.scorers.error_rate import ErrorRate
 from agentaudio.evaluation.scorers.kinds import ByKind
-from agentaudio.model.generation.free_memory import share_one_heap
 from agentaudio.model.registry import load_recogniser
 
 HOME = Path("eval-runs")
@@ -107,7 +106,6 @@ async def run(
     for name, value in (("seeds", seeds), ("parallel", parallel), ("limit", limit)):
         if value is not None and value < 1:
             raise OptionError(f"--{name} is {value}; give a number from 1")
-    share_one_heap()  # inspect-ai compresses each sample with twelve threads of its own
     facts = _with_emotions(_with_profiles(find_benchmark(benchmark), profile), emotions)
     if facts.scorer.needs_judge and judge is None:
         raise EvaluationError(f"answers to {facts.title} are scored by a judge; name a model with --judge")

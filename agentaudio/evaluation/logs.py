@@ -19,7 +19,7 @@ from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.logging_state import kept_logging
 from agentaudio.evaluation.zips import join_members
 from agentaudio.files import replacing
-from agentaudio.model.generation.free_memory import FreeMemory
+from agentaudio.free_memory import give_back
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
@@ -50,12 +50,11 @@ async def evaluate(
     parts = folder / PARTS
     shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
     header: EvalLog | None = None
-    memory = FreeMemory()
     paths = []
     for part in _parts(items, max(PART, ROUNDS * parallel) // seeds):
         if header is not None:
             gc.collect()  # what inspect-ai left of the part before refers to itself, and would lie about
-            await asyncio.to_thread(memory.give_back)
+            await asyncio.to_thread(give_back)
         log = await _part(benchmark, part, asking, settings, seeds, parts, parallel)
         paths.append(Path(log.location))
         header = log if header is None else _together(header, log)

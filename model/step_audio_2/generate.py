@@ -14,7 +14,7 @@ from typing import Any
 
 from agentaudio.conversation import Conversation, TextPart, ToolSpec
 from agentaudio.errors import BackendError, MissingExtra, OptionError
-from agentaudio.model.generation.free_memory import FreeMemory
+from agentaudio.free_memory import FreeMemory
 from agentaudio.model.speech_lm import Capabilities, Delta, GenerateOptions, ReferenceVoice
 
 try:
