@@ -11,6 +11,8 @@ from agentaudio.text.languages import CJK
 from agentaudio.text.stems import stem
 
 _WORD = re.compile(r"[a-z]+/[a-z_/]+|\d[\d,]*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[+*/^%×÷()-]")
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
+"""Between letters it joins words; elsewhere it is a minus."""
 _UNIT = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
 LONGEST_KEPT = 200
 """Characters of a text whose words are kept, since requests are split again and again."""
@@ -84,7 +86,8 @@ def _split_short(text: str) -> tuple[str, ...]:
 
 def _split(text: str) -> list[str]:
     found: list[str] = []
-    for word in _WORD.findall(unicodedata.normalize("NFC", text.lower()).replace("’", "'")):
+    plain = unicodedata.normalize("NFC", text.lower()).replace("’", "'")
+    for word in _WORD.findall(_HYPHEN.sub(" ", plain) if "-" in plain else plain):
         found.extend(_written_out(word).split())
     return found
 

@@ -7,13 +7,26 @@ from collections.abc import Sequence
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.answering.small_talk import ability
+from agentaudio.model.embedded.routing.route import Route
 from agentaudio.model.embedded.routing.router import Router
+from agentaudio.text.words import split_words
 
 _ABLE = re.compile(
     r"(?:(?:and|so|but|okay|then) )*(?:are you (?:also |even )?able to|are you capable of|do you know how to|"
     r"do you (?:also )?(?:do|handle|offer)|can you (?:also |even )?(?:do|handle)|is it possible for you to) "
     r"(?P<deed>.+)"
 )
+
+
+ABLE = "Yes. I can "
+"""How the answer begins that the agent can do it."""
+
+
+def offered(request: str, router: Router, tools: Sequence[ToolSpec]) -> Route | None:
+    """The call without its values that a question such as "are you able to tell the weather" is about."""
+    asked = _ABLE.fullmatch(" ".join(split_words(request)))
+    route = router.route(asked["deed"], tools)[0] if asked is not None else None
+    return route if route is not None and route.tool is not None and route.missing else None
 
 
 def able_to(said: str, router: Router, tools: Sequence[ToolSpec]) -> str | None:
@@ -26,4 +39,4 @@ def able_to(said: str, router: Router, tools: Sequence[ToolSpec]) -> str | None:
         return None
     route = router.route(asked["deed"], tools)[0]
     tool = next((tool for tool in tools if tool.name == route.tool), None)
-    return f"Yes. I can {ability(tool)}." if tool is not None and route.missing else None
+    return f"{ABLE}{ability(tool)}." if tool is not None and route.missing else None

@@ -95,6 +95,11 @@ def names_place(text: str) -> bool:
     return _PLACE in frame(text).split()
 
 
+def says_act(word: str) -> bool:
+    """Whether a lower-case word is one of those that acts are told by."""
+    return word in _model().lexicon
+
+
 def word_features(said: str) -> list[str]:
     """The words of a frame, its pairs of words, and how many there are."""
     words = said.split()

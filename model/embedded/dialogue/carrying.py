@@ -99,13 +99,22 @@ def is_asked_back(said: str, last: PastTurn) -> bool:
 
 
 def _place(turns: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> str | None:
-    """The newest place that calls were made for, as it was said."""
+    """The newest place that calls were made for, or that was named where none was made, as it was said."""
     by_name = {tool.name: tool for tool in tools}
     for turn in reversed(turns):
+        if not turn.calls and (place := place_named(turn)):
+            return place  # "buy me a ticket to Vienna", which no tool can do
         for call in reversed(turn.calls):
             if call.name in by_name and (place := _place_of(call, by_name[call.name], turn)):
                 return place
     return None
+
+
+def place_named(turn: PastTurn) -> str | None:
+    """The last known place in the request of a turn."""
+    words = split_words(turn.request)
+    zones = find_zones(words)
+    return " ".join(words[zones[-1][0] : zones[-1][1]]) if zones else None
 
 
 def _place_of(call: ToolCall, tool: ToolSpec, turn: PastTurn) -> str | None:

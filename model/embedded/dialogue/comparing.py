@@ -17,6 +17,12 @@ _MORE = (
 )
 _LESS = "colder cooler smaller shorter lower lighter nearer closer shallower narrower slower less fewer chillier"
 _WAYS = dict.fromkeys(_MORE.split(), 1) | dict.fromkeys(_LESS.split(), -1)
+_MOST = {f"{how.removesuffix('r')}st": way for how, way in _WAYS.items() if how.endswith("er")}
+_WHICH_MOST = re.compile(
+    rf"{_OPENING}(?:which|what|where)(?: one| "
+    r"city| place| of (?:the|those|these) (?:two|three)| of (?:them|those|these))?"
+    rf"(?: is| was| are)?(?: it)?(?: the)? (?P<how>{'|'.join(_MOST)})(?: one| of (?:them|those|all|these)| there| now)*"
+)
 _WHICH = re.compile(
     rf"{_OPENING}(?:which|what|who|where)(?: one| city| place| river| tower| bridge| planet| animal| thing| of "
     rf"(?:the|those|these) two| "
@@ -53,6 +59,8 @@ def compared(said: str, past: Sequence[PastTurn]) -> str | None:
     """
     if (match := _THAN.fullmatch(said)) is not None:
         return _than(match["how"], parse_number(match["number"]), past)
+    if (match := _WHICH_MOST.fullmatch(said)) is not None:
+        return _most(match["how"], past)
     if (match := _WHICH.fullmatch(said)) is None:
         return None
     found = [quantity for turn in past[-_TURNS_BACK:] for quantity in _quantities(turn)]
@@ -64,6 +72,17 @@ def compared(said: str, past: Sequence[PastTurn]) -> str | None:
         return f"Neither: both have {one.said}."
     first, second = sorted((one, other), key=lambda quantity: quantity.size, reverse=_WAYS[match["how"]] > 0)
     return f"{first.name[0].upper()}{first.name[1:]}, with {first.said} against {second.said}."
+
+
+def _most(how: str, past: Sequence[PastTurn]) -> str | None:
+    """The largest or smallest of the quantities that tools gave; facts that were searched for are not compared."""
+    turns = [turn for turn in past[-_TURNS_BACK:] if not any(output.passages for output in turn.outputs)]
+    found = [quantity for turn in turns for quantity in _quantities(turn)]
+    last = {quantity.name: quantity for quantity in found if quantity.kind == found[-1].kind}
+    if len(last) < 2:
+        return None
+    best = max(last.values(), key=lambda quantity: quantity.size * _MOST[how])
+    return f"{best.name[0].upper()}{best.name[1:]}, with {best.said}."
 
 
 def _than(how: str, limit: float | None, past: Sequence[PastTurn]) -> str | None:

@@ -33,7 +33,8 @@ _ASKS = re.compile(
     r"^(?:(?:and|but|so|then|now|please)\s+)*(?:(?:what|who|when|where|why|which|how)(?:['’](?:s|re|d|ll))?\b|"
     r"(?:is|are|was|were|do|does|did|can|could|will|would|has|have|should|may)\s+(?:it|that|this|there|they|he|she|you|"
     r"we|i|the|my)\b|(?:play|put|set|turn|switch|book|tell|give|make|find|look|search|convert|add|use|start|show|wake|"
-    r"reserve|change|say|speak|repeat|read|go back|talk|sound|answer)\b)",
+    r"reserve|change|say|speak|repeat|read|go back|talk|sound|answer|undo|cancel|stop|"
+    r"(?:leave|keep|take) (?:it|that|the))\b)",
     re.IGNORECASE,
 )
 _SUBJECT = (
@@ -61,8 +62,9 @@ _WISHES = re.compile(
     r"(?:want|need|would|prefer|mean|meant|said|wanted|asked|was asking|was thinking|was wondering|am "
     r"wondering|wonder|was after|take|have "
     r"to|"
-    r"can have|should|could|am after|are|will be)\b|\bmean(?:t|s)?\b|^(?:it|that|this) (?:is|was|should be|has to be|"
-    r"will be|takes|makes)\b|^there (?:are|is|will be|were)\b"
+    r"can have|should|could|am after|are|will be)\b|"
+    r"\bmean(?:t|s)?\b|^(?:it|that|this) (?:(?:is|was)(?! (?:far |way |much |a bit )?(?:too|so|very)\b)|should be|"
+    r"has to be|will be|takes|makes)\b|^there (?:are|is|will be|were)\b"
 )
 _NAMES = re.compile(r"\b[A-Z][\w'’]+(?:\s+(?:of|the|de|la|von|van)(?=\s+[A-Z])|\s+[A-Z][\w'’]+)*")
 _NOT_NAMES = frozenset(

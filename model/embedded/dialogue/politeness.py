@@ -35,6 +35,7 @@ _LEADS = (
     (r"is it possible (?:for you )?to ", ""),
     (r"(?:could|can|would) you do me a favou?r(?: and|,| please)* ", ""),
     (r"(?:could|can|would) you (?:perhaps|maybe|possibly|just|kindly|quickly) ", "can you "),
+    (r"(?:can|could|would|will) you (?:please |just )?tell me,? (?=(?:what|who|when|where|why|how|which)\b)", ""),
     (r"would you mind (?:just )?telling ", "tell "),
     (r"would you mind (?:just )?(?P<verb>giv|read|show|play|turn|switch|sett|book|speak|repeat|say|check|look|"
      r"convert|us|chang)ing ",
@@ -60,6 +61,11 @@ _OPENING = (
     r"excuse me)[\s,]+)*)"
 )
 _LEADING = tuple((re.compile(rf"^\W*{_OPENING}{lead}", re.IGNORECASE), to) for lead, to in _LEADS)
+_INDIRECT = re.compile(
+    r"^(?P<word>[Ww]ho|[Ww]here|[Ww]hat) (?P<what>(?:the |a |an )?(?:[A-Z][\w'’-]*)(?: [\w'’-]+){0,4}?) "
+    r"(?P<verb>is|was|are|were)(?P<stop>[.?!]*)$"
+)
+"""A question as it stands in another one: "who Marie Curie was"."""
 _VERBS = {"giv": "give", "sett": "set", "us": "use", "chang": "change"}
 _TAGS = re.compile(
     r"(?:,\s*|\s+)(?:(?:would|will|could|can|won['’]t) (?:you|ya)(?: please| now)?|if you would|right|okay|ok|eh|"
@@ -98,5 +104,5 @@ def direct(request: str) -> str:
                 bare = f"{match['open']}{to.format(verb=_VERBS.get(verb, verb))}{bare[match.end() :].lstrip(' ,')}"
         if bare == before:
             break
-    bare = " ".join(bare.split()).strip(" ,")
+    bare = _INDIRECT.sub(r"\g<word> \g<verb> \g<what>\g<stop>", " ".join(bare.split()).strip(" ,"))
     return bare if re.search(r"\w", bare) else request

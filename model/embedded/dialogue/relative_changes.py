@@ -18,7 +18,8 @@ _OPENING = (
 )
 _ENDING = (
     r"(?: (?:would be (?:better|great|good|nice|ideal|perfect)|is better|if possible|please|then|instead|"
-    r"after all|actually|now|too|though|from that|than that|to that|to it))*"
+    r"after all|actually|now|too|though|from that|than that|to that|to it|to the "
+    r"(?:timer|alarm|table|booking|reservation)))*"
 )
 _NO_UNIT = r"(?!it\b|that\b|make\b|minutes?\b|hours?\b|people\b|persons?\b|guests?\b|more\b|less\b)"
 _AMOUNT = rf"(?P<amount>an?|another|half an?|a quarter of an?|(?:{_NO_UNIT}[\w.]+ )?{_NO_UNIT}[\w.]+)"
@@ -102,6 +103,11 @@ def _number(said: str, held: int, parameter: Parameter) -> int | None:
         if not unit and amount == 1:
             return None  # "one more" asks for another one
         new = held + sign * amount * (60 if unit.startswith("hour") else 1)
+        return int(new) if new >= 1 and float(new).is_integer() else None
+    moved_by = _LATER.fullmatch(said)
+    if moved_by and not counts_people and (amount := _amount(moved_by["amount"])) is not None:
+        sign = -1 if moved_by["way"] in ("earlier", "sooner", "before that", "forward") else 1
+        new = held + sign * amount * (60 if moved_by["unit"].startswith("hour") else 1)
         return int(new) if new >= 1 and float(new).is_integer() else None
     if _HALF.fullmatch(said):
         return held // 2 if held >= 2 and held % 2 == 0 else None

@@ -18,6 +18,8 @@ _BACK = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_FAMILY = 5
+"""Letters that the words of a family begin with."""
 _ABOUT_THE_SPEAKER = re.compile(r"\b(?:you|your|yours|yourself|voices?)\b", re.IGNORECASE)
 
 
@@ -35,7 +37,14 @@ def topic_returned_to(request: str, past: Sequence[PastTurn]) -> tuple[PastTurn,
     wanted = stems(match["topic"])
     for turn in reversed(past):
         titles = " ".join(passage.title for output in turn.outputs for passage in output.passages[:1])
-        if wanted and wanted <= stems(" ".join((turn.request, titles, turn.answer))):
+        names = " ".join(call.name.replace("_", " ") for call in turn.calls)
+        held = stems(" ".join((turn.request, titles, turn.answer, names)))
+        if wanted and all(any(_akin(one, other) for other in held) for one in wanted):
             rest = match["rest"] or match["rest2"] or ""
             return turn, rest if split_words(rest) else turn.request
     return None
+
+
+def _akin(one: str, other: str) -> bool:
+    """Whether two stems are of one family: "conversion" and "convert"."""
+    return one == other or (min(len(one), len(other)) >= _FAMILY and one[:_FAMILY] == other[:_FAMILY])

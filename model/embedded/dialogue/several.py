@@ -223,7 +223,9 @@ def _both(readings: Sequence[Reading]) -> Reading | None:
     """Two requests for different tools that both stand alone, as one."""
     routes = [route for reading in readings for route in reading.routes]
     names = [route.tool for route in routes]
-    alone = all(reading.act == "new" and reading.score >= _SURE and len(reading.routes) == 1 for reading in readings)
+    alone = all(
+        reading.act in ("new", "voice") and reading.score >= _SURE and len(reading.routes) == 1 for reading in readings
+    )
     if not alone or len(set(names)) < len(names) or any(route.tool is None or route.missing for route in routes):
         return None
     ordered = sorted(routes, key=lambda route: route.tool != "audio_search")

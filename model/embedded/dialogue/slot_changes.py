@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.dialogue.acts import says_act
 from agentaudio.model.embedded.dialogue.clock import minutes_of
 from agentaudio.model.embedded.routing.choices import choose
 from agentaudio.model.embedded.routing.parameters import NEVER_PLACES, Parameter, parameters, vocabulary
@@ -16,7 +17,7 @@ from agentaudio.model.embedded.routing.slots import CLOCK, NEVER_VALUES, fill, n
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
 from agentaudio.text.numbers import FoundNumber, find_numbers, parse_number
 from agentaudio.text.stems import stem
-from agentaudio.text.words import LIGHT_WORDS, command_place, split_words
+from agentaudio.text.words import COMMAND_VERBS, LIGHT_WORDS, command_place, split_words
 
 FRAME_WORDS = LIGHT_WORDS | frozenset(
     "instead rather prefer preferred mean meant said wanted asked asking talking thinking forget actually sorry oops "
@@ -326,11 +327,19 @@ class _Values:
             self.prepositional = start > 0 and self._words[start - 1] in _PREPOSITIONS
             self._take(start, end)
 
+    def _is_verb(self, place: int) -> bool:
+        """Whether a word is the verb of a command that follows a comma, or whose object is a pronoun: "undo that"."""
+        word, behind = self._words[place], self._words[place + 1 : place + 2]
+        if word in self._names:
+            return False
+        return behind in (["it"], ["that"], ["them"]) or (place in self._ends and word in COMMAND_VERBS)
+
     def _led(self, start: int, end: int) -> bool:
         """Whether a word that no list of places has may be one by what leads to it: "and in Bree", "no, Bree"."""
-        return (
-            start == 0 or self._words[start - 1] in _LEADING or bool(self._names.intersection(self._words[start:end]))
-        )
+        if self._names.intersection(self._words[start:end]) or (start > 0 and self._words[start - 1] in _LEADING):
+            return True
+        alone = self._words[0] if end == 1 else ""
+        return start == 0 and not says_act(alone) and not alone.endswith(("er", "est", "ly"))  # "shorter"
 
     def _worth(self, span: tuple[int, int], parameter: Parameter) -> float:
         start, end = span
@@ -349,6 +358,8 @@ class _Values:
 
         def free(place: int) -> bool:
             word = self._words[place]
+            if self._is_verb(place):
+                return False
             if parameter.names_place and word in NEVER_PLACES:
                 return False
             if self._taken[place] or word in FRAME_WORDS or place == verb or place in counted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from agentaudio.model.embedded.dialogue.turns import PastTurn
-from agentaudio.model.embedded.routing.arithmetic import expression
+from agentaudio.model.embedded.routing.arithmetic import PART, expression, part_of_one
 from agentaudio.model.embedded.routing.word_problems import carried_on
 from agentaudio.text.numbers import FoundNumber, find_numbers, parse_number
 from agentaudio.text.words import split_words
@@ -54,29 +54,42 @@ _ENDS = re.compile(
 )
 _VERBS = (
     (r"^(?:and |then |now |take )*(?:the )?(?:square )?root$", "the square root of {}"),
-    (rf"\ba third of {_RESULT}\b", "{} divided by 3"),
-    (rf"\ba quarter of {_RESULT}\b", "{} divided by 4"),
     (rf"\btriple {_RESULT}\b", "3 times {}"),
     (rf"\bhalve {_RESULT}\b|\bhalf (?:of )?{_RESULT}\b", "{} divided by 2"),
     (rf"(?<!the )\bsquare {_RESULT}\b", "{} squared"),
     (rf"(?<!the )\bcube {_RESULT}\b", "{} cubed"),
     (rf"\b{_RESULT}\b", "{}"),
 )
+_POINTS = re.compile(
+    rf"\b(?:{_RESULT}|more|another|extra|on top|each|less|left|instead|rather|again)\b(?! (?:is|are|makes?)\b)"
+)
+"""Words of a sum that refer to one before, or to its numbers."""
+_SUM_WORDS = frozenset(
+    "the a an of and by plus minus times over squared cubed square cube root percent half halves third thirds quarter "
+    "quarters fifth fifths tenth tenths twice double triple divided multiplied multiply divide add up with to power "
+    "from product sum difference between number how much what is are makes make equals give me tell now then please "
+    "thanks too + - * / ^ % ( )".split()
+)
+"""Words of a request that holds nothing but a sum."""
 _AROUND = frozenset(
     "of between among by for with at only just there are were we is it people persons ways if percent % from in into "
     "and the a them if now they that would be what about how then please instead rather meant mean said no not sorry "
     "i".split()
 )
+_PART_OF_IT = re.compile(rf"\b{PART} of {_RESULT}\b")
 _LAST_STEP = re.compile(r"^(?P<head>.*[\d.)])\s*(?:\*\*|[-+*/])\s*[\d.]+$")
 
 
 def next_sum(said: str, before: PastTurn) -> str | None:
     """The whole sum of a request that leaves out the result before; None for another request.
 
-    A correction ("no, times nine") replaces the last step of the sum before instead of going on from its result.
+    A correction ("no, times nine") replaces the last step of the sum before instead of going on from its result. A sum
+    that lacks nothing ("and the square root of 625") does not go on from another one.
 
     said: in the words of `split_words`, joined by spaces
     """
+    if _is_whole(said):
+        return None
     result = next((output.text for output in reversed(before.outputs) if output.name == SUM_TOOL), None)
     if result is None or not (numbers := re.findall(r"-?\d[\d,]*(?:\.\d+)?", result)):
         return None
@@ -97,6 +110,19 @@ def next_sum(said: str, before: PastTurn) -> str | None:
         _with_added_number(said, last),
     )
     return next((whole for whole in read if whole and expression(split_words(whole)) is not None), None)
+
+
+def _is_whole(said: str) -> bool:
+    """Whether the request is a sum that names all its numbers, and begins with one."""
+    bare = re.sub(rf"^{_OPENING}", "", said)
+    if _POINTS.search(bare) or _OPERATOR.match(said) or _CORRECTING.match(said):
+        return False
+    whole = expression(bare.split())
+    if whole is None or re.fullmatch(r"-?[\d.]+(?:/100)?", whole):
+        return False
+    numbers = find_numbers(bare.split())
+    rest = [word for place, word in enumerate(bare.split()) if not any(n.start <= place < n.end for n in numbers)]
+    return _SUM_WORDS.issuperset(rest)
 
 
 _OTHERS = re.compile(
@@ -173,6 +199,9 @@ def _from_operator(said: str, last: str) -> str | None:
         return f"what is {last} {operator} {last}"
     if part := re.fullmatch(rf"(?:another )?(half|a half|a third|a quarter|twice|double) (?:of )?{_RESULT}", rest):
         return f"what is {last} {operator} {float(last) * _PARTS[part[1]]:.10g}"
+    if operator in ("plus", "minus") and (part := re.fullmatch(PART, rest)) is not None:
+        count, whole = part_of_one(part).split("/")
+        return f"what is {last} {operator} {float(last) * int(count) / int(whole):.10g}"
     if operator in ("plus", "minus") and (share := re.fullmatch(r"(.+?) ?(?:percent|%)", rest)):
         # "plus 20 percent" adds a share of the result.
         percent = parse_number(share[1])
@@ -184,6 +213,9 @@ def _from_operator(said: str, last: str) -> str | None:
 
 
 def _from_pronoun(said: str, last: str) -> str | None:
+    if (part := _PART_OF_IT.search(said)) is not None:
+        count, whole = part_of_one(part).split("/")
+        return f"what is {last}{'' if count == '1' else f' times {count}'} divided by {whole}"
     for pattern, written in _VERBS:
         whole, found = re.subn(pattern, written.format(last), said, count=1)
         if found:

@@ -7,6 +7,7 @@ import re
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.clauses import clauses
+from agentaudio.model.embedded.routing.intents import PERFORMERS
 from agentaudio.model.embedded.routing.time_zones import find_zones
 from agentaudio.text.sentences import sentences
 from agentaudio.text.stems import stem
@@ -216,6 +217,9 @@ def with_topic(said: str, before: PastTurn) -> str | None:
     if found is None or (found.group() in _PERSONS and _PERSON_BEFORE.search(said[: found.start()])):
         return None
     pronoun = found.group().split()[0]
+    person = next((str(call.arguments[n]) for call in before.calls for n in call.arguments if n in PERFORMERS), None)
+    if pronoun in _PERSONS and person is not None:
+        return f"{said[: found.start()]}{person}{said[found.end() :]}"
     if pronoun in _PERSONS and before.calls and all(call.name not in SEARCHES for call in before.calls):
         return None  # a city or a museum is not "they"
     thing = re.search(r"\bit\b", said[found.end() :])

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
-from agentaudio.model.embedded.dialogue.abilities import able_to
+from agentaudio.model.embedded.dialogue.abilities import ABLE, able_to, offered
 from agentaudio.model.embedded.dialogue.acts import Acts, holds_value, independent, names_place
 from agentaudio.model.embedded.dialogue.carrying import (
     answered,
@@ -22,18 +22,22 @@ from agentaudio.model.embedded.dialogue.carrying import (
     carried_rest,
     is_asked_again,
     is_asked_back,
+    place_named,
 )
 from agentaudio.model.embedded.dialogue.comparing import compared
 from agentaudio.model.embedded.dialogue.manners import without_manner
 from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
-from agentaudio.model.embedded.dialogue.parts import is_topic, only_told
+from agentaudio.model.embedded.dialogue.parts import is_statement, is_topic, only_told, request_parts, unmarked
+from agentaudio.model.embedded.dialogue.plain import plain
 from agentaudio.model.embedded.dialogue.reading import Reading
 from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
 from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
+from agentaudio.model.embedded.dialogue.reports import is_long_past, is_report
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.slot_changes import changed_call
 from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, next_sum
+from agentaudio.model.embedded.dialogue.told_name import about_name
 from agentaudio.model.embedded.dialogue.topics import (
     SEARCHES,
     is_short_question,
@@ -62,6 +66,8 @@ _TURNS_BACK = 4
 """Earlier turns whose calls may be changed, and that are read again for what the agent asked."""
 _OLDER = 0.8
 """Weight of a change for each turn that its call is older."""
+_RECENT = 0.85
+"""Least weight of a change that is told by the old value."""
 _TYPED, _WHOLE = 0.4, 0.1
 """Probability of a change, whatever the words around it, when a value is of a kind that a call before had, and when
 the request holds nothing but the value."""
@@ -111,6 +117,11 @@ _MEANT = re.compile(
     r"wanted|said|was asking|"
     r"was talking|am asking|want)(?: to know| for| about| you)? "
 )
+_IT_IS = re.compile(r"^\W*(?:it|that|this)(?:['’]s| is| was) (?:an?|the|so|such)\b", re.IGNORECASE)
+_PERSON_SAID = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)
+_EXCLAIMS = re.compile(r"^(?:(?:oh|wow|and|but|well)\W+)*(?:what an? \w+(?: \w+){0,3}|how \w+)\W*$", re.IGNORECASE)
+"""A cry, where no question mark follows: "what a day"."""
+_THERE = re.compile(r"(?<!is )(?<!are )\bthere\b(?! (?:is|are|was|were|any|a)\b)", re.IGNORECASE)
 _THIRD = re.compile(r"\b(?:he|she|they)\b", re.IGNORECASE)
 REACTIONS = ("remark", "okay", "praise", "thanks", "greeting", "wait", "cancel", "presence")
 _PARTS = re.compile(r"(?<=;)\s+")
@@ -144,7 +155,7 @@ class Understanding:
 
     def _readings(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Iterator[Reading]:
         chances = self._chances(request)
-        if not any(turn.calls or turn.answer.startswith(MISSING) for turn in past):
+        if not any(turn.calls or turn.answer.startswith((MISSING, ABLE)) for turn in past):
             chances = independent(chances)
         if (returned := topic_returned_to(request, past)) is not None:
             turn, request = returned
@@ -177,14 +188,20 @@ class Understanding:
         explained *= _WITH_PRONOUN if topic is not None and topic.sure and (short or _THIRD.search(request)) else 1.0
         for act in ACTS:
             if (reply := reply_to(act, request, tools, past)) is not None:
-                yield Reading(act, request, chances[act] * explained, reply=reply)
+                weight = _WITH_PRONOUN if act == "source" and topic is not None and topic.sure else 1.0
+                yield Reading(act, request, chances[act] * explained * weight, reply=reply)
         depends = 1 - chances["new"] - sum(chances[act] for act in ACTS)
         if (asked := self._asked(past, tools)) is not None and (found := answered(request, asked, depends, tools)):
             yield found
-        yield from self._changes(request, past, chances, tools)
+        if not is_long_past(request) and not _EXCLAIMS.match(request):
+            yield from self._changes(request, past, chances, tools)
         by_router = any(route.tool == VOICE_TOOL for route in alone.routes)
         with_more = by_router and len(alone.routes) > 1  # "tell me about Saturn in the voice of a little girl"
-        if not with_more and (query := wished_voice(request, past, voice_names(tools))) is not None:
+        if (
+            not with_more
+            and not is_report(request)
+            and (query := wished_voice(request, past, voice_names(tools))) is not None
+        ):
             yield from to_voice(request, query, max(_WISHED, alone.score + 0.01 if by_router else 0.0), tools)
         yield from self._figured(request, past, tools)
         if topic is not None:
@@ -204,12 +221,15 @@ class Understanding:
                 yield Reading("undo", request, _CERTAIN, (route,))
         if (able := able_to(said, self._router, tools)) is not None:
             yield Reading("ability", request, _CERTAIN, reply=able)
+        if (named := about_name(said, request, past)) is not None:
+            yield Reading("identity", request, _CERTAIN if "?" in request or "name" in said else _CLEAR, reply=named)
         if not past:
             return
         last = past[-1]
         if (told := compared(said, past)) is not None:
             yield Reading("compare", request, _CERTAIN, reply=told)
-        if (found := converted(said, last.answer, tools)) is not None and not last.called(found[0].name):
+        told = last.answer if last.calls else f"{last.answer} {last.request}"
+        if (found := converted(said, told, tools)) is not None and not last.called(found[0].name):
             yield Reading("measure", request, _CERTAIN, (route_to(*found),))
         if is_asked_again(said, last) or (last.answer and is_asked_back(said, last)):
             yield Reading("repeat", request, _CERTAIN, reply=reply_to("repeat", request, tools, past))
@@ -288,10 +308,19 @@ class Understanding:
             told = {tool.name for tool in tools if tells(tool)}  # "I like London" does not ask for its weather
             routes = tuple(Route(None, {}, 0.5, "chat") if route.tool in told else route for route in routes)
         if only_told(request) and not re.search(
-            r"\byour?\b|\b(?:want|need|prefer|would (?:like|be|suit)|please)\b", request, re.IGNORECASE
+            r"\byour?\b|\b(?:want|need|prefer|looking for|after|would (?:like|be|suit)|please)\b",
+            request,
+            re.IGNORECASE,
         ):
             # "My brother has a deep voice" does not ask for one.
             routes = tuple(Route(None, {}, 0.5, "chat") if route.tool == VOICE_TOOL else route for route in routes)
+        told_parts = request_parts(request)
+        reports = [is_report(part) or _EXCLAIMS.match(part) is not None for part in told_parts]
+        if any(reports) and all(
+            one or is_statement(part) or _IT_IS.match(part) for one, part in zip(reports, told_parts, strict=True)
+        ):
+            # "My wife booked a table last night" asks for nothing; a sum is asked for by its numbers.
+            routes = tuple(r if r.tool in (None, SUM_TOOL) else Route(None, {}, 0.5, "chat") for r in routes)
         called = all(route.tool is not None for route in routes)
         # A call that lacks arguments is as likely as one that has them; the agent asks for them.
         sure = min(route.confidence * (2 if route.missing else 1) for route in routes)
@@ -307,8 +336,10 @@ class Understanding:
             turn = past[place]
             if turn.answer.startswith(MISSING):
                 # The past is cut, so that a long row of such questions stays shallow.
-                routes = self(turn.request, past[max(0, place - _TURNS_BACK) : place], tools).routes
+                routes = self(unmarked(plain(turn.request)), past[max(0, place - _TURNS_BACK) : place], tools).routes
                 return next((route for route in routes if route.missing), None)
+            if turn.answer.startswith(ABLE):
+                return offered(plain(turn.request), self._router, tools)
             if turn.calls or turn.answer == DROPPED:
                 return None
         return None
@@ -352,7 +383,8 @@ class Understanding:
                     score = max(score, _CARRIED)  # "a guitar?" after "how many strings has a violin?"
                 yield Reading("edit", whole, score, (route_to(tool, fill(whole, tool).arguments),))
         elif (moved := relatively_changed(said, call.arguments, tool)) is not None:
-            yield Reading("edit", request, weight * _CERTAIN, (route_to(tool, moved),))
+            # Older calls are changed in so many words, too: "add three minutes to the timer".
+            yield Reading("edit", request, max(weight, _RECENT) * _CERTAIN, (route_to(tool, moved),))
         elif (change := changed_call(request, call.arguments, tool)) is not None:
             chance = chances["edit"] + 0.5 * (chances["sum"] + chances["voice"]) + 0.3 * chances["about"]
             if change.typed:
@@ -374,9 +406,16 @@ class Understanding:
     ) -> Reading | None:
         """The request as a question about what the newest call was about."""
         # A voice that was asked for in between is not what one talks about.
-        turn = next((t for t in reversed(past) if any(call.name != VOICE_TOOL for call in t.calls)), None)
+        turns = [t for t in reversed(past) if any(call.name != VOICE_TOOL for call in t.calls)]
+        if re.search(r"\bits?\b", request) and not _THIRD.search(request):
+            # "How long is it?" after "when did he die?" is about the thing, not the person.
+            turns = [t for t in turns if not _PERSON_SAID.search(t.request)] or turns
+        turn = next(iter(turns), None)
         if turn is None:
             return None
+        named = next((t for t in reversed(past) if t.calls or place_named(t)), turn)
+        if not named.calls and _THERE.search(request):
+            return None  # "there" is the place of a later request, which no tool could serve
         said = " ".join(split_words(request))
         refers = (whole := with_topic(said, turn)) is not None
         whole = whole or (with_added_topic(said, turn) if chances["about"] + chances["more"] > 0.5 else None)

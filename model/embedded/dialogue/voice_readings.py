@@ -20,6 +20,10 @@ _WHOLE, _COMPARED = 0.3, 0.75
 """Probability of a change, whatever the words around it, when the request holds nothing but a description."""
 _FRAGMENT, _FEW_WORDS = 0.7, 4
 """Least probability of a voice in a few words that are nothing but its description, just after another voice."""
+_TOO = re.compile(
+    r"(?:(?:that|this|it|you) (?:is|are|was) )?(?:much |far |way |a bit )?too "
+    r"(?:fast|slow|quick|loud|quiet)(?: for me)?"
+)
 _COMPARES = re.compile(r"\b(?:too|more|less|bit|not so|even|still|\w{2,}er)\b")
 
 
@@ -32,6 +36,8 @@ def voice_readings(
     chances: of each act; weight: how much such a change counts
     just_now: whether the last call was one for a voice, or voices were just named
     """
+    if _TOO.fullmatch(" ".join(split_words(request))):
+        return  # it is the way of speaking
     change = changed_voice(request, held, voice_names(tools))
     if change is not None:
         chance = chances["voice"] + 0.7 * chances["edit"] + 0.3 * chances["new"]

@@ -45,8 +45,16 @@ _PREFIXES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("square", "root"), "sqrt"),
     (("root", "of"), "sqrt"),
 )
-_LEADS = {"half of": "1/2*", "twice": "2*", "double": "2*", "a third of": "1/3*", "a quarter of": "1/4*"}
-_LEADS_BY_WORD = {tuple(lead.split()): sign for lead, sign in _LEADS.items()}
+_OTHER_ROOTS = frozenset("third cube cubic fourth fifth nth".split())
+_PARTS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
+          "tenth": 10, "twentieth": 20, "hundredth": 100}  # fmt: skip
+PART = rf"(?:(?P<count>a|an|one|two|three|four|five|six|seven|eight|nine) )?(?P<part>{'|'.join(_PARTS)}|halve)s?"
+"""A fraction in words: "a tenth", "two thirds", "half"."""
+_PART_OF = re.compile(rf"{PART} of ")
+_COUNTS = {word: number for number, word in enumerate("one two three four five six seven eight nine".split(), 1)}
+_POWERS = {"square": "**2", "cube": "**3"}
+_DOUBLED = {"twice": "2*", "double": "2*", "triple": "3*"}
+_LEAD = re.compile(r"\d+(?:/\d+)?\*")
 _SIGNS_BY_WORD = {
     first: [(phrase, sign) for phrase, sign in (*_OPERATORS, *_PREFIXES) if phrase[0] == first]
     for first in {phrase[0] for phrase, _ in (*_OPERATORS, *_PREFIXES)}
@@ -63,6 +71,11 @@ _VERBS = {
     "take": ("-", True, ("from", "away")),
     "difference": ("-", False, ("and",)),
 }
+
+
+def part_of_one(match: re.Match[str]) -> str:
+    """The fraction that PART matched: "2/3" for "two thirds"."""
+    return f"{_COUNTS.get(match['count'] or '', 1)}/{_PARTS['half' if match['part'] == 'halve' else match['part']]}"
 
 
 def expression(words: Sequence[str]) -> str | None:
@@ -85,10 +98,21 @@ def _tokens(words: Sequence[str]) -> list[str]:
     tokens: list[str] = []
     place = 0
     while place < len(words):
-        lead = next((lead for lead in _LEADS_BY_WORD if lead == tuple(words[place : place + len(lead)])), None)
-        if lead is not None:
-            tokens.append(_LEADS_BY_WORD[lead])
-            place += len(lead)
+        if (part := _PART_OF.match(" ".join(words[place : place + 4]))) is not None:
+            tokens.append(f"{part_of_one(part)}*")
+            place += part[0].count(" ")
+            continue
+        if words[place] in _DOUBLED:
+            tokens.append(_DOUBLED[words[place]])
+            place += 1
+            continue
+        if words[place] in _POWERS and words[place + 1 : place + 2] == ["of"] and place + 2 in numbers:
+            tokens += [str(numbers[place + 2].value), _POWERS[words[place]]]
+            place = numbers[place + 2].end
+            continue
+        if words[place] in _OTHER_ROOTS and words[place + 1 : place + 2] == ["root"]:
+            tokens.append("?")
+            place += 2
             continue
         number = numbers.get(place)
         if number is not None:
@@ -157,7 +181,7 @@ def _step(token: str, state: _State) -> _Step | None:
     in_root = state is _State.NUMBER_OF_ROOT
     if token == "sqrt":
         return None if in_root else _Step("sqrt(", _State.NUMBER_OF_ROOT)
-    if token in _LEADS.values() or (token == "-" and not in_root):
+    if _LEAD.fullmatch(token) or (token == "-" and not in_root):
         return _Step(token, state)
     if token[0].isdigit():
         return _Step(f"{token})" if in_root else token, _State.OPERATOR, complete=True)

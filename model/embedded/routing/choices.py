@@ -19,7 +19,8 @@ SOURCES = frozenset("from source origin start since departure begin sender".spli
 _CUES = {
     "off": re.compile(
         r"\b(?:kill|douse|(?:shut|turn|put|cut)(?: \w+){0,4} out|shut(?: \w+){0,3} down|no more|no need for|"
-        r"(?:do not|don't) need|extinguish|cut|lights out|disable|deactivate|make \w+ dark|dark please)\b"
+        r"(?:do not|don't) need|extinguish|cut|lights out|disable|deactivate|make \w+ dark|dark please|"
+        r"too bright|too light|blinding)\b"
     ),
     "on": re.compile(
         r"\b(?:light up|lit|brighten|(?:is|it's) (?:too |so |very |pitch )?dark|make \w+ bright|enable|activate|"

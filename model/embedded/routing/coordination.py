@@ -11,7 +11,7 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.intents import is_room
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters
 from agentaudio.model.embedded.routing.route import Route
-from agentaudio.model.embedded.routing.time_zones import zones_by_place
+from agentaudio.model.embedded.routing.time_zones import find_zones, zones_by_place
 from agentaudio.text.words import split_words
 
 MOST_PARTS = 3
@@ -27,6 +27,13 @@ _LEAD = re.compile(
     r"^(?:(?:in|for|at|on|to|the|of|what about|how about|also|both|over in|about|one for|another for) )+|"
     r"(?: (?:too|as well|please|open|close|today|tomorrow|now|right now|lights?|lamps?|on|off))+$"
 )
+_OWN_VERB = re.compile(
+    r"(?:(?:please|also|then|can you|could you) )*(?:what|when|where|who|why|how|is|are|do|does|"
+    r"tell|give|show|set|play|"
+    r"book|turn|switch|convert|start|wake|check|say|find|search|look)\b"
+)
+"""How a part begins that asks by itself."""
+_CAPITALISED = re.compile(r"(?:(?:in|for|at) )?[A-Z][\w'’-]+(?: (?:of|the|de|la|upon|[A-Z][\w'’-]+)){0,3}")
 _WHOLE = ("time", "date", "weather")
 """Single words that ask for something."""
 _APART = ("search_documents", "web_search", "audio_search", "calculate")
@@ -50,7 +57,7 @@ def _of_deeds(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route
         len(split_words(part)) < 2 and part.lower() not in _WHOLE for part in parts
     ):
         return None
-    routes = [route(part) for part in parts]
+    routes = _with_shared_place(parts, [route(part) for part in parts], tools)
     called = [(found.tool, found.arguments) for found in routes]
     if any(
         found.tool is None or found.missing or found.confidence < LEAST_SURE or found.tool in _APART[:2]
@@ -60,6 +67,30 @@ def _of_deeds(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route
     apart = all(one not in called[:place] for place, one in enumerate(called))
     alike = any(one.tool == other.tool and not _named(tools, one, other) for one, other in pairwise(routes))
     return routes if apart and not alike else None
+
+
+def _with_shared_place(parts: Sequence[str], routes: list[Route], tools: Sequence[ToolSpec]) -> list[Route]:
+    """The routes with the place that the last part names, or the first: "the time and the weather in Cairo"."""
+    if len(parts) != 2 or any(found.tool is None for found in routes) or _OWN_VERB.match(parts[1].lower()):
+        return routes
+    places = [find_zones(split_words(part)) for part in parts]
+    if bool(places[0]) == bool(places[1]) or re.search(r"\b(?:here|at home)\b", " ".join(parts)):
+        return routes
+    lacking = 0 if places[1] else 1
+    start, end, zone = places[1 - lacking][-1]
+    tool = next(tool for tool in tools if tool.name == routes[lacking].tool)
+    for parameter in parameters(tool):
+        if parameter.meaning == "timezone" or parameter.names_place:
+            place = " ".join(split_words(parts[1 - lacking])[start:end])
+            value = zone if parameter.meaning == "timezone" else place
+            found = routes[lacking]
+            missing = tuple(name for name in found.missing if name != parameter.name)
+            arguments = {**found.arguments, parameter.name: value}
+            # What it lacked made it half as sure.
+            sure = min(1.0, found.confidence * (2 if found.missing and not missing else 1))
+            routes[lacking] = replace(found, arguments=arguments, missing=missing, confidence=sure)
+            break
+    return routes
 
 
 def _named(tools: Sequence[ToolSpec], one: Route, other: Route) -> bool:
@@ -135,7 +166,8 @@ def _value(part: str, parameter: Parameter) -> str | None:
     if not said:
         return None
     if parameter.names_place or parameter.meaning == "timezone":
-        return said if said in zones_by_place() else None
+        known = said in zones_by_place() or _CAPITALISED.fullmatch(part.strip(" .,;:!?")) is not None
+        return said if known else None
     if parameter.kind != "string" or parameter.choices or parameter.meaning != "text":
         return None
     if parameter.noun == "room":

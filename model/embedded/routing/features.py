@@ -58,7 +58,7 @@ _WEB_SAID = re.compile(
     r"search engine)\b"
 )
 _VOICE_SAID = re.compile(
-    r"^(?:(?:please|now|and|just|can you|could you) )*whisper\b|"
+    r"^(?:(?:please|now|and|just|can you|could you) )*whisper\b|\bin (?:a )?whispers?(?:ing)?\b|"
     r"\b(?:voice|accent|imitate|impersonate|pretend to be|sound(?:ing)? (?:like|more|as)|"
     r"(?:speak|talk|answer|reply)(?:ing)? (?:to me |to us |\w+ )?(?:like|as|with|normally)|"
     r"(?:hear|listen to|talk to|have) (?:someone|somebody|a person) (?:from|with|who|old|young|else)\b|"

@@ -107,7 +107,7 @@ _NOT_ARTISTS = frozenset(
 )
 
 
-_PERFORMERS = frozenset("artist musician band singer composer group performer".split())
+PERFORMERS = frozenset("artist musician band singer composer group performer".split())
 
 
 def may_stand_for(noun: str, value: str) -> bool:
@@ -115,7 +115,7 @@ def may_stand_for(noun: str, value: str) -> bool:
     words = value.lower().split()
     if noun == "room":
         return is_room(value)
-    if noun not in _PERFORMERS:
+    if noun not in PERFORMERS:
         return noun in words
     if value.lower() in zones_by_place():
         return False

@@ -11,7 +11,7 @@ from agentaudio.model.embedded.routing.intents import examples, examples_like
 from agentaudio.model.embedded.routing.parameters import parameters, vocabulary
 from agentaudio.text.stems import stem
 from agentaudio.text.template import Template
-from agentaudio.text.words import command_place, split_words
+from agentaudio.text.words import STOP_WORDS, command_place, split_words
 
 SEARCHES = frozenset(("search_documents", "web_search"))
 _TELLS = frozenset(
@@ -30,7 +30,10 @@ _FACT = re.compile(
     r"(?:(?:and|but|so|okay|now|then|well) )*(?:who|whose|whom|why|when (?:did|was|were)|where (?:did|was|were|do|"
     r"does)|"
     r"how (?:old|tall|big|heavy|deep|many people|did|does|do (?:they|the))|what (?:did|was|were|does)|"
-    r"(?:is|are|was|were|did|does|has|have) (?!there|that possible|it possible|you|we|i)\w+)\b"
+    r"(?:is|are|was|were|did|does|has|have) (?!(?:there|that possible|it possible|you|we|i)\b)\w+|"
+    r"(?:(?:can|could|would|will) you (?:please |just )?(?:tell|remind) me|tell me|do you (?:know|remember)|i wonder) "
+    r"(?:who|whose|why|what|where|how (?:old|tall|big|heavy|deep|far|long|fast|many people))"
+    r"(?! (?:is|are) (?:on|playing)\b))\b"
 )
 _ABOUT = re.compile(
     r"(?:(?:and|but|so|okay|now|then|well|please|can you|could you) )*(?:(?:tell|teach) me (?:something |more |a bit "
@@ -63,6 +66,8 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     if _AT_CLOCK.search(said) and not _DURATION.search(said) and _counts_only(tool):
         return False  # "wake me at six" is nothing for a tool that takes minutes
     if opens_with(tool.description, _DOES):
+        if (deed := command_place(words)) is not None and words[deed] in _OWN_DEEDS and not _speaks_of(tool, words):
+            return False  # "buy me a skateboard" is nothing for a tool that plays music
         return _FACT.match(said) is None and _ABOUT.match(said) is None
     if not tells(tool):
         return True
@@ -83,6 +88,19 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
         return True
     phrases = tuple(p.filled({}) if isinstance(p, Template) else p for p in tool.phrases[:64])
     return words[verb] in _verbs(tool.name, tool.description, phrases)
+
+
+_OWN_DEEDS = frozenset(
+    "buy email text pay print download upload post delete sell phone invite draw clean wash fix repair cook bake feed "
+    "drive park translate message photograph paint sew iron mow water".split()
+)
+"""Verbs of commands that say all of what is to be done."""
+
+
+def _speaks_of(tool: ToolSpec, words: Sequence[str]) -> bool:
+    """Whether a word that carries a topic is one of the tool's."""
+    known = vocabulary(tool)
+    return any(stem(word) in known for word in words if word not in STOP_WORDS)
 
 
 _OTHER_MATTERS = frozenset(

@@ -14,6 +14,7 @@ from agentaudio.text.stems import stem
 from agentaudio.text.words import split_words
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
+_POINTING = frozenset("another second third other extra last first next same this that which new".split())
 _LINKS = frozenset("of is to at number equals".split())
 _NUMBER_SOUNDS = {"to": 2, "too": 2, "for": 4, "fore": 4, "won": 1, "ate": 8, "tan": 10, "sex": 6}
 
@@ -23,7 +24,7 @@ def take_numbers(
 ) -> list[FoundNumber]:
     """Assign numbers to the parameters that take one, with durations converted; returns the assigned numbers."""
     open_ones = [p for p in wanted if p.kind in ("integer", "number") and not p.choices]
-    found = [n for n in find_numbers(words) if not any(taken[n.start : n.end])]
+    found = [n for n in find_numbers(words) if not any(taken[n.start : n.end]) and not _stands_for(words, n)]
     if open_ones and not found:
         found = [
             FoundNumber(_NUMBER_SOUNDS[word], place, place + 1)
@@ -124,17 +125,35 @@ def _unit(parameter: Parameter) -> str | None:
     return next((u for held in (named, parameter.stems) for u in _SECONDS if stem(u) in held), None)
 
 
+def _stands_for(words: Sequence[str], number: FoundNumber) -> bool:
+    """Whether "one" stands for a thing: "a second one for ten minutes"."""
+    before = words[number.start - 1] if number.start else ""
+    return list(words[number.start : number.end]) == ["one"] and before in _POINTING
+
+
+def _is_ordinal(words: Sequence[str], place: int) -> bool:
+    """Whether "second" counts what follows: "a second one"."""
+    behind = words[place + 1 : place + 2]
+    return words[place] == "second" and behind in (["one"], ["timer"], ["alarm"], ["time"], ["reminder"])
+
+
 def _said_durations(words: Sequence[str], taken: Sequence[bool]) -> list[tuple[float, float, FoundNumber | None]]:
     """(seconds of the unit, how many of it, the number that says so) of every duration in the request."""
     said = " ".join(words)
-    for lead, share in (("half an", 0.5), ("half a", 0.5), ("a quarter of an", 0.25), ("three quarters of an", 0.75)):
+    for lead, share in (
+        ("half an", 0.5),
+        ("half a", 0.5),
+        ("a quarter of an", 0.25),
+        ("quarter of an", 0.25),
+        ("three quarters of an", 0.75),
+    ):
         for name, size in _SECONDS.items():
             if re.search(rf"(?<!and ){lead} {name}\b", said):
                 return [(size, share, None)]
     by_end = {number.end: number for number in find_numbers(words)}
     found: list[tuple[float, float, FoundNumber | None]] = []
     for place, word in enumerate(words):
-        if word.removesuffix("s") not in _SECONDS:
+        if word.removesuffix("s") not in _SECONDS or _is_ordinal(words, place):
             continue
         number = by_end.get(place)
         if number is not None and not any(taken[number.start : number.end]):

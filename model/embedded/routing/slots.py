@@ -11,16 +11,22 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.asked.queries import search_query, voice_query
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.choices import choose
+from agentaudio.model.embedded.routing.intents import is_room
 from agentaudio.model.embedded.routing.parameters import NEVER_PLACES, Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.quantities import take_numbers
 from agentaudio.model.embedded.routing.spans import Span, are_a_pair, divide
 from agentaudio.model.embedded.routing.time_zones import find_zone, find_zones, zones_by_place
+from agentaudio.text.numbers import find_numbers
 from agentaudio.text.stems import stem
 from agentaudio.text.template import Template
 from agentaudio.text.words import LIGHT_WORDS, command_place, split_words
 
 _PREPOSITIONS = frozenset("in at of for by from to with about on named called into near".split())
 _JOINTS = frozenset("of the and de la".split())
+_LINKS = frozenset("and or the over versus than is".split())
+_ARTICLES = frozenset("the a an my our your his her their".split())
+_FRAGMENT = 3
+"""Words of a request that is hardly more than a value: "weather bree"."""
 CLOCK = re.compile(
     r"(?:(?:half|a quarter|quarter|five|ten|twenty|twenty five) (?:past|to) )?"
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|midnight|\d{1,2})"
@@ -245,9 +251,14 @@ def _remaining(
     known = vocabulary(tool)
     spans = [(parameter, _runs(words, parameter, known, taken, names, parts=parts)) for parameter in texts]
     spans = [
-        (p, [run for run in runs if p.meaning != "time" or _TIMELY.search(str(run.value))]) for p, runs in spans
+        (p, [run for run in runs if p.meaning != "time" or _is_timely(words, run)]) for p, runs in spans
     ]  # fmt: skip
     return values | {name: span.value for name, span in divide(words, spans, taken).items()}
+
+
+def _is_timely(words: Sequence[str], run: Span) -> bool:
+    """Whether a run holds a time, and is no greeting: "good evening"."""
+    return _TIMELY.search(str(run.value)) is not None and words[run.start - 1 : run.start] != ["good"]
 
 
 def _runs(
@@ -289,6 +300,8 @@ def _runs(
     spans = []
     for place, end in runs:
         start, stop = _with_noun(words, place, end, noun)
+        if not _is_of_type(words, start, stop, parameter, names):
+            continue
         score = 1.0 + 0.1 * (stop - start) + 0.01 * start
         before = [word for word in words[max(0, start - 2) : start] if word not in ("the", "a", "an", "my", "our")]
         score += bool(before) and before[-1] in _PREPOSITIONS
@@ -298,6 +311,25 @@ def _runs(
         score += 1.5 * all(word in names or word in _JOINTS for word in words[start:stop])
         spans.append(Span(start, stop, " ".join(words[start:stop]), score))
     return spans
+
+
+def _is_of_type(words: Sequence[str], start: int, end: int, parameter: Parameter, names: frozenset[str]) -> bool:
+    """Whether words may be a value of the parameter's type, where that is a place or a room.
+
+    A word that no list has is one by what stands around it: "in Bree", "the orangery light", but not "the weather
+    looking" or "turn it off".
+    """
+    value, before = words[start:end], words[start - 1] if start else ""
+    if parameter.names_place:
+        known = " ".join(value) in zones_by_place() or any(word in names for word in value)
+        return known or before in _PREPOSITIONS | _LINKS or parameter.noun in value or 1 < len(words) <= _FRAGMENT
+    if parameter.noun != "room" or is_room(" ".join(value)):
+        return True
+    if find_numbers(value) or " ".join(value) in zones_by_place():
+        return False
+    behind = words[end] if end < len(words) else ""
+    of_it = before in _ARTICLES or before in ("in", "at", "of", "for", "and")
+    return of_it or stem(behind) in ("light", "lamp") or parameter.noun in value
 
 
 def _within(
