@@ -40,7 +40,7 @@ TARGETS = {
     "agentaudio/hearing.py": (DEV, ("tests/test_agent.py", "tests/test_capabilities.py", "tests/test_session.py")),
     "agentaudio/http.py": (DEV, ("tests/test_http*.py",)),
     "agentaudio/outbox.py": (DEV, ("tests/test_outbox.py", "tests/test_session.py")),
-    "agentaudio/playback.py": (DEV, ("tests/test_playback.py",)),
+    "agentaudio/playback.py": (DEV, ("tests/test_playback.py", "tests/test_session.py")),
     "agentaudio/record.py": (DEV, ("tests/test_session.py",)),
     "agentaudio/retry.py": (DEV, ("tests/test_retry.py",)),
     "agentaudio/session.py": (DEV, ("tests/test_session.py", "tests/test_cancellation.py")),

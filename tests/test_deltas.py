@@ -169,6 +169,18 @@ def test_an_end_has_a_known_reason_and_counts() -> None:
         reply(Emits(End(usage={"input_tokens": 1, "output_tokens": None})))  # type: ignore[dict-item]
 
 
+def test_words_and_sound_are_counted_for_every_model() -> None:
+    sound = AudioDelta(tone(440.0, 0.5, 16_000))
+    said = reply(
+        Emits(TextDelta("Well"), CitationDelta(Citation("Tea", "tea.txt", "Steamed")), TextDelta("."), sound, sound)
+    )
+    assert said.usage == {"output_characters": 5, "output_sound_s": 1.0}
+    tokens = TokensDelta(SpeechTokens((1,) * 25, "cosyvoice2", 25.0))
+    assert reply(Emits(tokens, tokens)).usage == {"output_characters": 0, "output_sound_s": 2.0}
+    third = TokensDelta(SpeechTokens((1,), "c", 30.0))
+    assert reply(Emits(third)).usage["output_sound_s"] == 0.033, "milliseconds"
+
+
 @pytest.mark.parametrize("other", [SpeechTokens((2,), "mimi", 25.0), SpeechTokens((2,), "cosyvoice2", 50.0)])
 def test_a_model_keeps_its_codec_within_an_answer(other: SpeechTokens) -> None:
     first = TokensDelta(SpeechTokens((1,), "cosyvoice2", 25.0))

@@ -12,6 +12,7 @@ from support.sounds import tone
 from agentaudio.conversation import Conversation, SpeechPart, SpeechTokens
 from agentaudio.errors import ConversationError, OptionError
 from agentaudio.playback import Playback, SpokenStep
+from agentaudio.sound.aside import AsideAudio, SoundsAside
 from agentaudio.sound.audio import Audio
 
 
@@ -44,6 +45,26 @@ def test_words_of_one_sound_are_heard_evenly_and_never_cut() -> None:
     assert [heard_text(made, at) for at in (0.2, 0.3, 0.8, 0.9, 1.0, 1.8)] == [
         "", "the", "the", "the quick", "the quick", "the quick brown",
     ]  # fmt: skip
+
+
+def test_words_of_a_short_sound_are_heard_evenly() -> None:
+    assert [heard_text(step("one two", 0.7), at) for at in (0.2, 0.3)] == ["", "one"]
+
+
+def test_words_whose_sound_has_only_begun_take_at_least_the_time_of_very_fast_speech() -> None:
+    made = step("great wall of china", 0.4, complete=False)  # 25 characters a second are ten characters
+    assert [heard_text(made, at) for at in (0.19, 0.2, 0.385, 0.4)] == ["", "great", "great", "great wall"]
+
+
+def test_sound_that_was_put_aside_is_heard_and_cut_like_before() -> None:
+    made = step("One.", 1.0, " Two.", 2.0)
+    parts = [made.heard(at) for at in (None, 0.5, 1.5)]
+    made.set_aside(SoundsAside())
+    assert [made.heard(at) for at in (None, 0.5, 1.5)] == parts
+    alone = step("One.", 1.0)
+    alone.set_aside(SoundsAside())
+    part = alone.heard(None)
+    assert part is not None and isinstance(part.audio, AsideAudio)
 
 
 def test_punctuation_ends_a_word() -> None:
@@ -171,7 +192,7 @@ def test_the_first_report_shows_that_the_reader_plays() -> None:
     assert playback.plays and playback.heard() == [None]
 
 
-@pytest.mark.parametrize("seconds", [-0.1, math.nan])
+@pytest.mark.parametrize("seconds", [-0.1, math.nan, math.inf])
 def test_a_report_that_is_not_a_number_of_seconds_is_refused(seconds: float) -> None:
     playback = Playback(None, speaks=True)
     with pytest.raises(OptionError, match="0 or more"):
