@@ -171,11 +171,13 @@ def test_one_delta_that_is_beyond_a_limit_is_cut(delta: Delta, stop: str) -> Non
             assert not isinstance(part, SpeechPart) or part.tokens is None or len(part.tokens.ids) == 75
 
 
-@pytest.mark.parametrize("call_id", ["", "x" * 10_000])
-def test_a_call_gets_an_id_and_a_name_of_a_bounded_length(call_id: str) -> None:
+@pytest.mark.parametrize(
+    ("call_id", "kept"), [("", "call"), ("x" * 10_000, "call"), ("x" * 201, "call"), ("x" * 200, "x" * 200)]
+)
+def test_a_call_gets_an_id_and_a_name_of_a_bounded_length(call_id: str, kept: str) -> None:
     step = [CallDelta(ToolCall(call_id, "n" * 10_000, {})), CallDelta(ToolCall(call_id, "look", {}), "p" * 90_000)]
     first, second = Agent(scripted(step, "Done."), tools=[look]).run_sync("go").tool_calls
-    assert (first.call.id, second.call.id) == ("call", "call-2")
+    assert (first.call.id, second.call.id) == (kept, f"{kept}-2")
     assert first.status == "failed" and len(first.call.name) == 200 and len(first.result.text) < 1_000
     assert second.status == "failed" and len(second.result.text) < 9_000
 
