@@ -11,6 +11,9 @@ sessions begin at different moments of a frame.
 - age of a frame: from the moment it is due until the session has taken it. The voice detector has seen it by then, or
   up to 5 ms later where it looks at the frames of more than 8 sessions together
 - late frames: those that were older than 40 ms
+- late frames by own work: those that were, too, without the time in which the event loop's thread could have worked
+  and waited for a processor that other programs had (Linux tells it): at most so many are late for want of speed. The
+  share of the time that it waited so is given, too
 - lateness of the loudspeaker's frames is the same, as both are handled in one go
 - CPU: of the whole process, the users and players included, for each second of each session
 - memory: resident, after a fifth of the time and at the end; `--seconds 300` shows whether it grows
@@ -28,6 +31,7 @@ import contextlib
 import functools
 import gc
 import math
+import os
 import random
 import time
 from collections import deque
@@ -66,6 +70,20 @@ def block() -> str:
     return "done"
 
 
+class Waiting:
+    """How long the main thread has waited for a processor, although it could have worked."""
+
+    def __init__(self) -> None:
+        try:
+            self._file = os.open("/proc/self/schedstat", os.O_RDONLY)
+        except OSError:  # another system
+            self._file = -1
+
+    def seconds(self) -> float:
+        """Since the thread began; nan where the system does not tell."""
+        return math.nan if self._file < 0 else int(os.pread(self._file, 64, 0).split()[1]) / 1e9
+
+
 class Frames:
     """What happened to the frames of all sessions. Its memory is taken at the beginning, as it is to be told whether
     that of the sessions grows.
@@ -74,17 +92,31 @@ class Frames:
     """
 
     def __init__(self, most: int) -> None:
-        self._ages = np.full((most, 2), np.nan)
+        self._taken = np.full((most, 3), np.nan)
+        self._waiting = Waiting()
         self._count = self.played = 0
 
-    def add(self, due_s: float, age_s: float) -> None:
-        self._ages[self._count] = due_s, age_s
+    def add(self, due_s: float) -> None:
+        """A frame was taken now."""
+        self._taken[self._count] = due_s, time.perf_counter(), self._waiting.seconds()
         self._count += 1
 
     @property
-    def ages(self) -> list[tuple[float, float]]:
-        """(when it was due, age) of each, in seconds."""
-        return [(due, age) for due, age in self._ages[: self._count].tolist()]
+    def ages(self) -> NDArray[np.float64]:
+        """(frames, 3): when it was due; its age; and its age at most without waiting for a processor; in seconds."""
+        due, at, waited = self._taken[: self._count].T
+        # The first frame that was taken after this one was due: of what was waited before that one, as much as
+        # possible is said to have been before this one was due.
+        first = np.searchsorted(at, due)
+        before = np.maximum(first - 1, 0)
+        spanning = np.maximum(0, waited[first] - waited[before] - np.maximum(0, due - at[before]))
+        age = at - due
+        return np.stack([due, age, age - np.where(first > 0, spanning, 0) - (waited - waited[first])], axis=1)
+
+    def waited_share(self) -> float:
+        """Share of the time between the first frame and the last in which a processor was waited for."""
+        first, last = self._taken[0], self._taken[self._count - 1]
+        return float((last[2] - first[2]) / (last[1] - first[1]))
 
 
 @functools.cache
@@ -141,7 +173,7 @@ async def talk(
         if len(late) == ECHO_FRAMES:
             frame = mixed(frame, late.popleft())
         live.push(frame)
-        frames.add(due, time.perf_counter() - due)
+        frames.add(due)
         block, played = player.fill(size)
         if echo:
             late.append(echo * block)
@@ -191,27 +223,29 @@ async def measure(sessions: int, seconds: float, ms: int, echo_db: float | None)
         cpu_s = time.process_time() - began_cpu_s
         if tools is not None:
             await tools
-    ages = [(due, age) for due, age in frames.ages if due > began_s + WARM_UP_S]
-    during = [age for due, age in ages if blocked[0] <= due <= blocked[1]]
-    others = [age for due, age in ages if not blocked[0] <= due <= blocked[1]]
+    due, age, own = frames.ages[frames.ages[:, 0] > began_s + WARM_UP_S].T
+    during = (blocked[0] <= due) & (due <= blocked[1])
     return {
         "sessions": sessions,
         "seconds": seconds,
         "frame_ms": ms or list(MIXED_MS),
         "echo_db": echo_db,
-        "frames": len(ages),
+        "frames": len(age),
         "frames_with_answers": frames.played,
-        "late_frames": sum(age > LATE_S for _, age in ages),
-        "age_ms": percentiles(others),
-        "age_ms_while_64_tools_block": percentiles(during),
+        "late_frames": int((age > LATE_S).sum()),
+        "late_frames_by_own_work": None if np.isnan(own).any() else int((own > LATE_S).sum()),
+        "share_of_time_without_a_processor": round(frames.waited_share(), 3),
+        "age_ms": percentiles(age[~during]),
+        "age_ms_by_own_work": percentiles(own[~during]),
+        "age_ms_while_64_tools_block": percentiles(age[during]),
         "cpu_ms_per_second_and_session": round(1000 * cpu_s / seconds / sessions, 1),
         "memory_mb": {"first": memory[0], "fifth": memory[len(memory) // 5], "last": last_mb},
     }
 
 
-def percentiles(ages: list[float]) -> dict[str, float]:
+def percentiles(ages: NDArray[np.float64]) -> dict[str, float]:
     """In milliseconds."""
-    values = np.percentile(ages or [math.nan], (50, 95, 100)).tolist()
+    values = np.percentile(ages if len(ages) else [math.nan], (50, 95, 100)).tolist()
     return {name: round(1000 * value, 1) for name, value in zip(("p50", "p95", "max"), values, strict=True)}
 
 
