@@ -468,6 +468,30 @@ async def test_recognised_words_are_kept_with_the_sound_and_removed_with_a_faile
 # Voices and options of a turn
 
 
+def test_a_turn_of_a_synchronous_program_takes_a_voice_and_options(library: VoiceLibrary) -> None:
+    session = Agent(scripted("One.", "Two."), voices=library, voice="ruby").session()
+    silent = session.run_sync("hi", voice="walter", options=GenerateOptions(speak=False))
+    assert (silent.voice, silent.audio) == (library.get("walter"), None)
+    spoken = session.run_sync("hi")
+    assert spoken.voice == library.get("ruby") and spoken.audio is not None
+
+
+async def test_a_synchronous_turn_in_an_event_loop_says_what_to_write_instead() -> None:
+    with pytest.raises(OptionError, match=r"write `await agent\.run"):
+        Agent(scripted("One.")).session().run_sync("hi")
+
+
+async def test_a_conversation_is_answered_as_it_is_and_kept_apart_from_the_callers() -> None:
+    session = Agent(scripted("Tea.")).session()
+    await session.run("a question of before")
+    given = Conversation()
+    given.add("user", TextPart("What is it?"), turn=1)
+    async for _ in session.respond(given):
+        pass
+    assert [message.text for message in session.conversation] == ["What is it?", "Tea."]
+    assert [message.text for message in given] == ["What is it?"]
+
+
 async def test_a_turn_may_have_a_voice_and_options_of_its_own(library: VoiceLibrary) -> None:
     session = Agent(scripted("One.", "Two."), voices=library, voice="ruby").session()
     first = await session.run("hi", voice="walter", options=GenerateOptions(speak=False))
