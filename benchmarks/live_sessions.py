@@ -107,7 +107,7 @@ class Frames:
         due, at, waited = self._taken[: self._count].T
         # The first frame that was taken after this one was due: of what was waited before that one, as much as
         # possible is said to have been before this one was due.
-        first = np.searchsorted(at, due)
+        first = np.minimum(np.searchsorted(at, due), np.arange(len(at)))  # a timer may be early
         before = np.maximum(first - 1, 0)
         spanning = np.maximum(0, waited[first] - waited[before] - np.maximum(0, due - at[before]))
         age = at - due

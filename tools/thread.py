@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextvars
 import threading
@@ -20,7 +21,8 @@ async def in_thread(
 
     started: called with a future that gets the outcome of the function, after a cancellation too
 
-    Raises what the function raises; StopIteration, and what is not an Exception, as RuntimeError.
+    Raises what the function raises; StopIteration, and what is not an Exception, as RuntimeError. Raises RuntimeError
+    when the system starts no more threads.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
@@ -43,12 +45,23 @@ async def in_thread(
             # `exit()` in a tool must not end the process, nor GeneratorExit the task of the caller.
             setter, value = "set_exception", RuntimeError(f"the tool raised {type(error).__name__}")
             value.__cause__ = error
+        end(setter, value)
+
+    def end(setter: str, value: Any) -> None:
         try:
             loop.call_soon_threadsafe(deliver, setter, value)
         except RuntimeError:
             pass  # the loop is closed; the result has no receiver
 
-    threading.Thread(target=work, name="agentaudio-tool", daemon=True).start()
+    def begin() -> None:
+        try:
+            threading.Thread(target=work, name="agentaudio-tool", daemon=True).start()
+        except RuntimeError as error:
+            end("set_exception", error)
+
+    # `Thread.start` waits until the new thread has had a processor and Python's lock, which takes milliseconds where
+    # others work, and no session goes on meanwhile. So another thread waits for it.
+    _thread.start_new_thread(begin, ())
     future.add_done_callback(_retrieve)
     started(future)
     await asyncio.wait([future])
