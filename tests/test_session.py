@@ -468,6 +468,41 @@ async def test_recognised_words_are_kept_with_the_sound_and_removed_with_a_faile
 # Voices and options of a turn
 
 
+async def test_a_turn_of_which_nothing_was_heard_is_retracted_and_no_other() -> None:
+    session = Agent(scripted("One.", "Two.")).session(plays=True)
+    assert not await session.retract(), "there is no turn yet"
+    await session.run("first")
+    session.played(60)
+    assert not await session.retract(), "it was heard"
+    await session.run("second")
+    assert await session.retract()
+    assert [message.text for message in session.conversation] == ["first", "One."]
+    await session.run("third")
+    session.played(60)
+    assert [message.text for message in session.conversation][2:] == ["third", "Two."]
+
+
+async def test_a_first_turn_is_retracted_while_it_runs() -> None:
+    session = Agent(scripted(FIFTEEN_SECONDS)).session(plays=True)
+    async with aclosing(session.stream("first")) as happening:
+        async for event in happening:
+            if isinstance(event, events.AudioSpoken):
+                break
+        assert await session.retract()
+    assert list(session.conversation) == []
+
+
+async def test_a_turn_that_called_a_tool_is_not_retracted() -> None:
+    @tool
+    async def order() -> str:
+        return "ordered"
+
+    session = Agent(scripted(calls(("order", {})), "Done."), tools=[order]).session(plays=True)
+    await session.run("order it")
+    assert not await session.retract()
+    assert [call.name for message in session.conversation for call in message.tool_calls] == ["order"]
+
+
 def test_a_turn_of_a_synchronous_program_takes_a_voice_and_options(library: VoiceLibrary) -> None:
     session = Agent(scripted("One.", "Two."), voices=library, voice="ruby").session()
     silent = session.run_sync("hi", voice="walter", options=GenerateOptions(speak=False))
