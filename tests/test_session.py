@@ -468,6 +468,15 @@ async def test_recognised_words_are_kept_with_the_sound_and_removed_with_a_faile
 # Voices and options of a turn
 
 
+async def test_an_answer_is_whole_while_it_plays_and_cut_when_it_is_interrupted() -> None:
+    session = Agent(scripted(FIFTEEN_SECONDS)).session(plays=True)
+    await session.run("hi")
+    session.played(1.0)
+    assert [part.text for part in speech(session)] == [FIFTEEN_SECONDS]
+    await session.interrupt()
+    assert [part.cut_s for part in speech(session)] == [1.0]
+
+
 async def test_a_turn_of_which_nothing_was_heard_is_retracted_and_no_other() -> None:
     session = Agent(scripted("One.", "Two.")).session(plays=True)
     assert not await session.retract(), "there is no turn yet"
