@@ -6,7 +6,9 @@ A turn has two tool calls. `turn` is the time until its reply, `loop` the time o
 other session can run: a stored turn waits longer, until another thread has written it, and a third makes the spans of a
 turn that has ended. Each kind of turn is run in rotation, so that all meet the same load; `quickest` is the 5th
 percentile, which other programs disturb least. `cpu` is the time of all threads, what is done after the turn included;
-it is the mean of turns that follow each other. `sdk_spans` is OpenTelemetry alone: as many spans as a turn has, with as
+it is the mean of turns that follow each other. `in_a_row` are the times of those, as of `turn_two_calls`: the others
+come after a pause, or after turns of other kinds, and find the processor's caches cold, which takes more time than
+storing and tracing. `sdk_spans` is OpenTelemetry alone: as many spans as a turn has, with as
 many attributes. All of that is measured in asyncio's event loop, and then (`uvloop_...`) in uvloop's, in which
 `agentaudio serve` runs, where it is installed.
 
@@ -173,28 +175,31 @@ async def compared(folder: Path, *, traces: bool, stores: bool) -> dict[str, flo
                 await plain.session(plays=False).run("go")  # and the next turn finds the processor's caches warm
             with times["sdk_spans"].turn():
                 sdk_spans(tracer)
-        cpu = {f"{name}_cpu_ms": await cpu_ms(agent, None) for name, agent in agents.items()}
-        cpu |= {f"{name}_cpu_ms": await cpu_ms(agent, store) for name, agent in stored.items()}
-    return {key: value for name, one in times.items() for key, value in one.figures(name).items()} | cpu
+        following = [await in_a_row(name, agent, None) for name, agent in agents.items()]
+        following += [await in_a_row(name, agent, store) for name, agent in stored.items()]
+    figures = {key: value for name, one in times.items() for key, value in one.figures(name).items()}
+    return figures | {key: value for one in following for key, value in one.items()}
 
 
-async def cpu_ms(agent: Agent, store: SqliteStore | None) -> float:
-    """CPU milliseconds of all threads for a turn, each the first of its session, which is opened before."""
+async def in_a_row(kind: str, agent: Agent, store: SqliteStore | None) -> dict[str, float]:
+    """Times of turns that follow each other, each the first of its session, which is opened before."""
     names = [f"cpu of {id(agent)}, {number}" for number in range(TURNS)]
     if store is None:
         sessions = [agent.session(plays=False) for _ in names]
     else:
         sessions = [await store.session(agent, name, plays=False) for name in names]
+    times = Timed()
     begun = time.process_time()
     for session in sessions:
-        await session.run("go")
+        with times.turn():
+            await session.run("go")
     flush_spans()
     await asyncio.sleep(PAUSE_S)
     worked_s = time.process_time() - begun
     if store is not None:
         for name in names:
             await store.leave(name)
-    return round(1000 * worked_s / TURNS, 3)
+    return times.figures(f"{kind}_in_a_row") | {f"{kind}_cpu_ms": round(1000 * worked_s / TURNS, 3)}
 
 
 def runners() -> dict[str, Callable[[Coroutine[Any, Any, Any]], Any]]:
