@@ -147,12 +147,12 @@ async def test_words_of_a_conversation_that_is_gone_on_with_are_checked_as_a_who
     for role, text in ("user", "three euro"), ("assistant", "No."), ("user", "what is the time"):
         told.add(role, text)  # type: ignore[arg-type]
     session = Agent(model, input_checks=[reads]).session(told, plays=False)
-    assert (await session.run("and now")).stop == "answered" and read.pop() == "and now"
+    assert (await session.run("and now")).stop == "answered"
     for _ in range(2):
         assert [event async for event in session.respond(told)][-1].reply.stop == "answered"  # type: ignore[union-attr]
     for asked in model.asked:
         assert [message.text for message in asked][:3] == [WITHHELD, "No.", "what is the time"]
-    assert read == ["three euro", "what is the time"]
+    assert sorted(read) == ["and now", "three euro", "what is the time"]  # checked side by side, in any order
 
 
 @pytest.mark.parametrize("speaks", [True, False])

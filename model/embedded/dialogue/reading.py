@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from agentaudio.model.embedded.routing.route import Route
 
+PLAIN = 0.85
+"""Confidence of a tool from which a request that is probably new is taken for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -25,3 +28,8 @@ class Reading:
     routes: tuple[Route, ...] = ()
     reply: str | None = None
     sure: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its calls are complete and hardly to be mistaken for others."""
+        return all(r.tool is not None and not r.missing and r.confidence > PLAIN for r in self.routes)

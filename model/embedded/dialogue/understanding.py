@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
 from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
+from agentaudio.model.embedded.dialogue import forms
 from agentaudio.model.embedded.dialogue.abilities import ABLE, able_to, offered
 from agentaudio.model.embedded.dialogue.acts import Acts, holds_value, independent, names_place
 from agentaudio.model.embedded.dialogue.carrying import (
@@ -30,7 +31,7 @@ from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
 from agentaudio.model.embedded.dialogue.parts import is_statement, is_topic, only_told, request_parts, unmarked
 from agentaudio.model.embedded.dialogue.plain import plain
-from agentaudio.model.embedded.dialogue.reading import Reading
+from agentaudio.model.embedded.dialogue.reading import PLAIN, Reading
 from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
 from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
 from agentaudio.model.embedded.dialogue.reports import is_long_past, is_report
@@ -83,49 +84,12 @@ _WITH_PRONOUN = 0.3
 _CERTAIN, _CARRIED, _WISHED, _ADDED, _FIGURED = 1.2, 0.9, 0.9, 0.35, 0.7
 """Scores of readings whose words leave no doubt, that take a place from an earlier turn, that wish for a voice in so
 many words, that only fit because no tool answers them by themselves, and that reckon on with a number of an answer."""
-_PLAIN = 0.85
-"""Confidence of a tool from which a request that is probably new is taken for it."""
 _CLEAR = 0.5
 """Probability at which the last part of a request decides what it does, after parts that only react."""
 _MODIFYING = 0.6
-_MODIFIES = re.compile(
-    r"^(?:(?:and|but|okay|no|oh|sorry|please|actually|can you|could you|then|now) )*(?:make|change|move|push|"
-    r"shift|put|bring|turn) "
-    r"(?:the|my|our|that|it|this)\b(?! (?:light|lamp|radio|music|volume|heating))"
-)
-_MORE_VOICES = re.compile(
-    r"(?:(?:and|or|so|okay|also|what about|how about|are there|do you have|have you got|can you do|which|show me|"
-    r"is there) )*"
-    r"(?:any |some |other |the |only )*(?:women|men|ladies|girls|boys|children|kids|robots|old people|young "
-    r"people|others|other ones|more|"
-    r"(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
-)
-_RECKONS = re.compile(
-    r"(?:(?:and|then|now|okay|so|but|what is|what about) )*(?:times \w|divided by|multiplied by|(?:half|twice|a "
-    r"third|a quarter|"
-    r"\w+ percent) (?:of )?(?:that|it|this)\b)"
-)
 _REMARKS_BETWEEN = 2
 """Turns among which the last call is looked for whose number is reckoned with."""
-_EARLIER_RESULT = re.compile(
-    r"\b(?:earlier|previous|last|first) (?:result|number|sum|total)\b|"
-    r"\b(?:result|number|sum|total) (?:from )?(?:before|earlier|just now)\b"
-)
-_JOINING = re.compile(r"^(?:(?:and|but|so|or|okay|ok|now|then|well),? )+", re.IGNORECASE)
-_MEANT = re.compile(
-    r"^(?:(?:no|sorry|wait|oh|but|well|hm|actually|that is not what i meant|that is wrong) )*i (?:asked|meant|"
-    r"wanted|said|was asking|"
-    r"was talking|am asking|want)(?: to know| for| about| you)? "
-)
-_IT_IS = re.compile(r"^\W*(?:it|that|this)(?:['’]s| is| was) (?:an?|the|so|such)\b", re.IGNORECASE)
-_PERSON_SAID = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)
-_EXCLAIMS = re.compile(r"^(?:(?:oh|wow|and|but|well)\W+)*(?:what an? \w+(?: \w+){0,3}|how \w+)\W*$", re.IGNORECASE)
-"""A cry, where no question mark follows: "what a day"."""
-_THERE = re.compile(r"(?<!is )(?<!are )\bthere\b(?! (?:is|are|was|were|any|a)\b)", re.IGNORECASE)
-_THIRD = re.compile(r"\b(?:he|she|they)\b", re.IGNORECASE)
 REACTIONS = ("remark", "okay", "praise", "thanks", "greeting", "wait", "cancel", "presence")
-_PARTS = re.compile(r"(?<=;)\s+")
-_COMMAS = re.compile(r"\s*[.,;:!?]+(?:\s+|$)")
 
 
 class Understanding:
@@ -167,7 +131,7 @@ class Understanding:
         yield from self._certain(request, past, tools)
         topic = self._on_topic(request, past, chances, tools)
         whole = with_place(request)
-        bare = _JOINING.sub("", whole)
+        bare = forms.JOINING.sub("", whole)
         alone = self._alone(bare if is_question(bare) else whole, chances["new"], tools)
         lacking = [route.tool for route in alone.routes if route.missing]
         if any(turn.called(str(name)) for name in lacking for turn in past[-_TURNS_BACK:]) or (
@@ -179,13 +143,15 @@ class Understanding:
         elif (filled := carried_rest(request, alone.routes, past, tools)) is not None:
             yield replace(alone, score=max(alone.score, _CARRIED), routes=filled)
         # A pronoun that stands for an earlier topic hardly leaves a request that stands alone.
-        refers = topic is not None and topic.sure and not (names_place(request) and _plainly(alone))
+        refers = topic is not None and topic.sure and not (names_place(request) and alone.is_plain)
         yield replace(alone, score=alone.score * _WITH_PRONOUN) if refers else alone
         # A value or a name is not explained by an act that has none.
         explained = 1 - _UNKNOWN * self._acts.unknown_share(request) if any(turn.calls for turn in past) else 1.0
         # "What did he say?" is not "what did you say?".
         short = is_short_question(" ".join(split_words(request)))
-        explained *= _WITH_PRONOUN if topic is not None and topic.sure and (short or _THIRD.search(request)) else 1.0
+        explained *= (
+            _WITH_PRONOUN if topic is not None and topic.sure and (short or forms.THIRD.search(request)) else 1.0
+        )
         for act in ACTS:
             if (reply := reply_to(act, request, tools, past)) is not None:
                 weight = _WITH_PRONOUN if act == "source" and topic is not None and topic.sure else 1.0
@@ -193,7 +159,7 @@ class Understanding:
         depends = 1 - chances["new"] - sum(chances[act] for act in ACTS)
         if (asked := self._asked(past, tools)) is not None and (found := answered(request, asked, depends, tools)):
             yield found
-        if not is_long_past(request) and not _EXCLAIMS.match(request):
+        if not is_long_past(request) and not forms.EXCLAIMS.match(request):
             yield from self._changes(request, past, chances, tools)
         by_router = any(route.tool == VOICE_TOOL for route in alone.routes)
         with_more = by_router and len(alone.routes) > 1  # "tell me about Saturn in the voice of a little girl"
@@ -233,9 +199,9 @@ class Understanding:
             yield Reading("measure", request, _CERTAIN, (route_to(*found),))
         if is_asked_again(said, last) or (last.answer and is_asked_back(said, last)):
             yield Reading("repeat", request, _CERTAIN, reply=reply_to("repeat", request, tools, past))
-        if _MORE_VOICES.fullmatch(said) and any("voice" in turn.answer for turn in past[-2:]):
+        if forms.MORE_VOICES.fullmatch(said) and any("voice" in turn.answer for turn in past[-2:]):
             yield Reading("voices", request, _CERTAIN, reply=reply_to("voices", request, tools, past))
-        if (correcting := _MEANT.match(said)) is not None:
+        if (correcting := forms.MEANT.match(said)) is not None:
             rest = said[correcting.end() :]
             meant = self._on_topic(rest, past, {**self._chances(rest), "about": 1.0}, tools)
             alone = self._alone(f"tell me {rest}" if rest.startswith(("the ", "a ")) else rest, 1.0, tools)
@@ -255,7 +221,7 @@ class Understanding:
             return
         said = " ".join(split_words(request))
         numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", before.answer)
-        led = _RECKONS.match(said) is not None
+        led = forms.RECKONS.match(said) is not None
         if not numbers or not (led or re.search(r"\b(?:that|it|the result)\b", said)):
             return
         last = numbers[-1].replace(",", "")
@@ -280,7 +246,7 @@ class Understanding:
     def _chances(self, request: str) -> Mapping[str, float]:
         """The probability of each act: of the whole request, or of its parts where those agree."""
         whole = self._acts(request)
-        parts = [self._acts(part) for part in _COMMAS.split(request) if split_words(part)]
+        parts = [self._acts(part) for part in forms.COMMAS.split(request) if split_words(part)]
         if len(parts) < 2:
             return whole
         best = [max(part, key=lambda act: part[act]) for part in parts]
@@ -292,7 +258,7 @@ class Understanding:
 
     def _without_reactions(self, request: str) -> str:
         """The request without leading sentences that only react to the answer before: "That is odd. A man, please"."""
-        parts = [part for whole in sentences(request) for part in _PARTS.split(whole)]
+        parts = [part for whole in sentences(request) for part in forms.PARTS.split(whole)]
         while len(parts) > 1 and split_words(parts[0]):
             chances = self._acts(parts[0])
             # "My mum lives in Munich" gives a value for what follows.
@@ -315,9 +281,9 @@ class Understanding:
             # "My brother has a deep voice" does not ask for one.
             routes = tuple(Route(None, {}, 0.5, "chat") if route.tool == VOICE_TOOL else route for route in routes)
         told_parts = request_parts(request)
-        reports = [is_report(part) or _EXCLAIMS.match(part) is not None for part in told_parts]
+        reports = [is_report(part) or forms.EXCLAIMS.match(part) is not None for part in told_parts]
         if any(reports) and all(
-            one or is_statement(part) or _IT_IS.match(part) for one, part in zip(reports, told_parts, strict=True)
+            one or is_statement(part) or forms.IT_IS.match(part) for one, part in zip(reports, told_parts, strict=True)
         ):
             # "My wife booked a table last night" asks for nothing; a sum is asked for by its numbers.
             routes = tuple(r if r.tool in (None, SUM_TOOL) else Route(None, {}, 0.5, "chat") for r in routes)
@@ -327,7 +293,7 @@ class Understanding:
         if called:
             weight = _FLOOR + (1 - _FLOOR) * chance
             # "And what time is it in Chicago" after the weather: both the act and the tool are clear.
-            return Reading("new", request, sure * (1.0 if chance > _CLEAR and sure > _PLAIN else weight), routes)
+            return Reading("new", request, sure * (1.0 if chance > _CLEAR and sure > PLAIN else weight), routes)
         return Reading("new", request, _NO_TOOL * chance + 0.02, routes)
 
     def _asked(self, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Route | None:
@@ -371,7 +337,7 @@ class Understanding:
             query = str(call.arguments.get("query") or "")
             yield from voice_readings(request, query, chances, weight, tools, just_now=weight == 1.0)
         elif tool.name == SUM_TOOL:
-            if (weight == 1.0 or _EARLIER_RESULT.search(said)) and (whole := next_sum(said, turn)) is not None:
+            if (weight == 1.0 or forms.EARLIER_RESULT.search(said)) and (whole := next_sum(said, turn)) is not None:
                 slots = fill(whole, tool)
                 if not slots.missing:
                     chance = chances["sum"] + 0.5 * chances["edit"] + 0.5 * chances["about"]
@@ -391,7 +357,7 @@ class Understanding:
                 chance += _TYPED * (1 - chance)
             elif change.fit == 1.0:
                 chance += _WHOLE * (1 - chance)
-            if _MODIFIES.match(said):
+            if forms.MODIFIES.match(said):
                 chance += _MODIFYING * (1 - chance)
             text = clock_question(turn) if tool.name == CLOCK_TOOL else request
             yield Reading(
@@ -407,14 +373,14 @@ class Understanding:
         """The request as a question about what the newest call was about."""
         # A voice that was asked for in between is not what one talks about.
         turns = [t for t in reversed(past) if any(call.name != VOICE_TOOL for call in t.calls)]
-        if re.search(r"\bits?\b", request) and not _THIRD.search(request):
+        if re.search(r"\bits?\b", request) and not forms.THIRD.search(request):
             # "How long is it?" after "when did he die?" is about the thing, not the person.
-            turns = [t for t in turns if not _PERSON_SAID.search(t.request)] or turns
+            turns = [t for t in turns if not forms.PERSON_SAID.search(t.request)] or turns
         turn = next(iter(turns), None)
         if turn is None:
             return None
         named = next((t for t in reversed(past) if t.calls or place_named(t)), turn)
-        if not named.calls and _THERE.search(request):
+        if not named.calls and forms.THERE.search(request):
             return None  # "there" is the place of a later request, which no tool could serve
         said = " ".join(split_words(request))
         refers = (whole := with_topic(said, turn)) is not None
@@ -423,7 +389,7 @@ class Understanding:
             return None
         # A question that would stand alone but for its pronoun is one about the topic.
         chance = min(1.0, chances["about"] + chances["more"] + (chances["new"] if refers else 0.0))
-        whole = _JOINING.sub("", whole)
+        whole = forms.JOINING.sub("", whole)
         found = self._alone(whole, 1.0, tools)
         if any(route.tool is None for route in found.routes):
             search = next((tool for tool in tools if turn.called(tool.name) and tool.name in SEARCHES), None)
@@ -431,8 +397,3 @@ class Understanding:
                 return None
             found = Reading("about", whole, 0.5, (route_to(search, fill(whole, search).arguments),))
         return Reading("about", whole, (0.2 + 0.8 * chance) * max(found.score, 0.6), found.routes, sure=refers)
-
-
-def _plainly(reading: Reading) -> bool:
-    """Whether a call is complete and hardly to be mistaken for another one."""
-    return all(r.tool is not None and not r.missing and r.confidence > _PLAIN for r in reading.routes)

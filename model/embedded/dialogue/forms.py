@@ -1,0 +1,41 @@
+"""Forms of requests that `Understanding` tells apart by their words alone."""
+
+from __future__ import annotations
+
+import re
+
+MODIFIES = re.compile(
+    r"^(?:(?:and|but|okay|no|oh|sorry|please|actually|can you|could you|then|now) )*(?:make|change|move|push|"
+    r"shift|put|bring|turn) "
+    r"(?:the|my|our|that|it|this)\b(?! (?:light|lamp|radio|music|volume|heating))"
+)
+MORE_VOICES = re.compile(
+    r"(?:(?:and|or|so|okay|also|what about|how about|are there|do you have|have you got|can you do|which|show me|"
+    r"is there) )*"
+    r"(?:any |some |other |the |only )*(?:women|men|ladies|girls|boys|children|kids|robots|old people|young "
+    r"people|others|other ones|more|"
+    r"(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
+)
+RECKONS = re.compile(
+    r"(?:(?:and|then|now|okay|so|but|what is|what about) )*(?:times \w|divided by|multiplied by|(?:half|twice|a "
+    r"third|a quarter|"
+    r"\w+ percent) (?:of )?(?:that|it|this)\b)"
+)
+EARLIER_RESULT = re.compile(
+    r"\b(?:earlier|previous|last|first) (?:result|number|sum|total)\b|"
+    r"\b(?:result|number|sum|total) (?:from )?(?:before|earlier|just now)\b"
+)
+JOINING = re.compile(r"^(?:(?:and|but|so|or|okay|ok|now|then|well),? )+", re.IGNORECASE)
+MEANT = re.compile(
+    r"^(?:(?:no|sorry|wait|oh|but|well|hm|actually|that is not what i meant|that is wrong) )*i (?:asked|meant|"
+    r"wanted|said|was asking|"
+    r"was talking|am asking|want)(?: to know| for| about| you)? "
+)
+IT_IS = re.compile(r"^\W*(?:it|that|this)(?:['’]s| is| was) (?:an?|the|so|such)\b", re.IGNORECASE)
+PERSON_SAID = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)
+EXCLAIMS = re.compile(r"^(?:(?:oh|wow|and|but|well)\W+)*(?:what an? \w+(?: \w+){0,3}|how \w+)\W*$", re.IGNORECASE)
+"""A cry, where no question mark follows: "what a day"."""
+THERE = re.compile(r"(?<!is )(?<!are )\bthere\b(?! (?:is|are|was|were|any|a)\b)", re.IGNORECASE)
+THIRD = re.compile(r"\b(?:he|she|they)\b", re.IGNORECASE)
+PARTS = re.compile(r"(?<=;)\s+")
+COMMAS = re.compile(r"\s*[.,;:!?]+(?:\s+|$)")
