@@ -512,6 +512,17 @@ async def test_a_turn_that_called_a_tool_is_not_retracted() -> None:
     assert [call.name for message in session.conversation for call in message.tool_calls] == ["order"]
 
 
+async def test_the_voice_of_a_session_changes_from_the_next_turn_on(library: VoiceLibrary) -> None:
+    session = Agent(scripted("One.", "Two.", "Three."), voices=library, voice="ruby").session()
+    await session.change_voice("walter")
+    assert (await session.run("hi")).voice == session.voice == library.get("walter")
+    await session.change_voice(None)  # the agent's
+    assert (await session.run("hi")).voice == library.get("ruby")
+    with pytest.raises(VoiceNotFound):
+        await session.change_voice("nobody")
+    assert session.voice == library.get("ruby")
+
+
 def test_a_turn_of_a_synchronous_program_takes_a_voice_and_options(library: VoiceLibrary) -> None:
     session = Agent(scripted("One.", "Two."), voices=library, voice="ruby").session()
     silent = session.run_sync("hi", voice="walter", options=GenerateOptions(speak=False))
