@@ -39,7 +39,7 @@ test-hostile: $(VENV)/.ready-dev ## run the tests with inputs made to harm: bomb
 	$(BIN)/python -m pytest -x -q -m hostile $(WAITING)
 
 test-neural: $(VENV)/.ready-dev ## run the tests that hear and speak much with real weights
-	$(BIN)/python -m pytest -x -q -m neural $(PARALLEL)
+	$(BIN)/python -m pytest -x -q -m neural $(WAITING)
 
 test-system: $(VENV)/.ready-dev ## run the tests that start whole programs: the demo, the wheel, conversations in a process of their own
 	$(BIN)/python -m pytest -x -q -m system $(PARALLEL)
