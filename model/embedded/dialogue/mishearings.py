@@ -13,6 +13,8 @@ _RIGHT = (
         ),
         r"\1and",
     ),
+    # A noun that is counted does not begin a sentence without an article.
+    (re.compile(r"^(\W*)user (?=\w)", re.IGNORECASE), r"\1use a "),
     # A noun stands behind an article.
     (re.compile(r"\b(the) whether\b", re.IGNORECASE), r"\1 weather"),
 )

@@ -49,6 +49,8 @@ def test_other_requests_stay_as_they_are(said: str) -> None:
         ("he also asks if it has bones", "tell me whether it has bones"),
         ("What's the weather in Cork, C O R K?", "What's the weather in Cork?"),
         ("what is the time in o s l o", "what is the time in oslo"),
+        ("user refined british voice like a butler", "use a refined british voice like a butler"),
+        ("the user of this voice", "the user of this voice"),
     ],
 )
 def test_courtesy_and_spelling_are_left_out(said: str, meant: str) -> None:
