@@ -21,6 +21,7 @@ ROOMS = ("tools", "retrieval", "voice_library", "model")
 GROUND = (
     "sound",
     "text",
+    "beside",
     "cache",
     "cancellation",
     "conversation",

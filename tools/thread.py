@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import contextvars
-import threading
 from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any
+
+from agentaudio.beside import start_beside
 
 
 async def in_thread(
@@ -53,15 +53,7 @@ async def in_thread(
         except RuntimeError:
             pass  # the loop is closed; the result has no receiver
 
-    def begin() -> None:
-        try:
-            threading.Thread(target=work, name="agentaudio-tool", daemon=True).start()
-        except RuntimeError as error:
-            end("set_exception", error)
-
-    # `Thread.start` waits until the new thread has had a processor and Python's lock, which takes milliseconds where
-    # others work, and no session goes on meanwhile. So another thread waits for it.
-    _thread.start_new_thread(begin, ())
+    start_beside(work, "agentaudio-tool", lambda error: end("set_exception", error))
     future.add_done_callback(_retrieve)
     started(future)
     await asyncio.wait([future])

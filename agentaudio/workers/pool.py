@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 from agentaudio import errors
+from agentaudio.beside import start_beside
 from agentaudio.errors import AgentAudioError
 from agentaudio.workers.limits import WorkLimits
 from agentaudio.workers.messages import Message
@@ -214,12 +215,23 @@ class Pool:
     def _submit(self, work: Callable[[Job[Result]], Result]) -> Job[Result]:
         job = Job(self, work)
         with self._lock:
-            self._waiting.append(job)
             if self._threads < self._processes:
-                self._threads += 1
                 # Daemons, because the interpreter joins all other threads before it exits.
-                threading.Thread(target=self._serve, name=f"agentaudio-{self._name}", daemon=True).start()
+                start_beside(self._serve, f"agentaudio-{self._name}", self._refused)
+                self._threads += 1
+            self._waiting.append(job)
         return job
+
+    def _refused(self, error: RuntimeError) -> None:
+        """A thread was not started. Without any other, nobody would end the jobs that wait."""
+        with self._lock:
+            self._threads -= 1
+            left = [] if self._threads else list(self._waiting)
+            if left:
+                self._waiting.clear()
+        for job in left:
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(error)
 
     def _serve(self) -> None:
         while True:

@@ -235,3 +235,34 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+async def test_the_event_loop_goes_on_while_a_thread_of_the_pool_starts_slowly(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = threading.Thread.start
+
+    def slow(thread: threading.Thread) -> None:
+        time.sleep(0.3)  # as where other programs have all processors
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slow)
+    begun = time.perf_counter()
+    call = asyncio.ensure_future(pool.call(lambda job: "done"))
+    await asyncio.sleep(0)
+    assert time.perf_counter() - begun < 0.25
+    assert await call == "done"
+
+
+async def test_jobs_fail_when_the_system_starts_no_thread_and_later_ones_run(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                await asyncio.wait_for(pool.call(lambda job: "done"), 5)
+    assert await asyncio.wait_for(pool.call(lambda job: "done"), 5) == "done"
