@@ -89,7 +89,7 @@ pictures: $(VENV)/.ready-dev ## take the pictures of the page for the docs, in C
 	$(BIN)/python $(INSTALL) playwright
 	$(BIN)/python scripts/take_pictures.py
 
-test-stores: $(STORES)/.ready ## run the tests of sessions in a real PostgreSQL server, which they start (Debian: postgresql)
+test-stores: $(STORES)/.ready ## run the tests of sessions in real servers of PostgreSQL and Redis, which they start (Debian: postgresql, redis-server)
 	$(STORES)/bin/python -m pytest -x -q tests/stores
 
 test-emotions: $(EMOTIONS)/.ready ## run the tests of emotion2vec by FunASR, with a tiny network
@@ -164,8 +164,8 @@ $(NATIVE)/.ready: pyproject.toml constraints.txt | $(NATIVE)/bin/python
 	@touch $@
 
 $(STORES)/.ready: pyproject.toml constraints.txt | $(STORES)/bin/python
-	@echo "installing agentaudio with the client of PostgreSQL"
-	@$(STORES)/bin/python $(INSTALL) --editable '.[postgres,dev]'
+	@echo "installing agentaudio with the clients of PostgreSQL and Redis"
+	@$(STORES)/bin/python $(INSTALL) --editable '.[postgres,redis,dev]'
 	@touch $@
 
 $(EMOTIONS)/.ready: pyproject.toml constraints.txt | $(EMOTIONS)/bin/python

@@ -101,6 +101,7 @@ _PACKAGES = (
     ("py3langid", "py3langid", "eval", "languages that IFEval asks for"),
     ("funasr", "funasr", "emotions", "emotions in speech, for URO-Bench"),
     ("psycopg", "psycopg", "postgres", "sessions stored in PostgreSQL"),
+    ("redis", "redis", "redis", "sessions stored in Redis"),
     ("pymilvus", "pymilvus", "scale", "voice search on Milvus"),
     ("ray", "ray", "scale", "`agentaudio voices ingest --ray`"),
 )

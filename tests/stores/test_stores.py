@@ -1,87 +1,62 @@
-"""Sessions in a real PostgreSQL server, which the tests start and stop."""
+"""Sessions in real servers of databases, which the tests start and stop."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.models import calls, scripted
 from support.sounds import tone
+from support.stores import POSTGRES, REDIS, PostgresServer, RedisServer, Server, store_of
 
 from agentaudio import Agent, events, tool
 from agentaudio.conversation import AudioPart
 from agentaudio.errors import SessionInUse, SessionNotFound, StorageError
 from agentaudio.model.scripted import Scripted
+from agentaudio.storage.store import Store
 
-psycopg = pytest.importorskip("psycopg", reason="needs the extra postgres: make test-stores")
-
-from agentaudio.storage.postgres_store import PostgresStore  # noqa: E402
-
-PROGRAMS = next(
-    (path for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True) if (path / "initdb").exists()),
-    None,
-)
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="needs a PostgreSQL server: apt install postgresql")
 HELD = """
-import asyncio, sys
+import asyncio, importlib, sys
 from agentaudio import Agent
 from agentaudio.model.scripted import Scripted
-from agentaudio.storage.postgres_store import PostgresStore
 
 async def main():
-    session = await PostgresStore(sys.argv[1]).session(Agent(Scripted(["Yes."], loop=True)), "ana")
+    module, name = sys.argv[1].split(":")
+    store = getattr(importlib.import_module(module), name)(sys.argv[2])
+    session = await store.session(Agent(Scripted(["Yes."], loop=True)), "ana")
     for number in range(10_000):
         await session.run(f"question {number}")
         print(number, flush=True)
 
 asyncio.run(main())
 """
+KINDS: dict[str, tuple[Callable[[Path], Server], str, object, str]] = {
+    "postgres": (PostgresServer, "psycopg", POSTGRES, "apt install postgresql"),
+    "redis": (RedisServer, "redis", REDIS, "apt install redis-server"),
+}
 
 
-class Server:
-    """A PostgreSQL server in a folder, on a free port of this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-        if os.geteuid() == 0:  # the server refuses to run as root
-            shutil.chown(folder, "postgres")
-        self._run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "--no-sync")
-
-    def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-        self._run(
-            "pg_ctl", "-D", str(self.folder / "data"), "-o", options, "-l", str(self.folder / "log"), "-w", "start"
-        )
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
-
-    def _run(self, program: str, *arguments: str) -> None:
-        assert PROGRAMS is not None
-        command = [str(PROGRAMS / program), *arguments]
-        if os.geteuid() == 0:
-            command = ["runuser", "-u", "postgres", "--", *command]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    folder = Path("/tmp") / f"agentaudio-postgres-{os.getpid()}"  # where another user may read it
+@pytest.fixture(scope="module", params=KINDS)
+def running(request: pytest.FixtureRequest) -> Iterator[Server]:
+    kind: str = request.param
+    make, client, program, remedy = KINDS[kind]
+    if importlib.util.find_spec(client) is None:
+        pytest.skip(f"needs the extra {kind}: make test-stores")
+    if program is None:
+        pytest.skip(f"needs a server: {remedy}")
+    folder = Path("/tmp") / f"agentaudio-{kind}-{os.getpid()}"  # where another user may read it
     folder.mkdir()
     try:
-        made = Server(folder)
+        made = make(folder)
         made.start()
         try:
             yield made
@@ -92,29 +67,28 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def url(server: Server) -> str:
-    with psycopg.connect(server.url, autocommit=True) as db:
-        db.execute("DROP SCHEMA IF EXISTS agentaudio CASCADE")
-    return server.url
+def server(running: Server) -> Server:
+    running.empty()
+    return running
 
 
-async def words(store: PostgresStore) -> list[str]:
+async def words(store: Store) -> list[str]:
     return [message.text for message in (await store.load("ana"))[0]]
 
 
-async def test_a_session_goes_on_with_its_sound_calls_and_corrections(url: str) -> None:
+async def test_a_session_goes_on_with_its_sound_calls_and_corrections(server: Server) -> None:
     @tool
     def look() -> str:
         return "seen"
 
     steps = [{"heard": "look there", "say": "Wait."}, calls(("look", {})), "I saw it.", "one two three four"]
-    async with PostgresStore(url, keep_sound=True) as store:
+    async with store_of(server, keep_sound=True) as store:
         session = await store.session(Agent(scripted(*steps), tools=[look]), "ana", speaker="Ana", plays=True)
         for said in (tone(300, 0.5), "and now", "count"):
             await session.run(said)
             session.played(0.65 if said == "count" else 9)
         await session.interrupt()
-    async with PostgresStore(url) as store:
+    async with store_of(server) as store:
         conversation, _ = await store.load("ana")
         assert conversation == session.conversation and conversation.messages[-1].text == "one two"
         assert conversation.messages[0].parts[0] == AudioPart(tone(300, 0.5), "look there")
@@ -125,10 +99,10 @@ async def test_a_session_goes_on_with_its_sound_calls_and_corrections(url: str) 
 
 
 async def test_a_second_hand_is_refused_and_the_hold_of_a_killed_process_is_free_with_every_turn_stored(
-    url: str,
+    server: Server,
 ) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", HELD, url],
+        [sys.executable, "-c", HELD, server.maker, server.url],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
@@ -138,7 +112,7 @@ async def test_a_second_hand_is_refused_and_the_hold_of_a_killed_process_is_free
     try:
         while child.stdout.readline() != "20\n":
             pass
-        async with PostgresStore(url) as store:
+        async with store_of(server) as store:
             with pytest.raises(SessionInUse, match=rf"in use by process {child.pid} on "):
                 await store.session(agent, "ana")
             await store.session(agent, "ben")
@@ -160,8 +134,8 @@ async def test_a_second_hand_is_refused_and_the_hold_of_a_killed_process_is_free
         child.stdout.close()
 
 
-async def test_a_server_that_goes_away_and_comes_back_gets_every_turn(server: Server, url: str) -> None:
-    async with PostgresStore(url) as store:
+async def test_a_server_that_goes_away_and_comes_back_gets_every_turn(server: Server) -> None:
+    async with store_of(server) as store:
         session = await store.session(Agent(Scripted(["Yes."], loop=True)), "ana")
         await session.run("one")
         server.stop()
@@ -173,34 +147,52 @@ async def test_a_server_that_goes_away_and_comes_back_gets_every_turn(server: Se
             server.start()
         assert [event.type async for event in session.stream("four")][-2:] == ["saving.resumed", "turn.finished"]
         assert await words(store) == ["one", "Yes.", "two", "Yes.", "three", "Yes.", "four", "Yes."]
-        async with PostgresStore(url) as other:
+        async with store_of(server) as other:
             with pytest.raises(SessionInUse):
                 await other.session(Agent(Scripted(["Yes."], loop=True)), "ana")
 
 
-async def test_what_is_erased_is_gone_with_its_sound(url: str) -> None:
+async def test_what_is_erased_is_gone_with_its_sound(server: Server) -> None:
     agent = Agent(Scripted([{"heard": "hi", "say": "Yes."}], loop=True))
-    async with PostgresStore(url, keep_sound=True) as store:
+    async with store_of(server, keep_sound=True) as store:
         for id, hertz in (("ana", 300), ("ben", 200)):
             await (await store.session(agent, id, speaker=id)).run(tone(hertz, 0.3))
         await store.erase("ana")
         with pytest.raises(SessionNotFound):
             await store.load("ana")
-        with psycopg.connect(url) as db:
-            assert db.execute("SELECT count(*) FROM agentaudio.sound_files").fetchone() == (2,)
+        assert server.counts()[1] == 2
         assert await store.erase_speaker("ben") == 1
-        with psycopg.connect(url) as db:
-            for table in ("sessions", "turns", "sounds", "sound_files"):
-                assert db.execute(f"SELECT count(*) FROM agentaudio.{table}").fetchone() == (0,)
+        assert server.counts() == (0, 0)
 
 
-async def test_a_database_of_the_future_is_refused(url: str) -> None:
-    async with PostgresStore(url) as store:
+async def test_turns_are_erased_by_voice_and_age_and_the_others_stay(server: Server) -> None:
+    agent = Agent(Scripted(["Yes."], loop=True))
+    async with store_of(server) as store:
+        for id in ("ana", "ben"):
+            session = await store.session(agent, id)
+            for said in ("one", "two"):
+                await session.run(said)
+            await store.leave(id)
+    records = store._records
+    first, second = records.turns("ana")
+    records.write("ana", None, [replace(second, voices=("albert",))], {})
+    assert records.voices() == ["albert"] and records.erase_voice("albert") == 1
+    assert records.voices() == [] and [turn.number for turn in records.turns("ana")] == [first.number]
+    assert records.erase_before(first.at) == 0 and records.erase_before("2999-01-01T00:00:00+00:00") == 3
+    assert records.sessions() == [] and server.counts() == (0, 0)
+    records.close()
+
+
+async def test_a_database_of_the_future_is_refused(server: Server) -> None:
+    async with store_of(server) as store:
         await store.list()
-    with psycopg.connect(url) as db:
-        db.execute("UPDATE agentaudio.about SET format = 2")
-    async with PostgresStore(url) as store:
+    server.outdate()
+    async with store_of(server) as store:
         with pytest.raises(StorageError, match="has format 2.*upgrade agentaudio"):
             await store.list()
-    with pytest.raises(StorageError, match="not the address of a PostgreSQL database"):
-        PostgresStore("what is this")
+    server.url, kept = "what is this", server.url
+    try:
+        with pytest.raises(StorageError, match="this is not the address of a"):
+            store_of(server)
+    finally:
+        server.url = kept
