@@ -90,6 +90,7 @@ def faults(wanted: Mapping[str, Any], reply: Reply) -> list[str]:
     if made != names if several else (made[0] if len(made) == 1 else "none" if not made else None) not in names:
         return [f"called {[(call.name, dict(call.arguments)) for call in calls]}, said {reply.text!r}"]
     found = []
+    seen: list[str] = []
     for call in calls:
         given = {name: value for name, value in call.arguments.items() if value is not None}
         if "query_words" in wanted:
@@ -99,7 +100,10 @@ def faults(wanted: Mapping[str, Any], reply: Reply) -> list[str]:
         else:
             right = wanted.get("arguments", given)
             if several:
-                right = right[wanted["tool"].index(call.name)]
+                # Two calls of one tool are compared in order.
+                places = [place for place, name in enumerate(wanted["tool"]) if name == call.name]
+                right = right[places[seen.count(call.name)]]
+                seen.append(call.name)
             if set(given) != set(right) or not all(_same(call.name, right[name], given[name]) for name in given):
                 found.append(f"arguments {given}")
     text = reply.text.lower()

@@ -16,6 +16,16 @@ _ABLE = re.compile(
     r"do you (?:also )?(?:do|handle|offer)|can you (?:also |even )?(?:do|handle)|is it possible for you to) "
     r"(?P<deed>.+)"
 )
+_OR_NOT = re.compile(
+    r"(?:(?:and|so|but|okay|then) )*can you (?:also |even )?(?P<deed>.+?)(?: and off)?(?: by the way)? "
+    r"or (?:is (?:that|it) (?:not|beyond|too)|are you not|can you not|can not you|do you not|not able)\b.*"
+)
+"""A question for an ability that doubts it: "can you switch lights on and off, or is that not your thing?"."""
+
+_BOTH_WAYS = re.compile(
+    r"(?:(?:and|so|but|okay|then) )*can you (?:also |even )?(?P<deed>.+?) (?:on and off|off and on|up and down)"
+    r"(?: (?:by the way|too|as well|at all))*"
+)
 
 
 ABLE = "Yes. I can "
@@ -24,7 +34,7 @@ ABLE = "Yes. I can "
 
 def offered(request: str, router: Router, tools: Sequence[ToolSpec]) -> Route | None:
     """The call without its values that a question such as "are you able to tell the weather" is about."""
-    asked = _ABLE.fullmatch(" ".join(split_words(request)))
+    asked = _asked(" ".join(split_words(request)))
     route = router.route(asked["deed"], tools)[0] if asked is not None else None
     return route if route is not None and route.tool is not None and route.missing else None
 
@@ -34,9 +44,13 @@ def able_to(said: str, router: Router, tools: Sequence[ToolSpec]) -> str | None:
 
     said: in the words of `split_words`, joined by spaces
     """
-    asked = _ABLE.fullmatch(said)
+    asked = _asked(said)
     if asked is None:
         return None
     route = router.route(asked["deed"], tools)[0]
     tool = next((tool for tool in tools if tool.name == route.tool), None)
     return f"{ABLE}{ability(tool)}." if tool is not None and route.missing else None
+
+
+def _asked(said: str) -> re.Match[str] | None:
+    return _ABLE.fullmatch(said) or _OR_NOT.fullmatch(said) or _BOTH_WAYS.fullmatch(said)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.manner import Manner
+from agentaudio.text.sentences import sentences
 from agentaudio.text.words import split_words
 
 SAID = {
@@ -48,6 +49,13 @@ _WAYS = (
                r"(?:can not|can hardly|can barely|could not) hear|up a notch)\b"),
 )  # fmt: skip
 _WISH = {way: re.compile(pattern) for way, pattern in _WAYS}
+_SPEAKS = re.compile(r"\b(?:speak|speaking|talk|talking|voice|volume|speed|sound|pace|turn|loudness|hear|up|down)\b")
+_BARE = re.compile(
+    r"(?:(?:and|but|okay|ok|now|then|so|please|maybe|no|oh|just|even|still|rather|too|a|bit|little|tad|touch|wee|lot|"
+    r"much|more|slightly) )*"
+    r"(?:slower|slowly|faster|quickly|louder|loudly|quieter|quietly)"
+    r"(?: (?:please|now|then|though|again|still|this|time|from|on|for|me|thanks|if|you|can))*"
+)
 _JOINED = re.compile(
     r"(?:,? (?:and|but)|,) (?:please |also |do it |say it |speak |talk |read it )*(?:a (?:bit|little) |much |"
     r"rather |quite )?"
@@ -60,6 +68,17 @@ def asked_manner(request: str) -> str | None:
     """Which of SAID a request for another manner means; None where that is not told."""
     said = " ".join(split_words(request))
     return next((way for way, pattern in _WISH.items() if pattern.search(said)), None)
+
+
+def names_manner(request: str) -> bool:
+    """Whether a request names a speed or a volume, or the speaking itself."""
+    return asked_manner(request) is not None or _SPEAKS.search(" ".join(split_words(request))) is not None
+
+
+def is_bare_manner(request: str) -> bool:
+    """Whether the last sentence of a request is nothing but another speed or volume: "a bit quieter now"."""
+    last = ([part for part in sentences(request) if split_words(part)] or [""])[-1]
+    return _BARE.fullmatch(" ".join(split_words(last))) is not None
 
 
 def without_manner(request: str) -> tuple[str, str | None]:

@@ -49,7 +49,9 @@ _LEADS = (
      r"(?:so |please |and )*(?=(?:give|use|try|take|can|could|find|show|let|switch|change|speak|talk)\b)", ""),
     (r"(?:i(?:['’]d| would) (?:like|love) to|i want to|can i|could i|may i|let me) (?:hear|listen to) (?=some |"
      r"something by |music )", "play "),
-    (r"(?:put on|throw on|let us hear|let['’]?s hear) (?=some |something by |a bit of |a little )", "play "),
+    (r"(?:(?:can|could|will|would) you (?:please |just )?)?(?:put|throw|chuck|stick|bung|pop|whack|slap|bang) on "
+     r"(?=(?:some|something by|a bit of|a little) (?!(?:\w+ )?(?:lights?|lamps?|heating)\b))", "play "),
+    (r"(?:let us hear|let['’]?s hear) (?=some |something by |a bit of |a little )", "play "),
     (r"(?:i (?:need|want|have|would like|['’]d like)|can you do|could you do|there are) (?:two|three|a couple of|a "
      r"few|several) "
      r"things?(?: from you| please)?\s*[,:;.-]+ ?", ""),

@@ -122,7 +122,8 @@ def _joined(before: str, after: str, *, strong: bool) -> str | None:
     opened = any(word in _OPENS for word in said[:4])
     if not meant or not said or all(word in _SAYS_NOTHING for word in said):
         return None
-    broken_off = said[-1] in _OPEN_ENDS
+    # "Set a timer, and, er, what is six times nine" goes on.
+    broken_off = said[-1] in _OPEN_ENDS and not (not strong and opened and said[-1] in ("and", "or") and len(said) > 3)
     while len(meant) > 1 and meant[0] in ("just", "rather", "it", "make") and meant[1] not in ("is", "was"):
         meant = meant[1:]
     if any(word in _OPENS for word in meant[:2]) and len(meant) > 2 and (broken_off or (strong and opened)):

@@ -82,6 +82,12 @@ _WISHED = re.compile(
     r"(?:turn|switch|put|make|play|set|book|change|move) (?:it|that|them|one)|needs?|wants?|has to|have to|must|"
     r"should(?! have))\b"
 )
+_DISBELIEF = re.compile(r"\W*\b(?:can|could|would|do) you (?:believe|credit|imagine) (?:it|that)\W*$", re.IGNORECASE)
+_FORGETS = re.compile(
+    r"\b(?:i|we|he|she|they) (?:(?:can|could|do|does|did) )?(?:never|not|hardly|barely) (?:ever |really |quite )?"
+    r"(?:remember|recall|know|knows|notice|remembers) (?:whether|if) (?:i|we|he|she|they)\b"
+)
+"""What somebody does not know of their own deeds: "I can never remember if I locked the door"."""
 _CORRECTS = re.compile(r"\b(?:i|we|you) (?:just |only )?(?:said|asked|meant|wanted|wondered|thought|hoped)\b")
 
 
@@ -91,8 +97,11 @@ def is_report(text: str) -> bool:
     "My grandmother always switched off the light" is one; "I left the kitchen light on", "I need the lights off" and
     "my son wants some jazz" are none, since something is to be done.
     """
+    text = _DISBELIEF.sub("", text)
     words = split_words(text)[:_MOST_WORDS]
     said = " ".join(words)
+    if "?" not in text and not _WISHED.search(said) and _FORGETS.search(said):
+        return True
     if len(words) < 3 or "?" in text or (QUESTION_WORDS - {"when"}).intersection(words) or _CORRECTS.search(said):
         return False
     long_ago = _LONG_AGO.search(said) is not None

@@ -76,6 +76,8 @@ class RequestReader:
             return self._without_question(read, whole)
         while len(asked) > 1 and _SUBJECT.match(parts[asked[-1][0]]) and asked[-1][1].reply is not None:
             asked.pop()  # "could you play something? It is so quiet in here"
+        while len(asked) > 1 and _only_adds_to(parts[asked[-1][0]], asked[-1][1], asked[-2][1]):
+            asked.pop()  # "what time is it in Sydney? My son lives there"
         place, reading = asked[-1]
         dropped = next((one for one in read[:place] if one.act == "cancel" and one.score >= _SURE), None)
         if dropped is not None and is_statement(parts[place]):
@@ -160,6 +162,12 @@ def _asks(reading: Reading) -> bool:
     ):
         return True
     return any(route.tool is not None for route in reading.routes) and reading.score >= _LEAST_ASKED
+
+
+def _only_adds_to(part: str, reading: Reading, before: Reading) -> bool:
+    """Whether a part only tells something after a question that is complete, and would change an earlier call."""
+    complete = before.act == "new" and before.score >= _SURE and not any(route.missing for route in before.routes)
+    return is_statement(part) and reading.act == "edit" and complete and not _same_tools(reading, before)
 
 
 def _is_name(part: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agentaudio.conversation import ToolCall, ToolOutput
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.arithmetic import PART, expression, part_of_one
 from agentaudio.model.embedded.routing.word_problems import carried_on
@@ -78,6 +79,16 @@ _AROUND = frozenset(
 )
 _PART_OF_IT = re.compile(rf"\b{PART} of {_RESULT}\b")
 _LAST_STEP = re.compile(r"^(?P<head>.*[\d.)])\s*(?:\*\*|[-+*/])\s*[\d.]+$")
+
+
+def figured_of(before: PastTurn) -> PastTurn | None:
+    """A turn whose result is the last number of an answer that no sum gave; None for an answer without a number."""
+    numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", before.answer)
+    if not numbers:
+        return None
+    last = numbers[-1].replace(",", "")
+    call, output = ToolCall("", SUM_TOOL, {"expression": last}), ToolOutput("", SUM_TOOL, f"{last} = {last}")
+    return PastTurn(before.request, [call], [output], before.answer)
 
 
 def next_sum(said: str, before: PastTurn) -> str | None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from agentaudio.conversation import ToolCall, ToolOutput, ToolSpec
+from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
 from agentaudio.model.embedded.dialogue import forms
 from agentaudio.model.embedded.dialogue.abilities import ABLE, able_to, offered
@@ -26,7 +26,7 @@ from agentaudio.model.embedded.dialogue.carrying import (
     place_named,
 )
 from agentaudio.model.embedded.dialogue.comparing import compared
-from agentaudio.model.embedded.dialogue.manners import without_manner
+from agentaudio.model.embedded.dialogue.manners import is_bare_manner, names_manner, without_manner
 from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
 from agentaudio.model.embedded.dialogue.parts import is_statement, is_topic, only_told, request_parts, unmarked
@@ -37,7 +37,7 @@ from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, 
 from agentaudio.model.embedded.dialogue.reports import is_long_past, is_report
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.slot_changes import changed_call
-from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, next_sum
+from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, figured_of, next_sum
 from agentaudio.model.embedded.dialogue.told_name import about_name
 from agentaudio.model.embedded.dialogue.topics import (
     SEARCHES,
@@ -155,6 +155,8 @@ class Understanding:
         for act in ACTS:
             if (reply := reply_to(act, request, tools, past)) is not None:
                 weight = _WITH_PRONOUN if act == "source" and topic is not None and topic.sure else 1.0
+                if act == "manner" and alone.is_plain and not names_manner(request):
+                    weight = 0.0  # "play Blur instead" speaks of no speed or volume
                 yield Reading(act, request, chances[act] * explained * weight, reply=reply)
         depends = 1 - chances["new"] - sum(chances[act] for act in ACTS)
         if (asked := self._asked(past, tools)) is not None and (found := answered(request, asked, depends, tools)):
@@ -187,6 +189,8 @@ class Understanding:
                 yield Reading("undo", request, _CERTAIN, (route,))
         if (able := able_to(said, self._router, tools)) is not None:
             yield Reading("ability", request, _CERTAIN, reply=able)
+        if is_bare_manner(request) and (manner := reply_to("manner", request, tools, past)) is not None:
+            yield Reading("manner", request, _CERTAIN, reply=manner)
         if (named := about_name(said, request, past)) is not None:
             yield Reading("identity", request, _CERTAIN if "?" in request or "name" in said else _CLEAR, reply=named)
         if not past:
@@ -220,15 +224,10 @@ class Understanding:
         if tool is None or before is None or before.called(SUM_TOOL):
             return
         said = " ".join(split_words(request))
-        numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", before.answer)
         led = forms.RECKONS.match(said) is not None
-        if not numbers or not (led or re.search(r"\b(?:that|it|the result)\b", said)):
+        figured = figured_of(before) if led or re.search(r"\b(?:that|it|the result)\b", said) else None
+        if figured is None:
             return
-        last = numbers[-1].replace(",", "")
-        figured = PastTurn(
-            before.request, [ToolCall("", SUM_TOOL, {"expression": last})],
-            [ToolOutput("", SUM_TOOL, f"{last} = {last}")], before.answer,
-        )  # fmt: skip
         if (whole := next_sum(said, figured)) is not None and not (slots := fill(whole, tool)).missing:
             yield Reading("sum", whole, _CARRIED if led else _FIGURED, (route_to(tool, slots.arguments),))
 

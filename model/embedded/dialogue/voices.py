@@ -13,7 +13,7 @@ from agentaudio.text.words import split_words
 CHARACTERS = frozenset(
     "pirate sailor butler presenter newsreader storyteller commentator announcer professor teacher witch wizard king "
     "queen prince princess monster alien ghost cowboy soldier santa captain vampire android computer navigation nanny "
-    "pensioner lad lass chap dude fellow whisper whisperer singer actor "
+    "pensioner lad lass gal chap dude fellow whisper whisperer singer actor "
     "female-sounding englishman frenchman scotsman irishman englishwoman".split()
 )
 """Whom a voice can be like, beside people."""

@@ -36,7 +36,9 @@ _REACTS = re.compile(
 )
 _WHISPER = re.compile(
     r"\b(?:do|try|use|hear) (?:a |some )?whisper(?:ing|s)?\b|"
-    r"\b(?:in|with) a whisper(?:ing voice)?\b|^(?:please )?whisper\b|\b(?:start|keep) whispering\b"
+    r"\b(?:in|with) a whisper(?:ing voice)?\b|^(?:please )?whisper\b|\b(?:start|keep) whispering\b|"
+    r"^(?:(?:no|oh|nah|and|but|okay|ok|now|then|so|well|rather|i want|i said|i meant) )*(?:a|some) "
+    r"whisper(?:ing|y|ed)? voice(?: please| instead| now| this time)*$"
 )
 _QUALITY = (
     r"(?:(?:very |more |a bit |a little )?(?:deep|deeper|low|lower|high|higher|calm|calmer|soft|softer|gentle|gentler|"

@@ -28,6 +28,7 @@ _OPERATORS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("plus",), "+"),
     (("minus",), "-"),
     (("less",), "-"),
+    (("take", "away"), "-"),
     (("over",), "/"),
     (("modulo",), "%"),
     (("squared",), "**2"),
@@ -120,6 +121,8 @@ def _tokens(words: Sequence[str]) -> list[str]:
             place = number.end
             continue
         for phrase, sign in _SIGNS_BY_WORD.get(words[place], ()):
+            if phrase == ("take", "away") and not (tokens and tokens[-1][0].isdigit()):
+                continue  # "take away the plates, all nine"
             if tuple(words[place : place + len(phrase)]) == phrase:
                 tokens.append(sign)
                 place += len(phrase)

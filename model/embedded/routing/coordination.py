@@ -20,7 +20,7 @@ MOST_WORDS = 4
 LEAST_SURE = 0.5
 """Probability of each call of a request that joins several."""
 _AND = re.compile(
-    r"\s*(?:,\s*(?:and|plus|then)|\band then|\band also|\band|\bplus|&|;)\s+(?:then |also |please )*", re.IGNORECASE
+    r"\s*(?:,\s*(?:and|plus|then)|\band then|\band also|\band|\bplus|&|;),?\s+(?:then |also |please )*", re.IGNORECASE
 )
 _COMMA = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s*&\s*|\s+plus\s+", re.IGNORECASE)
 _LEAD = re.compile(
@@ -34,6 +34,8 @@ _OWN_VERB = re.compile(
 )
 """How a part begins that asks by itself."""
 _CAPITALISED = re.compile(r"(?:(?:in|for|at) )?[A-Z][\w'’-]+(?: (?:of|the|de|la|upon|[A-Z][\w'’-]+)){0,3}")
+_BEFORE_DEED = re.compile(rf",\s+(?={_OWN_VERB.pattern})", re.IGNORECASE)
+_SAYS_NOTHING = re.compile(r"\W*(?:please|thanks|thank you|cheers|then|now|too)?\W*", re.IGNORECASE)
 _WHOLE = ("time", "date", "weather")
 """Single words that ask for something."""
 _APART = ("search_documents", "web_search", "audio_search", "calculate")
@@ -50,9 +52,22 @@ def coordinated(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Rou
     return _of_values(text, tools, route) or _of_noun(text, tools, route) or _of_deeds(text, tools, route)
 
 
+def lists_deeds(text: str) -> bool:
+    """Whether a comma stands before a deed of its own: "light the hall, set a timer, and play Bach"."""
+    return _BEFORE_DEED.search(text) is not None
+
+
 def _of_deeds(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:
     """Parts that each ask for a call: "a table for two at six and the hours of the toy museum"."""
-    parts = [part.strip(" ,") for part in _AND.split(text)]
+    finer = [part.strip(" ,") for whole in _AND.split(text) for part in _BEFORE_DEED.split(whole)]
+    coarser = [part.strip(" ,") for part in _AND.split(text)]
+    if len(finer) > len(coarser) and (routes := _each_called(finer, tools, route)):
+        return routes
+    return _each_called(coarser, tools, route)
+
+
+def _each_called(parts: Sequence[str], tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:
+    """The calls of the parts where each asks for one of its own."""
     if not 2 <= len(parts) <= MOST_PARTS or any(
         len(split_words(part)) < 2 and part.lower() not in _WHOLE for part in parts
     ):
@@ -109,7 +124,7 @@ def _named(tools: Sequence[ToolSpec], one: Route, other: Route) -> bool:
 
 def _of_values(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:
     """Several values of one parameter: "the weather in Paris, Rome and Oslo", "the toy museum and the war museum"."""
-    parts = _COMMA.split(text)
+    parts = [part for part in _COMMA.split(text) if not _SAYS_NOTHING.fullmatch(part)]
     if len(parts) < 2:
         return None
     for first in range(len(parts) - 1):
@@ -123,7 +138,7 @@ def _of_values(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Rout
             own = found.arguments.get(parameter.name)
             if isinstance(own, str) and parameter.meaning == "timezone":
                 values = [zones_by_place().get(value) if value else None for value in values]
-            elif not isinstance(own, str) or _value(own, parameter) is None:
+            elif not isinstance(own, str) or _value(_as_written(own, text), parameter) is None:
                 continue
             if all(value is not None and value != own for value in values):
                 whole = route(text) if found.missing else found
@@ -134,6 +149,12 @@ def _of_values(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Rout
                     replace(whole, arguments={**rest, parameter.name: value}, missing=()) for value in (own, *values)
                 ]
     return None
+
+
+def _as_written(value: str, text: str) -> str:
+    """A value with the capitals that it has in the text."""
+    found = re.search(rf"\b{re.escape(value)}\b", text, re.IGNORECASE)
+    return found[0] if found is not None else value
 
 
 def _of_noun(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:

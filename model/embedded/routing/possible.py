@@ -47,11 +47,34 @@ _AT_CLOCK = re.compile(
     r"three|four|"
     r"five|six|seven|eight|nine|ten|eleven|twelve|noon|midnight|\d{1,2})\b(?! (?:minutes?|hours?|seconds?)\b)"
 )
+_ALARM_FOR = re.compile(
+    r"\b(?:alarm|wake|ring|buzz)\b.* for (?:about |around )?"
+    r"(?:(?:half|a quarter|quarter|ten|five|twenty) (?:past|to) \w+|"
+    r"\w+(?: \w+)? (?:o'clock|o clock|a m|p m|am|pm|in the (?:morning|evening|afternoon)|tomorrow|tonight))\b"
+)
 _DURATION = re.compile(r"\b(?:minutes?|hours?|seconds?)\b")
 _FIXED = re.compile(
     r"(?:(?:and|but|so|okay|now|then|well) )*(?:who|whose|why|how (?:big|old|tall|large|deep|heavy|many people))\b"
 )
 _NOW = re.compile(r"\b(?:today|now|current|currently|tonight|weather|forecast)\b")
+
+
+_WAY = re.compile(
+    r"\b(?:(?:best|quickest|fastest|shortest|easiest|nicest) (?:way|route)|directions|"
+    r"how (?:do|can|should|could|would|will) (?:i|we)(?: best)? (?:get|go|walk|drive|cycle|travel)|"
+    r"how (?:i|we) (?:can |could |should )?(?:get|go|walk|drive|cycle|travel))\b.*"
+    r"\b(?:from here|home|to the (?:nearest|next|\w+ station|station|airport|hospital|bus stop|"
+    r"city cent\w+|town cent\w+|beach|harbour|supermarket))\b"
+)
+"""Questions for a way that begins where the speaker is."""
+_GUIDES = frozenset(map(stem, ("way", "route", "directions", "navigate", "travel", "journey", "map")))
+_WISHES_FOR = re.compile(
+    r"\b(?:play\w*|put|stick|chuck|throw|pop|blast|crank|hear|listen|spin|queue|by|tunes?|songs?|music|album|something)\b"
+)
+_REMARKS = re.compile(
+    r"(?:(?:good|well|oh) )?(?:mornin|morning|afternoon|evenin|evening|hello|hiya|hi|howdy|g'day|hey)\b|"
+    r"(?:(?:mm+|oh|ah|aw|ooh) )*(?:that|it|this) (?:is|was|sounds|looks|feels)\b"
+)
 
 
 def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
@@ -63,9 +86,16 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     """
     words = split_words(text)
     said = " ".join(words)
-    if _AT_CLOCK.search(said) and not _DURATION.search(said) and _counts_only(tool):
+    if (_AT_CLOCK.search(said) or _ALARM_FOR.search(said)) and not _DURATION.search(said) and _counts_only(tool):
         return False  # "wake me at six" is nothing for a tool that takes minutes
+    if _WAY.search(said) and not _GUIDES.intersection(vocabulary(tool)):
+        return False  # nothing but a map knows where the speaker stands
     if opens_with(tool.description, _DOES):
+        if "alarm" in words and stem("alarm") not in vocabulary(tool) and not _counts_only(tool):
+            return False
+        if _takes_a_name(tool) and not _speaks_of(tool, words) and not _WISHES_FOR.search(said):
+            if _DURATION.search(said) or _REMARKS.match(said) or _of_another(words, tool, tools):
+                return False  # no artist is called "laundry light back on"
         if (deed := command_place(words)) is not None and words[deed] in _OWN_DEEDS and not _speaks_of(tool, words):
             return False  # "buy me a skateboard" is nothing for a tool that plays music
         return _FACT.match(said) is None and _ABOUT.match(said) is None
@@ -95,6 +125,25 @@ _OWN_DEEDS = frozenset(
     "drive park translate message photograph paint sew iron mow water".split()
 )
 """Verbs of commands that say all of what is to be done."""
+
+
+def _takes_a_name(tool: ToolSpec) -> bool:
+    """Whether all that a tool takes is one free text, which any words may be."""
+    held = parameters(tool)
+    return len(held) == 1 and held[0].kind == "string" and not held[0].choices and held[0].meaning == "text"
+
+
+def _of_another(words: Sequence[str], tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
+    """Whether the words name what another tool that does something is for."""
+    others = [other for other in tools if other is not tool and opens_with(other.description, _DOES)]
+    return any(not _takes_a_name(other) and _named_in(other, words) for other in others)
+
+
+def _named_in(tool: ToolSpec, words: Sequence[str]) -> bool:
+    """Whether a word of the name of a tool that is no verb is among the words: "light" of `switch_light`."""
+    return bool(
+        set(split_words(tool.name.replace("_", " "))[1:]) & {*words, *(word.removesuffix("s") for word in words)}
+    )
 
 
 def _speaks_of(tool: ToolSpec, words: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.clauses import clauses
-from agentaudio.model.embedded.routing.coordination import coordinated
+from agentaudio.model.embedded.routing.coordination import coordinated, lists_deeds
 from agentaudio.model.embedded.routing.features import FEATURES, Candidate, candidates
 from agentaudio.model.embedded.routing.intents import CHAT, domain_examples, examples
 from agentaudio.model.embedded.routing.possible import may_serve
@@ -56,6 +56,9 @@ class Router:
         if not text.strip():
             return [Route(None, {}, 0.0, "unknown")]
         parts = clauses(text)
+        listed = coordinated(text, tools, lambda part: self._route_one(part, tools)) if lists_deeds(text) else None
+        if listed is not None and len(listed) > len(parts):
+            return sorted(listed, key=lambda route: route.tool != "audio_search")
         if len(parts) > 1:
             routes = [self._route_one(part, tools) for part in parts]
             found = [route for route in routes if route.tool is not None and not route.missing]

@@ -147,11 +147,11 @@ def _divided(one: FoundNumber, two: FoundNumber) -> str:
 
 
 def _counted(words: Sequence[str]) -> list[FoundNumber]:
-    """The numbers that count something: not "one" in "the first one"."""
+    """The numbers that count something: not "one" in "the first one", nor a sigh."""
     kept = []
     for number in find_numbers(words):
         alone = number.end - number.start == 1
-        if alone and words[number.start] in ("one", "half", "second", "third", "quarter"):
+        if alone and words[number.start] in ("one", "half", "second", "third", "quarter", "oh", "o"):
             continue
         kept.append(number)
     return kept
