@@ -36,6 +36,7 @@ _LEADS = (
     (r"(?:could|can|would) you do me a favou?r(?: and|,| please)* ", ""),
     (r"(?:could|can|would) you (?:perhaps|maybe|possibly|just|kindly|quickly) ", "can you "),
     (r"(?:can|could|would|will) you (?:please |just )?tell me,? (?=(?:what|who|when|where|why|how|which)\b)", ""),
+    (r"remind me(?: again)?,? (?=(?:what|who|when|where|why|how|which)\b)", ""),
     (r"would you mind (?:just )?telling ", "tell "),
     (r"would you mind (?:just )?(?P<verb>giv|read|show|play|turn|switch|sett|book|speak|repeat|say|check|look|"
      r"convert|us|chang)ing ",

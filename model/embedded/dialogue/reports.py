@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from agentaudio.model.embedded.routing.intents import is_room
+from agentaudio.text.numbers import find_numbers
 from agentaudio.text.words import COMMAND_VERBS, LIGHT_WORDS, QUESTION_WORDS, split_words
 
 _MOST_WORDS = 40
@@ -88,6 +89,8 @@ _FORGETS = re.compile(
     r"(?:remember|recall|know|knows|notice|remembers) (?:whether|if) (?:i|we|he|she|they)\b"
 )
 """What somebody does not know of their own deeds: "I can never remember if I locked the door"."""
+_FINDS = re.compile(r"(?:(?:mm+|oh|ah|aw|ooh|well) )*that is (?:so |very |really |rather |quite )?[a-z]+")
+_EXCEEDS = re.compile(r"\b(?:takes?|took|lasts?|lasted|costs?|weighs?)\b.*\b(?:longer|more|less) than\b")
 _CORRECTS = re.compile(r"\b(?:i|we|you) (?:just |only )?(?:said|asked|meant|wanted|wondered|thought|hoped)\b")
 
 
@@ -138,6 +141,14 @@ _OBJECTS = frozenset("it them me us some something the a an my our".split())
 def is_long_past(text: str) -> bool:
     """Whether a report is of a time that is over, so that it changes nothing of what was just asked for."""
     return is_report(text) and _LONG_AGO.search(" ".join(split_words(text)[:_MOST_WORDS])) is not None
+
+
+def changes_nothing(text: str) -> bool:
+    """Whether a sentence changes nothing of a call before: a report of long ago, a comparison, or "that's cosy"."""
+    said = " ".join(split_words(text)[:_MOST_WORDS])
+    if _FINDS.fullmatch(said) and not find_numbers(said.split()) and re.search(r"\b[A-Z]", text.lstrip()[1:]) is None:
+        return True
+    return is_long_past(text) or (_EXCEEDS.search(said) is not None and is_report(text))
 
 
 def _without_leads(words: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ from agentaudio.model.embedded.dialogue.plain import plain
 from agentaudio.model.embedded.dialogue.reading import PLAIN, Reading
 from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
 from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
-from agentaudio.model.embedded.dialogue.reports import is_long_past, is_report
+from agentaudio.model.embedded.dialogue.reports import changes_nothing, is_report
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.slot_changes import changed_call
 from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, figured_of, next_sum
@@ -161,7 +161,7 @@ class Understanding:
         depends = 1 - chances["new"] - sum(chances[act] for act in ACTS)
         if (asked := self._asked(past, tools)) is not None and (found := answered(request, asked, depends, tools)):
             yield found
-        if not is_long_past(request) and not forms.EXCLAIMS.match(request):
+        if not changes_nothing(request) and not forms.EXCLAIMS.match(request):
             yield from self._changes(request, past, chances, tools)
         by_router = any(route.tool == VOICE_TOOL for route in alone.routes)
         with_more = by_router and len(alone.routes) > 1  # "tell me about Saturn in the voice of a little girl"

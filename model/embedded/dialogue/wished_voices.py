@@ -79,6 +79,10 @@ _OWN = re.compile(
     r"your (?:old|own|usual|normal|first|original|default|real) (?:voice|self)"
     r"(?: (?:again|back|please|now|then|thanks))*"
 )
+_LIKENS = re.compile(
+    r"(?:(?:ha|haha|oh|wow|hey|well|now|gosh) )*you sound(?:ed)? (?:just |exactly |a bit |a lot )*like\b"
+)
+"""A remark about the voice that speaks."""
 _PERSONAL = frozenset("someone somebody something anyone anybody person one".split())
 
 
@@ -140,6 +144,8 @@ def wished_voice(request: str, past: Sequence[PastTurn], names: Sequence[str]) -
     if (stopped := _STOP.fullmatch(said)) and stem(stopped["what"]) in {stem(word) for word in held.split()}:
         return "default"
     spoken_of = bool(held) or any("voices, such as" in turn.answer for turn in past)
+    if _LIKENS.match(said):
+        return None
     if _OWN.fullmatch(said):
         return "default"
     query, rest = voice_asked(request, names)

@@ -83,3 +83,20 @@ def test_a_deed_done_both_ways_is_a_question_of_ability() -> None:
     for said in ("Can you switch lamps on and off?", "Can you turn lights on and off, or is that not your thing?"):
         assert calls(said) == []
         assert str(reply(said)).startswith("Yes. I can")
+
+
+@pytest.mark.parametrize(
+    ("said", "past"),
+    [
+        ("Mm, that's lovely.", turn("play Bach", "play_music", "Now playing music by Bach.", artist="bach")),
+        ("That oven takes five minutes longer than the box says.",
+         turn("a timer for ten minutes", "set_timer", "The timer will ring in 10 minutes.", minutes=10)),
+        ("Ha, you sound just like Grandma.", VOICE),
+    ],
+)  # fmt: skip
+def test_a_remark_changes_nothing_of_the_call_before(said: str, past: PastTurn) -> None:
+    assert calls(said, past) == []
+
+
+def test_being_reminded_of_a_fact_is_a_question_for_it() -> None:
+    assert calls("Remind me, what is a cello made of?") == calls("What is a cello made of?") != []
