@@ -137,15 +137,18 @@ class RedisServer:
         self._process.wait()
 
     def empty(self) -> None:
-        self._client().flushdb()
+        with self._client() as db:
+            db.flushdb()
 
     def counts(self) -> tuple[int, int]:
-        names = [name.decode().split(":")[1] for name in self._client().keys("agentaudio:*")]
+        with self._client() as db:
+            names = [name.decode().split(":")[1] for name in db.keys("agentaudio:*")]
         rows = [name for name in names if name not in ("format", "rows", "voices", "hold", "sound")]
         return len(rows), names.count("sound")
 
     def outdate(self) -> None:
-        self._client().set("agentaudio:format", 2)
+        with self._client() as db:
+            db.set("agentaudio:format", 2)
 
     def _client(self) -> Any:
         import redis
