@@ -65,10 +65,15 @@ class RedisRecords:
         except ImportError:
             raise MissingExtra("a store in Redis", "redis") from None
         self._errors = redis.RedisError
-        try:
-            self._db: Any = redis.Redis.from_url(
+
+        def connect() -> Any:
+            return redis.Redis.from_url(
                 url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, protocol=2
-            )
+            )  # fmt: skip
+
+        self._connect = connect
+        try:
+            self._db = connect()
         except ValueError as error:
             raise StorageError(f"this is not the address of a Redis database: {error}") from None
         known = self._db.connection_pool.connection_kwargs
@@ -80,7 +85,7 @@ class RedisRecords:
 
     def hold(self, id: str) -> RedisHold:
         with self._as_storage_errors():
-            hold = RedisHold(self._db, id, self.place)
+            hold = RedisHold(self._connect(), id, self.place)
         self._held[id] = hold
         return hold
 
