@@ -479,7 +479,7 @@ async def test_an_answer_is_whole_while_it_plays_and_cut_when_it_is_interrupted(
 
 async def test_a_turn_of_which_nothing_was_heard_is_retracted_and_no_other() -> None:
     session = Agent(scripted("One.", "Two.")).session(plays=True)
-    assert not await session.retract(), "there is no turn yet"
+    assert not await session.retract(), "no turn has begun"
     await session.run("first")
     session.played(60)
     assert not await session.retract(), "it was heard"

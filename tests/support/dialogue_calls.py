@@ -13,9 +13,10 @@ from support.dialogues import tool
 
 TEXT = {"type": "string"}
 UNIT = {"enum": ["miles", "kilometers", "feet", "meters"]}
+VOICES = tuple(f"answer in the voice of {name}" for name in ("Albert", "Grace", "Nigel", "Frank"))
 TOOLS = [
     tool("search_documents", "Search the documents for facts to answer a question with.", query=TEXT),
-    tool("audio_search", "Change the voice you speak in.", query=TEXT, phrases=("answer in the voice of Albert",)),
+    tool("audio_search", "Change the voice you speak in.", query=TEXT, phrases=VOICES),
     tool("get_date_time", "Tell the current date, weekday and time.", "timezone", timezone=TEXT),
     tool("calculate", "Work out an arithmetic expression exactly.", expression=TEXT),
     tool("opening_hours", "Tell when a museum is open today.", museum=TEXT),

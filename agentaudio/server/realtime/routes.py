@@ -93,7 +93,7 @@ async def client_secrets(state: State, caller: RequestCaller, body: dict[str, An
 
 
 def _session_id(settings: Mapping[str, Any]) -> str | None:
-    """The stored session for which a client secret is made. Raises ApiError for what is no name."""
+    """The stored session for which a client secret is made. Raises ApiError for an id that is not text."""
     own = settings.get("agentaudio")
     found = own.get("session_id") if isinstance(own, dict) else None
     if found is None or isinstance(found, str):

@@ -140,7 +140,7 @@ def _of_another(words: Sequence[str], tool: ToolSpec, tools: Sequence[ToolSpec])
 
 
 def _named_in(tool: ToolSpec, words: Sequence[str]) -> bool:
-    """Whether a word of the name of a tool that is no verb is among the words: "light" of `switch_light`."""
+    """Whether the words hold one of the tool's name, its verb left out: "light" for `switch_light`."""
     return bool(
         set(split_words(tool.name.replace("_", " "))[1:]) & {*words, *(word.removesuffix("s") for word in words)}
     )

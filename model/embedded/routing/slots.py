@@ -257,7 +257,7 @@ def _remaining(
 
 
 def _is_timely(words: Sequence[str], run: Span) -> bool:
-    """Whether a run holds a time, and is no greeting: "good evening"."""
+    """Whether a run holds a time; the "evening" of the greeting "good evening" is none."""
     return _TIMELY.search(str(run.value)) is not None and words[run.start - 1 : run.start] != ["good"]
 
 
