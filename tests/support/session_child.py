@@ -42,7 +42,7 @@ def agent() -> Agent:
 
 async def talk(path: str, out: int) -> None:
     store = SqliteStore(path, keep_sound=True)
-    session = await store.session(agent(), "ana")
+    session = await store.session(agent(), "ana", recent=None)  # it counts its turns, however many a machine makes
     number = len([message for message in session.conversation if message.role == "user"])
     os.write(out, b"r\n")
     while True:
