@@ -13,14 +13,13 @@ from agentaudio.model.embedded.answering.answer import VOICE_TOOL, Answer, answe
 from agentaudio.model.embedded.answering.small_talk import not_understood, small_talk
 from agentaudio.model.embedded.dialogue.languages import SURE, declined, load_identifier, other_language
 from agentaudio.model.embedded.dialogue.manners import granted, manner_of, without_manner
+from agentaudio.model.embedded.dialogue.missing import asked_for
 from agentaudio.model.embedded.dialogue.plain import plain
 from agentaudio.model.embedded.dialogue.several import RequestReader
 from agentaudio.model.embedded.dialogue.topics import with_added_topic
 from agentaudio.model.embedded.dialogue.turns import PastTurn, past_turns
-from agentaudio.model.embedded.dialogue.understanding import MISSING
 from agentaudio.model.embedded.routing.clauses import clauses
 from agentaudio.model.embedded.routing.expectations import expected_sentences
-from agentaudio.model.embedded.routing.parameters import Parameter, parameters
 from agentaudio.model.embedded.routing.route import Route
 from agentaudio.model.embedded.routing.router import Router, VectorCache
 from agentaudio.model.manner import Manner
@@ -140,18 +139,10 @@ def _without_tools(text: str, routes: Sequence[Route], tools: Sequence[ToolSpec]
     for route in routes:
         if route.tool is not None and route.missing:
             tool = next(tool for tool in tools if tool.name == route.tool)
-            named = {parameter.name: _named(parameter) for parameter in parameters(tool)}
-            return f"{MISSING}{' and the '.join(named[name] for name in route.missing)} for that."
+            return asked_for(tool, route.missing)
     if any(route.kind == "chat" for route in routes):
         return small_talk(text, tools)
     return not_understood(text, tools)
-
-
-def _named(parameter: Parameter) -> str:
-    """What a question calls a parameter: its name, or its description where the name is a mere preposition."""
-    if parameter.name not in ("to", "from", "of", "by", "at", "in", "for") or not parameter.description:
-        return parameter.name.replace("_", " ")
-    return re.split(r"[,.;:(]", parameter.description)[0].strip().removeprefix("the ")
 
 
 def load(argument: str | None, *, max_request_chars: int = MAX_REQUEST_CHARS) -> RouterChat:

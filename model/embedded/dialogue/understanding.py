@@ -28,6 +28,7 @@ from agentaudio.model.embedded.dialogue.carrying import (
 from agentaudio.model.embedded.dialogue.comparing import compared
 from agentaudio.model.embedded.dialogue.manners import is_bare_manner, names_manner, without_manner
 from agentaudio.model.embedded.dialogue.measures import converted
+from agentaudio.model.embedded.dialogue.missing import MISSING
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
 from agentaudio.model.embedded.dialogue.parts import is_statement, is_topic, only_told, request_parts, unmarked
 from agentaudio.model.embedded.dialogue.plain import plain
@@ -59,8 +60,6 @@ from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.text.sentences import sentences
 from agentaudio.text.words import is_question, split_words
 
-MISSING = "I need to know the "
-"""How an answer begins that asks for a missing argument; see RouterChat."""
 MOST_WORDS = 40
 """Words of a request that can depend on earlier turns; a longer one stands alone."""
 _TURNS_BACK = 4

@@ -125,7 +125,7 @@ def test_a_pronoun_stands_for_what_was_just_told(request_: str, words: str) -> N
 
 
 def test_dropping_a_question_with_a_reason_answers_no_question() -> None:
-    asked = PastTurn("switch on the lamp", [], [], "I need to know the room for that.")
+    asked = PastTurn("switch on the lamp", [], [], "I need to know which room.")
     assert called("Oh, don't bother, my wife's done it.", asked) == "cancel"
 
 

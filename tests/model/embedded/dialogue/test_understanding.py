@@ -149,11 +149,11 @@ def test_an_earlier_topic_is_returned_to() -> None:
 
 
 def test_what_the_agent_asked_for_is_filled_in_or_dropped() -> None:
-    asked = turn("book a table for four", answer="I need to know the hour for that.")
+    asked = turn("book a table for four", answer="I need to know which hour.")
     assert read("around eight", asked).routes[0].arguments == {"people": 4, "hour": "eight"}
     assert read("what is the weather in ghent", asked).routes[0].tool == "get_weather"
     assert read("hello?", asked).reply is not None
-    table = turn("we want to book a table", answer="I need to know the people and the hour for that.")
+    table = turn("we want to book a table", answer="I need to know how many people and which hour.")
     partly = read("there'll be three of us", table).routes[0]
     assert (partly.arguments, partly.missing) == ({"people": 3}, ("hour",))
     dropped = turn("forget it", answer=str(read("forget it", asked).reply))
