@@ -30,12 +30,12 @@ TOOL = ToolSpec(
     [
         (["people"], "I need to know how many people."),
         (["price"], "I need to know what price."),
-        (["museum_name"], "I need to know which museum name."),
+        (["museum_name"], "I need to know which museum."),
         (["state"], "I need to know which state, on or off."),
         (["expression"], "I need to know what to calculate."),
         (["query"], "I need to know what to look for."),
         (["to"], "I need to know the street and the house."),
-        (["people", "museum_name"], "I need to know how many people and which museum name."),
+        (["people", "museum_name"], "I need to know how many people and which museum."),
     ],
 )
 def test_what_is_missing_is_asked_for_as_people_ask(names: list[str], question: str) -> None:
