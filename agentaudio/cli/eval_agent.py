@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import time
@@ -31,6 +32,7 @@ from agentaudio.evaluation.suites.run import run_suite
 from agentaudio.evaluation.suites.sounds import UserSounds
 
 Gate = Literal["suite", "no-worse"]
+LONGEST_NAME = 120
 
 
 async def agent(
@@ -64,7 +66,7 @@ async def agent(
     only
         Ids or kinds of dialogues.
     out_folder
-        Folder for the result; by default one in `eval-runs` for each suite and model.
+        Folder for the result; by default one in `eval-runs` for each suite, model and choice of dialogues.
     against
         Result to compare with, a file or its folder; by default the last one in the folder.
     gate
@@ -76,36 +78,38 @@ async def agent(
     if repeats is not None and not 1 <= repeats <= 1000:
         raise OptionError(f"--repeats is {repeats}; give a number from 1 to 1000")
     file = load_suite(suite)
-    folder = out_folder or HOME / re.sub(r"[^\w.-]+", "-", f"{file.suite.name}-{model}")
+    folder = out_folder or HOME / re.sub(r"[^\w.-]+", "-", "-".join((file.suite.name, model, *only)))[:LONGEST_NAME]
     ensure_writable(folder / RESULT)
     before = _before(against, folder, gate, file.suite.name)
     count = repeats or file.suite.repeats
     options = hashlib.sha256("\n".join(option).encode()).hexdigest()  # they may hold keys, which no file should
-    unfinished = Unfinished(folder, digest=file.digest, model=model, options=options, repeats=count)
-    done = unfinished.begin()
-    if done and not json:
-        out.print(f"going on with a run that was stopped: {len(done)} done")
-    loaded = await load_or_fetch(model, option)
-    began = time.monotonic()
+    with contextlib.closing(
+        Unfinished(folder, digest=file.digest, model=model, options=options, repeats=count, only=sorted(only))
+    ) as unfinished:
+        done = unfinished.done()
+        if done and not json:
+            out.print(f"going on with a run that was stopped: {len(done)} done")
+        loaded = await load_or_fetch(model, option)
+        began = time.monotonic()
 
-    def progress(run: DialogueRun, number: int, total: int) -> None:
-        unfinished.add(run)
-        if not json:
-            left_s = (time.monotonic() - began) / max(1, number - len(done)) * (total - number)
-            _show(run, f"{number}/{total}, {left_s / 60:.0f} min left")
+        def progress(run: DialogueRun, number: int, total: int) -> None:
+            unfinished.add(run)
+            if not json:
+                left_s = (time.monotonic() - began) / max(1, number - len(done)) * (total - number)
+                _show(run, f"{number}/{total}, {left_s / 60:.0f} min left")
 
-    sounds = UserSounds(file)
-    run = await run_suite(
-        file, loaded, label=model, out=folder, sounds=sounds, repeats=count, only=only, done=done, progress=progress
-    )
-    since = None if before is None else difference(before, run)
-    missed = shortfalls(run, file.suite.require)
-    if gate == "no-worse":
-        missed = [f"dialogue {name} is broken" for name in since.broken] if since is not None else []
-    save_result(run, folder)
-    save_junit(run, folder, missed)
-    report = save_page(run, folder, missed, since)
-    unfinished.end()
+        sounds = UserSounds(file)
+        run = await run_suite(
+            file, loaded, label=model, out=folder, sounds=sounds, repeats=count, only=only, done=done, progress=progress
+        )
+        since = None if before is None else difference(before, run)
+        missed = shortfalls(run, file.suite.require)
+        if gate == "no-worse":
+            missed = [f"dialogue {name} is broken" for name in since.broken] if since is not None else []
+        save_result(run, folder)
+        save_junit(run, folder, missed)
+        report = save_page(run, folder, missed, since)
+        unfinished.end()
     if json:
         print_json(summary(run) | {"missed": missed})
     else:

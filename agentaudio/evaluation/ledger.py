@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ class Ledger:
     """A file of JSON lines by key. A line that `keep` has written survives the death of the process.
 
     A last line that was cut off by a kill or a full disk is dropped when the file is opened. Of several lines with one
-    key the last holds. Memory holds the keys and the places of the lines only.
+    key the last holds. Memory holds the keys and the places of the lines only. The file is locked until `close` or the
+    end of the process, as two writers would overwrite each other's lines.
 
-    Raises EvaluationError when the file cannot be read or written, or has a line that is not JSON before the last.
+    Raises EvaluationError when the file cannot be read or written, is in use, or has a line that is not JSON before the
+    last.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,10 +34,23 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise self._unusable(error) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._end = self._read()
             os.ftruncate(self._file, self._end)
+        except BlockingIOError:
+            self.close()
+            raise EvaluationError(
+                f"another run works in {path.parent}; wait for its end, or choose another folder with --out"
+            ) from None
         except OSError as error:
-            raise EvaluationError(f"cannot open {path}: {error.strerror}; choose another folder with --out") from None
+            self.close()
+            raise self._unusable(error) from None
+        except EvaluationError:
+            self.close()
+            raise
 
     def get(self, key: str) -> dict[str, Any] | None:
         """What was kept under a key; None for nothing."""
@@ -67,9 +83,15 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._places)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+    def _unusable(self, error: OSError) -> EvaluationError:
+        return EvaluationError(f"cannot open {self._path}: {error.strerror}; choose another folder with --out")
 
     def _line(self, start: int) -> bytes:
         found = b""

@@ -91,6 +91,18 @@ def test_repeats_give_pass_hat(folder: Path, capsys: pytest.CaptureFixture[str])
     assert (found["pass^3"]["value"], found["repeats"], found["dialogues"]) == (1.0, 3, 1)
 
 
+def test_a_part_of_a_suite_leaves_the_result_of_the_whole(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def ran(*arguments: str) -> object:
+        with pytest.raises(SystemExit) as ended:
+            main(["eval", "agent", "suite.yaml", "--model", "scripted:script.json", *arguments])
+        return ended.value.code
+
+    assert ran() == 1 and ran("--only", "sum") == 1
+    write_script(folder, "Go away.")
+    assert ran("--gate", "no-worse") == 1
+    assert "dialogue greeting is broken" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -116,10 +128,13 @@ def test_a_run_that_was_stopped_goes_on_and_keeps_no_options_on_disk(
     with monkeypatch.context() as patched:
         patched.setattr(eval_agent, "_show", stopped)
         assert run("--option", "delay_s=0.0625") == 130
-    kept = (folder / "out" / "unfinished.jsonl").read_text()
+    (unfinished,) = (folder / "out").glob("unfinished*")
+    kept = unfinished.read_text()
     assert '"dialogue": "greeting"' in kept and "0.0625" not in kept
+    assert run("--option", "delay_s=0.0625", "--only", "sum") == 1
+    assert "going on" not in capsys.readouterr().out
     assert run("--option", "delay_s=0.0625") == 1
     assert "going on with a run that was stopped: 1 done" in capsys.readouterr().out
-    assert not (folder / "out" / "unfinished.jsonl").exists()
+    assert not unfinished.exists()
     assert run("--option", "delay_s=0.03125") == 1
     assert "going on" not in capsys.readouterr().out

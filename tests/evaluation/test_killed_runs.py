@@ -140,7 +140,9 @@ def test_a_line_that_was_cut_off_is_dropped_and_all_before_it_is_kept(tmp_path: 
         assert len(again) == sum(end <= cut for end in ends)
         again.keep("c", {"text": "three"})
         again.close()
-        assert Ledger(path).get("c") == {"text": "three"}
+        last = Ledger(path)
+        assert last.get("c") == {"text": "three"}
+        last.close()
         assert found[0] == ({"text": "one"} if cut >= ends[0] else None)
 
 
@@ -149,6 +151,24 @@ def test_a_line_that_is_not_of_a_run_is_refused_with_its_number(tmp_path: Path) 
     path.write_text('{"key": "a"}\nnot json\n{"key": "b"}\n', encoding="utf-8")
     with pytest.raises(EvaluationError, match="line 2 of .*answers.jsonl is not what a run writes"):
         Ledger(path)
+
+
+def test_a_ledger_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    first = Ledger(path)
+    first.keep("a", {"text": "one"})
+    with pytest.raises(EvaluationError, match="another run works in .*; wait for its end, or choose another folder"):
+        Ledger(path)
+    first.keep("b", {"text": "two"})
+    first.close()
+    path.write_bytes(path.read_bytes() + b"not json\n")
+    for _ in range(2):  # a file that is refused is not held
+        with pytest.raises(EvaluationError, match="line 3"):
+            Ledger(path)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    second = Ledger(path)
+    assert list(second) == ["a", "b"]
+    second.close()
 
 
 def test_a_full_disk_is_one_clear_error_that_leaves_no_half_of_a_line(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +13,12 @@ from xml.etree import ElementTree
 
 from agentaudio.errors import EvaluationError
 from agentaudio.escaping import visible
+from agentaudio.evaluation.ledger import Ledger
 from agentaudio.evaluation.suites.figures import summary
 from agentaudio.evaluation.suites.record import DialogueRun, SuiteRun
 from agentaudio.files import write_atomically
 
-RESULT, UNFINISHED, JUNIT, REPORT = "result.json", "unfinished.jsonl", "junit.xml", "report.html"
+RESULT, UNFINISHED, JUNIT, REPORT = "result.json", "unfinished", "junit.xml", "report.html"
 
 
 def save_result(run: SuiteRun, folder: Path) -> Path:
@@ -45,54 +47,38 @@ def load_result(path: Path) -> SuiteRun:
 class Unfinished:
     """The runs of a suite that are done, in a file to which each is added, so that a run that was cut off goes on.
 
-    key: what must be the same for that: digest of the suite, model and number of repeats
+    key: what must be the same for that, such as the digest of the suite, and the model; each key has a file of its own
+
+    Close it at the end. Raises EvaluationError when the file cannot be read or written, or when another process runs
+    the same.
     """
 
     def __init__(self, folder: Path, **key: Any) -> None:
-        self._path, self._key = folder / UNFINISHED, key
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        self._path = folder / f"{UNFINISHED}-{digest[:12]}.jsonl"
+        self._ledger = Ledger(self._path)
 
-    def begin(self) -> list[DialogueRun]:
-        """The runs that are done; none when the file is of another suite, model or number of repeats.
-
-        Raises EvaluationError when the file cannot be read or written.
-        """
-        done = self._read()
-        lines = [json.dumps(self._key), *(json.dumps(asdict(run), ensure_ascii=False) for run in done)]
-        content = "".join(f"{line}\n" for line in lines)
-        write_atomically(self._path, content.encode("utf-8", "replace"), error=EvaluationError)
-        return done
+    def done(self) -> list[DialogueRun]:
+        """The runs that are done, without those that another version wrote in another form."""
+        found = []
+        for name in self._ledger:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                found.append(DialogueRun.from_dict(self._ledger.get(name) or {}))
+        return found
 
     def add(self, run: DialogueRun) -> None:
         """Note a run that is done. Raises EvaluationError when it cannot be written; those before are kept."""
-        line = json.dumps(asdict(run), ensure_ascii=False) + "\n"
-        try:
-            with open(self._path, "ab") as file:
-                file.write(line.encode("utf-8", "replace"))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise EvaluationError(f"cannot write {self._path}: {error.strerror}; make room and run it again") from None
+        self._ledger.keep(f"{run.dialogue}#{run.repeat}", asdict(run))
 
     def end(self) -> None:
         """The run is complete, and its result was saved."""
         self._path.unlink(missing_ok=True)
 
-    def _read(self) -> list[DialogueRun]:
-        try:
-            first, *lines = self._path.read_text("utf-8").splitlines() or [""]
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise EvaluationError(f"cannot read {self._path}: {error.strerror}") from None
-        if first != json.dumps(self._key):
-            return []
-        done = []
-        for line in lines:
-            try:
-                done.append(DialogueRun.from_dict(json.loads(line)))
-            except (ValueError, TypeError, KeyError):
-                break  # half a line: the program was killed while it wrote
-        return done
+    def close(self) -> None:
+        """Close the file, and remove it when no run was done."""
+        if not len(self._ledger):
+            self.end()
+        self._ledger.close()
 
 
 def save_junit(run: SuiteRun, folder: Path, shortfalls: Sequence[str]) -> Path:

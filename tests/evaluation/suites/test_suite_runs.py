@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -180,18 +181,46 @@ async def test_the_page_shows_failures_first_with_sound(suite: SuiteFile) -> Non
     assert "<audio controls" in text and "66.7 % (" in text
 
 
-async def test_a_run_that_was_cut_off_goes_on(suite: SuiteFile) -> None:
+async def test_a_run_that_was_cut_off_anywhere_goes_on(suite: SuiteFile) -> None:
     whole = await ran(suite)
+    strange = replace(whole.runs[0].turns[0], answer="四\u2028or\x854")  # which str.splitlines takes for ends of lines
+    runs = [replace(whole.runs[0], turns=(strange,)), *whole.runs[1:]]
     log = Unfinished(suite.folder, digest=suite.digest)
-    assert log.begin() == []
-    for one in whole.runs[:2]:
+    assert log.done() == []
+    for one in runs[:2]:
         log.add(one)
-    path = suite.folder / "unfinished.jsonl"
-    path.write_bytes(path.read_bytes()[:-10])  # killed while it wrote
-    done = Unfinished(suite.folder, digest=suite.digest).begin()
-    assert done == [whole.runs[0]]
-    again: list[DialogueRun] = []
-    resumed = await ran(suite, done=done, progress=lambda run, number, total: again.append(run))
-    assert [one.dialogue for one in again] == ["invented", "sound"]
+    log.close()
+    (path,) = suite.folder.glob("unfinished*")
+    content = path.read_bytes()
+    ends = [place for place, byte in enumerate(content, start=1) if byte == ord("\n")]
+    for cut in range(len(content) + 1):  # killed while it wrote
+        path.write_bytes(content[:cut])
+        again = Unfinished(suite.folder, digest=suite.digest)
+        assert again.done() == runs[: sum(end <= cut for end in ends)]
+        again.close()
+    path.write_bytes(content[:-10])
+    log = Unfinished(suite.folder, digest=suite.digest)
+    new: list[DialogueRun] = []
+    resumed = await ran(suite, done=log.done(), progress=lambda run, number, total: new.append(run))
+    log.close()
+    assert [one.dialogue for one in new] == ["invented", "sound"]
     assert [(one.dialogue, one.passed) for one in resumed.runs] == [(one.dialogue, one.passed) for one in whole.runs]
-    assert Unfinished(suite.folder, digest="other").begin() == []
+
+
+async def test_what_is_unfinished_outlives_other_runs_in_the_folder(suite: SuiteFile) -> None:
+    (first, *_) = (await ran(suite, only=["sum"])).runs
+    log = Unfinished(suite.folder, digest=suite.digest, only=[])
+    log.add(first)
+    with pytest.raises(EvaluationError, match="another run works in"):
+        Unfinished(suite.folder, digest=suite.digest, only=[])
+    other = Unfinished(suite.folder, digest=suite.digest, only=["sound"])
+    assert other.done() == []
+    other.add(first)
+    other.end()
+    other.close()
+    log.close()
+    kept = Unfinished(suite.folder, digest=suite.digest, only=[])
+    assert kept.done() == [first]
+    kept.end()
+    kept.close()
+    assert not list(suite.folder.glob("unfinished*"))
