@@ -23,7 +23,7 @@ from agentaudio.evaluation.measures import ItemScore, figures, mean_of_groups
 from agentaudio.evaluation.report import save_page
 from agentaudio.evaluation.result import Result
 from agentaudio.evaluation.scores import Scores
-from agentaudio.files import write_atomically
+from agentaudio.files import replacing, write_atomically
 from agentaudio.model.parts import Recogniser
 from agentaudio.model.speech_lm import SpeechLM
 
@@ -130,19 +130,27 @@ def take_answers(source: Path, folder: Path, settings: Settings) -> None:
     Raises EvaluationError when that run asked something else, or when the files cannot be copied.
     """
     try:
-        kept = json.loads((source / RUN).read_bytes())
+        kept = _noted(source)
         if other := _differing(kept, {**asdict(settings), "judge": kept.get("judge")}):
             raise EvaluationError(f"{source} holds answers of a run with {'; '.join(other)}; they cannot be taken over")
         if (folder / ANSWERS).exists():
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source / ANSWERS, folder / ANSWERS)
         if (source / SOUNDS).is_dir():
             shutil.copytree(source / SOUNDS, folder / SOUNDS, dirs_exist_ok=True)
+        with replacing(folder / ANSWERS, error=EvaluationError) as temporary:  # last, as its presence ends the copying
+            shutil.copyfile(source / ANSWERS, temporary)
     except (OSError, ValueError) as error:
         if isinstance(error, EvaluationError):
             raise
         raise EvaluationError(f"cannot take the answers of {source}: {error}") from None
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """The settings of the run in a folder. Raises OSError, and ValueError for a file that holds none."""
+    kept = json.loads((folder / RUN).read_bytes())
+    if not isinstance(kept, dict):
+        raise ValueError(f"{folder / RUN} does not hold the settings of a run")
+    return kept
 
 
 def _differing(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -159,7 +167,7 @@ def _claim(folder: Path, settings: Settings) -> None:
     path = folder / RUN
     wanted = asdict(settings)
     try:
-        kept = json.loads(path.read_bytes())
+        kept = _noted(folder)
     except FileNotFoundError:
         write_atomically(path, json.dumps(wanted, ensure_ascii=False, indent=1).encode(), error=EvaluationError)
         return

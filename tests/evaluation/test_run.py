@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from agentaudio.evaluation.benchmarks.big_bench_audio import BENCHMARK as BIG_BE
 from agentaudio.evaluation.benchmarks.librispeech import BENCHMARK as LIBRISPEECH
 from agentaudio.evaluation.benchmarks.seed_tts_eval import ENGLISH as CLONING
 from agentaudio.evaluation.result import load_result
+from agentaudio.evaluation.run import Settings, take_answers
 from agentaudio.model.parts import Recognition
 from agentaudio.model.scripted import Scripted
 from agentaudio.model.speech_lm import Delta
@@ -156,6 +158,53 @@ async def test_a_folder_of_another_run_is_refused_with_what_differs(tmp_path: Pa
     librispeech(data, {"1-1-0000": "NEW"})  # the first of the items
     with pytest.raises(EvaluationError, match="data_sha256 '[0-9a-f]{64}' and not '[0-9a-f]{64}'"):
         await measured(LIBRISPEECH, data, tmp_path / "run", Answering(said), limit=2)
+
+
+@pytest.mark.parametrize("noted", ["", "[]", "{"])
+async def test_a_folder_whose_settings_cannot_be_read_is_refused(noted: str, tmp_path: Path) -> None:
+    data = librispeech(tmp_path / "data", WORDS)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.json").write_text(noted)
+    with pytest.raises(EvaluationError, match="run.json cannot be read; choose another folder"):
+        await measured(LIBRISPEECH, data, tmp_path / "run", Answering(said))
+
+
+async def test_a_folder_in_which_another_run_works_is_left_alone(tmp_path: Path) -> None:
+    class Waiting(Answering):
+        async def transcribe(self, audio: Audio) -> str:
+            while second.asked == 0 and not refused.is_set():
+                await asyncio.sleep(0.01)
+            return self._say(audio.duration)
+
+    data, run, refused = librispeech(tmp_path / "data", WORDS), tmp_path / "run", asyncio.Event()
+    first, second = Waiting(said), Answering(said)
+    running = asyncio.create_task(measured(LIBRISPEECH, data, run, first))
+    while not (run / "votes.jsonl").exists():
+        await asyncio.sleep(0.01)
+    with pytest.raises(EvaluationError, match="another run works in .*; wait for its end"):
+        await measured(LIBRISPEECH, data, run, second)
+    refused.set()
+    assert value(await running, "WER (kits)") == round(100 * 2 / 11, 2)
+    assert (first.asked, second.asked) == (3, 0)
+
+
+def test_answers_of_another_run_are_taken_whole_or_not_at_all(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    (one / "sounds").mkdir(parents=True)
+    (one / "sounds/a.wav").write_bytes(b"sound")
+    settings = Settings("librispeech", "model", "data", "0" * 64)
+    (one / "run.json").write_text(json.dumps(asdict(settings)))
+    answers = "".join(json.dumps({"key": f"{number}#1", "text": "x" * 40}) + "\n" for number in range(3))
+    (one / "answers.jsonl").write_text(answers)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # as a full disk, a write stops in the middle
+    try:
+        with pytest.raises(EvaluationError, match="cannot write .*answers.jsonl"):
+            take_answers(one, two, settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    take_answers(one, two, settings)
+    assert (two / "answers.jsonl").read_text() == answers and (two / "sounds/a.wav").read_bytes() == b"sound"
 
 
 async def test_missing_files_are_named_before_the_first_item(tmp_path: Path) -> None:
