@@ -36,6 +36,19 @@ from agentaudio.evaluation.scorers.judged import CORRECT, ONE_TO_FIVE, YES_NO
         ('{"verdict": "correct", "verdict": "incorrect"}', None),
         ('{"correct": "x", "correct": "y"}', None),
         ('["correct"]', None),
+        ('Result: {"comment": "correct"}', None),
+        ('Here you are: {"verdict": "incorrect", "comment": "nothing is correct"}', 0.0),
+        ('```json\n{"verdict": "correct"}\n```\nThe names agree.', 1.0),
+        ('INCORRECT {"verdict": "correct"}', None),
+        ('{"verdict": "correct"} {"verdict": "incorrect"}', None),
+        ('{"verdict": "correct", "score": 1} correct', None),
+        ("Correct: no", None),
+        ("correct = false", None),
+        ("Correct: no error was found", 1.0),
+        ("partially correct", None),
+        ("It is unclear whether it is correct.", None),
+        ("[" * 100_000, None),
+        ('{"verdict":' * 100_000, None),
     ],
 )
 def test_a_word_is_a_verdict_when_it_is_the_only_one_and_whole(reply: str, verdict: float | None) -> None:
@@ -64,10 +77,47 @@ def test_a_word_is_a_verdict_when_it_is_the_only_one_and_whole(reply: str, verdi
         ('{"score": {"value": 4}}', None),
         ("", None),
         ("As a language model I do not rate people.", None),
+        ('Sure: {"comment": "it has 3 facts"}', None),
+        ('Here is my verdict:\n```json\n{"score": 4, "comment": "3 facts"}\n```', 4),
+        ('{"score": 4}\n{"score": 4}', 4),
+        ('{"score": 4}{"score": 5}', None),
+        ("3-4", None),
+        ("3 – 4", None),
+        ("4.5%", None),
+        ("4 %", None),
+        ("4?", None),
+        ("I would not give this a 5.", None),
+        ("Not a 4", None),
+        ("It does not answer the question, so 2", 2),
+        ("Not helpful. Score: 1", 1),
+        ("It isn't right: 2.0", 2),
+        ("Rating: [[4]]", 4),
     ],
 )
 def test_a_number_is_a_verdict_when_it_is_the_only_one_on_the_scale(reply: str, verdict: float | None) -> None:
     assert ONE_TO_FIVE(reply) == verdict
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        ("No.", 0.0),
+        ("No, it is another city.", 0.0),
+        ("No it is not the same", 0.0),
+        ("The answer is no because the dates differ", 0.0),
+        ("No - the dates differ", 0.0),
+        ("Yes, there is no doubt.", 1.0),
+        ("No idea.", None),
+        ("No response", None),
+        ("There is no way to tell", None),
+        ("There is no reason to say yes", None),
+        ("no answer was given", None),
+        ("Yes and no", None),
+        ("No: not", 0.0),
+    ],
+)
+def test_a_no_before_a_noun_is_no_verdict(reply: str, verdict: float | None) -> None:
+    assert YES_NO(reply) == verdict
 
 
 def test_a_truth_value_of_json_is_yes_or_no() -> None:
