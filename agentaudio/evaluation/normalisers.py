@@ -28,16 +28,22 @@ _PERCENT = re.compile(r"([零一二两三四五六七八九十百千万亿点]+)
 _ALL = re.compile(r"百分之一百(?![零一二三四五六七八九])")
 _HALF_DAY = re.compile(r"\b([ap]) m\b")
 _MONTHS = "january|february|march|april|june|july|august|september|october|november|december"
-_ENGLISH = (
+_ENGLISH: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (_HALF_DAY, r"\1m"),  # "p.m.", "PM" and "p m" are one word to listeners
-    (re.compile(r"\bhalf past (\d{1,2})\b"), r"\g<1>30"),
-    (re.compile(r"\b(?:a )?quarter past (\d{1,2})\b"), r"\g<1>15"),
+    (re.compile(r"\bhalf past (one|\d{1,2})\b"), lambda found: f"{_hour(found[1])}30"),
+    (re.compile(r"\b(?:a )?quarter past (one|\d{1,2})\b"), lambda found: f"{_hour(found[1])}15"),
+    (re.compile(r"\b(?:a )?quarter to (one|\d{1,2})\b"), lambda found: f"{(_hour(found[1]) - 2) % 12 + 1}45"),
+    (re.compile(r"\ba (?=\$?1(?:00|000|0{6}|0{9})\b)"), ""),  # "a thousand" is "1000"
     (re.compile(r"\b(\d{1,2})\.(\d\d) ([ap]m)\b"), r"\1\2 \3"),
     # "The 19th of July", "19 July" and "July the 19th" are "July 19th". May is a month where it stands behind "of".
     (re.compile(rf"\b(?:the )?(\d{{1,2}}(?:st|nd|rd|th)) (?:of (may)|(?:of )?({_MONTHS}))\b"), r"\2\3 \1"),
     (re.compile(rf"\b((?:{_MONTHS}|may)) the (\d{{1,2}}(?:st|nd|rd|th))\b"), r"\1 \2"),
+    # "July nineteen two thousand three", whose numbers Whisper's normaliser has joined, and "July nineteen".
+    (re.compile(rf"\b({_MONTHS}|may) (\d{{1,2}})(1\d{{3}}|20\d\d)\b"), lambda found: f"{_day(found)} {found[3]}"),
+    (re.compile(rf"\b({_MONTHS}) (\d{{1,2}})\b"), lambda found: _day(found)),
 )
-"""Readings of times and dates in English, of text that was normalised, and the one that stands for them."""
+"""Readings of numbers, times and dates in English, of text that was normalised, and the one that stands for them."""
+_CHINESE_GROUPS = re.compile(r"(?<!\d)(?<!\d[,，])\d{1,3}(?:[,，]\d{3})+(?![,，]?\d)")
 _HAN = re.compile(r"([㐀-䶿一-鿿豈-﫿𠀀-𱍊])")
 
 
@@ -130,7 +136,8 @@ def _spoken(language: str) -> Normaliser:
         words, simplified = _chinese_numbers(), _simplified()
 
         def spoken(text: str) -> str:
-            said = words(_PERCENT.sub(r"百分之\1", simplified(_MARK.sub(" ", text)))).replace("点半", "点三十")
+            digits = _CHINESE_GROUPS.sub(lambda found: re.sub("[,，]", "", found[0]), _MARK.sub(" ", text))
+            said = words(_PERCENT.sub(r"百分之\1", simplified(digits))).replace("点半", "点三十")
             said = _BELOW_ZERO.sub("负", said).translate(_SAME)
             return _without_punctuation(_ALL.sub("百分之百", _MINUTES.sub(r"\1", said))).lower()
 
@@ -146,6 +153,17 @@ def _spoken(language: str) -> Normaliser:
         return said
 
     return spoken_english
+
+
+def _hour(word: str) -> int:
+    return 1 if word == "one" else int(word)  # Whisper's normaliser writes all others in digits
+
+
+def _day(found: re.Match[str]) -> str:
+    """A month and a day, as in "july 19th"."""
+    day = int(found[2])
+    ending = "th" if day in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{found[1]} {day}{ending}"
 
 
 def _uro(language: str) -> Normaliser:

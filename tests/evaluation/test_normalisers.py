@@ -70,6 +70,13 @@ def bleu(language: str) -> Bleu:
         ("en", "on 19 May", "on May nineteenth"),
         ("en", "at 9:30 PM", "at half past nine p.m."),
         ("en", "at 9:30 PM", "at 9.30 p.m."),
+        ("en", "at 9:45", "at a quarter to ten"),
+        ("en", "12:45", "quarter to one"),
+        ("en", "1:30", "half past one"),
+        ("en", "19 July 2003", "July nineteen, two thousand three"),
+        ("en", "July 22nd", "July twenty two"),
+        ("en", "1,000 people", "a thousand people"),
+        ("en", "$100", "a hundred dollars"),
         ("en", "30%", "thirty percent"),
         ("zh", "百分之三十", "30%"),
         ("zh", "二零一九年", "2019年"),
@@ -79,6 +86,9 @@ def bleu(language: str) -> Bleu:
         ("zh", "二零一九年", "二〇一九年"),
         ("zh", "九点三十分", "9:30"),
         ("zh", "九点三十", "9:30"),
+        ("zh", "1,000", "一千"),
+        ("zh", "对，1,000，好", "对一千好"),
+        ("zh", "1，234，567人", "一百二十三万四千五百六十七人"),
         ("zh", "你好，世界！", "你好世界"),
         ("zh", "下午3:30", "下午三点半"),
         ("zh", "零下3度", "-3度"),
@@ -93,7 +103,8 @@ def test_written_forms_cost_no_error_in_the_default_profile_and_real_errors_do(
     assert rate(language, default, one, other)[0] == 0 and rate(language, default, other, one)[0] == 0
     changes = (
         "22nd/23rd 9:30/9:40 45/46 five/six 0147/0148 19/18 30/40 thirty/forty 百分之三十/百分之四十 二零一九/二零一八 "
-        "三千二百/三千三百 九点/八点 世界/时间 下午/上午 零下/零上 2倍/3倍 １３８/１３９ 三十/四十"
+        "三千二百/三千三百 九点/八点 世界/时间 下午/上午 零下/零上 2倍/3倍 １３８/１３９ 三十/四十 "
+        "12:45/11:45 1:30/1:40 1,000/1,100 $100/$110 1，234/1，235"
     )
     wrong = dict(change.split("/") for change in changes.split())
     changed = next(one.replace(right, bad) for right, bad in wrong.items() if right in one)
@@ -103,10 +114,17 @@ def test_written_forms_cost_no_error_in_the_default_profile_and_real_errors_do(
 def test_other_dates_and_times_are_errors() -> None:
     for one, other in (
         ("19 July 2003", "July the eighteenth, 2003"), ("19 July 2003", "19 June 2003"), ("half past nine", "9:15"),
-        ("the fifth may be late", "may fifth be late"), ("quarter past ten", "10:30"),
+        ("the fifth may be late", "may fifth be late"), ("quarter past ten", "10:30"), ("quarter to ten", "10:45"),
+        ("March 1", "March 11"), ("a five star hotel", "five star hotel"), ("room 19 2003", "room 19th 2003"),
     ):  # fmt: skip
         assert rate("en", "spoken", one, other)[0] > 0
-    for one, other in (("百分之百", "百分之十"), ("九点三十", "九点四十分"), ("百分之一百二十", "百分之百")):
+    for one, other in (
+        ("百分之百", "百分之十"),
+        ("九点三十", "九点四十分"),
+        ("百分之一百二十", "百分之百"),
+        ("1,000", "1,100"),
+        ("3，4", "34"),
+    ):
         assert rate("zh", "spoken", one, other)[0] > 0
 
 
