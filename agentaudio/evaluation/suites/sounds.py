@@ -49,12 +49,16 @@ class UserSounds:
         self._synthesiser: Synthesiser[Any] | None = None
 
     def check(self) -> None:
-        """Raises VoiceNotFound for a voice that the demo library does not have."""
+        """Raises VoiceNotFound for a voice that the demo library does not have, and AudioError for a broken file, also
+        where an answer is to be `like` one.
+        """
         for name in {name for names in self._suite.suite.speaking.voices.values() for name in names}:
             self._library.get(name)
         for dialogue in self._suite.suite.dialogues:
             for turn in dialogue.turns:
                 self._voice(dialogue, turn)
+                if turn.expect is not None and turn.expect.voice is not None and turn.expect.voice.like is not None:
+                    self.clip(turn.expect.voice.like)
 
     async def user_input(self, dialogue: Dialogue, turn: UserTurn) -> str | Audio:
         """What a turn gives to the agent: its text when it is typed, else its sound.

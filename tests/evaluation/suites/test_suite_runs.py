@@ -13,7 +13,7 @@ from support.sounds import tone
 
 from agentaudio import Conversation
 from agentaudio.conversation import ToolCall, ToolSpec
-from agentaudio.errors import EvaluationError, OptionError
+from agentaudio.errors import AgentAudioError, EvaluationError, OptionError
 from agentaudio.evaluation.suites.load import SuiteFile, load_suite
 from agentaudio.evaluation.suites.page import save_page
 from agentaudio.evaluation.suites.record import DialogueRun, SuiteRun
@@ -153,6 +153,18 @@ async def test_only_the_chosen_dialogues_are_run(suite: SuiteFile) -> None:
     assert [one.dialogue for one in (await ran(suite, only=["facts"])).runs] == ["invented", "sound"]
     with pytest.raises(OptionError, match=r"no dialogue and no kind 'fact'; did you mean 'facts'"):
         await ran(suite, only=["fact"])
+
+
+@pytest.mark.parametrize(
+    ("like", "message"), [("tobi", "no voice 'tobi'; did you mean 'toby'"), ("broken.wav", "broken.wav is not a sound")]
+)
+async def test_what_an_answer_is_compared_with_is_looked_up_first(like: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.wav").write_text("not a sound")
+    text = SUITE.format(agent="{}").replace("{says: you asked", f"{{voice: {{like: {like}}}, says: you asked")
+    began: list[DialogueRun] = []
+    with pytest.raises(AgentAudioError, match=message):
+        await ran(written(tmp_path, text), progress=lambda run, number, total: began.append(run))
+    assert began == []
 
 
 async def test_a_result_is_read_as_it_was_written(suite: SuiteFile) -> None:
