@@ -151,7 +151,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
     ) -> AsyncGenerator[Event, None]:
         if user is None and conversation is None and not self.has_news:
             raise OptionError("nothing has arrived that could be answered; say or write something")
-        options = self.setup.options if options is None else options.check(self.setup.model)
+        options = self.setup.options if options is None else self.setup.check_options(options)
         self._check_loop()
         async with self._starting:
             await self.interrupt()

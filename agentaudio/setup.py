@@ -62,12 +62,18 @@ class Setup:
             raise OptionError(f"model {model.name!r} cannot call tools; remove them, or use a model that calls tools")
         if self.voice is not None:
             self._check_speaks_in(self.voice)
-        self.options.check(model)
+        self.check_options(self.options)
         if self.output is not None and not model.capabilities.calls_tools:
             raise OptionError(f"model {model.name!r} cannot call tools, so it can give no output; leave it out")
         for check in (*self.input_checks, *self.output_checks):
             if not callable(check):
                 raise OptionError(f"a check is {check!r:.100}; give functions that take words, such as `def f(text)`")
+
+    def check_options(self, options: object) -> GenerateOptions:
+        """Return the options. Raises OptionError for other objects, and for options that the model does not support."""
+        if not isinstance(options, GenerateOptions):
+            raise OptionError(f"options are {options!r:.100}; give GenerateOptions(...)")
+        return options.check(self.model)
 
     def find_voice(self, wanted: str | Voice) -> Voice | None:
         """Find a voice by id or name; "default" is the agent's voice. Blocks while it reads files.

@@ -105,6 +105,14 @@ def test_options_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     assert GenerateOptions(temperature=0, top_p=1.0, max_tokens=1, seed=0, stop=("a",)).stop == ("a",)
 
 
+@pytest.mark.parametrize("options", [{"temperature": 0.5}, "speak", GenerateOptions])
+def test_options_of_another_kind_are_refused_in_words(options: Any) -> None:
+    with pytest.raises(OptionError, match=r"options are .*; give GenerateOptions\(\.\.\.\)"):
+        Agent(scripted("hi"), options=options)
+    with pytest.raises(OptionError, match=r"options are .*; give GenerateOptions\(\.\.\.\)"):
+        Agent(scripted("hi")).run_sync("hi", options=options)
+
+
 def test_a_model_that_does_not_hear_takes_text_only() -> None:
     session = Agent(scripted("hi", hears=False)).session()
     with pytest.raises(OptionError, match="model 'scripted' cannot hear; give it text"):
