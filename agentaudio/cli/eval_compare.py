@@ -36,7 +36,7 @@ def compare_runs(
         Also show the published values of the same figures.
     as_model
         Published model that the runs stand for, such as step-audio-2-mini; by default the one that is named like the
-        model of the run.
+        model of the run. Implies --published.
     save
         File to write the comparison to, as a page (.html) or a picture (.png); repeat it for more.
     json
@@ -44,7 +44,8 @@ def compare_runs(
     """
     if not runs:
         raise OptionError("name the folder of at least one run")
-    found = compare([load_result(folder) for folder in runs], published=published, model=as_model)
+    shows_published = published or as_model is not None
+    found = compare([load_result(folder) for folder in runs], published=shows_published, model=as_model)
     for path in save:
         save_comparison(found, path)
         err.print(f"written: {in_home(path)}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agentaudio.errors import EvaluationError, did_you_mean
 from agentaudio.evaluation.measures import Figure
-from agentaudio.evaluation.published import published_tables
+from agentaudio.evaluation.published import published_models, published_tables
 from agentaudio.evaluation.result import Result
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
@@ -51,7 +52,11 @@ def compare(results: Sequence[Result], *, published: bool = False, model: str | 
     model: published model that the runs stand for; None goes by the name of each run's model
 
     A value is only called reproduced where it lies in the run's 95 % interval.
+
+    Raises EvaluationError for a model without published figures.
     """
+    if model is not None and model not in published_models():
+        raise EvaluationError(f"no figures of {model!r} are published; {did_you_mean(model, published_models())}")
     labels = _labels(results)
     places: dict[tuple[str, str, bool], dict[str, Figure]] = {}
     for label, result in zip(labels, results, strict=True):

@@ -57,6 +57,11 @@ def published_tables() -> tuple[PublishedTable, ...]:
     return tuple(_table(one, _content()["sources"]) for one in _content()["tables"])
 
 
+def published_models() -> tuple[str, ...]:
+    """The names of all models with published figures."""
+    return tuple(dict.fromkeys(model for table in published_tables() for model in table.columns))
+
+
 def model_title(name: str) -> str:
     """The name of a published model for people."""
     return str(_content()["models"].get(name, name))

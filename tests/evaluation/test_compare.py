@@ -93,6 +93,11 @@ def test_a_run_of_another_model_reproduces_nothing_unless_it_is_said_to_stand_fo
     assert [row.verdicts for row in said.rows if row.verdicts] == [{"embedded": "reproduced"}]
 
 
+def test_an_unknown_published_model_is_answered_with_the_nearest_name() -> None:
+    with pytest.raises(EvaluationError, match="'step-audio-2-mimi' are published; did you mean 'step-audio-2-mini'"):
+        compare([result("embedded", 1.33, 1.0, 2.0)], published=True, model="step-audio-2-mimi")
+
+
 def test_runs_that_cannot_be_compared_are_named_with_what_differs() -> None:
     one = result("embedded", 5, 4, 6)
     found = compare([one, result("embedded", 5, 4, 6, data_sha256="b" * 64), replace(one, scorer="CER")])

@@ -84,7 +84,8 @@ def test_a_run_prints_its_figures_and_is_compared_with_published_ones(run: Any, 
         if (row["place"], row["name"]) == ("librispeech/test-clean", "WER (kits)")
     ]  # fmt: skip
     assert row["verdicts"] == {"scripted": "not reproduced"} and (tmp_path / "c.html").exists()
-    assert "Step-Audio 2 mini" in run("compare", "one", "--published").out
+    for chosen in (["--published"], ["--as-model", "step-audio-2-mini"]):
+        assert "Step-Audio 2 mini" in run("compare", "one", *chosen).out
     # The same command with another profile scores the answers that are there.
     other = run("run", "librispeech", "--model", "scripted", "--data", "data", "--out", "one", "--limit", "2",
                 "--profile", "none", "--json")  # fmt: skip
