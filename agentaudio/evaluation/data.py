@@ -21,8 +21,8 @@ SHOWN = 5
 def load_items(benchmark: Benchmark, folder: Path) -> list[Item]:
     """All items of a folder, after checking that their files are there.
 
-    Raises EvaluationError for a folder that is missing or has another layout, lacks files, has no items, or names one
-    item twice.
+    Raises EvaluationError for a folder that is missing or has another layout, lacks files, has no items, names one item
+    twice, or has clips to transcribe without any words of a reference.
     """
     if not folder.is_dir():
         raise EvaluationError(
@@ -37,6 +37,11 @@ def load_items(benchmark: Benchmark, folder: Path) -> list[Item]:
     items = list(benchmark.read(folder))
     if not items:
         raise EvaluationError(f"{folder} has no items of {benchmark.title}; the data comes from {benchmark.home}")
+    if benchmark.transcribes and not any(item.reference.strip() for item in items):
+        raise EvaluationError(
+            f"{folder} has no words to compare transcripts with: all {len(items)} references are empty; "
+            f"fetch {benchmark.title} again from {benchmark.home or 'where it came from'}"
+        )
     seen: set[str] = set()
     for item in items:
         if item.id in seen:

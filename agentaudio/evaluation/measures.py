@@ -118,7 +118,8 @@ def figures(
 ) -> list[Figure]:
     """The figures of each group and of all items, in that order; the figure of all items pools them.
 
-    Items of one cluster are resampled together, and so are the answers to one item under several seeds.
+    Items of one cluster are resampled together, and so are the answers to one item under several seeds. A measure with
+    nothing to divide by, such as the words of references that are all empty, has no figure.
 
     resamples: 0 leaves the intervals out
     """
@@ -138,7 +139,7 @@ def mean_of_groups(
 ) -> Figure | None:
     """The plain mean of a measure over groups, as the papers average data sets.
 
-    groups: () takes all; None is returned when one of them has no items that were scored
+    groups: () takes all; None is returned when one of them has no items that were scored, or no figure
     """
     counts = counted(scored)
     values, resamples, items = [], [], 0
@@ -149,6 +150,8 @@ def mean_of_groups(
             return None
         items += number
         values.append(_value(measure, clusters))
+        if math.isnan(values[-1]):
+            return None
         resamples.append(_resampled(measure, clusters, generator, RESAMPLES))
     if not values:
         return None
@@ -187,6 +190,8 @@ def _figure(
     if not number:
         return None
     value = _value(measure, clusters)
+    if math.isnan(value):
+        return None
     low, high = _interval(measure, clusters, value, generator, resamples)
     return Figure(measure.name, group or "", value, low, high, number, measure.lower_is_better)
 

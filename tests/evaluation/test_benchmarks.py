@@ -224,6 +224,13 @@ def test_an_empty_folder_is_refused_with_where_the_data_comes_from(name: str, tm
     assert benchmark.home in str(raised.value)
 
 
+def test_transcripts_without_a_word_are_refused(tmp_path: Path) -> None:
+    data = librispeech(tmp_path, {"1-2-0000": "", "1-2-0001": " "})
+    with pytest.raises(EvaluationError, match="no words to compare transcripts with: all 2 references are empty"):
+        load_items(find_benchmark("librispeech"), data)
+    assert len(load_items(find_benchmark("librispeech"), librispeech(data, {"1-2-0002": "WORD"}))) == 3
+
+
 def test_benchmarks_are_files_of_less_than_80_lines() -> None:
     folder = ROOT / "agentaudio/evaluation/benchmarks"
     long = [file.name for file in folder.glob("*.py") if len(file.read_text().splitlines()) >= 80]

@@ -114,6 +114,14 @@ def test_items_that_are_all_alike_give_a_rate_no_interval() -> None:
         assert not figure.holds(wanted)
 
 
+def test_what_has_nothing_to_be_divided_by_has_no_figure() -> None:
+    rate = ratio("rate", "right", "asked")
+    rows = [Scored(ItemScore(1.0, {"right": 1, "asked": asked}), "ab"[number]) for number, asked in enumerate((0, 2))]
+    assert [(one.group, one.value) for one in figures(rows, [rate])] == [("b", 50.0), ("", 100.0)]
+    assert figures(rows[:1], [rate]) == []
+    assert mean_of_groups(rows, rate, "mean") is None and mean_of_groups(rows, rate, "mean", ["b"]) is not None
+
+
 def judge_of(replies: list[str | None]) -> Callable[..., object]:
     async def ask(
         prompt: str, number: int, parse: Callable[[str], float | None], *, sounds: Sequence[str] = ()
