@@ -16,6 +16,7 @@ import httpx2
 
 from agentaudio.errors import BackendError, OptionError, ServiceUnavailable
 from agentaudio.http import retry_after_s
+from agentaudio.model.api_key import check_key, without_key
 from agentaudio.model.openai.sse import EventStream
 from agentaudio.retry import pause_s
 
@@ -42,7 +43,7 @@ class Service:
 
     name: of what uses the service, for messages
     base_url: such as https://api.openai.com/v1
-    api_key: sent as a Bearer token; never shown in messages, logs or `repr`
+    api_key: sent as a Bearer token; never shown in messages, logs or `repr`, also where the server repeats it
     stall_timeout_s: longest time without any byte of an answer, in seconds
 
     A failure before the first byte of an answer is tried again, RETRIES times, with back-off and as
@@ -63,9 +64,9 @@ class Service:
         url = _parsed(base_url)
         self._base = str(url).rstrip("/")
         self._headers = dict(headers or {})
+        check_key(api_key, f"the api_key of {name}")
+        self._key = api_key
         if api_key:
-            if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-                raise OptionError(f"the api_key of {name} has a space or a character that no header can hold")
             self._headers["authorization"] = f"Bearer {api_key}"
         self._stall_timeout_s = stall_timeout_s
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = (
@@ -79,6 +80,10 @@ class Service:
 
     def __repr__(self) -> str:
         return f"Service({self.name!r}, {self._base!r})"
+
+    def without_key(self, text: str) -> str:
+        """What the server sent, for messages."""
+        return without_key(text, self._key)
 
     async def get(self, path: str) -> Any:
         """GET a JSON document."""
@@ -106,8 +111,11 @@ class Service:
         Closing the generator closes the connection. Raises as `post` does.
         """
         async with self._response("POST", path, json=body) as response:
-            if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
-                yield _object(self._json(await self._body(response)), self.name)
+            kind = _kind(response)
+            if kind == "text/html":
+                raise await self._other_kind(kind, "an answer", response)
+            if kind == "application/json":
+                yield self._event(await self._body(response))
                 return
             stream = EventStream()
             with self._network_errors():
@@ -115,18 +123,17 @@ class Service:
                     for data in stream.push(piece):
                         if data.strip() == "[DONE]":
                             return
-                        yield _object(self._json(data), self.name)
+                        yield self._event(data)
             for data in stream.finish():
                 if data.strip() != "[DONE]":
-                    yield _object(self._json(data), self.name)
+                    yield self._event(data)
 
     async def content(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
         """POST JSON, and yield the body of the answer as it comes. Raises as `post` does."""
         async with self._response("POST", path, json=body) as response:
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            kind = _kind(response)
             if kind in ("application/json", "text/html"):
-                shown = (await self._body(response))[:200].decode("utf-8", "replace")
-                raise BackendError(f"{self.name} at {self._base} sent {kind} instead of sound: {shown}")
+                raise await self._other_kind(kind, "sound", response)
             with self._network_errors():
                 async for piece in response.aiter_bytes():
                     if piece:
@@ -177,18 +184,24 @@ class Service:
     async def _refusal(self, response: httpx2.Response) -> BackendError | ServiceUnavailable:
         """The error for an answer with a bad status; it quotes what the server says, never the request."""
         try:
-            said = _reason(await self._body(response))
+            said = _reason(self.without_key((await self._body(response)).decode("utf-8", "replace")))
         except (BackendError, ServiceUnavailable):
             said = ""
         status = response.status_code
         if response.is_redirect:
-            said = f"it redirects to {response.headers.get('location', '')[:200]}; give that address as base_url"
+            target = self.without_key(response.headers.get("location", ""))[:200]
+            said = f"it redirects to {target}; give that address as base_url"
         what = _KNOWN.get(status, "")
         text = f"{self.name} at {self._base} answered {status}" + "".join(f": {part}" for part in (said, what) if part)
         used_up = status == 429 and "insufficient_quota" in said
         if status in RETRIED and not used_up:
             return ServiceUnavailable(text, retry_after_s(response.headers))
         return BackendError(text)
+
+    async def _other_kind(self, kind: str, wanted: str, response: httpx2.Response) -> BackendError:
+        """The error for an answer of another content type."""
+        shown = " ".join(self.without_key((await self._body(response)).decode("utf-8", "replace")).split())[:200]
+        return BackendError(f"{self.name} at {self._base} sent {kind} instead of {wanted}: {shown!r}; check base_url")
 
     async def _body(self, response: httpx2.Response) -> bytes:
         body = bytearray()
@@ -200,13 +213,23 @@ class Service:
         return bytes(body)
 
     def _json(self, data: bytes | str) -> Any:
+        text = data if isinstance(data, str) else data.decode("utf-8-sig", "replace")
         try:
-            return json.loads(data)
+            found = json.loads(text)
+            # Errors are shown. An answer may hold any word, also one that is the key of a server without keys.
+            return json.loads(self.without_key(text)) if isinstance(found, dict) and found.get("error") else found
         except (ValueError, RecursionError):
-            shown = data[:200] if isinstance(data, str) else data[:200].decode("utf-8", "replace")
             raise BackendError(
-                f"{self.name} at {self._base} sent something that is not JSON: {shown!r}; check base_url"
+                f"{self.name} at {self._base} sent something that is not JSON: {self.without_key(text)[:200]!r}; "
+                "check base_url"
             ) from None
+
+    def _event(self, data: bytes | str) -> dict[str, Any]:
+        event = self._json(data)
+        if not isinstance(event, dict):
+            shown = self.without_key(repr(event))[:100]
+            raise BackendError(f"{self.name} sent {shown} where a JSON object was expected; check base_url")
+        return event
 
     @contextlib.contextmanager
     def _network_errors(self) -> Any:
@@ -218,7 +241,7 @@ class Service:
             limit = CONNECT_TIMEOUT_S if isinstance(error, httpx2.ConnectTimeout) else self._stall_timeout_s
             raise ServiceUnavailable(f"{self.name} at {self._base} {what} for {limit:g} s") from None
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            why = str(error) or type(error).__name__
+            why = self.without_key(str(error)) or type(error).__name__
             raise ServiceUnavailable(
                 f"{self.name} at {self._base} cannot be reached or broke off ({why}); check base_url and the server"
             ) from None
@@ -244,22 +267,22 @@ def _parsed(base_url: str) -> httpx2.URL:
         url = httpx2.URL(base_url)
     except (httpx2.InvalidURL, TypeError) as error:
         raise OptionError(f"base_url {base_url!r} is not an address ({error}); write http(s)://HOST/v1") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 1 << 16:
         raise OptionError(f"base_url {base_url!r} is not an address; write http(s)://HOST/v1")
     if url.userinfo or url.query:
         raise OptionError("base_url holds a user name or a query; give the key as api_key")
     return url
 
 
-def _object(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BackendError(f"{name} sent {value!r:.100} where a JSON object was expected; check base_url")
-    return value
+def _kind(response: httpx2.Response) -> str:
+    """The content type of an answer."""
+    kind: str = response.headers.get("content-type", "")
+    return kind.partition(";")[0].strip().lower()
 
 
-def _reason(body: bytes) -> str:
+def _reason(body: str) -> str:
     """What an error body says, in a few words: OpenAI's error object, or the first of the text."""
-    text = body[:2000].decode("utf-8", "replace")
+    text = body[:2000]
     with contextlib.suppress(ValueError, RecursionError):
         found = json.loads(body)
         if isinstance(found, dict):

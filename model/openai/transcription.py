@@ -24,6 +24,10 @@ HINT_CHARS = 600
 """Longest prompt; Whisper reads about 200 tokens of one."""
 
 
+_SPACES = str.maketrans("\r\n\t\ufffd", "   \0")
+"""Makes text of several lines printable, and bytes that are not UTF-8 not."""
+
+
 class OpenAITranscriber:
     """A Recogniser (see agentaudio.model.parts) behind `/audio/transcriptions`: OpenAI, vLLM and others.
 
@@ -56,7 +60,7 @@ class OpenAITranscriber:
             fields["prompt"] = prompt
         wav = await asyncio.to_thread(lambda: audio.resample(INPUT_RATE_HZ).to_bytes("wav"))
         body = await self._service.post_form("audio/transcriptions", fields, {"file": ("speech.wav", wav, "audio/wav")})
-        return _read(body, language)
+        return self._read(body.decode("utf-8", "replace"), language)
 
     async def stream(
         self, sound: AsyncIterator[Audio], *, language: str | None = None, hint: Sequence[str] = ()
@@ -70,6 +74,25 @@ class OpenAITranscriber:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._service.aclose()
+
+    def _read(self, body: str, language: str | None) -> Recognition:
+        """The answer: JSON, or the plain text that some servers send whatever was asked for."""
+        try:
+            found = json.loads(body)
+        except (ValueError, RecursionError):
+            found = {"text": body}
+            if body.lstrip().startswith("<") or not body.translate(_SPACES).isprintable():
+                shown = self._service.without_key(body)[:100]
+                raise BackendError(
+                    f"the server sent something else than a transcript: {shown!r}; check base_url"
+                ) from None
+        text = found.get("text") if isinstance(found, dict) else None
+        if not isinstance(text, str):
+            raise BackendError(f"the server sent no transcript: {self._service.without_key(body)[:200]}")
+        detected = found.get("language")
+        # OpenAI's Whisper names languages in English, such as "english"; a code has two or three letters.
+        code = detected if isinstance(detected, str) and 2 <= len(detected) <= 3 else None
+        return Recognition(text.strip(), None, code or language)
 
 
 def load(
@@ -101,20 +124,3 @@ def _prompt(hint: Sequence[str]) -> str:
             break
         prompt += f"{sentence} "
     return prompt.strip()
-
-
-def _read(body: bytes, language: str | None) -> Recognition:
-    """The answer: JSON, or the plain text that some servers send whatever was asked for."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = {"text": body.decode("utf-8", "replace")}
-        if found["text"].lstrip().startswith("<"):
-            raise BackendError(f"the server sent a page instead of a transcript: {found['text'][:100]!r}") from None
-    text = found.get("text") if isinstance(found, dict) else None
-    if not isinstance(text, str):
-        raise BackendError(f"the server sent no transcript: {str(found)[:200]}")
-    detected = found.get("language")
-    # OpenAI's Whisper names languages in English, such as "english"; a code has two or three letters.
-    code = detected if isinstance(detected, str) and 2 <= len(detected) <= 3 else None
-    return Recognition(text.strip(), None, code or language)

@@ -34,5 +34,5 @@ def _counts(usage: dict[str, Any], form: UsageForm) -> Iterator[tuple[str, float
             (f"{kind}_audio_tokens", details.get("audio_tokens")),
             (f"{kind}_cached_tokens", details.get("cached_tokens")),
         ):
-            if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15:
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15:
                 yield name, value

@@ -14,6 +14,8 @@ from pydantic import SecretStr
 
 from agentaudio.conversation import AudioPart, Conversation, ToolSpec
 from agentaudio.errors import BackendError, MissingExtra, OptionError
+from agentaudio.model.api_key import check_key, without_key
+from agentaudio.model.openai.progress import PROGRESS_TIMEOUT_S, progressing
 from agentaudio.model.options import FromEnv
 from agentaudio.model.presets import Presets
 from agentaudio.model.realtime.response import Response
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 OPENAI = "wss://api.openai.com/v1/realtime"
 CONNECT_TIMEOUT_S = 10.0
-PROGRESS_TIMEOUT_S = 30.0
 TRANSCRIPT_TIMEOUT_S = 2.0
 """How long the end of an answer waits for the user's words, in seconds."""
 MAX_EVENT_BYTES = 16 << 20
@@ -40,10 +41,12 @@ class Realtime:
     Without `presets` it speaks in one voice only; wrap it in `Revoiced` for retrieved voices.
 
     url: of the server, ws:// or wss://
-    api_key: sent as a Bearer token; never shown in messages, logs or `repr`
+    api_key: sent as a Bearer token; never shown in messages, logs or `repr`, also where the server repeats it
     settings: voice, dialect and transcription
     presets: samples of the server's voices; the one nearest to a retrieved voice speaks for it
-    progress_timeout_s: longest wait for an event
+    progress_timeout_s: longest wait for words, sound or a piece of a call
+
+    Raises OptionError for a key that no header can hold.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Realtime:
         presets: Presets | None = None,
         progress_timeout_s: float = PROGRESS_TIMEOUT_S,
     ) -> None:
+        check_key(api_key, f"the api_key of {name}")
         self.name = name
         self._url, self._key, self._settings, self._presets = url, api_key, settings, presets
         self._shown_url = urlunsplit(urlsplit(url)._replace(query="", fragment=""))
@@ -83,15 +87,16 @@ class Realtime:
         response.heard = self._settings.transcription is None or not _ends_with_sound(conversation)
         async with self._connected() as socket:
             sending = asyncio.create_task(_send(socket, events))
+            received = self._received(socket, response)
+            progress = progressing(received, response.push, name=self.name, timeout_s=self._progress_timeout_s)
             try:
-                while response.end is None or not response.heard:
-                    event = await self._next(socket, response)
-                    if event is None:
-                        break
-                    for delta in response.push(event):
+                async with contextlib.aclosing(received), contextlib.aclosing(progress) as deltas:
+                    async for delta in deltas:
                         yield delta
                 if response.end is None:
                     raise BackendError(f"{self.name} closed the connection in the middle of an answer")
+                for delta in await self._late_words(socket, response):
+                    yield delta
                 yield response.end
             finally:
                 sending.cancel()
@@ -105,30 +110,42 @@ class Realtime:
         here = [socket for socket in tuple(self._open) if socket.loop is asyncio.get_running_loop()]
         await asyncio.gather(*(socket.close() for socket in here), return_exceptions=True)
 
-    async def _next(self, socket: ClientConnection, response: Response) -> Event | None:
-        """The next event; None at the end of the connection, or when the user's words do not come in time."""
+    async def _received(self, socket: ClientConnection, response: Response) -> AsyncGenerator[Event, None]:
+        """The events until the response is complete, or the connection is closed."""
         from websockets.exceptions import ConnectionClosed
 
-        limit = self._progress_timeout_s if response.end is None else TRANSCRIPT_TIMEOUT_S
-        try:
-            async with asyncio.timeout(limit):
+        while response.end is None:
+            try:
                 message = await socket.recv()
-        except TimeoutError:
-            if response.end is not None:
-                return None
-            raise BackendError(f"{self.name} at {self._shown_url} sent nothing for {limit:g} s") from None
-        except ConnectionClosed as error:
-            if response.end is not None or error.rcvd is None or error.rcvd.code == 1000:
-                return None
-            raise BackendError(
-                f"{self.name} closed the connection ({error.rcvd.code} {error.rcvd.reason})"[:300]
-            ) from None
+            except ConnectionClosed as error:
+                if error.rcvd is None or error.rcvd.code == 1000:
+                    return
+                reason = without_key(error.rcvd.reason, self._key)
+                raise BackendError(f"{self.name} closed the connection ({error.rcvd.code} {reason})"[:300]) from None
+            yield self._event(message)
+
+    async def _late_words(self, socket: ClientConnection, response: Response) -> list[Delta]:
+        """The user's words, where they come behind the answer and in time."""
+        from websockets.exceptions import ConnectionClosed
+
+        deltas: list[Delta] = []
+        with contextlib.suppress(TimeoutError, ConnectionClosed):
+            async with asyncio.timeout(TRANSCRIPT_TIMEOUT_S):
+                while not response.heard:
+                    deltas += response.push(self._event(await socket.recv()))[0]
+        return deltas
+
+    def _event(self, message: str | bytes) -> Event:
+        text = message if isinstance(message, str) else message.decode("utf-8", "replace")
         try:
-            event = json.loads(message)
+            event = json.loads(text)
+            if isinstance(event, dict) and event.get("type") in ("error", "response.done"):  # these are shown
+                event = json.loads(without_key(text, self._key))
         except (ValueError, RecursionError):
             event = None
         if not isinstance(event, dict):
-            raise BackendError(f"{self.name} at {self._shown_url} sent {message[:100]!r}, which is not an event")
+            shown = without_key(text, self._key)[:100]
+            raise BackendError(f"{self.name} at {self._shown_url} sent {shown!r}, which is not an event")
         return event
 
     @contextlib.asynccontextmanager
@@ -148,12 +165,14 @@ class Realtime:
             )  # fmt: skip
         except InvalidStatus as error:
             status = error.response.status_code
-            said = bytes(error.response.body or b"")[:200].decode("utf-8", "replace")
+            said = without_key(bytes(error.response.body or b"").decode("utf-8", "replace"), self._key)[:200]
             remedy = "; check the api_key" if status in (401, 403) else "; check the address and the model's name"
             raise BackendError(f"{self.name} at {self._shown_url} answered {status} {said.strip()}{remedy}") from None
         except (OSError, TimeoutError, InvalidHandshake, EOFError) as error:
-            why = f"{self._shown_url} cannot be reached ({str(error) or type(error).__name__})"
-            raise BackendError(f"{self.name} at {why}; check the address") from None
+            why = without_key(str(error), self._key) or type(error).__name__
+            raise BackendError(
+                f"{self.name} at {self._shown_url} cannot be reached ({why}); check the address"
+            ) from None
         self._open.add(socket)
         try:
             yield socket
@@ -195,7 +214,7 @@ def load(
     presets: folder with a sample of each preset, as NAME.wav; the one nearest to a retrieved voice speaks for it
     dialect: `ga`, or `beta` for servers with the flat fields of 2024
     transcription: model that writes down the user's words, such as gpt-4o-mini-transcribe; none for none
-    progress_timeout_s: longest wait for an event
+    progress_timeout_s: longest wait for words, sound or a piece of a call
 
     Raises OptionError for an address that is none, and without a model's name for OpenAI.
     """
@@ -208,9 +227,13 @@ def load(
 
 
 def _address(address: str, model: str | None) -> str:
-    parts = urlsplit(address)
-    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
-    if scheme is None or not parts.hostname:
+    try:
+        parts = urlsplit(address)
+        has_place = bool(parts.hostname) and parts.port != 0  # reading the port checks it
+    except ValueError:
+        has_place = False
+    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme) if has_place else None
+    if scheme is None:
         raise OptionError(f"{address!r} is not the address of a Realtime server; write realtime:wss://HOST/v1/realtime")
     if parts.username or parts.password:
         raise OptionError("the address holds a user name; give the key as api_key")

@@ -19,6 +19,7 @@ from agentaudio.sound.audio import Audio
 HARMLESS = frozenset({"response_cancel_not_active", "input_audio_buffer_commit_empty", "item_create_duplicate_item_id"})
 """Codes of error events that change nothing."""
 
+_CALL = "response.function_call_arguments.delta"
 _TEXT = ("response.output_audio_transcript.delta", "response.output_text.delta",
          "response.audio_transcript.delta", "response.text.delta")  # fmt: skip
 _SOUND = ("response.output_audio.delta", "response.audio.delta")
@@ -40,12 +41,13 @@ class Response:
         self.end: End | None = None
         self.heard = False
 
-    def push(self, event: Mapping[str, Any]) -> list[Delta]:
-        """The deltas of an event; unknown events have none.
+    def push(self, event: Mapping[str, Any]) -> tuple[list[Delta], bool]:
+        """The deltas of an event, and whether it is progress: words, sound or a piece of a call.
 
-        Raises BackendError for an error event and a response that failed.
+        Unknown events have no deltas. Raises BackendError for an error event and a response that failed.
         """
-        return list(self._read(event))
+        deltas = list(self._read(event))
+        return deltas, bool(deltas) or self.end is not None or _has_call(event)
 
     def _read(self, event: Mapping[str, Any]) -> Iterator[Delta]:
         kind = event.get("type")
@@ -119,3 +121,8 @@ class Response:
         whole = len(pcm) // 2 * 2
         self._half = pcm[whole:]
         return Audio.from_pcm16(pcm[:whole], SAMPLE_RATE_HZ) if whole else None
+
+
+def _has_call(event: Mapping[str, Any]) -> bool:
+    """Whether an event has a piece of a call's arguments."""
+    return event.get("type") == _CALL and bool(event.get("delta"))

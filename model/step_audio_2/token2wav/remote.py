@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agentaudio.errors import BackendError, MissingExtra, OptionError, VoiceError
+from agentaudio.model.api_key import check_key
 from agentaudio.model.speech_lm import ReferenceVoice
 from agentaudio.model.step_audio_2.token2wav.chunks import Schedule, speech_tokens
 from agentaudio.model.step_audio_2.token2wav.config import SAMPLE_RATE
@@ -65,8 +66,7 @@ class RemoteDecoder:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname or parts.username or parts.query:
             raise OptionError("the address of token2wav is not of the form http(s)://HOST:PORT; give the key apart")
-        if api_key and (not api_key.isascii() or not api_key.isprintable() or " " in api_key):
-            raise OptionError("the key of token2wav has a space or a character that no header can hold")
+        check_key(api_key, "the key of token2wav")
         secure = parts.scheme in ("https", "wss")
         place = parts.netloc + parts.path.rstrip("/")
         self._http, self._ws = f"{'https' if secure else 'http'}://{place}", f"{'wss' if secure else 'ws'}://{place}"

@@ -44,7 +44,7 @@ KEY = "sk-secret-1234567890"
 
 
 def chat(server: ChatServer, **options: Any) -> SpeechLM:
-    mind = load_chat_model("openai:small", base_url=server.url, api_key=KEY, **options)
+    mind = load_chat_model("openai:small", **({"base_url": server.url, "api_key": KEY} | options))
     model = Cascade(None, mind, None)
     server.clients.append(model)
     return model
@@ -162,6 +162,38 @@ async def test_a_refusal_is_one_line_without_the_key_and_is_not_repeated(
         assert len(server.requests) == 1
         shown = "".join(traceback.format_exception(caught.value)) + caplog.text + repr(model) + str(vars(model))
         assert KEY not in shown and "\n" not in str(caught.value)
+
+
+REPEATED = json.dumps({"error": {"message": f"{'x' * 280} {KEY}"}}).encode()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply([REPEATED], status=401),
+        Reply([REPEATED], status=500, headers={"content-type": "application/json", "retry-after": "0"}),
+        Reply([b""], status=302, headers={"location": f"http://elsewhere.example/?key={KEY}"}),
+        Reply([b"data: " + REPEATED + b"\n\n"]),
+        Reply([REPEATED], headers={"content-type": "application/json"}),
+        Reply([b"data: {" + KEY.encode() + b"\n\n"]),
+        Reply([b'data: ["' + KEY.encode() + b'"]\n\n']),
+        Reply([b"<html>" + KEY.encode()], headers={"content-type": "text/html"}),
+    ],
+    ids=["refused", "overloaded", "redirected", "in the stream", "as JSON", "not JSON", "a list", "a page"],
+)
+async def test_a_key_that_the_server_repeats_is_not_shown(reply: Reply, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="agentaudio")
+    async with chat_server(reply) as server:
+        with pytest.raises(BackendError) as caught:
+            await answer(chat(server))
+    shown = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert KEY[:8] not in shown and ("***" in shown or "xxx" in shown)
+
+
+async def test_an_answer_may_hold_the_word_that_stands_for_no_key() -> None:
+    async with chat_server(text_answer("The bottle is EMPTY.")) as server:
+        deltas = await answer(chat(server, api_key="EMPTY"))
+        assert deltas[0] == TextDelta("The bottle is EMPTY.")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -60,7 +60,12 @@ async def test_sound_is_sent_as_a_file_and_its_words_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("body", "expected"),
-    [(b"Hello.", "Hello."), (b'{"text": ""}', ""), (b'{"text": "Hello.", "language": "english"}', "Hello.")],
+    [
+        (b"Hello.", "Hello."),
+        (b"Hello.\nThere.\n", "Hello.\nThere."),
+        (b'{"text": ""}', ""),
+        (b'{"text": "Hello.", "language": "english"}', "Hello."),
+    ],
 )
 async def test_other_forms_of_a_transcript_are_read(body: bytes, expected: str) -> None:
     async with chat_server(Reply([body], headers=JSON)) as server:
@@ -68,7 +73,7 @@ async def test_other_forms_of_a_transcript_are_read(body: bytes, expected: str) 
         assert (found.text, found.language) == (expected, None)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[]", b'{"text": 7}'])
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[]", b'{"text": 7}', b"RIFF\0\0\x01", b"\xff\xfe words"])
 async def test_what_is_no_transcript_is_an_error(body: bytes) -> None:
     async with chat_server(Reply([body], headers=JSON)) as server:
         with pytest.raises(BackendError, match="transcript"):

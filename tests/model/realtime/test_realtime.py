@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import json
 import time
 import traceback
 from typing import Any
@@ -15,10 +17,12 @@ from support.sounds import tone
 from agentaudio import Agent, load_model, tool
 from agentaudio.conversation import Conversation
 from agentaudio.errors import BackendError, OptionError
-from agentaudio.model.speech_lm import AudioDelta, Delta, End, GenerateOptions, SpeechLM, TextDelta
+from agentaudio.model.speech_lm import AudioDelta, CallDelta, Delta, End, GenerateOptions, SpeechLM, TextDelta
 
 pytest.importorskip("websockets", reason="needs the extra 'realtime'")
 from support.realtime_server import RealtimeServer, called, done, realtime_server, spoken  # noqa: E402
+from websockets.asyncio.server import ServerConnection, serve  # noqa: E402
+from websockets.exceptions import ConnectionClosed  # noqa: E402
 
 sdk = pytest.importorskip("openai.types.realtime", reason="needs the extra 'dev'")
 CLIENT_EVENT = TypeAdapter[Any](sdk.RealtimeClientEventParam)
@@ -99,7 +103,11 @@ async def test_without_speech_only_text_is_asked_for_and_a_length_stop_is_kept()
         assert session["output_modalities"] == ["text"] and session["max_output_tokens"] == 2
 
 
+LONG = "x" * 380
 FAILURES: dict[str, tuple[list[Any], str]] = {
+    "an error that repeats the key": ([{"type": "error", "error": {"message": f"{LONG} {KEY}"}}], "reports: xxx"),
+    "a failure that repeats the key": ([done("failed", {"error": {"message": f"bad {KEY}"}})], r"bad \*\*\*"),
+    "garbage that repeats the key": ([f"<{KEY}>"], r"<\*\*\*>"),
     "an error event": ([{"type": "error", "error": {"code": "bad", "message": "no such voice"}}], "no such voice"),
     "a failed response": ([done("failed", {"error": {"message": "overloaded"}})], "failed: overloaded"),
     "a cancelled response": ([done("cancelled", {"reason": "turn_detected"})], "cancelled.*turn_detected"),
@@ -119,7 +127,7 @@ async def test_a_failure_is_one_line_without_the_key(failure: str) -> None:
         with pytest.raises(BackendError, match=expected) as caught:
             await answer(model)
         shown = "".join(traceback.format_exception(caught.value)) + repr(model)
-        assert KEY not in shown and "\n" not in str(caught.value)
+        assert KEY[:8] not in shown and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -146,11 +154,40 @@ async def test_a_call_is_made_once_however_often_it_is_announced() -> None:
 
 async def test_a_silent_server_fails_in_time_and_missing_words_of_the_user_do_not() -> None:
     async with realtime_server([{"type": "response.created"}]) as server:
-        with pytest.raises(BackendError, match="sent nothing for 0.5 s"):
+        with pytest.raises(BackendError, match="sent neither words nor calls for 0.5 s"):
             await answer(model_of(server, progress_timeout_s=0.5))
     async with realtime_server(spoken("Hello.", PCM)) as server:
         reply = await Agent(model_of(server, transcription="whisper-1")).run(tone())
         assert reply.text == "Hello." and reply.heard is None
+
+
+async def test_events_that_bring_no_words_sound_or_calls_are_no_progress() -> None:
+    async def beats(socket: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                for kind in ("rate_limits.updated", "response.output_text.delta"):
+                    await socket.send(json.dumps({"type": kind, "delta": ""}))
+                await asyncio.sleep(0.02)
+
+    async with serve(beats, "127.0.0.1", 0) as listening:
+        port = next(iter(listening.sockets)).getsockname()[1]
+        async with asyncio.timeout(20):
+            with pytest.raises(BackendError, match="neither words nor calls for 0.3 s"):
+                await answer(load_model(f"realtime:ws://127.0.0.1:{port}/v1/realtime", progress_timeout_s=0.3))
+
+
+async def test_the_pieces_of_a_long_call_are_progress() -> None:
+    async def slow_call(socket: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            *pieces, whole, end, done_event = called("book", '{"people": 3}')
+            for event in [*pieces[:2], *[pieces[2]] * 8, whole, end, done_event]:
+                await socket.send(json.dumps(event))
+                await asyncio.sleep(0.2)
+
+    async with serve(slow_call, "127.0.0.1", 0) as listening:
+        port = next(iter(listening.sockets)).getsockname()[1]
+        model = load_model(f"realtime:ws://127.0.0.1:{port}/v1/realtime", progress_timeout_s=1.2)
+        assert [one.call.name for one in await answer(model) if isinstance(one, CallDelta)] == ["book"]
 
 
 async def test_stopping_closes_the_connection_at_once() -> None:
@@ -172,12 +209,17 @@ async def test_refusals_and_wrong_addresses_say_what_to_do() -> None:
         await answer(load_model("realtime:ws://127.0.0.1:9/v1/realtime"))
     with pytest.raises(OptionError, match="model=gpt-realtime"):
         load_model("realtime")
-    for address in ("realtime:nonsense", "realtime:ftp://x", "realtime:ws://"):
+    wrong = "nonsense", "ftp://x", "ws://", "ws://host:99999/v1", "ws://host:port/v1", "ws://[::1/v1"
+    for address in (f"realtime:{place}" for place in wrong):
         with pytest.raises(OptionError, match="not the address"):
             load_model(address)
     with pytest.raises(OptionError, match="api_key") as caught:
         load_model("realtime:wss://me:secret@host/v1")
     assert "secret" not in str(caught.value)
+    for key in ("sk-secret\r\nX-Other: 1", "sk-secret-ключ", "sk secret"):
+        with pytest.raises(OptionError, match="api_key.*no header can hold") as caught:
+            load_model("realtime:wss://host/v1", api_key=key)
+        assert "secret" not in str(caught.value)
 
 
 async def test_a_server_that_refuses_the_handshake_is_quoted() -> None:
