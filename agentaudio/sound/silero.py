@@ -124,7 +124,8 @@ class SileroNetwork:
         for gate, (matrix, bias) in zip(gates, weights.gates, strict=True):
             np.matmul(recurrent, matrix, out=gate)
             gate += bias
-        opened = np.exp(-gates[:3])  # input, output, forget
+        with np.errstate(over="ignore"):  # of sound far above full scale: the gate is shut
+            opened = np.exp(-gates[:3])  # input, output, forget
         opened += 1
         np.reciprocal(opened, out=opened)
         cells *= opened[2]

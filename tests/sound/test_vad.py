@@ -72,8 +72,9 @@ def _tone(hertz: float) -> Audio:
         _noise(0.001),
         _tone(440),
         _tone(100),
+        Audio(np.tile(np.array([2.0, -2.0], np.float32), 16_000), 16_000),
     ],
-    ids=["silence", "empty", "loud noise", "faint noise", "tone", "hum"],
+    ids=["silence", "empty", "loud noise", "faint noise", "tone", "hum", "a tone above full scale"],
 )
 def test_sound_without_speech_is_trimmed_to_nothing(activity: VoiceActivity, sound: Audio) -> None:
     assert activity.speech(sound) == []
