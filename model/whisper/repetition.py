@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-LONGEST_GROUP = 12
-"""Words of the longest repeated group that is searched for."""
-
 
 def repeats(text: str) -> bool:
     """Whether a group of three or more words stands twice in a row, or one or two words four times.
@@ -37,7 +34,7 @@ def _units(text: str) -> list[str]:
 def _runs(units: list[str]) -> Iterator[tuple[int, int, int]]:
     """(start, words of the group, times) of each run, the shortest groups first."""
     plain = ["".join(c for c in unit.lower() if c.isalnum()) or unit for unit in units]
-    for size in range(1, LONGEST_GROUP + 1):
+    for size in range(1, len(plain) // 2 + 1):
         same = [plain[place] == plain[place + size] for place in range(len(plain) - size)]
         place = 0
         for equal, group in groupby(same):

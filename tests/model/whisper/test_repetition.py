@@ -15,6 +15,11 @@ from agentaudio.model.whisper.repetition import repeats, without_repeats
         ("no no no no no no", "no"),
         ("How late is it? Multiply 31 by 14. Multiply 31 by 14.", "How late is it? Multiply 31 by 14."),
         ("one, two, three, four, one, two, three, four, one, two, three, four, five", "one, two, three, four, five"),
+        (
+            "Jupiter is the largest planet and it turns once in less than 10 hours. Jupiter is the largest planet and "
+            "it turns once in less than 10 hours.",
+            "Jupiter is the largest planet and it turns once in less than 10 hours.",
+        ),
         ("中国长城中国长城中国长城", "中国长城"),
     ],
 )
