@@ -80,7 +80,8 @@ def styles(phrases: int) -> list[Style]:
     found = []
     for place in range(phrases):
         weights = chance.dirichlet(np.full(len(stock.names), FEW)).astype(np.float32)
-        found.append(stock.style(english[place % len(english)]) if place % 3 == 2 else stock.blend(weights, 1.8))
+        blend = stock.blend(weights, stock.natural_scale(weights))
+        found.append(stock.style(english[place % len(english)]) if place % 3 == 2 else blend)
     return found
 
 

@@ -79,8 +79,9 @@ def _ear() -> Ear:
 
 def words(text: str) -> str:
     """English text as it is compared: Whisper's normaliser, which unifies numbers, spelling, case and punctuation."""
-    # The normaliser takes the o of "o'clock" for a zero.
-    return str(_normaliser()(text.replace("o'clock", "oclock").replace("O'Clock", "oclock"))).strip()
+    # The normaliser takes the o of "o'clock" for a zero, and keeps one dot of three as a word.
+    plain = text.replace("o'clock", "oclock").replace("O'Clock", "oclock").replace("...", " ")
+    return str(_normaliser()(plain)).strip()
 
 
 @cache
