@@ -16,7 +16,7 @@ from agentaudio.errors import OptionError
 from agentaudio.events import AudioSpoken, Event, SavingFailed, SavingResumed, TextSpoken, TurnFailed, TurnFinished
 from agentaudio.hearing import UserInput
 from agentaudio.keeper import Keeper, TurnEnd
-from agentaudio.model.speech_lm import GenerateOptions, with_context
+from agentaudio.model.speech_lm import GenerateOptions
 from agentaudio.outbox import Outbox
 from agentaudio.playback import Playback
 from agentaudio.portal import portal, require_asyncio
@@ -283,11 +283,11 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
     def _check_loop(self) -> None:
         """Raises OptionError outside asyncio, and while a turn runs in another loop: only that loop can stop it."""
         require_asyncio()
-        task = self._turns[-1].task if self._turns else None
-        if task is None or task.done():
+        latest = self._turns[-1] if self._turns else None
+        if latest is None or latest.task.done():
             return
-        loop = task.get_loop()
-        if loop.is_closed() or self._turns[-1].process != os.getpid():
+        loop = latest.task.get_loop()
+        if loop.is_closed() or latest.process != os.getpid():
             self._turns.clear()  # it ended with its loop, or belongs to the process that forked this one
         elif loop is not asyncio.get_running_loop():
             raise OptionError(
@@ -317,7 +317,7 @@ class Session(Uncopied, instead="give its conversation (save_conversation) to ag
     def _begin_idle(self, begun: _Begun, options: GenerateOptions) -> None:
         """Use the time until the next turn to compact the conversation."""
         state, model = self._state, self.setup.model
-        if with_context(model) is None or begun is not self._turns[-1] or self.conversation.open_calls:
+        if begun is not self._turns[-1] or self.conversation.open_calls:
             return
         tools = self.setup.specs() if self.setup.ready else ()
         state.compactor.begin_idle(model, self.conversation, Seen(tools, options), state.keep)

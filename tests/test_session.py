@@ -790,7 +790,8 @@ async def test_a_turn_that_runs_in_another_loop_is_not_touched() -> None:
         go_on.wait(10)
         return "waited"
 
-    session = Agent(scripted(calls(("wait", {})), "Done.", "Yes."), tools=[wait]).session()
+    session = Agent(scripted("Hello.", calls(("wait", {})), "Done.", "Yes."), tools=[wait]).session()
+    await session.run("hello")  # that the turn before has ended does not count
     with ThreadPoolExecutor(1) as pool:
         elsewhere = pool.submit(session.run_sync, "go")
         await asyncio.to_thread(begun.wait, 10)
