@@ -183,6 +183,14 @@ def field_of(row: dict[str, Any], name: str, path: Path) -> str:
     return str(value)
 
 
+def objects_of(row: dict[str, Any], name: str, path: Path) -> list[dict[str, Any]]:
+    """A field of a row that is a list of objects; [] when the row has none. Raises EvaluationError for other values."""
+    value = row.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise EvaluationError(f"the field {name!r} of a row of {path} is not a list of objects; fetch the file again")
+    return value
+
+
 def _files(items: Sequence[Item]) -> Iterator[Path]:
     for item in items:
         if item.audio is not None:

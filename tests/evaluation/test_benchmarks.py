@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -275,3 +275,35 @@ def test_a_half_written_list_of_items_is_one_clear_error(line: str, message: str
     written(tmp_path / "metadata.jsonl", line)
     with pytest.raises(EvaluationError, match=message):
         load_items(find_benchmark("stepeval-paralinguistic"), tmp_path)
+
+
+def changed(value: Any) -> Iterator[Any]:
+    """The value with each of its fields replaced by something else, or left out."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            rest = {key: one for key, one in value.items() if key != name}
+            yield rest
+            for other in (*changed(inner), None, 3, True, "x", [], [3], {}, {"x": 3}, "../../out"):
+                yield {**rest, name: other}
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            for other in (*changed(inner), None, 3, "x", []):
+                yield [*value[:place], other, *value[place + 1 :]]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_rows_of_any_other_form_are_items_or_one_clear_error(name: str, tmp_path: Path) -> None:
+    LAYOUTS[name][0](tmp_path)
+    benchmark, tried = find_benchmark(name), 0
+    for path in sorted(tmp_path.rglob("*.json*"))[:2]:
+        content = path.read_text("utf-8")
+        first, *others = content.splitlines()
+        for row in changed(json.loads(first)):
+            path.write_text("\n".join([json.dumps(row), *others]), encoding="utf-8")
+            tried += 1
+            try:
+                assert load_items(benchmark, tmp_path)
+            except EvaluationError as error:
+                assert str(error)
+        path.write_text(content, encoding="utf-8")
+    assert tried or not list(tmp_path.rglob("*.json*"))

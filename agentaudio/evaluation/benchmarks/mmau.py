@@ -24,9 +24,11 @@ def read(folder: Path) -> Iterator[Item]:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise EvaluationError(f"{path} cannot be read: {error}; fetch it again") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise EvaluationError(f"{path} is not a list of questions; fetch it again")
     for row in rows:
         choices = row.get("choices")
-        if not isinstance(choices, list) or not choices:
+        if not isinstance(choices, list) or not choices or not all(isinstance(one, str) for one in choices):
             raise EvaluationError(f"a question of {path} has no choices; fetch it again")
         question = f"{field_of(row, 'question', path)}\nOptions: [{', '.join(map(repr, choices))}]\n"
         yield Item(

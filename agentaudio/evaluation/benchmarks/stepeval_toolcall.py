@@ -45,7 +45,9 @@ def read(folder: Path) -> Iterator[Item]:
             if last is None:
                 raise EvaluationError(f"dialogue {number + 1} of {path} has no turn of a user; fetch the file again")
             asked = _line(folder, path, turns[last], "")
-            after = " ".join(str(turn.get("value") or "") for turn in turns[last + 1 :] if turn["from"] == "Assistant")
+            after = " ".join(
+                str(turn.get("value") or "") for turn in turns[last + 1 :] if turn.get("from") == "Assistant"
+            )
             right = [one["arguments"] for one in written_calls(after)[0] if one["name"] == TARGETS[target]]
             before = tuple(_line(folder, path, turn, f"{number}-{i}") for i, turn in enumerate(turns[:last]))
             details = {"tool": TARGETS[target], "positive": kind == "positive", "expected": right[0] if right else {}}

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentaudio.evaluation import prompts
 from agentaudio.evaluation.benchmark import Benchmark
-from agentaudio.evaluation.data import clip, field_of, json_lines
+from agentaudio.evaluation.data import clip, field_of, json_lines, objects_of
 from agentaudio.evaluation.hub import copies
 from agentaudio.evaluation.item import Item
 from agentaudio.evaluation.scorer import Scorer
@@ -57,10 +57,10 @@ def read(folder: Path) -> Iterator[Item]:
     for path in sorted(folder.glob("*/*/test.jsonl")):
         name = path.parent.name if path.parent.name in KINDS else f"{path.parent.name}-en"
         for row in json_lines(path):
-            rounds: list[dict[str, Any]] = row.get("dialogue") or [row]
+            rounds = objects_of(row, "dialogue", path) or [row]
             sounds = [clip(path.parent, field_of(one, "source_wav", path)) for one in rounds]
             targets = [one.get("target_text", "") for one in rounds]
-            said = [" / ".join(one) if isinstance(one, list) else str(one) for one in targets]
+            said = [" / ".join(map(str, one)) if isinstance(one, list) else str(one) for one in targets]
             asked = [str(one.get("source_text", "")) for one in rounds]
             details: dict[str, Any] = {key: row[key] for key in ("emotion", "style", "requirement") if key in row}
             details |= {"kind": KINDS.get(name, ""), "question": "\n".join(asked)}
