@@ -70,12 +70,13 @@ async def test_greedy_ids_are_those_of_the_native_model(llama: StepAudio2, expec
     assert all(len(set(ids)) > 5 for ids in expected.values())
 
 
-@pytest.mark.parametrize(("weights", "rounding"), [("f16", 0.0), ("bf16", 0.05)])
+@pytest.mark.parametrize(("weights", "rounding"), [("f16", 0.05 / 8), ("bf16", 0.05)])
 async def test_in_16_bits_greedy_ids_are_those_of_the_native_model_too(
     folder: Path, weights: WeightType, rounding: float
 ) -> None:
-    """Each id is the native model's best one. bfloat16 is computed in several ways by processors, so that a logit
-    that differs by less than its rounding may win."""
+    """Each id is the native model's best one. Some processors round what the weights are multiplied with to 16 bits,
+    too, others compute in 32; so a token may win whose logit is lower by less than that rounding, which is eight times
+    finer in float16."""
     native = StepAudio2.load(folder, device="cpu", dtype="float32")
     model = by_llama(folder, weights)
     found: list[float] = []
