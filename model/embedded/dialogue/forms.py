@@ -16,6 +16,9 @@ MORE_VOICES = re.compile(
     r"people|others|other ones|more|"
     r"(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
 )
+WISHES_A_VOICE = re.compile(
+    r"\byour?\b|\b(?:want|need|prefer|looking for|after|would (?:like|be|suit)|please)\b", re.IGNORECASE
+)
 RECKONS = re.compile(
     r"(?:(?:and|then|now|okay|so|but|what is|what about) )*(?:times \w|divided by|multiplied by|(?:half|twice|a "
     r"third|a quarter|"

@@ -39,13 +39,14 @@ _ASKS = re.compile(
 )
 _SUBJECT = (
     r"(?:(?:my|our|his|her|their|the|this|that|these|those|a|an|some|one|two|most|everybody|everyone|somebody|someone|"
-    r"nobody)(?: (?!and\b)\w+){0,3}?|it|i|we|he|she|they|there|you|that|this)"
+    r"nobody)(?: (?!and\b)[\w'’]+){0,3}?|it|i|we|he|she|they|there|you|that|this)"
 )
 _FINITE = (
     r"(?:is|are|was|were|am|has|have|had|does|did|do|can|could|will|would|must|should|went|said|says|got|gets|get|came|"
     r"comes|knows|knew|needs|need|wants|took|takes|told|saw|loves|love|likes|like|hates|thinks|think|thought|lives|"
     r"live|moved|made|makes|left|fell|broke|rang|rings|bought|lost|found|forgot|cried|started|keeps|kept|crossed|read|"
-    r"visited|called|cooked|ate|slept|just|never|always|already|finally|\w{3,}ed)"
+    r"visited|called|cooked|ate|slept|goes|sounds|seems|looks|feels|suits|fits|helps|tastes|smells|weighs|matters|"
+    r"talks|hate|adores?|enjoys?|just|never|always|already|finally|\w{3,}ed)"
 )
 _STATES = re.compile(
     rf"^(?:(?:and|but|so|because|since|as|oh|no|well|actually|sorry) )*(?:{_SUBJECT} {_FINITE}|"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from agentaudio.model.embedded.routing.intents import is_room
+from agentaudio.model.embedded.routing.time_zones import zones_by_place
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.words import COMMAND_VERBS, LIGHT_WORDS, QUESTION_WORDS, split_words
 
@@ -90,6 +91,12 @@ _FORGETS = re.compile(
 )
 """What somebody does not know of their own deeds: "I can never remember if I locked the door"."""
 _FINDS = re.compile(r"(?:(?:mm+|oh|ah|aw|ooh|well) )*that is (?:so |very |really |rather |quite )?[a-z]+")
+_COMMITS = re.compile(
+    r"(?:(?:and|but|so|okay|ok|right|oh|ah|well|then|fine|good|great|all right|perfect|thanks|thank you) )*"
+    r"(?:i|we) (?:will|shall|(?:am|are) (?:just )?going to|(?:am|are) about to|had better) (?:just |then |probably )*"
+    r"(?!(?:take|have|need|go|try|want|like|prefer|choose|pick|be|make|say|do|order|book|listen|hear|come|bring|arrive|"
+    r"eat|dine|stay|stick|settle|keep|leave|change|use|rather|only|actually|also)\b)(?P<deed>[a-z]+)\b"
+)
 _EXCEEDS = re.compile(r"\b(?:takes?|took|lasts?|lasted|costs?|weighs?)\b.*\b(?:longer|more|less) than\b")
 _CORRECTS = re.compile(r"\b(?:i|we|you) (?:just |only )?(?:said|asked|meant|wanted|wondered|thought|hoped)\b")
 
@@ -143,8 +150,17 @@ def is_long_past(text: str) -> bool:
     return is_report(text) and _LONG_AGO.search(" ".join(split_words(text)[:_MOST_WORDS])) is not None
 
 
+def is_plan(text: str) -> bool:
+    """Whether a sentence says what somebody is going to do themselves: "I will cut it at eleven"."""
+    said = " ".join(split_words(text)[:_MOST_WORDS])
+    plan = _COMMITS.match(said)
+    if plan is None or "?" in text or _WISHED.search(said):
+        return False
+    return plan["deed"] not in zones_by_place()
+
+
 def changes_nothing(text: str) -> bool:
-    """Whether a sentence changes nothing of a call before: a report of long ago, a comparison, or "that's cosy"."""
+    """Whether a sentence changes nothing of a call before: a report of long ago, a comparison, "that's cosy"."""
     said = " ".join(split_words(text)[:_MOST_WORDS])
     if _FINDS.fullmatch(said) and not find_numbers(said.split()) and re.search(r"\b[A-Z]", text.lstrip()[1:]) is None:
         return True

@@ -78,6 +78,10 @@ _AROUND = frozenset(
     "i".split()
 )
 _PART_OF_IT = re.compile(rf"\b{PART} of {_RESULT}\b")
+_RECKONING = re.compile(
+    r"\b(?:plus|minus|times|divided|by|add|subtract|take|less|more|off|of|percent|squared|cubed|split|share\w*|between|"
+    r"half|double|twice|another|extra|what|how|with|each)\b"
+)
 _LAST_STEP = re.compile(r"^(?P<head>.*[\d.)])\s*(?:\*\*|[-+*/])\s*[\d.]+$")
 
 
@@ -105,6 +109,8 @@ def next_sum(said: str, before: PastTurn) -> str | None:
     if result is None or not (numbers := re.findall(r"-?\d[\d,]*(?:\.\d+)?", result)):
         return None
     last = numbers[-1].replace(",", "")
+    if _concludes(said, last):
+        return None
     step = _LAST_STEP.match(result.partition("=")[0].strip()) if _CORRECTING.match(said) else None
     sum_before = next(str(call.arguments.get("expression", "")) for call in before.calls if call.name == SUM_TOOL)
     if (counted := _COUNTED_ON.fullmatch(said)) is not None:
@@ -121,6 +127,12 @@ def next_sum(said: str, before: PastTurn) -> str | None:
         _with_added_number(said, last),
     )
     return next((whole for whole in read if whole and expression(split_words(whole)) is not None), None)
+
+
+def _concludes(said: str, last: str) -> bool:
+    """Whether the request only names the result once more: "twelve screws per board, then"."""
+    numbers = find_numbers(said.split())
+    return len(numbers) == 1 and str(numbers[0].value) == last and not _RECKONING.search(said)
 
 
 def _is_whole(said: str) -> bool:

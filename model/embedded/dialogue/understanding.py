@@ -35,7 +35,7 @@ from agentaudio.model.embedded.dialogue.plain import plain
 from agentaudio.model.embedded.dialogue.reading import PLAIN, Reading
 from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
 from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
-from agentaudio.model.embedded.dialogue.reports import changes_nothing, is_report
+from agentaudio.model.embedded.dialogue.reports import changes_nothing, is_plan, is_report
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.slot_changes import changed_call
 from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, figured_of, next_sum
@@ -49,11 +49,11 @@ from agentaudio.model.embedded.dialogue.topics import (
     with_topic,
 )
 from agentaudio.model.embedded.dialogue.turns import PastTurn, clock_question
-from agentaudio.model.embedded.dialogue.undoing import undone
+from agentaudio.model.embedded.dialogue.undoing import redone, undone
 from agentaudio.model.embedded.dialogue.voice_readings import route_to, to_voice, voice_readings
 from agentaudio.model.embedded.dialogue.voices import changed_voice
 from agentaudio.model.embedded.dialogue.wished_voices import wished_voice
-from agentaudio.model.embedded.routing.possible import tells
+from agentaudio.model.embedded.routing.possible import holds_name, takes_a_name, tells
 from agentaudio.model.embedded.routing.route import Route
 from agentaudio.model.embedded.routing.router import Router
 from agentaudio.model.embedded.routing.slots import fill
@@ -114,6 +114,8 @@ class Understanding:
             return self._alone(request, 1.0, tools)
         if forbids(request):
             return Reading("forbid", request, 1.0, reply=DROPPED)
+        if is_plan(request):
+            return Reading("remark", request, 1.0, reply=reply_to("remark", request, tools, past))
         return max(self._readings(request, past, tools), key=lambda reading: reading.score)
 
     def _readings(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Iterator[Reading]:
@@ -182,7 +184,7 @@ class Understanding:
         by_name = {tool.name: tool for tool in tools}
         if (taken_back := undone(said, past, tools)) is not None:
             if taken_back.arguments is None:
-                yield Reading("undo", request, 1.0, reply=f"I cannot undo {taken_back.tool.replace('_', ' ')}.")
+                yield Reading("undo", request, _CERTAIN, reply="I cannot take that back.")
             else:
                 route = route_to(by_name[taken_back.tool], taken_back.arguments)
                 yield Reading("undo", request, _CERTAIN, (route,))
@@ -200,6 +202,8 @@ class Understanding:
         told = last.answer if last.calls else f"{last.answer} {last.request}"
         if (found := converted(said, told, tools)) is not None and not last.called(found[0].name):
             yield Reading("measure", request, _CERTAIN, (route_to(*found),))
+        if (again := redone(said, past, tools)) is not None:
+            yield Reading("redo", request, _CERTAIN, (route_to(by_name[again.name], again.arguments),))
         if is_asked_again(said, last) or (last.answer and is_asked_back(said, last)):
             yield Reading("repeat", request, _CERTAIN, reply=reply_to("repeat", request, tools, past))
         if forms.MORE_VOICES.fullmatch(said) and any("voice" in turn.answer for turn in past[-2:]):
@@ -271,11 +275,7 @@ class Understanding:
         if only_told(request) and all(route.tool not in SEARCHES for route in routes):
             told = {tool.name for tool in tools if tells(tool)}  # "I like London" does not ask for its weather
             routes = tuple(Route(None, {}, 0.5, "chat") if route.tool in told else route for route in routes)
-        if only_told(request) and not re.search(
-            r"\byour?\b|\b(?:want|need|prefer|looking for|after|would (?:like|be|suit)|please)\b",
-            request,
-            re.IGNORECASE,
-        ):
+        if only_told(request) and not forms.WISHES_A_VOICE.search(request):
             # "My brother has a deep voice" does not ask for one.
             routes = tuple(Route(None, {}, 0.5, "chat") if route.tool == VOICE_TOOL else route for route in routes)
         told_parts = request_parts(request)
@@ -349,6 +349,8 @@ class Understanding:
         elif (moved := relatively_changed(said, call.arguments, tool)) is not None:
             # Older calls are changed in so many words, too: "add three minutes to the timer".
             yield Reading("edit", request, max(weight, _RECENT) * _CERTAIN, (route_to(tool, moved),))
+        elif is_statement(request) and takes_a_name(tool) and not holds_name(request):
+            return  # "the customers love him"
         elif (change := changed_call(request, call.arguments, tool)) is not None:
             chance = chances["edit"] + 0.5 * (chances["sum"] + chances["voice"]) + 0.3 * chances["about"]
             if change.typed:

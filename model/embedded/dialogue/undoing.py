@@ -1,4 +1,4 @@
-"""`undone`: a call that takes back one before: "undo that", "turn it back on", "back to the previous voice"."""
+"""`undone`: a call that takes back one before: "undo that", "back to the previous voice". `redone`: one made again."""
 
 from __future__ import annotations
 
@@ -51,6 +51,20 @@ _NAMED_VOICE = re.compile(
 )
 
 
+_CANCELS = re.compile(
+    rf"{_OPENING}(?:cancel|stop|delete|remove|clear|scrap|kill|end|abort|drop|forget|call off|get rid of|turn off|"
+    rf"switch off) (?:the|my|our|that|this) (?:\w+ ){{0,3}}?(?P<what>\w+?)(?: again| for me| at once)*{_ENDING}"
+)
+
+
+_REDOES = re.compile(
+    rf"{_OPENING}(?P<verb>play|put|set|start|book|convert|do|run)(?: on)? (?:some more of |more of )?"
+    rf"(?:him|her|them|it|that|that one|this one)(?: on)? (?:again|once more|once again|one more time){_ENDING}"
+)
+_SAME = (("table", "booking", "reservation", "book"), ("timer", "alarm", "countdown"))
+"""Names of one thing, of which the name of a tool has any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Undone:
     """tool: whose call it is; arguments: of the call that takes back the one before; None where it cannot be."""
@@ -76,9 +90,13 @@ def undone(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Un
         held = [query for query in reversed(voices[:-1]) if any(_alike(one, query) for one in wanted)]
         if held:
             return _voice(held[0])
+    last = calls[-1]
+    if (cancelled := _CANCELS.fullmatch(said)) is not None:
+        made = [call for call in reversed(calls) if _makes(cancelled["what"], by_name[call.name])]
+        if made and _opposite(made[0], by_name[made[0].name]) is None:
+            return Undone(made[0].name, None)
     if not (_UNDO.fullmatch(said) or _REVERSE.fullmatch(said)):
         return None
-    last = calls[-1]
     if _REVERSE.fullmatch(said) and (turned := _turned(last, by_name[last.name])) is not None:
         return Undone(last.name, turned)
     if last.name == VOICE_TOOL:
@@ -88,6 +106,25 @@ def undone(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Un
         return Undone(last.name, opposite)
     earlier = next((call for call in reversed(calls[:-1]) if call.name == last.name), None)
     return Undone(last.name, earlier.arguments if earlier is not None and len(past) > 1 else None)
+
+
+def redone(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> ToolCall | None:
+    """The newest call that a wish for the same once more names by its verb: "play him again".
+
+    said: in the words of `split_words`, joined by spaces
+    """
+    again = _REDOES.fullmatch(said)
+    if again is None:
+        return None
+    names = {tool.name for tool in tools if tool.name.startswith(again["verb"])}
+    return next((call for turn in reversed(past) for call in reversed(turn.calls) if call.name in names), None)
+
+
+def _makes(what: str, tool: ToolSpec) -> bool:
+    """Whether a tool makes what a word names: a timer for `set_timer`, a booking for `book_table`."""
+    named = {stem(word) for word in split_words(tool.name.replace("_", " "))}
+    same = next((names for names in _SAME if what in names), (what,))
+    return tool.name != VOICE_TOOL and any(stem(name) in named for name in same)
 
 
 def _alike(wanted: str, query: str) -> bool:

@@ -83,11 +83,11 @@ def expression(words: Sequence[str]) -> str | None:
     """The arithmetic in lower-case words as a Python expression; None when there is none.
 
     ["seventeen", "times", "twenty", "three"] is "17*23", "the square root of two" is "sqrt(2)",
-    "subtract five from nine" is "
-    ""9-5", and so is a sum that is told as a story (`told_sum`). A single number is not arithmetic.
+    "subtract five from nine" is "9-5", and so is a sum that is told as a story (`told_sum`). A single number is
+    not arithmetic.
     """
     tokens = _tokens(words)
-    summed = _of_verb(words) or _longest_sum(tokens)
+    summed = _average(words) or _of_verb(words) or _longest_sum(tokens)
     if summed is None or re.fullmatch(r"[\d.]+/100", summed):
         return told_sum(words) or summed  # "a 15 percent tip on a bill of 90"
     return summed
@@ -189,6 +189,15 @@ def _step(token: str, state: _State) -> _Step | None:
     if token[0].isdigit():
         return _Step(f"{token})" if in_root else token, _State.OPERATOR, complete=True)
     return None
+
+
+def _average(words: Sequence[str]) -> str | None:
+    """The expression of "the average of 14, 17 and 20"."""
+    place = next((place for place, word in enumerate(words) if word in ("average", "mean")), None)
+    if place is None or not {"of", "between"}.intersection(words[place + 1 :]):
+        return None
+    values = [str(number.value) for number in find_numbers(words) if number.start > place]
+    return f"({'+'.join(values)})/{len(values)}" if len(values) > 1 else None
 
 
 def _of_verb(words: Sequence[str]) -> str | None:

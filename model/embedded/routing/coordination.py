@@ -11,6 +11,7 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.intents import is_room
 from agentaudio.model.embedded.routing.parameters import Parameter, parameters
 from agentaudio.model.embedded.routing.route import Route
+from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.model.embedded.routing.time_zones import find_zones, zones_by_place
 from agentaudio.text.words import split_words
 
@@ -21,6 +22,11 @@ LEAST_SURE = 0.5
 """Probability of each call of a request that joins several."""
 _AND = re.compile(
     r"\s*(?:,\s*(?:and|plus|then)|\band then|\band also|\band|\bplus|&|;),?\s+(?:then |also |please )*", re.IGNORECASE
+)
+_ANOTHER = re.compile(
+    r"\s*,?\s*\b(?:and|plus)(?: then| also)? (?:another|a second|one more|a further)(?: one| timer| table|"
+    r" alarm)?(?= (?:for|at|of|in|to)\b)",
+    re.IGNORECASE,
 )
 _COMMA = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s*&\s*|\s+plus\s+", re.IGNORECASE)
 _LEAD = re.compile(
@@ -49,6 +55,8 @@ def coordinated(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Rou
     """
     if _AND.search(text) is None:
         return None
+    if (two := _of_another(text, tools, route)) is not None:
+        return two
     return _of_values(text, tools, route) or _of_noun(text, tools, route) or _of_deeds(text, tools, route)
 
 
@@ -155,6 +163,19 @@ def _as_written(value: str, text: str) -> str:
     """A value with the capitals that it has in the text."""
     found = re.search(rf"\b{re.escape(value)}\b", text, re.IGNORECASE)
     return found[0] if found is not None else value
+
+
+def _of_another(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:
+    """A second one of what the first part asks for: "a timer for 5 minutes and another one for 15 minutes"."""
+    parts = _ANOTHER.split(text)
+    if len(parts) != 2:
+        return None
+    one = route(parts[0])
+    if one.tool is None or one.missing or one.tool in _APART:
+        return None
+    found = fill(parts[1], next(tool for tool in tools if tool.name == one.tool)).arguments
+    other = {**one.arguments, **found}
+    return [one, replace(one, arguments=other)] if found and other != one.arguments else None
 
 
 def _of_noun(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Route]) -> list[Route] | None:

@@ -11,7 +11,7 @@ from agentaudio.model.embedded.routing.intents import examples, examples_like
 from agentaudio.model.embedded.routing.parameters import parameters, vocabulary
 from agentaudio.text.stems import stem
 from agentaudio.text.template import Template
-from agentaudio.text.words import STOP_WORDS, command_place, split_words
+from agentaudio.text.words import QUESTION_WORDS, STOP_WORDS, command_place, split_words
 
 SEARCHES = frozenset(("search_documents", "web_search"))
 _TELLS = frozenset(
@@ -71,6 +71,16 @@ _GUIDES = frozenset(map(stem, ("way", "route", "directions", "navigate", "travel
 _WISHES_FOR = re.compile(
     r"\b(?:play\w*|put|stick|chuck|throw|pop|blast|crank|hear|listen|spin|queue|by|tunes?|songs?|music|album|something)\b"
 )
+_MAY_WISH = re.compile(
+    r"\b(?:please|some|bit of|want|need|fancy|(?:would|i'd|we'd) (?:like|love)|how about|what about|gimme|give|go with|"
+    r"mood for|(?:could|can) (?:i|we) (?:get|have))\b"
+)
+"""What a request says that wishes for something."""
+_CAPITAL_INSIDE = re.compile(
+    r"(?<=[\w,] )(?!(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|January|February|March|April|May|June|July|August|"
+    r"September|October|November|December|Christmas|Easter)s?\b)[A-Z]\w+"
+)
+_CLOCK = re.compile(r"\b(?:times?|dates?|days?|clocks?|hours?|o'clock|late|early|today|calendar|weekday|year|month)\b")
 _REMARKS = re.compile(
     r"(?:(?:good|well|oh) )?(?:mornin|morning|afternoon|evenin|evening|hello|hiya|hi|howdy|g'day|hey)\b|"
     r"(?:(?:mm+|oh|ah|aw|ooh) )*(?:that|it|this) (?:is|was|sounds|looks|feels)\b"
@@ -93,14 +103,18 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     if opens_with(tool.description, _DOES):
         if "alarm" in words and stem("alarm") not in vocabulary(tool) and not _counts_only(tool):
             return False
-        if _takes_a_name(tool) and not _speaks_of(tool, words) and not _WISHES_FOR.search(said):
+        if takes_a_name(tool) and not _speaks_of(tool, words) and not _WISHES_FOR.search(said):
             if _DURATION.search(said) or _REMARKS.match(said) or _of_another(words, tool, tools):
                 return False  # no artist is called "laundry light back on"
+            if len(words) > 1 and not _MAY_WISH.search(said) and not holds_name(text):
+                return False  # "lunch break", "the customers love him"
         if (deed := command_place(words)) is not None and words[deed] in _OWN_DEEDS and not _speaks_of(tool, words):
             return False  # "buy me a skateboard" is nothing for a tool that plays music
         return _FACT.match(said) is None and _ABOUT.match(said) is None
     if not tells(tool):
         return True
+    if _is_clock(tool) and "?" not in text and not QUESTION_WORDS.intersection(words) and not _CLOCK.search(said):
+        return False  # "another Monday" asks for no date
     if (
         tool.name not in SEARCHES
         and (_PAST.search(said) or _FIXED.match(said))
@@ -127,7 +141,12 @@ _OWN_DEEDS = frozenset(
 """Verbs of commands that say all of what is to be done."""
 
 
-def _takes_a_name(tool: ToolSpec) -> bool:
+def holds_name(text: str) -> bool:
+    """Whether a word other than the first is written with a capital, and is no day or month."""
+    return _CAPITAL_INSIDE.search(text) is not None
+
+
+def takes_a_name(tool: ToolSpec) -> bool:
     """Whether all that a tool takes is one free text, which any words may be."""
     held = parameters(tool)
     return len(held) == 1 and held[0].kind == "string" and not held[0].choices and held[0].meaning == "text"
@@ -136,7 +155,7 @@ def _takes_a_name(tool: ToolSpec) -> bool:
 def _of_another(words: Sequence[str], tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     """Whether the words name what another tool that does something is for."""
     others = [other for other in tools if other is not tool and opens_with(other.description, _DOES)]
-    return any(not _takes_a_name(other) and _named_in(other, words) for other in others)
+    return any(not takes_a_name(other) and _named_in(other, words) for other in others)
 
 
 def _named_in(tool: ToolSpec, words: Sequence[str]) -> bool:
@@ -166,6 +185,12 @@ def _mentions(tool: ToolSpec, words: frozenset[str]) -> bool:
     return bool({stem(word) for word in words} & vocabulary(tool)) or any(
         parameter.meaning == "expression" or parameter.kind in ("number", "integer") for parameter in held
     )
+
+
+def _is_clock(tool: ToolSpec) -> bool:
+    """Whether a tool tells the time, and takes nothing but a time zone."""
+    held = parameters(tool)
+    return bool(held) and all(parameter.meaning == "timezone" for parameter in held)
 
 
 def _counts_only(tool: ToolSpec) -> bool:

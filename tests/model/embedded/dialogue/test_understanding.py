@@ -259,7 +259,7 @@ def test_a_quantity_of_the_answer_is_converted() -> None:
 
 
 def test_what_cannot_be_undone_is_said() -> None:
-    assert read("undo that", TIMER).reply == "I cannot undo set timer."
+    assert read("undo that", TIMER).reply == "I cannot take that back."
 
 
 def test_voices_of_a_kind_are_listed() -> None:

@@ -1,0 +1,88 @@
+"""Plans and remarks that ask for nothing, calls made once more or not to be taken back, and two of one kind."""
+
+from __future__ import annotations
+
+import pytest
+from support.dialogues import turn
+
+from agentaudio.model.embedded.dialogue.plain import plain
+from agentaudio.model.embedded.dialogue.turns import PastTurn
+
+pytest.importorskip("onnxruntime", reason="needs the extra 'embedded'")
+
+from support.dialogue_calls import READ, TOOLS, calls  # noqa: E402
+
+MUSIC = turn("play Bob Marley", "play_music", "Now playing music by Bob Marley.", artist="bob marley")
+FEET = turn("35 feet in meters", "convert_length", "35 feet are 10.67 meters.", value=35, unit="feet", to="meters")
+TIMER = turn("set a timer for 25 minutes", "set_timer", "The timer will ring in 25 minutes.", minutes=25)
+TABLE = turn("a table for four at seven", "book_table", "A table for 4 is booked.", people=4, hour="seven")
+TWELVE = turn("what is 15 minus 3", "calculate", "15-3 = 12", expression="15-3")
+
+
+@pytest.mark.parametrize(
+    ("request_", "before"),
+    [
+        ("Okay, I'll cut it at eleven.", FEET),
+        ("Right, we're going to saw it off at ten, then.", FEET),
+        ("I will tell the boss it is twelve.", FEET),
+        ("The customers love him.", MUSIC),
+        ("My kids hate this one.", MUSIC),
+        ("Right, twelve screws per board then.", TWELVE),
+        ("So it's 12 boxes.", TWELVE),
+    ],
+)
+def test_plans_and_remarks_change_no_call(request_: str, before: PastTurn) -> None:
+    assert calls(request_, before) == []
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "Finally, lunch break.", "another Monday", "Can you write invoices?",
+        "The lady's voice goes down well with our customers, by the way.",
+    ],
+)  # fmt: skip
+def test_what_names_no_wish_calls_no_tool(request_: str) -> None:
+    assert calls(request_) == []
+
+
+@pytest.mark.parametrize("request_", ["play him again", "Play it once more, please", "can you play that again"])
+def test_a_call_is_made_again_by_its_verb(request_: str) -> None:
+    assert calls(request_, MUSIC, TIMER) == [("play_music", {"artist": "bob marley"})]
+
+
+@pytest.mark.parametrize(
+    ("request_", "before"),
+    [
+        ("Actually, cancel the timer.", TIMER), ("delete that alarm", TIMER), ("cancel the reservation, please", TABLE),
+        ("turn off the music", MUSIC),
+    ],
+)  # fmt: skip
+def test_what_no_tool_takes_back_is_said(request_: str, before: PastTurn) -> None:
+    reading = READ(plain(request_), [before], TOOLS)
+    assert reading.reply == "I cannot take that back."
+
+
+@pytest.mark.parametrize(
+    ("request_", "made"),
+    [
+        (
+            "Set a timer for 5 minutes and another one for 15 minutes.",
+            [("set_timer", {"minutes": 5}), ("set_timer", {"minutes": 15})],
+        ),
+        (
+            "book a table for two at seven and another one for five at eight",
+            [("book_table", {"people": 2, "hour": "seven"}), ("book_table", {"people": 5, "hour": "eight"})],
+        ),
+    ],
+)
+def test_another_one_is_a_second_call(request_: str, made: list[tuple[str, dict[str, object]]]) -> None:
+    assert calls(request_) == made
+
+
+@pytest.mark.parametrize(
+    ("request_", "expression"),
+    [("What's the average of 14, 17 and 20?", "(14+17+20)/3"), ("mean of 3 and 5", "(3+5)/2")],
+)
+def test_an_average_is_a_sum(request_: str, expression: str) -> None:
+    assert calls(request_) == [("calculate", {"expression": expression})]
