@@ -36,8 +36,17 @@ MEANT = re.compile(
 )
 IT_IS = re.compile(r"^\W*(?:it|that|this)(?:['’]s| is| was) (?:an?|the|so|such)\b", re.IGNORECASE)
 PERSON_SAID = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)
-EXCLAIMS = re.compile(r"^(?:(?:oh|wow|and|but|well)\W+)*(?:what an? \w+(?: \w+){0,3}|how \w+)\W*$", re.IGNORECASE)
-"""A cry, where no question mark follows: "what a day"."""
+_CRIED = r"[\s,!]+(?:yes,? )?(?:[\w'’]+ ){0,2}[\w'’]+[.!]"
+AH = rf"ah(?!{_CRIED})"
+"""The sigh of somebody who looks for words, not the one of somebody who is moved."""
+EXCLAIMS = re.compile(
+    r"^(?:(?:oh|wow|and|but|well)\W+)*(?:what an? \w+(?: \w+){0,3}|how \w+)\W*$|"
+    r"^(?:aha?|aww?|ooh|oh (?:yes|yeah))\b(?!.*\b(?:and|but|no|not|in|for|to|at|on|off|i|we|instead|please|make|"
+    r"then|too)\b)"
+    rf"{_CRIED}*$",
+    re.IGNORECASE,
+)
+"""A cry, where no question mark follows: "what a day", "ah, my youth!"."""
 THERE = re.compile(r"(?<!is )(?<!are )\bthere\b(?! (?:is|are|was|were|any|a)\b)", re.IGNORECASE)
 THIRD = re.compile(r"\b(?:he|she|they)\b", re.IGNORECASE)
 PARTS = re.compile(r"(?<=;)\s+")

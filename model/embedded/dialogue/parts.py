@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from agentaudio.model.embedded.dialogue.forms import AH
 from agentaudio.model.embedded.routing.time_zones import find_zones
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.sentences import sentences
@@ -22,8 +23,8 @@ _PAUSED = (
 )
 """Words that only lead over to what is said, where a pause follows them."""
 _ALWAYS = (
-    r"(?:oh dear|oh no|oh|ah|aw+|um+|uh+|er+|hm+|huh|gosh|argh|ugh|oops|phew|yikes|anyway|anyhow|by the way|before i "
-    r"forget|while i am at it|while you are at it|speaking of which|come to think of it)"
+    rf"(?:oh dear|oh no|oh|{AH}|aw+|um+|uh+|er+|hm+|huh|gosh|argh|ugh|oops|phew|yikes|anyway|anyhow|by the way|"
+    r"before i forget|while i am at it|while you are at it|speaking of which|come to think of it)"
 )
 _MARKED = re.compile(rf"^\W*(?:{_ALWAYS}\b[\s,.!…–—-]+|{_PAUSED}\s*[,.!…–—-]+\s*)+(?=\w)", re.IGNORECASE)
 _KEPT_ALONE = frozenset("now then right please".split())
@@ -46,10 +47,11 @@ _FINITE = (
     r"comes|knows|knew|needs|need|wants|took|takes|told|saw|loves|love|likes|like|hates|thinks|think|thought|lives|"
     r"live|moved|made|makes|left|fell|broke|rang|rings|bought|lost|found|forgot|cried|started|keeps|kept|crossed|read|"
     r"visited|called|cooked|ate|slept|goes|sounds|seems|looks|feels|suits|fits|helps|tastes|smells|weighs|matters|"
-    r"talks|hate|adores?|enjoys?|just|never|always|already|finally|\w{3,}ed)"
+    r"talks|shows|runs|hate|adores?|enjoys?|just|never|always|already|finally|\w{3,}ed)"
 )
 _STATES = re.compile(
-    rf"^(?:(?:and|but|so|because|since|as|oh|no|well|actually|sorry) )*(?:{_SUBJECT} {_FINITE}|"
+    rf"^(?:(?:and|but|so|because|since|as|oh|no|well|actually|sorry) )*(?:{_SUBJECT}(?: (?:still|also|only|really))? "
+    rf"{_FINITE}|"
     r"(?!then\b|now\b|just\b|what\b|something\b|anything\b)[a-z]+ (?:is|was|has|had|went|said|says|knows|loves|likes|"
     r"lives))\b"
 )

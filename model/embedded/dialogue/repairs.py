@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from agentaudio.model.embedded.dialogue.forms import AH
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.words import COMMAND_VERBS, QUESTION_WORDS, STOP_WORDS, command_place, split_words
 
-_FILLER = r"(?:u+h+m*|u+m+|e+rm*|h+m+|eh|ah)"
+_FILLER = rf"(?:u+h+m*|u+m+|e+rm*|h+m+|eh|{AH})"
 _TERM = (
     r"(?:oh no|no|nope|sorry|wait|i mean|i meant|or rather|scratch that|make that|hold on|hang on|correction|let "
     r"me rephrase|"

@@ -31,6 +31,7 @@ _FACT = re.compile(
     r"does)|"
     r"how (?:old|tall|big|heavy|deep|many people|did|does|do (?:they|the))|what (?:did|was|were|does)|"
     r"(?:is|are|was|were|did|does|has|have) (?!(?:there|that possible|it possible|you|we|i)\b)\w+|"
+    r"(?:can|could|may|should|must) (?!(?:you|we|i|somebody|someone|anybody|anyone|that|it|this|the|my|our)\b)\w+|"
     r"(?:(?:can|could|would|will) you (?:please |just )?(?:tell|remind) me|tell me|do you (?:know|remember)|i wonder) "
     r"(?:who|whose|why|what|where|how (?:old|tall|big|heavy|deep|far|long|fast|many people))"
     r"(?! (?:is|are) (?:on|playing)\b))\b"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agentaudio.text.numbers import FoundNumber, find_numbers
+from agentaudio.text.numbers import FoundNumber, find_numbers, parse_number
+from agentaudio.text.stems import stem
 
 _ASKS = re.compile(
     r"\b(?:how (?:much|many|long)|what|total|altogether|all together|in all|come to|comes to|add up|work out|works out|"
@@ -71,6 +72,8 @@ _OTHER = re.compile(
 def told_sum(words: Sequence[str]) -> str | None:
     """The expression of a question with two numbers that are told as a story; None for another request."""
     said = " ".join(words)
+    if (exchanged := _exchanged(words)) is not None:
+        return exchanged
     numbers = _counted(words)
     if len(numbers) != 2 or _OTHER.search(said) or not (_ASKS.search(said) or said.endswith(("each", "apiece"))):
         return None
@@ -104,6 +107,26 @@ def told_sum(words: Sequence[str]) -> str | None:
         if _GAINED.search(between):
             return f"{one.value}+{two.value}"
     return None
+
+
+def _exchanged(words: Sequence[str]) -> str | None:
+    """The expression of "if one dollar is 0.9 euros, how many euros is 250 dollars?", and of its reverse."""
+    rate = _RATE.search(" ".join(words))
+    if rate is None:
+        return None
+    value, amount = parse_number(rate["rate"]), parse_number(rate["amount"])
+    one, other, asked, given = (stem(rate[name]) for name in ("one", "other", "asked", "given"))
+    if value is None or amount is None or one == other or {asked, given} != {one, other}:
+        return None
+    return f"{amount}*{value}" if given == one else f"{amount}/{value}"
+
+
+_RATE = re.compile(
+    r"\b(?:one|a|an|1|each|every) (?P<one>[a-z]+) (?:is|are|equals|costs|makes|gives|gets(?: me| you)?)(?: about)? "
+    r"(?P<rate>[\w. ]+?) (?P<other>[a-z]+)(?: then| and| so| now)* (?:how (?:many|much)|what(?: is| are)?)(?: in)? "
+    r"(?P<asked>[a-z]+) (?:is|are|for|do i get for|does|do|would i get for|make|makes|cost)(?: about)? "
+    r"(?P<amount>[\w. ]+?) (?P<given>[a-z]+)(?: cost| make| then)*$"
+)
 
 
 def carried_on(said: str, last: str) -> str | None:

@@ -29,6 +29,8 @@ TWELVE = turn("what is 15 minus 3", "calculate", "15-3 = 12", expression="15-3")
         ("My kids hate this one.", MUSIC),
         ("Right, twelve screws per board then.", TWELVE),
         ("So it's 12 boxes.", TWELVE),
+        ("Ah, my youth!", MUSIC),
+        ("Ah, the sixties.", MUSIC),
     ],
 )
 def test_plans_and_remarks_change_no_call(request_: str, before: PastTurn) -> None:
@@ -39,7 +41,7 @@ def test_plans_and_remarks_change_no_call(request_: str, before: PastTurn) -> No
     "request_",
     [
         "Finally, lunch break.", "another Monday", "Can you write invoices?",
-        "The lady's voice goes down well with our customers, by the way.",
+        "The lady's voice goes down well with our customers, by the way.", "My watch still shows the time of Madrid.",
     ],
 )  # fmt: skip
 def test_what_names_no_wish_calls_no_tool(request_: str) -> None:
@@ -86,3 +88,19 @@ def test_another_one_is_a_second_call(request_: str, made: list[tuple[str, dict[
 )
 def test_an_average_is_a_sum(request_: str, expression: str) -> None:
     assert calls(request_) == [("calculate", {"expression": expression})]
+
+
+@pytest.mark.parametrize(
+    ("request_", "expression"),
+    [
+        ("If one dollar is 0.9 euros, how many euros is 250 dollars?", "250*0.9"),
+        ("a pound is 1.2 euros, so how many pounds is 60 euros", "60/1.2"),
+    ],
+)
+def test_a_rate_is_a_sum(request_: str, expression: str) -> None:
+    assert calls(request_) == [("calculate", {"expression": expression})]
+
+
+def test_what_others_may_do_is_a_question_about_the_topic() -> None:
+    tower = turn("the leaning tower of pisa", "search_documents", "It is a bell tower.", query="leaning tower of pisa")
+    assert [name for name, _ in calls("Can people go up inside?", tower)] == ["search_documents"]
