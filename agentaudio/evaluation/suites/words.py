@@ -10,7 +10,7 @@ from typing import Any
 
 from agentaudio.errors import ToolError
 from agentaudio.evaluation.suites.schema import Rule, Value
-from agentaudio.text.numbers import find_numbers
+from agentaudio.text.numbers import find_numbers, year_words
 from agentaudio.text.sentences import sentences
 from agentaudio.text.terms import search_terms
 from agentaudio.text.words import split_words
@@ -22,6 +22,8 @@ LEAST_TERMS = 3
 """A sentence of fewer words that carry a topic, such as "Yes, of course.", states nothing."""
 _OF_AGENT = re.compile(r"\s*(?:I\b|我)")
 _GROUPED = re.compile(r"(?<=\d)[,\u202f\u00a0](?=\d{3}(?!\d))")
+_LETTER = "[a-z\u00df-\u024f\u0370-\u052f]"
+"""Of the scripts that put blanks between words: Latin, Greek and Cyrillic."""
 _OTHER = re.compile(r"[^\w.%+*/=-]+|\.(?!\d)|-(?!\d)|(?<=\w)-")
 
 
@@ -38,12 +40,12 @@ def missing(wanted: Iterable[str], text: str) -> list[str]:
 
 
 def _holds(inside: str, wanted: str) -> bool:
-    """Whether the words stand in a text. Numbers must stand there whole: 21 is not in 211."""
+    """Whether the words stand in a text. They must stand there whole: 21 is not in 211 or -21, and ice not in voice."""
     words = comparable(wanted)
     if not words:
         return False
-    before = r"(?<![\d.])" if words[0].isdigit() else ""
-    after = r"(?!\.?\d)" if words[-1].isdigit() else ""
+    before = r"(?<![\d.-])" if words[0].isdigit() else f"(?<!{_LETTER})" if re.match(_LETTER, words[0]) else ""
+    after = r"(?!\.?\d)" if words[-1].isdigit() else f"(?!{_LETTER})" if re.match(_LETTER, words[-1]) else ""
     return re.search(before + re.escape(words) + after, inside) is not None
 
 
@@ -83,21 +85,35 @@ def unsupported(answer: str, evidence: Sequence[str]) -> list[str]:
     numbers count. It tells inventions by what they name; a denial of the evidence in its own words passes, as only a
     judge can tell.
     """
-    numbers = {number for text in evidence for number in _numbers(text)}
+    numbers = {number for text in evidence for number in _numbers(split_words(_plain(text)))}
     terms = {term for text in evidence for term in search_terms(text)}
     found = []
     for sentence in sentences(answer):
-        mine = [term for term in set(search_terms(sentence)) if not term[0].isdigit()]
+        words = _with_years(split_words(_plain(sentence)), numbers)
+        spans = [range(one.start, one.end) for one in find_numbers(words)]
+        others = " ".join(word for place, word in enumerate(words) if not any(place in span for span in spans))
+        mine = [term for term in set(search_terms(others)) if not term[0].isdigit()]
         unread = [term for term in mine if term not in terms]
-        strange = _numbers(sentence) - numbers
+        strange = _numbers(words) - numbers
         states = len(mine) >= LEAST_TERMS and not _OF_AGENT.match(sentence)
         if strange or states and len(unread) > len(mine) * (1 - LEAST_SHARE):
             found.append(sentence.strip())
     return found
 
 
-def _numbers(text: str) -> set[float]:
-    """The numbers in a text."""
-    words = split_words(_GROUPED.sub("", unicodedata.normalize("NFKC", text)))
+def _numbers(words: Sequence[str]) -> set[float]:
+    """The numbers in a list of words."""
     # "one" is more often a pronoun than a number.
     return {float(number.value) for number in find_numbers(words) if number.value != 1}
+
+
+def _with_years(words: Sequence[str], numbers: Iterable[float]) -> list[str]:
+    """The words, with the known years among the numbers in digits: "eighteen eighty nine" is 1889."""
+    text = " ".join(words)
+    for year in (int(number) for number in numbers if 1000 <= number < 3000 and number.is_integer()):
+        text = re.sub(rf"\b{year_words(year)}\b", str(year), text)
+    return text.split()
+
+
+def _plain(text: str) -> str:
+    return _GROUPED.sub("", unicodedata.normalize("NFKC", text))

@@ -7,7 +7,10 @@ import pytest
 from agentaudio.evaluation.suites.schema import Rule
 from agentaudio.evaluation.suites.words import argument_fault, missing, unsupported
 
-MOON = "The Moon is about 384,000 kilometers away from the Earth. Twelve astronauts walked on the Moon."
+MOON = (
+    "The Moon is about 384,000 kilometers away from the Earth. Twelve astronauts walked on the Moon. "
+    "The last left it in 1972."
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,11 @@ MOON = "The Moon is about 384,000 kilometers away from the Earth. Twelve astrona
         ("三", "章鱼有三颗心脏。"),
         ("38万", "月亮离地球约３８万公里。"),
         ("e mail", "Your e-mail"),
+        ("museum", "The museum's hall"),
+        ("冰", "冰山很大"),
+        ("GPS", "用GPS定位"),
+        ("лёд", "Это лёд."),
+        ("-5", "It is -5 degrees."),
     ],
 )
 def test_words_are_found_however_they_are_written(wanted: str, text: str) -> None:
@@ -30,9 +38,13 @@ def test_words_are_found_however_they_are_written(wanted: str, text: str) -> Non
 
 @pytest.mark.parametrize(
     ("wanted", "text"),
-    [("21", "It is 211 meters."), ("21", "It is 1.21"), ("12", "12.5"), ("sent", ""), ("|", "a"), ("4", "384,000")],
-)
-def test_a_number_is_not_found_inside_another(wanted: str, text: str) -> None:
+    [
+        ("21", "It is 211 meters."), ("21", "It is 1.21"), ("12", "12.5"), ("sent", ""), ("|", "a"), ("4", "384,000"),
+        ("5", "It is -5 degrees."), ("ice", "A voice"), ("four", "fourteen"), ("no", "I know"), ("лёд", "Лёдник"),
+        ("café", "cafés"),
+    ],
+)  # fmt: skip
+def test_a_word_or_number_is_not_found_inside_another(wanted: str, text: str) -> None:
     assert missing([wanted], text) == [wanted]
 
 
@@ -80,6 +92,8 @@ def test_other_arguments_are_faults(rule: Rule | str | int, given: object) -> No
         "The Moon is 384000 kilometers away.",
         "Twelve astronauts walked there.",
         "12 astronauts walked on the Moon.",
+        "It is three hundred eighty-four thousand kilometers away.",
+        "The last of them left in nineteen seventy-two.",
         "Yes, of course.",
         "I found nothing about that in my documents.",
         "",
@@ -94,6 +108,8 @@ def test_what_was_read_is_supported(answer: str) -> None:
     [
         "The Moon is 400,000 kilometers away.",
         "Fourteen astronauts walked on the Moon.",
+        "The last astronauts left the Moon in nineteen seventy-four.",
+        "It is three hundred eighty-five thousand kilometers away.",
         "I believe that 14 astronauts walked there.",
         "Its surface consists of yellow cheese.",
         "The Moon is about 384,000 kilometers away. It formed 4 billion years ago.",
