@@ -89,7 +89,7 @@ async def agent(
         done = unfinished.done()
         if done and not json:
             out.print(f"going on with a run that was stopped: {len(done)} done")
-        loaded = await load_or_fetch(model, option)
+        loaded = await load_or_fetch(model, option, substitute=False)
         began = time.monotonic()
 
         def progress(run: DialogueRun, number: int, total: int) -> None:

@@ -125,7 +125,7 @@ async def run(
     async with contextlib.AsyncExitStack() as stack:
         speaker = None
         if answers_of is None:
-            speaker = await load_or_fetch(model, option)
+            speaker = await load_or_fetch(model, option, substitute=False)
             stack.push_async_callback(speaker.aclose)
         judging = None
         if judge is not None:

@@ -61,10 +61,11 @@ def load_for_command(spec: str, options: Sequence[str]) -> SpeechLM:
     return load_model(spec, **read_options(options, Signature.of(find_loader(spec.partition(":")[0]))))
 
 
-async def load_or_fetch(spec: str, options: Sequence[str]) -> SpeechLM:
+async def load_or_fetch(spec: str, options: Sequence[str], *, substitute: bool = True) -> SpeechLM:
     """As `load_for_command`, but weights that `embedded` lacks are fetched first.
 
-    Where they cannot be fetched, `embedded-lite` takes its place, and a line on standard error says so.
+    substitute: where they cannot be fetched, `embedded-lite` takes its place, and a line on standard error says so;
+        otherwise WeightsError is raised, as a measured model must be the one that is named
     """
     try:
         with progress(f"loading {spec}"):
@@ -77,6 +78,8 @@ async def load_or_fetch(spec: str, options: Sequence[str]) -> SpeechLM:
     try:
         await fetch_all([name for name in WEIGHTS if missing(name)], err)
     except WeightsError as error:
+        if not substitute:
+            raise
         err.print(mark("    lite", "yellow"), f"{error}; going on with embedded-lite, which hears and speaks less well")
         return load_for_command("embedded-lite", [option for option in options if not option.startswith("threads=")])
     return load_for_command(spec, options)

@@ -299,13 +299,31 @@ def test_a_closed_pipe_prints_no_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
+def without_weights(folder: Path) -> dict[str, str]:
+    """An environment in which the embedded engine has no weights, and no network to fetch them."""
+    apart = {"AGENTAUDIO_CACHE": str(folder), "HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "HF_HOME": str(folder)}
+    return os.environ | apart
+
+
+@pytest.mark.system
+def test_without_weights_and_network_no_other_engine_is_measured_in_its_name(tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2", reason="needs the extra 'embedded'")
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("name: s\nagent: {}\ndialogues: [{id: a, turns: [{type: hello}]}]\n")
+    done = subprocess.run(
+        [*COMMAND, "eval", "agent", str(suite), "--model", "embedded", "--out", str(tmp_path / "out")],
+        env=without_weights(tmp_path), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1 and "error: " in done.stderr and "Traceback" not in done.stderr
+    assert "embedded-lite" not in done.stderr and not (tmp_path / "out/result.json").exists()
+
+
 @pytest.mark.system
 def test_without_weights_and_network_the_question_is_asked_of_the_lite_engine(tmp_path: Path) -> None:
     for extra in ("pocketsphinx", "espeakng_loader", "pyworld", "ctranslate2"):
         pytest.importorskip(extra, reason="needs the extras 'embedded' and 'espeak'")
-    apart = {"AGENTAUDIO_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "HF_HOME": str(tmp_path)}
     done = subprocess.run(
-        [*COMMAND, "ask", "what is 6 times 7", "--json"], env=os.environ | apart, capture_output=True, text=True
+        [*COMMAND, "ask", "what is 6 times 7", "--json"], env=without_weights(tmp_path), capture_output=True, text=True
     )
     assert done.returncode == 0 and "42" in json.loads(done.stdout)["text"]
     assert "going on with embedded-lite" in done.stderr and "licence MIT" in done.stderr
