@@ -68,7 +68,8 @@ async def agent(
     out_folder
         Folder for the result; by default one in `eval-runs` for each suite, model and choice of dialogues.
     against
-        Result to compare with, a file or its folder; by default the last one in the folder.
+        Result to compare with, a file or its folder; by default the last one in the folder, which the run replaces. In
+        CI, name one that is kept elsewhere.
     gate
         What decides on the exit code: `suite` for what the suite requires, by default that every dialogue passes;
         `no-worse` that no dialogue is broken that passed before.

@@ -111,6 +111,7 @@ class Difference:
     new, gone: were run only now, or only before
     medians: seconds of the stages that both have, before and now
     other_suite: whether the suite's file has changed
+    other_model: the model of the run before; "" for the same
     """
 
     broken: Sequence[str]
@@ -120,6 +121,7 @@ class Difference:
     gone: Sequence[str]
     medians: Mapping[str, tuple[float, float]]
     other_suite: bool
+    other_model: str = ""
 
 
 def difference(before: SuiteRun, now: SuiteRun) -> Difference:
@@ -135,6 +137,7 @@ def difference(before: SuiteRun, now: SuiteRun) -> Difference:
         gone=[name for name in old if name not in new],
         medians={stage: (medians_before[stage][1], medians[stage][1]) for stage in medians if stage in medians_before},
         other_suite=before.digest != now.digest,
+        other_model=before.model if before.model != now.model else "",
     )
 
 

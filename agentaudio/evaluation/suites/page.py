@@ -55,6 +55,8 @@ def changes(since: Difference) -> list[tuple[str, str]]:
         ("new", since.new), ("gone", since.gone),
     )  # fmt: skip
     rows = [(name, ", ".join(ids)) for name, ids in groups if ids]
+    if since.other_model:
+        rows.insert(0, ("model", f"{since.other_model} before"))
     if since.other_suite:
         rows.insert(0, ("suite", "its file has changed"))
     return rows + [

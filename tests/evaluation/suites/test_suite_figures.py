@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentaudio.evaluation.suites.figures import difference, pass_hat, pass_rate, shortfalls, summary
+from agentaudio.evaluation.suites.page import changes
 from agentaudio.evaluation.suites.record import DialogueRun, SuiteRun, TurnRecord, Verdict
 from agentaudio.evaluation.suites.schema import Require
 
@@ -67,7 +69,9 @@ def test_a_difference_names_what_broke_and_what_was_mended() -> None:
     since = difference(before, now)
     assert (since.broken, since.mended, since.shaken) == (["a"], ["b"], ["c"])
     assert (since.new, since.gone, since.other_suite) == (["new"], ["gone"], True)
-    assert since.medians == {"total": (1.0, 1.0)}
+    assert since.medians == {"total": (1.0, 1.0)} and since.other_model == ""
+    other = difference(before, replace(now, model="another"))
+    assert other.other_model == before.model and ("model", f"{before.model} before") in changes(other)
 
 
 def test_without_requirements_each_dialogue_must_pass_each_time() -> None:
