@@ -41,9 +41,11 @@ def read_question(given: str, *, kind: Kind | None = None, seconds: float = 5.0)
     kind: what it must be; None decides by its looks
     seconds: how long to record
 
-    Raises AudioError when standard input is empty, when nothing can be recorded, for the path of a sound file that
-    does not exist, and for the path of a folder or file that is not sound.
+    Raises AudioError for an empty input, when nothing can be recorded, for the path of a sound file that does not
+    exist, and for the path of a folder or file that is not sound.
     """
+    if not given.strip():
+        raise AudioError("the input is empty; give a question, a sound file, - for standard input, or mic")
     if given == "-":
         return _piped(sys.stdin.buffer.read(), kind, "standard input")
     if kind == "text":

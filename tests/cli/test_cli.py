@@ -138,6 +138,8 @@ def test_unusable_sound_files_give_a_one_line_error(run: Run, tmp_path: Path, na
         ),
         (("ask", "./my songs/a.mp3", "--model", "scripted"), "there is no file ./my songs/a.mp3"),
         (("ask", "hello", "--audio", "--model", "scripted"), "no such file"),
+        (("ask", "", "--model", "scripted"), "the input is empty; give a question"),
+        (("ask", " ", "--text", "--model", "scripted"), "the input is empty; give a question"),
         (("ask", "hello", "--audio", "--text", "--model", "scripted"), "--text and --audio exclude each other"),
         (("ask", "--hello", "--model", "scripted"), "there is no option '--hello'"),
         (("voices", "play", "nobody"), "no voice 'nobody'"),
