@@ -16,6 +16,7 @@ MORE_VOICES = re.compile(
     r"people|others|other ones|more|"
     r"(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
 )
+OF_ONESELF = re.compile(r"\W*(?:(?:\w+,|and|but|so|then|oh|well)\W+)*(?:i|we|my|our)\b", re.IGNORECASE)
 WISHES_A_VOICE = re.compile(
     r"\byour?\b|\b(?:want|need|prefer|looking for|after|would (?:like|be|suit)|please)\b", re.IGNORECASE
 )

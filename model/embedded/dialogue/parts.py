@@ -49,9 +49,15 @@ _FINITE = (
     r"visited|called|cooked|ate|slept|goes|sounds|seems|looks|feels|suits|fits|helps|tastes|smells|weighs|matters|"
     r"talks|shows|runs|hate|adores?|enjoys?|just|never|always|already|finally|\w{3,}ed)"
 )
+_PLURAL = r"(?:i|we|they)(?: (?:both|all|always|also|just|often|usually|will|shall))?"
+_GOES = (
+    r"(?:go|walk|drive|stay|sit|sleep|work|sing|cook|watch|study|travel|arrive|meet|run|swim|dance|feel|miss|forget|"
+    r"remember|hope|guess|suppose|bet|agree|understand|see|enjoy|adore|bring|carry|pay|buy|sell|spend|leave|drink|eat|"
+    r"grow|teach|learn|write|draw|laugh|cry|start|finish|close|open|make do|manage)"
+)
 _STATES = re.compile(
-    rf"^(?:(?:and|but|so|because|since|as|oh|no|well|actually|sorry) )*(?:{_SUBJECT}(?: (?:still|also|only|really))? "
-    rf"{_FINITE}|"
+    rf"^(?:(?:and|but|so|then|because|since|as|oh|no|well|actually|sorry) )*(?:{_PLURAL} {_GOES}|"
+    rf"{_SUBJECT}(?: (?:still|also|only|really))? {_FINITE}|"
     r"(?!then\b|now\b|just\b|what\b|something\b|anything\b)[a-z]+ (?:is|was|has|had|went|said|says|knows|loves|likes|"
     r"lives))\b"
 )
@@ -63,7 +69,8 @@ _WISHES = re.compile(
     r"^(?:(?:and|but|so|oh|no|well|actually|sorry) )*(?:i|we|you)(?: would| will| just| really| rather| actually| "
     r"also)* "
     r"(?:want|need|would|prefer|mean|meant|said|wanted|asked|was asking|was thinking|was wondering|am "
-    r"wondering|wonder|was after|take|have "
+    r"wondering|wonder|was after|"
+    r"take(?! (?:the|a|an|my|our) (?!(?:\w+ )?(?:one|voice|first|second|last|other|same)\b))|have "
     r"to|"
     r"can have|should|could|am after|are|will be)\b|"
     r"\bmean(?:t|s)?\b|^(?:it|that|this) (?:(?:is|was)(?! (?:far |way |much |a bit )?(?:too|so|very)\b)|should be|"

@@ -47,6 +47,7 @@ _TIME_SAID = re.compile(
     r"\b(?:later|earlier|o'clock|pm|am|time|possible|available|free|better|suits?|evening|noon|midnight|sooner)\b"
 )
 _COUNTED = re.compile(r"^(?:people|persons?|guests?|of us|adults|kids|friends|in all|altogether|more people)\b")
+_WE_ARE = re.compile(r"\b(?:we|there|they|us) (?:are|will be|were|would be|makes?)(?: only| just| about)?$")
 _COUNT_SAID = re.compile(
     r"\b(?:people|persons|guests|of us|there (?:are|will be)|we (?:are|will be)|makes|joining|coming|come|join|"
     r"bringing|party|friends?|kids|just|only)\b"
@@ -260,7 +261,7 @@ class _Values:
         start, end, _ = span
         before = self._words[start - 1] if start else ""
         return _COUNTED.match(" ".join(self._words[end : end + 3])) is not None or (
-            before == "for" and not _STRONG_CLOCK.search(span[2])
+            (before == "for" or _WE_ARE.search(" ".join(self._words[:start]))) and not _STRONG_CLOCK.search(span[2])
         )
 
     def _is_time(self, span: tuple[int, int, str]) -> bool:

@@ -272,7 +272,8 @@ class Understanding:
     def _alone(self, request: str, chance: float, tools: Sequence[ToolSpec]) -> Reading:
         """The request as one that stands alone."""
         routes = tuple(self._router.route(request, tools))
-        if only_told(request) and all(route.tool not in SEARCHES for route in routes):
+        own = forms.OF_ONESELF.match(request) is not None  # what the user tells of themselves is in no document
+        if only_told(request) and (own or all(route.tool not in SEARCHES for route in routes)):
             told = {tool.name for tool in tools if tells(tool)}  # "I like London" does not ask for its weather
             routes = tuple(Route(None, {}, 0.5, "chat") if route.tool in told else route for route in routes)
         if only_told(request) and not forms.WISHES_A_VOICE.search(request):

@@ -12,6 +12,7 @@ pytest.importorskip("onnxruntime", reason="needs the extra 'embedded'")
 
 from support.dialogue_calls import READ, TOOLS, calls  # noqa: E402
 
+WEATHER = turn("weather in Barcelona", "get_weather", "Sunny.", city="barcelona")
 MUSIC = turn("play Bob Marley", "play_music", "Now playing music by Bob Marley.", artist="bob marley")
 FEET = turn("35 feet in meters", "convert_length", "35 feet are 10.67 meters.", value=35, unit="feet", to="meters")
 TIMER = turn("set a timer for 25 minutes", "set_timer", "The timer will ring in 25 minutes.", minutes=25)
@@ -30,6 +31,9 @@ TWELVE = turn("what is 15 minus 3", "calculate", "15-3 = 12", expression="15-3")
         ("Right, twelve screws per board then.", TWELVE),
         ("So it's 12 boxes.", TWELVE),
         ("Ah, my youth!", MUSIC),
+        ("Lovely, then we go to the beach.", WEATHER),
+        ("Well, we will take the umbrella.", WEATHER),
+        ("Good, we have time for a coffee first.", WEATHER),
         ("Ah, the sixties.", MUSIC),
     ],
 )
@@ -104,3 +108,10 @@ def test_a_rate_is_a_sum(request_: str, expression: str) -> None:
 def test_what_others_may_do_is_a_question_about_the_topic() -> None:
     tower = turn("the leaning tower of pisa", "search_documents", "It is a bell tower.", query="leaning tower of pisa")
     assert [name for name, _ in calls("Can people go up inside?", tower)] == ["search_documents"]
+
+
+@pytest.mark.parametrize("request_", ["We are three.", "we will be three", "there are only three of us", "for three"])
+def test_how_many_they_are_is_no_hour(request_: str) -> None:
+    asked = turn("I would like to reserve a table.", answer="I need to know how many people and which hour.")
+    (route,) = READ(plain(request_), [asked], TOOLS).routes
+    assert (route.arguments, route.missing) == ({"people": 3}, ("hour",))
