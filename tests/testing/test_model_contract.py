@@ -6,9 +6,12 @@ import asyncio
 import base64
 import contextlib
 import json
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -301,3 +304,27 @@ def test_the_contract_finds_a_model_that_breaks_it() -> None:
         Forgetful().test_deltas_come_in_order_and_the_conversation_is_left_as_it_was()
     with pytest.raises(NotImplementedError, match="stage"):
         ModelContract().test_a_text_turn_is_answered()
+
+
+def test_a_test_that_fails_shows_what_the_model_said(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(
+        """
+from contextlib import asynccontextmanager
+from agentaudio.model.scripted import Scripted
+from agentaudio.testing import ModelContract
+
+class Mine:
+    model = Scripted(["The sky is green."])
+    def next(self, *answers): pass
+    def busy(self): return False
+
+class TestMine(ModelContract):
+    @asynccontextmanager
+    async def stage(self):
+        yield Mine()
+""",
+        "utf-8",
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "a_text_turn", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "'The sky is green.' != 'The sky is blue.'" in done.stdout
