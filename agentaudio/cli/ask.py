@@ -90,17 +90,17 @@ async def ask(
     agent = agent_options.agent(
         model, tools, generation, speak=not mute, approve=approve_on_terminal, provenance=provenance
     )
-    narrator = Narrator()
     reply: Reply | None = None
-    async with agent, contextlib.AsyncExitStack() as waiting:
-        waiting.enter_context(progress("getting ready"))
-        async for event in agent.stream(question.content):
-            if not isinstance(event, TurnStarted):
-                await waiting.aclose()
-            if not json:
-                narrator.show(event)
-            if isinstance(event, TurnFinished):
-                reply = event.reply
+    with contextlib.closing(Narrator()) as narrator:
+        async with agent, contextlib.AsyncExitStack() as waiting:
+            waiting.enter_context(progress("getting ready"))
+            async for event in agent.stream(question.content):
+                if not isinstance(event, TurnStarted):
+                    await waiting.aclose()
+                if not json:
+                    narrator.show(event)
+                if isinstance(event, TurnFinished):
+                    reply = event.reply
     if reply is not None and out_file is not None and reply.audio is not None:
         reply.save(out_file)
         if not json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
@@ -40,20 +41,21 @@ async def demo(
     ensure_writable(out_folder / "report.html")
     begun = time.perf_counter()
     agent = demo_agent(await load_or_fetch(model, option))
-    narrator, turns = Narrator(), list[DemoTurn]()
-    async with agent:
-        with progress("loading models, documents and voices"):
-            await agent.warm_up()
-        if not json:
-            out.print(mark(f"ready after {time.perf_counter() - begun:.1f} s", "dim"))
-        async for item in play(agent, out_folder):
-            if isinstance(item, DemoTurn):
-                turns.append(item)
-                if not json:
-                    out.print()
-                    out.print(mark(f"turn {len(turns)}", "bold"), "", mark(in_home(item.question_file), "dim"))
-            elif not json:
-                narrator.show(item)
+    turns = list[DemoTurn]()
+    with contextlib.closing(Narrator()) as narrator:
+        async with agent:
+            with progress("loading models, documents and voices"):
+                await agent.warm_up()
+            if not json:
+                out.print(mark(f"ready after {time.perf_counter() - begun:.1f} s", "dim"))
+            async for item in play(agent, out_folder):
+                if isinstance(item, DemoTurn):
+                    turns.append(item)
+                    if not json:
+                        out.print()
+                        out.print(mark(f"turn {len(turns)}", "bold"), "", mark(in_home(item.question_file), "dim"))
+                elif not json:
+                    narrator.show(item)
     report = write_report(turns, out_folder / "report.html")
     if json:
         print_json([turn.reply.to_dict() for turn in turns if turn.reply is not None])

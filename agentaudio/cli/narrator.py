@@ -78,6 +78,12 @@ class Narrator:
             case _:
                 pass
 
+    def close(self) -> None:
+        """End the line of an answer that broke off."""
+        if self._in_answer:
+            self._console.print()
+            self._in_answer = False
+
     def _say(self, text: str) -> None:
         """Print words of the answer; on a terminal, lines break between words."""
         for piece in re.findall(r"\s+|\S+", text):
@@ -91,9 +97,7 @@ class Narrator:
             self._column += width
 
     def _line(self, label: str, *parts: str | Text, at_s: float | None = None) -> None:
-        if self._in_answer:
-            self._console.print()
-            self._in_answer = False
+        self.close()
         flat = [mark(one_line(part), "") if isinstance(part, str) else part for part in parts]
         when = "" if at_s is None else mark(f" {at_s:.2f} s", "dim")
         if not self._console.is_terminal:

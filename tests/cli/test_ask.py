@@ -62,12 +62,27 @@ def test_without_portaudio_the_remedy_is_the_system_library(
     assert code == 1 and "PortAudio library not found); install it: apt install libportaudio2" in complaint
 
 
+def test_the_line_of_an_answer_that_breaks_off_ends_before_the_error(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with local_server() as server:
+        half = delta(role="assistant", content="Half an")
+        server.answers["/v1/chat/completions"] = 200, {"content-type": "text/event-stream"}, half
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        options = ("--option", "chat=openai:x", "--option", "recogniser=none", "--option", "synthesiser=none")
+        code, output, complaint = run(capfd, "ask", "hi", "--model", "cascade", *options)
+    assert code == 1 and output.endswith("says Half an\n") and "broke off" in complaint
+
+
 def test_doctor_knows_every_extra_and_gives_whole_commands(capfd: pytest.CaptureFixture[str]) -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     checks = json.loads(run(capfd, "doctor", "--json")[1])["checks"]
     named = {found[1] for check in checks if (found := re.search(r"agentaudio\[(.+)\]", check["remedy"]))}
     assert named == set(extras) - {"dev"}
     assert "portaudio" in next(check for check in checks if check["what"] == "PortAudio")["remedy"]
+    whats = [check["what"] for check in checks]
+    assert len(set(whats)) == len(whats)
+    assert {re.split("[>=]", one)[0] for one in extras["embedded"]} <= set(whats)
     lines = run(capfd, "doctor")[1].splitlines()
     for check in checks:
         assert check["found"] or any(line.endswith(f": {check['remedy']}") for line in lines)
