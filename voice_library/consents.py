@@ -19,6 +19,7 @@ from agentaudio.errors import VoiceError, VoiceNotFound
 from agentaudio.files import write_atomically
 from agentaudio.sound.audio import Audio
 
+CONSENT_DELETED = "the consent was deleted; record it again"
 _ID = re.compile(r"cons_[0-9a-f]{24}")
 
 

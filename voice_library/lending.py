@@ -15,7 +15,7 @@ from agentaudio.sound.clustering import cosine
 from agentaudio.sound.levels import frame_powers
 from agentaudio.sound.speaker_encoder import SpeakerEncoder, WindowedSpeakerEncoder
 from agentaudio.sound.vad import VoiceActivity
-from agentaudio.voice_library.consents import SpokenConsent
+from agentaudio.voice_library.consents import CONSENT_DELETED, SpokenConsent
 from agentaudio.voice_library.encoders import default_encoder
 from agentaudio.voice_library.excerpt import WISHED_S, find_excerpt
 from agentaudio.voice_library.library import VoiceLibrary
@@ -77,7 +77,7 @@ def lend(
         raise VoiceError("the sample sounds like two speakers; record one person alone")
     spoken = library.consents.sound(consent.id)
     if spoken is None:
-        raise VoiceError("the consent was deleted; record it again")
+        raise VoiceError(CONSENT_DELETED)
     alike = cosine(vector, encoder.encode(Audio.load(spoken)))
     if not _is_same(encoder, alike):
         raise VoiceError("the sample and the consent do not sound like one speaker; the same person records both")
@@ -107,7 +107,8 @@ def lend(
     if (known := library.recorded(prepared.card.sha256)) is not None:
         gone = ", which was revoked" if known.revoked is not None else ""
         raise VoiceError(f"this recording is in the library already{gone}; record another")
-    stored = VoiceLibrary(library.folder, encoder=encoder, keep_prompts=library.keep_prompts).store([prepared])[0]
+    same = VoiceLibrary(library.folder, encoder=encoder, keep_prompts=library.keep_prompts)
+    stored = same.store([prepared], consent=consent.id)[0]  # it may have been withdrawn meanwhile
     if isinstance(stored, VoiceError):
         raise stored
     return stored

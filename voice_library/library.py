@@ -24,6 +24,7 @@ from agentaudio.errors import VoiceError
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.speaker_encoder import SpeakerEncoder
 from agentaudio.voice_library.catalogue import Catalogue
+from agentaudio.voice_library.consents import CONSENT_DELETED
 from agentaudio.voice_library.database import Database
 from agentaudio.voice_library.prepared import PreparedVoice
 from agentaudio.voice_library.records import Records
@@ -90,9 +91,10 @@ class VoiceLibrary(Catalogue):
             raise outcome
         return outcome
 
-    def store(self, prepared: Sequence[PreparedVoice]) -> list[Voice | VoiceError]:
+    def store(self, prepared: Sequence[PreparedVoice], *, consent: str | None = None) -> list[Voice | VoiceError]:
         """Store these voices durably in one transaction.
 
+        consent: id of the recording in `consents` by which they are lent; they are refused when it was deleted
         returns: for each the voice, or why it was refused while the others were stored
         Raises VoiceError when the library cannot be written; then none of them is stored.
         """
@@ -101,9 +103,10 @@ class VoiceLibrary(Catalogue):
             with self.database.change() as db:
                 records = self._records(db)
                 records.settle_encoder(self.encoder)
+                is_withdrawn = consent is not None and self.consents.sound(consent) is None
                 outcomes: list[Voice | VoiceError] = []
                 for item in prepared:
-                    refusal = records.clash(item.card)
+                    refusal = CONSENT_DELETED if is_withdrawn else records.clash(item.card)
                     if refusal is not None:
                         outcomes.append(VoiceError(refusal))
                         continue
@@ -186,11 +189,28 @@ class VoiceLibrary(Catalogue):
         given = [(voice, voice.card.consent) for voice in voices]
         return [voice for voice, one in given if one and one.recording and one.recording.id == consent]
 
+    def withdraw(self, consent: str) -> None:
+        """Withdraw a recording in `consents`, by its id: it is deleted, and the voices lent by it are revoked first.
+
+        A voice that is being lent by it meanwhile is revoked as well, or never stored.
+        """
+        while not self._discard_unused(consent):
+            for voice in self.lent_by(consent):
+                self.revoke(voice.id)
+
     def _forget_consent(self, card: VoiceCard) -> None:
         """Delete the recording by which a voice was lent, unless another voice was lent by it."""
         recording = card.consent.recording if card.consent is not None else None
-        if recording is not None and not self.lent_by(recording.id):
-            self.consents.discard(recording.id)
+        if recording is not None:
+            self._discard_unused(recording.id)
+
+    def _discard_unused(self, consent: str) -> bool:
+        """Delete a recording unless a voice is lent by it; returns whether none is."""
+        with self.database.alone():  # otherwise another process could store a voice in between
+            if self.lent_by(consent):
+                return False
+            self.consents.discard(consent)
+        return True
 
     def _records(self, db: Any) -> Records:
         """The records to write to, after everything that has expired or was deleted is purged."""

@@ -115,7 +115,7 @@ async def withdraw_consent(state: State, caller: RequestCaller, id: str) -> dict
     """Withdraw a consent: the voices that were lent by it are revoked at once, and the recording is deleted."""
     library = writable(await visible_voices(state, caller))
     consent = await consent_of(library, caller, id)
-    await asyncio.to_thread(_withdraw, library, consent)
+    await asyncio.to_thread(library.withdraw, consent.id)
     return {"id": consent.id, "object": "audio.voice_consent", "deleted": True}
 
 
@@ -150,12 +150,6 @@ async def heard_words(model: SpeechLM, sound: Audio, language: str | None) -> st
 
 def _owned(library: VoiceLibrary, caller: Caller) -> list[SpokenConsent]:
     return [one for one in library.consents.all() if caller.is_admin or one.owner == caller.id]
-
-
-def _withdraw(library: VoiceLibrary, consent: SpokenConsent) -> None:
-    for voice in library.lent_by(consent.id):
-        library.revoke(voice.id)
-    library.consents.discard(consent.id)
 
 
 def _described(consent: SpokenConsent) -> dict[str, Any]:
