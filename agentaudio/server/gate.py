@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets
 import time
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -13,11 +11,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentaudio.server.access import new_request_id, report
 from agentaudio.server.auth import ANYONE, Caller, check_place, key_of
 from agentaudio.server.errors import ApiError, as_api_error
 from agentaudio.server.serving_state import Serving
-
-log = logging.getLogger("agentaudio.server.access")
 
 OPEN = ("/", "/healthz", "/readyz", "/v1/audio/models", "/kokoro/v1/audio/models")
 """Paths without a key. Readers that let people choose a model of speech ask for the list without one."""
@@ -47,7 +44,7 @@ class _Passage:
     def __init__(self, app: ASGIApp, state: Serving, scope: Scope, receive: Receive, send: Send) -> None:
         self._app, self._state, self._scope, self._receive, self._send = app, state, scope, receive, send
         self._began = time.perf_counter()
-        self._id = f"req_{secrets.token_hex(12)}"
+        self._id = new_request_id()
         self._status = 0
         self._bytes_in = self._bytes_out = 0
         self._whole = asyncio.Event()  # the body has been read
@@ -166,18 +163,8 @@ class _Passage:
 
     def _report(self) -> None:
         route: Any = self._scope.get("route")
-        path = getattr(route, "path", "other")
-        seconds = time.perf_counter() - self._began
-        self._state.metrics.requests.labels(path, str(self._status)).inc()
-        self._state.metrics.request_s.labels(path).observe(seconds)
-        facts = {
-            "request_id": self._id,
-            "method": self._scope["method"],
-            "route": path,
-            "status": self._status,
-            "ms": round(seconds * 1000, 1),
-            "bytes_in": self._bytes_in,
-            "bytes_out": self._bytes_out,
-            "caller": None if self._caller is None else self._caller.id,
-        }
-        log.info(" ".join(f"{name}={value}" for name, value in facts.items()), extra={"facts": facts})
+        report(
+            self._state.metrics, request_id=self._id, method=self._scope["method"],
+            route=getattr(route, "path", "other"), status=self._status, seconds=time.perf_counter() - self._began,
+            caller=self._caller, bytes_in=self._bytes_in, bytes_out=self._bytes_out,
+        )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -12,6 +12,7 @@ from fastapi import APIRouter, Body
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from agentaudio.server.access import new_request_id, report
 from agentaudio.server.auth import Caller, check_place, key_of
 from agentaudio.server.errors import ApiError, log_failure
 from agentaudio.server.realtime.items import new_id
@@ -25,7 +26,6 @@ from agentaudio.server.realtime.voices import find_voice
 from agentaudio.server.state import RequestCaller, ServerState, State, server_state
 from agentaudio.session import Session
 
-log = logging.getLogger(__name__)
 router = APIRouter()
 
 SUBPROTOCOL = "realtime"
@@ -38,7 +38,8 @@ CLOSE_S = 2.0
 @router.websocket("/realtime")
 async def realtime(socket: WebSocket) -> None:
     """A spoken conversation. The key is a Bearer token, `api-key`, or a subprotocol."""
-    state = server_state(socket)
+    state, began = server_state(socket), time.perf_counter()
+    caller, status = None, 500
     try:
         check_place(socket.headers, state.settings)
         caller = state.keys.caller(key_of(socket.headers), secrets_too=True)
@@ -50,9 +51,16 @@ async def realtime(socket: WebSocket) -> None:
             offered = [name.strip() for name in socket.headers.get("sec-websocket-protocol", "").split(",")]
             async with connection.session() as session:
                 await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+                status = 101
                 await connection.run(session)
     except ApiError as error:
+        status = error.status
         await _refuse(socket, error)
+    finally:
+        report(
+            state.metrics, request_id=new_request_id(), method="WEBSOCKET", route=socket.scope["path"], status=status,
+            seconds=time.perf_counter() - began, caller=caller,
+        )  # fmt: skip
 
 
 @router.get("/v1/realtime", include_in_schema=False)
