@@ -5,7 +5,7 @@
 import { Resampler } from "./resampler.js";
 
 const FADE_S = 0.008; // where sound is cut off or goes on, so that it does not click
-const REFILL_S = 0.1; // sound that is awaited after a gap, so that it does not stutter
+const FILLED_S = 0.1; // sound that is awaited before an answer begins and after a gap, so that it does not stutter
 const AUDIBLE = 1e-3;
 const PIECE = 1024;
 
@@ -17,7 +17,7 @@ export class PlaybackQueue {
     this.fade = Math.max(1, Math.round(FADE_S * rate));
     this.pieces = []; // {id, samples} at the source's rate; {id, samples: null} ends an answer
     this.parts = []; // {id, samples, at} at the rate of the output
-    this.ids = new Map(); // id -> {played, given, ended, audible}
+    this.ids = new Map(); // id -> {played, ended, audible, isCut}
     this.pushing = null;
     this.last = 0;
     this.clear();
@@ -27,14 +27,14 @@ export class PlaybackQueue {
     this.held = false;
     this.gain = 1;
     this.target = 1;
-    this.thenDrop = false;
-    this.refilling = false;
+    this.dropping = null; // the answers that are fading out
+    this.filling = true; // nothing is played until there is enough; so whenever `parts` is empty
   }
 
   push(id, samples) {
     if (this.pushing !== null && this.pushing !== id) this.end(this.pushing);
     this.pushing = id;
-    if (!this.ids.has(id)) this.ids.set(id, { played: 0, given: 0, ended: false, audible: false });
+    if (!this.ids.has(id)) this.ids.set(id, { played: 0, ended: false, audible: false });
     for (let at = 0; at < samples.length; at += PIECE) {
       this.pieces.push({ id, samples: samples.subarray(at, at + PIECE) });
     }
@@ -49,13 +49,13 @@ export class PlaybackQueue {
 
   // Resample pieces until `count` samples can be played: a little at a time, since a block is due every 3 ms.
   feed(count) {
+    if (this.dropping) return; // what is pushed meanwhile is of the next answer
     while (this.pieces.length && this.waiting() < count) {
       const { id, samples } = this.pieces.shift();
       const state = this.ids.get(id);
       if (state.ended) continue;
       const converted = samples === null ? this.resampler.flush() : this.resampler.push(samples);
       state.ended = samples === null;
-      state.given += converted.length;
       if (converted.length) this.parts.push({ id, samples: converted, at: 0 });
     }
   }
@@ -81,14 +81,14 @@ export class PlaybackQueue {
     this.resampler.reset();
     this.pieces = [];
     this.pushing = null;
-    this.thenDrop = this.parts.length > 0 && this.gain > 0;
+    this.dropping = [...this.ids.values()];
     this.target = 0;
-    if (!this.thenDrop) this.dropped();
+    if (this.filling || this.gain === 0) this.dropped();
   }
 
   dropped() {
     this.parts = [];
-    for (const state of this.ids.values()) state.ended = state.isCut = true;
+    for (const state of this.dropping) state.ended = state.isCut = true;
     this.clear();
   }
 
@@ -96,12 +96,12 @@ export class PlaybackQueue {
   fill(block) {
     const audible = [];
     const slope = 1 / this.fade;
-    this.feed(this.refilling ? REFILL_S * this.rate : block.length);
-    if (this.refilling && (this.waiting() >= REFILL_S * this.rate || this.ids.get(this.parts[0]?.id)?.ended)) {
-      this.refilling = false;
+    this.feed(this.filling ? FILLED_S * this.rate : block.length);
+    if (this.filling && (this.waiting() >= FILLED_S * this.rate || this.ids.get(this.parts[0]?.id)?.ended)) {
+      this.filling = false;
     }
     let got = 0;
-    while (got < block.length && this.parts.length && !this.refilling) {
+    while (got < block.length && this.parts.length && !this.filling) {
       if (this.gain === 0 && this.target === 0) break;
       const part = this.parts[0];
       const state = this.ids.get(part.id);
@@ -123,7 +123,7 @@ export class PlaybackQueue {
       if (part.at < part.samples.length) break;
       this.parts.shift();
       if (!this.parts.length) this.feed(block.length - got);
-      if (!this.parts.length && !state.ended) this.refilling = true;
+      if (!this.parts.length) this.filling = true;
     }
     // The sound ended at a value other than zero: fade from it instead of jumping.
     let tail = got ? block[got - 1] : this.last;
@@ -133,7 +133,7 @@ export class PlaybackQueue {
       block[i] = tail;
     }
     this.last = block.length ? block[block.length - 1] : this.last;
-    if (this.thenDrop && (this.gain === 0 || !this.parts.length)) this.dropped();
+    if (this.dropping && (this.gain === 0 || this.filling)) this.dropped();
     return audible;
   }
 
