@@ -1,5 +1,7 @@
 // Requests to this server, and the API key where it wants one.
 
+import { recall, remember } from "./storage.js";
+
 const KEY = "agentaudio-key";
 
 export class ServerError extends Error {
@@ -11,12 +13,11 @@ export class ServerError extends Error {
 }
 
 export function storedKey() {
-  return sessionStorage.getItem(KEY);
+  return recall("sessionStorage", KEY);
 }
 
 export function storeKey(key) {
-  if (key) sessionStorage.setItem(KEY, key);
-  else sessionStorage.removeItem(KEY);
+  remember("sessionStorage", KEY, key || null);
 }
 
 export const address = (path) => new URL(path, document.baseURI).href;
@@ -41,4 +42,4 @@ export async function request(path, options = {}) {
   throw new ServerError(error?.message ?? `The server answered ${response.status}.`, response.status, error?.code);
 }
 
-export const getJson = async (path) => (await request(path)).json();
+export const getJson = async (path, options = {}) => (await request(path, options)).json();

@@ -1,25 +1,28 @@
 // One AudioContext for both directions, at the rate of the output device; the worklets resample.
 
 let context = null;
-const loaded = new Map();
+const loaded = new WeakMap(); // context -> name -> promise
 
 export function audioContext() {
   if (!context || context.state === "closed") {
     context = new AudioContext({ latencyHint: "interactive" });
-    loaded.clear();
   }
   return context;
 }
 
 export const hasWorklets = () => typeof AudioWorkletNode === "function" && Boolean(audioContext().audioWorklet);
 
-export function loadWorklet(name, inContext = audioContext()) {
-  const key = `${name} ${inContext.sampleRate}`;
-  if (!loaded.has(key)) {
-    const url = new URL(`../worklets/${name}.js`, import.meta.url);
-    loaded.set(key, inContext.audioWorklet.addModule(url));
+// Every context loads a worklet for itself. One that could not be loaded is tried again at the next call.
+export async function loadWorklet(name, inContext = audioContext()) {
+  if (!loaded.has(inContext)) loaded.set(inContext, new Map());
+  const modules = loaded.get(inContext);
+  if (!modules.has(name)) modules.set(name, inContext.audioWorklet.addModule(new URL(`../worklets/${name}.js`, import.meta.url)));
+  try {
+    await modules.get(name);
+  } catch (error) {
+    modules.delete(name);
+    throw error;
   }
-  return loaded.get(key);
 }
 
 // Browsers let sound out after a click, a key or a touch only.

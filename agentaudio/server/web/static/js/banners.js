@@ -6,7 +6,7 @@ const shown = new Map();
 
 // actions: [{label, onclick}]; tone: "error" or "hint"
 export function banner(subject, { title, help = "", actions = [], tone = "error", dismiss = true }) {
-  clearBanner(subject, false);
+  clearBanner(subject);
   const close = button("", { icon: "close", class: "quiet", "aria-label": "Dismiss", onclick: () => clearBanner(subject) });
   const element = el(
     "section",

@@ -3,7 +3,7 @@
 import { ServerError, address, getJson, storedKey } from "./api.js";
 
 const BACKOFF_S = [0.5, 1, 2, 4, 8, 15];
-const QUIET_MS = 10000; // to wait for an answer to the handshake
+const QUIET_MS = 10000; // to wait for the answer to a request, and to the handshake
 
 // Events: "state" {state, retry_s, error}: connecting, open, waiting (for the next attempt), refused; "server" with an
 // event of the server; "client" with an event that was sent.
@@ -38,7 +38,7 @@ export class RealtimeClient extends EventTarget {
     this.tell("connecting");
     // A handshake that fails gives a page no reason, so a plain request asks for it first.
     try {
-      const models = await getJson("v1/models");
+      const models = await getJson("v1/models", { signal: AbortSignal.timeout(QUIET_MS) });
       this.model = models.data?.[0]?.id ?? "agent";
     } catch (error) {
       if (error.status === 401 || error.status === 403) this.tell("refused", { error });

@@ -12,6 +12,7 @@ import { VoiceBrowser } from "./voices.js";
 import { resume } from "./audio_context.js";
 import { banner, clearBanner } from "./banners.js";
 import { join, wav } from "./sound.js";
+import { recall, remember } from "./storage.js";
 import { $, setIcon } from "./dom.js";
 import { welcome } from "./welcome.js";
 
@@ -38,7 +39,7 @@ const stage = new Stage(
     release: () => session.release(),
     tap,
     mode: (mode) => {
-      localStorage.setItem(MODE, mode);
+      remember("localStorage", MODE, mode);
       stage.setMode(mode);
       session.setMode(mode);
       if (mode === "free" && microphone.state === "on") microphone.stop();
@@ -246,12 +247,7 @@ $("restart").addEventListener("click", () => {
   draw();
 });
 
-let mode = "free";
-try {
-  mode = localStorage.getItem(MODE) === "press" ? "press" : "free";
-} catch {
-  // Storage may be refused.
-}
+const mode = recall("localStorage", MODE) === "press" ? "press" : "free";
 stage.setMode(mode);
 session.mode = mode;
 welcome(null, send);

@@ -19,16 +19,23 @@ export class Player extends EventTarget {
 
   // Call it in a click or a key press, which lets the sound out.
   start() {
-    this.starting ??= this.build();
+    this.prepare();
     return audioContext().state === "running" || resume();
+  }
+
+  // While the server is away its worklet cannot be loaded: then the next call tries again.
+  prepare() {
+    this.starting ??= this.build().catch(() => {
+      this.starting = null;
+    });
   }
 
   async build() {
     const context = audioContext();
+    const node = hasWorklets() ? await this.worklet(context) : await this.processor(context);
     this.analyser = new AnalyserNode(context, { fftSize: 512, smoothingTimeConstant: 0.7 });
     this.analyser.connect(context.destination);
     context.addEventListener("statechange", () => this.check());
-    const node = hasWorklets() ? await this.worklet(context) : await this.processor(context);
     node.connect(this.analyser);
     this.tell = node.tell;
     this.node = node;
@@ -68,7 +75,7 @@ export class Player extends EventTarget {
 
   // pcm: Int16Array at 24 kHz
   push(id, pcm) {
-    this.starting ??= this.build();
+    this.prepare();
     this.busy.add(id);
     this.command({ do: "push", id, samples: toFloats(pcm) });
     if (!this.isHeldBack && audioContext().state !== "running") {
