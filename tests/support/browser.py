@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,15 @@ AudioNode.prototype.connect = function (target, ...rest) {
 """
 
 
-def launched(playwright: Any, *, microphone: Path | None = None) -> Any:
-    """Chromium. microphone: a WAV file that is read anew, from its beginning, whenever a page opens the microphone"""
+def launched(playwright: Any, *, microphone: Path | None = None, names: Sequence[str] = ()) -> Any:
+    """Chromium.
+
+    microphone: a WAV file that is read anew, from its beginning, whenever a page opens the microphone
+    names: of hosts that stand for this machine
+    """
     options = [*OPTIONS]
+    if names:
+        options.append("--host-resolver-rules=" + ",".join(f"MAP {name} 127.0.0.1" for name in names))
     if microphone is not None:
         options += [
             "--use-fake-ui-for-media-stream",
@@ -62,3 +70,11 @@ def audible_s(page: Any, since_ms: float = 0.0) -> float:
             since_ms,
         )
     )
+
+
+def until(page: Any, expression: str, at_most_ms: float) -> None:
+    """Wait until an expression is true. The page's policy lets no string be evaluated in its own scripts."""
+    begun = time.monotonic()
+    while not page.evaluate(expression):
+        assert time.monotonic() - begun < at_most_ms / 1000, f"not within {at_most_ms:g} ms: {expression}"
+        page.wait_for_timeout(50)

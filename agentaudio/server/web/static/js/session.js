@@ -85,8 +85,8 @@ export class Session extends EventTarget {
     if (this.connection.state === "connecting" && this.client.attempts > 0) return "error";
     if (!this.isSetUp) return "connecting";
     if (this.pressed || conversation.userSpeaks) return "listening";
-    if (this.audible.size) return "speaking";
     if (this.player.isHeldBack) return "held";
+    if (this.audible.size) return "speaking";
     if (conversation.isThinking || this.player.busy.size) return "thinking";
     if (this.mode === "free" && microphone.state === "on" && !this.muted && !this.paused) return "listening";
     return this.readiness.status === "loading" ? "loading" : "ready";
