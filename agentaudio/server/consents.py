@@ -38,9 +38,14 @@ class Rename(BaseModel):
 
 
 @router.get("/v1/audio/voice_consent_sentences")
-async def list_sentences() -> dict[str, Any]:
-    """What a person reads aloud to lend a voice, by language."""
-    return {"object": "audio.voice_consent_sentences", "sentences": SENTENCES}
+async def list_sentences(state: State, caller: RequestCaller) -> dict[str, Any]:
+    """What a person reads aloud to lend a voice, by language. `problem` says why this server takes no voices, if so."""
+    problem = None if state.agent.model.capabilities.hears else "the model of this server does not hear"
+    try:
+        writable(await visible_voices(state, caller))
+    except ApiError as error:
+        problem = error.message
+    return {"object": "audio.voice_consent_sentences", "sentences": SENTENCES, "problem": problem}
 
 
 @router.post(

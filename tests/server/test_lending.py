@@ -84,8 +84,9 @@ def refusal(error: pytest.ExceptionInfo[openai.APIStatusError]) -> tuple[int, st
 
 
 def test_the_sentences_are_listed(sdk: openai.OpenAI) -> None:
-    sentences = sdk.get("/audio/voice_consent_sentences", cast_to=httpx2.Response).json()["sentences"]
-    assert sentences == SENTENCES and {"en", "zh"} <= sentences.keys()
+    found = sdk.get("/audio/voice_consent_sentences", cast_to=httpx2.Response).json()
+    assert found["sentences"] == SENTENCES and {"en", "zh"} <= found["sentences"].keys()
+    assert found["problem"] is None
 
 
 def test_a_voice_is_lent_used_and_taken_back(sdk: openai.OpenAI, folder: Path) -> None:

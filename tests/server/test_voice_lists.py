@@ -197,6 +197,8 @@ def test_the_voices_that_come_along_are_searched_by_clip_and_cannot_be_changed()
             assert len(ids(client.get(VOICES))) == len(demo_voices())
             refused = client.delete(f"{VOICES}/angus")
             assert refused.status_code == 403
+            asked = client.get("/v1/audio/voice_consent_sentences").json()
+            assert "start it with --voices FOLDER" in asked["problem"]
     assert demo_voices().get("angus").permit.refusal() is None
 
 

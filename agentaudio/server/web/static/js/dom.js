@@ -34,6 +34,22 @@ export function button(label, { icon: name = null, onclick, ...props } = {}) {
   return el("button", { type: "button", ...props, onclick }, name && icon(name), label && el("span", {}, label));
 }
 
+// A button for what cannot be undone: the first click asks the question, the second one acts.
+export function sureButton(label, question, act, props = {}) {
+  const one = button(label, {
+    ...props,
+    onclick: () => {
+      if (words.textContent === question) act();
+      else words.textContent = question;
+    },
+  });
+  const words = one.querySelector("span");
+  one.addEventListener("blur", () => {
+    words.textContent = label;
+  });
+  return one;
+}
+
 export const seconds = (value) => (value < 10 ? `${value.toFixed(2)} s` : `${value.toFixed(1)} s`);
 
 export const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;

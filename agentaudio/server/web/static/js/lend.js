@@ -18,10 +18,15 @@ export class LendForm {
     this.language.addEventListener("change", () => this.sentenceOf(this.language.value));
     this.sentence = el("blockquote", { class: "sentence" });
     const changed = () => this.check();
+    // A recording and a file take each other's place: the later one counts.
+    const recorded = () => {
+      if (this.sample?.blob) this.file.value = "";
+      this.check();
+    };
     this.consent = new Recorder({ label: "Record the sentence", most_s: CONSENT_S, replay, changed });
-    this.sample = new Recorder({ label: "Record a sample", most_s: SAMPLE_S, replay, changed });
+    this.sample = new Recorder({ label: "Record a sample", most_s: SAMPLE_S, replay, changed: recorded });
     this.file = el("input", { type: "file", accept: "audio/*", class: "hidden", tabindex: "-1", "aria-label": "A sound file with your voice" });
-    this.file.addEventListener("change", changed);
+    this.file.addEventListener("change", () => this.sample.reset());
     this.fileName = el("span", { class: "aside" });
     this.about = el("textarea", { id: "lend-about", maxlength: "1000", placeholder: "a warm, low voice, unhurried" });
     this.outcome = el("div", { class: "outcome", role: "status" });
@@ -57,20 +62,24 @@ export class LendForm {
         el("div", { class: "field" }, el("label", { for: "lend-about" }, "What it sounds like"), this.about, el("small", {}, "Optional. It helps others find the voice by words.")),
       ),
     ];
-    const form = el("form", { class: "rows" }, el("ol", { class: "steps" }, ...steps), this.outcome, el("div", {}, this.submit));
-    form.addEventListener("submit", (event) => {
+    this.form = el("form", { class: "rows" }, el("ol", { class: "steps" }, ...steps), this.outcome, el("div", {}, this.submit));
+    this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();
     });
     this.name.addEventListener("input", changed);
-    this.element = el("div", { role: "tabpanel", id: "panel-lend", "aria-labelledby": "tab-lend" }, form);
+    this.element = el("div", { role: "tabpanel", id: "panel-lend", "aria-labelledby": "tab-lend" }, this.form);
     this.check();
   }
 
   async open() {
     if (this.language.childElementCount) return;
     try {
-      const { sentences } = await getJson("v1/audio/voice_consent_sentences");
+      const { sentences, problem } = await getJson("v1/audio/voice_consent_sentences");
+      if (problem) {
+        this.form.hidden = true;
+        this.element.append(el("p", { class: "empty" }, `A voice cannot be added here: ${problem}.`));
+      }
       this.sentences = new Map(Object.entries(sentences));
       const languages = [...this.sentences.keys()];
       const names = new Intl.DisplayNames([navigator.language, "en"], { type: "language" });

@@ -1,6 +1,6 @@
 // The card of a voice: who it is, what it may be used for, and its own recording.
 
-import { el, hueOf, icon, seconds, setIcon } from "./dom.js";
+import { el, hueOf, icon, seconds, setIcon, sureButton } from "./dom.js";
 
 const SMALL = { female: "female", male: "male", neutral: "neutral", child: "child", young: "young", adult: "adult", old: "old" };
 
@@ -18,8 +18,9 @@ function facts(card) {
   ].filter(Boolean);
 }
 
-// voice: null for the agent's own; listen: a Replay; use: called by a click on the button that chooses it
-export function voiceCard(voice, { listen = null, use = null, isCurrent = false, label = "Use" } = {}) {
+// voice: null for the agent's own; listen: a Replay; use, takeBack: called by the buttons that choose it, and delete it
+// where this user may
+export function voiceCard(voice, { listen = null, use = null, takeBack = null, isCurrent = false, label = "Use" } = {}) {
   const card = cardOf(voice);
   const isOwn = !voice || voice === "default";
   const name = isOwn ? "The agent’s own voice" : String(card.name ?? card.id);
@@ -48,6 +49,7 @@ export function voiceCard(voice, { listen = null, use = null, isCurrent = false,
     chosen || (isCurrent && el("small", { class: "use aside" }, "in use")),
     about && el("p", { class: "about", title: about }, String(about)),
     !isOwn && facts(card).length > 0 && el("p", { class: "facts" }, ...facts(card).map((fact) => el("span", {}, String(fact)))),
+    takeBack && card.may_delete && sureButton("Take back", "Delete this voice for good?", takeBack, { class: "quiet take-back" }),
   );
   if (!isOwn) element.style.setProperty("--hue-voice", hueOf(card.id));
   return element;

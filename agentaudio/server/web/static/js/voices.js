@@ -121,7 +121,12 @@ export class VoiceBrowser {
     const now = this.current ? cardOf(this.current).id : null;
     const cards = this.found.map((voice) => {
       const card = cardOf(voice);
-      return voiceCard(voice, { listen: this.replay, use: () => this.use(card.id), isCurrent: card.id === now });
+      return voiceCard(voice, {
+        listen: this.replay,
+        use: () => this.use(card.id),
+        takeBack: () => this.takeBack(card),
+        isCurrent: card.id === now,
+      });
     });
     if (now) cards.unshift(voiceCard(null, { use: () => this.use("default"), label: "Use" }));
     this.grid.replaceChildren(...cards);
@@ -138,6 +143,19 @@ export class VoiceBrowser {
     this.showTab("browse");
     this.search();
     announce(`${cardOf(voice).name} was added.`);
+  }
+
+  // Delete a voice, with the recording of its consent where no other voice needs it.
+  async takeBack(card) {
+    try {
+      await request(`v1/audio/voices/${encodeURIComponent(card.id)}`, { method: "DELETE" });
+    } catch (error) {
+      this.status.textContent = error.message;
+      return;
+    }
+    if (this.current && cardOf(this.current).id === card.id) this.session.setVoice("default");
+    announce(`${card.name} was deleted.`);
+    await this.search();
   }
 
   showCurrent(voice) {
