@@ -97,3 +97,18 @@ def test_a_server_that_does_not_answer_is_told_of_and_asked_again(page: Any, ser
     page.unroute("**/v1/models")
     page.wait_for_selector("body[data-state=ready]", timeout=LONGEST_MS)
     ask(page)
+
+
+def test_a_connection_that_takes_nothing_is_replaced_and_the_conversation_goes_on(page: Any, server: Running) -> None:
+    full = "Object.defineProperty(WebSocket.prototype, 'bufferedAmount', { get: () => (window.isFull ? 2e6 : 0) });"
+    page.add_init_script(full)
+    opened(page, server)
+    ask(page)
+    page.evaluate("window.isFull = true")
+    page.fill("#message", "Are you there?")
+    page.press("#message", "Enter")
+    page.wait_for_selector(".banner:has-text('takes nothing')", timeout=LONGEST_MS)
+    page.evaluate("window.isFull = false")
+    page.wait_for_selector(".entry.note:has-text('Connected again')", timeout=LONGEST_MS)
+    page.press("#message", "Enter")
+    page.wait_for_selector(f".entry.agent:nth-of-type(n + 5) .heard:has-text('{ANSWER}')", timeout=LONGEST_MS)

@@ -3,6 +3,7 @@
 import { ServerError, address, getJson, storedKey } from "./api.js";
 
 const BACKOFF_S = [0.5, 1, 2, 4, 8, 15];
+const MOST_UNSENT = 1e6; // bytes: some 15 s of sound, so that nobody takes it at the other end
 const QUIET_MS = 10000; // to wait for the answer to a request, and to the handshake
 
 // Events: "state" {state, retry_s, error}: connecting, open, waiting (for the next attempt), refused; "server" with an
@@ -87,16 +88,20 @@ export class RealtimeClient extends EventTarget {
   // A new connection at once, and with it a new session.
   restart() {
     this.attempts = 0;
-    const { socket } = this;
-    if (!socket) {
+    if (!this.socket) {
       this.retryNow();
       return;
     }
-    socket.onmessage = socket.onopen = null;
-    socket.onclose = null;
+    this.leave();
+    this.attempt();
+  }
+
+  // Nothing more is heard of the connection, although closing it may take long.
+  leave() {
+    const { socket } = this;
+    socket.onmessage = socket.onopen = socket.onclose = null;
     socket.close(1000);
     this.socket = null;
-    this.attempt();
   }
 
   retryNow() {
@@ -112,6 +117,11 @@ export class RealtimeClient extends EventTarget {
   // Returns whether the event could be sent.
   send(event) {
     if (!this.isOpen) return false;
+    if (this.socket.bufferedAmount > MOST_UNSENT) {
+      this.leave();
+      this.later(new ServerError("The connection takes nothing any more.", 0));
+      return false;
+    }
     this.socket.send(JSON.stringify(event));
     this.dispatchEvent(new CustomEvent("client", { detail: event }));
     return true;
