@@ -212,6 +212,15 @@ def test_a_microphone_that_goes_away_is_told_of_and_listened_to_when_it_returns(
     assert len(page.sockets) == 1
 
 
+def test_a_microphone_that_goes_away_while_it_is_opened_is_noticed(opened: Open, server: Running) -> None:
+    page = opened(server.url, before="devices.plug('a', { vanishes: true });")
+    page.click("#talk")
+    shows(page, "The microphone is gone")
+    page.evaluate("devices.plug('a')")
+    listens(page, within_ms=SHOWN_MS)
+    shows_nothing(page)
+
+
 def test_another_microphone_stands_in_until_the_chosen_one_returns(opened: Open, server: Running) -> None:
     page = opened(server.url, before="devices.plug('headset');")
     page.click("#talk")

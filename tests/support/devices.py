@@ -6,7 +6,7 @@ from typing import Any
 
 DEVICES = """
 window.devices = (() => {
-  const inputs = new Map(); // id -> {id, rate, hz, gain, level, tracks}
+  const inputs = new Map(); // id -> {id, rate, hz, gain, vanishes (while it is opened), level, tracks}
   const media = navigator.mediaDevices ?? {};
   let failure = null;
   const changed = () => media.dispatchEvent?.(new Event("devicechange"));
@@ -52,7 +52,9 @@ window.devices = (() => {
     const input = wanted ? inputs.get(wanted) : [...inputs.values()][0];
     if (!input) throw new DOMException("", "NotFoundError");
     window.devices.used = input.id;
-    return open(input);
+    const stream = open(input);
+    if (input.vanishes) window.devices.unplug(input.id);
+    return stream;
   };
 
   const send = (id, name) => inputs.get(id).tracks.at(-1).dispatchEvent(new Event(name));
@@ -63,14 +65,17 @@ window.devices = (() => {
     fail: (name) => {
       failure = name;
     },
-    plug: (id, { rate = 48000, hz = 1000, gain = 0.3 } = {}) => {
-      inputs.set(id, { id, rate, hz, gain, level: null, tracks: [] });
+    plug: (id, { rate = 48000, hz = 1000, gain = 0.3, vanishes = false } = {}) => {
+      inputs.set(id, { id, rate, hz, gain, vanishes, level: null, tracks: [] });
       changed();
     },
     unplug: (id) => {
       const { tracks } = inputs.get(id);
       inputs.delete(id);
-      for (const track of tracks) track.dispatchEvent(new Event("ended"));
+      for (const track of tracks) {
+        track.stop();
+        track.dispatchEvent(new Event("ended"));
+      }
       changed();
     },
     mute: (id) => send(id, "mute"),

@@ -122,6 +122,8 @@ export class Microphone extends EventTarget {
       this.tell(null);
       this.set("on");
       this.dispatchEvent(new CustomEvent("devices"));
+      const { track } = this.parts;
+      if (track.readyState === "ended") this.lost("gone", track); // it was unplugged meanwhile
       return true;
     } catch (error) {
       this.tell(this.state === "lost" ? (this.problem ?? "gone") : problemOf(error));
