@@ -176,6 +176,51 @@ async def test_events_that_bring_no_words_sound_or_calls_are_no_progress() -> No
                 await answer(load_model(f"realtime:ws://127.0.0.1:{port}/v1/realtime", progress_timeout_s=0.3))
 
 
+async def test_a_connection_cut_at_any_byte_is_an_error_or_the_whole_answer() -> None:
+    passed: list[int] = []
+
+    async def cutting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on as many bytes of the server as the request's path says, and all of the client."""
+        request = await reader.readuntil(b"\r\n\r\n")
+        length = left = int(request.split(b" ")[1].rpartition(b"/")[2])
+        inner, outer = await asyncio.open_connection("127.0.0.1", server.port)
+        outer.write(request)
+        forth = asyncio.create_task(pass_on(reader, outer))
+        while left and (piece := await inner.read(left)):
+            left -= len(piece)
+            writer.write(piece)
+        passed.append(length - left)
+        forth.cancel()
+        writer.close()
+        outer.close()
+        await asyncio.gather(forth, return_exceptions=True)
+
+    async def ask(length: int) -> str:
+        try:
+            deltas = await answer(load_model(f"realtime:ws://127.0.0.1:{port}/{length}"))
+        except BackendError as error:
+            assert "\n" not in str(error) and len(str(error)) < 400
+            return "error"
+        return "".join(one.text for one in deltas if isinstance(one, TextDelta))
+
+    async with realtime_server(spoken("Hello there.", PCM[:1200])) as server:
+        async with await asyncio.start_server(cutting, "127.0.0.1", 0) as proxy:
+            port = proxy.sockets[0].getsockname()[1]
+            assert await ask(1_000_000) == "Hello there."
+            while not passed:
+                await asyncio.sleep(0.01)
+            lengths = range(0, passed[0], 3)
+            found = []
+            for start in range(0, len(lengths), 40):
+                found += await asyncio.gather(*map(ask, lengths[start : start + 40]))
+    assert set(found) <= {"error", "Hello there."} and found.count("error") > len(found) / 2
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(65_536):
+        writer.write(piece)
+
+
 async def test_the_pieces_of_a_long_call_are_progress() -> None:
     async def slow_call(socket: ServerConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
