@@ -17,6 +17,7 @@ from agentaudio.cli.generation import Generation
 from agentaudio.cli.narrator import Narrator
 from agentaudio.cli.sessions import STORE
 from agentaudio.cli.tools import approve_on_terminal
+from agentaudio.cli.turn_model import TurnModelName, named_turn_model
 from agentaudio.errors import AgentAudioError, AudioError, MissingExtra
 from agentaudio.escaping import one_line
 from agentaudio.live.events import AgentFinished, AgentStopped
@@ -34,6 +35,7 @@ async def chat(
     typed: bool = False,
     mute: bool = False,
     headset: bool = False,
+    turn_model: TurnModelName = "auto",
     session: str | None = None,
     store: Path = STORE,
     ledger: Path | None = None,
@@ -51,6 +53,9 @@ async def chat(
         Do not play the answers.
     headset
         The microphone does not hear the loudspeaker, so that nothing needs to be taken out of its sound.
+    turn_model
+        Who hears by the sound of a pause whether you have finished. `auto` is Smart Turn where nobody hears your words
+        while you speak and its weights are on this machine; `smart-turn` takes it beside the words, too.
     session
         Id under which the conversation is stored, turn by turn; one of that id goes on where it was left.
     store
@@ -60,6 +65,7 @@ async def chat(
     """
     if ledger is not None:
         ensure_writable(ledger)
+    found = named_turn_model(turn_model)
     tools = agent_options.found_tools()
     loaded = await agent_options.load_model(generation)
     hears = loaded.capabilities.hears and not typed
@@ -76,8 +82,9 @@ async def chat(
             await agent.warm_up()
         async with contextlib.AsyncExitStack() as devices:
             settings = LiveSettings(
-                ears="auto" if hears else None, plays=plays, echo_guard=hears and plays and not headset
-            )
+                ears="auto" if hears else None, turn_model=found if hears else None,
+                plays=plays, echo_guard=hears and plays and not headset,
+            )  # fmt: skip
             if session is None:
                 live = agent.live(**settings)
             else:

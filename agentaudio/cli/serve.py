@@ -20,6 +20,7 @@ from agentaudio.cli.event_loop import in_fast_loop
 from agentaudio.cli.generation import Generation
 from agentaudio.cli.provenance import SignWith, provenance_of
 from agentaudio.cli.telemetry import traced
+from agentaudio.cli.turn_model import TurnModelName, named_turn_model
 from agentaudio.errors import MissingExtra, OptionError, did_you_mean
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ async def serve(
     tls_key: Path | None = None,
     sign: SignWith = None,
     watermark: str | None = None,
+    turn_model: TurnModelName = "auto",
     store: Path | None = None,
     log: bool = False,
 ) -> None:
@@ -97,6 +99,10 @@ async def serve(
     watermark
         Watermark to put into all speech, as NAME or NAME:ARGUMENT of an installed one. By default as the environment
         variable AGENTAUDIO_WATERMARK says.
+    turn_model
+        Who hears by the sound of a pause whether the user of a Realtime session has finished, under semantic_vad:
+        `auto` is Smart Turn where nobody hears the user's words and its weights are on this machine; `smart-turn` takes
+        it beside the words, too.
     store
         Keep the Realtime sessions that clients name with ?session_id=NAME in this file, turn by turn, so that they
         resume; `agentaudio sessions` shows and erases them.
@@ -125,6 +131,7 @@ async def serve(
             ice_servers=(*ice_server, *os.environ.get(ICE_VARIABLE, "").split()),
             public_address=public_address,
             public_voices=public_voices,
+            turn_model=named_turn_model(turn_model),
         ),
         **limits_of(limit),
     )

@@ -20,11 +20,13 @@ from agentaudio.live.loudspeaker import Loudspeaker
 from agentaudio.live.microphone import Microphone
 from agentaudio.live.settings import LiveSettings, TurnTaking
 from agentaudio.live.together import Together
+from agentaudio.live.turn_model import turn_model_of
 from agentaudio.live.turn_taking import (
     ENDING_S,
     PRE_ROLL_S,
     STARTS_ABOVE,
     Action,
+    Judge,
     Listen,
     TurnTaker,
     UserBegan,
@@ -44,9 +46,9 @@ OWN_WORDS_S = 3.0
 
 
 class Listener:
-    """The microphone, the voice detector, the ears and the rules of turn taking.
+    """The microphone, the voice detector, the ears, the turn model and the rules of turn taking.
 
-    act: takes the actions, except `Listen`
+    act: takes the actions, except `Listen` and `Judge`
     start: runs a coroutine as a task of the session
     """
 
@@ -58,11 +60,16 @@ class Listener:
         start: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
     ) -> None:
         self._setup, self._act, self._start = setup, act, start
-        self._ears = ears_of(setup.model, settings.get("ears", "auto")) if setup.model.capabilities.hears else None
+        ears, turn_model = settings.get("ears", "auto"), settings.get("turn_model", "auto")
+        if not setup.model.capabilities.hears:
+            ears = turn_model = None
+        self._ears = ears_of(setup.model, ears)
+        self._turn_model = turn_model_of(turn_model, stands_in=self._ears is None and ears == "auto")
         self._guard = EchoGuard() if settings.get("echo_guard", True) else None
         self.microphone = Microphone(settings.get("sample_rate", SAMPLE_RATE_HZ))
         self._ahead = HearingAhead(setup.model, SAMPLE_RATE_HZ, start)
         self._listening: asyncio.Task[None] | None = None
+        self._judging: asyncio.Task[None] | None = None
         self._together: Together | None = None  # while the session is open
         self.change(settings.get("turn_taking", TurnTaking()))
 
@@ -81,14 +88,20 @@ class Listener:
         return self._is_on
 
     def change(self, settings: TurnTaking | None, *, by_words: bool = True) -> None:
-        """Take turns by other settings, and forget an open turn. None: detect no turns; by_words: ask the ears"""
+        """Take turns by other settings, and forget an open turn.
+
+        settings: None detects no turns
+        by_words: whether the ears and the turn model are asked
+        """
         self._is_on = settings is not None
         self._settings = settings = settings or TurnTaking()
         if self.hears_for_the_model:
             # The model waits for the same words anyway.
             settings = replace(settings, late_s=max(settings.late_s, OWN_WORDS_S))
         self._by_words = by_words
-        self._taker = TurnTaker(settings, hears=self._ears is not None and by_words)
+        self._stop_judging()
+        hears, judges = (one is not None and by_words for one in (self._ears, self._turn_model))
+        self._taker = TurnTaker(settings, hears=hears, judges=judges)
         self._taker.now_s = self.microphone.now_s
         self._voice_frames = VoiceFrames()
         self._waits = False  # for what the voice detector was asked
@@ -104,8 +117,11 @@ class Listener:
         self._together.join()
 
     async def warm_up(self) -> None:
-        if self._ears is not None and self._is_on and self._by_words:
-            await self._ears.warm_up()
+        if not (self._is_on and self._by_words):
+            return
+        for one in (self._ears, self._turn_model):
+            if one is not None:
+                await one.warm_up()
 
     def close(self) -> None:
         """Decide on nothing more."""
@@ -237,6 +253,10 @@ class Listener:
                         self._listening.cancel()
                     self._listening = self._start(self._hear(action), "agentaudio-live-ears")
                     continue
+                case Judge():
+                    self._stop_judging()
+                    self._judging = self._start(self._judge(action), "agentaudio-live-turn-model")
+                    continue
                 case UserBegan(start_s=start_s) | UserEnded(start_s=start_s) if earlier_s:
                     action = replace(action, start_s=max(0.0, start_s - earlier_s))
             self._hear_ahead(action)
@@ -249,12 +269,30 @@ class Listener:
                 self._ahead.begin(begun.samples, self.microphone.end)
             case UserEnded():
                 self._ahead.stop()
+                self._stop_judging()
 
     async def _hear(self, asked: Listen) -> None:
         taker = self._taker
         text = await self.words(self.microphone.cut(asked.start_s, asked.end_s))
         if text is not None and taker is self._taker:
             self._do(taker.heard(asked.number, text))
+
+    async def _judge(self, asked: Judge) -> None:
+        assert self._turn_model is not None
+        taker, sound = self._taker, self.microphone.cut(asked.start_s, asked.end_s)
+        try:
+            finished = await self._turn_model.finished(sound)
+        except AgentAudioError as error:
+            log.warning("turn taking goes on without the turn model: %s", error)
+            return
+        self._judging = None  # so that it is not cancelled when its answer ends the turn
+        if taker is self._taker:
+            self._do(taker.judged(asked.number, finished))
+
+    def _stop_judging(self) -> None:
+        if self._judging is not None:
+            self._judging.cancel()
+            self._judging = None
 
 
 class _Now(NamedTuple):

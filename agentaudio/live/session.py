@@ -216,7 +216,7 @@ class LiveSession(Uncopied):
         """Take turns by other settings, and forget what the user is saying.
 
         settings: None detects no turns: nothing of the microphone is taken
-        by_words: whether the words decide on ends and interruptions, where there are ears
+        by_words: whether the words, where there are ears, and the turn model decide on ends and interruptions
         stops: whether an interruption stops the agent; otherwise the program decides that, at `user.started`
         """
         self._dropped()
@@ -237,7 +237,7 @@ class LiveSession(Uncopied):
         self._session.correct(turns)
 
     async def warm_up_ears(self) -> None:
-        """Load the ears now, if turn taking goes by words. Entering the session does so, too."""
+        """Load the ears and the turn model now, if turn taking goes by words. Entering the session does so, too."""
         await self._listener.warm_up()
 
     async def words(self, sound: Audio) -> str | None:

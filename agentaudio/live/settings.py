@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from agentaudio.errors import OptionError
 from agentaudio.live.idle import IdlePrompts
+from agentaudio.live.turn_model import TurnModelLike
 from agentaudio.model.parts import Recogniser
 
 EarsLike = Recogniser | str | None
@@ -16,10 +17,11 @@ EarsLike = Recogniser | str | None
 class TurnTaking:
     """When to speak, and when to be silent. All times are in seconds.
 
-    The silence that ends a turn depends on the words heard so far; without ears it is `pause_s`.
+    The silence that ends a turn depends on the words heard so far, and on the turn model. With neither it is `pause_s`.
 
     complete_s: after a complete sentence
     pause_s: after words of which neither is clear
+    unfinished_s: where the turn model hears that more will come, and the words do not say so
     open_s: after words that want more, such as "a table for"
     late_s: where the ears are still at work
     dictation_s: after digits and spelled letters, and after any words while something is dictated
@@ -37,6 +39,7 @@ class TurnTaking:
 
     complete_s: float = 0.45
     pause_s: float = 0.6
+    unfinished_s: float = 1.2
     open_s: float = 1.6
     late_s: float = 1.0
     dictation_s: float = 1.4
@@ -63,6 +66,9 @@ class LiveSettings(TypedDict, total=False):
 
     ears: who hears words while the user speaks: a Recogniser, or its name. "auto", the default, is the model's own
         recogniser, or else Whisper if its weights are on this machine. None decides by voice and silence alone
+    turn_model: who hears by the sound whether the user has finished: a TurnModel, or "smart-turn" for Smart Turn v3.2.
+        "auto", the default, is Smart Turn where the "auto" of ears finds none, if its weights are on this machine. None
+        decides without
     turn_taking: when to speak, and when to be silent; None detects no turns, until `change_turn_taking`
     sample_rate: of the bytes and samples that are pushed, in Hz; 16,000 by default
     plays: whether the player reports `played`, as it does by default; otherwise sound counts as played in real time
@@ -76,6 +82,7 @@ class LiveSettings(TypedDict, total=False):
     """
 
     ears: EarsLike
+    turn_model: TurnModelLike
     turn_taking: TurnTaking | None
     sample_rate: int
     plays: bool

@@ -1,4 +1,4 @@
-"""`TurnTaker`: who speaks when, decided frame by frame from voice activity and the words heard so far."""
+"""`TurnTaker`: who speaks when, decided frame by frame from voice activity, the words heard so far and a turn model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from agentaudio.live.levels import Levels
 from agentaudio.live.settings import TurnTaking
-from agentaudio.live.words import Completeness, asks_to_dictate, completeness, is_back_channel, is_noise
+from agentaudio.live.words import (
+    Completeness,
+    asks_to_dictate,
+    completeness,
+    is_back_channel,
+    is_noise,
+    with_sound,
+)
 
 FRAME_S = 0.032
 """Seconds of one decision of the voice detector."""
@@ -19,6 +26,8 @@ PRE_ROLL_S = 0.3
 TAIL_S = 0.1
 LISTENS_AFTER_S = 0.16
 """Silence after which the words so far are asked for."""
+JUDGES_AFTER_S = 0.2
+"""Silence after which the turn model is asked; it was trained on so much of it behind the speech."""
 HOPELESS_S = 0.5
 """Silence after which voice without words is dropped."""
 BURST_S = 0.6
@@ -65,6 +74,17 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
+class Judge:
+    """Ask the turn model about the sound from start_s to end_s, and give its answer to `TurnTaker.judged` with this
+    number.
+    """
+
+    number: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class UserEnded:
     """The user has stopped speaking.
 
@@ -80,22 +100,23 @@ class UserEnded:
     why: str = "pause"
 
 
-Action = UserBegan | Hold | Resume | Stop | Listen | UserEnded
+Action = UserBegan | Hold | Resume | Stop | Listen | Judge | UserEnded
 
 
 class TurnTaker:
     """Decides on turns from the probabilities of speech, 32 ms each. It does no work of its own and has no clock
-    but the frames, so that the same frames and words always give the same actions.
+    but the frames, so that the same frames, words and answers of the turn model always give the same actions.
 
     settings: the times
     hears: whether there are ears that answer `Listen`
+    judges: whether there is a turn model that answers `Judge`
     """
 
-    def __init__(self, settings: TurnTaking = TurnTaking(), *, hears: bool) -> None:
-        self.settings, self._hears = settings, hears
+    def __init__(self, settings: TurnTaking = TurnTaking(), *, hears: bool, judges: bool = False) -> None:
+        self.settings, self._hears, self._judges = settings, hears, judges
         self.now_s = 0.0
         self._dictating = self._asked_user = False
-        self._listens = 0
+        self._listens = self._questions = 0
         self._alarms: list[float] = []  # when voice of late was no interruption
         self._levels = Levels()
         self._left_s = 0.0  # audible sound of the agent that is still to come
@@ -112,6 +133,8 @@ class TurnTaker:
         self._onset_s = self._start_s = self._last_voice_s = 0.0
         self._since_ask_s = 0.0
         self._pending: int | None = None
+        self._question: int | None = None  # to the turn model about this pause
+        self._finished: float | None = None  # its answer
         self._state: Completeness | None = None
         self._words: str | None = None
 
@@ -167,7 +190,8 @@ class TurnTaker:
             self._voice_s, self._since_ask_s = self._voice_s + FRAME_S, self._since_ask_s + FRAME_S
             if self._quiet_s >= LISTENS_AFTER_S:
                 self._pending = None
-            self._state = self._words = None  # the words so far are not the whole turn
+            # What was heard so far is not the whole turn.
+            self._state = self._words = self._question = self._finished = None
             self._quiet_s = 0.0
         else:
             self._run_s = 0.0
@@ -193,8 +217,17 @@ class TurnTaker:
             return []
         self._pending = None
         if self._undecided:
-            return self._judged(text)
+            return self._heard_meanwhile(text)
         self._take_words(text)
+        return self._speaking()
+
+    def judged(self, number: int, probability: float) -> list[Action]:
+        """Take the turn model's answer to a `Judge`: how probable it is that the user has finished. One about an
+        earlier pause is ignored.
+        """
+        if not self._open or number != self._question:
+            return []
+        self._finished = probability
         return self._speaking()
 
     def lost(self) -> list[Action]:
@@ -269,7 +302,7 @@ class TurnTaker:
                 return actions + self._listen()
         return actions
 
-    def _judged(self, text: str) -> list[Action]:
+    def _heard_meanwhile(self, text: str) -> list[Action]:
         answers = self._asked_user and self._left_s <= EARLY_S and not is_noise(text)
         if answers or not is_back_channel(text):
             self._take_words(text)
@@ -298,29 +331,36 @@ class TurnTaker:
         actions: list[Action] = []
         if self._hears and self._quiet_s >= LISTENS_AFTER_S and self._since_ask_s > 0:
             actions += self._listen()
+        if self._judges and self._question is None and self._quiet_s >= JUDGES_AFTER_S and not self._dictating:
+            actions += self._judge()
         if self._quiet_s >= self._needed_s() - 1e-9:
             return self._end("pause")
         return actions
 
     def _needed_s(self) -> float:
         settings = self.settings
-        if not self._hears:
-            return settings.dictation_s if self._dictating else settings.pause_s
         if self._words is not None and is_noise(self._words):
             return HOPELESS_S
-        if self._state is None:  # the words are late
-            return max(settings.late_s if self._pending else settings.pause_s, settings.dictation_s * self._dictating)
+        if self._state is None and (self._pending is not None or self._finished is None):
+            late_s = settings.pause_s if self._pending is None else settings.late_s
+            return max(late_s, settings.dictation_s * self._dictating)
         return {
             "complete": settings.complete_s,
             "unclear": settings.pause_s,
+            "unfinished": settings.unfinished_s,
             "open": settings.open_s,
             "dictated": settings.dictation_s,
-        }[self._state]
+        }[with_sound(self._state, self._finished)]
 
     def _listen(self) -> list[Action]:
         self._listens += 1
         self._pending, self._since_ask_s = self._listens, 0.0
         return [Listen(self._listens, self._start_s, self.now_s)]
+
+    def _judge(self) -> list[Action]:
+        self._questions += 1
+        self._question = self._questions
+        return [Judge(self._questions, self._start_s, self.now_s)]
 
     def _end(self, why: str) -> list[Action]:
         end_s = min(self.now_s, self._last_voice_s + TAIL_S) if why == "pause" else self.now_s

@@ -1,4 +1,4 @@
-"""What the words heard so far say about the user's turn: whether it is complete, and whether it is one at all."""
+"""What the words and the sound so far say about the user's turn: whether it is complete, and whether it is one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from agentaudio.live.chinese_words import chinese_completeness, is_chinese, is_d
 from agentaudio.text.words import split_words
 
 Completeness = Literal["complete", "unclear", "open", "dictated"]
+
+FINISHED_FROM, UNFINISHED_BELOW = 0.95, 0.5
+"""Probabilities of a turn model: from the first one on an utterance without clear words is complete, below the second
+one it is unfinished. Smart Turn's own threshold is 0.5."""
+CONTRADICTED_BELOW = 0.1
+"""Probability below which words that seem complete are not."""
 
 _ALWAYS_OPEN = frozenset("a an the my your our their every and or but because if um uh er erm hm hmm than".split())
 """Words after which something follows, even where a recogniser ends the sentence with a full stop."""
@@ -116,6 +122,20 @@ def completeness(text: str, *, dictating: bool = False) -> Completeness:
     if _CONDITION.match(line) and "," not in text:
         return "open"
     return "complete" if _ENDED.search(text) else "unclear"
+
+
+def with_sound(words: Completeness | None, finished: float | None) -> Completeness | Literal["unfinished"]:
+    """What words and sound say together. Clear words weigh more than the sound.
+
+    words: as `completeness` finds them; None when nobody hears words
+    finished: the probability of the turn model; None when it was not asked, or has not answered
+    """
+    known = words or "unclear"
+    if finished is None or known in ("open", "dictated"):
+        return known
+    if finished < (CONTRADICTED_BELOW if known == "complete" else UNFINISHED_BELOW):
+        return "unfinished"
+    return "complete" if finished >= FINISHED_FROM else known
 
 
 def asks_to_dictate(text: str) -> bool:

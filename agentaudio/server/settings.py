@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Literal
 
 from agentaudio.errors import OptionError
+from agentaudio.live.turn_model import TurnModelLike
 
 SHORTEST_KEY = 16
 
@@ -39,6 +40,7 @@ class ServerSettings:
     text_chars: of one text to be spoken, or of all texts of a request
     messages: of one conversation
     answer_s: of one request, from its first byte to its last
+    turn_model: of Realtime sessions under semantic_vad, as in LiveSettings
     first_word_s: within which the model must begin to answer in a Realtime session; then the response fails
     sound_pace: how many times as fast as it is played the sound of a Realtime answer is sent, after its first 2 s
     stalled_s: how long a client may leave an answer unread, or a connection without a request, before it is cut off
@@ -61,6 +63,7 @@ class ServerSettings:
     public_address: str | None = None
     public_voices: bool = False
     url_hosts: tuple[str, ...] = ()
+    turn_model: TurnModelLike = "auto"
 
     requests_per_minute: int = 600
     sessions: int = 64

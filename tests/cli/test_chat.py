@@ -77,6 +77,15 @@ def test_a_tool_file_that_is_missing_is_told_in_one_line(chat: Chat, tmp_path: P
     assert ended.returncode == 1 and "Traceback" not in ended.stderr and missing in ended.stderr
 
 
+def test_a_turn_model_that_is_missing_is_told_with_the_command_that_fetches_it(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTAUDIO_CACHE", str(tmp_path))
+    ended = chat("hello\n", "--model", script(tmp_path, "good"), "--turn-model", "smart-turn")
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert "agentaudio models fetch smart-turn" in " ".join(ended.stderr.split())
+
+
 def test_the_model_reads_the_instructions(chat: Chat, tmp_path: Path) -> None:
     file = tmp_path / "talk.json"
     model = script(tmp_path, "good morning")

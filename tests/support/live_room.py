@@ -48,6 +48,31 @@ class GivenWords:
     async def aclose(self) -> None: ...
 
 
+class GivenJudgement:
+    """A TurnModel that answers with a probability, after `delay_s`, or fails.
+
+    asked: seconds of sound of each question
+    """
+
+    def __init__(self, finished: float | Exception, delay_s: float = 0.0) -> None:
+        self._finished, self._delay_s = finished, delay_s
+        self.asked: list[float] = []
+        self.cancelled = 0
+
+    async def finished(self, sound: Audio) -> float:
+        self.asked.append(sound.duration)
+        try:
+            await asyncio.sleep(self._delay_s)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if isinstance(self._finished, Exception):
+            raise self._finished
+        return self._finished
+
+    async def warm_up(self) -> None: ...
+
+
 @dataclass
 class Room:
     """Plays what a live session says, and says what a test puts into the microphone.

@@ -195,7 +195,7 @@ async def play(
     """
     room: _Room | None = None
     error: str | None = None
-    live = agent.live(ears=options.ears, first_word_s=options.first_word_s)
+    live = agent.live(ears=options.ears, turn_model=options.turn_model, first_word_s=options.first_word_s)
     try:
         async with live:
             room = _Room(live, dialogue, inputs)

@@ -225,9 +225,10 @@ class Speaking(_Form):
 
 
 class LiveOptions(_Form):
-    """The settings of live dialogues, as in LiveSettings. `ears: null` is for none."""
+    """The settings of live dialogues, as in LiveSettings. `ears: null` and `turn_model: null` are for none."""
 
     ears: Name | None = "auto"
+    turn_model: Name | None = "auto"
     first_word_s: Seconds = FIRST_WORD_S
 
 

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from agentaudio.agent import Agent
 from agentaudio.live.ears import DEFAULT, DEFAULT_WEIGHTS
 from agentaudio.live.settings import EarsLike
+from agentaudio.live.turn_model import TurnModel, TurnModelLike, turn_model_of
 from agentaudio.model.parts import Recogniser, Recognises, Recognition
 from agentaudio.model.registry import load_recogniser
 from agentaudio.sound.audio import Audio
@@ -61,6 +62,11 @@ async def ears_for(agent: Agent) -> EarsLike:
         return _shared[agent]
     absent = await asyncio.to_thread(missing, DEFAULT_WEIGHTS)
     return None if absent else _shared.setdefault(agent, SharedEars())
+
+
+async def turn_model_for(ears: EarsLike, wanted: TurnModelLike) -> TurnModel | None:
+    """The turn model of a session with these ears. wanted: as in LiveSettings"""
+    return await asyncio.to_thread(turn_model_of, wanted, stands_in=ears is None)
 
 
 async def warm_up(agent: Agent) -> None:

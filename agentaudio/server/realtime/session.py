@@ -22,7 +22,7 @@ from agentaudio.live.settings import LiveSettings
 from agentaudio.server.auth import Caller
 from agentaudio.server.errors import log_failure
 from agentaudio.server.realtime.context import Context
-from agentaudio.server.realtime.ears import ears_for
+from agentaudio.server.realtime.ears import ears_for, turn_model_for
 from agentaudio.server.realtime.history import History
 from agentaudio.server.realtime.items import FunctionOutput, new_id, read_item
 from agentaudio.server.realtime.outgoing import Outgoing
@@ -93,8 +93,10 @@ class RealtimeSession:
         session = self._agent_session
         resumed = resume(self.history, session.conversation)
         session.setup = await self._state.setup(self._caller)
+        ears = await ears_for(agent)
         live_settings = LiveSettings(
-            ears=await ears_for(agent), turn_taking=None, plays=False, answers=False, echo_guard=False,
+            ears=ears, turn_model=await turn_model_for(ears, self._state.settings.turn_model),
+            turn_taking=None, plays=False, answers=False, echo_guard=False,
             first_word_s=self._state.settings.first_word_s,
         )  # fmt: skip
         self.live = LiveSession(session, live_settings, self._tell_of_user)

@@ -72,7 +72,8 @@ def detection(whole: Mapping[str, Any]) -> Detection:
         factor = _EAGERNESS[whole["eagerness"]]
         turn_taking = TurnTaking(
             complete_s=usual.complete_s * factor, pause_s=usual.pause_s * factor, open_s=usual.open_s * factor,
-            dictation_s=usual.dictation_s * factor, longest_hold_s=_LONGEST_DOUBT_S,
+            unfinished_s=usual.unfinished_s * factor, dictation_s=usual.dictation_s * factor,
+            longest_hold_s=_LONGEST_DOUBT_S,
         )  # fmt: skip
         idle_s = None
     else:
