@@ -6,11 +6,12 @@ Over 90 conversations of 19 kinds are spoken by Kokoro's stock styles, by demo v
 noises, from a seed (turns/kinds.py). They are played to each policy by a room that owns the microphone and the
 loudspeaker (turns/room.py): a step of the conversation waits for what the agent does. The clock counts frames, so that
 the load of the machine changes nothing; what the ears heard, and the CPU time they took, is kept with the clips. The
-agent answers without delay. turns/verdicts.py says what is counted.
+agent answers without delay. Ours is compared with and without words, and with and without the turn model Smart Turn.
+turns/verdicts.py says what is counted.
 
 In each kind every third conversation belongs to `test`; the rules were adapted to `dev` only.
 
-It needs the weights kokoro, misaki and whisper-base. Pipecat is compared if it can be imported.
+It needs the weights kokoro, misaki, whisper-base and smart-turn. Pipecat is compared if it can be imported.
 """
 
 from __future__ import annotations
@@ -25,13 +26,23 @@ from typing import Any
 
 from report import machine
 from turns.kinds import KINDS, conversations
-from turns.policies import Ears, FixedSilence, Nobody, Ours
+from turns.policies import Ears, FixedSilence, Judgement, Nobody, Ours
 from turns.room import Policy, Room
 from turns.speech import Speech
 from turns.verdicts import FAULTS, Chance, Verdict, figures, judge
 
-COLUMNS = ("conversations", "right", "chances", "wrong", *FAULTS, "delay_p50_s", "delay_p95_s", "silence_p95_s")
-SHORT = ("conv", "right", "of", "wrong", "cut", "none", "missed", "false", "noise", "p50", "p95", "sil95")
+COLUMNS = (
+    "conversations",
+    "right",
+    "chances",
+    "wrong",
+    *FAULTS,
+    "delay_mean_s",
+    "delay_p50_s",
+    "delay_p95_s",
+    "silence_p95_s",
+)
+SHORT = ("conv", "right", "of", "wrong", "cut", "none", "missed", "false", "noise", "mean", "p50", "p95", "sil95")
 
 
 def main() -> None:
@@ -47,13 +58,13 @@ def main() -> None:
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="list what was wrong")
     given = parser.parse_args()
-    room, ears = Room(Speech(given.cache)), Ears(given.cache)
+    room, ears, judgement = Room(Speech(given.cache)), Ears(given.cache), Judgement(given.cache)
     chosen = [
         one
         for one in conversations()
         if (given.split == "all" or one.is_test == (given.split == "test")) and one.kind in (given.only or KINDS)
     ]
-    policies, skipped = _policies(ears)
+    policies, skipped = _policies(ears, judgement)
     if given.judged:
         skipped = {}
         policies = {path.stem: Nobody() for path in sorted(given.cache.glob("* *.json"))}
@@ -70,6 +81,7 @@ def main() -> None:
             kept.add(verdict)
             verdicts.append(verdict)
             ears.save()
+            judgement.save()
         found[name] = _sets(verdicts)
         _show(name, verdicts, given.verbose)
         if given.json:
@@ -98,11 +110,13 @@ class _Kept:
             self._path.write_text(json.dumps(self._found), "utf-8")
 
 
-def _policies(ears: Ears) -> tuple[dict[str, Policy], dict[str, str]]:
+def _policies(ears: Ears, judgement: Judgement) -> tuple[dict[str, Policy], dict[str, str]]:
     """Those that can run here, and why others cannot."""
     found: dict[str, Policy] = {
         "ours, with ears": Ours(ears),
+        "ours, with ears and turn model": Ours(ears, judgement),
         "ours, without ears": Ours(None),
+        "ours, without ears, with turn model": Ours(None, judgement),
         "500 ms of silence": FixedSilence(0.5),
         "800 ms of silence": FixedSilence(0.8),
     }

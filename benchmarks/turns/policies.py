@@ -1,4 +1,4 @@
-"""Policies that take turns: agentaudio's, with ears and without, and a fixed silence."""
+"""Policies that take turns: agentaudio's, with and without ears and turn model, and a fixed silence."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentaudio.live.echo import EchoGuard
-from agentaudio.live.turn_taking import ENDING_S, Action, Hold, Listen, Resume, Stop, TurnTaker, UserEnded
+from agentaudio.live.turn_taking import ENDING_S, Action, Hold, Judge, Listen, Resume, Stop, TurnTaker, UserEnded
 from agentaudio.live.voice_frames import NOTHING_DBFS, VoiceFrames
+from agentaudio.model.smart_turn import SmartTurn
 from agentaudio.model.whisper.recogniser import WhisperRecogniser
 from agentaudio.sound.audio import Audio
 from agentaudio.sound.vad import ENDS_BELOW, STARTS_ABOVE, VoiceActivityStream
@@ -58,21 +59,50 @@ class Ears:
         self._path.write_text(json.dumps(self._kept), "utf-8")
 
 
+class Judgement:
+    """Smart Turn, and the CPU seconds that each sound took, kept as those of Ears.
+
+    cache: folder of the file
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._path = cache / "finished.json"
+        self._kept: dict[str, tuple[float, float]] = (
+            json.loads(self._path.read_text("utf-8")) if self._path.exists() else {}
+        )
+        self._model = SmartTurn.from_cache()
+        self._model.finished_now(Audio.silence(1.0, RATE))
+
+    def finished(self, sound: Samples) -> tuple[float, float]:
+        """The probability that the user has finished, and after how many seconds it is known."""
+        key = hashlib.sha256(np.round(sound * 32767).astype(np.int16).tobytes()).hexdigest()
+        if key not in self._kept:
+            began_s = time.process_time()
+            found = self._model.finished_now(Audio(sound, RATE))
+            self._kept[key] = found, time.process_time() - began_s
+        return self._kept[key]
+
+    def save(self) -> None:
+        self._path.write_text(json.dumps(self._kept), "utf-8")
+
+
 class Ours:
     """agentaudio's TurnTaker behind its echo guard and its voice detector.
 
-    ears: None decides by voice activity alone
+    ears: None decides without words
+    judgement: None decides without a turn model
     """
 
-    def __init__(self, ears: Ears | None) -> None:
-        self._ears = ears
+    def __init__(self, ears: Ears | None, judgement: Judgement | None = None) -> None:
+        self._ears, self._judgement = ears, judgement
 
     def begin(self, agent: Agent, language: str) -> None:
         self._agent, self._language = agent, language
-        self._taker = TurnTaker(hears=self._ears is not None)
+        self._taker = TurnTaker(hears=self._ears is not None, judges=self._judgement is not None)
         self._guard, self._voice_frames = EchoGuard(), VoiceFrames()
         self._sound = np.zeros(0, np.float32)
         self._coming: list[tuple[float, int, str]] = []
+        self._judging: list[tuple[float, int, float]] = []
         self.happened: list[tuple[float, Action | str]] = []
 
     def hear(self, frame: Samples, played: Samples) -> None:
@@ -83,6 +113,9 @@ class Ours:
             self._coming.remove(due)
             self.happened.append((now_s, due[2]))
             self._do(self._taker.heard(due[1], due[2]))
+        for answer in [answer for answer in self._judging if answer[0] <= now_s]:
+            self._judging.remove(answer)
+            self._do(self._taker.judged(answer[1], answer[2]))
         nobody_below_dbfs = max(NOTHING_DBFS, self._taker.nobody_below_dbfs)
         for heard in self._voice_frames.push(sound, nobody_below_dbfs=nobody_below_dbfs):
             self._taker.agent_said(self._agent.latest_text)
@@ -110,6 +143,11 @@ class Ours:
                     words, takes_s = self._ears.words(part, self._language)
                     # Only the latest question counts, as in a live session.
                     self._coming = [(self._agent.now_s + takes_s, action.number, words)]
+                case Judge():
+                    assert self._judgement is not None
+                    part = self._sound[round(action.start_s * RATE) : round(action.end_s * RATE)]
+                    finished, takes_s = self._judgement.finished(part)
+                    self._judging = [(self._agent.now_s + takes_s, action.number, finished)]
                 case UserEnded():
                     if action.is_turn:
                         self._agent.answer()

@@ -115,6 +115,7 @@ def figures(verdicts: Iterable[Verdict]) -> dict[str, Any]:
         "chances": len(chances),
         "wrong": sum(bool(chance.faults) for chance in chances),
         **{fault: faults[fault] for fault in FAULTS},
+        "delay_mean_s": round(float(np.mean(delays)), 2) if delays else None,
         "delay_p50_s": _percentile(delays, 50),
         "delay_p95_s": _percentile(delays, 95),
         "silence_p50_s": _percentile(silences, 50),
