@@ -41,10 +41,63 @@ async def checked(*replies: Reply | list[bytes]) -> tuple[Hearing, list[Request]
         return found, server.requests
 
 
-async def test_a_server_that_repeats_the_spoken_word_hears() -> None:
-    found, requests = await checked(text_answer("What time is it", " in Tokyo?"))
-    assert found == Hearing(True, "openai:ears hears: it repeated a spoken word") and len(requests) == 1
-    assert 1 < sounds(requests[0])[0].duration < 4 and requests[0].json["modalities"] == ["text"]
+def repeating(of_a_message: slice = slice(None), longest_s: float = 3600.0, *, counts: bool = False) -> Any:
+    """A server that repeats what it hears: some sounds of a message, and the first seconds of each."""
+
+    def script(request: Request) -> Reply:
+        words, tokens = list[str](), 0
+        for sound in sounds(request)[of_a_message]:
+            if sound.duration > 20:
+                words += ["the great wall"] + ["in Tokyo"] * (longest_s >= sound.duration)
+            else:
+                words.append("in Tokyo" if sound.duration < 3.2 else "the great wall")
+            tokens += round(25 * min(sound.duration, longest_s))
+        said = "I hear someone." if counts and len(words) > 1 else ", ".join(words)
+        return Reply(text_answer(said, usage=usage(tokens + 20, audio=tokens if counts else None)))
+
+    return script
+
+
+async def checked_by(script: Any) -> tuple[Hearing, list[Request]]:
+    async with chat_server() as server:
+        server.script = script
+        model = load_model("openai:ears", base_url=server.url, api_key="sk-1")
+        found = await check_hearing(model)
+        await model.aclose()
+        return found, server.requests
+
+
+@pytest.mark.parametrize("counts", [False, True])
+async def test_a_server_that_hears_all_is_found_by_its_words_or_its_tokens(counts: bool) -> None:
+    found, requests = await checked_by(repeating(counts=counts))
+    assert found == Hearing(True, "openai:ears hears: it repeated a spoken word")
+    assert [len(sounds(request)) for request in requests] == [1, 2, 1]
+    assert 1 < sounds(requests[0])[0].duration < 3.2 and requests[0].json["modalities"] == ["text"]
+    assert sounds(requests[2])[0].duration == pytest.approx(41, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (repeating(slice(0, 1)), "but only one of two in a message; it answered 'the great wall'"),
+        (repeating(slice(-1, None)), "but only one of two in a message; it answered 'in Tokyo'"),
+        (repeating(longest_s=30.0), "but not the end of one of 41 s; it answered 'the great wall'"),
+        (repeating(longest_s=30.0, counts=True), "but not the end of one of 41 s"),
+    ],
+)
+async def test_a_server_that_hears_a_part_is_found(script: Any, words: str) -> None:
+    found, _ = await checked_by(script)
+    assert (
+        not found.hears and found.line.startswith("openai:ears hears a short recording, but ") and words in found.line
+    )
+
+
+async def test_a_model_for_short_sounds_is_not_sent_a_long_one() -> None:
+    async with chat_server() as server:
+        server.script = repeating()
+        model = load_model("openai:ears", base_url=server.url, api_key="sk-1", max_audio_s=30.0)
+        assert (await check_hearing(model)).hears and len(server.requests) == 2
+        await model.aclose()
 
 
 @pytest.mark.parametrize(
