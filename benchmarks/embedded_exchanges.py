@@ -24,7 +24,7 @@ A turn says what must hold:
   list of names asks for all of them, in any order
 - arguments: compared as in embedded_routing.py; a time zone may also be named by its city,
   and an hour may end in "o'clock"; a list, one for each tool, where `tool` is a list; not compared if left out
-- query_words: the query of a search must contain them; "a|b" accepts either
+- query_words: the query of a search must contain them, or words that begin so; "a|b" accepts either
 - query_without: the query must not contain any of these whole words
 - answer: the answer must contain them, whatever the case; "a|b" accepts either
 - without: the answer must not contain any of them
@@ -113,7 +113,8 @@ def faults(wanted: Mapping[str, Any], reply: Reply) -> list[str]:
 
 
 def _any_word(alternatives: str, words: list[str]) -> bool:
-    return any(word.startswith(one) for one in alternatives.split("|") for word in words)
+    said = f" {' '.join(words)}"
+    return any(f" {one}" in said for one in alternatives.split("|"))
 
 
 def _any(alternatives: str, text: str) -> bool:

@@ -243,8 +243,11 @@ def _kind(question: str, sentence: str, title: str) -> float:
             return 0.03 if _YEAR.search(sentence) else 0.0
         return 0.1 if _YEAR.search(sentence) else 0.0
     if re.search(r"\bwho(?:se|m)?\b", said):
-        if _DEED.search(said):
-            return 0.1 if _MADE_BY.search(sentence) else 0.0
+        if deed := _DEED.search(said):
+            if not _MADE_BY.search(sentence):
+                return 0.0
+            same = _meant(deed[0]) in map(_meant, split_words(sentence))
+            return 0.16 if same else 0.1  # "built", where it was asked who built it
         return 0.06 if _NAME.search(sentence) else 0.0
     if (
         what := re.fullmatch(r"(?:what|who) (?:is|are|was|were) (?:the |an? )?(?P<it>\w+(?: \w+){0,2})", said)

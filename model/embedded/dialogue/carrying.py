@@ -11,14 +11,22 @@ from agentaudio.model.embedded.dialogue.reading import Reading
 from agentaudio.model.embedded.dialogue.slot_changes import changed_call
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.dialogue.voice_readings import route_to
+from agentaudio.model.embedded.routing.intents import is_room
 from agentaudio.model.embedded.routing.parameters import parameters
 from agentaudio.model.embedded.routing.route import Route
+from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.model.embedded.routing.time_zones import find_zones, zones_by_place
 from agentaudio.text.words import split_words
 
 TURNS_BACK = 3
 """Earlier turns whose place is taken over."""
 _GOES_ON = re.compile(r"^(?:and|now|then|okay|ok|but|no|so|also|plus|what about|how about|or)\b")
+_POINTS = re.compile(
+    r"(?<!is )(?<!are )\bthere\b(?! (?:is|are)\b)|\bfor (?:him|her|them)\b|\b(?:do|does|have|has) (?:he|she|they)\b|"
+    r"\b(?:he|she|they) (?:has|have) got\b"
+)
+"""What stands for a place, or for who is there: "what time is it for him?"."""
+_IN_THERE = re.compile(r"\b(?:there|it|that room|that one)\b")
 _LONGEST = 6
 """Words of a request that goes on from a place without naming it."""
 
@@ -39,14 +47,23 @@ def carried_place(
     if "here" in words:
         return None  # "and the date here?"
     for parameter in parameters(tool):
+        said = " ".join(words)
+        if parameter.noun == "room" and parameter.name in route.missing and _IN_THERE.search(said):
+            room = next(
+                filter(None, (_room_named(turn, tool, parameter.name) for turn in reversed(past[-TURNS_BACK:]))), None
+            )
+            if room is not None and route.missing == (parameter.name,):
+                return (
+                    replace(route, arguments=_ordered(tool, {**route.arguments, parameter.name: room}), missing=()),
+                )
         if parameter.name in route.arguments or not (parameter.names_place or parameter.meaning == "timezone"):
             continue
-        said = " ".join(words)
         goes_on = len(words) <= _LONGEST and _GOES_ON.match(said) is not None
-        goes_on = goes_on or re.search(r"(?<!is )(?<!are )\bthere\b(?! (?:is|are)\b)", said) is not None
+        points = _POINTS.search(said) is not None
+        goes_on = goes_on or points
         if not parameter.required and not goes_on:
             continue
-        place = _place(past[-TURNS_BACK if parameter.required else -1 :], tools)
+        place = _place(past[-TURNS_BACK if parameter.required or points else -1 :], tools)
         value = zones_by_place().get(place) if parameter.meaning == "timezone" and place else place
         if value:
             missing = tuple(name for name in route.missing if name != parameter.name)
@@ -77,6 +94,8 @@ def carried_rest(
     if before is None or not (_GOES_ON.match(words) or re.search(r"\bif\b", words)):
         return None
     tool = next(tool for tool in tools if tool.name == route.tool)
+    if all(parameter.choices for parameter in parameters(tool) if parameter.name in route.arguments):
+        return None  # "and I meant meters" changes the call before
     held = {name: before.arguments[name] for name in route.missing if name in before.arguments}
     if len(held) < len(route.missing) or set(map(str, held.values())) & set(map(str, route.arguments.values())):
         return None
@@ -108,6 +127,14 @@ def _place(turns: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> str | None:
             if call.name in by_name and (place := _place_of(call, by_name[call.name], turn)):
                 return place
     return None
+
+
+def _room_named(turn: PastTurn, tool: ToolSpec, name: str) -> str | None:
+    """The room in the request of a turn, whatever was asked of it."""
+    room = fill(turn.request, tool).arguments.get(name)
+    if isinstance(room, str) and is_room(room):
+        return room
+    return next((word for word in reversed(split_words(turn.request)) if is_room(word)), None)
 
 
 def place_named(turn: PastTurn) -> str | None:

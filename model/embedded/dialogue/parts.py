@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from agentaudio.model.embedded.dialogue.forms import AH
+from agentaudio.model.embedded.dialogue.politeness import direct
 from agentaudio.model.embedded.routing.time_zones import find_zones
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.sentences import sentences
@@ -30,7 +31,17 @@ _MARKED = re.compile(rf"^\W*(?:{_ALWAYS}\b[\s,.!…–—-]+|{_PAUSED}\s*[,.!…
 _KEPT_ALONE = frozenset("now then right please".split())
 _BREAK = re.compile(r"(?<=;)\s+|\s+[–—]\s+|(?<=\w)\s*(?:\.\.\.|…)\s+")
 _COMMA = re.compile(r",\s+(?:(?:so|and|but|then|now|well|please|um|uh|like)\b,?\s+)*")
+_WISHES_TO_KNOW = (
+    r"(?:i|we)(?:['’]d| would|['’]m| am| was| were|['’]re| are| just| really| only| do| also)*\s+"
+    r"(?:(?:want|like|love|need|have|got) to (?:know|find out|hear|ask)|wonder(?:ing)?\b|curious\b|asking\b)"
+)
+_RECKONS_ON = (
+    r"(?:(?:times|plus|minus|double|halve|add|subtract|divided?|multipl(?:y|ied)|split|share)\b|"
+    r"(?:take|knock) (?:off|away|it|that)\b|half (?:of )?(?:that|it)\b)"
+)
 _ASKS = re.compile(
+    rf"^(?:(?:and|but|so|then|now|please|that['’]s|that is|make that|it['’]s|it is)\s+)*(?={_RECKONS_ON})|"
+    rf"^(?:(?:and|but|so|then|now|please|well|really)\s+)*{_WISHES_TO_KNOW}|"
     r"^(?:(?:and|but|so|then|now|please)\s+)*(?:(?:what|who|when|where|why|which|how)(?:['’](?:s|re|d|ll))?\b|"
     r"(?:is|are|was|were|do|does|did|can|could|will|would|has|have|should|may)\s+(?:it|that|this|there|they|he|she|you|"
     r"we|i|the|my)\b|(?:play|put|set|turn|switch|book|tell|give|make|find|look|search|convert|add|use|start|show|wake|"
@@ -38,6 +49,18 @@ _ASKS = re.compile(
     r"(?:leave|keep|take) (?:it|that|the))\b)",
     re.IGNORECASE,
 )
+_AND_ASKS = re.compile(rf"[,;]?\s+(?:and|but|so)\s+(?=(?:really |just )?{_WISHES_TO_KNOW})", re.IGNORECASE)
+"""Where a wish to know something follows a statement."""
+_WISHES_FIRST = re.compile(rf"\W*(?:(?:so|and|but|well|oh)\W+)*{_WISHES_TO_KNOW}", re.IGNORECASE)
+_SO_RECKONS = re.compile(rf"(?:(?:so|that['’]s|that is|it['’]s|it is|then|and)\s+)*{_RECKONS_ON}", re.IGNORECASE)
+_COUNTS = re.compile(r"\W*(?:(?:and|but|so|well|oh)\W+)*there(?:['’]s| is| are| were| will be)\b", re.IGNORECASE)
+_RELATIVE = re.compile(
+    r"^(?:and |but )?(?:(?:who|which)\b|(?:when|where|why|how|what|whose)(?: many| much)? (?!(?:is|are|was|were|am|"
+    r"do|does|"
+    r"did|can|could|will|would|should|has|have|else|about|time|day|year)\b)\w)",
+    re.IGNORECASE,
+)
+"""A clause that says more of what stands before it, or tells when it was: "which is a shame", "when we came down"."""
 _SUBJECT = (
     r"(?:(?:my|our|his|her|their|the|this|that|these|those|a|an|some|one|two|most|everybody|everyone|somebody|someone|"
     r"nobody)(?: (?!and\b)[\w'’]+){0,3}?|it|i|we|he|she|they|there|you|that|this)"
@@ -108,15 +131,22 @@ def request_parts(request: str) -> list[str]:
     for whole in sentences(request):
         for sentence in _BREAK.split(whole):
             parts += _at_comma(unmarked(sentence))
-    return [part for part in parts if split_words(part)]
+    return [direct(part) for part in parts if split_words(part)]
 
 
 def _at_comma(sentence: str) -> list[str]:
     """ "The piano, who came up with that?" in two, "for four, at seven" in one."""
+    wish = _AND_ASKS.search(sentence)
+    if wish is not None and not _ASKS.match(sentence[: wish.start()]) and not _WISHES_FIRST.match(sentence):
+        return [*_at_comma(sentence[: wish.start()]), sentence[wish.end() :]]
     for match in _COMMA.finditer(sentence):
         before, rest = sentence[: match.start()], sentence[match.end() :]
+        if is_statement(before) and _RELATIVE.match(rest) and not rest.rstrip().endswith("?"):
+            continue
         named = _NAME_BEFORE.fullmatch(before) is not None and _POINTS.search(rest) is not None
         if _ASKS.match(rest) and (is_statement(before) or is_topic(before) or _STOPS.match(before) or named):
+            return [before, *_at_comma(rest)]
+        if _COUNTS.match(before) and _SO_RECKONS.match(rest):
             return [before, *_at_comma(rest)]
         if is_statement(rest) and not is_statement(before):
             return [before, rest]

@@ -37,14 +37,21 @@ _LEADS = (
     (r"(?:could|can|would) you (?:perhaps|maybe|possibly|just|kindly|quickly) ", "can you "),
     (r"(?:can|could|would|will) you (?:please |just )?tell me,? (?=(?:what|who|when|where|why|how|which)\b)", ""),
     (r"remind me(?: again)?,? (?=(?:what|who|when|where|why|how|which)\b)", ""),
+    (r"you (?:can|may|could|might as well) (?:now |just |also |then |please )*(?=(?:turn|switch|put|set|play|stop|"
+     r"start|book|"
+     r"cancel|make|tell|give|change|leave|move|speak|talk)\b)", ""),
     (r"would you mind (?:just )?telling ", "tell "),
     (r"would you mind (?:just )?(?P<verb>giv|read|show|play|turn|switch|sett|book|speak|repeat|say|check|look|"
      r"convert|us|chang)ing ",
      "{verb} "),
     (rf"{_PERSON}{_WONDERS} (?:if|whether) ", "tell me whether "),
     (rf"(?!i ){_PERSON}{_WONDERS} (?=what|who|when|where|why|how|which)", ""),
-    (r"(?:i(?:['’]d| would) (?:love|like) to know|i want to know|i need to know) (?=what|who|when|where|why|how|"
-     r"which)", ""),
+    (r"(?:i|we)(?:['’]d| would|['’]m| am| was| were| just| really| only| do| also)* (?:(?:want|like|love|need|have) "
+     r"to (?:know|"
+     r"find out|ask)|wonder(?:ing)?|curious|asking) (?=what|who|when|where|why|how|which)", ""),
+    (r"(?:i|we)(?:['’]d| would|['’]m| am| was| were| just| really| only| do| also)* (?:(?:want|like|love|need|have) "
+     r"to (?:know|"
+     r"find out|ask)|wonder(?:ing)?|curious|asking) (?:if|whether) ", "tell me whether "),
     (r"i (?:do not|don['’]?t|didn['’]?t|did not|hate|dislike) (?:really )?(?:like )?(?:that|this|your|the) "
      r"(?:voice|one|accent|sound)[,.;]? "
      r"(?:so |please |and )*(?=(?:give|use|try|take|can|could|find|show|let|switch|change|speak|talk)\b)", ""),
@@ -85,7 +92,10 @@ _ASIDES = re.compile(
     r"have (?:a|the) (?:moment|second|minute|time)|know (?:it|that)|happen to know)|if (?:it|that)(?:['’]s| is) "
     r"(?:not too much (?:trouble|to ask)|no trouble|possible|okay|ok|all right|alright)|if possible|if at all "
     r"possible|by any chance|"
-    r"when you have (?:a|the) (?:moment|second|minute|time))(?=\s*[,.;!?]|\s*$),?",
+    r"when you have (?:a|the) (?:moment|second|minute|time)|(?:while|since|as|now that) (?:you(?:['’]re| are)|"
+    r"we(?:['’]re| "
+    r"are)|i(?:['’]m| am)) (?:at it|here|on (?:it|about it)|up|there)|before i forget|for that matter)(?=\s*[,.;!?]|"
+    r"\s*$),?",
     re.IGNORECASE,
 )
 

@@ -90,6 +90,10 @@ _FORGETS = re.compile(
     r"(?:remember|recall|know|knows|notice|remembers) (?:whether|if) (?:i|we|he|she|they)\b"
 )
 """What somebody does not know of their own deeds: "I can never remember if I locked the door"."""
+_PERCEIVES = re.compile(
+    r"^(?:(?:and|but|oh|so|well|now) )*(?:i|we|you) (?:can|could) (?:still |just |really |even |almost |always |only )*"
+    r"(?:hear|see|smell|feel|taste|imagine|remember|picture)\b(?! (?:you )?(?:from|with)\b)"
+)
 _FINDS = re.compile(r"(?:(?:mm+|oh|ah|aw|ooh|well) )*that is (?:so |very |really |rather |quite )?[a-z]+")
 _COMMITS = re.compile(
     r"(?:(?:and|but|so|okay|ok|right|oh|ah|well|then|fine|good|great|all right|perfect|thanks|thank you) )*"
@@ -110,7 +114,7 @@ def is_report(text: str) -> bool:
     text = _DISBELIEF.sub("", text)
     words = split_words(text)[:_MOST_WORDS]
     said = " ".join(words)
-    if "?" not in text and not _WISHED.search(said) and _FORGETS.search(said):
+    if "?" not in text and not _WISHED.search(said) and (_FORGETS.search(said) or _PERCEIVES.search(said)):
         return True
     if len(words) < 3 or "?" in text or (QUESTION_WORDS - {"when"}).intersection(words) or _CORRECTS.search(said):
         return False

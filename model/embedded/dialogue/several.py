@@ -9,7 +9,6 @@ from typing import Any
 
 from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.model.embedded.dialogue.parts import (
-    LONGEST_TOPIC,
     is_statement,
     is_topic,
     place_said,
@@ -22,29 +21,34 @@ from agentaudio.model.embedded.dialogue.reading import Reading
 from agentaudio.model.embedded.dialogue.replies import DROPPED
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.sums import SUM_TOOL
+from agentaudio.model.embedded.dialogue.titles import titles_of
 from agentaudio.model.embedded.dialogue.topics import SEARCHES, is_short_question, with_topic
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.dialogue.understanding import REACTIONS, Understanding
+from agentaudio.model.embedded.routing.intents import is_room
 from agentaudio.model.embedded.routing.parameters import parameters
+from agentaudio.model.embedded.routing.possible import may_serve
 from agentaudio.model.embedded.routing.route import Route
 from agentaudio.model.embedded.routing.router import Router
 from agentaudio.model.embedded.routing.slots import fill
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
 from agentaudio.model.embedded.routing.word_problems import told_sum
-from agentaudio.text.words import content_words, split_words, stems
+from agentaudio.text.words import command_place, content_words, is_question, split_words, stems
 
 MOST_PARTS = 5
 """Sentences of a request that are read one by one; a longer request is read as a whole."""
 _LEAST_ASKED, _LEAST_REPLY, _SURE = 0.25, 0.35, 0.5
+_FRAGMENT = 3
+"""Words of a part that only adds to a request: "three minutes"."""
 _SEARCHED = 0.5
 """Score of a search for a question that no other tool answers."""
 _THERE = re.compile(r"\b(?:over |up |down )?there\b(?! (?:is|are|was|were|any|a)\b)", re.IGNORECASE)
 _WHAT_ABOUT = re.compile(
     r"^\W*(?:and |so |but )?(?:what|how) about (?:her|him|them|it|that|that one|us|me)\W*$", re.IGNORECASE
 )
+_POINTS = re.compile(r"\b(?:it|that|this|them|those|(?:that|this) (?:one|light|lamp))\b", re.IGNORECASE)
 _SUBJECT = re.compile(r"^\W*(?:it|that|this|you|i|we|there|my|our|the|he|she|they)\b", re.IGNORECASE)
 _MANNERS = ("repeat", "manner", "shorter", "bye", "thanks", "cancel")
-_ARTICLE = re.compile(r"^(?:the|a|an) ")
 
 
 class RequestReader:
@@ -69,6 +73,8 @@ class RequestReader:
             return self._understand(unmarked(request), past, tools)
         if (figured := _sum_over_sentences(request, tools)) is not None:
             return figured
+        if all(_is_fragment(part) for part in parts) and (short := self._telegram(parts, past, tools)) is not None:
+            return short
         whole = self._understand(request, past, tools)
         read = [self._part(parts, place, past, tools) for place in range(len(parts))]
         asked = [(place, reading) for place, reading in enumerate(read) if _asks(reading)]
@@ -91,6 +97,18 @@ class RequestReader:
             return whole if _typed(whole) > _typed(reading) and reading.act == "edit" else reading
         return reading
 
+    def _telegram(self, parts: Sequence[str], past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading | None:
+        """Fragments that say one request together: "Timer. Three minutes. Soft-boiled."; None for several requests."""
+        alone = [self._understand(part, past, tools) for part in parts]
+        called = {r.tool for one in alone for r in one.routes if r.tool and not r.missing and one.score >= _LEAST_ASKED}
+        whole = self._understand(" ".join(" ".join(split_words(part)) for part in parts), past, tools)
+        complete = bool(whole.routes) and all(route.tool is not None and not route.missing for route in whole.routes)
+        replying = any(
+            one.reply is not None and one.act not in REACTIONS and one.score >= _LEAST_REPLY for one in alone
+        )
+        complete = complete and whole.act == "new" and not replying  # "Perfect. Slower, though."
+        return whole if complete and called <= {route.tool for route in whole.routes} else None
+
     def _part(self, parts: Sequence[str], place: int, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading:
         """One part, with what the parts before it name in the place of what it leaves out."""
         told = parts[:place]
@@ -102,7 +120,10 @@ class RequestReader:
             return own
         if told and (named := self._named(said, told, past, tools)) is not None:
             reading = self._about(named, past, tools)
-        reading = _with_told(reading or own, told, tools)
+        reading = reading or own
+        if told and not any(route.tool for route in reading.routes) and (room := _room_said(told[-1])) is not None:
+            reading = self._understand(_POINTS.sub(f"the {room}", part, count=1), past, tools)
+        reading = _pointed(_with_told(reading, told, tools), part, told, tools)
         if is_statement(part) and reading.act == "edit" and not _typed(reading):
             return Reading("remark", part, 0.0)
         return _placed(reading, " ".join(told), tools)
@@ -116,7 +137,7 @@ class RequestReader:
             if (is_topic(before) or len(split_words(before)) <= 3) and (turn := _turn_about(before, past)) is not None:
                 return with_topic(said, turn)
             names = is_topic(before) or is_statement(before) or (_is_name(before) and is_short_question(said))
-            titles = _titles(tools)
+            titles = titles_of(tools)
             topic = topic_said(before, titles) if names else title_said(before, titles)
             if topic is None or place_said(before) == topic:
                 continue
@@ -128,7 +149,7 @@ class RequestReader:
     def _about(self, named: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading:
         """A question that names its topic; a search where no other tool answers it."""
         reading = self._understand(named, past, tools)
-        search = next((tool for tool in tools if tool.name in SEARCHES), None)
+        search = next((tool for tool in tools if tool.name in SEARCHES and may_serve(named, tool, tools)), None)
         if search is not None and (reading.reply is not None or all(route.tool is None for route in reading.routes)):
             arguments = fill(named, search).arguments
             return Reading("about", named, _SEARCHED, (Route(search.name, arguments, _SEARCHED, "tool"),), sure=True)
@@ -168,6 +189,13 @@ def _only_adds_to(part: str, reading: Reading, before: Reading) -> bool:
     """Whether a part only tells something after a question that is complete, and would change an earlier call."""
     complete = before.act == "new" and before.score >= _SURE and not any(route.missing for route in before.routes)
     return is_statement(part) and reading.act == "edit" and complete and not _same_tools(reading, before)
+
+
+def _is_fragment(part: str) -> bool:
+    """Whether a part is a few words without a verb or a question."""
+    words = split_words(part)
+    verbless = command_place(words) is None and not is_statement(part) and not is_question(part)
+    return len(words) <= _FRAGMENT and verbless
 
 
 def _is_name(part: str) -> bool:
@@ -210,6 +238,34 @@ def _with_told(reading: Reading, told: Sequence[str], tools: Sequence[ToolSpec])
         if p.name in route.arguments or p.name in route.missing
     }
     return replace(reading, routes=(replace(route, arguments=arguments, missing=()),))
+
+
+def _pointed(reading: Reading, part: str, told: Sequence[str], tools: Sequence[ToolSpec]) -> Reading:
+    """The reading with the room that was told just before in the place of an earlier one.
+
+    "I'm done in the garage. Switch that one off" is about the garage, whatever was switched last.
+    """
+    route = reading.routes[0] if len(reading.routes) == 1 else None
+    tool = next((tool for tool in tools if route is not None and tool.name == route.tool), None)
+    if route is None or tool is None or not told or not _POINTS.search(part):
+        return reading
+    own, before = fill(part, tool).arguments, fill(told[-1], tool).arguments
+    new = {
+        p.name: before[p.name]
+        for p in parameters(tool)
+        if p.name in before and p.name not in own and p.name in route.arguments
+        and p.noun == "room" and is_room(str(before[p.name]))
+    }  # fmt: skip
+    return replace(reading, routes=(replace(route, arguments={**route.arguments, **new}),)) if new else reading
+
+
+def _room_said(told: str) -> str | None:
+    """The room that a sentence names, in up to two words."""
+    words = split_words(told)
+    runs = [
+        " ".join(words[start:end]) for end in range(len(words), 0, -1) for start in (end - 2, end - 1) if start >= 0
+    ]
+    return next((run.removeprefix("the ") for run in runs if is_room(run)), None)
 
 
 def _same_tools(one: Reading, other: Reading) -> bool:
@@ -266,13 +322,3 @@ def _turn_about(named: str, past: Sequence[PastTurn]) -> PastTurn | None:
         if turn.calls and wanted and wanted <= stems(" ".join((turn.request, titles, turn.answer))):
             return turn
     return None
-
-
-def _titles(tools: Sequence[ToolSpec]) -> list[str]:
-    """What the documents are about, from the phrases of the tool that searches them."""
-    found = []
-    for tool in tools:
-        if tool.name in SEARCHES:
-            phrases = [phrase for phrase in tool.phrases if isinstance(phrase, str) and phrase[-1:] not in ".!?"]
-            found += [_ARTICLE.sub("", " ".join(split_words(phrase))) for phrase in phrases]
-    return [title for title in found if content_words(title) and len(title.split()) <= LONGEST_TOPIC]

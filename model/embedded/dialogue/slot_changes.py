@@ -12,6 +12,7 @@ from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.dialogue.acts import says_act
 from agentaudio.model.embedded.dialogue.clock import minutes_of
 from agentaudio.model.embedded.routing.choices import choose
+from agentaudio.model.embedded.routing.intents import is_room
 from agentaudio.model.embedded.routing.parameters import NEVER_PLACES, Parameter, parameters, vocabulary
 from agentaudio.model.embedded.routing.slots import CLOCK, NEVER_VALUES, fill, named_words
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
@@ -145,8 +146,8 @@ def _is_pronoun(words: Sequence[str], place: int) -> bool:
     if words[place] != "one":
         return False
     return words[place + 1 : place + 2] == ["more"] or words[max(0, place - 1)] in (
-        "another", "second", "extra", "has", "have", "got", "already",
-    )  # fmt: skip
+        "another", "second", "extra", "has", "have", "got", "already", "other", "last", "first", "next", "this", "that",
+    ) or words[place + 1 : place + 2] in (["is"], ["was"], ["needs"], ["takes"], ["has"])  # fmt: skip
 
 
 class _Values:
@@ -261,7 +262,8 @@ class _Values:
         start, end, _ = span
         before = self._words[start - 1] if start else ""
         return _COUNTED.match(" ".join(self._words[end : end + 3])) is not None or (
-            (before == "for" or _WE_ARE.search(" ".join(self._words[:start]))) and not _STRONG_CLOCK.search(span[2])
+            (before == "for" or bool(_WE_ARE.search(" ".join(self._words[:start]))))
+            and not _STRONG_CLOCK.search(span[2])
         )
 
     def _is_time(self, span: tuple[int, int, str]) -> bool:
@@ -319,6 +321,8 @@ class _Values:
         value = self._words[start:end]
         if parameter.names_place and not self._missing and not self._led(start, end):
             return
+        if parameter.noun == "room" and parameter.name not in self._missing and not self._is_room(start, end):
+            return
         if value and value[-1] in ("one", "ones"):
             old = split_words(str(self._held.get(parameter.name, "")))
             noun = parameter.noun if parameter.noun in old else old[-1] if len(old) > 1 else ""
@@ -334,6 +338,16 @@ class _Values:
         if word in self._names:
             return False
         return behind in (["it"], ["that"], ["them"]) or (place in self._ends and word in COMMAND_VERBS)
+
+    def _is_room(self, start: int, end: int) -> bool:
+        """Whether words may be a room: a known one, or after "in the", or all that a fragment names."""
+        before = [word for word in self._words[max(0, start - 3) : start] if word not in _ARTICLES]
+        told = {"is", "was", "it"}.intersection(self._words[:start])
+        return (
+            is_room(" ".join(self._words[start:end]))
+            or bool(before and before[-1] in _PREPOSITIONS)
+            or not (told or self._words[start:end] == ["done"])
+        )
 
     def _led(self, start: int, end: int) -> bool:
         """Whether a word that no list of places has may be one by what leads to it: "and in Bree", "no, Bree"."""

@@ -11,6 +11,17 @@ _LETTERS = re.compile(
 )
 
 
+_SHORT_IS = re.compile(
+    r"\b(?P<word>(?:that|this|which|other|last|first|next|\w+er|\w+est) one|how \w+|what time)['’]s (?!own\b)",
+    re.IGNORECASE,
+)
+
+
+def written_out(request: str) -> str:
+    """The request with "is" in full where it would be taken for an owner: "how long's that", "which one's bigger"."""
+    return _SHORT_IS.sub(r"\g<word> is ", request)
+
+
 def unspelled(request: str) -> str:
     """The request without letters that spell a word before them, and with other spelled words joined."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from agentaudio.conversation import ToolCall, ToolOutput
 from agentaudio.model.embedded.dialogue.turns import PastTurn
@@ -15,11 +16,16 @@ SUM_TOOL = "calculate"
 
 _OPENING = (
     r"(?:(?:and|then|now|okay|please|so|but|also|what is|what about|what if|if|i|we|you|can you|could you|let us|"
-    r"with|for|no|sorry|wait|actually|i said|i meant|i mean|not that|for (?:a|the|one|a whole|the whole) (?:year|"
+    r"with|for|no|oh|hang on|hold on|one moment|sorry|wait|wait a (?:minute|moment|second)|actually|rather|i should "
+    r"have "
+    r"said|make that|i said|i meant|i mean|not that|for (?:a|the|one|a whole|the whole) (?:year|"
     r"month|week|"
     r"day)) )*"
 )
-_CORRECTING = re.compile(r"^(?:no|sorry|wait|actually|i said|i meant|i mean|not that)\b")
+_CORRECTING = re.compile(
+    r"^(?:(?:and|but|oh|okay|well|hang on|hold on|one moment|please) )*"
+    r"(?:no|sorry|wait|actually|rather|i should have said|make that|i said|i meant|i mean|not that)\b"
+)
 _RESULT = (
     r"(?:(?:that|it|this)(?: (?:result|number|sum|amount))?|the (?:last |previous |first )?(?:result|answer|sum|total|"
     r"number|"
@@ -77,12 +83,38 @@ _AROUND = frozenset(
     "and the a them if now they that would be what about how then please instead rather meant mean said no not sorry "
     "i".split()
 )
+_ADD_UP = re.compile(
+    rf"{_OPENING}(?:add|sum|put) (?:(?:up|together) )?(?:those|these|them|both(?: of (?:them|those))?|all of "
+    rf"(?:them|those)|"
+    r"(?:the|these|those|all|the last)(?: last)? (?P<number>two|three|four)(?: (?:results|numbers|sums|of them|"
+    r"answers))?|"
+    r"the (?:results|answers))(?: up| together| for me| please)*"
+)
 _PART_OF_IT = re.compile(rf"\b{PART} of {_RESULT}\b")
 _RECKONING = re.compile(
     r"\b(?:plus|minus|times|divided|by|add|subtract|take|less|more|off|of|percent|squared|cubed|split|share\w*|between|"
     r"half|double|twice|another|extra|what|how|with|each)\b"
 )
 _LAST_STEP = re.compile(r"^(?P<head>.*[\d.)])\s*(?:\*\*|[-+*/])\s*[\d.]+$")
+
+
+def added_up(said: str, past: Sequence[PastTurn]) -> str | None:
+    """The sum of the last results: "add those two together"; None for another request."""
+    match = _ADD_UP.fullmatch(said)
+    outputs = [output.text for turn in past for output in turn.outputs if output.name == SUM_TOOL]
+    results = [
+        numbers[-1].replace(",", "") for text in outputs if (numbers := re.findall(r"-?\d[\d,]*(?:\.\d+)?", text))
+    ]
+    if match is None or len(results) < 2:
+        return None
+    number = parse_number(match["number"] or "two")
+    return f"what is {' plus '.join(results[-int(number) :])}" if number in (2, 3, 4) else None
+
+
+def is_step(said: str) -> bool:
+    """Whether a request is nothing but an operator and a number: "and then times nine"."""
+    match = _OPERATOR.match(said)
+    return match is not None and parse_number(_ENDS.sub("", match["rest"]).strip()) is not None
 
 
 def figured_of(before: PastTurn) -> PastTurn | None:
@@ -119,7 +151,8 @@ def next_sum(said: str, before: PastTurn) -> str | None:
             return f"what is {last} {'plus' if counted['more'] or counted['gained'] else 'minus'} {number}"
     read = (
         _by_another(said, sum_before, last),
-        _shared_by_others(said, sum_before),
+        _shared_by_others(said, sum_before, last),
+        _another_part(said, sum_before),
         _with_added_number(said, last) if re.search(r"percent|%", said) else None,
         _from_operator(said, step["head"] if step else last),
         _from_pronoun(said, last),
@@ -167,11 +200,22 @@ def _by_another(said: str, before: str, last: str) -> str | None:
     return f"what is {last}{sign[0]}{number}" if sign is not None and number is not None else None
 
 
-def _shared_by_others(said: str, before: str) -> str | None:
-    """The division before among other people: "and if there are eight of us?"."""
+def _another_part(said: str, before: str) -> str | None:
+    """Another fraction of the same number: "and two thirds?" after a third of it."""
+    part = re.fullmatch(rf"{_OPENING}(?:of it |of that )?{PART}(?: of it)?(?: then| please)*", said)
+    whole = re.fullmatch(r"\d+/\d+\*(?P<number>[\d.]+)", before.replace(" ", ""))
+    return f"what is {part_of_one(part)}*{whole['number']}" if part is not None and whole is not None else None
+
+
+def _shared_by_others(said: str, before: str, last: str) -> str | None:
+    """The division before among other people: "and if there are eight of us?"; else one of the result between them."""
     match, divided = _OTHERS.fullmatch(said), re.fullmatch(r"(.+)/\s*[\d.]+", before)
     number = parse_number(match["number"]) if match is not None else None
-    return f"what is {divided[1]}/{number}" if divided is not None and number is not None else None
+    if number is None:
+        return None
+    if divided is None:
+        return f"what is {last}/{number}" if re.search(r"\b(?:between|among) ", said) else None
+    return f"what is {divided[1]}/{number}"
 
 
 def _with_added_number(said: str, last: str) -> str | None:

@@ -72,7 +72,7 @@ _TAILS = (
 )
 FRAME = re.compile(rf"^(?P<head>.*?\b(?:{_HEADS}) )(?P<topic>(?:the |a |an )?[^?]+?)(?P<tail>(?: (?:{_TAILS}))*)$")
 _COUNTED = re.compile(
-    r"\bhow many (?P<things>.+?) (?:do|does|did|are there (?:on|in|around)) (?P<owner>.+?)(?: have)?$"
+    r"\bhow many (?P<things>.+?) (?:do|does|did|has|have|are there (?:on|in|around)) (?P<owner>.+?)(?: have| got)?$"
 )
 _OWNS = re.compile(
     r"\b(?:does|do|did) (?P<owner>(?:the |a |an )?[\w' -]+?) (?:have|got) (?:any |some |a |an |many )?(?P<things>\w+)$"

@@ -17,6 +17,7 @@ from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
 from agentaudio.model.embedded.dialogue import forms
 from agentaudio.model.embedded.dialogue.abilities import ABLE, able_to, offered
 from agentaudio.model.embedded.dialogue.acts import Acts, holds_value, independent, names_place
+from agentaudio.model.embedded.dialogue.addressed import requested
 from agentaudio.model.embedded.dialogue.carrying import (
     answered,
     carried_place,
@@ -30,15 +31,18 @@ from agentaudio.model.embedded.dialogue.manners import is_bare_manner, names_man
 from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.missing import MISSING
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
-from agentaudio.model.embedded.dialogue.parts import is_statement, is_topic, only_told, request_parts, unmarked
+from agentaudio.model.embedded.dialogue.parts import is_statement, is_topic, unmarked
 from agentaudio.model.embedded.dialogue.plain import plain
 from agentaudio.model.embedded.dialogue.reading import PLAIN, Reading
 from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
+from agentaudio.model.embedded.dialogue.repeating import same_call
 from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
 from agentaudio.model.embedded.dialogue.reports import changes_nothing, is_plan, is_report
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.slot_changes import changed_call
-from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, figured_of, next_sum
+from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, added_up, figured_of, is_step, next_sum
+from agentaudio.model.embedded.dialogue.titles import names_other_title
+from agentaudio.model.embedded.dialogue.together import switched_together
 from agentaudio.model.embedded.dialogue.told_name import about_name
 from agentaudio.model.embedded.dialogue.topics import (
     SEARCHES,
@@ -49,11 +53,11 @@ from agentaudio.model.embedded.dialogue.topics import (
     with_topic,
 )
 from agentaudio.model.embedded.dialogue.turns import PastTurn, clock_question
-from agentaudio.model.embedded.dialogue.undoing import redone, undone
+from agentaudio.model.embedded.dialogue.undoing import undone
 from agentaudio.model.embedded.dialogue.voice_readings import route_to, to_voice, voice_readings
 from agentaudio.model.embedded.dialogue.voices import changed_voice
-from agentaudio.model.embedded.dialogue.wished_voices import wished_voice
-from agentaudio.model.embedded.routing.possible import holds_name, takes_a_name, tells
+from agentaudio.model.embedded.dialogue.wished_voices import likens, wished_voice
+from agentaudio.model.embedded.routing.possible import holds_name, names_another, takes_a_name
 from agentaudio.model.embedded.routing.route import Route
 from agentaudio.model.embedded.routing.router import Router
 from agentaudio.model.embedded.routing.slots import fill
@@ -162,7 +166,7 @@ class Understanding:
         depends = 1 - chances["new"] - sum(chances[act] for act in ACTS)
         if (asked := self._asked(past, tools)) is not None and (found := answered(request, asked, depends, tools)):
             yield found
-        if not changes_nothing(request) and not forms.EXCLAIMS.match(request):
+        if not changes_nothing(request) and not likens(request) and not forms.EXCLAIMS.match(request):
             yield from self._changes(request, past, chances, tools)
         by_router = any(route.tool == VOICE_TOOL for route in alone.routes)
         with_more = by_router and len(alone.routes) > 1  # "tell me about Saturn in the voice of a little girl"
@@ -188,12 +192,20 @@ class Understanding:
             else:
                 route = route_to(by_name[taken_back.tool], taken_back.arguments)
                 yield Reading("undo", request, _CERTAIN, (route,))
+        if (again := same_call(said, past, tools)) is not None:
+            yield Reading("again", request, _CERTAIN, (route_to(by_name[again.name], again.arguments),))
+        if (switched := switched_together(said, past, tools)) is not None:
+            yield Reading("edit", request, _CERTAIN, tuple(route_to(switched[0], held) for held in switched[1]))
         if (able := able_to(said, self._router, tools)) is not None:
             yield Reading("ability", request, _CERTAIN, reply=able)
         if is_bare_manner(request) and (manner := reply_to("manner", request, tools, past)) is not None:
             yield Reading("manner", request, _CERTAIN, reply=manner)
         if (named := about_name(said, request, past)) is not None:
             yield Reading("identity", request, _CERTAIN if "?" in request or "name" in said else _CLEAR, reply=named)
+        if SUM_TOOL in by_name and (whole := added_up(said, past)) is not None:
+            yield Reading(
+                "sum", whole, _CERTAIN, (route_to(by_name[SUM_TOOL], fill(whole, by_name[SUM_TOOL]).arguments),)
+            )
         if not past:
             return
         last = past[-1]
@@ -202,8 +214,6 @@ class Understanding:
         told = last.answer if last.calls else f"{last.answer} {last.request}"
         if (found := converted(said, told, tools)) is not None and not last.called(found[0].name):
             yield Reading("measure", request, _CERTAIN, (route_to(*found),))
-        if (again := redone(said, past, tools)) is not None:
-            yield Reading("redo", request, _CERTAIN, (route_to(by_name[again.name], again.arguments),))
         if is_asked_again(said, last) or (last.answer and is_asked_back(said, last)):
             yield Reading("repeat", request, _CERTAIN, reply=reply_to("repeat", request, tools, past))
         if forms.MORE_VOICES.fullmatch(said) and any("voice" in turn.answer for turn in past[-2:]):
@@ -271,21 +281,7 @@ class Understanding:
 
     def _alone(self, request: str, chance: float, tools: Sequence[ToolSpec]) -> Reading:
         """The request as one that stands alone."""
-        routes = tuple(self._router.route(request, tools))
-        own = forms.OF_ONESELF.match(request) is not None  # what the user tells of themselves is in no document
-        if only_told(request) and (own or all(route.tool not in SEARCHES for route in routes)):
-            told = {tool.name for tool in tools if tells(tool)}  # "I like London" does not ask for its weather
-            routes = tuple(Route(None, {}, 0.5, "chat") if route.tool in told else route for route in routes)
-        if only_told(request) and not forms.WISHES_A_VOICE.search(request):
-            # "My brother has a deep voice" does not ask for one.
-            routes = tuple(Route(None, {}, 0.5, "chat") if route.tool == VOICE_TOOL else route for route in routes)
-        told_parts = request_parts(request)
-        reports = [is_report(part) or forms.EXCLAIMS.match(part) is not None for part in told_parts]
-        if any(reports) and all(
-            one or is_statement(part) or forms.IT_IS.match(part) for one, part in zip(reports, told_parts, strict=True)
-        ):
-            # "My wife booked a table last night" asks for nothing; a sum is asked for by its numbers.
-            routes = tuple(r if r.tool in (None, SUM_TOOL) else Route(None, {}, 0.5, "chat") for r in routes)
+        routes = requested(request, self._router.route(request, tools), tools)
         called = all(route.tool is not None for route in routes)
         # A call that lacks arguments is as likely as one that has them; the agent asks for them.
         sure = min(route.confidence * (2 if route.missing else 1) for route in routes)
@@ -340,7 +336,8 @@ class Understanding:
                 slots = fill(whole, tool)
                 if not slots.missing:
                     chance = chances["sum"] + 0.5 * chances["edit"] + 0.5 * chances["about"]
-                    yield Reading("sum", whole, 0.2 + 0.8 * chance, (route_to(tool, slots.arguments),))
+                    score = _CERTAIN if is_step(said) else 0.2 + 0.8 * chance
+                    yield Reading("sum", whole, score, (route_to(tool, slots.arguments),))
         elif tool.name in SEARCHES:
             if (whole := with_other_topic(said, turn)) is not None:
                 score = weight * (chances["edit"] + 0.5 * chances["about"]) * 0.9
@@ -352,13 +349,15 @@ class Understanding:
             yield Reading("edit", request, max(weight, _RECENT) * _CERTAIN, (route_to(tool, moved),))
         elif is_statement(request) and takes_a_name(tool) and not holds_name(request):
             return  # "the customers love him"
+        elif names_another(said, tool, tools):
+            return  # "the laundry light back on" after music is no artist
         elif (change := changed_call(request, call.arguments, tool)) is not None:
             chance = chances["edit"] + 0.5 * (chances["sum"] + chances["voice"]) + 0.3 * chances["about"]
             if change.typed:
                 chance += _TYPED * (1 - chance)
             elif change.fit == 1.0:
                 chance += _WHOLE * (1 - chance)
-            if forms.MODIFIES.match(said):
+            if forms.MODIFIES.match(said) or (change.fit == 1.0 and forms.MEANT.match(said)):
                 chance += _MODIFYING * (1 - chance)
             text = clock_question(turn) if tool.name == CLOCK_TOOL else request
             yield Reading(
@@ -385,7 +384,8 @@ class Understanding:
             return None  # "there" is the place of a later request, which no tool could serve
         said = " ".join(split_words(request))
         refers = (whole := with_topic(said, turn)) is not None
-        whole = whole or (with_added_topic(said, turn) if chances["about"] + chances["more"] > 0.5 else None)
+        if whole is None and not names_other_title(said, turn.request, tools):
+            whole = with_added_topic(said, turn) if chances["about"] + chances["more"] > 0.5 else None
         if whole is None:
             return None
         # A question that would stand alone but for its pronoun is one about the topic.

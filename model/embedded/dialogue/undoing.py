@@ -1,4 +1,4 @@
-"""`undone`: a call that takes back one before: "undo that", "back to the previous voice". `redone`: one made again."""
+"""`undone`: a call that takes back one before: "undo that", "back to the previous voice"."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from agentaudio.conversation import ToolCall, ToolSpec
 from agentaudio.model.embedded.answering.answer import VOICE_TOOL
 from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.routing.parameters import parameters
+from agentaudio.model.embedded.routing.possible import does
 from agentaudio.text.stems import stem
 from agentaudio.text.words import split_words
 
@@ -29,7 +30,7 @@ _UNDO = re.compile(
     rf"(?:put|leave|make) it (?:as|like|how) it was(?: before)?){_ENDING}"
 )
 _REVERSE = re.compile(
-    rf"{_OPENING}(?:(?:what|how) about |(?:now|and) )?(?:the (?:other|opposite) way (?:round|around)|the (?:other|"
+    rf"{_OPENING}(?:(?:what|how) about |(?:now|and) )?(?:(?:the )?(?:other|opposite) way (?:round|around)|the (?:other|"
     rf"opposite) direction|"
     rf"the reverse|vice versa|in reverse|backwards){_ENDING}"
 )
@@ -57,10 +58,6 @@ _CANCELS = re.compile(
 )
 
 
-_REDOES = re.compile(
-    rf"{_OPENING}(?P<verb>play|put|set|start|book|convert|do|run)(?: on)? (?:some more of |more of )?"
-    rf"(?:him|her|them|it|that|that one|this one)(?: on)? (?:again|once more|once again|one more time){_ENDING}"
-)
 _SAME = (("table", "booking", "reservation", "book"), ("timer", "alarm", "countdown"))
 """Names of one thing, of which the name of a tool has any."""
 
@@ -90,13 +87,15 @@ def undone(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Un
         held = [query for query in reversed(voices[:-1]) if any(_alike(one, query) for one in wanted)]
         if held:
             return _voice(held[0])
-    last = calls[-1]
     if (cancelled := _CANCELS.fullmatch(said)) is not None:
         made = [call for call in reversed(calls) if _makes(cancelled["what"], by_name[call.name])]
         if made and _opposite(made[0], by_name[made[0].name]) is None:
             return Undone(made[0].name, None)
     if not (_UNDO.fullmatch(said) or _REVERSE.fullmatch(said)):
         return None
+    last = next((call for call in reversed(calls) if does(by_name[call.name]) or call.name == VOICE_TOOL), calls[-1])
+    if _REVERSE.fullmatch(said):
+        last = calls[-1]
     if _REVERSE.fullmatch(said) and (turned := _turned(last, by_name[last.name])) is not None:
         return Undone(last.name, turned)
     if last.name == VOICE_TOOL:
@@ -106,18 +105,6 @@ def undone(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Un
         return Undone(last.name, opposite)
     earlier = next((call for call in reversed(calls[:-1]) if call.name == last.name), None)
     return Undone(last.name, earlier.arguments if earlier is not None and len(past) > 1 else None)
-
-
-def redone(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> ToolCall | None:
-    """The newest call that a wish for the same once more names by its verb: "play him again".
-
-    said: in the words of `split_words`, joined by spaces
-    """
-    again = _REDOES.fullmatch(said)
-    if again is None:
-        return None
-    names = {tool.name for tool in tools if tool.name.startswith(again["verb"])}
-    return next((call for turn in reversed(past) for call in reversed(turn.calls) if call.name in names), None)
 
 
 def _makes(what: str, tool: ToolSpec) -> bool:

@@ -80,10 +80,20 @@ _OWN = re.compile(
     r"(?: (?:again|back|please|now|then|thanks))*"
 )
 _LIKENS = re.compile(
-    r"(?:(?:ha|haha|oh|wow|hey|well|now|gosh) )*you sound(?:ed)? (?:just |exactly |a bit |a lot )*like\b"
+    r"(?:(?:ha|haha|oh|wow|hey|well|now|gosh|and|but|that is \w+|so) )*(?:"
+    r"you (?:really |do |almost |actually )*sound(?:ed)? (?:just |exactly |a bit |a lot |so much |rather |almost "
+    r")*like|"
+    r"(?:that|this|it|that voice|this voice|she|he) (?:really )?sound(?:s|ed)? (?:just |exactly |a bit |a lot |so "
+    r"much |almost "
+    r")*like|you remind me of|(?:that|it|this) reminds me of)\b"
 )
 """A remark about the voice that speaks."""
 _PERSONAL = frozenset("someone somebody something anyone anybody person one".split())
+
+
+def likens(request: str) -> bool:
+    """Whether a request only remarks whom a voice is like: "you sound just like my grandpa"."""
+    return "?" not in request and _LIKENS.match(" ".join(split_words(request))) is not None
 
 
 def _phrase(said: str, names: Sequence[str], spoken_of: bool) -> str | None:
@@ -144,7 +154,7 @@ def wished_voice(request: str, past: Sequence[PastTurn], names: Sequence[str]) -
     if (stopped := _STOP.fullmatch(said)) and stem(stopped["what"]) in {stem(word) for word in held.split()}:
         return "default"
     spoken_of = bool(held) or any("voices, such as" in turn.answer for turn in past)
-    if _LIKENS.match(said):
+    if likens(request):
         return None
     if _OWN.fullmatch(said):
         return "default"

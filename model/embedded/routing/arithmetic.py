@@ -88,7 +88,7 @@ def expression(words: Sequence[str]) -> str | None:
     """
     tokens = _tokens(words)
     summed = _average(words) or _of_verb(words) or _longest_sum(tokens)
-    if summed is None or re.fullmatch(r"[\d.]+/100", summed):
+    if summed is None or re.fullmatch(r"-?[\d.]+(?:/100)?", summed):
         return told_sum(words) or summed  # "a 15 percent tip on a bill of 90"
     return summed
 

@@ -56,7 +56,8 @@ _WORDS = {
     "sunshine "
     "snow snowing snowy wind windy degrees temperature temperatures forecast freezing wet dry storm thunderstorm "
     "humid fog "
-    "foggy cloudy clouds pack wear outside sky beach picnic chance hail frost warmer colder",
+    "foggy cloudy clouds brolly wellies scarf gloves sunglasses drizzle pouring muggy icy hail showers pack wear "
+    "outside sky beach picnic chance hail frost warmer colder",
     "music": "listen hear song songs tune tunes track tracks record band music album mood",
     "timer": "timer alarm ring wake nap beep buzz countdown minutes minute seconds hour",
     "light": "light lights lamp lamps dark bright bulb",
@@ -81,9 +82,8 @@ def examples_like(name: str, description: str) -> tuple[str, ...]:
 _ROOMS = frozenset(
     "kitchen bedroom bathroom living room hall hallway corridor garage attic cellar basement study office den nursery "
     "porch garden patio terrace balcony shed landing stairs staircase stairway upstairs downstairs dining lounge loft "
-    "conservatory utility laundry playroom workshop greenhouse toilet loo pantry larder guest spare guestroom "
-    "master front back "
-    "entrance library kids kid's son's daughter's children's bath sitting drawing family driveway yard backyard "
+    "conservatory utility laundry playroom workshop greenhouse toilet loo pantry larder guestroom "
+    "entrance library bath sitting drawing driveway yard backyard "
     "closet wardrobe "
     "cupboard desk bedside foyer lobby veranda barn stable studio gym sauna".split()
 )
@@ -110,6 +110,9 @@ _NOT_ARTISTS = frozenset(
 PERFORMERS = frozenset("artist musician band singer composer group performer".split())
 
 
+_IN_ROOMS = frozenset("light lights lamp lamps area corner side end".split())
+
+
 def may_stand_for(noun: str, value: str) -> bool:
     """Whether a value may be replaced by the noun of its parameter in a request: rooms by "room", names by "artist"."""
     words = value.lower().split()
@@ -124,7 +127,10 @@ def may_stand_for(noun: str, value: str) -> bool:
 
 def is_room(value: str) -> bool:
     """Whether a value names a room, or a part of a house that has a light."""
-    return bool(set(value.lower().split()) & _ROOMS)
+    words = re.split(r" (?:at|in|of|by|on|with|upstairs|downstairs)\b", value.lower())[0].split()
+    while len(words) > 1 and words[-1] in _IN_ROOMS:
+        words.pop()
+    return bool(words) and words[-1] in _ROOMS
 
 
 def words_like(name: str, description: str) -> frozenset[str]:

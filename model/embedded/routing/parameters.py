@@ -18,7 +18,8 @@ from agentaudio.text.words import content_words, stems
 Meaning = Literal["query", "voice", "expression", "timezone", "time", "text"]
 MANY_PHRASES = 64
 NEVER_PLACES = frozenset(
-    "mars venus jupiter saturn mercury uranus neptune pluto moon sun earth space late early accent anywhere "
+    "celsius fahrenheit kelvin mars venus jupiter saturn mercury uranus neptune pluto moon sun earth space late "
+    "early accent anywhere "
     "somewhere everywhere nowhere night day morning evening afternoon noon middle way "
     "number "
     "weekend week month year hour minute time world country city town village place places quiet loud calm voice sound "

@@ -7,11 +7,14 @@ import re
 from collections.abc import Sequence
 
 from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.routing.arithmetic import expression
+from agentaudio.model.embedded.routing.choices import is_spelling
 from agentaudio.model.embedded.routing.intents import examples, examples_like
 from agentaudio.model.embedded.routing.parameters import parameters, vocabulary
+from agentaudio.text.numbers import find_numbers
 from agentaudio.text.stems import stem
 from agentaudio.text.template import Template
-from agentaudio.text.words import QUESTION_WORDS, STOP_WORDS, command_place, split_words
+from agentaudio.text.words import QUESTION_WORDS, STOP_WORDS, command_place, is_question, split_words
 
 SEARCHES = frozenset(("search_documents", "web_search"))
 _TELLS = frozenset(
@@ -70,7 +73,8 @@ _WAY = re.compile(
 """Questions for a way that begins where the speaker is."""
 _GUIDES = frozenset(map(stem, ("way", "route", "directions", "navigate", "travel", "journey", "map")))
 _WISHES_FOR = re.compile(
-    r"\b(?:play\w*|put|stick|chuck|throw|pop|blast|crank|hear|listen|spin|queue|by|tunes?|songs?|music|album|something)\b"
+    r"\b(?:play\w*|put|stick|chuck|throw|pop|blast|crank|hear|listen|spin|queue|by|tunes?|songs?|music|album|"
+    r"something)\b"
 )
 _MAY_WISH = re.compile(
     r"\b(?:please|some|bit of|want|need|fancy|(?:would|i'd|we'd) (?:like|love)|how about|what about|gimme|give|go with|"
@@ -97,18 +101,24 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     """
     words = split_words(text)
     said = " ".join(words)
+    if (units := _CONVERTED.search(said)) is not None and not _has_units(tool, units):
+        return False  # nothing else knows how many litres a gallon has
     if (_AT_CLOCK.search(said) or _ALARM_FOR.search(said)) and not _DURATION.search(said) and _counts_only(tool):
         return False  # "wake me at six" is nothing for a tool that takes minutes
     if _WAY.search(said) and not _GUIDES.intersection(vocabulary(tool)):
         return False  # nothing but a map knows where the speaker stands
-    if opens_with(tool.description, _DOES):
+    if does(tool):
         if "alarm" in words and stem("alarm") not in vocabulary(tool) and not _counts_only(tool):
             return False
         if takes_a_name(tool) and not _speaks_of(tool, words) and not _WISHES_FOR.search(said):
-            if _DURATION.search(said) or _REMARKS.match(said) or _of_another(words, tool, tools):
+            if _DURATION.search(said) or _REMARKS.match(said) or names_another(said, tool, tools):
                 return False  # no artist is called "laundry light back on"
             if len(words) > 1 and not _MAY_WISH.search(said) and not holds_name(text):
                 return False  # "lunch break", "the customers love him"
+        if is_question(text) and not _named_in(tool, words) and len(find_numbers(words)) > 1 and expression(words):
+            return False  # "what do three pizzas at 11 and two salads at 8 come to" is no table at 11
+        if _MONEY.search(said) and not _named_in(tool, words) and not _speaks_of_money(tool):
+            return False  # "28 tickets at three pounds" is no table for 28 at three
         if (deed := command_place(words)) is not None and words[deed] in _OWN_DEEDS and not _speaks_of(tool, words):
             return False  # "buy me a skateboard" is nothing for a tool that plays music
         return _FACT.match(said) is None and _ABOUT.match(said) is None
@@ -135,6 +145,14 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     return words[verb] in _verbs(tool.name, tool.description, phrases)
 
 
+_MONEY_WORDS = "pound pounds euro euros dollar dollars cent cents pence quid bucks price prices apiece".split()
+_MONEY = re.compile(rf"\b(?:{'|'.join(_MONEY_WORDS)}|how much|at [\w.]+ each)\b")
+
+
+def _speaks_of_money(tool: ToolSpec) -> bool:
+    return any(stem(word) in vocabulary(tool) for word in ("money", *_MONEY_WORDS))
+
+
 _OWN_DEEDS = frozenset(
     "buy email text pay print download upload post delete sell phone invite draw clean wash fix repair cook bake feed "
     "drive park translate message photograph paint sew iron mow water".split()
@@ -147,16 +165,40 @@ def holds_name(text: str) -> bool:
     return _CAPITAL_INSIDE.search(text) is not None
 
 
+_UNIT = (
+    r"(?:(?:kilo|centi|milli|deci)?(?:met(?:er|re)|gram(?:me)?|lit(?:er|re))|mile|yard|foot|feet|inch|pound|ounce|"
+    r"stone|"
+    r"kilo|tonne?|pint|gallon|quart|cup|acre|hectare|celsius|fahrenheit|kelvin|knot|league|furlong|fathom|"
+    r"nautical mile|light year)(?:e?s)?"
+)
+_CONVERTED = re.compile(
+    rf"\bhow many ({_UNIT}) (?:are|is|make|makes|in|does|do)\b.*?\b(?:an?|one|[\w.]+) ({_UNIT})\b|"
+    rf"\bconvert .*?\b({_UNIT}) (?:to|into|in) ({_UNIT})\b|"
+    rf"\b(?:what is|what are|how much is|how much are) [\w. ]+? (?:degrees )?({_UNIT}) (?:to|into|in) "
+    rf"(?:degrees )?({_UNIT})\b|"
+    rf"\b(?:how much|how many|what) (?:is|are|would) (?:that|it|this)(?: be)? in ({_UNIT})\b|"
+    rf"\bhow (?:much|many) (?:is|are) (?:an?|\d[\d.]*|\w+) ({_UNIT})$"
+)
+
+
+def _has_units(tool: ToolSpec, converted: re.Match[str]) -> bool:
+    """Whether a tool knows both units of a conversion."""
+    units = {value for value in converted.groups() if value}
+    choices = {spelling for p in parameters(tool) for choice in p.choices for spelling in split_words(str(choice))}
+    return all(any(is_spelling(unit, choice) for choice in choices) or stem(unit) in vocabulary(tool) for unit in units)
+
+
 def takes_a_name(tool: ToolSpec) -> bool:
     """Whether all that a tool takes is one free text, which any words may be."""
     held = parameters(tool)
     return len(held) == 1 and held[0].kind == "string" and not held[0].choices and held[0].meaning == "text"
 
 
-def _of_another(words: Sequence[str], tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
-    """Whether the words name what another tool that does something is for."""
-    others = [other for other in tools if other is not tool and opens_with(other.description, _DOES)]
-    return any(not takes_a_name(other) and _named_in(other, words) for other in others)
+def names_another(said: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
+    """Whether a request names what another tool that does something is for, and this one takes whatever name it has."""
+    words = said.split()
+    others = [other for other in tools if other is not tool and does(other) and not takes_a_name(other)]
+    return takes_a_name(tool) and any(_named_in(other, words) for other in others)
 
 
 def _named_in(tool: ToolSpec, words: Sequence[str]) -> bool:
@@ -203,6 +245,11 @@ def _counts_only(tool: ToolSpec) -> bool:
 def tells(tool: ToolSpec) -> bool:
     """Whether a tool gives an answer, rather than doing something."""
     return opens_with(tool.description, _TELLS)
+
+
+def does(tool: ToolSpec) -> bool:
+    """Whether a tool does something, rather than giving an answer."""
+    return opens_with(tool.description, _DOES)
 
 
 def opens_with(description: str, verbs: frozenset[str]) -> bool:

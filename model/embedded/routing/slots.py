@@ -28,7 +28,7 @@ _ARTICLES = frozenset("the a an my our your his her their".split())
 _FRAGMENT = 3
 """Words of a request that is hardly more than a value: "weather bree"."""
 CLOCK = re.compile(
-    r"(?:(?:half|a quarter|quarter|five|ten|twenty|twenty five) (?:past|to) )?"
+    r"(?:(?:(?:half|a quarter|quarter|five|ten|twenty|twenty five) (?:past|to)|half) )?"
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|midnight|\d{1,2})"
     r"(?: (?:o'clock|oh clock|oh? five|fifteen|thirty|forty five|ten|twenty|forty|fifty|\d\d))?"
     r"(?: (?:a m|p m|am|pm|in the (?:morning|afternoon|evening)|at night))?"
@@ -50,7 +50,8 @@ NEVER_VALUES = frozenset(
     "afternoon sort kinda cos because since while until till whilst whether if unless although "
     "would could should might may shall cannot let's gonna wanna gotta ah aw ooh hmm mm nah yeah yep nope oi yo "
     "quickly quick real back myself yourself ourselves everyone anyone someone everybody anybody somebody us left "
-    "kill flip hit brighten illuminate stick pop throw flick chuck bung whack crank blast shove get got getting "
+    "meant mean said kill flip hit brighten illuminate stick pop throw flick chuck bung whack crank blast shove get "
+    "got getting "
     "going gone doing being been having had".split()
 )
 """Words that are never a value by themselves, nor the edge of one."""
@@ -321,6 +322,8 @@ def _is_of_type(words: Sequence[str], start: int, end: int, parameter: Parameter
     """
     value, before = words[start:end], words[start - 1] if start else ""
     if parameter.names_place:
+        if find_numbers(value):
+            return False
         known = " ".join(value) in zones_by_place() or any(word in names for word in value)
         return known or before in _PREPOSITIONS | _LINKS or parameter.noun in value or 1 < len(words) <= _FRAGMENT
     if parameter.noun != "room" or is_room(" ".join(value)):

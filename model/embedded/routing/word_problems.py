@@ -14,10 +14,11 @@ _ASKS = re.compile(
 )
 _SHARED = re.compile(
     r"\b(?:each|apiece|per (?:person|head|piece)|a head|split|shared?|divided?|between us|among us|every one of us|"
-    r"everyone)\b"
+    r"everyone|(?:my|our|his|her|your) share|do (?:we|i|they) (?:each )?owe|does each)\b"
 )
 _WHOLE = re.compile(
-    r"\b(?:bill|total|cost|costs|came to|comes to|altogether|all together|in all|in total|for all|price)\b"
+    r"\b(?:bill|total|cost|costs|paid|rent|owe|spent|came to|comes to|altogether|all together|in all|in total|for "
+    r"all|price)\b"
 )
 _MONEY = re.compile(r"\b(?:euros?|dollars?|pounds?|bucks|cents?)\b")
 _EACH = re.compile(
@@ -26,6 +27,7 @@ _EACH = re.compile(
     r"(?:each|apiece|a piece|per \w+|(?:a|an|every|the) (?:\w+)|for each|for one)\b"
 )
 _PRICED = re.compile(r"\b(?:at|for|costing|cost|costs|with|of|is|are)(?: about| only| just)? ?$")
+_AT = re.compile(r"\b(?:at|for|costing|costs?)(?: about| only| just)? ?$")
 _PER = re.compile(r"\b(?:per|in (?:one|each|every)|fit (?:in|into|on)|to (?:one|each|every)|each|every)(?: \w+)?\b")
 _HAS = re.compile(
     r"\b(?:have|has|had|got|take|takes|need|buy|bought|drink|eat|want|order|make|use|go|work|run|sell|sold|do)\b"
@@ -75,17 +77,25 @@ def told_sum(words: Sequence[str]) -> str | None:
     if (exchanged := _exchanged(words)) is not None:
         return exchanged
     numbers = _counted(words)
+    if len(numbers) == 4 and not _OTHER.search(said) and _ASKS.search(said):
+        return _priced_pairs(words, numbers)
     if len(numbers) != 2 or _OTHER.search(said) or not (_ASKS.search(said) or said.endswith(("each", "apiece"))):
         return None
     one, two = numbers
     after = " ".join(words[two.end : two.end + 4])
     if words[one.end : one.end + 1] in (["percent"], ["%"]) and _SHARE_OF.search(" ".join(words[one.end : two.start])):
         return f"{one.value}/100*{two.value}"
+    if (
+        packed := re.search(r"\b(?:in|into) (?P<boxes>[a-z]+?)e?s of$", " ".join(words[one.end : two.start]))
+    ) is not None:
+        return _divided(one, two) if f"how many {packed['boxes']}" in said else None
     if _PACKED.fullmatch(" ".join(words[one.end : two.start])) or _HOLDS.search(" ".join(words[one.end : two.start])):
         return f"{one.value}*{two.value}"
     between = " ".join(words[one.end : two.start])
     if two.start - one.end >= 1 and _EACH.match(after) and _PRICED.search(between):
         return f"{one.value}*{two.value}"
+    if re.search(r"\bat(?: about| only| just)?$", between) and _MONEY.match(after):
+        return f"{one.value}*{two.value}"  # "28 tickets at 3.50 pounds, what is that?"
     if _EACH.match(" ".join(words[one.end : one.end + 4])) and two.start - one.end >= 1:
         if re.search(r"\bhow many\b", said) and _PER.search(between):
             return _divided(one, two)
@@ -136,6 +146,9 @@ def carried_on(said: str, last: str) -> str | None:
     """
     words = said.split()
     numbers = _counted(words)
+    if len(numbers) == 2 and not _OTHER.search(said) and _AT.search(_between(words, *numbers)):
+        more = re.search(r"\b(?:and|plus|add|another|more|also|with)\b", " ".join(words[: numbers[1].start]))
+        return f"{last}+{numbers[0].value}*{numbers[1].value}" if more else None
     if len(numbers) != 1 or _OTHER.search(said) or not (_GOES_ON.search(said) or _TIMES.search(said)):
         return None
     number = numbers[0]
@@ -163,6 +176,20 @@ def carried_on(said: str, last: str) -> str | None:
     if re.search(r"\btimes $", before + " "):
         return f"{last}*{value}"
     return f"{last}+{value}" if _MORE.search(said) else None
+
+
+def _priced_pairs(words: Sequence[str], numbers: Sequence[FoundNumber]) -> str | None:
+    """The sum of two counts with their prices: "four adults at 12.50 and two kids at six"."""
+    one, price, other, other_price = numbers
+    pairs = _AT.search(_between(words, one, price)) and _AT.search(_between(words, other, other_price))
+    if not pairs or not re.search(r"\b(?:and|plus|with)\b", f"{_between(words, price, other)} and"):
+        return None
+    return f"{one.value}*{price.value}+{other.value}*{other_price.value}"
+
+
+def _between(words: Sequence[str], one: FoundNumber, other: FoundNumber) -> str:
+    """The words between two numbers; empty where they touch."""
+    return " ".join(words[one.end : other.start])
 
 
 def _divided(one: FoundNumber, two: FoundNumber) -> str:
