@@ -121,6 +121,7 @@ async def test_a_session_belongs_to_its_key_and_to_one_connection(server: Runnin
             assert texts(other) == []
         async with named(server) as second:
             await first.socket.wait_closed()
+            assert "another connection" in (first.socket.close_reason or "")
             assert texts(second) == ["hello", "You wrote hello"]
             assert await said(second, "x") == "You wrote x"
 

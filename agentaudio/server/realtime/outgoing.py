@@ -51,9 +51,11 @@ class Outgoing:
     beta: the client knows the names of 2024
     pace: of the sound; None sends it as fast as it is taken
     form: of all sound; None lets the client choose
+    reason: why it was closed, for the client; empty where that is plain
     """
 
     form: SoundFormat | None = None
+    reason = ""
 
     def __init__(self, *, beta: bool = False, pace: Pace | None = None) -> None:
         self.beta, self._pace = beta, pace
@@ -151,8 +153,10 @@ class Outgoing:
     def is_closed(self) -> bool:
         return self._closed
 
-    def close(self) -> None:
-        """No more events; those that wait can still be read."""
+    def close(self, reason: str = "") -> None:
+        """No more events; those that wait can still be read. The first reason counts."""
+        if not self._closed:
+            self.reason = reason
         self._closed = True
         self._changed.set()
         self._room.set()

@@ -30,7 +30,6 @@ router = APIRouter()
 
 SUBPROTOCOL = "realtime"
 SECRET_S = 600
-TRY_AGAIN, POLICY = 1013, 1008
 CLOSE_S = 2.0
 
 
@@ -172,7 +171,7 @@ class _Connection:
             with suppress(TimeoutError, Exception):
                 async with asyncio.timeout(self._state.settings.drain_s if begun else CLOSE_S):
                     await writing
-                    await self._socket.close(1001 if begun else 1000)
+                    await self._socket.close(1001 if begun else 1000, self._out.reason)
             writing.cancel()
 
     async def _read(self, session: RealtimeSession) -> None:

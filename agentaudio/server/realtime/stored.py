@@ -45,7 +45,7 @@ class StoredSessions:
         async with self._opening:
             try:
                 if (other := self._open.pop(id, None)) is not None:
-                    other.close()
+                    other.close("another connection has opened this session")
                     await self._store.leave(id)
                 session = await self._store.session(self._agent, id, speaker=caller.id, plays=False)
             except SessionInUse:
