@@ -99,7 +99,7 @@ def faults(wanted: Mapping[str, Any], reply: Reply) -> list[str]:
             found += [f"query {given}, with {word!r}" for word in wanted.get("query_without", ()) if word in said]
         else:
             right = wanted.get("arguments", given)
-            if several:
+            if several and "arguments" in wanted:
                 # Two calls of one tool are compared in order.
                 places = [place for place, name in enumerate(wanted["tool"]) if name == call.name]
                 right = right[places[seen.count(call.name)]]
