@@ -18,7 +18,9 @@ MORE_VOICES = re.compile(
 )
 OF_ONESELF = re.compile(r"\W*(?:(?:\w+,|and|but|so|then|oh|well)\W+)*(?:i|we|my|our)\b", re.IGNORECASE)
 WISHES_A_VOICE = re.compile(
-    r"\byour?\b|\b(?:want|need|prefer|looking for|after|would (?:like|be|suit)|please)\b", re.IGNORECASE
+    r"^\W*(?:(?:and|but|so|oh|no|well|okay|now)\W+)*you\b|\byour\b|"
+    r"\b(?:want|need|prefer|looking for|after|would (?:like|be|suit)|please)\b",
+    re.IGNORECASE,
 )
 RECKONS = re.compile(
     r"(?:(?:and|then|now|okay|so|but|what is|what about) )*(?:times \w|divided by|multiplied by|(?:half|twice|a "

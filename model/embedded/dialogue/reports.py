@@ -76,6 +76,7 @@ _LONG_AGO = re.compile(
     r"\b(?:yesterday|last (?:night|week|weekend|month|year|summer|winter|spring|autumn|time|\w+day)|ago|used to|"
     r"when (?:i|we|he|she|they|(?:my|our) \w+) (?:was|were|had|lived|grew)|as (?:an? )?(?:child|kid|boy|girl|children|"
     r"kids)|back then|in those days|the other (?:day|night|week)|this morning|earlier today|years back|"
+    r"all (?:night|day|week|weekend|evening|morning)|"
     r"in (?:19|20)\d\d|at (?:the|our|their|my|his|her) (?:\w+ )?(?:wedding|party|funeral|birthday))\b"
 )
 _EVERY = re.compile(r"\b(?:every|each) (?!one\b|of\b)\w+|\bon \w+days\b|\bmost (?:days|nights|evenings|mornings)\b")
@@ -94,7 +95,10 @@ _PERCEIVES = re.compile(
     r"^(?:(?:and|but|oh|so|well|now) )*(?:i|we|you) (?:can|could) (?:still |just |really |even |almost |always |only )*"
     r"(?:hear|see|smell|feel|taste|imagine|remember|picture)\b(?! (?:you )?(?:from|with)\b)"
 )
-_FINDS = re.compile(r"(?:(?:mm+|oh|ah|aw|ooh|well) )*that is (?:so |very |really |rather |quite )?[a-z]+")
+_FINDS = re.compile(
+    r"(?:(?:mm+|oh|ah|aw|ooh|well) )*that is (?:(?:so|very|really|rather|quite|much|far|a lot|a bit) )*(?:more )?"
+    r"[a-z]+(?: (?:now|already))?(?: (?:thank you|thanks|cheers|ta))?(?: (?:very much|so much|a lot))?"
+)
 _COMMITS = re.compile(
     r"(?:(?:and|but|so|okay|ok|right|oh|ah|well|then|fine|good|great|all right|perfect|thanks|thank you) )*"
     r"(?:i|we) (?:will|shall|(?:am|are) (?:just )?going to|(?:am|are) about to|had better) (?:just |then |probably )*"

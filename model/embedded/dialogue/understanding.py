@@ -31,7 +31,7 @@ from agentaudio.model.embedded.dialogue.manners import is_bare_manner, names_man
 from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.missing import MISSING
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
-from agentaudio.model.embedded.dialogue.parts import is_statement, is_topic, unmarked
+from agentaudio.model.embedded.dialogue.parts import is_statement, is_topic, request_parts, unmarked
 from agentaudio.model.embedded.dialogue.plain import plain
 from agentaudio.model.embedded.dialogue.reading import PLAIN, Reading
 from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
@@ -297,8 +297,9 @@ class Understanding:
             turn = past[place]
             if turn.answer.startswith(MISSING):
                 # The past is cut, so that a long row of such questions stays shallow.
-                routes = self(unmarked(plain(turn.request)), past[max(0, place - _TURNS_BACK) : place], tools).routes
-                return next((route for route in routes if route.missing), None)
+                whole, before = unmarked(plain(turn.request)), past[max(0, place - _TURNS_BACK) : place]
+                read = (route for text in (whole, *request_parts(whole)) for route in self(text, before, tools).routes)
+                return next((route for route in read if route.missing), None)
             if turn.answer.startswith(ABLE):
                 return offered(plain(turn.request), self._router, tools)
             if turn.calls or turn.answer == DROPPED:

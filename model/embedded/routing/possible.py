@@ -57,6 +57,9 @@ _ALARM_FOR = re.compile(
     r"\w+(?: \w+)? (?:o'clock|o clock|a m|p m|am|pm|in the (?:morning|evening|afternoon)|tomorrow|tonight))\b"
 )
 _DURATION = re.compile(r"\b(?:minutes?|hours?|seconds?)\b")
+_HEARS_ABOUT = re.compile(r"\b(?:hear|know|learn|read|tell (?:me|us)|talk)(?: more| something| a bit)? about\b")
+_ONLINE = re.compile(r"\b(?:on|in|over) the (?:internet|web|net)\b|\b(?:online|google)\b")
+_MY_VOICE = re.compile(r"\b(?:understand|follow|hear|get|recognise|recognize|know) my (?:\w+ )?(?:accent|voice)\b")
 _FIXED = re.compile(
     r"(?:(?:and|but|so|okay|now|then|well) )*(?:who|whose|why|how (?:big|old|tall|large|deep|heavy|many people))\b"
 )
@@ -73,8 +76,11 @@ _WAY = re.compile(
 """Questions for a way that begins where the speaker is."""
 _GUIDES = frozenset(map(stem, ("way", "route", "directions", "navigate", "travel", "journey", "map")))
 _WISHES_FOR = re.compile(
-    r"\b(?:play\w*|put|stick|chuck|throw|pop|blast|crank|hear|listen|spin|queue|by|tunes?|songs?|music|album|"
-    r"something)\b"
+    r"\b(?:play\w*|put|stick|chuck|throw|pop|blast|crank|hear(?! (?:about|of)\b)|listen|spin|queue|by|tunes?|songs?|"
+    r"music|album|something)\b"
+)
+_PLAYS_AT = re.compile(
+    r"\b(?:we|i|they|he|she|you|to) (?:\w+ ){0,3}?play\w* (?:at|with|against|in (?:a|the|our|my)|on (?:a|the|\w+day))\b"
 )
 _MAY_WISH = re.compile(
     r"\b(?:please|some|bit of|want|need|fancy|(?:would|i'd|we'd) (?:like|love)|how about|what about|gimme|give|go with|"
@@ -110,6 +116,8 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     if does(tool):
         if "alarm" in words and stem("alarm") not in vocabulary(tool) and not _counts_only(tool):
             return False
+        if takes_a_name(tool) and _PLAYS_AT.search(said):
+            return False  # "we have to play at a wedding"
         if takes_a_name(tool) and not _speaks_of(tool, words) and not _WISHES_FOR.search(said):
             if _DURATION.search(said) or _REMARKS.match(said) or names_another(said, tool, tools):
                 return False  # no artist is called "laundry light back on"
@@ -121,7 +129,11 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
             return False  # "28 tickets at three pounds" is no table for 28 at three
         if (deed := command_place(words)) is not None and words[deed] in _OWN_DEEDS and not _speaks_of(tool, words):
             return False  # "buy me a skateboard" is nothing for a tool that plays music
-        return _FACT.match(said) is None and _ABOUT.match(said) is None
+        if _MY_VOICE.search(said) and any(parameter.meaning == "voice" for parameter in parameters(tool)):
+            return False  # the user's own
+        return not (_FACT.match(said) or _ABOUT.match(said) or _HEARS_ABOUT.search(said))
+    if tool.name == "search_documents" and _ONLINE.search(said) and any(other.name == "web_search" for other in tools):
+        return False
     if not tells(tool):
         return True
     if _is_clock(tool) and "?" not in text and not QUESTION_WORDS.intersection(words) and not _CLOCK.search(said):

@@ -45,6 +45,8 @@ def test_plans_and_remarks_change_no_call(request_: str, before: PastTurn) -> No
     "request_",
     [
         "Finally, lunch break.", "another Monday", "Can you write invoices?",
+        "We have to play at a wedding on Saturday.", "I left the lights on in the barn all night, my own fault.",
+        "My dishwasher boy has the voice of an angel, you should hear him.", "do you understand my accent?",
         "The lady's voice goes down well with our customers, by the way.", "My watch still shows the time of Madrid.",
     ],
 )  # fmt: skip
@@ -115,3 +117,12 @@ def test_how_many_they_are_is_no_hour(request_: str) -> None:
     asked = turn("I would like to reserve a table.", answer="I need to know how many people and which hour.")
     (route,) = READ(plain(request_), [asked], TOOLS).routes
     assert (route.arguments, route.missing) == ({"people": 3}, ("hour",))
+
+
+def test_what_is_asked_for_beside_a_remark_is_filled_in_by_the_answer() -> None:
+    asked = turn("Put on some music, I'm peeling potatoes.", answer="I need to know which artist.")
+    assert calls("Bob Marley.", asked) == [("play_music", {"artist": "bob marley"})]
+
+
+def test_one_hears_about_a_subject_in_the_documents() -> None:
+    assert [name for name, _ in calls("I should like to hear about the printing press.")] == ["search_documents"]
