@@ -25,6 +25,6 @@ def test_the_documentation_gives_the_same_figures() -> None:
     page = (ROOT / "docs" / "mutation.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \[(.+?)\]\(.+?\) \| (\d+) \| (\d+) \((.+?) %\) \|", page, re.MULTILINE)
     assert rows == [
-        (name, str(target["mutants"]), str(target["survived"]), f"{100 * target['survival']:.1f}")
+        (name, str(target["mutants"]), str(target["survived"]), f"{100 * target['survived'] / target['mutants']:.1f}")
         for name, target in FIGURES.items()
     ]
