@@ -40,6 +40,11 @@ _LEADS = (
     (r"you (?:can|may|could|might as well) (?:now |just |also |then |please )*(?=(?:turn|switch|put|set|play|stop|"
      r"start|book|"
      r"cancel|make|tell|give|change|leave|move|speak|talk)\b)", ""),
+    (r"(?:(?:can|could|would|will) you (?:please )?)?(?:(?:i(?:['’]d| would) (?:like|love) to|let me|(?:can|could|"
+     r"may) (?:i|we)) "
+     r"hear|i(?:['’]m| am) (?:curious|interested|keen) (?:to hear|in hearing)) (?:more |something |a bit |a little |"
+     r"all )?about ",
+     "tell me about "),
     (r"would you mind (?:just )?telling ", "tell "),
     (r"would you mind (?:just )?(?P<verb>giv|read|show|play|turn|switch|sett|book|speak|repeat|say|check|look|"
      r"convert|us|chang)ing ",
@@ -100,11 +105,22 @@ _ASIDES = re.compile(
 )
 
 
+_ERRAND = re.compile(
+    r"\b(?P<call>(?:remind|tell|ping|buzz|nudge|call|warn|alert|wake) (?:me|us)|(?:give|set) (?:me|us) a (?:shout|"
+    r"nudge|reminder|"
+    r"call|buzz)) (?:to|about|that|for|when|because) (?:(?!\bin\b)[\w'’-]+ ){1,8}?(?P<when>in (?:about |around |"
+    r"exactly )?(?:an?|half "
+    r"an|\d+|[a-z]+(?:[- ][a-z]+)?) (?:minutes?|hours?)\b)",
+    re.IGNORECASE,
+)
+"""A call after some time, with what it is for: "remind me to take the bread out in 35 minutes"."""
+
+
 def direct(request: str) -> str:
     """The request itself: "I was wondering if you could tell me what time it is, if you don't mind" gives "what time
     it is"; "my son asks if it has bones" gives "tell me whether it has bones". A request that holds nothing else is
     left as it is."""
-    bare = _ASIDES.sub(" ", request)
+    bare = _ERRAND.sub(r"\g<call> \g<when>", _ASIDES.sub(" ", request))
     for _ in range(2):
         shorter = _TAGS.sub("", bare)
         if shorter != bare and len(split_words(shorter)) >= 2:

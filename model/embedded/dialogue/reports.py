@@ -93,7 +93,8 @@ _FORGETS = re.compile(
 """What somebody does not know of their own deeds: "I can never remember if I locked the door"."""
 _PERCEIVES = re.compile(
     r"^(?:(?:and|but|oh|so|well|now) )*(?:i|we|you) (?:can|could) (?:still |just |really |even |almost |always |only )*"
-    r"(?:hear|see|smell|feel|taste|imagine|remember|picture)\b(?! (?:you )?(?:from|with)\b)"
+    r"(?:hear|see|smell|feel|taste|imagine|remember|picture|listen to (?:him|her|them|you|that|this|it))\b(?! "
+    r"(?:you )?(?:from|with)\b)"
 )
 _FINDS = re.compile(
     r"(?:(?:mm+|oh|ah|aw|ooh|well) )*that is (?:(?:so|very|really|rather|quite|much|far|a lot|a bit) )*(?:more )?"
@@ -239,8 +240,8 @@ def _tells(clause: Sequence[str], place: int, habitual: bool, plural: bool, long
         return verb == "had" or after in _PARTICIPLES or (after.endswith("ed") and after not in _NOT_PAST)
     if verb in ("is", "are", "am"):
         return habitual or (verb != "am" and doer and not plural and after.endswith("ing") and after not in _AWAITED)
-    if verb in ("would", "could"):
-        return habitual
+    if verb in ("would", "could", "might", "must"):
+        return habitual or after == "have"
     if verb == "used":
         return after == "to"
     if _is_past(verb):

@@ -43,6 +43,12 @@ _PREPOSITIONS = frozenset("in at for by on from about to of with near".split())
 _JOINTS = frozenset("of the and de la".split())
 _LEADING = _PREPOSITIONS | frozenset("and or about now then no sorry meant mean said try near also".split())
 _ARTICLES = frozenset("the a an my our some".split())
+_PERSONS = frozenset("i you he she her him them they we us me".split())
+_AROUND_A_ROOM = frozenset(
+    "and or no not but sorry oh the my our then now please too also as well again i meant said mean one light lamp "
+    "lights "
+    "lamps on off back turn switch put try what about how room in actually rather that instead".split()
+)
 _TO_TIME = frozenset("at by around until before after past o'clock pm am".split())
 _TIME_SAID = re.compile(
     r"\b(?:later|earlier|o'clock|pm|am|time|possible|available|free|better|suits?|evening|noon|midnight|sooner)\b"
@@ -343,14 +349,14 @@ class _Values:
         """Whether words may be a room: a known one, or after "in the", or all that a fragment names."""
         before = [word for word in self._words[max(0, start - 3) : start] if word not in _ARTICLES]
         told = {"is", "was", "it"}.intersection(self._words[:start])
-        return (
-            is_room(" ".join(self._words[start:end]))
-            or bool(before and before[-1] in _PREPOSITIONS)
-            or not (told or self._words[start:end] == ["done"])
-        )
+        led = bool(before) and before[-1] in _PREPOSITIONS
+        whole = self._words[start:end] != ["done"] and set(self._words[:start] + self._words[end:]) <= _AROUND_A_ROOM
+        return is_room(" ".join(self._words[start:end])) or led or (whole and not told)
 
     def _led(self, start: int, end: int) -> bool:
         """Whether a word that no list of places has may be one by what leads to it: "and in Bree", "no, Bree"."""
+        if _PERSONS.intersection(self._words[end:]):
+            return False  # "lucky her"
         if self._names.intersection(self._words[start:end]) or (start > 0 and self._words[start - 1] in _LEADING):
             return True
         alone = self._words[0] if end == 1 else ""

@@ -61,6 +61,7 @@ _ENDS = re.compile(
 )
 _VERBS = (
     (r"^(?:and |then |now |take )*(?:the )?(?:square )?root$", "the square root of {}"),
+    (rf"\b(?:take|knock|subtract|deduct) {_RESULT} (?:off|from|away from|off of) ([\d.,]+)\b", r"\1 minus {}"),
     (rf"\btriple {_RESULT}\b", "3 times {}"),
     (rf"\bhalve {_RESULT}\b|\bhalf (?:of )?{_RESULT}\b", "{} divided by 2"),
     (rf"(?<!the )\bsquare {_RESULT}\b", "{} squared"),

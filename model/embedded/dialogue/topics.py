@@ -50,7 +50,8 @@ _PERSON_BEFORE = re.compile(
 """What such a pronoun stands for within the request: "call my mother and tell her"."""
 _NO_TOPIC = re.compile(
     r"\b(?:what (?:time|day|date|year) is it|how is it going|say it|make it|do it|stop it|"
-    r"(?:is|will|was|does) it (?:(?:going to|be|get|getting) )?"
+    r"(?:is|will|was|does) it (?:(?:going to|be|get|getting|any|much|still|really|also|just|as|that|very|so|too|quite|"
+    r"actually|even) )*"
     r"(?:rain|snow|storm|freez|cold|warm|hot|sunny|windy|late|early|dark|time|monday|the weekend)\w*)\b"
 )
 _MORE = re.compile(
@@ -95,8 +96,9 @@ _TRAILING = re.compile(r"(?: (?:instead|then|too|again|also|as well|please|rathe
 _COMPARED = re.compile(r"^(?:\w{2,}er|more \w+|better|worse|the \w{2,}er of) ")
 _BARE_SUPERLATIVE = re.compile(
     r"(?:(?:and|but|so|okay) )*(?:which|what|who)(?: one| of them| of those)? (?:is|are|was|were|has|have) (?:the )?"
-    r"(?:(?:second |third )?\w{2,}est|(?:most|least|best|first|last|only|newest) ?\w*)(?: one| of them| of those| "
-    r"of all)?"
+    r"(?:(?:second |third )?\w{2,}est|(?:most|least|best|first|last|only|newest) ?\w*)(?: one| maker| player| part| "
+    r"kind| "
+    r"thing| place| record| of them| of those| of all)?"
 )
 _KIND_ASKED = re.compile(
     r"\b(?:which|what) (?P<kind>(?!is|are|was|were|do|does|did|has|have|time|day|year|can)[a-z]+) (?:is|are|was|"

@@ -348,8 +348,12 @@ class Understanding:
         elif (moved := relatively_changed(said, call.arguments, tool)) is not None:
             # Older calls are changed in so many words, too: "add three minutes to the timer".
             yield Reading("edit", request, max(weight, _RECENT) * _CERTAIN, (route_to(tool, moved),))
-        elif is_statement(request) and takes_a_name(tool) and not holds_name(request):
+        elif takes_a_name(tool) and not holds_name(request) and (is_statement(request) or is_report(request)):
             return  # "the customers love him"
+        elif takes_a_name(tool) and re.match(
+            r"(?:and |but |so )*(?:who|when|where|why|how (?!about)|what (?!about))", said
+        ):
+            return  # "who made the first one?"
         elif names_another(said, tool, tools):
             return  # "the laundry light back on" after music is no artist
         elif (change := changed_call(request, call.arguments, tool)) is not None:

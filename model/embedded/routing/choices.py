@@ -23,7 +23,8 @@ _CUES = {
         r"too bright|too light|blinding)\b"
     ),
     "on": re.compile(
-        r"\b(?:light up|lit|brighten|(?:is|it's) (?:too |so |very |pitch )?dark|make \w+ bright|enable|activate|"
+        r"\b(?:there be light|(?:get|hit) the lights?|light up|lit|brighten|(?:is|it's) (?:too |so |very |pitch "
+        r")?dark|make \w+ bright|enable|activate|"
         r"(?:can|could) not see|some light|bright)\b"
     ),
 }

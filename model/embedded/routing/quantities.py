@@ -164,8 +164,18 @@ def _said_durations(words: Sequence[str], taken: Sequence[bool]) -> list[tuple[f
             continue
         if words[place + 1 : place + 4] == ["and", "a", "half"]:
             value += 0.5
+        elif word.startswith("hour") and words[place + 1 : place + 2] == ["and"]:
+            value += _minutes_behind(words, place + 2) / 60  # "an hour and ten"
         found.append((_SECONDS[word.removesuffix("s")], value, number))
     return found
+
+
+def _minutes_behind(words: Sequence[str], start: int) -> float:
+    """The number at a place where no unit or thing follows it, so that it counts minutes; else 0."""
+    number = next((number for number in find_numbers(words) if number.start == start), None)
+    behind = words[number.end : number.end + 1] if number is not None else []
+    bare = number is not None and (not behind or behind[0] in ("please", "for", "then", "from", "thanks"))
+    return float(number.value) if bare and number is not None and number.value < 60 else 0.0
 
 
 def _as_kind(value: float, parameter: Parameter) -> int | float:

@@ -34,6 +34,7 @@ CLOCK = re.compile(
     r"(?: (?:a m|p m|am|pm|in the (?:morning|afternoon|evening)|at night))?"
 )
 _AT_TIME = re.compile(rf"\b(?:at|by|around|from|until|before|after) ({CLOCK.pattern})(?= |$)")
+_LATEST_HOUR = 24
 _TIMELY = re.compile(
     r"\d|\b(?:noon|midnight|morning|afternoon|evening|night|tonight|today|tomorrow|lunch\w*|dinner\w*|breakfast|supper|"
     r"\w+day|later|now|hour|hours|o'clock|am|pm|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|week|"
@@ -258,7 +259,9 @@ def _remaining(
 
 
 def _is_timely(words: Sequence[str], run: Span) -> bool:
-    """Whether a run holds a time; the "evening" of the greeting "good evening" is none."""
+    """Whether a run holds a time; the "evening" of the greeting "good evening" is none, nor is 52."""
+    if any(float(number.value) > _LATEST_HOUR for number in find_numbers(words[run.start : run.end])):
+        return False
     return _TIMELY.search(str(run.value)) is not None and words[run.start - 1 : run.start] != ["good"]
 
 

@@ -40,7 +40,8 @@ _LOST = re.compile(
 _PAYS = re.compile(r"\b(?:pay|paid|paying|hand over|give (?:them|him|her)|with) (?:with )?(?:a |the )?$")
 _CHANGE = re.compile(r"\b(?:back|change|returned)\b")
 _LESS = re.compile(
-    r"\b(?:left|remains?|remaining|off|minus|less|without|discount|already|take away|take off|knock off|spent|gave|"
+    r"^(?:(?:and|but|so) )*after\b|\b(?:left|remains?|remaining|off|minus|less|without|discount|already|take away|"
+    r"take off|knock off|spent|gave|"
     r"lost|"
     r"paid|deduct|subtract|cheaper|reduced|reduction|down|ate|eat|eaten|sold|refund)\b"
 )
@@ -61,6 +62,10 @@ _HOLDS = re.compile(
     r"^(?P<what>[a-z]+?)s\b.*\b(?:a|an|one|each|every|per) (?P=what) (?:has|is|holds|contains|costs|takes|have)"
     r"(?: about| only)?$"
 )
+_HOLDS_SO_MANY = re.compile(
+    r"\b(?:an?|one|each|every) (?P<box>[a-z]+) (?:holds|takes|seats|carries|fits|has)(?: about| only)?$"
+)
+_EARNS = re.compile(r"\b(?:earn|earned|make|made|get|got|budget|saved|salary|wage|wages|paid|pension)\b")
 _GOES_ON = re.compile(
     r"\b(?:and|then|now|so|but|if|plus|on top|with that|that|it|all together|altogether|in total|another|extra|also|"
     r"as well|"
@@ -79,12 +84,18 @@ def told_sum(words: Sequence[str]) -> str | None:
     numbers = _counted(words)
     if len(numbers) == 4 and not _OTHER.search(said) and _ASKS.search(said):
         return _priced_pairs(words, numbers)
-    if len(numbers) != 2 or _OTHER.search(said) or not (_ASKS.search(said) or said.endswith(("each", "apiece"))):
+    if len(numbers) != 2 or _OTHER.search(said):
         return None
     one, two = numbers
     after = " ".join(words[two.end : two.end + 4])
     if words[one.end : one.end + 1] in (["percent"], ["%"]) and _SHARE_OF.search(" ".join(words[one.end : two.start])):
         return f"{one.value}/100*{two.value}"
+    if not (_ASKS.search(said) or said.endswith(("each", "apiece"))):
+        return None
+    if (held := _HOLDS_SO_MANY.search(" ".join(words[: one.start]))) is not None:
+        return _divided(one, two) if re.search(rf"\bhow many {held['box']}(?:e?s)?\b", said) else None
+    if re.search(r"\b(?:left|remains?|remaining)\b", said) and _EARNS.search(said):
+        return f"{one.value}-{two.value}"
     if (
         packed := re.search(r"\b(?:in|into) (?P<boxes>[a-z]+?)e?s of$", " ".join(words[one.end : two.start]))
     ) is not None:

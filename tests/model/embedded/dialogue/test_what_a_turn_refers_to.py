@@ -91,3 +91,27 @@ def test_a_turn_is_read_with_what_it_refers_to(
 )
 def test_remarks_and_what_no_tool_can_convert_call_nothing(request_: str, past: list[PastTurn]) -> None:
     assert calls(request_, *past) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "past", "wanted"),
+    [
+        ("Is it any warmer in Cork?", [OSLO], [("get_weather", {"city": "cork"})]),
+        ("Set a timer for an hour and ten.", [], [("set_timer", {"minutes": 70})]),
+        ("Remind me to take the bread out in 35 minutes.", [], [("set_timer", {"minutes": 35})]),
+        ("I earn 2,400 and the rent is 950. What have I got left?", [], [("calculate", {"expression": "2400-950"})]),
+        ("If a bus holds 52 and we're 208 people, how many buses?", [], [("calculate", {"expression": "208/52"})]),
+        ("Tip of 15 percent on 64 euros?", [], [("calculate", {"expression": "15/100*64"})]),
+        ("Take that off 350.", [LESS], [("calculate", {"expression": "350-215"})]),
+        ("Let there be light in the bathroom.", [], [("switch_light", {"room": "bathroom", "state": "on"})]),
+        ("I'd love to hear about the bicycle.", [], [("search_documents", {"query": "the bicycle"})]),
+        ("Lucky her.", [OSLO], []),
+        ("My mother would have turned the lights on at once.", [HALL], []),
+        ("I could listen to her all day.", [MUSIC], []),
+        ("Who made the first one?", [MUSIC], [("search_documents", {"query": "who made the first one"})]),
+    ],
+)
+def test_only_values_of_their_kind_are_taken(
+    request_: str, past: list[PastTurn], wanted: list[tuple[str, dict[str, Any]]]
+) -> None:
+    assert calls(request_, *past) == wanted
