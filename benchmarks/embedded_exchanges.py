@@ -14,7 +14,9 @@ kinds of speakers, and measured after all that; its failures were mended next. `
 mended them, before they read the rules, and was measured once, when they had finished. `callers`, `guests` and `people`
 were written by three more strangers, and measured when all that was done; their failures were mended later. `hard`
 was written by the one who mended them, half-way, of kinds that had failed. `trades` and `lobby` are by two more
-strangers, and were measured after that. FIRST holds
+strangers, and were measured after that. `neighbours` and `testers` are by two more, each measured once before it was
+read. `phrasings` was written by the one who mended them, in three parts: other phrasings of the kinds that had failed
+in `trades` and `lobby`, and twice what strangers might say; each part was measured before it was mended. FIRST holds
 the figures of each set before anything was improved on it; those of `blind` are of the rules before `Understanding`,
 and those of `fresh` of the rules that had been improved on `blind`.
 
@@ -56,7 +58,7 @@ from agentaudio.tools.discovery import ToolLike
 EXCHANGES = Path(__file__).parent / "exchanges"
 SETS = (
     "dev", "test", "late", "final", "talk", "further", "held", "blind", "fresh", "unread", "put_away", "callers",
-    "guests", "people", "hard", "trades", "lobby",
+    "guests", "people", "hard", "trades", "lobby", "neighbours", "testers", "phrasings",
 )  # fmt: skip
 FIRST = {
     "dev": {"right exchanges, percent": 63.0},
@@ -76,6 +78,9 @@ FIRST = {
     "hard": {"right exchanges, percent": 83.3, "right turns, percent": 93.5},
     "trades": {"right exchanges, percent": 71.7, "right turns, percent": 89.8},
     "lobby": {"right exchanges, percent": 66.7, "right turns, percent": 85.3},
+    "neighbours": {"right exchanges, percent": 92.5, "right turns, percent": 96.5},
+    "testers": {"right exchanges, percent": 87.5, "right turns, percent": 95.9},
+    "phrasings": {"right exchanges, percent": 67.0, "right turns, percent": 81.0},
 }
 """Figures of the first run of the rules on each set, before anything was mended on it."""
 BUILT_IN = ("search_documents", "web_search", "audio_search", "get_date_time", "calculate")

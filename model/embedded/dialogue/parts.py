@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from agentaudio.model.embedded.dialogue.forms import AH
 from agentaudio.model.embedded.dialogue.politeness import direct
+from agentaudio.model.embedded.dialogue.reports import DISBELIEF
 from agentaudio.model.embedded.routing.time_zones import find_zones
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.sentences import sentences
@@ -63,7 +64,7 @@ _RELATIVE = re.compile(
 """A clause that says more of what stands before it, or tells when it was: "which is a shame", "when we came down"."""
 _SUBJECT = (
     r"(?:(?:my|our|his|her|their|the|this|that|these|those|a|an|some|one|two|most|everybody|everyone|somebody|someone|"
-    r"nobody)(?: (?!and\b)[\w'’]+){0,3}?|it|i|we|he|she|they|there|you|that|this)"
+    r"nobody)(?: (?!and\b)[\w'’]+){0,5}?|it|i|we|he|she|they|there|you|that|this)"
 )
 _FINITE = (
     r"(?:is|are|was|were|am|has|have|had|does|did|do|can|could|will|would|must|should|went|said|says|got|gets|get|came|"
@@ -95,7 +96,9 @@ _WISHES = re.compile(
     r"wondering|wonder|was after|"
     r"take(?! (?:the|a|an|my|our) (?!(?:\w+ )?(?:one|voice|first|second|last|other|same)\b))|have "
     r"to|"
-    r"can have|should|could|am after|are|will be)\b|"
+    r"can have|should|could|am after|will be|are(?! (?!going to be\b|having\b|expecting\b)\w+ing\b)"
+    r"(?! (?:all |just |both )?(?:off|done|finished|tired|late|ready|home|cold|hot|hungry|starving|out|back|"
+    r"indoors)\b))\b|"
     r"\bmean(?:t|s)?\b|^(?:it|that|this) (?:(?:is|was)(?! (?:far |way |much |a bit )?(?:too|so|very)\b)|should be|"
     r"has to be|will be|takes|makes)\b|^there (?:are|is|will be|were)\b"
 )
@@ -143,6 +146,8 @@ def _at_comma(sentence: str) -> list[str]:
         before, rest = sentence[: match.start()], sentence[match.end() :]
         if is_statement(before) and _RELATIVE.match(rest) and not rest.rstrip().endswith("?"):
             continue
+        if DISBELIEF.fullmatch(rest):
+            continue  # "the museum was closed, can you believe it"
         named = _NAME_BEFORE.fullmatch(before) is not None and _POINTS.search(rest) is not None
         if _ASKS.match(rest) and (is_statement(before) or is_topic(before) or _STOPS.match(before) or named):
             return [before, *_at_comma(rest)]

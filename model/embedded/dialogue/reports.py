@@ -85,7 +85,7 @@ _WISHED = re.compile(
     r"(?:turn|switch|put|make|play|set|book|change|move) (?:it|that|them|one)|needs?|wants?|has to|have to|must|"
     r"should(?! have))\b"
 )
-_DISBELIEF = re.compile(r"\W*\b(?:can|could|would|do) you (?:believe|credit|imagine) (?:it|that)\W*$", re.IGNORECASE)
+DISBELIEF = re.compile(r"\W*\b(?:can|could|would|do) you (?:believe|credit|imagine) (?:it|that)\W*$", re.IGNORECASE)
 _FORGETS = re.compile(
     r"\b(?:i|we|he|she|they) (?:(?:can|could|do|does|did) )?(?:never|not|hardly|barely) (?:ever |really |quite )?"
     r"(?:remember|recall|know|knows|notice|remembers) (?:whether|if) (?:i|we|he|she|they)\b"
@@ -116,7 +116,7 @@ def is_report(text: str) -> bool:
     "My grandmother always switched off the light" is one; "I left the kitchen light on", "I need the lights off" and
     "my son wants some jazz" are none, since something is to be done.
     """
-    text = _DISBELIEF.sub("", text)
+    text = DISBELIEF.sub("", text)
     words = split_words(text)[:_MOST_WORDS]
     said = " ".join(words)
     if "?" not in text and not _WISHED.search(said) and (_FORGETS.search(said) or _PERCEIVES.search(said)):

@@ -49,7 +49,8 @@ _PERSON_BEFORE = re.compile(
 )
 """What such a pronoun stands for within the request: "call my mother and tell her"."""
 _NO_TOPIC = re.compile(
-    r"\b(?:what (?:time|day|date|year) is it|how is it going|say it|make it|do it|stop it|"
+    r"\b(?:what (?:time|day|date|year)(?: of the (?:week|month|year))? is it|how is it going|say it|make it|do it|"
+    r"stop it|"
     r"(?:is|will|was|does) it (?:(?:going to|be|get|getting|any|much|still|really|also|just|as|that|very|so|too|quite|"
     r"actually|even) )*"
     r"(?:rain|snow|storm|freez|cold|warm|hot|sunny|windy|late|early|dark|time|monday|the weekend)\w*)\b"
@@ -93,6 +94,13 @@ _OPENING = re.compile(
     r"i was asking about|i wanted|do|tell me)\b ?)+"
 )
 _TRAILING = re.compile(r"(?: (?:instead|then|too|again|also|as well|please|rather|now|not .+))+$")
+_PRAISED = re.compile(
+    r"(?:(?:very|so|really|such|pretty|quite|most|a|an|the|that|some) )*(?:cool|nice|great|lovely|amazing|brilliant|"
+    r"interesting|"
+    r"fascinating|neat|awesome|good|funny|wild|crazy|clever|impressive|wonderful|fantastic|incredible|mad|useful)"
+    r"(?: (?:stuff|one|thing|things|fact|facts|answer|job|work|trivia|bit|to know|story))*"
+)
+"""What only judges the answer before: "cool stuff"."""
 _COMPARED = re.compile(r"^(?:\w{2,}er|more \w+|better|worse|the \w{2,}er of) ")
 _BARE_SUPERLATIVE = re.compile(
     r"(?:(?:and|but|so|okay) )*(?:which|what|who)(?: one| of them| of those)? (?:is|are|was|were|has|have) (?:the )?"
@@ -145,7 +153,7 @@ def with_other_topic(said: str, before: PastTurn) -> str | None:
     words = what.split()
     if not words or len(words) > _LONGEST_TOPIC or not content_words(what) or _PRONOUN.search(what):
         return None
-    if _ASKING.search(what) or words[0] in COMMAND_VERBS:
+    if _ASKING.search(what) or words[0] in COMMAND_VERBS or _PRAISED.fullmatch(what):
         return None
     previous = _question(before)
     if (counted := _COUNTED.search(previous)) is not None:

@@ -28,6 +28,7 @@ _ANOTHER = re.compile(
     r" alarm)?(?= (?:for|at|of|in|to)\b)",
     re.IGNORECASE,
 )
+_OPENING = re.compile(r"^\W*(?:(?:and|but|so|now|then|okay|ok|right|well|oh)\b[\s,]*)+", re.IGNORECASE)
 _COMMA = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s*&\s*|\s+plus\s+", re.IGNORECASE)
 _LEAD = re.compile(
     r"^(?:(?:in|for|at|on|to|the|of|what about|how about|also|both|over in|about|one for|another for) )+|"
@@ -53,6 +54,7 @@ def coordinated(text: str, tools: Sequence[ToolSpec], route: Callable[[str], Rou
 
     route: the best route of a part of the request by itself
     """
+    text = _OPENING.sub("", text)
     if _AND.search(text) is None:
         return None
     if (two := _of_another(text, tools, route)) is not None:

@@ -110,7 +110,7 @@ _NOT_ARTISTS = frozenset(
 PERFORMERS = frozenset("artist musician band singer composer group performer".split())
 
 
-_IN_ROOMS = frozenset("light lights lamp lamps area corner side end".split())
+_IN_ROOMS = frozenset("light lights lamp lamps area corner side end one ones".split())
 
 
 def may_stand_for(noun: str, value: str) -> bool:

@@ -77,7 +77,7 @@ _WAY = re.compile(
 _GUIDES = frozenset(map(stem, ("way", "route", "directions", "navigate", "travel", "journey", "map")))
 _WISHES_FOR = re.compile(
     r"\b(?:play\w*|put|stick|chuck|throw|pop|blast|crank|hear(?! (?:about|of)\b)|listen|spin|queue|by|tunes?|songs?|"
-    r"music|album|something)\b"
+    r"music|album|something (?:by|from|else))\b"
 )
 _PLAYS_AT = re.compile(
     r"\b(?:we|i|they|he|she|you|to) (?:\w+ ){0,3}?play\w* (?:at|with|against|in (?:a|the|our|my)|on (?:a|the|\w+day))\b"
@@ -119,6 +119,8 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
         if takes_a_name(tool) and _PLAYS_AT.search(said):
             return False  # "we have to play at a wedding"
         if takes_a_name(tool) and not _speaks_of(tool, words) and not _WISHES_FOR.search(said):
+            if re.search(r"\b(?:do|will|would|should) (?:i|we) (?:need|want)\b", said):
+                return False  # "do I need a brolly?"
             if _DURATION.search(said) or _REMARKS.match(said) or names_another(said, tool, tools):
                 return False  # no artist is called "laundry light back on"
             if len(words) > 1 and not _MAY_WISH.search(said) and not holds_name(text):

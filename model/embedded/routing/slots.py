@@ -37,7 +37,8 @@ _AT_TIME = re.compile(rf"\b(?:at|by|around|from|until|before|after) ({CLOCK.patt
 _LATEST_HOUR = 24
 _TIMELY = re.compile(
     r"\d|\b(?:noon|midnight|morning|afternoon|evening|night|tonight|today|tomorrow|lunch\w*|dinner\w*|breakfast|supper|"
-    r"\w+day|later|now|hour|hours|o'clock|am|pm|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|week|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|later|now|hour|hours|o'clock|am|pm|one|two|three|four|five|six|"
+    r"seven|eight|nine|ten|eleven|twelve|week|"
     r"month|"
     r"january|february|march|april|may|june|july|august|september|october|november|december|next|soon|minutes?)\b"
 )
@@ -328,7 +329,8 @@ def _is_of_type(words: Sequence[str], start: int, end: int, parameter: Parameter
         if find_numbers(value):
             return False
         known = " ".join(value) in zones_by_place() or any(word in names for word in value)
-        return known or before in _PREPOSITIONS | _LINKS or parameter.noun in value or 1 < len(words) <= _FRAGMENT
+        linked = before in _LINKS and (before != "is" or words[0] in ("how", "what", "and"))  # "our app is broken"
+        return known or before in _PREPOSITIONS or linked or parameter.noun in value or 1 < len(words) <= _FRAGMENT
     if parameter.noun != "room" or is_room(" ".join(value)):
         return True
     if find_numbers(value) or " ".join(value) in zones_by_place():

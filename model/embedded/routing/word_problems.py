@@ -65,6 +65,7 @@ _HOLDS = re.compile(
 _HOLDS_SO_MANY = re.compile(
     r"\b(?:an?|one|each|every) (?P<box>[a-z]+) (?:holds|takes|seats|carries|fits|has)(?: about| only)?$"
 )
+_COST = re.compile(r"\b(?:and|plus)\b.*\b(?:is|are|was|were|costs?|for|at|came to|another)(?: about| only)?$")
 _EARNS = re.compile(r"\b(?:earn|earned|make|made|get|got|budget|saved|salary|wage|wages|paid|pension)\b")
 _GOES_ON = re.compile(
     r"\b(?:and|then|now|so|but|if|plus|on top|with that|that|it|all together|altogether|in total|another|extra|also|"
@@ -120,6 +121,8 @@ def told_sum(words: Sequence[str]) -> str | None:
         between
     ):
         return f"{one.value}*{two.value}"
+    if re.search(r"\b(?:together|altogether|in total|in all|the total|come to)\b", said) and _COST.search(between):
+        return f"{one.value}+{two.value}"  # "the pizza was 36 and the drinks were 14"
     if _CHANGE.search(said) and (_PAYS.search(" ".join(words[: one.start]) + " ") or _PAYS.search(between + " ")):
         return f"{max(one.value, two.value)}-{min(one.value, two.value)}"
     if re.search(r"\b(?:have|had|has|got|were|there are)\b", " ".join(words[: one.start])) and between:
