@@ -40,7 +40,8 @@ _LEADS = (
     (r"you (?:can|may|could|might as well) (?:now |just |also |then |please )*(?=(?:turn|switch|put|set|play|stop|"
      r"start|book|"
      r"cancel|make|tell|give|change|leave|move|speak|talk)\b)", ""),
-    (r"(?:(?:can|could|would|will) you (?:please )?)?(?:(?:i(?:['’]d| would) (?:like|love) to|let me|(?:can|could|"
+    (r"(?:(?:can|could|would|will) you (?:please )?)?(?:(?:i(?:['’]d| would| should) (?:like|love) to|let me|(?:can|"
+     r"could|"
      r"may) (?:i|we)) "
      r"hear|i(?:['’]m| am) (?:curious|interested|keen) (?:to hear|in hearing)) (?:more |something |a bit |a little |"
      r"all )?about ",
