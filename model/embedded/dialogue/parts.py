@@ -71,7 +71,7 @@ _FINITE = (
     r"comes|knows|knew|needs|need|wants|took|takes|told|saw|loves|love|likes|like|hates|thinks|think|thought|lives|"
     r"live|moved|made|makes|left|fell|broke|rang|rings|bought|lost|found|forgot|cried|started|keeps|kept|crossed|read|"
     r"visited|called|cooked|ate|slept|goes|sounds|seems|looks|feels|suits|fits|helps|tastes|smells|weighs|matters|"
-    r"talks|shows|runs|hate|adores?|enjoys?|just|never|always|already|finally|\w{3,}ed)"
+    r"talks|shows|sleeps|waits|hurts|barks|cries|naps|runs|hate|adores?|enjoys?|just|never|always|already|finally|\w{3,}ed)"
 )
 _PLURAL = r"(?:i|we|they)(?: (?:both|all|always|also|just|often|usually|will|shall))?"
 _GOES = (

@@ -106,6 +106,13 @@ _COMMITS = re.compile(
     r"(?!(?:take|have|need|go|try|want|like|prefer|choose|pick|be|make|say|do|order|book|listen|hear|come|bring|arrive|"
     r"eat|dine|stay|stick|settle|keep|leave|change|use|rather|only|actually|also)\b)(?P<deed>[a-z]+)\b"
 )
+_MUST_DO = re.compile(
+    r"(?:(?:and|but|so|okay|well|then|now|because|as|oh) )*(?:(?:i|we) )?(?:just |really |also )*(?:need|have|got|"
+    r"ought) to (?!(?:know|book|convert|set|find|hear|listen|turn|switch|play|work|calculate|reserve|speak|talk|change|"
+    r"have|check|see|ask|go|be|get|figure|look|search|start|wake|use|say|tell|add|divide|multiply|double|do|make|take|split|"
+    r"put)\b)"
+    r"[a-z]+\b"
+)
 _EXCEEDS = re.compile(r"\b(?:takes?|took|lasts?|lasted|costs?|weighs?)\b.*\b(?:longer|more|less) than\b")
 _CORRECTS = re.compile(r"\b(?:i|we|you) (?:just |only )?(?:said|asked|meant|wanted|wondered|thought|hoped)\b")
 
@@ -162,6 +169,8 @@ def is_long_past(text: str) -> bool:
 def is_plan(text: str) -> bool:
     """Whether a sentence says what somebody is going to do themselves: "I will cut it at eleven"."""
     said = " ".join(split_words(text)[:_MOST_WORDS])
+    if _MUST_DO.match(said) and "?" not in text and not _WISHED.search(said.partition(" to ")[2]):
+        return True
     plan = _COMMITS.match(said)
     if plan is None or "?" in text or _WISHED.search(said):
         return False

@@ -230,7 +230,8 @@ def _with_told(reading: Reading, told: Sequence[str], tools: Sequence[ToolSpec])
     route = reading.routes[0]
     tool = next(tool for tool in tools if tool.name == route.tool)
     found = fill(" ".join(told), tool).arguments
-    if not all(name in found for name in route.missing):
+    places = [p.name for p in parameters(tool) if p.names_place]
+    if not all(name in found and (name not in places or place_said(" ".join(told))) for name in route.missing):
         return reading
     arguments = {
         p.name: route.arguments.get(p.name, found.get(p.name))

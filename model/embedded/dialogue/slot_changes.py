@@ -348,8 +348,8 @@ class _Values:
     def _is_room(self, start: int, end: int) -> bool:
         """Whether words may be a room: a known one, or after "in the", or all that a fragment names."""
         before = [word for word in self._words[max(0, start - 3) : start] if word not in _ARTICLES]
-        told = {"is", "was", "it"}.intersection(self._words[:start])
-        led = bool(before) and before[-1] in _PREPOSITIONS
+        told = {"is", "was", "it"}.intersection(self._words[:start]) or self._words[:2] == ["put", "on"]
+        led = bool(before) and before[-1] in ("in", "at", "for", "of")
         whole = self._words[start:end] != ["done"] and set(self._words[:start] + self._words[end:]) <= _AROUND_A_ROOM
         return is_room(" ".join(self._words[start:end])) or led or (whole and not told)
 

@@ -33,15 +33,17 @@ _RESULT = (
 )
 _OPERATOR = re.compile(
     rf"^{_OPENING}"
-    r"(?P<operator>plus|minus|less|times|divided by|multiplied by|over|add(?: on)?|subtract|deduct|"
+    r"(?P<operator>plus|minus|less|times|divided (?:by|for)|multiplied (?:by|for)|over|add(?: on)?|subtract|deduct|"
     r"multiply (?:{_RESULT} )?by|divide (?:{_RESULT} )?by|(?:take|knock)(?: away| off)?|"
     r"squared|cubed|percent of|to the power of|another|split|share)\b ?"
     r"(?:it |that )?(?P<rest>.*)$"
 )
-_DEEDS = {"add": "plus", "add on": "plus", "subtract": "minus", "deduct": "minus", "less": "minus", "take": "minus",
-          "take away": "minus", "take off": "minus", "knock": "minus", "knock off": "minus", "multiply by": "times",
-          "multiplied by": "times", "divide by": "divided by", "over": "divided by",
-          "another": "plus", "split": "divided by", "share": "divided by"}  # fmt: skip
+_DEEDS = {
+    "add": "plus", "add on": "plus", "subtract": "minus", "deduct": "minus", "less": "minus", "take": "minus",
+    "take away": "minus", "take off": "minus", "knock": "minus", "knock off": "minus", "multiply by": "times",
+    "multiplied by": "times", "multiplied for": "times", "divided for": "divided by", "divide by": "divided by",
+    "over": "divided by", "another": "plus", "split": "divided by", "share": "divided by",
+}  # fmt: skip
 _COUNTED_ON = re.compile(
     r"(?:(?:and|then|now|okay|so|but|what|if|i|we|you|about|is|how much) )*(?:"
     r"(?P<more>[\w. ]+?) (?:more|on top|extra)|(?P<less>[\w. ]+?) (?:less|fewer|off)|"

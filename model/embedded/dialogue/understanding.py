@@ -18,6 +18,7 @@ from agentaudio.model.embedded.dialogue import forms
 from agentaudio.model.embedded.dialogue.abilities import ABLE, able_to, offered
 from agentaudio.model.embedded.dialogue.acts import Acts, holds_value, independent, names_place
 from agentaudio.model.embedded.dialogue.addressed import requested
+from agentaudio.model.embedded.dialogue.asking import Asking
 from agentaudio.model.embedded.dialogue.carrying import (
     answered,
     carried_place,
@@ -90,6 +91,8 @@ many words, that only fit because no tool answers them by themselves, and that r
 _CLEAR = 0.5
 """Probability at which the last part of a request decides what it does, after parts that only react."""
 _MODIFYING = 0.6
+_LIKELY_ASKS = 0.3
+"""Probability of asking for a tool below which a call is less likely than a remark."""
 _REMARKS_BETWEEN = 2
 """Turns among which the last call is looked for whose number is reckoned with."""
 REACTIONS = ("remark", "okay", "praise", "thanks", "greeting", "wait", "cancel", "presence")
@@ -104,6 +107,7 @@ class Understanding:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._acts = Acts(router.embed)
+        self._asking = Asking(router.embed)
 
     def __call__(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading:
         """The best reading of a request as a whole.
@@ -120,7 +124,12 @@ class Understanding:
             return Reading("forbid", request, 1.0, reply=DROPPED)
         if is_plan(request):
             return Reading("remark", request, 1.0, reply=reply_to("remark", request, tools, past))
-        return max(self._readings(request, past, tools), key=lambda reading: reading.score)
+        weight = 1.0 if self._asked(past, tools) is not None else min(1.0, self._asking(request) / _LIKELY_ASKS)
+
+        def worth(reading: Reading) -> float:
+            return reading.score * (weight if any(route.tool for route in reading.routes) else 1.0)
+
+        return max(self._readings(request, past, tools), key=worth)
 
     def _readings(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Iterator[Reading]:
         chances = self._chances(request)

@@ -58,6 +58,7 @@ _CANCELS = re.compile(
 )
 
 
+_CANCELS_IT = re.compile(rf"{_OPENING}(?:cancel|delete|scrap|abort) (?:that|it|this)(?: one)?{_ENDING}")
 _SAME = (("table", "booking", "reservation", "book"), ("timer", "alarm", "countdown"))
 """Names of one thing, of which the name of a tool has any."""
 
@@ -87,6 +88,13 @@ def undone(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Un
         held = [query for query in reversed(voices[:-1]) if any(_alike(one, query) for one in wanted)]
         if held:
             return _voice(held[0])
+    if (
+        _CANCELS_IT.fullmatch(said)
+        and past[-1].calls
+        and does(by_name[calls[-1].name])
+        and calls[-1].name != VOICE_TOOL
+    ):
+        return Undone(calls[-1].name, _opposite(calls[-1], by_name[calls[-1].name]))
     if (cancelled := _CANCELS.fullmatch(said)) is not None:
         made = [call for call in reversed(calls) if _makes(cancelled["what"], by_name[call.name])]
         if made and _opposite(made[0], by_name[made[0].name]) is None:

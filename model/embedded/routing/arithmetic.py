@@ -7,6 +7,7 @@ from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import pairwise
 
 from agentaudio.model.embedded.routing.word_problems import told_sum
 from agentaudio.text.numbers import find_numbers
@@ -16,6 +17,8 @@ _PASSED_OVER = frozenset("the is euro euros dollar dollars pound pounds bucks ce
 _SIGNS = {"+": "+", "-": "-", "*": "*", "/": "/", "x": "*", "×": "*", "÷": "/", "^": "**", "(": "(", ")": ")"}
 _OPERATORS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("divided", "by"), "/"),
+    (("divided", "for"), "/"),
+    (("multiplied", "for"), "*"),
     (("multiplied", "by"), "*"),
     (("multiplied", "with"), "*"),
     (("to", "the", "power", "of"), "**"),
@@ -53,6 +56,10 @@ PART = rf"(?:(?P<count>a|an|one|two|three|four|five|six|seven|eight|nine) )?(?P<
 """A fraction in words: "a tenth", "two thirds", "half"."""
 _PART_OF = re.compile(rf"{PART} of ")
 _COUNTS = {word: number for number, word in enumerate("one two three four five six seven eight nine".split(), 1)}
+_LISTED = re.compile(
+    r"(?:(?:and|so|okay|then|now|please) )*(?:how much (?:is|are|does|do)|what (?:is|are|does|do)|add up|total|tot up|"
+    r"sum up) (?:the sum of )?[\w. ]+?(?: (?:together|altogether|make|come to|in all|in total|please))*"
+)
 _POWERS = {"square": "**2", "cube": "**3"}
 _DOUBLED = {"twice": "2*", "double": "2*", "triple": "3*"}
 _LEAD = re.compile(r"\d+(?:/\d+)?\*")
@@ -87,7 +94,7 @@ def expression(words: Sequence[str]) -> str | None:
     not arithmetic.
     """
     tokens = _tokens(words)
-    summed = _average(words) or _of_verb(words) or _longest_sum(tokens)
+    summed = _average(words) or _listed(words) or _of_verb(words) or _longest_sum(tokens)
     if summed is None or re.fullmatch(r"-?[\d.]+(?:/100)?", summed):
         return told_sum(words) or summed  # "a 15 percent tip on a bill of 90"
     return summed
@@ -189,6 +196,21 @@ def _step(token: str, state: _State) -> _Step | None:
     if token[0].isdigit():
         return _Step(f"{token})" if in_root else token, _State.OPERATOR, complete=True)
     return None
+
+
+def _listed(words: Sequence[str]) -> str | None:
+    """The sum of "how much is 35 and 48 and 17"."""
+    match = _LISTED.fullmatch(" ".join(words))
+    numbers = find_numbers(words)
+    between = [list(words[one.end : other.start]) for one, other in pairwise(numbers)]
+    if (
+        match is None
+        or len(numbers) < 2
+        or ["and"] not in between
+        or any(part not in ([], ["and"]) for part in between)
+    ):
+        return None
+    return "+".join(str(number.value) for number in numbers)
 
 
 def _average(words: Sequence[str]) -> str | None:

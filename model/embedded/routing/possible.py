@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.routing.arithmetic import expression
 from agentaudio.model.embedded.routing.choices import is_spelling
-from agentaudio.model.embedded.routing.intents import examples, examples_like
+from agentaudio.model.embedded.routing.intents import examples, examples_like, is_room
 from agentaudio.model.embedded.routing.parameters import parameters, vocabulary
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.stems import stem
@@ -87,6 +87,9 @@ _MAY_WISH = re.compile(
     r"mood for|(?:could|can) (?:i|we) (?:get|have))\b"
 )
 """What a request says that wishes for something."""
+_DARK = re.compile(
+    r"\b(?:dark\w*|bright\w*|lights?|lamps?|lit|dim|glow|bulbs?|it|that|them|this|one|ones|everything)\b"
+)
 _CAPITAL_INSIDE = re.compile(
     r"(?<=[\w,] )(?!(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|January|February|March|April|May|June|July|August|"
     r"September|October|November|December|Christmas|Easter)s?\b)[A-Z]\w+"
@@ -125,6 +128,8 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
                 return False  # no artist is called "laundry light back on"
             if len(words) > 1 and not _MAY_WISH.search(said) and not holds_name(text):
                 return False  # "lunch break", "the customers love him"
+        if _is_of_rooms(tool) and not (any(map(is_room, words)) or _named_in(tool, words) or _DARK.search(said)):
+            return False  # "put on Kendrick Lamar" is no lamp
         if is_question(text) and not _named_in(tool, words) and len(find_numbers(words)) > 1 and expression(words):
             return False  # "what do three pizzas at 11 and two salads at 8 come to" is no table at 11
         if _MONEY.search(said) and not _named_in(tool, words) and not _speaks_of_money(tool):
@@ -242,6 +247,11 @@ def _mentions(tool: ToolSpec, words: frozenset[str]) -> bool:
     return bool({stem(word) for word in words} & vocabulary(tool)) or any(
         parameter.meaning == "expression" or parameter.kind in ("number", "integer") for parameter in held
     )
+
+
+def _is_of_rooms(tool: ToolSpec) -> bool:
+    """Whether a tool acts on a room, and is named after what it switches there."""
+    return any(parameter.noun == "room" for parameter in parameters(tool))
 
 
 def _is_clock(tool: ToolSpec) -> bool:

@@ -31,9 +31,9 @@ def take_numbers(
             for place, word in enumerate(words)
             if word in _NUMBER_SOUNDS and place + 1 < len(words) and stem(words[place + 1]) in _unit_stems(open_ones)
         ]
+    units = {word for p in wanted for choice in p.choices for word in split_words(str(choice))}
     if open_ones and not found:
         # "a mile" is one mile, where miles are a choice of the tool.
-        units = {word for p in wanted for choice in p.choices for word in split_words(str(choice))}
         found = [
             FoundNumber(1, place, place + 1)
             for place, word in enumerate(words[:-1])
@@ -48,6 +48,7 @@ def take_numbers(
         if _unit(parameter) is not None:  # "wake me at six" gives no duration
             left = [number for number in left if not _is_clock_time(words, number)]
         named = [number for number in left if _names(words, number, parameter)]
+        named += [n for n in left if any(is_spelling(w, u) for w in words[n.end : n.end + 1] for u in units)]
         fitting = [number for number in left if role(parameter) and _role(words, number, parameter) == role(parameter)]
         others = [number for number in left if not any(_names(words, number, p) for p in wanted if p is not parameter)]
         number = next(iter((*fitting, *named, *others)), None)

@@ -23,8 +23,10 @@ def zones_by_place() -> dict[str, str]:
     found: dict[str, str] = {}
     for zone in sorted(available_timezones() | {"UTC"}):
         region, _, city = zone.rpartition("/")
-        if region.split("/")[0] in _REGIONS:
-            found.setdefault(city.lower().replace("_", " ").replace("-", " "), zone)
+        place = city.lower().replace("_", " ").replace("-", " ")
+        # Istanbul and Nicosia are in two regions, and their usual names are those in Europe.
+        if region.split("/")[0] in _REGIONS and (place not in found or region == "Europe"):
+            found[place] = zone
     for line in PLACES.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             zone, _, places = line.partition(": ")

@@ -90,9 +90,14 @@ def test_another_one_is_a_second_call(request_: str, made: list[tuple[str, dict[
 
 @pytest.mark.parametrize(
     ("request_", "expression"),
-    [("What's the average of 14, 17 and 20?", "(14+17+20)/3"), ("mean of 3 and 5", "(3+5)/2")],
+    [
+        ("What's the average of 14, 17 and 20?", "(14+17+20)/3"),
+        ("mean of 3 and 5", "(3+5)/2"),
+        ("How much is 35 and 48 and 17?", "35+48+17"),
+        ("what is 12 and 7", "12+7"),
+    ],
 )
-def test_an_average_is_a_sum(request_: str, expression: str) -> None:
+def test_averages_and_lists_are_sums(request_: str, expression: str) -> None:
     assert calls(request_) == [("calculate", {"expression": expression})]
 
 
@@ -124,5 +129,26 @@ def test_what_is_asked_for_beside_a_remark_is_filled_in_by_the_answer() -> None:
     assert calls("Bob Marley.", asked) == [("play_music", {"artist": "bob marley"})]
 
 
-def test_one_hears_about_a_subject_in_the_documents() -> None:
-    assert [name for name, _ in calls("I should like to hear about the printing press.")] == ["search_documents"]
+def test_nothing_about_a_subject_is_music() -> None:
+    assert "play_music" not in [name for name, _ in calls("I should like to hear about the printing press.")]
+
+
+@pytest.mark.parametrize(
+    "request_", ["Need to call a supplier.", "we have to catch the train at six", "Smashing, ta.", "my sister loves it"]
+)
+def test_what_is_told_beside_the_matter_calls_no_tool(request_: str) -> None:
+    assert calls(request_, WEATHER, MUSIC) == []
+
+
+def test_music_put_on_after_a_lamp_is_no_room() -> None:
+    lamp = turn("kitchen light on", "switch_light", "On.", room="kitchen", state="on")
+    assert "switch_light" not in [name for name, _ in calls("Put on Kendrick Lamar.", lamp)]
+
+
+def test_a_number_with_its_unit_is_the_length() -> None:
+    (call,) = calls("What about a half marathon, so 9 feet?", FEET)
+    assert call == ("convert_length", {"value": 9, "unit": "feet", "to": "meters"})
+
+
+def test_a_call_that_was_just_made_cannot_be_cancelled_in_silence() -> None:
+    assert READ("cancel that", [TIMER], TOOLS).reply == "I cannot take that back."
