@@ -12,7 +12,7 @@ from agentaudio.model.embedded.dialogue.reports import is_report
 from agentaudio.model.embedded.dialogue.sums import SUM_TOOL
 from agentaudio.model.embedded.dialogue.topics import SEARCHES
 from agentaudio.model.embedded.dialogue.wished_voices import likens
-from agentaudio.model.embedded.routing.possible import tells
+from agentaudio.model.embedded.routing.possible import does, tells
 from agentaudio.model.embedded.routing.route import Route
 
 _REMARK = Route(None, {}, 0.5, "chat")
@@ -30,6 +30,8 @@ def requested(request: str, routes: Sequence[Route], tools: Sequence[ToolSpec]) 
         own = forms.OF_ONESELF.match(request) is not None  # what the user tells of themselves is in no document
         if own or all(route.tool not in SEARCHES for route in routes):
             not_asked |= {tool.name for tool in tools if tells(tool)}
+        if forms.OF_OTHERS.match(request):
+            not_asked |= {tool.name for tool in tools if does(tool)}
         if not forms.WISHES_A_VOICE.search(request):
             not_asked.add(VOICE_TOOL)
     if likens(request):

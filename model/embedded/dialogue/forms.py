@@ -17,6 +17,13 @@ MORE_VOICES = re.compile(
     r"(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
 )
 OF_ONESELF = re.compile(r"\W*(?:(?:\w+,|and|but|so|then|oh|well)\W+)*(?:i|we|my|our)\b", re.IGNORECASE)
+OF_OTHERS = re.compile(
+    r"\W*(?:(?:and|but|so|oh|well|because)\W+)*(?:he|she|they|(?:the|my|our|his|her|their|some|most)(?: [\w'’-]+)"
+    r"{1,3}?) (?:thinks?|says?|finds?|believes?|loves?|hates?|knows?|enjoys?|keeps?|reckons?|laughs?|laughed|"
+    r"complains?)\b",
+    re.IGNORECASE,
+)
+"""What others think or do."""
 WISHES_A_VOICE = re.compile(
     r"^\W*(?:(?:and|but|so|oh|no|well|okay|now)\W+)*you\b|\byour\b|"
     r"\b(?:want|need|prefer|looking for|after|would (?:like|be|suit)|please)\b",

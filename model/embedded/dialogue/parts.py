@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from agentaudio.model.embedded.dialogue.forms import AH
 from agentaudio.model.embedded.dialogue.politeness import direct
 from agentaudio.model.embedded.dialogue.reports import DISBELIEF
+from agentaudio.model.embedded.dialogue.thanks import is_thanks
 from agentaudio.model.embedded.routing.time_zones import find_zones
 from agentaudio.text.numbers import find_numbers
 from agentaudio.text.sentences import sentences
@@ -124,7 +125,7 @@ LONGEST_TOPIC = 4
 
 def unmarked(text: str) -> str:
     """The text without words at its beginning that only lead over to it: "anyway, by the way, is it cold"."""
-    rest = _MARKED.sub("", text)
+    rest = text if is_thanks(text) else _MARKED.sub("", text)
     return rest if split_words(rest) and " ".join(split_words(rest)) not in _KEPT_ALONE else text
 
 

@@ -42,6 +42,7 @@ from agentaudio.model.embedded.dialogue.reports import changes_nothing, is_plan,
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
 from agentaudio.model.embedded.dialogue.slot_changes import changed_call
 from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, added_up, figured_of, is_step, next_sum
+from agentaudio.model.embedded.dialogue.thanks import is_thanks
 from agentaudio.model.embedded.dialogue.titles import names_other_title
 from agentaudio.model.embedded.dialogue.together import switched_together
 from agentaudio.model.embedded.dialogue.told_name import about_name
@@ -205,6 +206,8 @@ class Understanding:
             yield Reading("again", request, _CERTAIN, (route_to(by_name[again.name], again.arguments),))
         if (switched := switched_together(said, past, tools)) is not None:
             yield Reading("edit", request, _CERTAIN, tuple(route_to(switched[0], held) for held in switched[1]))
+        if is_thanks(request):
+            yield Reading("thanks", request, _CERTAIN, reply=reply_to("thanks", request, tools, past))
         if (able := able_to(said, self._router, tools)) is not None:
             yield Reading("ability", request, _CERTAIN, reply=able)
         if is_bare_manner(request) and (manner := reply_to("manner", request, tools, past)) is not None:

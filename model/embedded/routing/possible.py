@@ -82,6 +82,11 @@ _WISHES_FOR = re.compile(
 _PLAYS_AT = re.compile(
     r"\b(?:we|i|they|he|she|you|to) (?:\w+ ){0,3}?play\w* (?:at|with|against|in (?:a|the|our|my)|on (?:a|the|\w+day))\b"
 )
+_OWN_THING = re.compile(
+    r"\b(?:track|put|in|on|to|for|into) (?:it |that |them )?(?:in |on |into |down in )?(?:my|our|his|her|their) "
+    r"(?!(?:favou?rite|son|daughter|wife|husband|mum|dad|kids?|children)\b)(?:\w+ )?\w+$"
+)
+_DAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday weekend today tomorrow".split())
 _MAY_WISH = re.compile(
     r"\b(?:please|some|bit of|want|need|fancy|(?:would|i'd|we'd) (?:like|love)|how about|what about|gimme|give|go with|"
     r"mood for|(?:could|can) (?:i|we) (?:get|have))\b"
@@ -119,8 +124,8 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     if does(tool):
         if "alarm" in words and stem("alarm") not in vocabulary(tool) and not _counts_only(tool):
             return False
-        if takes_a_name(tool) and _PLAYS_AT.search(said):
-            return False  # "we have to play at a wedding"
+        if takes_a_name(tool) and (_PLAYS_AT.search(said) or _OWN_THING.search(said) or _ends_in_a_day(words)):
+            return False  # "we have to play at a wedding", "track my run", "please tell me it's Saturday"
         if takes_a_name(tool) and not _speaks_of(tool, words) and not _WISHES_FOR.search(said):
             if re.search(r"\b(?:do|will|would|should) (?:i|we) (?:need|want)\b", said):
                 return False  # "do I need a brolly?"
@@ -247,6 +252,12 @@ def _mentions(tool: ToolSpec, words: frozenset[str]) -> bool:
     return bool({stem(word) for word in words} & vocabulary(tool)) or any(
         parameter.meaning == "expression" or parameter.kind in ("number", "integer") for parameter in held
     )
+
+
+def _ends_in_a_day(words: Sequence[str]) -> bool:
+    """Whether the last word that carries a topic is a day."""
+    left = [word for word in words if word not in STOP_WORDS and word != "please"]
+    return bool(left) and left[-1] in _DAYS
 
 
 def _is_of_rooms(tool: ToolSpec) -> bool:

@@ -152,3 +152,25 @@ def test_a_number_with_its_unit_is_the_length() -> None:
 
 def test_a_call_that_was_just_made_cannot_be_cancelled_in_silence() -> None:
     assert READ("cancel that", [TIMER], TOOLS).reply == "I cannot take that back."
+
+
+@pytest.mark.parametrize("request_", ["Thank you, mademoiselle.", "Perfect, merci.", "ta, love", "Cheers, my friend!"])
+def test_thanks_to_somebody_name_no_museum_and_no_room(request_: str) -> None:
+    hours = turn("when does the toy museum open", "opening_hours", "From eleven.", museum="toy museum")
+    assert calls(request_, hours, TIMER) == []
+
+
+def test_a_value_may_come_with_thanks() -> None:
+    assert calls("London, thanks", WEATHER) == [("get_weather", {"city": "london"})]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "can you put it in my diary",
+        "Track my run then?",
+        "The twins think it's hilarious to switch the lights on and off.",
+    ],
+)
+def test_things_and_doings_of_people_are_no_music_and_no_lamp(request_: str) -> None:
+    assert calls(request_, TIMER) == []
