@@ -27,8 +27,12 @@ PAUSE_AT_SENTENCE_S, PAUSE_AT_CLAUSE_S, PAUSE_IN_CLAUSE_S = 0.32, 0.14, 0.1
 """Most silence inside a phrase: at marks that end a sentence, at other marks, and elsewhere."""
 SENTENCE_MARKS, CLAUSE_MARKS = frozenset(".!?…"), frozenset(",;:—")
 
+AHEAD_STEPS = 12
+"""Steps by which the sound runs ahead of the lengths of the symbols."""
 QUIET_STEPS = 6
 """Steps of the stretch in whose middle sound is cut off."""
+AS_QUIET = 2.0
+"""Power of a stretch, over that of the quietest, which counts as quiet too."""
 
 TONES = frozenset("→↗↓↘")
 STOPS = frozenset("ptkbdɡʔɾ")
@@ -52,17 +56,19 @@ class Spoken:
     frames: NDArray[np.float64]
 
     def without(self, tail: str) -> Spoken:
-        """What was spoken before the last symbols, cut in the quietest place before them.
+        """What was spoken before the last symbols, cut in the last quiet place before them.
 
         tail: the last symbols, which begin with a letter, after a mark and a blank
         """
-        edges = np.cumsum(self.frames) * FRAME / STEP
+        edges = np.maximum(0, np.cumsum(self.frames) * FRAME / STEP - AHEAD_STEPS)
         first = len(self.phonemes) - len(tail)
         last = max(place for place, symbol in enumerate(self.phonemes[:first]) if symbol.isalpha())
         start, end = int(edges[last + 1]), int(edges[first])
         powers = frame_powers(self.samples, STEP)[start:end]
         size = min(QUIET_STEPS, len(powers))
-        quietest = int(np.argmin(np.convolve(powers, np.ones(size), "valid"))) if size else 0
+        stretches = np.convolve(powers, np.ones(size), "valid") if size else np.zeros(1)
+        # The last one, so that a long sound at the end, such as an s, is not cut short.
+        quietest = int(np.flatnonzero(stretches <= AS_QUIET * stretches.min())[-1])
         phonemes = self.phonemes[:first].rstrip()
         frames = self.frames[: len(phonemes) + 2].copy()
         return Spoken(phonemes, self.samples[: (start + quietest + size // 2) * STEP], frames)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agentaudio.model.kokoro.spoken import FRAME, SAMPLE_RATE_HZ, Spoken
+from agentaudio.model.kokoro.spoken import AHEAD_STEPS, FRAME, QUIET_STEPS, SAMPLE_RATE_HZ, STEP, Spoken
 
 Floats = NDArray[np.float32]
 
@@ -81,3 +81,18 @@ def test_what_is_spoken_behind_a_phrase_is_cut_off_in_the_silence_before_it() ->
     assert 34 * FRAME <= len(cut.samples) < 46 * FRAME
     assert seconds(cut.trimmed()) == pytest.approx(0.53, abs=0.02)
     assert not cut.is_broken()
+
+
+def test_nothing_of_what_is_spoken_behind_stays_where_the_sound_runs_ahead_of_the_symbols() -> None:
+    whole = spoken("wən. tu.", [("", 14), ("wən", 20), (". ", 2), ("tu", 20), (".", 4), ("", 10)])
+    ahead = Spoken(whole.phonemes, whole.samples[AHEAD_STEPS * STEP :], whole.frames)
+    assert seconds(ahead.without("tu.").trimmed()) == pytest.approx(0.53, abs=0.02)
+
+
+def test_a_quiet_sound_at_the_end_of_a_phrase_is_kept() -> None:
+    hiss = 0.1 * hum(8)
+    samples = np.concatenate([still(14), hum(18), hiss, hum(20), still(14)])[AHEAD_STEPS * STEP :]
+    frames = np.array([14, 9, 9, 6, 1, 1, 10, 10, 4, 10], np.float64)
+    cut = Spoken("wəs. tu.", samples, frames).without("tu.")
+    end_of_hiss = 40 * FRAME - AHEAD_STEPS * STEP
+    assert end_of_hiss - QUIET_STEPS * STEP <= len(cut.samples) <= end_of_hiss
