@@ -19,9 +19,9 @@ FIGURES = HERE.parent / "docs" / "figures"
 BENCHMARKS = (
     "agent_loop", "cloning", "recognition", "embedded_routing", "embedded_exchanges", "embedded_timbre",
     "embedded_turn", "embedded_lite_turn", "first_sound", "first_sound_live", "kokoro_speed", "short_answers",
-    "other_languages", "voice_gallery", "voice_requests", "voice_choices", "voice_channels", "voice_ingest", "voice_faults",
-    "agent_suite", "retrieval_quality", "voice_search", "routed_calls", "read_aloud", "hostile", "storage",
-    "eval_overhead",
+    "other_languages", "voice_gallery", "voice_requests", "voice_choices", "voice_channels", "voice_ingest",
+    "voice_faults", "agent_suite", "retrieval_quality", "voice_search", "routed_calls", "read_aloud", "hostile",
+    "storage", "eval_overhead",
 )  # fmt: skip
 
 
