@@ -4,9 +4,9 @@
     PYTHONPATH=. python scripts/fit_asking.py --left-out
 
 Writes model/embedded/assets/asking.npz. The sets in `kept_unread` are not used. With --left-out it writes nothing: for
-each set, it fits on the others, and prints how many of the turns that ask for nothing, and of those that ask for a call, get a probability below each
-threshold. A logistic regression, fitted with Adam in NumPy. A turn that answers a question of the agent is left out: a
-bare value asks for nothing by itself.
+each set, it fits on the others, and prints how many of the turns that ask for nothing, and of those that ask for a
+call, get a probability below each threshold. A logistic regression, fitted with Adam in NumPy. A turn that answers a
+question of the agent is left out: a bare value asks for nothing by itself.
 """
 
 from __future__ import annotations

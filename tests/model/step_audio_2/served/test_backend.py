@@ -257,7 +257,9 @@ HOSTILE: dict[str, tuple[Reply, str]] = {
     "ends early": (Reply(BEGUN), "broke off"),
     "hangs": (Reply(BEGUN, stall=True), "sent neither"),
     "sends rubbish": (Reply([b"data: \xff\xfe{not json\n\n"]), "not JSON"),
-    "sends a page": (Reply([b"<html>hello</html>"], headers={"content-type": "text/html"}), "sent text/html instead of an answer"),
+    "sends a page": (
+        Reply([b"<html>hello</html>"], headers={"content-type": "text/html"}), "sent text/html instead of an answer",
+    ),
     "sends a list": (Reply([b"data: [1, 2]\n\n"]), "JSON object"),
     "reports an error": (Reply([b'data: {"error": {"message": "CUDA out of memory"}}\n\n']), "CUDA out of memory"),
     "refuses": (Reply([b'{"error": {"message": "\\"auto\\" tool choice requires --enable-auto-tool-choice"}}'],
