@@ -8,6 +8,8 @@ from agentaudio.model.embedded.routing.route import Route
 
 PLAIN = 0.85
 """Confidence of a tool from which a request that is probably new is taken for it."""
+CERTAIN, CARRIED = 1.2, 0.9
+"""Scores of readings whose words leave no doubt, and that take a place from an earlier turn."""
 
 
 @dataclass(frozen=True, slots=True)

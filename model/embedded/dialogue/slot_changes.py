@@ -11,6 +11,7 @@ from typing import Any
 from agentaudio.conversation import ToolSpec
 from agentaudio.model.embedded.dialogue.acts import says_act
 from agentaudio.model.embedded.dialogue.clock import minutes_of
+from agentaudio.model.embedded.dialogue.stated import ARTICLES, FRAME_WORDS, PREPOSITIONS, stated
 from agentaudio.model.embedded.routing.choices import choose
 from agentaudio.model.embedded.routing.intents import is_room
 from agentaudio.model.embedded.routing.parameters import NEVER_PLACES, Parameter, parameters, vocabulary
@@ -18,31 +19,10 @@ from agentaudio.model.embedded.routing.slots import CLOCK, NEVER_VALUES, fill, n
 from agentaudio.model.embedded.routing.time_zones import zones_by_place
 from agentaudio.text.numbers import FoundNumber, find_numbers, parse_number
 from agentaudio.text.stems import stem
-from agentaudio.text.words import COMMAND_VERBS, LIGHT_WORDS, command_place, split_words
+from agentaudio.text.words import COMMAND_VERBS, command_place, split_words
 
-FRAME_WORDS = LIGHT_WORDS | frozenset(
-    "instead rather prefer preferred mean meant said wanted asked asking talking thinking forget actually sorry oops "
-    "wait hold hang nope yes yeah yep hm hmm hum er huh ah same another second extra additional different better nicer "
-    "best next question leave keep again also change changed correct correction first last later earlier add "
-    "would nice fine good "
-    "great suits suit works work sounds perhaps way else enough skip check hear over till around about there will "
-    "time times hello hey right thing one ones two's may let us mistake wrong misspoke moment bit whoops pardon "
-    "up whole entire still already even anyway cool great lovely awesome perfect afterwards please kind though course "
-    "no nah".split()
-)
-"""Words around the new values, which say nothing about what they are."""
-_CORRECTING = re.compile(
-    r"\b(?:no wait|wait no|i mean|i meant|no no|i said|or rather|no|sorry|actually|rather|hold on|"
-    r"so|that makes|makes it|(?:let us )?make (?:it|that))\b"
-)
-_BREAKS = re.compile(r"[,.;:!?]+(?=\s|$)")
-_NEGATED_PART = re.compile(
-    r"^(?:(?:no|and|but|sorry|oh|i) )*(?:(?:did|do) not (?:say|mean|want|ask for|need)|not|never mind|forget)\b"
-)
-_PREPOSITIONS = frozenset("in at for by on from about to of with near".split())
 _JOINTS = frozenset("of the and de la".split())
-_LEADING = _PREPOSITIONS | frozenset("and or about now then no sorry meant mean said try near also".split())
-_ARTICLES = frozenset("the a an my our some".split())
+_LEADING = PREPOSITIONS | frozenset("and or about now then no sorry meant mean said try near also".split())
 _PERSONS = frozenset("i you he she her him them they we us me".split())
 _AROUND_A_ROOM = frozenset(
     "and or no not but sorry oh the my our then now please too also as well again i meant said mean one light lamp "
@@ -94,7 +74,7 @@ def changed_call(
 
     missing: parameters that the user was asked for; they take values first
     """
-    parts = _stated(request, arguments)
+    parts = stated(request, arguments)
     words = [word for part in parts for word in part]
     if not words or len(words) > 3 * len(FRAME_WORDS):
         return None
@@ -109,42 +89,6 @@ def changed_call(
         return None
     ordered = {p.name: merged[p.name] for p in parameters(tool) if p.name in merged}
     return Change(ordered, found.typed, found.fit())
-
-
-def _stated(request: str, arguments: Mapping[str, Any]) -> list[list[str]]:
-    """The words of the request between its commas and stops, without what it negates or takes back."""
-    # "Oh" opens a sentence; only between numbers ("six oh five") it is one.
-    parts = [part for text in _BREAKS.split(request) if (part := split_words(re.sub(r"(?i)^\W*oh\b", "", text)))]
-    kept = [part for part in parts if not _NEGATED_PART.match(" ".join(part))]
-    # Without a comma: "not ten twenty", "thirty not thirteen".
-    for part in parts if not kept else kept:
-        if "not" in part:
-            part[:] = _without_negated(part, arguments)
-    kept = [part for part in (kept or parts) if part]
-    # What follows "no, wait" or "so, make it" is meant, and what came before it is not.
-    for place in range(len(kept) - 1, -1, -1):
-        text = " ".join(kept[place])
-        if (last := list(_CORRECTING.finditer(text))) and (after := text[last[-1].end() :].split()):
-            if any(word not in FRAME_WORDS for word in after):
-                return [after, *kept[place + 1 :]]
-    return kept
-
-
-def _without_negated(words: list[str], arguments: Mapping[str, Any]) -> list[str]:
-    place = words.index("not")
-    before, after = words[:place], words[place + 1 :]
-    olds = sorted((split_words(str(value)) for value in arguments.values()), key=len, reverse=True)
-    skipped = 0
-    while skipped < len(after) and after[skipped] in _PREPOSITIONS | _ARTICLES:
-        skipped += 1
-    numbers = [number for number in find_numbers(after) if number.start == skipped]
-    for old in olds:
-        if old and after[skipped : skipped + len(old)] == old:
-            return before + after[skipped + len(old) :]
-    if numbers:
-        return before + after[numbers[0].end :]
-    has_value = any(word not in FRAME_WORDS for word in before) or bool(find_numbers(before))
-    return before if has_value else after
 
 
 def _is_pronoun(words: Sequence[str], place: int) -> bool:
@@ -335,7 +279,7 @@ class _Values:
             value = [*value[:-1], *filter(None, [noun])]
         if value:
             self.new[parameter.name] = " ".join(value)
-            self.prepositional = start > 0 and self._words[start - 1] in _PREPOSITIONS
+            self.prepositional = start > 0 and self._words[start - 1] in PREPOSITIONS
             self._take(start, end)
 
     def _is_verb(self, place: int) -> bool:
@@ -347,7 +291,7 @@ class _Values:
 
     def _is_room(self, start: int, end: int) -> bool:
         """Whether words may be a room: a known one, or after "in the", or all that a fragment names."""
-        before = [word for word in self._words[max(0, start - 3) : start] if word not in _ARTICLES]
+        before = [word for word in self._words[max(0, start - 3) : start] if word not in ARTICLES]
         told = {"is", "was", "it"}.intersection(self._words[:start]) or self._words[:2] == ["put", "on"]
         led = bool(before) and before[-1] in ("in", "at", "for", "of")
         whole = self._words[start:end] != ["done"] and set(self._words[:start] + self._words[end:]) <= _AROUND_A_ROOM
@@ -364,11 +308,11 @@ class _Values:
 
     def _worth(self, span: tuple[int, int], parameter: Parameter) -> float:
         start, end = span
-        before = [word for word in self._words[max(0, start - 2) : start] if word not in _ARTICLES]
-        worth = float(bool(before) and before[-1] in _PREPOSITIONS)
+        before = [word for word in self._words[max(0, start - 2) : start] if word not in ARTICLES]
+        worth = float(bool(before) and before[-1] in PREPOSITIONS)
         worth += any(stem(word) == stem(parameter.noun) for word in self._words[start:end])
         worth += all(word in self._names or word in _JOINTS for word in self._words[start:end])
-        return worth + 0.5 * (start > 0 and self._words[start - 1] in _ARTICLES)
+        return worth + 0.5 * (start > 0 and self._words[start - 1] in ARTICLES)
 
     def _free_spans(self, parameter: Parameter) -> list[tuple[int, int]]:
         """Runs of words that are not FRAME_WORDS, nor taken, nor words of the tool but its noun."""

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from agentaudio.conversation import ToolCall, ToolSpec
-from agentaudio.model.embedded.answering.answer import CLOCK_TOOL, VOICE_TOOL
+from agentaudio.conversation import ToolSpec
+from agentaudio.model.embedded.answering.answer import VOICE_TOOL
 from agentaudio.model.embedded.dialogue import forms
 from agentaudio.model.embedded.dialogue.abilities import ABLE, able_to, offered
 from agentaudio.model.embedded.dialogue.acts import Acts, holds_value, independent, names_place
@@ -28,20 +28,19 @@ from agentaudio.model.embedded.dialogue.carrying import (
     place_named,
 )
 from agentaudio.model.embedded.dialogue.comparing import compared
+from agentaudio.model.embedded.dialogue.earlier_calls import TURNS_BACK, changed_calls
 from agentaudio.model.embedded.dialogue.manners import is_bare_manner, names_manner, without_manner
 from agentaudio.model.embedded.dialogue.measures import converted
 from agentaudio.model.embedded.dialogue.missing import MISSING
 from agentaudio.model.embedded.dialogue.negation import forbids, without_forbidden
-from agentaudio.model.embedded.dialogue.parts import is_statement, is_topic, request_parts, unmarked
+from agentaudio.model.embedded.dialogue.parts import request_parts, unmarked
 from agentaudio.model.embedded.dialogue.plain import plain
-from agentaudio.model.embedded.dialogue.reading import PLAIN, Reading
-from agentaudio.model.embedded.dialogue.relative_changes import relatively_changed
+from agentaudio.model.embedded.dialogue.reading import CARRIED, CERTAIN, PLAIN, Reading
 from agentaudio.model.embedded.dialogue.repeating import same_call
 from agentaudio.model.embedded.dialogue.replies import ACTS, DROPPED, reply_to, voice_names
 from agentaudio.model.embedded.dialogue.reports import changes_nothing, is_plan, is_report
 from agentaudio.model.embedded.dialogue.returns import topic_returned_to
-from agentaudio.model.embedded.dialogue.slot_changes import changed_call
-from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, added_up, figured_of, is_step, next_sum
+from agentaudio.model.embedded.dialogue.sums import SUM_TOOL, added_up, figured_of, next_sum
 from agentaudio.model.embedded.dialogue.thanks import is_thanks
 from agentaudio.model.embedded.dialogue.titles import names_other_title
 from agentaudio.model.embedded.dialogue.together import switched_together
@@ -50,16 +49,13 @@ from agentaudio.model.embedded.dialogue.topics import (
     SEARCHES,
     is_short_question,
     with_added_topic,
-    with_other_topic,
     with_place,
     with_topic,
 )
-from agentaudio.model.embedded.dialogue.turns import PastTurn, clock_question
+from agentaudio.model.embedded.dialogue.turns import PastTurn
 from agentaudio.model.embedded.dialogue.undoing import undone
-from agentaudio.model.embedded.dialogue.voice_readings import route_to, to_voice, voice_readings
-from agentaudio.model.embedded.dialogue.voices import changed_voice
+from agentaudio.model.embedded.dialogue.voice_readings import route_to, to_voice
 from agentaudio.model.embedded.dialogue.wished_voices import likens, wished_voice
-from agentaudio.model.embedded.routing.possible import holds_name, names_another, takes_a_name
 from agentaudio.model.embedded.routing.route import Route
 from agentaudio.model.embedded.routing.router import Router
 from agentaudio.model.embedded.routing.slots import fill
@@ -68,15 +64,6 @@ from agentaudio.text.words import is_question, split_words
 
 MOST_WORDS = 40
 """Words of a request that can depend on earlier turns; a longer one stands alone."""
-_TURNS_BACK = 4
-"""Earlier turns whose calls may be changed, and that are read again for what the agent asked."""
-_OLDER = 0.8
-"""Weight of a change for each turn that its call is older."""
-_RECENT = 0.85
-"""Least weight of a change that is told by the old value."""
-_TYPED, _WHOLE = 0.4, 0.1
-"""Probability of a change, whatever the words around it, when a value is of a kind that a call before had, and when
-the request holds nothing but the value."""
 _FLOOR = 0.15
 """Least probability of a request that stands alone where the router knows a tool for it."""
 _NO_TOOL = 0.7
@@ -86,12 +73,11 @@ _LACKING = 0.5
 _UNKNOWN = 0.8
 """How much words that an act does not explain count against it."""
 _WITH_PRONOUN = 0.3
-_CERTAIN, _CARRIED, _WISHED, _ADDED, _FIGURED = 1.2, 0.9, 0.9, 0.35, 0.7
-"""Scores of readings whose words leave no doubt, that take a place from an earlier turn, that wish for a voice in so
-many words, that only fit because no tool answers them by themselves, and that reckon on with a number of an answer."""
+_WISHED, _ADDED, _FIGURED = 0.9, 0.35, 0.7
+"""Scores of readings that wish for a voice in so many words, that only fit because no tool answers them by
+themselves, and that reckon on with a number of an answer."""
 _CLEAR = 0.5
 """Probability at which the last part of a request decides what it does, after parts that only react."""
-_MODIFYING = 0.6
 _LIKELY_ASKS = 0.3
 """Probability of asking for a tool below which a call is less likely than a remark."""
 _REMARKS_BETWEEN = 2
@@ -149,14 +135,14 @@ class Understanding:
         bare = forms.JOINING.sub("", whole)
         alone = self._alone(bare if is_question(bare) else whole, chances["new"], tools)
         lacking = [route.tool for route in alone.routes if route.missing]
-        if any(turn.called(str(name)) for name in lacking for turn in past[-_TURNS_BACK:]) or (
+        if any(turn.called(str(name)) for name in lacking for turn in past[-TURNS_BACK:]) or (
             re.search(r"\bsame\b", request) and any(route.tool == VOICE_TOOL for route in alone.routes)
         ):
             alone = replace(alone, score=alone.score * _LACKING)  # it more likely changes the call before
         if (carried := carried_place(request, alone.routes, past, tools)) is not None:
-            yield replace(alone, score=max(alone.score, _CARRIED), routes=carried)
+            yield replace(alone, score=max(alone.score, CARRIED), routes=carried)
         elif (filled := carried_rest(request, alone.routes, past, tools)) is not None:
-            yield replace(alone, score=max(alone.score, _CARRIED), routes=filled)
+            yield replace(alone, score=max(alone.score, CARRIED), routes=filled)
         # A pronoun that stands for an earlier topic hardly leaves a request that stands alone.
         refers = topic is not None and topic.sure and not (names_place(request) and alone.is_plain)
         yield replace(alone, score=alone.score * _WITH_PRONOUN) if refers else alone
@@ -177,7 +163,7 @@ class Understanding:
         if (asked := self._asked(past, tools)) is not None and (found := answered(request, asked, depends, tools)):
             yield found
         if not changes_nothing(request) and not likens(request) and not forms.EXCLAIMS.match(request):
-            yield from self._changes(request, past, chances, tools)
+            yield from changed_calls(request, past, chances, tools)
         by_router = any(route.tool == VOICE_TOOL for route in alone.routes)
         with_more = by_router and len(alone.routes) > 1  # "tell me about Saturn in the voice of a little girl"
         if (
@@ -198,49 +184,49 @@ class Understanding:
         by_name = {tool.name: tool for tool in tools}
         if (taken_back := undone(said, past, tools)) is not None:
             if taken_back.arguments is None:
-                yield Reading("undo", request, _CERTAIN, reply="I cannot take that back.")
+                yield Reading("undo", request, CERTAIN, reply="I cannot take that back.")
             else:
                 route = route_to(by_name[taken_back.tool], taken_back.arguments)
-                yield Reading("undo", request, _CERTAIN, (route,))
+                yield Reading("undo", request, CERTAIN, (route,))
         if (again := same_call(said, past, tools)) is not None:
-            yield Reading("again", request, _CERTAIN, (route_to(by_name[again.name], again.arguments),))
+            yield Reading("again", request, CERTAIN, (route_to(by_name[again.name], again.arguments),))
         if (switched := switched_together(said, past, tools)) is not None:
-            yield Reading("edit", request, _CERTAIN, tuple(route_to(switched[0], held) for held in switched[1]))
+            yield Reading("edit", request, CERTAIN, tuple(route_to(switched[0], held) for held in switched[1]))
         if is_thanks(request):
-            yield Reading("thanks", request, _CERTAIN, reply=reply_to("thanks", request, tools, past))
+            yield Reading("thanks", request, CERTAIN, reply=reply_to("thanks", request, tools, past))
         if (able := able_to(said, self._router, tools)) is not None:
-            yield Reading("ability", request, _CERTAIN, reply=able)
+            yield Reading("ability", request, CERTAIN, reply=able)
         if is_bare_manner(request) and (manner := reply_to("manner", request, tools, past)) is not None:
-            yield Reading("manner", request, _CERTAIN, reply=manner)
+            yield Reading("manner", request, CERTAIN, reply=manner)
         if (named := about_name(said, request, past)) is not None:
-            yield Reading("identity", request, _CERTAIN if "?" in request or "name" in said else _CLEAR, reply=named)
+            yield Reading("identity", request, CERTAIN if "?" in request or "name" in said else _CLEAR, reply=named)
         if SUM_TOOL in by_name and (whole := added_up(said, past)) is not None:
             yield Reading(
-                "sum", whole, _CERTAIN, (route_to(by_name[SUM_TOOL], fill(whole, by_name[SUM_TOOL]).arguments),)
+                "sum", whole, CERTAIN, (route_to(by_name[SUM_TOOL], fill(whole, by_name[SUM_TOOL]).arguments),)
             )
         if not past:
             return
         last = past[-1]
         if (told := compared(said, past)) is not None:
-            yield Reading("compare", request, _CERTAIN, reply=told)
+            yield Reading("compare", request, CERTAIN, reply=told)
         told = last.answer if last.calls else f"{last.answer} {last.request}"
         if (found := converted(said, told, tools)) is not None and not last.called(found[0].name):
-            yield Reading("measure", request, _CERTAIN, (route_to(*found),))
+            yield Reading("measure", request, CERTAIN, (route_to(*found),))
         if is_asked_again(said, last) or (last.answer and is_asked_back(said, last)):
-            yield Reading("repeat", request, _CERTAIN, reply=reply_to("repeat", request, tools, past))
+            yield Reading("repeat", request, CERTAIN, reply=reply_to("repeat", request, tools, past))
         if forms.MORE_VOICES.fullmatch(said) and any("voice" in turn.answer for turn in past[-2:]):
-            yield Reading("voices", request, _CERTAIN, reply=reply_to("voices", request, tools, past))
+            yield Reading("voices", request, CERTAIN, reply=reply_to("voices", request, tools, past))
         if (correcting := forms.MEANT.match(said)) is not None:
             rest = said[correcting.end() :]
             meant = self._on_topic(rest, past, {**self._chances(rest), "about": 1.0}, tools)
             alone = self._alone(f"tell me {rest}" if rest.startswith(("the ", "a ")) else rest, 1.0, tools)
             carried = carried_place(f"and {rest}", alone.routes, past, tools)
             if "what" not in rest and all(route.tool is not None and not route.missing for route in alone.routes):
-                yield replace(alone, score=_CARRIED * alone.score)
+                yield replace(alone, score=CARRIED * alone.score)
             if carried is not None:
-                yield replace(alone, score=_CARRIED, routes=carried)
+                yield replace(alone, score=CARRIED, routes=carried)
             elif meant is not None and meant.sure:
-                yield replace(meant, score=_CARRIED)
+                yield replace(meant, score=CARRIED)
 
     def _figured(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Iterator[Reading]:
         """The request as a sum that goes on from the last number of an answer that no sum gave: "half of that"."""
@@ -254,7 +240,7 @@ class Understanding:
         if figured is None:
             return
         if (whole := next_sum(said, figured)) is not None and not (slots := fill(whole, tool)).missing:
-            yield Reading("sum", whole, _CARRIED if led else _FIGURED, (route_to(tool, slots.arguments),))
+            yield Reading("sum", whole, CARRIED if led else _FIGURED, (route_to(tool, slots.arguments),))
 
     def _added(self, request: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Reading | None:
         """A question that no tool answers by itself, as one about the topic of the search just before."""
@@ -309,7 +295,7 @@ class Understanding:
             turn = past[place]
             if turn.answer.startswith(MISSING):
                 # The past is cut, so that a long row of such questions stays shallow.
-                whole, before = unmarked(plain(turn.request)), past[max(0, place - _TURNS_BACK) : place]
+                whole, before = unmarked(plain(turn.request)), past[max(0, place - TURNS_BACK) : place]
                 read = (route for text in (whole, *request_parts(whole)) for route in self(text, before, tools).routes)
                 return next((route for route in read if route.missing), None)
             if turn.answer.startswith(ABLE):
@@ -317,72 +303,6 @@ class Understanding:
             if turn.calls or turn.answer == DROPPED:
                 return None
         return None
-
-    def _changes(
-        self, request: str, past: Sequence[PastTurn], chances: Mapping[str, float], tools: Sequence[ToolSpec]
-    ) -> Iterator[Reading]:
-        """The request as a change of each kind of call that the newest turns made."""
-        by_name = {tool.name: tool for tool in tools}
-        seen: set[str] = set()
-        weight = 1.0
-        for turn in [turn for turn in reversed(past) if turn.calls][:_TURNS_BACK]:
-            for call in reversed(turn.calls):
-                if call.name in by_name and call.name not in seen:
-                    yield from self._change(request, turn, call, by_name[call.name], chances, weight, tools)
-                seen.add(call.name)
-            weight *= _OLDER
-        if VOICE_TOOL in by_name and VOICE_TOOL not in seen and any("voices, such as" in turn.answer for turn in past):
-            asked = next(turn.request for turn in reversed(past) if "voices, such as" in turn.answer)
-            held = changed_voice(asked, "") if re.search(r"\bsame\b", request) else None
-            yield from voice_readings(request, held.query if held else "", chances, 1.0, tools, just_now=True)
-
-    def _change(
-        self, request: str, turn: PastTurn, call: ToolCall, tool: ToolSpec, chances: Mapping[str, float],
-        weight: float, tools: Sequence[ToolSpec],
-    ) -> Iterator[Reading]:  # fmt: skip
-        said = " ".join(split_words(request))
-        if tool.name == VOICE_TOOL:
-            query = str(call.arguments.get("query") or "")
-            yield from voice_readings(request, query, chances, weight, tools, just_now=weight == 1.0)
-        elif tool.name == SUM_TOOL:
-            if (weight == 1.0 or forms.EARLIER_RESULT.search(said)) and (whole := next_sum(said, turn)) is not None:
-                slots = fill(whole, tool)
-                if not slots.missing:
-                    chance = chances["sum"] + 0.5 * chances["edit"] + 0.5 * chances["about"]
-                    score = _CERTAIN if is_step(said) else 0.2 + 0.8 * chance
-                    yield Reading("sum", whole, score, (route_to(tool, slots.arguments),))
-        elif tool.name in SEARCHES:
-            if (whole := with_other_topic(said, turn)) is not None:
-                score = weight * (chances["edit"] + 0.5 * chances["about"]) * 0.9
-                if weight == 1.0 and is_topic(request) and is_question(turn.request):
-                    score = max(score, _CARRIED)  # "a guitar?" after "how many strings has a violin?"
-                yield Reading("edit", whole, score, (route_to(tool, fill(whole, tool).arguments),))
-        elif (moved := relatively_changed(said, call.arguments, tool)) is not None:
-            # Older calls are changed in so many words, too: "add three minutes to the timer".
-            yield Reading("edit", request, max(weight, _RECENT) * _CERTAIN, (route_to(tool, moved),))
-        elif takes_a_name(tool) and not holds_name(request) and (is_statement(request) or is_report(request)):
-            return  # "the customers love him"
-        elif takes_a_name(tool) and re.match(
-            r"(?:and |but |so )*(?:who|when|where|why|how (?!about)|what (?!about))", said
-        ):
-            return  # "who made the first one?"
-        elif names_another(said, tool, tools):
-            return  # "the laundry light back on" after music is no artist
-        elif (change := changed_call(request, call.arguments, tool)) is not None:
-            chance = chances["edit"] + 0.5 * (chances["sum"] + chances["voice"]) + 0.3 * chances["about"]
-            if change.typed:
-                chance += _TYPED * (1 - chance)
-            elif change.fit == 1.0:
-                chance += _WHOLE * (1 - chance)
-            if forms.MODIFIES.match(said) or (change.fit == 1.0 and forms.MEANT.match(said)):
-                chance += _MODIFYING * (1 - chance)
-            text = clock_question(turn) if tool.name == CLOCK_TOOL else request
-            yield Reading(
-                "edit",
-                text,
-                weight * chance * (1 + change.fit if change.typed else 2 * change.fit) / 2,
-                (route_to(tool, change.arguments),),
-            )
 
     def _on_topic(
         self, request: str, past: Sequence[PastTurn], chances: Mapping[str, float], tools: Sequence[ToolSpec]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentaudio.model.asked.queries import voice_query
-from agentaudio.model.embedded.dialogue.slot_changes import FRAME_WORDS
+from agentaudio.model.embedded.dialogue.stated import FRAME_WORDS
 from agentaudio.text.words import split_words
 
 CHARACTERS = frozenset(
