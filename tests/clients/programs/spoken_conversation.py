@@ -192,6 +192,10 @@ class Record:
         elif event["type"] in ("response.created", "response.done"):
             self.busy = event["type"] == "response.created"
 
+    @property
+    def has_words(self) -> bool:
+        return any(not one.isspace() for one in self.words if one)
+
     def take_words(self) -> str:
         taken = " ".join("".join(self.words).split())
         self.words.clear()
@@ -260,7 +264,8 @@ async def converse(
             }
             await asyncio.sleep(WORDS_S)
             facts["interruption"]["words"] = record.take_words()
-            await until(lambda: loudspeaker.heard_s > 0, "answer to the interruption")
+            # Sound alone may be a rest of the answer that was cut, which a busy client plays after it.
+            await until(lambda: loudspeaker.heard_s > 0 and record.has_words, "answer to the interruption")
             await until(is_quiet, "its end")
             facts["after"] = {"words": record.take_words(), "sound": job.keep("after", loudspeaker.take())}
 
