@@ -171,13 +171,20 @@ async def _show(chat: Chat, quiet: asyncio.Event, times: LatencyLedger) -> None:
 
 
 async def _lines() -> AsyncGenerator[str, None]:
-    """The lines of standard input. A thread of its own reads them, which ends with the process."""
+    """The lines of standard input, until it ends or cannot be read. A thread of its own reads them, which ends with the
+    process."""
     loop, arrived = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
     def read() -> None:
         line: str | None = ""
         while line is not None:
-            line = sys.stdin.readline() or None
+            try:
+                line = (
+                    sys.stdin.readline() if sys.stdin is not None else ""
+                ) or None  # None where it was closed before
+            except (OSError, ValueError) as error:
+                out.print(mark(f"the input cannot be read, so the conversation ends: {error}", "yellow"))
+                line = None
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(arrived.put_nowait, line)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.command_line import Done, run
@@ -51,6 +52,21 @@ def test_typed_lines_are_answered_in_turn_until_quit(chat: Chat, tmp_path: Path)
 def test_the_end_of_the_input_ends_the_conversation(chat: Chat, tmp_path: Path) -> None:
     ended = chat("hello\n", "--model", script(tmp_path, "good morning"))
     assert ended.returncode == 0 and "good morning" in ended.stdout
+
+
+class Unreadable(io.StringIO):
+    def readline(self, *args: Any) -> Any:
+        raise OSError("Input/output error")
+
+
+@pytest.mark.parametrize(("stdin", "told"), [(None, ""), (Unreadable(), "Input/output error")])
+def test_an_input_that_is_closed_or_fails_ends_the_conversation(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    stdin: io.StringIO | None, told: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("sys.stdin", stdin)
+    ended = run(capfd, *TYPED, "--model", script(tmp_path, "good morning"))
+    assert ended.returncode == 0 and told in ended.stdout
 
 
 @pytest.mark.system
