@@ -21,9 +21,8 @@ _REMARK = Route(None, {}, 0.5, "chat")
 def requested(request: str, routes: Sequence[Route], tools: Sequence[ToolSpec]) -> tuple[Route, ...]:
     """The routes, with a remark in the place of each tool that the request does not ask for.
 
-    "I like London" does not ask for its weather, "my brother has a deep voice" for no voice, and "my wife booked a "
-    "table
-    last night" for nothing; a sum is asked for by its numbers.
+    "I like London" does not ask for its weather, "my brother has a deep voice" for no voice, and "my wife booked a
+    table last night" for nothing; a sum is asked for by its numbers.
     """
     not_asked: set[str | None] = set()
     if only_told(request):

@@ -104,10 +104,8 @@ def carried_rest(
 
 _ASKED_BACK = re.compile(
     r"(?:(?:and|but|so|sorry|wait|again|okay|pardon|huh) )*(?:(?:from when )?(?:till|until|to) when|from when(?: to "
-    r"when)?|"
-    r"from what time|what time|when|how much|how many|how long|which one|where|what number|which number)(?: (?:again|"
-    r"was it|"
-    r"was that|exactly|please|did you say))*"
+    r"when)?|from what time|what time|when|how much|how many|how long|which one|where|what number|which number)(?: "
+    r"(?:again|was it|was that|exactly|please|did you say))*"
 )
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 
 MODIFIES = re.compile(
-    r"^(?:(?:and|but|okay|no|oh|sorry|please|actually|can you|could you|then|now) )*(?:make|change|move|push|"
-    r"shift|put|bring|turn) "
-    r"(?:the|my|our|that|it|this)\b(?! (?:light|lamp|radio|music|volume|heating))"
+    r"^(?:(?:and|but|okay|no|oh|sorry|please|actually|can you|could you|then|now) )*(?:make|change|move|push|shift|put|"
+    r"bring|turn) (?:the|my|our|that|it|this)\b(?! (?:light|lamp|radio|music|volume|heating))"
 )
 MORE_VOICES = re.compile(
-    r"(?:(?:and|or|so|okay|also|what about|how about|are there|do you have|have you got|can you do|which|show me|"
-    r"is there) )*"
-    r"(?:any |some |other |the |only )*(?:women|men|ladies|girls|boys|children|kids|robots|old people|young "
-    r"people|others|other ones|more|"
-    r"(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
+    r"(?:(?:and|or|so|okay|also|what about|how about|are there|do you have|have you got|can you do|which|show me|is "
+    r"there) )*(?:any |some |other |the |only )*(?:women|men|ladies|girls|boys|children|kids|robots|old people|young "
+    r"people|others|other ones|more|(?:\w+ )?(?:women|men|voices|ones|accents))(?: too| as well| among them| there)*"
 )
 OF_ONESELF = re.compile(r"\W*(?:(?:\w+,|and|but|so|then|oh|well)\W+)*(?:i|we|my|our)\b", re.IGNORECASE)
 OF_OTHERS = re.compile(
@@ -30,9 +27,8 @@ WISHES_A_VOICE = re.compile(
     re.IGNORECASE,
 )
 RECKONS = re.compile(
-    r"(?:(?:and|then|now|okay|so|but|what is|what about) )*(?:times \w|divided by|multiplied by|(?:half|twice|a "
-    r"third|a quarter|"
-    r"\w+ percent) (?:of )?(?:that|it|this)\b)"
+    r"(?:(?:and|then|now|okay|so|but|what is|what about) )*(?:times \w|divided by|multiplied by|(?:half|twice|a third|"
+    r"a quarter|\w+ percent) (?:of )?(?:that|it|this)\b)"
 )
 EARLIER_RESULT = re.compile(
     r"\b(?:earlier|previous|last|first) (?:result|number|sum|total)\b|"
@@ -40,9 +36,8 @@ EARLIER_RESULT = re.compile(
 )
 JOINING = re.compile(r"^(?:(?:and|but|so|or|okay|ok|now|then|well),? )+", re.IGNORECASE)
 MEANT = re.compile(
-    r"^(?:(?:no|sorry|wait|oh|but|well|hm|actually|that is not what i meant|that is wrong) )*i (?:asked|meant|"
-    r"wanted|said|was asking|"
-    r"was talking|am asking|want)(?: to know| for| about| you)? "
+    r"^(?:(?:no|sorry|wait|oh|but|well|hm|actually|that is not what i meant|that is wrong) )*i (?:asked|meant|wanted|"
+    r"said|was asking|was talking|am asking|want)(?: to know| for| about| you)? "
 )
 IT_IS = re.compile(r"^\W*(?:it|that|this)(?:['’]s| is| was) (?:an?|the|so|such)\b", re.IGNORECASE)
 PERSON_SAID = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)

@@ -33,33 +33,29 @@ _WAYS = (
                r"\b(?:speak|talk) normally\b"),
     ("slower", rf"\b(?:slower|slowly|slow (?:it |that )?down|less (?:fast|quickly)|{_TOO} (?:fast|quick|quickly)|"
                rf"not so (?:fast|quick)|"
-               r"half as fast|rush|mumble|mumbling|clearly|clearer|(?:can not|can hardly|could not) (?:keep up|"
-               r"follow)|take your time|"
-               r"at half speed|(?:lower|reduce) (?:the|your) speed)\b"),
+               r"half as fast|rush|mumble|mumbling|clearly|clearer|(?:can not|can hardly|could not) (?:keep up|follow)|"
+               r"take your time|at half speed|(?:lower|reduce) (?:the|your) speed)\b"),
     ("faster", rf"\b(?:faster|quicker|quickly|speed (?:it |that |things )?up|hurry|{_TOO} (?:slow|slowly)|not so slow|"
                r"(?:raise|increase) (?:the|your) speed)\b"),
     ("quieter", rf"\b(?:quieter|quietly|softer|softly|{_TOO} loud|not so loud|less loud|shout|shouting|(?:turn|"
                 rf"keep|bring|put) "
-                r"(?:it|that|the volume|your voice|yourself|the sound)? ?down|volume down|lower (?:the volume|"
-                r"your voice)|tone it down|"
-                r"down a notch|less volume)\b"),
+                r"(?:it|that|the volume|your voice|yourself|the sound)? ?down|volume down|lower (?:the volume|your "
+                r"voice)|tone it down|down a notch|less volume)\b"),
     ("louder", rf"\b(?:louder|loudly|loud|speak up|talk up|{_TOO} (?:quiet|quietly|soft|softly|low)|(?:turn|bring|put) "
-               r"(?:it|that|the volume|yourself|the sound)? ?up|volume up|more volume|(?:raise|increase) (?:the "
-               r"volume|your voice)|"
-               r"(?:can not|can hardly|can barely|could not) hear|up a notch)\b"),
+               r"(?:it|that|the volume|yourself|the sound)? ?up|volume up|more volume|(?:raise|increase) (?:the volume|"
+               r"your voice)|(?:can not|can hardly|can barely|could not) hear|up a notch)\b"),
 )  # fmt: skip
 _WISH = {way: re.compile(pattern) for way, pattern in _WAYS}
 _SPEAKS = re.compile(r"\b(?:speak|speaking|talk|talking|voice|volume|speed|sound|pace|turn|loudness|hear|up|down)\b")
 _BARE = re.compile(
     r"(?:(?:and|but|okay|ok|now|then|so|please|maybe|no|oh|just|even|still|rather|too|a|bit|little|tad|touch|wee|lot|"
-    r"much|more|slightly) )*"
-    r"(?:slower|slowly|faster|quickly|louder|loudly|quieter|quietly)"
-    r"(?: (?:please|now|then|though|again|still|this|time|from|on|for|me|thanks|if|you|can))*"
+    r"much|more|slightly) )*(?:slower|slowly|faster|quickly|louder|loudly|quieter|quietly)(?: (?:please|now|then|"
+    r"though|again|still|this|time|from|on|for|me|thanks|if|you|can))*"
 )
 _JOINED = re.compile(
-    r"(?:,? (?:and|but)|,) (?:please |also |do it |say it |speak |talk |read it )*(?:a (?:bit|little) |much |"
-    r"rather |quite )?"
-    r"(?P<how>slower|more slowly|slowly|faster|more quickly|louder|quieter|more quietly|softly|softer)(?: please)?\W*$",
+    r"(?:,? (?:and|but)|,) (?:please |also |do it |say it |speak |talk |read it )*(?:a (?:bit|little) |much |rather |"
+    r"quite )?(?P<how>slower|more slowly|slowly|faster|more quickly|louder|quieter|more quietly|softly|softer)(?: "
+    r"please)?\W*$",
     re.IGNORECASE,
 )
 

@@ -14,12 +14,11 @@ from agentaudio.text.stems import stem
 from agentaudio.text.words import split_words
 
 _ASKS = re.compile(
-    r"(?:(?:and|but|okay|ok|so|now|please|then|hm+|what|how|would|could|can|will|you|i|me|tell|say|give|do|know|convert|change|turn|is|are|"
-    r"was|were|be|that|it|this|they|those|the|same|much|many|far|tall|long|high|deep|wide|big|heavy|to|in|into|as|about|expressed|"
-    r"measured|value|distance|length|height|number|answer|result|again|instead|for|which|does|make|makes|have|"
-    r"want|need|would|like) )*"
-    r"(?P<unit>[\w ]+?)(?: (?:please|then|instead|though|is that|is it|are that|are there|would that be|does that "
-    r"make|be))*"
+    r"(?:(?:and|but|okay|ok|so|now|please|then|hm+|what|how|would|could|can|will|you|i|me|tell|say|give|do|know|"
+    r"convert|change|turn|is|are|was|were|be|that|it|this|they|those|the|same|much|many|far|tall|long|high|deep|wide|"
+    r"big|heavy|to|in|into|as|about|expressed|measured|value|distance|length|height|number|answer|result|again|instead|"
+    r"for|which|does|make|makes|have|want|need|would|like) )*(?P<unit>[\w ]+?)(?: (?:please|then|instead|though|is "
+    r"that|is it|are that|are there|would that be|does that make|be))*"
 )
 
 

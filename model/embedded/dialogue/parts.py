@@ -17,12 +17,12 @@ from agentaudio.text.words import COMMAND_VERBS, QUESTION_WORDS, STOP_WORDS, con
 
 _PAUSED = (
     r"(?:haha|wow|whoa|well|so|okay|ok|right|alright|all right|fine|good|great|nice|lovely|cool|brilliant|perfect|"
-    r"excellent|super|thanks|thank you|cheers|morning|good morning|good evening|evening|hello|hi|hey|hey there|"
-    r"hello there|now|then|seriously|really|you know what|you know|let me see|let me think|tell you what|tell me|say|"
-    r"listen|look|quick one|quick question|one more thing|another thing|one thing|bad news|good news|no offence|funny|"
-    r"lucky \w+|wait|hang on|hold on|actually|honestly|dear|my dear|darling|mate|buddy|yo|please|yes|yeah|yep|at last|"
-    r"finally|"
-    r"nah|meh|hooray|yay|i see|got it|no worries|no problem|too bad|never mind that|in that case|on another note)"
+    r"excellent|super|thanks|thank you|cheers|morning|good morning|good evening|evening|hello|hi|hey|hey there|hello "
+    r"there|now|then|seriously|really|you know what|you know|let me see|let me think|tell you what|tell me|say|listen|"
+    r"look|quick one|quick question|one more thing|another thing|one thing|bad news|good news|no offence|funny|lucky "
+    r"\w+|wait|hang on|hold on|actually|honestly|dear|my dear|darling|mate|buddy|yo|please|yes|yeah|yep|at last|"
+    r"finally|nah|meh|hooray|yay|i see|got it|no worries|no problem|too bad|never mind that|in that case|on another "
+    r"note)"
 )
 """Words that only lead over to what is said, where a pause follows them."""
 _ALWAYS = (
@@ -57,9 +57,8 @@ _WISHES_FIRST = re.compile(rf"\W*(?:(?:so|and|but|well|oh)\W+)*{_WISHES_TO_KNOW}
 _SO_RECKONS = re.compile(rf"(?:(?:so|that['’]s|that is|it['’]s|it is|then|and)\s+)*{_RECKONS_ON}", re.IGNORECASE)
 _COUNTS = re.compile(r"\W*(?:(?:and|but|so|well|oh)\W+)*there(?:['’]s| is| are| were| will be)\b", re.IGNORECASE)
 _RELATIVE = re.compile(
-    r"^(?:and |but )?(?:(?:who|which)\b|(?:when|where|why|how|what|whose)(?: many| much)? (?!(?:is|are|was|were|am|"
-    r"do|does|"
-    r"did|can|could|will|would|should|has|have|else|about|time|day|year)\b)\w)",
+    r"^(?:and |but )?(?:(?:who|which)\b|(?:when|where|why|how|what|whose)(?: many| much)? (?!(?:is|are|was|were|am|do|"
+    r"does|did|can|could|will|would|should|has|have|else|about|time|day|year)\b)\w)",
     re.IGNORECASE,
 )
 """A clause that says more of what stands before it, or tells when it was: "which is a shame", "when we came down"."""
@@ -92,29 +91,23 @@ _RAW_STATES = re.compile(
 )  # fmt: skip
 _WISHES = re.compile(
     r"^(?:(?:and|but|so|oh|no|well|actually|sorry) )*(?:i|we|you)(?: would| will| just| really| rather| actually| "
-    r"also)* "
-    r"(?:want|need|would|prefer|mean|meant|said|wanted|asked|was asking|was thinking|was wondering|am "
-    r"wondering|wonder|was after|"
-    r"take(?! (?:the|a|an|my|our) (?!(?:\w+ )?(?:one|voice|first|second|last|other|same)\b))|have "
-    r"to|"
-    r"can have|should|could|am after|will be|are(?! (?!going to be\b|having\b|expecting\b)\w+ing\b)"
-    r"(?! (?:all |just |both )?(?:off|done|finished|tired|late|ready|home|cold|hot|hungry|starving|out|back|"
-    r"indoors)\b))\b|"
-    r"\bmean(?:t|s)?\b|^(?:it|that|this) (?:(?:is|was)(?! (?:far |way |much |a bit )?(?:too|so|very)\b)|should be|"
-    r"has to be|will be|takes|makes)\b|^there (?:are|is|will be|were)\b"
+    r"also)* (?:want|need|would|prefer|mean|meant|said|wanted|asked|was asking|was thinking|was wondering|am wondering|"
+    r"wonder|was after|take(?! (?:the|a|an|my|our) (?!(?:\w+ )?(?:one|voice|first|second|last|other|same)\b))|have to|"
+    r"can have|should|could|am after|will be|are(?! (?!going to be\b|having\b|expecting\b)\w+ing\b)(?! (?:all |just |"
+    r"both )?(?:off|done|finished|tired|late|ready|home|cold|hot|hungry|starving|out|back|indoors)\b))\b|\bmean(?:t|"
+    r"s)?\b|^(?:it|that|this) (?:(?:is|was)(?! (?:far |way |much |a bit )?(?:too|so|very)\b)|should be|has to be|will "
+    r"be|takes|makes)\b|^there (?:are|is|will be|were)\b"
 )
 _NAMES = re.compile(r"\b[A-Z][\w'’]+(?:\s+(?:of|the|de|la|von|van)(?=\s+[A-Z])|\s+[A-Z][\w'’]+)*")
 _NOT_NAMES = frozenset(
     "i we he she they it my our the a an is are so and but oh well monday tuesday wednesday thursday friday saturday "
-    "sunday "
-    "january february march april may june july august september october november december".split()
+    "sunday january february march april may june july august september october november december".split()
 )
 _LIGHT = STOP_WORDS | frozenset(
     "i years year ago last summer winter week once always never ever today yesterday tomorrow lot lots mad keen fond "
     "reading read thinking think watching watched documentary book film gorgeous beautiful lovely great nice big "
-    "little "
-    "boy girl son daughter kids love loved loves like liked likes saw seen see visited visit crossed went going been "
-    "really quite especially day time thing things back home people one ones everything something".split()
+    "little boy girl son daughter kids love loved loves like liked likes saw seen see visited visit crossed went going "
+    "been really quite especially day time thing things back home people one ones everything something".split()
 )
 _NAME_BEFORE = re.compile(r"\W*(?:(?:[Aa]nd|[Ss]o|[Bb]ut|[Oo]r)\s+)?[A-Z][\w'’-]+(?:\s+[A-Z][\w'’-]+){0,2}\W*")
 _POINTS = re.compile(r"\b(?:that one|this one|it|its|they|them|their|he|she|his|her)\b", re.IGNORECASE)

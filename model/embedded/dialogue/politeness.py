@@ -13,10 +13,8 @@ _YOU_COULD = (
 )
 _PERSON = r"(?:(?:my|our|his|her|the) (?!voice|answer|result)\w+|he|she|they|we|i|everybody|everyone|somebody|someone)"
 _WONDERS = (
-    r"(?: also| now| still| just| all)*(?: (?:is|are|was|were|keeps?))?(?: also)? "
-    r"(?:wants? to know|wanted to know|would like to know|['’]d like to know|needs? to know|asking|asks|wonders?|"
-    r"wondering|wondered|"
-    r"curious)"
+    r"(?: also| now| still| just| all)*(?: (?:is|are|was|were|keeps?))?(?: also)? (?:wants? to know|wanted to know|"
+    r"would like to know|['’]d like to know|needs? to know|asking|asks|wonders?|wondering|wondered|curious)"
 )
 _LEADS = (
     (rf"{_AM} (?:wonder(?:ing)?|curious|thinking|hoping),? {_YOU_COULD} (?:know|tell|say) ?(?:me )?,?", ""),
@@ -41,10 +39,8 @@ _LEADS = (
      r"start|book|"
      r"cancel|make|tell|give|change|leave|move|speak|talk)\b)", ""),
     (r"(?:(?:can|could|would|will) you (?:please )?)?(?:(?:i(?:['’]d| would| should) (?:like|love) to|let me|(?:can|"
-     r"could|"
-     r"may) (?:i|we)) "
-     r"hear|i(?:['’]m| am) (?:curious|interested|keen) (?:to hear|in hearing)) (?:more |something |a bit |a little |"
-     r"all )?about ",
+     r"could|may) (?:i|we)) hear|i(?:['’]m| am) (?:curious|interested|keen) (?:to hear|in hearing)) (?:more |something "
+     r"|a bit |a little |all )?about ",
      "tell me about "),
     (r"would you mind (?:just )?telling ", "tell "),
     (r"would you mind (?:just )?(?P<verb>giv|read|show|play|turn|switch|sett|book|speak|repeat|say|check|look|"
@@ -84,33 +80,28 @@ _INDIRECT = re.compile(
 """A question as it stands in another one: "who Marie Curie was"."""
 _VERBS = {"giv": "give", "sett": "set", "us": "use", "chang": "change"}
 _TAGS = re.compile(
-    r"(?:,\s*|\s+)(?:(?:would|will|could|can|won['’]t) (?:you|ya)(?: please| now)?|if you would|right|okay|ok|eh|"
-    r"innit|yeah|"
-    r"i guess|i suppose|i think|or so|or something(?: like that)?|at least|for a change|ta|pls|plz|please and thank "
-    r"you|"
-    r"mate|love|dear|darling|will do|there['’]s a (?:love|dear|good \w+)|or what|or no|or not|real quick|quickly|"
-    r"when you can|as soon as possible|asap)(?:\s*[.?!,]+|\s*$)(?=\s*$)",
+    r"(?:,\s*|\s+)(?:(?:would|will|could|can|won['’]t) (?:you|ya)(?: please| now)?|if you would|right|okay|ok|eh|innit|"
+    r"yeah|i guess|i suppose|i think|or so|or something(?: like that)?|at least|for a change|ta|pls|plz|please and "
+    r"thank you|mate|love|dear|darling|will do|there['’]s a (?:love|dear|good \w+)|or what|or no|or not|real quick|"
+    r"quickly|when you can|as soon as possible|asap)(?:\s*[.?!,]+|\s*$)(?=\s*$)",
     re.IGNORECASE,
 )
 """What a request ends with that changes nothing in it: "turn it off, would you"."""
 _ASIDES = re.compile(
     r",?\s*\b(?:if you (?:don['’]?t mind|do not mind|can|could|would|will|please|like|wouldn['’]t mind|would not mind|"
-    r"have (?:a|the) (?:moment|second|minute|time)|know (?:it|that)|happen to know)|if (?:it|that)(?:['’]s| is) "
-    r"(?:not too much (?:trouble|to ask)|no trouble|possible|okay|ok|all right|alright)|if possible|if at all "
-    r"possible|by any chance|"
-    r"when you have (?:a|the) (?:moment|second|minute|time)|(?:while|since|as|now that) (?:you(?:['’]re| are)|"
-    r"we(?:['’]re| "
-    r"are)|i(?:['’]m| am)) (?:at it|here|on (?:it|about it)|up|there)|before i forget|for that matter)(?=\s*[,.;!?]|"
-    r"\s*$),?",
+    r"have (?:a|the) (?:moment|second|minute|time)|know (?:it|that)|happen to know)|if (?:it|that)(?:['’]s| is) (?:not "
+    r"too much (?:trouble|to ask)|no trouble|possible|okay|ok|all right|alright)|if possible|if at all possible|by any "
+    r"chance|when you have (?:a|the) (?:moment|second|minute|time)|(?:while|since|as|now that) (?:you(?:['’]re| are)|"
+    r"we(?:['’]re| are)|i(?:['’]m| am)) (?:at it|here|on (?:it|about it)|up|there)|before i forget|for that "
+    r"matter)(?=\s*[,.;!?]|\s*$),?",
     re.IGNORECASE,
 )
 
 
 _ERRAND = re.compile(
     r"\b(?P<call>(?:remind|tell|ping|buzz|nudge|call|warn|alert|wake) (?:me|us)|(?:give|set) (?:me|us) a (?:shout|"
-    r"nudge|reminder|"
-    r"call|buzz)) (?:to|about|that|for|when|because) (?:(?!\bin\b)[\w'’-]+ ){1,8}?(?P<when>in (?:about |around |"
-    r"exactly )?(?:an?|half "
+    r"nudge|reminder|call|buzz)) (?:to|about|that|for|when|because) (?:(?!\bin\b)[\w'’-]+ ){1,8}?(?P<when>in (?:about |"
+    r"around |exactly )?(?:an?|half "
     r"an|\d+|[a-z]+(?:[- ][a-z]+)?) (?:minutes?|hours?)\b)",
     re.IGNORECASE,
 )

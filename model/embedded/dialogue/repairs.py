@@ -10,9 +10,8 @@ from agentaudio.text.words import COMMAND_VERBS, QUESTION_WORDS, STOP_WORDS, com
 
 _FILLER = rf"(?:u+h+m*|u+m+|e+rm*|h+m+|eh|{AH})"
 _TERM = (
-    r"(?:oh no|no|nope|sorry|wait|i mean|i meant|or rather|scratch that|make that|hold on|hang on|correction|let "
-    r"me rephrase|"
-    r"i should say|what i mean is|my mistake|that is wrong)"
+    r"(?:oh no|no|nope|sorry|wait|i mean|i meant|or rather|scratch that|make that|hold on|hang on|correction|let me "
+    r"rephrase|i should say|what i mean is|my mistake|that is wrong)"
 )
 _WEAK = rf"(?:oh|actually|well|please|{_FILLER})"
 _PAUSE = r"[,.;:…–—-]+"
@@ -44,18 +43,15 @@ _CLEFT = (
     # "no, not Brooklyn, the Golden Gate"
     re.compile(
         r"^\W*(?:(?:no|oh|sorry|wait|well|actually)\b[\s,.!]*)*not (?!bad|now|today|so|too|really|quite|that|sure|yet|"
-        r"much|at all|"
-        r"any|the (?:one|same))(?:[\w'’-]+ ?){1,4}[,;.]\s*(?:but |rather |i (?:meant|said|wanted|want) )?"
+        r"much|at all|any|the (?:one|same))(?:[\w'’-]+ ?){1,4}[,;.]\s*(?:but |rather |i (?:meant|said|wanted|want) )?"
         r"(?P<meant>(?!in\b|at\b|for\b|i\b|it\b|you\b)[\w'’ -]{2,40})\W*$",
         re.IGNORECASE,
     ),
     # "that is not the one I was after, it was the Amazon"
     re.compile(
         r"^\W*(?:(?:no|oh|sorry|wait|well|actually)\b[\s,.!]*)*(?:that|this|it)(?:['’]s| is| was)? ?(?:not|wasn['’]t|"
-        r"isn['’]t) "
-        r"(?:the (?:one|right one)|what|who|right|it)\b[^,.;]*[,.;]\s*(?:but )?(?:it(?:['’]s| is| was)|i (?:meant|"
-        r"mean|want|"
-        r"wanted))\s+(?P<meant>[\w'’ -]{2,40})\W*$",
+        r"isn['’]t) (?:the (?:one|right one)|what|who|right|it)\b[^,.;]*[,.;]\s*(?:but )?(?:it(?:['’]s| is| was)|i "
+        r"(?:meant|mean|want|wanted))\s+(?P<meant>[\w'’ -]{2,40})\W*$",
         re.IGNORECASE,
     ),
 )

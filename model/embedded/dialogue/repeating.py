@@ -14,8 +14,7 @@ from agentaudio.model.embedded.routing.possible import does
 _TURNS_BACK = 2
 _OPENING = (
     r"(?:(?:and|but|okay|ok|oh|right|now|then|please|so|well|yes|can you|could you|can i have|could i have|i want|i "
-    r"need|we "
-    r"need|i would like|give me|let us have|let us do|make it|do|set|start|just) )*"
+    r"need|we need|i would like|give me|let us have|let us do|make it|do|set|start|just) )*"
 )
 _ENDING = r"(?: (?:please|then|now|again|too|as well|thanks|for me|for us))*"
 _FOR = r"(?P<whom> for (?:the|my|our|a|an|his|her|their) [a-z]+(?: [a-z]+){0,2}?)?"

@@ -109,9 +109,8 @@ _COMMITS = re.compile(
 _MUST_DO = re.compile(
     r"(?:(?:and|but|so|okay|well|then|now|because|as|oh) )*(?:(?:i|we) )?(?:just |really |also )*(?:need|have|got|"
     r"ought) to (?!(?:know|book|convert|set|find|hear|listen|turn|switch|play|work|calculate|reserve|speak|talk|change|"
-    r"have|check|see|ask|go|be|get|figure|look|search|start|wake|use|say|tell|add|divide|multiply|double|do|make|take|split|"
-    r"put)\b)"
-    r"[a-z]+\b"
+    r"have|check|see|ask|go|be|get|figure|look|search|start|wake|use|say|tell|add|divide|multiply|double|do|make|take|"
+    r"split|put)\b)[a-z]+\b"
 )
 _EXCEEDS = re.compile(r"\b(?:takes?|took|lasts?|lasted|costs?|weighs?)\b.*\b(?:longer|more|less) than\b")
 _CORRECTS = re.compile(r"\b(?:i|we|you) (?:just |only )?(?:said|asked|meant|wanted|wondered|thought|hoped)\b")

@@ -10,11 +10,10 @@ from agentaudio.text.words import split_words, stems
 
 _BACK = re.compile(
     r"^\W*(?:(?:okay|ok|so|now|and|but|anyway|well|right|let us|let's|can we|could we|please|going|go|coming|come|"
-    r"getting|get)\b[ ,]*)*"
-    r"(?:back to|returning to|return to|about|regarding|as for|on the subject of|speaking of|talking of) "
-    r"(?P<topic>(?:the |that |those |my )?[\w' -]+?)(?: (?:again|once more|question|thing|topic))*"
-    r"(?:\s*[,.;:?!]+\s*(?P<rest>.*)|\s+(?P<rest2>(?:and |so )?(?:what|how|when|where|who|why|which|is|are|was|were|do|"
-    r"does|did|can)\b.+)|)$",
+    r"getting|get)\b[ ,]*)*(?:back to|returning to|return to|about|regarding|as for|on the subject of|speaking of|"
+    r"talking of) (?P<topic>(?:the |that |those |my )?[\w' -]+?)(?: (?:again|once more|question|thing|"
+    r"topic))*(?:\s*[,.;:?!]+\s*(?P<rest>.*)|\s+(?P<rest2>(?:and |so )?(?:what|how|when|where|who|why|which|is|are|was|"
+    r"were|do|does|did|can)\b.+)|)$",
     re.IGNORECASE | re.DOTALL,
 )
 

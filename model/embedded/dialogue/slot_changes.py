@@ -26,8 +26,7 @@ _LEADING = PREPOSITIONS | frozenset("and or about now then no sorry meant mean s
 _PERSONS = frozenset("i you he she her him them they we us me".split())
 _AROUND_A_ROOM = frozenset(
     "and or no not but sorry oh the my our then now please too also as well again i meant said mean one light lamp "
-    "lights "
-    "lamps on off back turn switch put try what about how room in actually rather that instead".split()
+    "lights lamps on off back turn switch put try what about how room in actually rather that instead".split()
 )
 _TO_TIME = frozenset("at by around until before after past o'clock pm am".split())
 _TIME_SAID = re.compile(
@@ -45,9 +44,7 @@ _STRONG_CLOCK = re.compile(
 )
 _PREDICATES = re.compile(
     r"(?!.*\b(?:you have|you got)\b)(?:(?:and|but|so|okay|now|then) )*(?:is|are|was|were|do|does|did|has|have|can|"
-    r"could|will) (?:it|that|this|they|"
-    r"he|she|"
-    r"i|we|you)\b"
+    r"could|will) (?:it|that|this|they|he|she|i|we|you)\b"
 )
 """A question with a verb of its own: the value is only the object of that verb."""
 _MOVES = frozenset("push move shift bring postpone delay put".split())

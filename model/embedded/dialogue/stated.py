@@ -12,12 +12,11 @@ from agentaudio.text.words import LIGHT_WORDS, split_words
 FRAME_WORDS = LIGHT_WORDS | frozenset(
     "instead rather prefer preferred mean meant said wanted asked asking talking thinking forget actually sorry oops "
     "wait hold hang nope yes yeah yep hm hmm hum er huh ah same another second extra additional different better nicer "
-    "best next question leave keep again also change changed correct correction first last later earlier add "
-    "would nice fine good "
-    "great suits suit works work sounds perhaps way else enough skip check hear over till around about there will "
-    "time times hello hey right thing one ones two's may let us mistake wrong misspoke moment bit whoops pardon "
-    "up whole entire still already even anyway cool great lovely awesome perfect afterwards please kind though course "
-    "no nah".split()
+    "best next question leave keep again also change changed correct correction first last later earlier add would "
+    "nice fine good great suits suit works work sounds perhaps way else enough skip check hear over till around about "
+    "there will time times hello hey right thing one ones two's may let us mistake wrong misspoke moment bit whoops "
+    "pardon up whole entire still already even anyway cool great lovely awesome perfect afterwards please kind though "
+    "course no nah".split()
 )
 """Words around the new values, which say nothing about what they are."""
 PREPOSITIONS = frozenset("in at for by on from about to of with near".split())

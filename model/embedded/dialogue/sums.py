@@ -15,12 +15,9 @@ from agentaudio.text.words import split_words
 SUM_TOOL = "calculate"
 
 _OPENING = (
-    r"(?:(?:and|then|now|okay|please|so|but|also|what is|what about|what if|if|i|we|you|can you|could you|let us|"
-    r"with|for|no|oh|hang on|hold on|one moment|sorry|wait|wait a (?:minute|moment|second)|actually|rather|i should "
-    r"have "
-    r"said|make that|i said|i meant|i mean|not that|for (?:a|the|one|a whole|the whole) (?:year|"
-    r"month|week|"
-    r"day)) )*"
+    r"(?:(?:and|then|now|okay|please|so|but|also|what is|what about|what if|if|i|we|you|can you|could you|let us|with|"
+    r"for|no|oh|hang on|hold on|one moment|sorry|wait|wait a (?:minute|moment|second)|actually|rather|i should have "
+    r"said|make that|i said|i meant|i mean|not that|for (?:a|the|one|a whole|the whole) (?:year|month|week|day)) )*"
 )
 _CORRECTING = re.compile(
     r"^(?:(?:and|but|oh|okay|well|hang on|hold on|one moment|please) )*"
@@ -28,8 +25,7 @@ _CORRECTING = re.compile(
 )
 _RESULT = (
     r"(?:(?:that|it|this)(?: (?:result|number|sum|amount))?|the (?:last |previous |first )?(?:result|answer|sum|total|"
-    r"number|"
-    r"amount|whole thing|lot|whole)(?: (?:from )?before| you (?:just )?(?:said|gave me))?|all of (?:it|that))"
+    r"number|amount|whole thing|lot|whole)(?: (?:from )?before| you (?:just )?(?:said|gave me))?|all of (?:it|that))"
 )
 _OPERATOR = re.compile(
     rf"^{_OPENING}"
@@ -90,8 +86,7 @@ _ADD_UP = re.compile(
     rf"{_OPENING}(?:add|sum|put) (?:(?:up|together) )?(?:those|these|them|both(?: of (?:them|those))?|all of "
     rf"(?:them|those)|"
     r"(?:the|these|those|all|the last)(?: last)? (?P<number>two|three|four)(?: (?:results|numbers|sums|of them|"
-    r"answers))?|"
-    r"the (?:results|answers))(?: up| together| for me| please)*"
+    r"answers))?|the (?:results|answers))(?: up| together| for me| please)*"
 )
 _PART_OF_IT = re.compile(rf"\b{PART} of {_RESULT}\b")
 _RECKONING = re.compile(
@@ -185,11 +180,9 @@ def _is_whole(said: str) -> bool:
 
 
 _OTHERS = re.compile(
-    r"(?:(?:and|but|what|okay|so|now|then|how about|what about) )*(?:if )?(?:there (?:are|were|is|will be)|we "
-    r"(?:are|were)|it is|"
-    r"it were|for|with|by|between|among)(?: only| just)? (?P<number>[\w ]+?)(?: of (?:us|them|you)| people| persons|"
-    r" friends| "
-    r"ways| instead| then)+"
+    r"(?:(?:and|but|what|okay|so|now|then|how about|what about) )*(?:if )?(?:there (?:are|were|is|will be)|we (?:are|"
+    r"were)|it is|it were|for|with|by|between|among)(?: only| just)? (?P<number>[\w ]+?)(?: of (?:us|them|you)| people|"
+    r" persons| friends| ways| instead| then)+"
 )
 
 

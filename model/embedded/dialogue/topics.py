@@ -22,8 +22,7 @@ _ASKING = re.compile(
 )
 _DONE_BY = re.compile(
     r"(?:(?:and|so|okay|now) )*who (?P<deed>invented|built|made|designed|discovered|wrote|painted|founded|created|"
-    r"named|"
-    r"developed|constructed) (?P<what>(?:the |a |an )?[\w' -]+)"
+    r"named|developed|constructed) (?P<what>(?:the |a |an )?[\w' -]+)"
 )
 _IN_WHICH_YEAR = re.compile(
     r"^((?:(?:and|but|so|okay|do you know|around) )*)(?:in |from |since )?(?:which|what) year(?: was that)?$|"
@@ -44,22 +43,20 @@ _PRONOUN = re.compile(
 )
 _PERSONS = ("he", "him", "his", "she", "her", "they", "them", "their")
 _PERSON_BEFORE = re.compile(
-    r"\b(?:(?:my|our) \w+|"
-    r"(?:call|ask|tell|text|email|message|ring|phone|visit|meet|remind|invite|write to) (?:the|a|an) \w+)"
+    r"\b(?:(?:my|our) \w+|(?:call|ask|tell|text|email|message|ring|phone|visit|meet|remind|invite|write to) (?:the|a|"
+    r"an) \w+)"
 )
 """What such a pronoun stands for within the request: "call my mother and tell her"."""
 _NO_TOPIC = re.compile(
-    r"\b(?:what (?:time|day|date|year)(?: of the (?:week|month|year))? is it|how is it going|say it|make it|do it|"
-    r"stop it|"
-    r"(?:is|will|was|does) it (?:(?:going to|be|get|getting|any|much|still|really|also|just|as|that|very|so|too|quite|"
-    r"actually|even) )*"
-    r"(?:rain|snow|storm|freez|cold|warm|hot|sunny|windy|late|early|dark|time|monday|the weekend)\w*)\b"
+    r"\b(?:what (?:time|day|date|year)(?: of the (?:week|month|year))? is it|how is it going|say it|make it|do it|stop "
+    r"it|(?:is|will|was|does) it (?:(?:going to|be|get|getting|any|much|still|really|also|just|as|that|very|so|too|"
+    r"quite|actually|even) )*(?:rain|snow|storm|freez|cold|warm|hot|sunny|windy|late|early|dark|time|monday|the "
+    r"weekend)\w*)\b"
 )
 _MORE = re.compile(
     r"(?:(?:and|please|okay|can you|could you) )*(?:(?:tell|give) me (?:some |a bit |a little )?more|more|go on|"
-    r"continue|"
-    r"what else(?: do you know| is there)?|(?:some )?more (?:details|information))"
-    r"(?: (?:details|information|facts))?(?: about (?:it|that|this|them))?(?: please)?"
+    r"continue|what else(?: do you know| is there)?|(?:some )?more (?:details|information))(?: (?:details|information|"
+    r"facts))?(?: about (?:it|that|this|them))?(?: please)?"
 )
 _HEADS = (
     r"(?:tell|teach) (?:me|us)(?: \w+){0,2} about|"
@@ -96,27 +93,24 @@ _OPENING = re.compile(
 _TRAILING = re.compile(r"(?: (?:instead|then|too|again|also|as well|please|rather|now|not .+))+$")
 _PRAISED = re.compile(
     r"(?:(?:very|so|really|such|pretty|quite|most|a|an|the|that|some) )*(?:cool|nice|great|lovely|amazing|brilliant|"
-    r"interesting|"
-    r"fascinating|neat|awesome|good|funny|wild|crazy|clever|impressive|wonderful|fantastic|incredible|mad|useful)"
-    r"(?: (?:stuff|one|thing|things|fact|facts|answer|job|work|trivia|bit|to know|story))*"
+    r"interesting|fascinating|neat|awesome|good|funny|wild|crazy|clever|impressive|wonderful|fantastic|incredible|mad|"
+    r"useful)(?: (?:stuff|one|thing|things|fact|facts|answer|job|work|trivia|bit|to know|story))*"
 )
 """What only judges the answer before: "cool stuff"."""
 _COMPARED = re.compile(r"^(?:\w{2,}er|more \w+|better|worse|the \w{2,}er of) ")
 _BARE_SUPERLATIVE = re.compile(
-    r"(?:(?:and|but|so|okay) )*(?:which|what|who)(?: one| of them| of those)? (?:is|are|was|were|has|have) (?:the )?"
-    r"(?:(?:second |third )?\w{2,}est|(?:most|least|best|first|last|only|newest) ?\w*)(?: one| maker| player| part| "
-    r"kind| "
-    r"thing| place| record| of them| of those| of all)?"
+    r"(?:(?:and|but|so|okay) )*(?:which|what|who)(?: one| of them| of those)? (?:is|are|was|were|has|have) (?:the "
+    r")?(?:(?:second |third )?\w{2,}est|(?:most|least|best|first|last|only|newest) ?\w*)(?: one| maker| player| part| "
+    r"kind| thing| place| record| of them| of those| of all)?"
 )
 _KIND_ASKED = re.compile(
     r"\b(?:which|what) (?P<kind>(?!is|are|was|were|do|does|did|has|have|time|day|year|can)[a-z]+) (?:is|are|was|"
     r"were|has|have)\b"
 )
 _POINTED = re.compile(
-    r"\b(?:this|that|the same) (?!is|was|are|were|one|time|day|way|much|many|place|building|animal|thing|city|"
-    r"country|person|built|"
-    r"made|invented|called|does|did|be|in|to|of|about|for|with)[a-z]{3,}(?=$| (?:in|have|has|live|is|was|called|"
-    r"begin|end|open)\b)"
+    r"\b(?:this|that|the same) (?!is|was|are|were|one|time|day|way|much|many|place|building|animal|thing|city|country|"
+    r"person|built|made|invented|called|does|did|be|in|to|of|about|for|with)[a-z]{3,}(?=$| (?:in|have|has|live|is|was|"
+    r"called|begin|end|open)\b)"
 )
 """A thing that is pointed at, as in "how long is that river"."""
 _CLEAR_WORDS, _LONGEST_QUOTED = 4, 6

@@ -14,9 +14,8 @@ from agentaudio.text.stems import stem
 from agentaudio.text.words import content_words, is_question, split_words
 
 _LIKE = re.compile(
-    r"(?:(?:and|but|okay|ok|now|then|so|please|maybe|perhaps|no|rather|or|more) )*(?:like|as) (?P<who>(?:an?|the|"
-    r"my|some) [\w' -]+?)"
-    r"(?: (?:then|now|please|instead|again|this time|too))*"
+    r"(?:(?:and|but|okay|ok|now|then|so|please|maybe|perhaps|no|rather|or|more) )*(?:like|as) (?P<who>(?:an?|the|my|"
+    r"some) [\w' -]+?)(?: (?:then|now|please|instead|again|this time|too))*"
 )
 _BE = re.compile(
     r"(?:(?:and|but|okay|ok|now|then|so|please|can you|could you|i want you to) )*(?:be|become|play|act(?: as| "
@@ -42,9 +41,8 @@ _WHISPER = re.compile(
 )
 _QUALITY = (
     r"(?:(?:very |more |a bit |a little )?(?:deep|deeper|low|lower|high|higher|calm|calmer|soft|softer|gentle|gentler|"
-    r"soothing|"
-    r"relaxed|hoarse|raspy|husky|warm|warmer|young|younger|old|older|male|female|cheerful|energetic|serious|friendly|"
-    r"whispering|british|american|scottish|irish|french|german|italian|indian|australian))"
+    r"soothing|relaxed|hoarse|raspy|husky|warm|warmer|young|younger|old|older|male|female|cheerful|energetic|serious|"
+    r"friendly|whispering|british|american|scottish|irish|french|german|italian|indian|australian))"
 )
 _SOMETHING = re.compile(
     r"(?:(?:and|but|okay|ok|now|then|so|please|maybe|perhaps) )*(?:something|someone|somebody|a voice)(?: that is| "
@@ -54,9 +52,8 @@ _SOMETHING = re.compile(
     r" time)\b.*)?"
 )
 _STOP = re.compile(
-    r"(?:(?:and|okay|ok|now|please|you can|you may|no|but) )*(?:stop|no more|enough|quit|do not)(?: of)?(?: that| "
-    r"this| the)? (?P<what>\w+)"
-    r"(?: voice| accent)?(?: any ?more| now| please)*"
+    r"(?:(?:and|okay|ok|now|please|you can|you may|no|but) )*(?:stop|no more|enough|quit|do not)(?: of)?(?: that| this|"
+    r" the)? (?P<what>\w+)(?: voice| accent)?(?: any ?more| now| please)*"
 )
 
 
@@ -66,13 +63,11 @@ _SAYS = frozenset(
 )
 _OPEN = frozenset(
     "and or but okay ok now then so please maybe perhaps no rather well right oh i we us me would-like would prefer "
-    "fancy "
-    "could can may have has want need get give show take over to with in as from like-a let us how what about is it "
-    "that "
-    "there make the a an some your best again too instead someone somebody something anyone another different more bit "
-    "little much very really your you for this time go change yourself ahead kind sort of pick choose put on find "
-    "lovely nice proper good example just also still will thanks thank love mind not-so one ones instead today here "
-    "next quite".split()
+    "fancy could can may have has want need get give show take over to with in as from like-a let us how what about is "
+    "it that there make the a an some your best again too instead someone somebody something anyone another different "
+    "more bit little much very really your you for this time go change yourself ahead kind sort of pick choose put on "
+    "find lovely nice proper good example just also still will thanks thank love mind not-so one ones instead today "
+    "here next quite".split()
 )
 _OWN = re.compile(
     r"(?:(?:no|and|ok|okay|now|please|rather|i want|i would like|i prefer|give me|use|back to|go back to|with|in) )*"
@@ -80,12 +75,10 @@ _OWN = re.compile(
     r"(?: (?:again|back|please|now|then|thanks))*"
 )
 _LIKENS = re.compile(
-    r"(?:(?:ha|haha|oh|wow|hey|well|now|gosh|and|but|that is \w+|so) )*(?:"
-    r"you (?:really |do |almost |actually )*sound(?:ed)? (?:just |exactly |a bit |a lot |so much |rather |almost "
-    r")*like|"
-    r"(?:that|this|it|that voice|this voice|she|he) (?:really )?sound(?:s|ed)? (?:just |exactly |a bit |a lot |so "
-    r"much |almost "
-    r")*like|you remind me of|(?:that|it|this) reminds me of)\b"
+    r"(?:(?:ha|haha|oh|wow|hey|well|now|gosh|and|but|that is \w+|so) )*(?:you (?:really |do |almost |actually "
+    r")*sound(?:ed)? (?:just |exactly |a bit |a lot |so much |rather |almost )*like|(?:that|this|it|that voice|this "
+    r"voice|she|he) (?:really )?sound(?:s|ed)? (?:just |exactly |a bit |a lot |so much |almost )*like|you remind me of|"
+    r"(?:that|it|this) reminds me of)\b"
 )
 """A remark about the voice that speaks."""
 _PERSONAL = frozenset("someone somebody something anyone anybody person one".split())

@@ -35,9 +35,8 @@ _LEAD = re.compile(
     r"(?: (?:too|as well|please|open|close|today|tomorrow|now|right now|lights?|lamps?|on|off))+$"
 )
 _OWN_VERB = re.compile(
-    r"(?:(?:please|also|then|can you|could you) )*(?:what|when|where|who|why|how|is|are|do|does|"
-    r"tell|give|show|set|play|"
-    r"book|turn|switch|convert|start|wake|check|say|find|search|look)\b"
+    r"(?:(?:please|also|then|can you|could you) )*(?:what|when|where|who|why|how|is|are|do|does|tell|give|show|set|"
+    r"play|book|turn|switch|convert|start|wake|check|say|find|search|look)\b"
 )
 """How a part begins that asks by itself."""
 _CAPITALISED = re.compile(r"(?:(?:in|for|at) )?[A-Z][\w'’-]+(?: (?:of|the|de|la|upon|[A-Z][\w'’-]+)){0,3}")

@@ -53,11 +53,9 @@ def domain_examples() -> dict[str, tuple[str, ...]]:
 
 _WORDS = {
     "weather": "warm cold hot chilly cool mild rain raining rainy umbrella coat jacket jumper sun sunny sunscreen "
-    "sunshine "
-    "snow snowing snowy wind windy degrees temperature temperatures forecast freezing wet dry storm thunderstorm "
-    "humid fog "
-    "foggy cloudy clouds brolly wellies scarf gloves sunglasses drizzle pouring muggy icy hail showers pack wear "
-    "outside sky beach picnic chance hail frost warmer colder",
+    "sunshine snow snowing snowy wind windy degrees temperature temperatures forecast freezing wet dry storm "
+    "thunderstorm humid fog foggy cloudy clouds brolly wellies scarf gloves sunglasses drizzle pouring muggy icy hail "
+    "showers pack wear outside sky beach picnic chance hail frost warmer colder",
     "music": "listen hear song songs tune tunes track tracks record band music album mood",
     "timer": "timer alarm ring wake nap beep buzz countdown minutes minute seconds hour",
     "light": "light lights lamp lamps dark bright bulb",
@@ -82,27 +80,23 @@ def examples_like(name: str, description: str) -> tuple[str, ...]:
 _ROOMS = frozenset(
     "kitchen bedroom bathroom living room hall hallway corridor garage attic cellar basement study office den nursery "
     "porch garden patio terrace balcony shed landing stairs staircase stairway upstairs downstairs dining lounge loft "
-    "conservatory utility laundry playroom workshop greenhouse toilet loo pantry larder guestroom "
-    "entrance library bath sitting drawing driveway yard backyard "
-    "closet wardrobe "
-    "cupboard desk bedside foyer lobby veranda barn stable studio gym sauna".split()
+    "conservatory utility laundry playroom workshop greenhouse toilet loo pantry larder guestroom entrance library "
+    "bath sitting drawing driveway yard backyard closet wardrobe cupboard desk bedside foyer lobby veranda barn stable "
+    "studio gym sauna".split()
 )
 _NOT_ARTISTS = frozenset(
     "heating heater radiator kettle oven stove hob telly tv television radio fan lights light lamp dishwasher washing "
     "machine dryer coffee tea dinner lunch breakfast shoes coat jacket jumper hat clothes makeup weight show film "
-    "movie "
-    "volume alarm timer news podcast game hoover vacuum pirate sailor man woman lady gentleman girl boy child kid "
-    "robot "
-    "grandmother grandma grandpa grandfather granny butler presenter narrator voice voices accent person speaker "
-    "queen's "
-    "table reservation door window curtains blinds computer phone camera minutes minute hour hours "
+    "movie volume alarm timer news podcast game hoover vacuum pirate sailor man woman lady gentleman girl boy child "
+    "kid robot grandmother grandma grandpa grandfather granny butler presenter narrator voice voices accent person "
+    "speaker queen's table reservation door window curtains blinds computer phone camera minutes minute hour hours "
     "pizza taxi cab bus train flight hotel ticket tickets water milk food cake bread question questions thing things "
     "help time date weather rain sum sums calculation joke story poem word words place name number feet meters miles "
     "kilometers bill tip people guests kitchen bedroom bathroom hallway cellar garage attic study office one ones two "
     "german french italian british english american scottish irish indian chinese japanese russian spanish male female "
     "old young older younger deep deeper calm soft louder slower faster quieter whisper whispering answer answers "
-    "final result idea surprise euros dollars pounds calm else "
-    "match football tennis cricket chess cards golf violin piano guitar cello flute drums trumpet harp organ saxophone "
+    "final result idea surprise euros dollars pounds calm else match football tennis cricket chess cards golf violin "
+    "piano guitar cello flute drums trumpet harp organ saxophone "
     "video message note fun trick dead tag possum outside together money bet".split()
 )
 

@@ -18,22 +18,17 @@ from agentaudio.text.words import content_words, stems
 Meaning = Literal["query", "voice", "expression", "timezone", "time", "text"]
 MANY_PHRASES = 64
 NEVER_PLACES = frozenset(
-    "celsius fahrenheit kelvin mars venus jupiter saturn mercury uranus neptune pluto moon sun earth space late "
-    "early accent anywhere "
-    "somewhere everywhere nowhere night day morning evening afternoon noon middle way "
-    "number "
-    "weekend week month year hour minute time world country city town village place places quiet loud calm voice sound "
-    "one two three old young new big small daughter son mother father brother sister husband wife friend "
-    "mum dad aunt uncle cousin colleague boss neighbour neighbor granddaughter grandson kids children baby dog cat "
-    "phone "
-    "ringing call question answer result wonder idea guess course sure fun party holiday holidays vacation trip flight "
-    "plane train bus car bike walk home house garden kitchen outside inside beach seaside mountains sea side there "
-    "wise usual normal same different other next last first previous plain simple short long high low fast slow bad "
-    "good better "
+    "celsius fahrenheit kelvin mars venus jupiter saturn mercury uranus neptune pluto moon sun earth space late early "
+    "accent anywhere somewhere everywhere nowhere night day morning evening afternoon noon middle way number weekend "
+    "week month year hour minute time world country city town village place places quiet loud calm voice sound one two "
+    "three old young new big small daughter son mother father brother sister husband wife friend mum dad aunt uncle "
+    "cousin colleague boss neighbour neighbor granddaughter grandson kids children baby dog cat phone ringing call "
+    "question answer result wonder idea guess course sure fun party holiday holidays vacation trip flight plane train "
+    "bus car bike walk home house garden kitchen outside inside beach seaside mountains sea side there wise usual "
+    "normal same different other next last first previous plain simple short long high low fast slow bad good better "
     "best worse worst awful terrible lovely pretty beautiful ugly odd strange funny sad happy glad tired hungry "
     "thirsty busy free ready able possible please thank sorry hello summer winter spring autumn meeting work office "
-    "school "
-    "game match dinner lunch breakfast tea coffee umbrella coat jacket clothes shoes news story music song "
+    "school game match dinner lunch breakfast tea coffee umbrella coat jacket clothes shoes news story music song "
     "water milk food black white green red blue yellow brown grey joke everything nothing something anything someone "
     "anyone everyone people person man woman child".split()
 )

@@ -31,26 +31,23 @@ _ASKED_FOR = _TELLS | frozenset("let help repeat speak talk answer google do use
 """Verbs of commands that any tool with an answer may serve."""
 _FACT = re.compile(
     r"(?:(?:and|but|so|okay|now|then|well) )*(?:who|whose|whom|why|when (?:did|was|were)|where (?:did|was|were|do|"
-    r"does)|"
-    r"how (?:old|tall|big|heavy|deep|many people|did|does|do (?:they|the))|what (?:did|was|were|does)|"
-    r"(?:is|are|was|were|did|does|has|have) (?!(?:there|that possible|it possible|you|we|i)\b)\w+|"
-    r"(?:can|could|may|should|must) (?!(?:you|we|i|somebody|someone|anybody|anyone|that|it|this|the|my|our)\b)"
-    r"(?!\w+ (?:please )?(?:tell|say|read|answer|explain|repeat) (?:me|us|it|that|the)\b)\w+|"
-    r"(?:(?:can|could|would|will) you (?:please |just )?(?:tell|remind) me|tell me|do you (?:know|remember)|i wonder) "
-    r"(?:who|whose|why|what|where|how (?:old|tall|big|heavy|deep|far|long|fast|many people))"
-    r"(?! (?:is|are) (?:on|playing)\b))\b"
+    r"does)|how (?:old|tall|big|heavy|deep|many people|did|does|do (?:they|the))|what (?:did|was|were|does)|(?:is|are|"
+    r"was|were|did|does|has|have) (?!(?:there|that possible|it possible|you|we|i)\b)\w+|(?:can|could|may|should|must) "
+    r"(?!(?:you|we|i|somebody|someone|anybody|anyone|that|it|this|the|my|our)\b)(?!\w+ (?:please )?(?:tell|say|read|"
+    r"answer|explain|repeat) (?:me|us|it|that|the)\b)\w+|(?:(?:can|could|would|will) you (?:please |just )?(?:tell|"
+    r"remind) me|tell me|do you (?:know|remember)|i wonder) (?:who|whose|why|what|where|how (?:old|tall|big|heavy|deep|"
+    r"far|long|fast|many people))(?! (?:is|are) (?:on|playing)\b))\b"
 )
 _ABOUT = re.compile(
     r"(?:(?:and|but|so|okay|now|then|well|please|can you|could you) )*(?:(?:tell|teach) me (?:something |more |a bit "
-    r")?about|"
-    r"explain|describe|who|whose|why|how (?:big|old|tall|large|deep|heavy|many people))\b"
+    r")?about|explain|describe|who|whose|why|how (?:big|old|tall|large|deep|heavy|many people))\b"
 )
 """Questions for facts that hold for long."""
 _PAST = re.compile(r"\b(?:did|was|were|had)\b(?!.*\b(?:i|you|we) (?:say|said|ask|asked|mean|meant)\b)")
 _AT_CLOCK = re.compile(
     r"\b(?:at|until|by) (?:about |around )?(?:(?:half|a quarter|quarter|ten|five|twenty) (?:past|to) )?(?:one|two|"
-    r"three|four|"
-    r"five|six|seven|eight|nine|ten|eleven|twelve|noon|midnight|\d{1,2})\b(?! (?:minutes?|hours?|seconds?)\b)"
+    r"three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|midnight|\d{1,2})\b(?! (?:minutes?|hours?|"
+    r"seconds?)\b)"
 )
 _ALARM_FOR = re.compile(
     r"\b(?:alarm|wake|ring|buzz)\b.* for (?:about |around )?"
@@ -192,8 +189,7 @@ def holds_name(text: str) -> bool:
 
 _UNIT = (
     r"(?:(?:kilo|centi|milli|deci)?(?:met(?:er|re)|gram(?:me)?|lit(?:er|re))|mile|yard|foot|feet|inch|pound|ounce|"
-    r"stone|"
-    r"kilo|tonne?|pint|gallon|quart|cup|acre|hectare|celsius|fahrenheit|kelvin|knot|league|furlong|fathom|"
+    r"stone|kilo|tonne?|pint|gallon|quart|cup|acre|hectare|celsius|fahrenheit|kelvin|knot|league|furlong|fathom|"
     r"nautical mile|light year)(?:e?s)?"
 )
 _CONVERTED = re.compile(
@@ -241,8 +237,7 @@ def _speaks_of(tool: ToolSpec, words: Sequence[str]) -> bool:
 
 _OTHER_MATTERS = frozenset(
     "free cost costs price prices ticket tickets admission fee fees entrance expensive cheap parking cafe toilets "
-    "toilet "
-    "wheelchair exhibition exhibitions address directions phone email website".split()
+    "toilet wheelchair exhibition exhibitions address directions phone email website".split()
 )
 """What one may ask about a place or a thing, and what a tool answers only if it says so."""
 

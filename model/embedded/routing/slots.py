@@ -37,23 +37,20 @@ _AT_TIME = re.compile(rf"\b(?:at|by|around|from|until|before|after) ({CLOCK.patt
 _LATEST_HOUR = 24
 _TIMELY = re.compile(
     r"\d|\b(?:noon|midnight|morning|afternoon|evening|night|tonight|today|tomorrow|lunch\w*|dinner\w*|breakfast|supper|"
-    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|later|now|hour|hours|o'clock|am|pm|one|two|three|four|five|six|"
-    r"seven|eight|nine|ten|eleven|twelve|week|"
-    r"month|"
-    r"january|february|march|april|may|june|july|august|september|october|november|december|next|soon|minutes?)\b"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|later|now|hour|hours|o'clock|am|pm|one|two|three|four|five|six|seven|"
+    r"eight|nine|ten|eleven|twelve|week|month|january|february|march|april|may|june|july|august|september|october|"
+    r"november|december|next|soon|minutes?)\b"
 )
 """Words of which a time has one."""
 _NOT = frozenset("not no without never off disable stop".split())
 NEVER_VALUES = frozenset(
-    "free moment least guess suppose maybe perhaps lovely nice great good fine okay pls plz please stay dunno "
-    "cheers ta mate "
-    "honestly basically literally actually probably definitely obviously anyway though yet still even else ever once "
-    "wonderful brilliant perfect excellent super awesome cool alright idea fancy feel mood love loved enjoy wish hope "
-    "afternoon sort kinda cos because since while until till whilst whether if unless although "
-    "would could should might may shall cannot let's gonna wanna gotta ah aw ooh hmm mm nah yeah yep nope oi yo "
-    "quickly quick real back myself yourself ourselves everyone anyone someone everybody anybody somebody us left "
-    "meant mean said kill flip hit brighten illuminate stick pop throw flick chuck bung whack crank blast shove get "
-    "got getting "
+    "free moment least guess suppose maybe perhaps lovely nice great good fine okay pls plz please stay dunno cheers "
+    "ta mate honestly basically literally actually probably definitely obviously anyway though yet still even else "
+    "ever once wonderful brilliant perfect excellent super awesome cool alright idea fancy feel mood love loved enjoy "
+    "wish hope afternoon sort kinda cos because since while until till whilst whether if unless although would could "
+    "should might may shall cannot let's gonna wanna gotta ah aw ooh hmm mm nah yeah yep nope oi yo quickly quick real "
+    "back myself yourself ourselves everyone anyone someone everybody anybody somebody us left meant mean said kill "
+    "flip hit brighten illuminate stick pop throw flick chuck bung whack crank blast shove get got getting "
     "going gone doing being been having had".split()
 )
 """Words that are never a value by themselves, nor the edge of one."""

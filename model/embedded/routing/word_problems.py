@@ -23,8 +23,7 @@ _WHOLE = re.compile(
 _MONEY = re.compile(r"\b(?:euros?|dollars?|pounds?|bucks|cents?)\b")
 _EACH = re.compile(
     r"^(?:euros?|dollars?|pounds?|cents?|minutes?|hours?|grams?|miles?|meters?|kilometers?|kilos?|pages?|rows?|"
-    r"points?)? ?"
-    r"(?:each|apiece|a piece|per \w+|(?:a|an|every|the) (?:\w+)|for each|for one)\b"
+    r"points?)? ?(?:each|apiece|a piece|per \w+|(?:a|an|every|the) (?:\w+)|for each|for one)\b"
 )
 _PRICED = re.compile(r"\b(?:at|for|costing|cost|costs|with|of|is|are)(?: about| only| just)? ?$")
 _AT = re.compile(r"\b(?:at|for|costing|costs?)(?: about| only| just)? ?$")
@@ -40,10 +39,8 @@ _LOST = re.compile(
 _PAYS = re.compile(r"\b(?:pay|paid|paying|hand over|give (?:them|him|her)|with) (?:with )?(?:a |the )?$")
 _CHANGE = re.compile(r"\b(?:back|change|returned)\b")
 _LESS = re.compile(
-    r"^(?:(?:and|but|so) )*after\b|\b(?:left|remains?|remaining|off|minus|less|without|discount|already|take away|"
-    r"take off|knock off|spent|gave|"
-    r"lost|"
-    r"paid|deduct|subtract|cheaper|reduced|reduction|down|ate|eat|eaten|sold|refund)\b"
+    r"^(?:(?:and|but|so) )*after\b|\b(?:left|remains?|remaining|off|minus|less|without|discount|already|take away|take "
+    r"off|knock off|spent|gave|lost|paid|deduct|subtract|cheaper|reduced|reduction|down|ate|eat|eaten|sold|refund)\b"
 )
 _MORE = re.compile(
     r"\b(?:all together|altogether|in total|in all|on top|as well|too|extra|another|plus|add|added|also|more|further|"
@@ -68,9 +65,8 @@ _HOLDS_SO_MANY = re.compile(
 _COST = re.compile(r"\b(?:and|plus)\b.*\b(?:is|are|was|were|costs?|for|at|came to|another)(?: about| only)?$")
 _EARNS = re.compile(r"\b(?:earn|earned|make|made|get|got|budget|saved|salary|wage|wages|paid|pension)\b")
 _GOES_ON = re.compile(
-    r"\b(?:and|then|now|so|but|if|plus|on top|with that|that|it|all together|altogether|in total|another|extra|also|"
-    r"as well|"
-    r"total|sum|result|answer|delivery|tip|tax|off)\b"
+    r"\b(?:and|then|now|so|but|if|plus|on top|with that|that|it|all together|altogether|in total|another|extra|also|as "
+    r"well|total|sum|result|answer|delivery|tip|tax|off)\b"
 )
 _OTHER = re.compile(
     r"\b(?:than|timer|table|weather|degrees|o'clock|museum|light|voice|play|feet|meters|miles|kilometers|wake)\b"
