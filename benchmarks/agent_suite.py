@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import re
 import sys
@@ -46,29 +47,31 @@ async def measure(model: str, work: Path, pace: float, only: Sequence[str]) -> S
     """Run the suite with a model. Its result, page and sounds are left in a folder of `work`."""
     file, folder = load_suite("demo"), work / ("-".join([model, "part"]) if only else model)
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = Unfinished(folder, digest=file.digest, model=model, pace=pace, only=list(only))
-    done = unfinished.begin()
+    with contextlib.closing(
+        Unfinished(folder, digest=file.digest, model=model, pace=pace, only=list(only))
+    ) as unfinished:
+        done = unfinished.done()
 
-    def progress(run: DialogueRun, number: int, total: int) -> None:
-        unfinished.add(run)
-        print(f"{model} {number}/{total} {run.dialogue}: {'passed' if run.passed else 'failed'}", flush=True)
-        for fault in faults(run):
-            print(f"    {fault}", flush=True)
+        def progress(run: DialogueRun, number: int, total: int) -> None:
+            unfinished.add(run)
+            print(f"{model} {number}/{total} {run.dialogue}: {'passed' if run.passed else 'failed'}", flush=True)
+            for fault in faults(run):
+                print(f"    {fault}", flush=True)
 
-    run = await run_suite(
-        file,
-        load_model(model),
-        label=model,
-        out=folder,
-        sounds=UserSounds(file),
-        only=only,
-        done=done,
-        pace=pace,
-        progress=progress,
-    )
-    save_result(run, folder)
-    save_page(run, folder, [], None)
-    unfinished.end()
+        run = await run_suite(
+            file,
+            load_model(model),
+            label=model,
+            out=folder,
+            sounds=UserSounds(file),
+            only=only,
+            done=done,
+            pace=pace,
+            progress=progress,
+        )
+        save_result(run, folder)
+        save_page(run, folder, [], None)
+        unfinished.end()
     return run
 
 
