@@ -88,7 +88,7 @@ def _changed(
     ):
         return  # "who made the first one?"
     elif names_another(said, tool, tools):
-        return  # "the laundry light back on" after music is no artist
+        return  # "the laundry light back on" after music names a light, not an artist
     elif (change := changed_call(request, call.arguments, tool)) is not None:
         chance = chances["edit"] + 0.5 * (chances["sum"] + chances["voice"]) + 0.3 * chances["about"]
         if change.typed:

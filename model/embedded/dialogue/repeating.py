@@ -31,7 +31,7 @@ _AGAIN = re.compile(
 )
 
 _REDOES = re.compile(
-    rf"{_OPENING}(?P<verb>play|put|set|start|book|convert|do|run)(?: on)? (?:some more of |more of )?"
+    rf"{_OPENING}(?P<verb>play|put|set|start|book|convert)(?: on)? (?:some more of |more of )?"
     rf"(?:him|her|them|it|that|that one|this one)(?: on)? (?:again|once more|once again|one more time){_ENDING}"
 )
 
@@ -45,7 +45,9 @@ def same_call(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) ->
     """
     if (redone := _REDOES.fullmatch(said)) is not None:
         names = {tool.name for tool in tools if tool.name.startswith(redone["verb"])}
-        return next((call for turn in reversed(past) for call in reversed(turn.calls) if call.name in names), None)
+        by_verb = next((call for turn in reversed(past) for call in reversed(turn.calls) if call.name in names), None)
+        if by_verb is not None:
+            return by_verb
     match = _AGAIN.fullmatch(said)
     turn = next((turn for turn in reversed(past[-_TURNS_BACK:]) if turn.calls), None)
     if match is None or turn is None or len(turn.calls) != 1:

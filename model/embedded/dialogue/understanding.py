@@ -114,7 +114,8 @@ class Understanding:
         weight = 1.0 if self._asked(past, tools) is not None else min(1.0, self._asking(request) / _LIKELY_ASKS)
 
         def worth(reading: Reading) -> float:
-            return reading.score * (weight if any(route.tool for route in reading.routes) else 1.0)
+            doubtful = reading.score < CERTAIN and any(route.tool for route in reading.routes)
+            return reading.score * (weight if doubtful else 1.0)
 
         return max(self._readings(request, past, tools), key=worth)
 

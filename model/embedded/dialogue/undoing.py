@@ -59,6 +59,8 @@ _CANCELS = re.compile(
 
 
 _CANCELS_IT = re.compile(rf"{_OPENING}(?:cancel|delete|scrap|abort) (?:that|it|this)(?: one)?{_ENDING}")
+_TAKES_BACK = re.compile(r"(?:\w+ )?(?:cancel|stop|delete|remove|clear|end|abort|undo)s?(?![a-z])", re.IGNORECASE)
+"""The name of a tool, or the first word of its description, where it takes back what another one does."""
 _SAME = (("table", "booking", "reservation", "book"), ("timer", "alarm", "countdown"))
 """Names of one thing, of which the name of a tool has any."""
 
@@ -88,14 +90,12 @@ def undone(said: str, past: Sequence[PastTurn], tools: Sequence[ToolSpec]) -> Un
         held = [query for query in reversed(voices[:-1]) if any(_alike(one, query) for one in wanted)]
         if held:
             return _voice(held[0])
-    if (
-        _CANCELS_IT.fullmatch(said)
-        and past[-1].calls
-        and does(by_name[calls[-1].name])
-        and calls[-1].name != VOICE_TOOL
-    ):
-        return Undone(calls[-1].name, _opposite(calls[-1], by_name[calls[-1].name]))
-    if (cancelled := _CANCELS.fullmatch(said)) is not None:
+    cancels = any(_TAKES_BACK.match(f"{tool.name} {tool.description}") for tool in tools)
+    just_now = past[-1].calls[-1] if past[-1].calls and past[-1].calls[-1].name in by_name else None
+    if not cancels and _CANCELS_IT.fullmatch(said) and just_now is not None and does(by_name[just_now.name]):
+        if just_now.name != VOICE_TOOL:
+            return Undone(just_now.name, _opposite(just_now, by_name[just_now.name]))
+    if not cancels and (cancelled := _CANCELS.fullmatch(said)) is not None:
         made = [call for call in reversed(calls) if _makes(cancelled["what"], by_name[call.name])]
         if made and _opposite(made[0], by_name[made[0].name]) is None:
             return Undone(made[0].name, None)

@@ -132,11 +132,11 @@ def may_serve(text: str, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
             if len(words) > 1 and not _MAY_WISH.search(said) and not holds_name(text):
                 return False  # "lunch break", "the customers love him"
         if _is_of_rooms(tool) and not (any(map(is_room, words)) or _named_in(tool, words) or _DARK.search(said)):
-            return False  # "put on Kendrick Lamar" is no lamp
+            return False  # "put on Kendrick Lamar" names no room and no light
         if is_question(text) and not _named_in(tool, words) and len(find_numbers(words)) > 1 and expression(words):
-            return False  # "what do three pizzas at 11 and two salads at 8 come to" is no table at 11
+            return False  # "what do three pizzas at 11 and two salads at 8 come to" books nothing
         if _MONEY.search(said) and not _named_in(tool, words) and not _speaks_of_money(tool):
-            return False  # "28 tickets at three pounds" is no table for 28 at three
+            return False  # "28 tickets at three pounds" books no table
         if (deed := command_place(words)) is not None and words[deed] in _OWN_DEEDS and not _speaks_of(tool, words):
             return False  # "buy me a skateboard" is nothing for a tool that plays music
         if _MY_VOICE.search(said) and any(parameter.meaning == "voice" for parameter in parameters(tool)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.dialogues import turn
+from support.dialogues import tool, turn
 
 from agentaudio.model.embedded.dialogue.plain import plain
 from agentaudio.model.embedded.dialogue.turns import PastTurn
@@ -174,3 +174,24 @@ def test_a_value_may_come_with_thanks() -> None:
 )
 def test_things_and_doings_of_people_are_no_music_and_no_lamp(request_: str) -> None:
     assert calls(request_, TIMER) == []
+
+
+@pytest.mark.parametrize("request_", ["Cancel the timer, please.", "cancel that"])
+def test_a_tool_that_takes_calls_back_is_not_denied(request_: str) -> None:
+    tools = [*TOOLS, tool("cancel_timer", "Cancel the timer that is running.", phrases=("cancel the timer",))]
+    assert READ(plain(request_), [TIMER], tools).reply != "I cannot take that back."
+
+
+def test_cancel_that_is_about_the_call_just_made_and_no_older_one() -> None:
+    other = turn("ring my sister", "phone", "Ringing.", who="sister")
+    assert READ("cancel that", [TIMER, other], TOOLS).reply != "I cannot take that back."
+
+
+def test_a_tool_that_cancels_is_called() -> None:
+    tools = [*TOOLS, tool("cancel_timer", "Cancel the timer that is running.", phrases=("cancel the timer",))]
+    assert [route.tool for route in READ("cancel the timer", [TIMER], tools).routes] == ["cancel_timer"]
+
+
+@pytest.mark.parametrize("request_", ["do that again", "put that on again", "start it again"])
+def test_a_verb_that_names_no_tool_makes_the_newest_call_again(request_: str) -> None:
+    assert calls(request_, TIMER) == [("set_timer", {"minutes": 25})]
